@@ -1,0 +1,132 @@
+"""All settings, read once from ``CHAT4ALL_*`` variables (and ``.env``). Units are in the names.
+
+``chat4all config`` prints them with secrets hidden.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+PREFIX = "CHAT4ALL_"
+
+
+class InvalidSetting(ValueError):
+    """A ``CHAT4ALL_*`` variable holds something that its setting cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One frozen value, made by ``Settings.from_environ()``. Each field is the variable ``CHAT4ALL_<FIELD>``."""
+
+    # which part of the pipeline this process is: core, mirror, whatsapp, instagram, telegram
+    role: str = "core"
+    # stable name of this worker within its role (static membership); empty: a member that comes and goes
+    instance: str = ""
+
+    # Kafka
+    kafka: str = "127.0.0.1:9092"
+    topic_prefix: str = ""  # set apart several systems (or test runs) on one cluster
+    partitions: int = 6
+    replication_factor: int = 1
+    min_insync_replicas: int = 1
+    produce_timeout_seconds: float = 10.0
+    session_timeout_seconds: float = 6.0
+    heartbeat_seconds: float = 2.0
+    fetch_wait_ms: int = 50
+    max_poll_records: int = 500
+    commit_interval_seconds: float = 0.5
+    watchdog_seconds: float = 60.0
+    messages_retention_days: int = 7
+    status_retention_days: int = 30
+    dead_letters_retention_days: int = 90
+
+    # tables
+    store: str = "rocksdb"  # or "memory"
+    data_dir: str = ".chat4all/workers"
+    standby_replicas: int = 1
+    state_retention_hours: float = 168.0
+
+    # delivery
+    in_flight_per_worker: int = 10_000
+    simulated_delivered_seconds: tuple[float, float] = (1.0, 3.0)
+    simulated_read_seconds: tuple[float, float] = (2.0, 5.0)
+
+    # mirror
+    mirror_linger_seconds: float = 0.25
+    mirror_batch_messages: int = 2_000
+
+    # Cassandra
+    cassandra: tuple[str, ...] = ("127.0.0.1",)
+    cassandra_port: int = 9042
+    keyspace: str = "chat4all"
+    cassandra_replication_factor: int = 1
+    cassandra_consistency: str = "LOCAL_QUORUM"
+    cassandra_timeout_seconds: float = 2.0
+
+    # API
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body_bytes: int = 64 * 1024
+    accept_timeout_seconds: float = 5.0
+    recent_messages: int = 200_000
+    jwt_secret: str = field(default="", repr=False)  # empty: one is made and kept in .chat4all/jwt-secret
+    jwt_ttl_seconds: int = 3600
+    argon2_time_cost: int = 3
+    argon2_memory_kib: int = 65_536
+    argon2_parallelism: int = 1
+    password_hashes_at_once: int = 2
+
+    # workers
+    metrics_port: int = 8082
+    log_level: str = "INFO"
+    log_format: str = "auto"  # "json", "text", or "auto": text on a terminal
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Return the settings of ``environ`` (default: this process's, over those of ``.env``).
+
+        Raises ``InvalidSetting`` naming the variable, its value and what was expected; unknown ``CHAT4ALL_*``
+        names of other tools are left alone.
+        """
+        if environ is None:
+            environ = {**read_env_file(Path(".env")), **os.environ}
+        values: dict[str, Any] = {}
+        for f in fields(cls):
+            name = PREFIX + f.name.upper()
+            if name in environ:
+                values[f.name] = _convert(name, environ[name], f.default)
+        return cls(**values)
+
+    def to_environ(self) -> dict[str, str]:
+        """Return the variables from which ``from_environ`` makes these settings again."""
+        texts = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            texts[PREFIX + f.name.upper()] = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        return texts
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the ``NAME=value`` lines of ``path``, nothing if it is not there. ``#`` begins a comment line."""
+    if not path.is_file():
+        return {}
+    pairs = (line.partition("=") for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip().strip("'\"") for name, equals, value in pairs if equals}
+
+
+def _convert(name: str, text: str, default: Any) -> Any:
+    try:
+        if isinstance(default, tuple):
+            kind = type(default[0])
+            items = tuple(kind(part.strip()) for part in text.split(",") if part.strip())
+            if not items or (kind is float and len(items) != len(default)):
+                raise ValueError
+            return items
+        return type(default)(text)
+    except ValueError:
+        example = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        raise InvalidSetting(f"{name}={text!r}: expected something like {example!r}") from None

@@ -1,0 +1,78 @@
+"""Every topic of the pipeline, on one screen.
+
+All are keyed by ``conversation_id`` and have the same number of partitions, so a conversation lives on one partition
+number of each. ``messages`` carries the broker's append time: it is the message's time of acceptance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.settings import Settings
+from domain.recipients import CHANNELS
+
+_DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic to be created. ``config``: the broker's topic settings."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    config: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names, with the prefix of the settings."""
+
+    prefix: str = ""
+
+    @property
+    def messages(self) -> str:
+        return f"{self.prefix}messages"
+
+    @property
+    def status_updates(self) -> str:
+        return f"{self.prefix}status-updates"
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.prefix}dead-letters"
+
+    def outbound(self, channel: str) -> str:
+        return f"{self.prefix}{channel}-outbound"
+
+    def changelog(self, role: str, table: str) -> str:
+        return f"{group_of(role, self.prefix)}-{table}-changelog"
+
+
+def group_of(role: str, prefix: str = "") -> str:
+    """Return the consumer group (and Faust app id) of a role. It never changes: a new name would start over."""
+    return f"{prefix}chat4all-{role}"
+
+
+def all_topics(settings: Settings) -> list[TopicSpec]:
+    """Return what must exist before any process of the system starts."""
+    names = Topics(settings.topic_prefix)
+    durable = {"min.insync.replicas": str(settings.min_insync_replicas)}
+
+    def deleting(name: str, days: int, **extra: str) -> TopicSpec:
+        config = {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS), **durable, **extra}
+        return TopicSpec(name, settings.partitions, settings.replication_factor, config)
+
+    def compacted(name: str) -> TopicSpec:
+        config = {"cleanup.policy": "compact", **durable}
+        return TopicSpec(name, settings.partitions, settings.replication_factor, config)
+
+    append_time = {"message.timestamp.type": "LogAppendTime"}
+    return [
+        deleting(names.messages, settings.messages_retention_days, **append_time),
+        *(deleting(names.outbound(channel), settings.messages_retention_days) for channel in CHANNELS),
+        deleting(names.status_updates, settings.status_retention_days),
+        deleting(names.dead_letters, settings.dead_letters_retention_days),
+        compacted(names.changelog("core", "message_state")),
+        *(compacted(names.changelog(channel, "attempts")) for channel in CHANNELS),
+    ]

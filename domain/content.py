@@ -1,0 +1,25 @@
+"""What a message's text may be."""
+
+from __future__ import annotations
+
+from domain.errors import InvalidContent
+from domain.records import MAX_CONTENT_BYTES
+
+
+def check_content(text: str, *, has_file: bool) -> str:
+    """Return ``text`` unchanged if it can be delivered.
+
+    Raises ``InvalidContent`` if it is empty without a file, over ``MAX_CONTENT_BYTES`` bytes of UTF-8, or holds
+    U+0000 or a lone surrogate, which no channel can carry.
+    """
+    if not text and not has_file:
+        raise InvalidContent("content must not be empty unless a file goes with it", "content")
+    if "\x00" in text:
+        raise InvalidContent("content must not hold U+0000", "content")
+    try:
+        size_bytes = len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidContent("content must be valid Unicode: it holds a lone surrogate", "content") from None
+    if size_bytes > MAX_CONTENT_BYTES:
+        raise InvalidContent(f"content has {size_bytes} bytes of UTF-8; at most {MAX_CONTENT_BYTES}", "content")
+    return text

@@ -1,0 +1,112 @@
+"""Every error that somebody acts on, in one tree.
+
+Chat4AllError
+├── InvalidInput               the caller sent something wrong           → HTTP 400, dead letter; a retry cannot help
+│   ├── InvalidRecipient
+│   ├── InvalidContent
+│   └── MalformedRecord        a record on a topic that cannot be read   → dead letter
+├── NotAuthenticated           no token, or a bad one                    → HTTP 401
+├── NotAllowed                 known caller, not theirs                  → HTTP 403
+├── NotFound                                                             → HTTP 404
+├── AlreadyExists                                                        → HTTP 409
+├── Unavailable                a dependency is away; a retry can help    → HTTP 503 with Retry-After
+│   ├── LogUnavailable         Kafka did not acknowledge in time
+│   └── StoreUnavailable       Cassandra did not answer in time
+└── DeliveryFailed             a channel refused a message for good      → status FAILED
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Chat4AllError(Exception):
+    """Base of the tree. ``code`` is stable and machine-readable; ``str(error)`` says what to do next."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+
+class InvalidInput(Chat4AllError):
+    """A value from outside is wrong. ``field`` names it as the caller wrote it, or is empty."""
+
+    code = "invalid-input"
+
+    def __init__(self, detail: str, field: str = "") -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class InvalidRecipient(InvalidInput):
+    """The recipient's address names no channel, or no possible address on it."""
+
+    code = "invalid-recipient"
+
+
+class InvalidContent(InvalidInput):
+    """The message's text is empty, too long, or holds a character that cannot be delivered."""
+
+    code = "invalid-content"
+
+
+class MalformedRecord(InvalidInput):
+    """A record on a topic is not what its topic promises: not JSON, wrong schema, unknown version."""
+
+    code = "malformed-record"
+
+
+class NotAuthenticated(Chat4AllError):
+    """The request carries no token, or one that is not valid (any more)."""
+
+    code = "not-authenticated"
+
+
+class NotAllowed(Chat4AllError):
+    """The caller is known but takes no part in what was asked for."""
+
+    code = "not-allowed"
+
+
+class NotFound(Chat4AllError):
+    """What was asked for does not exist."""
+
+    code = "not-found"
+
+
+class AlreadyExists(Chat4AllError):
+    """What was to be created is there already."""
+
+    code = "already-exists"
+
+
+class Unavailable(Chat4AllError):
+    """A dependency did not answer in time. Nothing was done; try again after ``retry_after_seconds``."""
+
+    code = "unavailable"
+    retryable = True
+
+    def __init__(self, detail: str, retry_after_seconds: int = 2) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class LogUnavailable(Unavailable):
+    """Kafka did not acknowledge in time. The record may still have been written."""
+
+    code = "log-unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """Cassandra did not answer in time."""
+
+    code = "store-unavailable"
+
+
+class DeliveryFailed(Chat4AllError):
+    """The channel refused this message for good; ``reason`` is the stable word that becomes ``failure.code``."""
+
+    code = "delivery-failed"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason

@@ -1,0 +1,155 @@
+"""What the core needs from the outside, as Protocols, and the values that pass through them.
+
+Adapters live in ``storage/`` and ``channels/``; their fakes in ``storage/memory.py`` pass the same contract tests.
+Every method may raise ``domain.errors.Unavailable`` when its dependency does not answer in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from domain.records import DeliveryRequested, MessageAccepted
+from domain.status import UNKNOWN, Fact, MessageState, Status
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A message's place in its conversation: the broker's append time (epoch ms), then the offset on ``messages``.
+
+    Both are given by the broker within one partition, so places order a conversation exactly as its log does.
+    """
+
+    accepted_at_ms: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A record is durable in Kafka: where, and since when."""
+
+    place: Place
+    partition: int
+
+
+class MessageLog(Protocol):
+    """The ``messages`` topic, for writing."""
+
+    async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
+        """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after a bounded wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message with everything a list shows."""
+
+    message: MessageAccepted
+    place: Place
+    state: MessageState
+
+
+@dataclass(slots=True)
+class MirrorEntry:
+    """What one mirror batch learnt of one message. ``message`` is there once its ``messages`` record was seen."""
+
+    message_id: str
+    conversation_id: str
+    place: Place
+    message: MessageAccepted | None = None
+    facts: list[Fact] = field(default_factory=list)
+
+
+class MessageMirror(Protocol):
+    """History for queries, written by the mirror agent alone. Writes commute and may be repeated."""
+
+    async def write(self, entries: Sequence[MirrorEntry]) -> None:
+        """Return once all entries are durable. Raises ``StoreUnavailable``; then any part may have been written."""
+        ...
+
+
+class MessageReader(Protocol):
+    """History for queries, read by the API."""
+
+    async def get(self, message_id: str) -> StoredMessage | None: ...
+
+    async def list(
+        self, conversation_id: str, *, after: Place | None, limit: int, descending: bool
+    ) -> Sequence[StoredMessage]:
+        """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account. ``password_hash`` is an Argon2id string in PHC format."""
+
+    user_id: str
+    username: str
+    password_hash: str
+    email: str | None
+    created_at_ms: int
+
+
+class UserStore(Protocol):
+    async def create(self, user: User) -> None:
+        """Raises ``AlreadyExists`` if the username is taken (compared without regard to case)."""
+        ...
+
+    async def by_username(self, username: str) -> User | None: ...
+
+    async def by_id(self, user_id: str) -> User | None: ...
+
+    async def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
+
+
+class ConversationStore(Protocol):
+    async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
+        """Return whether the user takes part, or ``None`` if there is no such conversation."""
+        ...
+
+    async def create(self, conversation_id: str, participants: Sequence[str], created_at_ms: int) -> bool:
+        """Create the conversation; return ``False`` if it was there already (and change nothing)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A channel took the message. ``provider_id`` is the channel's own id of it."""
+
+    provider_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a channel said later about a message it took."""
+
+    status: Status
+    at_ms: int
+
+
+class Connector(Protocol):
+    """One channel.
+
+    ``repeatable`` says whether a send whose outcome is unknown may be made again without a second delivery, because
+    the channel recognises our message id. No real provider offers that today; the simulated one does.
+    """
+
+    channel: str
+    repeatable: bool
+
+    async def send(self, request: DeliveryRequested, attempt: int) -> Sent:
+        """Hand the message over. Raises ``DeliveryFailed`` (for good) or ``Unavailable`` (try again)."""
+        ...
+
+    def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
+        """Yield the receipts that this process itself will see; none for channels that report by webhook."""
+        ...
+
+
+__all__ = [
+    "UNKNOWN", "Appended", "Connector", "ConversationStore", "MessageLog", "MessageMirror", "MessageReader",
+    "MirrorEntry", "Place", "Receipt", "Sent", "StoredMessage", "User", "UserStore",
+]  # fmt: skip

@@ -1,0 +1,74 @@
+"""Recipient addresses: ``whatsapp:+5511999990000``, ``instagram:@maria``, ``telegram:@bot_user`` or ``telegram:12345``.
+
+An address is parsed once, at the door; what comes out is normalised and is what every record carries.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from domain.errors import InvalidRecipient
+
+MAX_RECIPIENT_CHARS = 200
+
+# E.164: a plus sign, then 8 to 15 digits of which the first is not zero (ITU-T E.164, section 6).
+_E164 = re.compile(r"\+[1-9][0-9]{7,14}")
+# Instagram: 1 to 30 letters, digits, underscores and full stops; no full stop at an end, no two in a row.
+_INSTAGRAM = re.compile(r"@(?!\.)(?!.*\.\.)(?!.*\.$)[a-z0-9._]{1,30}")
+# Telegram: a username of 4 to 32 letters, digits and underscores that starts with a letter, or a numeric chat id.
+_TELEGRAM = re.compile(r"@[a-z][a-z0-9_]{3,31}|-?[1-9][0-9]{0,18}")
+_PHONE_PUNCTUATION = re.compile(r"[\s().\-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where a message goes: ``channel`` is a name of the manifest, ``address`` is normalised for it."""
+
+    channel: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.channel}:{self.address}"
+
+
+def _whatsapp(address: str) -> str | None:
+    number = _PHONE_PUNCTUATION.sub("", address)
+    return number if _E164.fullmatch(number) else None
+
+
+def _instagram(address: str) -> str | None:
+    handle = address.lower()
+    return handle if _INSTAGRAM.fullmatch(handle) else None
+
+
+def _telegram(address: str) -> str | None:
+    handle = address.lower()
+    return handle if _TELEGRAM.fullmatch(handle) else None
+
+
+_RULES = {
+    "whatsapp": (_whatsapp, "a phone number in E.164 form, such as whatsapp:+5511999990000"),
+    "instagram": (_instagram, "a handle, such as instagram:@maria"),
+    "telegram": (_telegram, "a handle or a numeric chat id, such as telegram:@maria or telegram:12345"),
+}
+CHANNELS: tuple[str, ...] = tuple(_RULES)
+
+
+def parse_recipient(text: str) -> Recipient:
+    """Return the recipient that ``text`` names, normalised.
+
+    Raises ``InvalidRecipient`` for an unknown channel or an address that cannot exist on it.
+    """
+    if len(text) > MAX_RECIPIENT_CHARS:
+        raise InvalidRecipient(f"a recipient has at most {MAX_RECIPIENT_CHARS} characters", "recipient_id")
+    channel, colon, address = text.partition(":")
+    rule = _RULES.get(channel.lower())
+    if not colon or rule is None:
+        known = ", ".join(f"{name}:" for name in CHANNELS)
+        raise InvalidRecipient(f"the recipient must begin with one of {known}", "recipient_id")
+    normalise, example = rule
+    normalised = normalise(address.strip())
+    if normalised is None:
+        raise InvalidRecipient(f"not a possible {channel.lower()} address: expected {example}", "recipient_id")
+    return Recipient(channel.lower(), normalised)
