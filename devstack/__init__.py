@@ -1,0 +1,39 @@
+"""The real infrastructure (Kafka, Cassandra) on this machine from pip alone; no container engine.
+
+`chat4all stack up` from a shell, `Stack(StackConfig.from_environment()).up()` from Python.
+"""
+
+from devstack.config import StackConfig
+from devstack.errors import (
+    Cancelled,
+    FolderNotOurs,
+    JarsUnavailable,
+    PartBusy,
+    PartDidNotStart,
+    PartDidNotStop,
+    PortTaken,
+    SettingInvalid,
+    StackError,
+    UnknownPart,
+)
+from devstack.part import Part, PartStatus
+from devstack.progress import Progress
+from devstack.stack import Stack
+
+__all__ = [
+    "Cancelled",
+    "FolderNotOurs",
+    "JarsUnavailable",
+    "Part",
+    "PartBusy",
+    "PartDidNotStart",
+    "PartDidNotStop",
+    "PartStatus",
+    "PortTaken",
+    "Progress",
+    "SettingInvalid",
+    "Stack",
+    "StackConfig",
+    "StackError",
+    "UnknownPart",
+]

@@ -1,0 +1,83 @@
+"""What can go wrong with the local stack. Every message says what to do next.
+
+StackError
+├── SettingInvalid      a CHAT4ALL_STACK_* variable cannot be read
+├── UnknownPart         a name that is not in the registry
+├── FolderNotOurs       a folder that we would fill or delete was not made by us
+├── JarsUnavailable     the Java archives could not be downloaded or do not match their checksum
+├── PortTaken           another process owns a port that a part needs
+├── PartBusy            another command holds the part for longer than we wait
+├── PartDidNotStart     the process ended, or did not answer in time
+├── PartDidNotStop      the process is still there after SIGKILL
+└── Cancelled           the caller gave up (Ctrl-C, or another part failed)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class StackError(Exception):
+    """Base of all errors of this package."""
+
+
+class SettingInvalid(StackError):
+    def __init__(self, variable: str, value: str, expected: str) -> None:
+        super().__init__(f"{variable}={value!r} is not {expected}. Correct it or unset it.")
+
+
+class UnknownPart(StackError):
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"There is no part called {name!r}. Choose from: {', '.join(known)}.")
+
+
+class FolderNotOurs(StackError):
+    def __init__(self, folder: Path, setting: str) -> None:
+        super().__init__(
+            f"{folder} has content that this stack did not put there, so it is left alone. "
+            f"Move it away, or set {setting} to another folder."
+        )
+
+
+class JarsUnavailable(StackError):
+    def __init__(self, title: str, reason: str) -> None:
+        super().__init__(
+            f"The Java archives of {title} could not be fetched from Maven Central: {reason}. "
+            "Check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are honoured) and run `up` again: "
+            "what is already downloaded is kept."
+        )
+
+
+class PortTaken(StackError):
+    def __init__(self, title: str, port: int, setting: str, owner: str) -> None:
+        self.port = port
+        super().__init__(
+            f"{title} needs port {port}, but it belongs to {owner}. Stop that process, or set {setting} to a free port."
+        )
+
+
+class PartBusy(StackError):
+    def __init__(self, title: str, seconds: float) -> None:
+        super().__init__(
+            f"Another command has been starting or stopping {title} for more than {seconds:.0f} s. "
+            "Wait for it to end, or stop it, and try again."
+        )
+
+
+class PartDidNotStart(StackError):
+    """`log_tail` has the last lines of what the process wrote."""
+
+    def __init__(self, title: str, reason: str, log_file: Path, log_tail: str) -> None:
+        self.log_tail = log_tail
+        super().__init__(f"{title} {reason}. Its last words, from {log_file.parent}:\n{log_tail}")
+
+
+class PartDidNotStop(StackError):
+    def __init__(self, title: str, pid: int) -> None:
+        super().__init__(f"{title} (pid {pid}) is still there after SIGKILL. Look at it with `ps -fp {pid}`.")
+
+
+class Cancelled(StackError):
+    def __init__(self, title: str) -> None:
+        super().__init__(f"Gave up waiting for {title}. If it was started it is still running: see `status`.")

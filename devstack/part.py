@@ -1,0 +1,208 @@
+"""One server of the stack: what it must tell about itself, and how any of them is started and stopped."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import psutil
+
+from devstack import locks, logs, ports, processes
+from devstack.config import LOOPBACK, StackConfig, setting
+from devstack.errors import FolderNotOurs, PartBusy, PartDidNotStart, PartDidNotStop, PortTaken
+from devstack.progress import Cancellation, OnProgress, Progress, Stage, silent
+
+State = Literal["up", "not answering", "down"]
+
+_POLL_SECONDS = 0.1
+_PROBE_TIMEOUT_SECONDS = 2.0
+_TAIL_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """`latency_ms`: how long the answer to a real request took; None when there was none."""
+
+    name: str
+    state: State
+    port: int
+    pid: int | None = None
+    latency_ms: float | None = None
+    detail: str = ""
+
+
+class Part(ABC):
+    """A server that runs as one daemon, with everything of it under `<stack folder>/<name>`.
+
+    Its command line must contain that folder's path: this is how its process is recognised.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, config: StackConfig) -> None:
+        self.config = config
+        self.folder = config.folder / self.name
+        self.log_file = self.folder / "logs" / f"{self.name}.log"
+        self.output_file = self.folder / "logs" / "output.log"
+        self._record = self.folder / "process.json"
+        self._lock = config.folder / f"{self.name}.lock"
+
+    # What each part tells about itself.
+
+    @property
+    @abstractmethod
+    def ports(self) -> Mapping[str, int]:
+        """Every port it listens on, by the name of its field in StackConfig; clients' port first."""
+
+    @abstractmethod
+    def fetch(self, report: OnProgress, cancellation: Cancellation) -> None:
+        """Make its program available; quick when it is."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Write its configuration under `folder`, and its empty storage if there is none."""
+
+    @abstractmethod
+    def command(self) -> Sequence[str]:
+        """The command line of the daemon."""
+
+    @abstractmethod
+    def ask(self, timeout_seconds: float) -> None:
+        """Make a real request. Raises OSError when it is not answered."""
+
+    # What is the same for all.
+
+    @property
+    def port(self) -> int:
+        return next(iter(self.ports.values()))
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """The running process that we started, now or in an earlier life; None when there is none."""
+        return processes.find(self._record, marker=str(self.folder))
+
+    def start(self, on_progress: OnProgress = silent, cancellation: Cancellation | None = None) -> None:
+        """Make it run and answer, keeping its data; returns at once when it does already.
+
+        Raises JarsUnavailable, PortTaken, PartDidNotStart, PartBusy, FolderNotOurs, Cancelled.
+        """
+        cancellation = cancellation or Cancellation()
+        began = time.monotonic()
+
+        def tell(stage: Stage, done: int = 0, total: int = 0) -> None:
+            on_progress(Progress(self.name, stage, time.monotonic() - began, done, total))
+
+        self.fetch(lambda step: tell(step.stage, step.done, step.total), cancellation)
+        tell("waiting")
+        with self._held(self.config.start_timeout_seconds, cancellation):
+            process = self.process
+            tell("starting")
+            if process is not None:
+                self._wait_until_it_answers(process, cancellation)
+            else:
+                process = self._launch()
+                with processes.no_leftover(process):
+                    self._wait_until_it_answers(process, cancellation)
+            tell("up")
+
+    def stop(self) -> bool:
+        """SIGTERM, a bounded wait, SIGKILL. Returns whether there was something to stop."""
+        return self._end(self.config.stop_timeout_seconds)
+
+    def kill(self) -> bool:
+        """SIGKILL at once, as a crash would. Returns whether there was something to kill."""
+        return self._end(None)
+
+    def status(self) -> PartStatus:
+        process = self.process
+        if process is None:
+            foreign = "" if self._port_is_free() else f"port {self.port} belongs to {ports.owner(self.port)}"
+            return PartStatus(self.name, "down", self.port, detail=foreign)
+        began = time.monotonic()
+        try:
+            self.ask(_PROBE_TIMEOUT_SECONDS)
+        except OSError as error:
+            return PartStatus(self.name, "not answering", self.port, process.pid, detail=str(error))
+        latency_ms = round((time.monotonic() - began) * 1000, 1)
+        return PartStatus(self.name, "up", self.port, process.pid, latency_ms)
+
+    def reset(self) -> None:
+        """Stop it and delete all it wrote: data, logs, configuration."""
+        self.stop()
+        with self._held(self.config.stop_timeout_seconds):
+            self._claim_folder()
+            shutil.rmtree(self.folder)
+
+    def _launch(self) -> psutil.Process:
+        self._check_ports()
+        self._claim_folder()
+        self.log_file.parent.mkdir(exist_ok=True)
+        self.prepare()
+        process = processes.start(self.command(), self.folder, self.output_file, processes.minimal_environment())
+        with processes.no_leftover(process):
+            processes.record(process, self._record)
+        return process
+
+    def _wait_until_it_answers(self, process: psutil.Process, cancellation: Cancellation) -> None:
+        timeout_seconds = self.config.start_timeout_seconds
+        deadline = time.monotonic() + timeout_seconds
+        last_error = ""
+        while time.monotonic() < deadline:
+            try:
+                self.ask(_PROBE_TIMEOUT_SECONDS)
+            except OSError as error:
+                last_error = str(error)
+            else:
+                return
+            if not processes.is_alive(process):
+                raise self._did_not_start("ended while it was starting")
+            cancellation.pause(self.title, _POLL_SECONDS)
+        raise self._did_not_start(f"did not answer within {timeout_seconds:.0f} s ({last_error})")
+
+    def _did_not_start(self, reason: str) -> PartDidNotStart:
+        words = [*logs.tail(self.output_file, _TAIL_LINES), *logs.tail(self.log_file, _TAIL_LINES)]
+        return PartDidNotStart(self.title, reason, self.log_file, "\n".join(words))
+
+    def _end(self, patience_seconds: float | None) -> bool:
+        with self._held(self.config.start_timeout_seconds):
+            process = self.process
+            if process is not None:
+                if patience_seconds is None:
+                    gone = processes.kill(process)
+                else:
+                    gone = processes.stop(process, patience_seconds)
+                if not gone:
+                    raise PartDidNotStop(self.title, process.pid)
+            self._record.unlink(missing_ok=True)
+        return process is not None
+
+    def _check_ports(self) -> None:
+        for field, port in self.ports.items():
+            if not ports.is_free(LOOPBACK, port):
+                raise PortTaken(self.title, port, setting(field), ports.owner(port))
+
+    def _port_is_free(self) -> bool:
+        return ports.is_free(LOOPBACK, self.port)
+
+    def _claim_folder(self) -> None:
+        """Make the folder ours, or refuse: what others filled is neither used nor ever deleted."""
+        ours = self.folder / ".chat4all-stack"
+        if self.folder.is_dir() and any(self.folder.iterdir()) and not ours.exists():
+            raise FolderNotOurs(self.folder, setting("folder"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ours.touch()
+
+    @contextmanager
+    def _held(self, timeout_seconds: float, cancellation: Cancellation | None = None) -> Iterator[None]:
+        pause = (lambda s: cancellation.pause(self.title, s)) if cancellation else time.sleep
+        try:
+            with locks.held(self._lock, timeout_seconds, pause):
+                yield
+        except TimeoutError:
+            raise PartBusy(self.title, timeout_seconds) from None

@@ -1,0 +1,108 @@
+"""Daemons: start them, recognise them later, stop them.
+
+A pid alone proves nothing, because the system reuses numbers. A process is ours when its pid and its
+creation time are those we wrote down and our folder is in its command line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+# psutil derives the creation time from the clock at boot, which time synchronisation may shift.
+_CLOCK_SHIFT_SECONDS = 5.0
+_KILL_TIMEOUT_SECONDS = 10.0
+
+
+def start(command: Sequence[str], folder: Path, output_file: Path, environment: Mapping[str, str]) -> psutil.Process:
+    """Start a process that outlives us, in a session of its own; its stdout and stderr go to a file."""
+    with output_file.open("wb") as output:
+        child = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    process = psutil.Process(child.pid)
+    # Popen warns when it is forgotten while its process runs, which is what a daemon is for.
+    child.returncode = 0
+    return process
+
+
+def record(process: psutil.Process, file: Path) -> None:
+    """Write down which process it is: {"pid": 4711, "create_time": 1700000000.12}"""
+    temporary = file.with_suffix(".new")
+    temporary.write_text(json.dumps({"pid": process.pid, "create_time": process.create_time()}))
+    temporary.replace(file)
+
+
+def find(file: Path, marker: str) -> psutil.Process | None:
+    """The process recorded in `file` if it is alive and still the same one, else None."""
+    try:
+        noted = json.loads(file.read_text())
+        process = psutil.Process(int(noted["pid"]))
+        same_age = abs(process.create_time() - float(noted["create_time"])) < _CLOCK_SHIFT_SECONDS
+        if not same_age or not is_alive(process):
+            return None
+        return process if any(marker in argument for argument in process.cmdline()) else None
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None  # never recorded, unreadable, or gone
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs. A zombie does not; ours are reaped here."""
+    with contextlib.suppress(psutil.Error):
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return bool(process.is_running())
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(timeout=0)
+    return False
+
+
+def stop(process: psutil.Process, timeout_seconds: float) -> bool:
+    """SIGTERM, wait, then SIGKILL. Returns whether the process is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+    return _gone(process, timeout_seconds) or kill(process)
+
+
+def kill(process: psutil.Process) -> bool:
+    """SIGKILL. Returns whether the process is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+    return _gone(process, _KILL_TIMEOUT_SECONDS)
+
+
+def _gone(process: psutil.Process, timeout_seconds: float) -> bool:
+    try:
+        process.wait(timeout=timeout_seconds)
+    except psutil.TimeoutExpired:
+        return not is_alive(process)
+    except psutil.NoSuchProcess:
+        pass
+    return True
+
+
+def minimal_environment() -> dict[str, str]:
+    """What a daemon inherits: no Java options of the caller, and UTF-8 file names."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TZ") if name in os.environ}
+    return {**kept, "LC_ALL": "C.UTF-8"}
+
+
+@contextlib.contextmanager
+def no_leftover(process: psutil.Process) -> Iterator[None]:
+    """Kill the process if the block fails."""
+    try:
+        yield
+    except Exception:
+        kill(process)
+        raise

@@ -1,0 +1,97 @@
+"""All parts together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+from devstack.cassandra import Cassandra
+from devstack.config import LOOPBACK, StackConfig
+from devstack.errors import Cancelled, UnknownPart
+from devstack.kafka import Kafka
+from devstack.part import Part, PartStatus
+from devstack.progress import Cancellation, OnProgress, Progress, silent
+
+# In the order in which they are shown; stopped in the opposite order. A new part joins here.
+PARTS: tuple[type[Part], ...] = (Kafka, Cassandra)
+
+
+class Stack:
+    """Real servers on this machine. Any number of objects, threads and processes may share a folder.
+
+    Example:
+        stack = Stack(StackConfig.on_free_ports(tmp_path, jars_folder))
+        stack.up()
+        AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
+        stack.part("kafka").kill()
+        stack.part("kafka").start()
+        stack.down()
+    """
+
+    def __init__(self, config: StackConfig) -> None:
+        self.config = config
+        self.parts: dict[str, Part] = {part.name: part(config) for part in PARTS}
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        return f"{LOOPBACK}:{self.config.kafka_port}"
+
+    @property
+    def cassandra_contact_points(self) -> list[str]:
+        return [LOOPBACK]
+
+    @property
+    def cassandra_port(self) -> int:
+        return self.config.cassandra_port
+
+    def part(self, name: str) -> Part:
+        """Raises UnknownPart."""
+        try:
+            return self.parts[name]
+        except KeyError:
+            raise UnknownPart(name, self.parts) from None
+
+    def up(self, parts: Sequence[str] | None = None, on_progress: OnProgress = silent) -> None:
+        """Start the named parts (all by default) side by side, and return when each one answers.
+
+        What runs already is left alone. on_progress is called from several threads, one at a time.
+        Raises the first StackError of a part; the others are then no longer waited for.
+        """
+        wanted = [self.part(name) for name in (self.parts if parts is None else parts)]
+        self._make_folder()
+        cancellation = Cancellation()
+        one_at_a_time = threading.Lock()
+
+        def report(step: Progress) -> None:
+            with one_at_a_time:
+                on_progress(step)
+
+        with ThreadPoolExecutor(max(1, len(wanted)), thread_name_prefix="chat4all-stack") as pool:
+            futures = [pool.submit(part.start, report, cancellation) for part in wanted]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                if not all(future.done() for future in futures):
+                    cancellation.cancel()
+        errors = [error for future in futures if (error := future.exception())]
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, Cancelled))
+
+    def down(self) -> list[str]:
+        """Stop all parts, last one first. Returns the names of those that were running."""
+        return [part.name for part in reversed(self.parts.values()) if part.stop()]
+
+    def status(self) -> list[PartStatus]:
+        return [part.status() for part in self.parts.values()]
+
+    def reset(self) -> None:
+        """Stop everything and delete data, logs and configuration; the jars stay."""
+        for part in reversed(self.parts.values()):
+            part.reset()
+
+    def _make_folder(self) -> None:
+        self.config.folder.mkdir(parents=True, exist_ok=True)
+        ignore = self.config.folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
