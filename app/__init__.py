@@ -1,0 +1,20 @@
+"""The Faust application of the role that ``CHAT4ALL_ROLE`` names, made when somebody asks for it.
+
+    CHAT4ALL_ROLE=whatsapp faust -A app worker
+
+Importing a module of this package (``app.settings``, ``app.topics``) reads no environment and imports no Faust.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from app.settings import Settings
+    from app.stream_app import StreamApp
+
+    made = globals()["app"] = StreamApp(Settings.from_environ())
+    return made

@@ -53,8 +53,13 @@ def decode(data: bytes | None, cls: type[R]) -> R:
         raise MalformedRecord(f"type is {_shown(document.get('type'))}, expected {cls.__name__!r}", "type")
     if document.get("version") != VERSION:
         raise MalformedRecord(f"unknown version {_shown(document.get('version'))}, expected {VERSION}", "version")
-    return cls(**{name: _field(document, name, kind, null, needed) for name, kind, null, needed in _SHAPES[cls]
-                  if needed or name in document})
+    return cls(
+        **{
+            name: _field(document, name, kind, null, needed)
+            for name, kind, null, needed in _SHAPES[cls]
+            if needed or name in document
+        }
+    )
 
 
 def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, needed: bool) -> Any:

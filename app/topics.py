@@ -72,7 +72,7 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         deleting(names.messages, settings.messages_retention_days, **append_time),
         *(deleting(names.outbound(channel), settings.messages_retention_days) for channel in CHANNELS),
         deleting(names.status_updates, settings.status_retention_days),
-        deleting(names.dead_letters, settings.dead_letters_retention_days),
+        deleting(names.dead_letters, settings.dead_letters_retention_days, **{"max.message.bytes": str(4 << 20)}),
         compacted(names.changelog("core", "message_state")),
         *(compacted(names.changelog(channel, "attempts")) for channel in CHANNELS),
     ]

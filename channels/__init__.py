@@ -1,0 +1,19 @@
+"""The channels there are: the manifest from which everything that differs by channel is made.
+
+To add a channel: a rule in ``domain/recipients.py``, an entry here, and a folder for its real connector.
+"""
+
+from __future__ import annotations
+
+from channels.simulated import SimulatedConnector, Simulation
+from domain.ports import Connector
+from domain.recipients import CHANNELS
+
+TITLES = {"whatsapp": "WhatsApp", "instagram": "Instagram", "telegram": "Telegram"}
+
+assert set(TITLES) == set(CHANNELS)
+
+
+def make_connector(channel: str, simulation: Simulation) -> Connector:
+    """Return the connector of ``channel``. Only the simulated ones exist so far."""
+    return SimulatedConnector(channel, TITLES[channel], simulation)

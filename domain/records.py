@@ -66,7 +66,7 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """On ``dead-letters``: a record that could not be processed, whole. ``key`` and ``value`` are the original bytes."""
+    """On ``dead-letters``: a record that could not be processed, whole: ``key`` and ``value`` are its bytes."""
 
     topic: str
     partition: int

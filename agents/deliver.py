@@ -1,0 +1,58 @@
+"""``deliver_<channel>`` (one for each channel role): hands messages to the channel, thousands at once.
+
+Within a conversation the next message is handed over only when the one before it has its outcome. Each message is a
+task of its own; a batch is completed when all its messages are through, receipts that this process sees included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from agents.deliveries import Deliveries
+from app.clock import now_ms
+from app.codec import decode
+from app.dead_letters import dead_letter
+from channels import make_connector
+from channels.simulated import Simulation
+from domain.errors import InvalidInput
+from domain.records import DeliveryRequested
+from tables import attempts
+
+if TYPE_CHECKING:
+    from app.batches import RecordBatch
+    from app.outbox import Flight
+    from app.stream_app import StreamApp
+
+
+def register(app: StreamApp) -> None:
+    channel, settings = app.role, app.settings
+    simulation = Simulation(settings.simulated_delivered_seconds, settings.simulated_read_seconds)
+    deliveries = Deliveries(app, make_connector(channel, simulation), attempts.declare(app))
+
+    @app.batch_agent(f"deliver_{channel}", app.names.outbound(channel), help=f"hands messages to {channel}")
+    async def deliver(stream: Any) -> None:
+        async for batch in stream:
+            if app.consumer.is_current(batch):
+                await deliver_batch(app, deliveries, batch)
+
+
+async def deliver_batch(app: StreamApp, deliveries: Deliveries, batch: RecordBatch) -> None:
+    """Start a delivery for each request of ``batch``; wait only while too many are in hand."""
+    flights: set[Flight] = set()
+    tasks: list[asyncio.Task[None]] = []
+    for record in batch.records:
+        try:
+            request = decode(record.value, DeliveryRequested)
+        except InvalidInput as error:
+            flights.add(dead_letter(app, batch, record, error, now_ms()))
+            continue
+        task = await deliveries.start(batch, record.key, request, record.headers, flights)
+        if task is None:
+            return  # the partition is going away; the whole batch will be delivered again
+        tasks.append(task)
+    deliveries.finish(batch, tasks, flights)
+
+
+__all__: Sequence[str] = ("deliver_batch", "register")

@@ -1,0 +1,164 @@
+"""``mirror`` (role mirror): writes messages and their facts to Cassandra, coalesced, until it works."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from agents.facts import read_fact
+from app.clock import now_ms
+from app.codec import decode
+from app.dead_letters import dead_letter
+from app.mirror_store import mirror_store
+from domain.errors import InvalidInput, MalformedRecord, StoreUnavailable
+from domain.ports import MessageMirror, MirrorEntry, Place
+from domain.records import MessageAccepted
+
+if TYPE_CHECKING:
+    from app.batches import RecordBatch
+    from app.outbox import Flight
+    from app.stream_app import StreamApp
+
+log = logging.getLogger(__name__)
+
+LONGEST_BACKOFF_SECONDS = 5.0
+
+
+def register(app: StreamApp) -> None:
+    mirroring = Mirroring(app, mirror_store(app))
+
+    @app.batch_agent("mirror", app.names.messages, app.names.status_updates, help="messages and facts → Cassandra")
+    async def mirror(stream: Any) -> None:
+        async for batch in stream:
+            if app.consumer.is_current(batch):
+                await mirroring.add(batch)
+
+
+class _Pile:
+    """What one write will hold: the entries by message, and the batches they came from."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, MirrorEntry] = {}
+        self.batches: list[RecordBatch] = []
+        self.flights: set[Flight] = set()
+        self.newest_ms = 0
+
+
+class Mirroring:
+    """While one pile is being written the next one gathers; the agent waits when that one is full."""
+
+    def __init__(self, app: StreamApp, store: MessageMirror) -> None:
+        self._app = app
+        self._store = store
+        self._pile = _Pile()
+        self._writer: asyncio.Task[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self._hurry = asyncio.Event()
+        app.on_drain(self.drain)
+
+    async def add(self, batch: RecordBatch) -> None:
+        """Take a batch of either topic; wait while the pile is full."""
+        await self._room.wait()
+        pile = self._pile
+        accepted = batch.tp.topic == self._app.names.messages
+        for record in batch.records:
+            try:
+                entry, message_id = (self._message if accepted else self._fact)(pile, record)
+            except InvalidInput as error:
+                # the agents of the core role dead-letter these already; here they are only passed over
+                log.debug("not mirrored: %s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
+                continue
+            pile.entries[message_id] = entry
+            pile.newest_ms = max(pile.newest_ms, record.timestamp)
+        pile.batches.append(batch)
+        if len(pile.entries) >= self._app.settings.mirror_batch_messages:
+            self._room.clear()
+            self._hurry.set()
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    def _message(self, pile: _Pile, record: Any) -> tuple[MirrorEntry, str]:
+        message = decode(record.value, MessageAccepted)
+        place = Place(record.timestamp, record.offset)
+        entry = pile.entries.get(message.message_id)
+        if entry is None or entry.place != place:
+            entry = MirrorEntry(message.message_id, message.conversation_id, place)
+        entry.message = message
+        return entry, message.message_id
+
+    def _fact(self, pile: _Pile, record: Any) -> tuple[MirrorEntry, str]:
+        change, fact = read_fact(record.value)
+        entry = pile.entries.get(change.message_id)
+        if entry is None:
+            place = Place(change.accepted_at_ms, change.position)
+            entry = MirrorEntry(change.message_id, change.conversation_id, place)
+        if fact not in entry.facts:
+            entry.facts.append(fact)
+        return entry, change.message_id
+
+    async def _write(self) -> None:
+        try:
+            while self._pile.batches:
+                try:
+                    async with asyncio.timeout(self._app.settings.mirror_linger_seconds):
+                        await self._hurry.wait()
+                except TimeoutError:
+                    pass
+                pile, self._pile = self._pile, _Pile()
+                self._hurry.clear()
+                self._room.set()
+                await self._persist(pile)
+        except Exception as error:  # noqa: BLE001
+            self._app.die("agent mirror", error)
+
+    async def _persist(self, pile: _Pile) -> None:
+        backoff = 0.2
+        while True:
+            try:
+                await self._store.write(list(pile.entries.values()))
+                break
+            except StoreUnavailable as error:
+                if self._app.waiting_for is None:
+                    log.warning("Cassandra does not take the mirror's writes, will try until it does: %s", error)
+                self._app.waiting_for = "cassandra"
+                if not any(self._app.consumer.is_current(batch) for batch in pile.batches):
+                    return  # the partitions went elsewhere, and with them this work
+                await asyncio.sleep(backoff)
+                backoff = min(LONGEST_BACKOFF_SECONDS, backoff * 2)
+            except Exception as error:
+                log.exception("Cassandra refused a batch of the mirror: %r", error)
+                await self._one_by_one(pile)
+                break
+        if self._app.waiting_for is not None:
+            log.warning("Cassandra takes the mirror's writes again")
+            self._app.waiting_for = None
+        for flight in pile.flights:
+            await flight.future
+        for batch in pile.batches:
+            self._app.consumer.complete(batch)
+            self._app.metrics.completed("mirror", batch)
+        self._app.metrics.mirror_delay((now_ms() - pile.newest_ms) / 1000)
+
+    async def _one_by_one(self, pile: _Pile) -> None:
+        """Write what can be written; what Cassandra refuses goes to ``dead-letters``."""
+        for entry in pile.entries.values():
+            try:
+                await self._store.write([entry])
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001
+                reason = MalformedRecord(f"Cassandra refused message {entry.message_id}: {error!r}")
+                for batch in pile.batches:
+                    for record in batch.records:
+                        if entry.message_id.encode() in (record.value or b""):
+                            pile.flights.add(dead_letter(self._app, batch, record, reason, now_ms()))
+
+    async def drain(self) -> None:
+        """Write what is in hand, unless Cassandra is away: then it will be delivered again."""
+        self._hurry.set()
+        if self._app.waiting_for is None and self._writer is not None and not self._writer.done():
+            await asyncio.wait([self._writer])
+        self._pile = _Pile()
+        self._room.set()

@@ -1,0 +1,69 @@
+"""``track_status`` (role core): folds the facts of ``status-updates`` into the ``message_state`` table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agents.facts import read_fact
+from app.clock import now_ms
+from app.dead_letters import dead_letter
+from app.stream_app import Completion
+from domain.errors import InvalidInput
+from domain.status import join
+from tables import message_state
+
+if TYPE_CHECKING:
+    from app.batches import RecordBatch
+    from app.durable_table import DurableTable
+    from app.outbox import Flight
+    from app.stream_app import StreamApp
+
+
+def register(app: StreamApp) -> None:
+    completion = Completion(app, "track_status")
+    table = message_state.declare(app)
+
+    @app.batch_agent("track_status", app.names.status_updates, help="status-updates → message_state")
+    async def track_status(stream: Any) -> None:
+        async for batch in stream:
+            if not app.consumer.is_current(batch):
+                continue  # its partition may have another writer by now
+            others, changes, count = fold_batch(app, table, batch)
+            await completion.when_durable(
+                batch, {*others, *changes}, lambda b=batch, f=changes, n=count: mark_persisted(table, b, f, n)
+            )
+
+
+def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple[set[Flight], list[Flight], int]:
+    """Add the facts of ``batch`` to the table.
+
+    Returns the flights of dead letters, those of the changelog in their order, and how many rows were written. Each
+    message that was touched is written once, with everything this batch says about it.
+    """
+    dead: set[Flight] = set()
+    rows: dict[str, message_state.Row] = {}
+    partition = batch.partition
+    for record in batch.records:
+        try:
+            change, fact = read_fact(record.value)
+        except InvalidInput as error:
+            dead.add(dead_letter(app, batch, record, error, now_ms()))
+            continue
+        message_id = change.message_id
+        row = rows.get(message_id)
+        if row is None:
+            row = message_state.load(table.get_bytes(partition, message_id.encode()))
+        rows[message_id] = message_state.Row(
+            join(row.state, fact), change.conversation_id, change.channel or row.channel
+        )
+    flights: dict[Flight, None] = {}
+    for message_id, row in rows.items():
+        flights[table.put(batch, message_id.encode(), message_state.dump(row))] = None
+    return dead, list(flights), len(rows)
+
+
+def mark_persisted(table: DurableTable, batch: RecordBatch, flights: list[Flight], rows: int) -> None:
+    """After the changelog has it: let a restart begin behind it."""
+    if flights:
+        last = flights[-1]
+        table.mark_persisted(batch, last.future.result(), len(last.records))

@@ -1,0 +1,27 @@
+"""Where a record goes that cannot be processed: kept whole, with the reason, so that nothing is lost silently."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from app.codec import encode
+from domain.errors import InvalidInput
+from domain.records import DeadLetter
+
+if TYPE_CHECKING:
+    from app.batches import RecordBatch
+    from app.outbox import Flight
+    from app.stream_app import StreamApp
+
+log = logging.getLogger(__name__)
+
+
+def dead_letter(app: StreamApp, batch: RecordBatch, record: Any, error: InvalidInput, at_ms: int) -> Flight:
+    """Queue ``record`` (an aiokafka ``ConsumerRecord`` of ``batch``) for ``dead-letters`` and return its flight."""
+    log.warning("dead letter: %s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
+    letter = DeadLetter(
+        record.topic, record.partition, record.offset, error.code, str(error), record.key, record.value, at_ms
+    )
+    app.metrics.dead_letter(record.topic, error.code)
+    return app.outbox.put(app.names.dead_letters, batch.partition, record.key, encode(letter))

@@ -1,0 +1,75 @@
+"""Logging for every process: one line an event, as JSON for machines or in colour for people."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+
+from app.settings import Settings
+
+_COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+MAX_LINE_CHARS = 16_000
+# aiokafka builds a debug record for each message; kafka's own chatter is of use to nobody here
+_QUIET = ("aiokafka", "kafka", "faust", "mode", "cassandra", "asyncio", "aiohttp.access")
+
+
+class JsonFormatter(logging.Formatter):
+    """``{"at":"…","level":"INFO","role":"core","logger":"…","message":"…"}``."""
+
+    def __init__(self, role: str = "") -> None:
+        super().__init__()
+        self._role = role
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "level": record.levelname,
+            "role": self._role,
+            "logger": record.name,
+            "message": record.getMessage()[:MAX_LINE_CHARS],
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)[-MAX_LINE_CHARS:]
+        return orjson.dumps(line).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """``21:40:03.123 INFO  core   routed …``, coloured when ``colour`` is set."""
+
+    def __init__(self, role: str = "", colour: bool = False) -> None:
+        super().__init__()
+        self._role = role
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = f"{record.levelname:<8}"
+        if self._colour:
+            level = f"\x1b[{_COLOURS.get(record.levelname, '0')}m{level}\x1b[0m"
+        clock = self.formatTime(record, "%H:%M:%S")
+        message = record.getMessage()[:MAX_LINE_CHARS]
+        line = f"{clock}.{int(record.msecs):03d} {level} {self._role:<9} {message}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)[-MAX_LINE_CHARS:]
+        return line
+
+
+def logging_config(settings: Settings) -> dict[str, Any]:
+    """Return a ``logging.config.dictConfig`` value for the process of ``settings.role``."""
+    on_terminal = sys.stderr.isatty()
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not on_terminal)
+    formatter: dict[str, Any] = (
+        {"()": JsonFormatter, "role": settings.role}
+        if as_json
+        else {"()": TextFormatter, "role": settings.role, "colour": on_terminal or settings.log_format == "colour"}
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": formatter},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "root": {"level": settings.log_level, "handlers": ["stderr"]},
+        "loggers": {name: {"level": "WARNING"} for name in _QUIET},
+    }

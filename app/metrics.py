@@ -1,0 +1,49 @@
+"""What a worker counts. ``GET /metrics`` on its port shows it; every name begins with ``chat4all_``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aioprometheus import Counter, Gauge, Registry, render
+
+if TYPE_CHECKING:
+    from app.batches import RecordBatch
+
+
+class Metrics:
+    """The worker's metrics, on one screen. Calls are made once a batch, not once a record."""
+
+    def __init__(self, role: str) -> None:
+        self.registry = Registry()
+        self._role = role
+        label = {"role": role}
+        make: dict[str, Any] = {"const_labels": label, "registry": self.registry}
+        self._events = Counter("chat4all_events_total", "Records whose effects are durable, by agent", **make)
+        self._sent = Counter("chat4all_messages_sent_total", "Sends to a channel, by status", **make)
+        self._dead = Counter("chat4all_dead_letters_total", "Records that could not be processed, by reason", **make)
+        self._lag = Gauge("chat4all_lag_records", "Records not yet committed, by topic and partition", **make)
+        self._mirror_delay = Gauge("chat4all_mirror_delay_seconds", "Age of the newest mirrored record", **make)
+        self._in_flight = Gauge("chat4all_in_flight", "Deliveries in hand", **make)
+
+    def completed(self, agent: str, batch: RecordBatch) -> None:
+        self._events.add({"agent": agent}, len(batch.records))
+
+    def sent(self, channel: str, status: str, count: int = 1) -> None:
+        self._sent.add({"channel": channel, "status": status}, count)
+
+    def dead_letter(self, topic: str, reason: str) -> None:
+        self._dead.inc({"topic": topic, "reason": reason})
+
+    def lag(self, topic: str, partition: int, records: int) -> None:
+        self._lag.set({"topic": topic, "partition": str(partition)}, max(0, records))
+
+    def mirror_delay(self, seconds: float) -> None:
+        self._mirror_delay.set({}, seconds)
+
+    def in_flight(self, count: int) -> None:
+        self._in_flight.set({}, count)
+
+    def render(self, accept: list[str]) -> tuple[bytes, dict[str, str]]:
+        """Return the exposition and its headers."""
+        body, headers = render(self.registry, accept)
+        return body, dict(headers)

@@ -1,0 +1,219 @@
+"""Records to Kafka in whole batches: one acknowledged future a batch instead of one a record.
+
+A *lane* is one partition of one topic. While a batch of a lane is on its way, what comes next gathers in the lane and
+leaves as the next batch, so an idle lane adds no delay and a busy one needs few requests. Within a lane the order of
+the calls is the order in Kafka. The producer is idempotent with ``acks=all``: a batch is written once, or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.partitioner import murmur2
+
+from domain.errors import LogUnavailable
+
+log = logging.getLogger(__name__)
+
+Headers = Sequence[tuple[str, bytes]]
+
+MAX_FLIGHT_BYTES = 256 * 1024
+MAX_RECORD_BYTES = 4 * 1024 * 1024  # a dead letter holds a refused record of up to 1 MiB in base64
+MAX_PENDING_BYTES = 128 * 1024 * 1024
+_RECORD_OVERHEAD_BYTES = 40
+
+
+class Written(NamedTuple):
+    """Where a record is. ``timestamp_ms`` is the broker's append time on topics that carry it, else -1."""
+
+    offset: int
+    timestamp_ms: int
+
+
+@lru_cache(maxsize=65_536)
+def partition_for(key: bytes, partitions: int) -> int:
+    """Return the partition of ``key``, as every Kafka client computes it by default (murmur2)."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+class Flight:
+    """Some records of one lane that travel as one batch. ``future`` resolves when the broker has acknowledged all."""
+
+    __slots__ = ("future", "records", "size_bytes")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[Written] = loop.create_future()
+        self.records: list[tuple[bytes | None, bytes | None, Headers] | None] = []
+        self.size_bytes = 0
+
+
+class _Lane:
+    __slots__ = ("busy", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Flight] = deque()
+        self.busy = False
+
+
+class Outbox:
+    """The one way into Kafka, for workers (``put``) and for the API (``send``).
+
+    ``timeout_seconds`` bounds ``send``; a worker's ``put`` is bounded by the memory of what is pending and by its own
+    limit on batches in hand. Failures of the broker that pass are retried below, without reordering.
+    """
+
+    def __init__(self, bootstrap: str, *, client_id: str, timeout_seconds: float = 10.0) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._timeout_seconds = timeout_seconds
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._producer: Any = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self.pending_bytes = 0
+        self.records_total = 0
+
+    async def start(self) -> None:
+        """Connect. Raises ``LogUnavailable`` if no broker answers."""
+        self._loop = asyncio.get_running_loop()
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=MAX_RECORD_BYTES + MAX_FLIGHT_BYTES,
+            max_request_size=2 * MAX_RECORD_BYTES,
+            request_timeout_ms=int(self._timeout_seconds * 1000),
+            metadata_max_age_ms=60_000,
+        )
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await producer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await producer.stop()
+            raise LogUnavailable(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Send what is pending, for at most ``timeout_seconds``, and disconnect."""
+        self._closing = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._timeout_seconds)
+        for task in self._tasks:
+            task.cancel()
+        if self._producer is not None:
+            try:
+                async with asyncio.timeout(2):
+                    await self._producer.stop()
+            except (TimeoutError, KafkaError):
+                log.warning("the producer did not stop in time")
+
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions ``topic`` has. Raises ``LogUnavailable`` within the time-out."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return len(await self._producer.partitions_for(topic))
+        except (KafkaError, TimeoutError) as error:
+            raise LogUnavailable(f"no metadata for topic {topic}: {error}") from error
+
+    def put(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> Flight:
+        """Queue one record and return the flight it is on; ``await flight.future`` before relying on it.
+
+        Raises ``LogUnavailable`` when ``MAX_PENDING_BYTES`` are pending already.
+        """
+        if self._closing or self._producer is None:
+            raise LogUnavailable("the outbox is not open")
+        size = len(key or b"") + len(value or b"") + _RECORD_OVERHEAD_BYTES
+        for name, content in headers:
+            size += len(name) + len(content) + 4
+        if self.pending_bytes + size > MAX_PENDING_BYTES:
+            raise LogUnavailable("too much is waiting for Kafka")
+        lane = self._lanes.get((topic, partition))
+        if lane is None:
+            lane = self._lanes[topic, partition] = _Lane()
+        waiting = lane.waiting
+        if not waiting or waiting[-1].size_bytes + size > MAX_FLIGHT_BYTES:
+            waiting.append(Flight(self._loop))
+        flight = waiting[-1]
+        flight.records.append((key, value, headers))
+        flight.size_bytes += size
+        self.pending_bytes += size
+        self.records_total += 1
+        if not lane.busy:
+            lane.busy = True
+            task = self._loop.create_task(self._run(lane, topic, partition))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return flight
+
+    async def send(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> Written:
+        """Write one record and return where it is.
+
+        Raises ``LogUnavailable`` after ``timeout_seconds``. What has not left by then is withdrawn and will never be
+        written; only a record whose batch was on its way may still be.
+        """
+        flight = self.put(topic, partition, key, value, headers)
+        index = len(flight.records) - 1
+        try:
+            first = await asyncio.wait_for(asyncio.shield(flight.future), self._timeout_seconds)
+        except TimeoutError:
+            lane = self._lanes[topic, partition]
+            if flight in lane.waiting:
+                flight.records[index] = None
+            raise LogUnavailable("Kafka did not acknowledge in time") from None
+        except KafkaError as error:
+            raise LogUnavailable(f"Kafka refused the record: {error}") from error
+        return Written(first.offset + index, first.timestamp_ms)
+
+    async def _run(self, lane: _Lane, topic: str, partition: int) -> None:
+        """Send a lane's flights one after the other until none is waiting."""
+        try:
+            while lane.waiting:
+                flight = lane.waiting.popleft()
+                try:
+                    written = await self._transmit(flight, topic, partition)
+                except KafkaError as error:
+                    log.error(
+                        "a batch of %d records for %s[%d] failed: %r", len(flight.records), topic, partition, error
+                    )
+                    if not flight.future.done():
+                        flight.future.set_exception(error)
+                        flight.future.exception()  # a caller that timed out no longer looks
+                else:
+                    if not flight.future.done():
+                        flight.future.set_result(written)
+                finally:
+                    self.pending_bytes -= flight.size_bytes
+        finally:
+            lane.busy = False
+
+    async def _transmit(self, flight: Flight, topic: str, partition: int) -> Written:
+        producer = self._producer
+        batch = producer.create_batch()
+        for record in flight.records:
+            if record is None:
+                continue
+            key, value, headers = record
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                raise KafkaError(f"a record of {len(value or b'')} bytes is over the limit")
+        if not batch.record_count():
+            return Written(-1, -1)
+        batch.close()
+        while True:
+            try:
+                sent = await producer.send_batch(batch, topic, partition=partition)
+                break
+            except KafkaTimeoutError:  # no metadata or no free slot: nothing has left yet, so wait on
+                if self._closing:
+                    raise
+        metadata = await sent
+        return Written(metadata.offset, metadata.timestamp if metadata.timestamp is not None else -1)

@@ -1,0 +1,216 @@
+"""The Faust application of one role: our consumer, our tables, one outbox, and a loud end when something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import faust
+from aiohttp.web import Request, Response
+from faust.types import ServiceT
+from mode import Service
+
+from app.batches import BatchSchema, RecordBatch
+from app.consumer import BatchTransport
+from app.durable_table import DurableTable
+from app.logs import logging_config
+from app.metrics import Metrics
+from app.outbox import Flight, Outbox
+from app.roles import modules_of
+from app.settings import Settings
+from app.topics import Topics, all_topics, group_of
+from app.watchdog import Watchdog
+from domain.errors import LogUnavailable
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 70  # EX_SOFTWARE: the supervisor starts the worker again
+DRAIN_SECONDS = 10.0
+BUFFERED_BATCHES_PER_PARTITION = 10
+
+
+class WrongTopics(Exception):
+    """The topics on the broker are not those of the settings. ``chat4all migrate`` creates what is missing."""
+
+
+class _OutboxService(Service):  # type: ignore[misc]
+    """First up and last down, because agents and tables write through it."""
+
+    def __init__(self, app: StreamApp, **kwargs: Any) -> None:
+        self.app = app
+        super().__init__(**kwargs)
+
+    async def on_start(self) -> None:
+        await self.app.outbox.start()
+        for spec in all_topics(self.app.settings):
+            found = await self.app.outbox.partitions(spec.name)
+            if found != spec.partitions:
+                raise WrongTopics(
+                    f"topic {spec.name} has {found} partitions and the settings say {spec.partitions}: "
+                    "run `chat4all migrate`, or correct CHAT4ALL_PARTITIONS"
+                )
+
+    async def on_stop(self) -> None:
+        await self.app.outbox.stop()
+
+
+class StreamApp(faust.App):  # type: ignore[misc]
+    """One role of the pipeline. Agents register themselves with ``register(app)`` (see ``app/roles.py``)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.role = settings.role
+        self.names = Topics(settings.topic_prefix)
+        self.outbox = Outbox(
+            settings.kafka,
+            client_id=group_of(settings.role, settings.topic_prefix),
+            timeout_seconds=settings.produce_timeout_seconds,
+        )
+        self.metrics = Metrics(settings.role)
+        self.waiting_for: str | None = None  # a dependency whose absence explains why nothing moves
+        self.resources: list[ServiceT] = []
+        self._drains: list[Callable[[], Awaitable[None]]] = []
+        modules = modules_of(settings.role)
+        super().__init__(group_of(settings.role, settings.topic_prefix), **self._options(settings))
+        self.finalize()
+        for module in modules:
+            importlib.import_module(module).register(self)
+        self.page("/metrics")(self._metrics_page)
+
+    def _options(self, settings: Settings) -> dict[str, Any]:
+        return {
+            "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
+            "store": "rocksdb://" if settings.store == "rocksdb" else "memory://",
+            "datadir": f"{settings.data_dir}/{settings.topic_prefix}{settings.role}-{settings.instance or 'default'}",
+            "origin": None,
+            "autodiscover": False,
+            "topic_partitions": settings.partitions,
+            "topic_replication_factor": settings.replication_factor,
+            "topic_disable_leader": True,
+            "topic_allow_declare": False,
+            "consumer_auto_offset_reset": "earliest",
+            "consumer_group_instance_id": settings.instance or None,
+            "broker_session_timeout": settings.session_timeout_seconds,
+            "broker_heartbeat_interval": settings.heartbeat_seconds,
+            "broker_commit_interval": settings.commit_interval_seconds,
+            "broker_max_poll_records": settings.max_poll_records,
+            "stream_buffer_maxsize": max(64, settings.partitions * BUFFERED_BATCHES_PER_PARTITION),
+            "stream_wait_empty": True,
+            "table_standby_replicas": settings.standby_replicas,
+            "web_bind": "127.0.0.1",
+            "web_host": "127.0.0.1",
+            "worker_redirect_stdouts": False,
+            "logging_config": logging_config(settings),
+            "Table": DurableTable,
+        }
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        return [_OutboxService(self), *self.resources, *super().on_init_dependencies(), Watchdog(self)]
+
+    # What agents and tables are made with --------------------------------------------------------------------------
+
+    def batches_of(self, *topics: str) -> Any:
+        """Return the Faust topic from which an agent receives ``RecordBatch`` values."""
+        return self.topic(*topics, schema=BatchSchema(), partitions=self.settings.partitions)
+
+    def durable_table(self, name: str, help: str) -> DurableTable:
+        """Return a table of bytes to bytes with as many partitions as every topic has."""
+        options = {"key_type": bytes, "value_type": bytes, "partitions": self.settings.partitions, "help": help}
+        table: DurableTable = self.Table(name, **options)
+        table.outbox = self.outbox
+        return table
+
+    def batch_agent(self, name: str, *topics: str, help: str) -> Callable[..., Any]:
+        """Declare an agent over batches. It never returns and never raises: either ends the worker."""
+
+        def declare(work: Callable[[Any], Awaitable[None]]) -> Any:
+            async def run(stream: Any) -> None:
+                try:
+                    await work(stream)
+                except asyncio.CancelledError:
+                    raise
+                except BaseException as error:  # noqa: BLE001  an agent that raises would have its event acked
+                    self.die(f"agent {name}", error)
+
+            run.__name__ = name
+            return self.agent(self.batches_of(*topics), name=name)(run)
+
+        return declare
+
+    # Running -------------------------------------------------------------------------------------------------------
+
+    def on_drain(self, drain: Callable[[], Awaitable[None]]) -> None:
+        """Register what an agent does to finish the work in its hands before its partitions go."""
+        self._drains.append(drain)
+
+    async def drain(self) -> None:
+        """Finish what is in hand, for at most ``DRAIN_SECONDS``. What remains is delivered again."""
+        if not self._drains:
+            return
+        tasks = [asyncio.ensure_future(drain()) for drain in self._drains]
+        _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning(
+                "%d agents did not finish in %.0f s: their events will be delivered again", len(late), DRAIN_SECONDS
+            )
+
+    def die(self, what: str, error: BaseException) -> None:
+        """End the process now, loudly. Nothing is committed that is not durable, so nothing is lost."""
+        if isinstance(error, LogUnavailable) or self.should_stop:
+            log.critical("%s ended this worker: %s", what, error)
+        else:
+            log.critical("%s ended this worker", what, exc_info=error)
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(EXIT_FAILED)
+
+    async def _metrics_page(self, web: Any, request: Request) -> Response:
+        body, headers = self.metrics.render(request.headers.getall("Accept", []))
+        return Response(body=body, headers=headers)
+
+
+class Completion:
+    """Completes batches once everything that follows from them is durable; bounds how many are on their way."""
+
+    def __init__(self, app: StreamApp, agent: str, most: int = 32) -> None:
+        self._app = app
+        self._agent = agent
+        self._slots = asyncio.Semaphore(most)
+        self._tasks: set[asyncio.Task[None]] = set()
+        app.on_drain(self.drain)
+
+    async def when_durable(
+        self, batch: RecordBatch, flights: Iterable[Flight], then: Callable[[], None] | None = None
+    ) -> None:
+        """Complete ``batch`` when all ``flights`` have arrived. Waits only while too many batches are on their way."""
+        await self._slots.acquire()
+        task = asyncio.get_running_loop().create_task(self._complete(batch, list(flights), then))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _complete(self, batch: RecordBatch, flights: list[Flight], then: Callable[[], None] | None) -> None:
+        try:
+            for flight in flights:
+                await flight.future
+            if then is not None:
+                then()
+            self._app.consumer.complete(batch)
+            self._app.metrics.completed(self._agent, batch)
+        except Exception as error:  # noqa: BLE001  not durable: the worker must not go on
+            self._app.die(f"agent {self._agent}", error)
+        finally:
+            self._slots.release()
+
+    async def drain(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks)

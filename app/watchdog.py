@@ -1,0 +1,67 @@
+"""Ends a worker that is alive and does nothing: lag above zero while neither commits nor a recovery move."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from mode import Service
+
+if TYPE_CHECKING:
+    from app.stream_app import StreamApp
+
+log = logging.getLogger(__name__)
+
+LOOKUP_SECONDS = 10.0
+
+
+class Stalled(Exception):
+    """The worker has work and makes no progress."""
+
+
+class Watchdog(Service):  # type: ignore[misc]
+    """Looks every tenth of ``watchdog_seconds``. A broker that does not answer, or a named dependency, is no stall."""
+
+    def __init__(self, app: StreamApp, **kwargs: Any) -> None:
+        self.app = app
+        self._limit_seconds = app.settings.watchdog_seconds
+        self._seen: object = None
+        self._still_since = 0.0
+        super().__init__(**kwargs)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _watch(self) -> None:
+        while not self.should_stop:
+            await self.sleep(max(0.5, self._limit_seconds / 10))
+            lag = await self._lag()
+            now = self.loop.time()
+            progress = self._progress()
+            if lag is None or lag == 0 or progress != self._seen or self.app.waiting_for:
+                self._seen, self._still_since = progress, now
+            elif now - self._still_since > self._limit_seconds:
+                error = Stalled(f"{lag} records wait and no offset was committed for {self._limit_seconds:.0f} s")
+                self.app.die("the watchdog", error)
+
+    async def _lag(self) -> int | None:
+        """Return how many records of our partitions are not committed; ``None`` if the broker does not tell."""
+        consumer = self.app.consumer
+        try:
+            tps = {tp for tp in consumer.assignment() if not consumer._is_changelog_tp(tp)}
+            if not tps:
+                return 0
+            ends = (await self.wait(consumer.highwaters(*tps), timeout=LOOKUP_SECONDS)).result or {}
+        except Exception as error:  # noqa: BLE001  whatever the driver raises while the broker is away
+            log.debug("no lag: %r", error)
+            return None
+        committed = consumer._committed_offset
+        lags = {tp: (ends.get(tp) or 0) - (committed[tp] or 0) for tp in tps}
+        for tp, lag in lags.items():
+            self.app.metrics.lag(tp.topic, tp.partition, lag)
+        return sum(lag for lag in lags.values() if lag > 0)
+
+    def _progress(self) -> object:
+        """Return a value that changes whenever this worker gets somewhere."""
+        committed = {tp: offset for tp, offset in self.app.consumer._committed_offset.items() if offset is not None}
+        recovery = self.app.tables.recovery
+        restored = sum(offset or 0 for offset in recovery.active_offsets.values())
+        return committed, restored

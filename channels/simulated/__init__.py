@@ -1,0 +1,51 @@
+"""A channel that exists in this process only: takes every message, reports DELIVERED and then READ after a while."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from domain.ports import Receipt, Sent
+from domain.records import DeliveryRequested
+from domain.status import Status
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """How long the people on the other side take: (least, most) seconds from SENT to DELIVERED, then on to READ."""
+
+    delivered_seconds: tuple[float, float] = (1.0, 3.0)
+    read_seconds: tuple[float, float] = (2.0, 5.0)
+
+
+class SimulatedConnector:
+    """Every answer is a function of the message, so whoever asks again is told the same: ids and times included."""
+
+    repeatable = True
+
+    def __init__(self, channel: str, title: str, simulation: Simulation) -> None:
+        self.channel = channel
+        self._title = title
+        self._simulation = simulation
+
+    async def send(self, request: DeliveryRequested, attempt: int) -> Sent:
+        log.info("[%s] Delivered to %s", self._title, request.recipient_id.partition(":")[2])
+        return Sent(f"sim.{request.message_id}", time.time_ns() // 1_000_000)
+
+    async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
+        chance = hashlib.blake2s(request.message_id.encode(), digest_size=8).digest()
+        due_ms = sent.at_ms
+        steps = ((Status.DELIVERED, self._simulation.delivered_seconds), (Status.READ, self._simulation.read_seconds))
+        for n, (status, (least, most)) in enumerate(steps):
+            share = int.from_bytes(chance[4 * n : 4 * n + 4], "big") / 0xFFFFFFFF
+            due_ms += int((least + (most - least) * share) * 1000)
+            wait_seconds = due_ms / 1000 - time.time()
+            if wait_seconds > 0 and most > 0:
+                await asyncio.sleep(wait_seconds)
+            yield Receipt(status, due_ms)

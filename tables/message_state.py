@@ -1,0 +1,55 @@
+"""``message_state``: message id → the state that the facts on ``status-updates`` add up to.
+
+Role ``core``; written by ``track_status`` alone; on the partition of the message's conversation. The value is a JSON
+array, without field names because there are many of them:
+
+    [1732312312345,1732312312377,null,null,null,1,0,"sim.0193…",null,null,"c-1","whatsapp"]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from domain.status import UNKNOWN, MessageState
+
+if TYPE_CHECKING:
+    from app.durable_table import DurableTable
+    from app.stream_app import StreamApp
+
+NAME = "message_state"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value of the table."""
+
+    state: MessageState
+    conversation_id: str
+    channel: str
+
+
+def declare(app: StreamApp) -> DurableTable:
+    """Make the table on ``app``."""
+    return app.durable_table(NAME, help="message id → state")
+
+
+def dump(row: Row) -> bytes:
+    """Return the table's value for ``row``."""
+    s = row.state
+    return orjson.dumps(
+        (
+            s.accepted_at_ms, s.sent_at_ms, s.delivered_at_ms, s.read_at_ms, s.failed_at_ms, s.sent_attempt,
+            s.failed_attempt, s.provider_id, s.failure_code, s.failure_detail, row.conversation_id, row.channel,
+        )
+    )  # fmt: skip
+
+
+def load(value: bytes | None) -> Row:
+    """Return the row that ``value`` holds; one that knows nothing for ``None``."""
+    if value is None:
+        return Row(UNKNOWN, "", "")
+    *state, conversation_id, channel = orjson.loads(value)
+    return Row(MessageState(*state), conversation_id, channel)
