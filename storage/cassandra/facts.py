@@ -1,0 +1,56 @@
+"""A fact as one short text in a row's ``facts`` set, and what can be a key of a table.
+
+    ["SENT",1732312312345,1,"sim.abc"]      status, epoch ms, attempt, provider id, failure code, failure detail
+
+Trailing nulls are dropped, so a fact has one text only and adding it twice adds it once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from domain.ports import Place
+from domain.status import Fact, MessageState, Status, fold
+
+MAX_KEY_BYTES = 65_535  # Cassandra's own limit for partition keys and for elements of a set
+_MAX_DETAIL_CHARS = 2_000
+_WORDS = frozenset(Status)
+
+
+def encode_fact(fact: Fact) -> str:
+    """Return the text of ``fact``; a failure's detail is cut to 2,000 characters."""
+    detail = fact.failure_detail and fact.failure_detail[:_MAX_DETAIL_CHARS]
+    parts: list[Any] = [fact.status, fact.at_ms, fact.attempt, fact.provider_id, fact.failure_code, detail]
+    while parts[-1] is None:
+        parts.pop()
+    return orjson.dumps(parts).decode()
+
+
+def decode_fact(text: str) -> Fact | None:
+    """Return the fact of ``text``, or ``None`` for a word that this release does not know yet."""
+    parts = orjson.loads(text)
+    return Fact(*parts[:6]) if parts[0] in _WORDS else None
+
+
+def state_of(place: Place, texts: Iterable[str] | None) -> MessageState:
+    """Return the state of a stored row. That it has content implies ACCEPTED, at its place."""
+    facts = (fact for text in texts or () if (fact := decode_fact(text)) is not None)
+    return fold(facts, MessageState(accepted_at_ms=place.accepted_at_ms))
+
+
+def bucket_of(accepted_at_ms: int) -> int:
+    """Return the month (UTC) of a time in epoch milliseconds, as YYYYMM."""
+    when = time.gmtime(accepted_at_ms // 1000)
+    return when.tm_year * 100 + when.tm_mon
+
+
+def is_possible_key(text: str) -> bool:
+    """Return whether ``text`` can be a partition key; asking for another one is answered without the server."""
+    try:
+        return 0 < len(text.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False

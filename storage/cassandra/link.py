@@ -1,0 +1,186 @@
+"""One connected driver: the cluster, its session, and what was prepared on it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from cassandra import ConsistencyLevel, DependencyException
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    ConstantSpeculativeExecutionPolicy,
+    DCAwareRoundRobinPolicy,
+    FallthroughRetryPolicy,
+    RetryPolicy,
+    TokenAwarePolicy,
+)
+from cassandra.query import dict_factory, tuple_factory
+
+from storage.cassandra.bridge import Completions
+from storage.cassandra.errors import translate
+
+_PROTOCOL_VERSION = 5  # Cassandra 4.0 and later; saves trying DataStax's own versions first
+_RECONNECT_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 5.0
+_SPECULATE_AFTER_SECONDS = 0.25
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
+
+
+@dataclass(frozen=True, slots=True)
+class CassandraConfig:
+    """Where Cassandra is and how to talk to it.
+
+    ``timeout_seconds`` bounds each request, retries included, and (with a quarter more) each call of an adapter.
+    ``local_datacenter`` empty: that of the first host that answers. Raises ``ValueError`` for a keyspace name that
+    would need quoting, or an unknown consistency level.
+    """
+
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    port: int = 9042
+    keyspace: str = "chat4all"
+    consistency: str = "LOCAL_QUORUM"
+    timeout_seconds: float = 2.0
+    connect_timeout_seconds: float = 5.0
+    local_datacenter: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not _IDENTIFIER.fullmatch(self.keyspace):
+            raise ValueError(f"keyspace {self.keyspace!r}: expected at most 48 of a-z, 0-9 and _")
+        if self.consistency not in ConsistencyLevel.name_to_value:
+            raise ValueError(f"consistency {self.consistency!r}: expected one like LOCAL_QUORUM")
+
+
+class Kind(StrEnum):
+    """How a statement may be treated. Only what is harmless to repeat is ever sent twice."""
+
+    READ = "read"  # retried on another host, also before the first has answered
+    WRITE = "write"  # commutes and may be repeated: retried on another host
+    DECIDE = "decide"  # a lightweight transaction: sent once; rows are dicts
+
+
+class Link:
+    """A connected driver session. Made by ``open_link``; used on one event loop; ends with ``shut``."""
+
+    def __init__(self, config: CassandraConfig, cluster: Any, session: Any, threads: Executor) -> None:
+        self.config = config
+        self.cluster = cluster
+        self._session = session
+        self._threads = threads
+        self._loop = asyncio.get_running_loop()
+        self._completions = Completions(self._loop)
+        self._prepared: dict[tuple[str, Kind], asyncio.Future[Any]] = {}
+
+    @property
+    def is_up(self) -> bool:
+        """Whether any host has an open connection."""
+        return any(not pool.is_shutdown for pool in tuple(self._session.get_pools()))
+
+    async def prepare(self, cql: str, kind: Kind) -> Any:
+        """Return ``cql`` (with ``{ks}`` for the keyspace) prepared; the driver prepares it anew on hosts that lack it.
+
+        Raises ``StoreUnavailable``.
+        """
+        known = self._prepared.get((cql, kind))
+        try:
+            if known is None or _has_failed(known):
+                text = cql.replace("{ks}", self.config.keyspace)
+                known = self._loop.run_in_executor(self._threads, self._session.prepare, text)
+                known.add_done_callback(_has_failed)  # looks at the error even if every waiter gave up
+                self._prepared[cql, kind] = known
+            statement = await asyncio.shield(known)
+        except Exception as error:
+            raise translate(error) from error
+        statement.is_idempotent = kind is not Kind.DECIDE
+        return statement
+
+    def submit(self, statement: Any, kind: Kind, timeout_seconds: float | None = None, host: Any = None) -> Any:
+        """Send a bound statement or batch; return the future of its first page of rows (``None`` for a write).
+
+        The future raises the driver's own errors, for ``translate``.
+        """
+        future = self._loop.create_future()
+        timeout = self.config.timeout_seconds if timeout_seconds is None else timeout_seconds
+        # the profile of writes is the driver's default one: it takes no name of its own
+        profile = EXEC_PROFILE_DEFAULT if kind is Kind.WRITE else kind
+        try:
+            response = self._session.execute_async(statement, execution_profile=profile, timeout=timeout, host=host)
+        except Exception as error:  # noqa: BLE001 (the driver is being shut down, or the values do not fit)
+            future.set_exception(error)
+            return future
+        response.add_callbacks(
+            self._completions.succeeded, self._completions.failed, callback_args=(future,), errback_args=(future,)
+        )
+        return future
+
+    def shut(self) -> None:
+        """Close all connections. Blocks for up to some seconds: call it on a thread."""
+        self.cluster.shutdown()
+
+
+def _has_failed(preparation: asyncio.Future[Any]) -> bool:
+    return preparation.done() and (preparation.cancelled() or preparation.exception() is not None)
+
+
+def open_cluster(config: CassandraConfig) -> tuple[Any, Any]:
+    """Connect and return the driver's cluster and session. Blocks: call it on a thread. Raises the driver's errors."""
+    cluster = Cluster(
+        contact_points=list(config.hosts),
+        port=config.port,
+        auth_provider=PlainTextAuthProvider(config.username, config.password) if config.username else None,
+        execution_profiles={
+            EXEC_PROFILE_DEFAULT: _profile(config, RetryPolicy()),
+            Kind.READ: _profile(
+                config,
+                RetryPolicy(),
+                speculative_execution_policy=ConstantSpeculativeExecutionPolicy(_SPECULATE_AFTER_SECONDS, 1),
+            ),
+            Kind.DECIDE: _profile(config, FallthroughRetryPolicy(), row_factory=dict_factory),
+        },
+        reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
+        connection_class=_reactor(),
+        connect_timeout=config.connect_timeout_seconds,
+        control_connection_timeout=config.timeout_seconds,
+        idle_heartbeat_interval=_HEARTBEAT_SECONDS,
+        idle_heartbeat_timeout=_HEARTBEAT_SECONDS,
+        protocol_version=_PROTOCOL_VERSION,
+        compression=False,
+        monitor_reporting_enabled=False,
+        application_name="chat4all",
+    )
+    try:
+        session: Session = cluster.connect()
+    except Exception:
+        cluster.shutdown()
+        raise
+    # `prepare` takes no time-out of its own, and the public setter refuses beside execution profiles
+    session._default_timeout = config.timeout_seconds
+    return cluster, session
+
+
+def _profile(config: CassandraConfig, retry_policy: Any, **more: Any) -> Any:
+    options = {
+        "load_balancing_policy": TokenAwarePolicy(DCAwareRoundRobinPolicy(config.local_datacenter)),
+        "retry_policy": retry_policy,
+        "consistency_level": ConsistencyLevel.name_to_value[config.consistency],
+        "serial_consistency_level": ConsistencyLevel.LOCAL_SERIAL,
+        "request_timeout": config.timeout_seconds,
+        "row_factory": tuple_factory,
+    }
+    return ExecutionProfile(**(options | more))
+
+
+def _reactor() -> Any:
+    """Return libev's connection class where the wheel has it: the fastest one; else the driver's own choice."""
+    try:
+        from cassandra.io.libevreactor import LibevConnection
+    except DependencyException:
+        return None
+    return LibevConnection

@@ -1,0 +1,165 @@
+"""Writing history: many messages, few requests. A request costs the client as much as ten rows in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cassandra import ConsistencyLevel
+from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
+
+from domain.errors import MalformedRecord
+from domain.ports import MirrorEntry
+from storage.cassandra.errors import is_rejected
+from storage.cassandra.facts import bucket_of, encode_fact, is_possible_key
+from storage.cassandra.link import Kind, Link
+from storage.cassandra.session import CassandraSession
+
+# A server refuses batches over 50 KiB (`batch_size_fail_threshold`), counting its own overhead.
+MAX_BATCH_BYTES = 40_000
+MAX_BATCH_STATEMENTS = 30
+MAX_BATCHES_IN_FLIGHT = 16
+MAX_BUCKETS_REMEMBERED = 100_000
+_BYTES_A_VALUE = 24  # a cell's timestamp, lengths and flags, as the server counts them
+_BYTES_A_FACT = 24
+
+_PLACE = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
+_CONTENT = (
+    "UPDATE {ks}.messages SET message_id = ?, sender_id = ?, recipient_id = ?, content = ?, file_id = ?,"
+    f" facts = facts + ? WHERE {_PLACE}"
+)
+_FACTS = f"UPDATE {{ks}}.messages SET facts = facts + ? WHERE {_PLACE}"
+_BY_ID = (
+    "INSERT INTO {ks}.messages_by_id (message_id, conversation_id, bucket, accepted_at_ms, position)"
+    " VALUES (?, ?, ?, ?, ?)"
+)
+_BUCKET = "INSERT INTO {ks}.message_buckets (conversation_id, bucket) VALUES (?, ?)"
+
+Month = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Write:
+    """A bound statement with its size on the server, and the month it announces, if any."""
+
+    bound: Any
+    size_bytes: int
+    month: Month | None = None
+
+
+class CassandraMessageMirror:
+    """``domain.ports.MessageMirror`` on Cassandra."""
+
+    def __init__(self, session: CassandraSession, *, max_batches_in_flight: int = MAX_BATCHES_IN_FLIGHT) -> None:
+        self._session = session
+        self._slots = asyncio.Semaphore(max_batches_in_flight)
+        self._known_months: OrderedDict[Month, None] = OrderedDict()
+
+    async def write(self, entries: Sequence[MirrorEntry]) -> None:
+        """Add what ``entries`` say, in any order, as often as you like; return once all of it is durable.
+
+        Raises ``StoreUnavailable`` once nothing is in flight any more, and ``MalformedRecord``, before anything is
+        written, for an id that cannot be a key.
+        """
+        for entry in entries:
+            if not (is_possible_key(entry.conversation_id) and is_possible_key(entry.message_id)):
+                raise MalformedRecord(f"message {entry.message_id!r:.80} has an id that cannot be stored")
+        async with self._session.deadline():
+            link = await self._session.link()
+            prepared = [await link.prepare(cql, Kind.WRITE) for cql in (_CONTENT, _FACTS, _BY_ID, _BUCKET)]
+        writes = self._writes(entries, *prepared)
+        batches = [batch for group in group_by_replicas(link, writes) for batch in pack(group)]
+        outcomes = await asyncio.gather(*(self._send(link, batch) for batch in batches), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+
+    def _writes(self, entries: Sequence[MirrorEntry], content: Any, facts: Any, by_id: Any, month: Any) -> list[_Write]:
+        """Return the statements for ``entries``, each with its bytes."""
+        writes = []
+        announced = set()
+        for entry in entries:
+            place = entry.place
+            bucket = bucket_of(place.accepted_at_ms)
+            where = (entry.conversation_id, bucket, place.accepted_at_ms, place.position)
+            texts = {encode_fact(fact) for fact in entry.facts}
+            if (message := entry.message) is not None:
+                columns = (message.message_id, message.sender_id, message.recipient_id, message.content)
+                # an unset value is not written; a null would leave a tombstone
+                file_id = UNSET_VALUE if message.file_id is None else message.file_id
+                writes.append(_sized(content.bind((*columns, file_id, texts or UNSET_VALUE, *where)), len(texts)))
+                writes.append(_sized(by_id.bind((message.message_id, *where))))
+                key = (entry.conversation_id, bucket)
+                if key not in self._known_months and key not in announced:
+                    announced.add(key)
+                    writes.append(_sized(month.bind(key), month=key))
+            elif texts:
+                writes.append(_sized(facts.bind((texts, *where)), len(texts)))
+        return writes
+
+    async def _send(self, link: Link, batch: list[_Write]) -> None:
+        async with self._slots:
+            await self._send_now(link, batch)
+        for write in batch:
+            if write.month is not None:
+                self._known_months[write.month] = None
+        while len(self._known_months) > MAX_BUCKETS_REMEMBERED:
+            self._known_months.popitem(last=False)
+
+    async def _send_now(self, link: Link, batch: list[_Write]) -> None:
+        if len(batch) == 1:
+            await self._session.submit(link, batch[0].bound, Kind.WRITE)
+            return
+        request = BatchStatement(BatchType.UNLOGGED, consistency_level=_consistency(link))
+        for write in batch:
+            request.add(write.bound)
+        try:
+            await self._session.submit(link, request, Kind.WRITE)
+        except Exception as error:
+            if not is_rejected(error):
+                raise
+            # a server with a lower threshold than the default: what fits not in one batch may fit in two
+            middle = len(batch) // 2
+            await self._send_now(link, batch[:middle])
+            await self._send_now(link, batch[middle:])
+
+
+def _consistency(link: Link) -> int:
+    level: int = ConsistencyLevel.name_to_value[link.config.consistency]
+    return level
+
+
+def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> _Write:
+    values = sum(len(value) + _BYTES_A_VALUE for value in bound.values if isinstance(value, bytes))
+    return _Write(bound, values + facts * _BYTES_A_FACT, month)
+
+
+def group_by_replicas(link: Link, writes: Sequence[_Write]) -> list[list[_Write]]:
+    """Return ``writes`` apart by the set of nodes that hold them, so that a batch has its replicas as coordinators.
+
+    In a cluster with no more nodes than replicas that is one group, and any rows may share a batch.
+    """
+    metadata = link.cluster.metadata
+    if len(metadata.all_hosts()) == 1:
+        return [list(writes)]
+    groups: defaultdict[Hashable, list[_Write]] = defaultdict(list)
+    for write in writes:
+        groups[frozenset(metadata.get_replicas(link.config.keyspace, write.bound.routing_key))].append(write)
+    return list(groups.values())
+
+
+def pack(writes: Sequence[_Write]) -> Iterator[list[_Write]]:
+    """Yield ``writes`` in batches within both bounds; one that is too large for any batch goes alone."""
+    batch: list[_Write] = []
+    size_bytes = 0
+    for write in writes:
+        if batch and (len(batch) >= MAX_BATCH_STATEMENTS or size_bytes + write.size_bytes > MAX_BATCH_BYTES):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(write)
+        size_bytes += write.size_bytes
+    if batch:
+        yield batch

@@ -1,0 +1,135 @@
+"""Fakes of the storage ports: dicts in place of tables. They pass the same contract tests as the real adapters.
+
+Set ``available = False`` and every call raises ``StoreUnavailable`` until it is ``True`` again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from domain.errors import AlreadyExists, NotFound, StoreUnavailable
+from domain.ports import MirrorEntry, Place, StoredMessage, User
+from domain.records import MessageAccepted
+from domain.status import Fact, MessageState, fold
+
+
+@dataclass
+class Outage:
+    """The switch."""
+
+    available: bool = True
+
+    def check(self) -> None:
+        """Raises ``StoreUnavailable`` while switched off."""
+        if not self.available:
+            raise StoreUnavailable("the store is switched off")
+
+
+@dataclass(slots=True)
+class _Row:
+    message: MessageAccepted | None = None
+    facts: set[Fact] = field(default_factory=set)
+
+
+class MemoryMessages(Outage):
+    """``MessageMirror`` and ``MessageReader`` over one dict of conversations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, dict[Place, _Row]] = {}
+        self._by_id: dict[str, tuple[str, Place]] = {}
+
+    async def write(self, entries: Sequence[MirrorEntry]) -> None:
+        """Add what ``entries`` say."""
+        self.check()
+        for entry in entries:
+            row = self.rows.setdefault(entry.conversation_id, {}).setdefault(entry.place, _Row())
+            row.facts.update(entry.facts)
+            if entry.message is not None:
+                row.message = entry.message
+                self._by_id[entry.message.message_id] = (entry.conversation_id, entry.place)
+
+    async def get(self, message_id: str) -> StoredMessage | None:
+        """Return the message, or ``None`` while its content is not there."""
+        self.check()
+        if message_id not in self._by_id:
+            return None
+        conversation_id, place = self._by_id[message_id]
+        return _stored(place, self.rows[conversation_id][place])
+
+    async def list(
+        self, conversation_id: str, *, after: Place | None, limit: int, descending: bool
+    ) -> Sequence[StoredMessage]:
+        """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``)."""
+        self.check()
+        if limit < 1:
+            raise ValueError(f"limit {limit}: expected at least 1")
+        rows = sorted(self.rows.get(conversation_id, {}).items(), key=lambda item: item[0], reverse=descending)
+        wanted = (
+            _stored(place, row)
+            for place, row in rows
+            if after is None or (place < after if descending else place > after)
+        )
+        return [stored for stored in wanted if stored is not None][:limit]
+
+
+def _stored(place: Place, row: _Row) -> StoredMessage | None:
+    if row.message is None:
+        return None
+    return StoredMessage(row.message, place, fold(row.facts, MessageState(accepted_at_ms=place.accepted_at_ms)))
+
+
+class MemoryUsers(Outage):
+    """``UserStore`` over one dict of accounts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.users: dict[str, User] = {}
+        self._ids: dict[str, str] = {}
+
+    async def create(self, user: User) -> None:
+        """Raises ``AlreadyExists`` if the name is taken."""
+        self.check()
+        if self._ids.setdefault(user.username.lower(), user.user_id) != user.user_id:
+            raise AlreadyExists(f"the username {user.username} is taken; choose another")
+        self.users[user.user_id] = user
+
+    async def by_username(self, username: str) -> User | None:
+        """Return the account of that name, whatever its case."""
+        self.check()
+        return self.users.get(self._ids.get(username.lower(), ""))
+
+    async def by_id(self, user_id: str) -> User | None:
+        """Return the account."""
+        self.check()
+        return self.users.get(user_id)
+
+    async def set_password_hash(self, user_id: str, password_hash: str) -> None:
+        """Replace the account's password hash. Raises ``NotFound``."""
+        self.check()
+        if user_id not in self.users:
+            raise NotFound(f"there is no user {user_id!r:.80}")
+        self.users[user_id] = replace(self.users[user_id], password_hash=password_hash)
+
+
+class MemoryConversations(Outage):
+    """``ConversationStore`` over one dict of participants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.participants: dict[str, set[str]] = {}
+
+    async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
+        """Return whether the user takes part, ``None`` without such a conversation."""
+        self.check()
+        known = self.participants.get(conversation_id)
+        return None if known is None else user_id in known
+
+    async def create(self, conversation_id: str, participants: Sequence[str], created_at_ms: int) -> bool:
+        """Create the conversation; return ``False`` if it was there already."""
+        self.check()
+        if conversation_id in self.participants:
+            return False
+        self.participants[conversation_id] = set(participants)
+        return True
