@@ -11,9 +11,7 @@ from storage.cassandra.facts import is_possible_key
 from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
-_CREATE = (
-    "INSERT INTO {ks}.conversations (conversation_id, created_at_ms, creation_id) VALUES (?, ?, ?) IF NOT EXISTS"
-)
+_CREATE = "INSERT INTO {ks}.conversations (conversation_id, created_at_ms, creation_id) VALUES (?, ?, ?) IF NOT EXISTS"
 _JOIN = "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms) VALUES (?, ?, ?)"
 _PARTICIPANT = "SELECT participant_id FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
 _EXISTS = "SELECT creation_id FROM {ks}.conversations WHERE conversation_id = ? LIMIT 1"

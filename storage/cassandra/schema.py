@@ -11,20 +11,14 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from cassandra.query import SimpleStatement
 
 from domain.errors import StoreUnavailable
-from storage.cassandra.errors import translate
-from storage.cassandra.link import Kind, Link
+from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# Creating a table waits for all nodes to agree: seconds, not milliseconds.
-_DDL_TIMEOUT_SECONDS = 30.0
 _LOCK_SECONDS = 120
 _WAIT_FOR_LOCK_SECONDS = 180.0
 _NAME = re.compile(r"(\d{4})_(\w+)\.cql")
@@ -37,8 +31,7 @@ _BOOTSTRAP = (
 _VERSION = "SELECT max(version) FROM {ks}.schema_migrations WHERE scope = 'chat4all'"
 _APPLIED = "SELECT version, checksum FROM {ks}.schema_migrations WHERE scope = 'chat4all'"
 _RECORD = (
-    "INSERT INTO {ks}.schema_migrations (scope, version, name, checksum, applied_at)"
-    " VALUES ('chat4all', ?, ?, ?, ?)"
+    "INSERT INTO {ks}.schema_migrations (scope, version, name, checksum, applied_at) VALUES ('chat4all', ?, ?, ?, ?)"
 )
 _LOCK = f"INSERT INTO {{ks}}.schema_lock (scope, owner) VALUES ('chat4all', ?) IF NOT EXISTS USING TTL {_LOCK_SECONDS}"
 _KEEP = f"UPDATE {{ks}}.schema_lock USING TTL {_LOCK_SECONDS} SET owner = ? WHERE scope = 'chat4all' IF owner = ?"
@@ -98,23 +91,22 @@ async def migrate(session: CassandraSession, *, replication_factor: int, folder:
     or the lock cannot be had in time; then call it again.
     """
     migrations = await asyncio.to_thread(load_migrations, folder)
-    link = await session.link()
-    await _create_keyspace(session, link, replication_factor)
+    await _create_keyspace(session, replication_factor)
     owner = uuid.uuid4()
     await _lock(session, owner)
     try:
-        return await _apply(session, link, migrations, owner)
+        return await _apply(session, migrations, owner)
     finally:
         with suppress(StoreUnavailable):  # then it expires
             await session.run(_UNLOCK, (owner,), Kind.DECIDE)
 
 
-async def _create_keyspace(session: CassandraSession, link: Link, replication_factor: int) -> None:
+async def _create_keyspace(session: CassandraSession, replication_factor: int) -> None:
     strategy = "SimpleStrategy" if replication_factor == 1 else "NetworkTopologyStrategy"
     replication = f"{{'class': '{strategy}', 'replication_factor': {replication_factor:d}}}"
-    await _change(link, f"CREATE KEYSPACE IF NOT EXISTS {{ks}} WITH replication = {replication}")
+    await session.change(f"CREATE KEYSPACE IF NOT EXISTS {{ks}} WITH replication = {replication}")
     for statement in _BOOTSTRAP:
-        await _change(link, statement)
+        await session.change(statement)
 
 
 async def _lock(session: CassandraSession, owner: uuid.UUID) -> None:
@@ -128,7 +120,7 @@ async def _lock(session: CassandraSession, owner: uuid.UUID) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _apply(session: CassandraSession, link: Link, migrations: list[Migration], owner: uuid.UUID) -> list[str]:
+async def _apply(session: CassandraSession, migrations: list[Migration], owner: uuid.UUID) -> list[str]:
     applied: dict[int, str] = dict(await session.run(_APPLIED, (), Kind.READ))
     for migration in migrations:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
@@ -140,21 +132,10 @@ async def _apply(session: CassandraSession, link: Link, migrations: list[Migrati
         if not (await session.run(_KEEP, (owner, owner), Kind.DECIDE))[0]["[applied]"]:
             raise StoreUnavailable("lost the schema's lock to another process; call again")
         for statement in migration.statements:
-            await _change(link, statement)
+            await session.change(statement)
         now_ms = int(time.time() * 1000)
         record = (migration.version, migration.name, migration.checksum, now_ms)
         await session.run(_RECORD, record, Kind.WRITE)
         log.info("applied migration %04d_%s", migration.version, migration.name)
         done.append(migration.name)
     return done
-
-
-async def _change(link: Link, cql: str) -> None:
-    """Run a statement that changes the schema, always by the same node: two at once would not see each other."""
-    hosts = [host for host in link.cluster.metadata.all_hosts() if host.is_up]
-    host: Any = min(hosts, key=lambda known: str(known.endpoint), default=None)
-    statement = SimpleStatement(cql.replace("{ks}", link.config.keyspace))
-    try:
-        await link.submit(statement, Kind.DECIDE, _DDL_TIMEOUT_SECONDS, host)
-    except Exception as error:
-        raise translate(error) from error

@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
+from cassandra.query import SimpleStatement
+
 from domain.errors import StoreUnavailable
 from storage.cassandra.driver_logs import quieten
 from storage.cassandra.errors import describe, translate
@@ -26,6 +28,8 @@ _LOOK_SECONDS = 0.5
 # driver is made, which asks the DNS again.
 _RENEW_AFTER_SECONDS = 15.0
 _CALL_SLACK = 1.25
+# Creating a table waits for all nodes to agree: seconds, not milliseconds.
+_SCHEMA_TIMEOUT_SECONDS = 30.0
 
 
 class CassandraSession:
@@ -114,6 +118,20 @@ class CassandraSession:
         """Run a bound statement or a batch on the link it was prepared on. Raises ``StoreUnavailable``."""
         try:
             return await link.submit(statement, kind) or []
+        except Exception as error:
+            raise translate(error) from error
+
+    async def change(self, cql: str) -> None:
+        """Run a statement that changes the schema. Raises ``StoreUnavailable``.
+
+        Always by the same node: two nodes that change a schema at once do not see each other.
+        """
+        link = await self.link()
+        hosts = [host for host in link.cluster.metadata.all_hosts() if host.is_up]
+        host: Any = min(hosts, key=lambda known: str(known.endpoint), default=None)
+        statement = SimpleStatement(cql.replace("{ks}", self.config.keyspace))
+        try:
+            await link.submit(statement, Kind.DECIDE, _SCHEMA_TIMEOUT_SECONDS, host)
         except Exception as error:
             raise translate(error) from error
 

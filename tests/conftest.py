@@ -1,0 +1,109 @@
+"""The real parts that tests share: one Kafka and one Cassandra for a whole run of pytest.
+
+Set CHAT4ALL_TEST_STACK=127.0.0.1:9092:9042 (host, Kafka port, Cassandra port) to borrow servers that run already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from devstack import Stack, StackConfig
+from storage.cassandra.link import CassandraConfig
+from storage.cassandra.schema import migrate
+from storage.cassandra.session import CassandraSession
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class BorrowedStack:
+    """Servers that somebody else started; nobody here may stop them."""
+
+    host: str
+    kafka_port: int
+    cassandra_port: int
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        return f"{self.host}:{self.kafka_port}"
+
+    @property
+    def cassandra_contact_points(self) -> list[str]:
+        return [self.host]
+
+
+@contextmanager
+def own_stack(parts: list[str]) -> Iterator[Stack]:
+    """The named parts on free ports, gone with all their data at the end."""
+    home = ROOT / ".devstack"
+    home.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="test-", dir=home))
+    own = Stack(StackConfig.on_free_ports(folder, home / "jars"))
+    try:
+        own.up(parts)
+        yield own
+    finally:
+        own.down()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack | BorrowedStack]:
+    """Kafka and Cassandra, running."""
+    if borrowed := os.environ.get("CHAT4ALL_TEST_STACK"):
+        host, kafka_port, cassandra_port = borrowed.split(":")
+        yield BorrowedStack(host, int(kafka_port), int(cassandra_port))
+        return
+    with own_stack(["kafka", "cassandra"]) as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def stoppable_cassandra(stack: Stack | BorrowedStack) -> Iterator[Stack]:
+    """A stack whose Cassandra a test may stop and start: the shared one, unless that is borrowed."""
+    if isinstance(stack, Stack):
+        yield stack
+    else:
+        with own_stack(["cassandra"]) as own:
+            yield own
+
+
+@pytest.fixture(scope="module")
+def cassandra(stack: Stack | BorrowedStack) -> Iterator[CassandraConfig]:
+    """A fresh keyspace with the latest schema, for one module of tests."""
+    config = CassandraConfig(
+        hosts=tuple(stack.cassandra_contact_points),
+        port=stack.cassandra_port,
+        keyspace=f"test_{uuid.uuid4().hex[:12]}",
+    )
+    asyncio.run(_create(config))
+    yield config
+    asyncio.run(_drop(config))
+
+
+@pytest.fixture(scope="module")
+def keyspace(cassandra: CassandraConfig) -> str:
+    """The name of that keyspace."""
+    return cassandra.keyspace
+
+
+async def _create(config: CassandraConfig) -> None:
+    async with CassandraSession(config) as session:
+        await session.connected(30)
+        await migrate(session, replication_factor=1)
+
+
+async def _drop(config: CassandraConfig) -> None:
+    async with CassandraSession(config) as session:
+        await session.connected(30)
+        await session.change("DROP KEYSPACE {ks}")

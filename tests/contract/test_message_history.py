@@ -1,0 +1,208 @@
+"""MessageMirror and MessageReader, on the fake and on Cassandra."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.errors import StoreUnavailable
+from domain.ports import MirrorEntry, Place
+from domain.records import MAX_CONTENT_BYTES, MessageAccepted
+from domain.status import Fact, MessageState, Status, fold
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+JANUARY = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+MONTH_MS = 31 * 86_400_000
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+facts = st.builds(
+    Fact,
+    status=st.sampled_from(list(Status)).map(str),
+    at_ms=st.integers(JANUARY, JANUARY + 5_000),
+    attempt=st.integers(0, 3),
+    provider_id=st.none() | st.sampled_from(["sim.1", 'wamid."quoted"']),
+    failure_code=st.none() | st.sampled_from(["blocked", "expired"]),
+    failure_detail=st.none() | st.text(max_size=20),
+)
+
+
+def fresh(prefix: str = "c") -> str:
+    return f"{prefix}-{uuid.uuid4()}"
+
+
+def accepted(conversation: str, place: Place, content: str = "hi", **more: Any) -> MirrorEntry:
+    message = MessageAccepted(fresh("m"), conversation, "alice", "whatsapp:+5511999990000", content, **more)
+    return MirrorEntry(message.message_id, conversation, place, message)
+
+
+async def test_a_message_written_is_found_by_its_id_and_in_its_conversation(stores):
+    conversation, place = fresh(), Place(JANUARY, 7)
+    entry = accepted(conversation, place, file_id="f-1")
+    entry.facts.append(Fact("SENT", JANUARY + 10, 1, "sim.x"))
+    await stores.mirror.write([entry])
+    found = await stores.reader.get(entry.message_id)
+    assert found.message == entry.message
+    assert found.place == place
+    assert found.state == MessageState(
+        accepted_at_ms=JANUARY, sent_at_ms=JANUARY + 10, sent_attempt=1, provider_id="sim.x"
+    )
+    assert await stores.reader.list(conversation, after=None, limit=10, descending=False) == [found]
+
+
+async def test_what_was_never_written_is_not_found(stores):
+    assert await stores.reader.get(fresh("m")) is None
+    assert await stores.reader.list(fresh(), after=None, limit=10, descending=True) == []
+    await stores.mirror.write([])
+
+
+@pytest.mark.parametrize("impossible", ["", "x" * 70_000, "lone \ud800 surrogate"])
+async def test_an_id_that_cannot_be_a_key_is_simply_not_found(stores, impossible):
+    assert await stores.reader.get(impossible) is None
+    assert await stores.reader.list(impossible, after=None, limit=10, descending=False) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "it's \"quoted\" ''twice'' -- and ; commented $$",
+        "line\nline\r\n\ttab\\n",
+        "emoji 👩‍👩‍👧 e\u0301 \u202e \U0010ffff",
+        "x" * MAX_CONTENT_BYTES,
+    ],
+)
+async def test_content_comes_back_byte_for_byte(stores, content):
+    conversation = fresh()
+    entry = accepted(conversation, Place(JANUARY, 1), content, file_id="f'1")
+    await stores.mirror.write([entry])
+    (listed,) = await stores.reader.list(conversation, after=None, limit=1, descending=False)
+    assert listed.message == entry.message
+    assert (await stores.reader.get(entry.message_id)).message.content.encode() == content.encode()
+
+
+@FEW
+@given(content=st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300))
+async def test_any_text_comes_back_byte_for_byte(stores, content):
+    entry = accepted(fresh(), Place(JANUARY, 1), content)
+    await stores.mirror.write([entry])
+    assert (await stores.reader.get(entry.message_id)).message.content == content
+
+
+@FEW
+@given(known=st.lists(facts, max_size=8), data=st.data())
+async def test_facts_in_any_order_repeated_and_split_give_the_same_state(stores, known, data):
+    conversation, place = fresh(), Place(JANUARY, 3)
+    content = accepted(conversation, place)
+    told = data.draw(st.permutations(known + data.draw(st.lists(st.sampled_from(known)) if known else st.just([]))))
+    cut = data.draw(st.integers(0, len(told)))
+    first, second = (
+        MirrorEntry(content.message_id, conversation, place, None, part) for part in (told[:cut], told[cut:])
+    )
+    for entry in data.draw(st.permutations([first, content, second, content])):
+        await stores.mirror.write([entry])
+    found = await stores.reader.get(content.message_id)
+    assert found.state == fold(known, MessageState(accepted_at_ms=JANUARY))
+
+
+async def test_facts_without_content_are_no_message_yet(stores):
+    conversation = fresh()
+    half = [
+        MirrorEntry(fresh("m"), conversation, Place(JANUARY, n), None, [Fact("SENT", JANUARY, 1)]) for n in range(9)
+    ]
+    whole = accepted(conversation, Place(JANUARY, 9))
+    await stores.mirror.write([*half, whole])
+    for descending in (False, True):
+        found = await stores.reader.list(conversation, after=None, limit=2, descending=descending)
+        assert [stored.message for stored in found] == [whole.message]
+    assert await stores.reader.get(half[0].message_id) is None
+
+
+async def test_every_size_of_write_arrives_whole(stores):
+    conversation = fresh()
+    contents = [random.Random(n).choice(["", "short", "x" * 3_000, "é" * 5_000]) for n in range(150)]
+    entries = [accepted(conversation, Place(JANUARY + n, n), content) for n, content in enumerate(contents)]
+    for entry in entries:
+        entry.facts += [Fact("SENT", JANUARY, 1, f"sim.{n}") for n in range(4)]
+    await stores.mirror.write(entries)
+    found = await stores.reader.list(conversation, after=None, limit=200, descending=False)
+    assert [stored.message for stored in found] == [entry.message for entry in entries]
+
+
+places = st.builds(
+    lambda month, ms, position: Place(JANUARY + month * MONTH_MS + ms, position),
+    st.integers(0, 14),
+    st.integers(0, 3),
+    st.integers(0, 3),
+)
+
+
+@FEW
+@given(
+    held=st.lists(places, unique=True, max_size=30),
+    limit=st.integers(1, 7),
+    descending=st.booleans(),
+    after=st.none() | places,
+)
+async def test_pages_are_slices_of_the_sorted_conversation(stores, held, limit, descending, after):
+    conversation = fresh()
+    await stores.mirror.write([accepted(conversation, place, str(place)) for place in held])
+    expected = sorted(held, reverse=descending)
+    if after is not None:
+        expected = [place for place in expected if (place < after if descending else place > after)]
+    for _ in range(len(held) + 1):
+        page = await stores.reader.list(conversation, after=after, limit=limit, descending=descending)
+        assert [stored.place for stored in page] == expected[:limit]
+        assert [stored.message.content for stored in page] == [str(stored.place) for stored in page]
+        expected = expected[limit:]
+        if not page:
+            break
+        after = page[-1].place
+    assert expected == []
+
+
+async def test_a_conversation_of_many_months_is_read_in_bounded_time(stores):
+    conversation = fresh()
+    held = [Place(JANUARY + n * MONTH_MS, n) for n in range(120)]
+    await stores.mirror.write([accepted(conversation, place) for place in held])
+    found = await stores.reader.list(conversation, after=None, limit=100, descending=True)
+    assert [stored.place for stored in found] == held[:-101:-1]
+
+
+async def test_a_limit_must_be_positive(stores):
+    with pytest.raises(ValueError, match="limit 0"):
+        await stores.reader.list(fresh(), after=None, limit=0, descending=False)
+
+
+async def test_an_outage_is_told_quickly_and_over_when_it_is_over(stores):
+    entry = accepted(fresh(), Place(JANUARY, 1))
+    await stores.mirror.write([entry])
+    await stores.off()
+    try:
+        for call in (
+            lambda: stores.reader.get(entry.message_id),
+            lambda: stores.reader.list(entry.conversation_id, after=None, limit=5, descending=False),
+            lambda: stores.mirror.write([entry]),
+        ):
+            began = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                await call()
+            assert time.monotonic() - began < 3
+    finally:
+        await stores.on()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                found = await stores.reader.get(entry.message_id)
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+    assert found.message == entry.message
+    await stores.mirror.write([entry])
