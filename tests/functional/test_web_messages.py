@@ -1,0 +1,286 @@
+"""Sending and reading messages over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.ports import MirrorEntry, Place
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import Fact
+
+UNKNOWN_ID = "0193e2f0-0000-7000-8000-000000000000"
+
+
+async def test_a_message_is_accepted_with_the_brokers_time(api: Any) -> None:
+    login = await api.login(await api.register())
+    answer = await api.call("POST", "/v1/messages", api.message(), login["token"])
+    assert answer.status == 202
+    accepted = await answer.json()
+    message, place, _ = api.log.records[0]
+    assert accepted == {
+        "message_id": message.message_id,
+        "conversation_id": "c-1",
+        "status": "ACCEPTED",
+        "timestamp": place.accepted_at_ms,
+        "accepted_at": "2025-11-22T22:00:00.123Z",
+    }
+    assert answer.headers["Location"] == f"/v1/messages/{message.message_id}"
+    assert message == MessageAccepted(message.message_id, "c-1", login["user_id"], "whatsapp:+5511999990000", "hi")
+
+
+async def test_the_recipient_may_be_called_recipient_and_is_normalised(api: Any) -> None:
+    token = await api.somebody()
+    body = api.message(recipient_id=..., recipient="WhatsApp:+55 (11) 99999-0000")
+    assert (await api.call("POST", "/v1/messages", body, token)).status == 202
+    assert api.log.records[0][0].recipient_id == "whatsapp:+5511999990000"
+
+
+async def test_the_request_id_and_the_trace_travel_with_the_record(api: Any) -> None:
+    token = await api.somebody()
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for given in ({"X-Request-Id": "mine-1", "traceparent": trace}, {"X-Request-Id": "a b", "traceparent": "00-0-0-0"}):
+        answer = await api.call("POST", "/v1/messages", api.message(), token, headers=given)
+        record_headers = api.log.records[-1][2]
+        assert record_headers["request_id"].decode() == answer.headers["X-Request-Id"]
+    assert api.log.records[0][2] == {"request_id": b"mine-1", "traceparent": trace.encode()}
+    assert api.log.records[1][2]["traceparent"].startswith(b"00-")
+    assert api.log.records[1][2]["traceparent"] != trace.encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"conversation_id": ..., "recipient_id": ..., "content": ...}, {"conversation_id", "recipient_id", "content"}),
+        ({"conversation_id": "", "recipient_id": "sms:1", "content": ""}, {"conversation_id", "recipient_id", "content"}),
+        ({"conversation_id": "x" * 129}, {"conversation_id"}),
+        ({"conversation_id": "a\u0000b"}, {"conversation_id"}),
+        ({"conversation_id": "a\nb"}, {"conversation_id"}),
+        ({"conversation_id": "a\u200bb"}, {"conversation_id"}),
+        ({"conversation_id": 7}, {"conversation_id"}),
+        ({"recipient_id": "0193e2f0-0000-7000-8000-000000000000"}, {"recipient_id"}),
+        ({"recipient_id": "whatsapp:12"}, {"recipient_id"}),
+        ({"recipient_id": None}, {"recipient_id"}),
+        ({"recipient_id": ["whatsapp:+5511999990000"]}, {"recipient_id"}),
+        ({"content": "a\u0000b"}, {"content"}),
+        ({"content": "é" * 5121}, {"content"}),
+        ({"content": {"text": "hi"}}, {"content"}),
+        ({"content": 10**30}, {"content"}),
+        ({"file_id": "f-1"}, {"file_id"}),
+        ({"file_id": "f-1", "content": ""}, {"file_id", "content"}),
+    ],
+)
+async def test_a_bad_message_names_every_invalid_field(api: Any, changes: dict[str, Any], fields: set[str]) -> None:
+    token = await api.somebody()
+    answer = await api.call("POST", "/v1/messages", api.message(**changes), token)
+    assert answer.status == 400
+    problem = await answer.json(content_type=None)
+    assert {error["field"] for error in problem["errors"]} == fields
+    assert api.log.records == []
+    assert api.conversations.participants == {}
+
+
+@pytest.mark.parametrize("content", ["é" * 5120, "\U0001f600", "{detail} %s", " ", "\ufeff\u202e"])
+async def test_content_comes_back_as_it_was_sent(api: Any, content: str) -> None:
+    token = await api.somebody()
+    accepted = await api.send(token, "conversa / ü?#%", content)
+    found = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
+    assert (found["content"], found["conversation_id"]) == (content, "conversa / ü?#%")
+
+
+async def test_the_sender_is_the_caller_and_nobody_else(api: Any) -> None:
+    login = await api.login(await api.register())
+    mine = api.message(sender_id=login["user_id"], file_id=None, extra="ignored")
+    assert (await api.call("POST", "/v1/messages", mine, login["token"])).status == 202
+    answer = await api.call("POST", "/v1/messages", api.message(sender_id="somebody"), login["token"])
+    assert answer.status == 403
+
+
+async def test_a_conversation_belongs_to_who_began_it(api: Any) -> None:
+    owner, stranger = await api.somebody(), await api.somebody()
+    await api.send(owner)
+    assert (await api.call("POST", "/v1/messages", api.message(), stranger)).status == 403
+    assert len(api.log.records) == 1
+
+
+async def test_a_stranger_cannot_list_a_conversation(api: Any) -> None:
+    owner, stranger = await api.somebody(), await api.somebody()
+    await api.send(owner)
+    assert (await api.call("GET", "/v1/messages?conversation_id=c-1", token=stranger)).status == 403
+    assert (await api.call("GET", "/v1/conversations/c-1/messages", token=stranger)).status == 403
+    assert (await api.call("GET", "/v1/conversations/none/messages", token=stranger)).status == 404
+
+
+async def test_to_a_stranger_a_message_does_not_exist(api: Any) -> None:
+    owner, stranger = await api.somebody(), await api.somebody()
+    accepted = await api.send(owner)
+    hidden = await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=stranger)
+    unknown = await api.call("GET", f"/v1/messages/{UNKNOWN_ID}", token=stranger)
+    assert hidden.status == unknown.status == 404
+    assert (await hidden.json(content_type=None))["detail"] == (await unknown.json(content_type=None))["detail"]
+
+
+async def test_without_kafka_a_send_is_a_503_and_leaves_nothing(api: Any) -> None:
+    token = await api.somebody()
+    api.log.available = False
+    assert (await api.call("POST", "/v1/messages", api.message(), token)).status == 503
+    assert len(api.recent) == 0
+
+
+async def test_without_cassandra_known_conversations_go_on_and_others_wait(api: Any) -> None:
+    token = await api.somebody()
+    accepted = await api.send(token, "known")
+    for store in (api.conversations, api.messages, api.users):
+        store.available = False
+    again = await api.send(token, "known")
+    assert (await api.call("POST", "/v1/messages", api.message("unknown"), token)).status == 503
+    for message_id in (accepted["message_id"], again["message_id"]):
+        assert (await api.call("GET", f"/v1/messages/{message_id}", token=token)).status == 200
+    assert (await api.call("GET", f"/v1/messages/{UNKNOWN_ID}", token=token)).status == 503
+    assert (await api.call("GET", "/v1/messages?conversation_id=known", token=token)).status == 503
+
+
+async def test_a_message_shows_every_field_of_the_contract(api: Any) -> None:
+    login = await api.login(await api.register())
+    accepted = await api.send(login["token"])
+    found = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=login["token"])).json()
+    assert found == {
+        "message_id": accepted["message_id"],
+        "conversation_id": "c-1",
+        "sender_id": login["user_id"],
+        "recipient_id": "whatsapp:+5511999990000",
+        "content": "hi",
+        "file_id": None,
+        "file_metadata": None,
+        "status": "ACCEPTED",
+        "timestamp": accepted["timestamp"],
+        "accepted_at": accepted["accepted_at"],
+        "sent_at": None,
+        "delivered_at": None,
+        "read_at": None,
+        "failed_at": None,
+        "failure": None,
+    }
+
+
+async def test_a_message_of_another_process_is_found_before_it_is_mirrored(api: Any) -> None:
+    token = await api.somebody()
+    await api.send(token)
+    user_id = api.log.records[0][0].sender_id
+    message = MessageAccepted("0193e2f0-0000-7000-8000-00000000abcd", "c-1", user_id, "telegram:5", "elsewhere")
+    api.follower.unseen.append((message, Place(api.clock.now_ms + 5, 9)))
+    found = await api.call("GET", f"/v1/messages/{message.message_id.upper()}", token=token)
+    assert found.status == 200
+    message = MessageAccepted("0193e2f0-0000-7000-8000-00000000abce", "c-1", user_id, "telegram:5", "elsewhere")
+    api.follower.unseen.append((message, Place(api.clock.now_ms + 6, 10)))
+    listed = await (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).json()
+    assert [found["content"] for found in listed["messages"]] == ["hi", "elsewhere", "elsewhere"]
+
+
+async def test_not_found_is_only_said_when_it_is_certain(api: Any) -> None:
+    token = await api.somebody()
+    api.follower.available = False
+    assert (await api.call("GET", f"/v1/messages/{UNKNOWN_ID}", token=token)).status == 503
+    assert (await api.call("GET", "/v1/messages/no-id-of-ours", token=token)).status == 404
+
+
+async def test_what_either_view_knows_of_a_status_is_shown(api: Any) -> None:
+    token = await api.somebody()
+    accepted = await api.send(token)
+    message, place, _ = api.log.records[0]
+    sent, delivered = Fact("SENT", 1_763_848_801_000, 1, "wamid-1"), 1_763_848_802_000
+    await api.messages.write([MirrorEntry(message.message_id, "c-1", place, message, [sent])])
+    api.recent.add_fact(StatusChanged(
+        message.message_id, "c-1", "DELIVERED", delivered, place.accepted_at_ms, place.position, "whatsapp", 1
+    ))  # fmt: skip
+    by_id = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
+    listed = await (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).json()
+    assert listed["messages"] == [by_id]
+    assert by_id["status"] == "DELIVERED"
+    assert by_id["sent_at"] == "2025-11-22T22:00:01.000Z"
+    assert by_id["delivered_at"] == "2025-11-22T22:00:02.000Z"
+
+
+async def test_a_failure_is_shown_until_a_receipt_heals_it(api: Any) -> None:
+    token = await api.somebody()
+    accepted = await api.send(token)
+    path = f"/v1/messages/{accepted['message_id']}"
+    place = api.log.records[0][1]
+
+    def tell(status: str, **more: Any) -> None:
+        api.recent.add_fact(StatusChanged(
+            accepted["message_id"], "c-1", status, place.accepted_at_ms + 1, place.accepted_at_ms, place.position,
+            "whatsapp", 1, **more,
+        ))  # fmt: skip
+
+    tell("FAILED", failure_code="unreachable", failure_detail="no such number")
+    failed = await (await api.call("GET", path, token=token)).json()
+    assert (failed["status"], failed["failed_at"]) == ("FAILED", "2025-11-22T22:00:00.124Z")
+    assert failed["failure"] == {"code": "unreachable", "detail": "no such number"}
+    tell("READ")
+    healed = await (await api.call("GET", path, token=token)).json()
+    assert (healed["status"], healed["failure"], healed["failed_at"]) == ("READ", None, None)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("way", ["cursor", "offset"])
+@pytest.mark.parametrize("mirrored", [0, 4, 11])
+async def test_pages_follow_each_other_without_gap_or_repetition(api: Any, order: str, way: str, mirrored: int) -> None:
+    token = await api.somebody()
+    for number in range(11):
+        await api.send(token, "c-1" if number != 5 else "c-2", f"m{number}")
+        if number == mirrored:
+            await api.mirror()
+    expected = [f"m{number}" for number in range(11) if number != 5]
+    if order == "desc":
+        expected.reverse()
+    seen: list[str] = []
+    step: dict[str, Any] = {}
+    while True:
+        params = {"limit": 3, "order": order, **step}
+        answer = await api.call("GET", "/v1/conversations/c-1/messages", token=token, params=params)
+        assert answer.status == 200
+        page = await answer.json()
+        pagination = page["pagination"]
+        seen += [found["content"] for found in page["messages"]]
+        assert pagination["returned"] == len(page["messages"]) <= pagination["limit"] == 3
+        assert pagination["has_more"] == (len(seen) < 10) == (pagination["next_cursor"] is not None)
+        if not pagination["has_more"]:
+            break
+        step = {"cursor": pagination["next_cursor"]} if way == "cursor" else {"offset": len(seen)}
+    assert seen == expected
+
+
+async def test_an_offset_behind_the_end_is_an_empty_page(api: Any) -> None:
+    token = await api.somebody()
+    await api.send(token)
+    page = await (await api.call("GET", "/v1/messages?conversation_id=c-1&offset=900", token=token)).json()
+    assert (page["messages"], page["pagination"]["has_more"]) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("", {"conversation_id"}),
+        ("conversation_id=c-1&limit=0", {"limit"}),
+        ("conversation_id=c-1&limit=101&order=up&offset=-1", {"limit", "order", "offset"}),
+        ("conversation_id=c-1&limit=ten", {"limit"}),
+        ("conversation_id=c-1&limit=", {"limit"}),
+        ("conversation_id=c-1&limit=99999999999999999999999999", {"limit"}),
+        ("conversation_id=c-1&offset=10001", {"offset"}),
+        ("conversation_id=c-1&cursor=!!", {"cursor"}),
+        ("conversation_id=c-1&cursor=", {"cursor"}),
+        ("conversation_id=c-1&cursor=MS4y&offset=1", {"offset"}),
+        ("conversation_id=c-1&cursor=OTIyMzM3MjAzNjg1NDc3NTgwODkuMQ", {"cursor"}),
+        ("conversation_id=%00", {"conversation_id"}),
+        ("conversation_id=%ED%A0%80%0A", {"conversation_id"}),
+        ("conversation_id=" + "x" * 129, {"conversation_id"}),
+    ],
+)
+async def test_a_bad_query_names_every_invalid_parameter(api: Any, query: str, fields: set[str]) -> None:
+    token = await api.somebody()
+    await api.send(token)
+    answer = await api.call("GET", f"/v1/messages?{query}", token=token)
+    assert answer.status == 400
+    assert {error["field"] for error in (await answer.json(content_type=None))["errors"]} == fields

@@ -1,0 +1,94 @@
+"""A request's body, bounded in size and time, as a validated schema."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from web.dependencies import DEPENDENCIES
+from web.problems import BodyTimeout, BodyTooLarge, FieldErrors, MalformedBody, UnsupportedEncoding
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+BODY_TIMEOUT_SECONDS = 10.0
+MAX_SHOWN_ERRORS = 50
+
+
+async def body_as(schema: type[Schema], request: web.Request) -> Schema:
+    """Return the JSON body as a ``schema``.
+
+    Raises ``MalformedBody`` if it is not a JSON object, ``FieldErrors`` with every invalid field, ``BodyTooLarge``,
+    ``BodyTimeout`` or ``UnsupportedEncoding``. ``Content-Type`` is not looked at: curl's default is a form.
+    """
+    body = await read_body(request, request.app[DEPENDENCIES].settings.max_body_bytes)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"the body is not JSON in UTF-8: {error}") from None
+    if not isinstance(document, dict):
+        raise MalformedBody("the body must be a JSON object")
+    return validated(schema, document, strict=True)
+
+
+def query_as(schema: type[Schema], request: web.Request, more: Mapping[str, str] | None = None) -> Schema:
+    """Return the query's parameters (the first of each name) and ``more`` as a ``schema``. Raises ``FieldErrors``."""
+    query = request.query
+    return validated(schema, {name: query[name] for name in query} | dict(more or {}), strict=False)
+
+
+def validated(schema: type[Schema], document: Mapping[str, object], *, strict: bool) -> Schema:
+    """Return ``document`` as a ``schema``. Raises ``FieldErrors`` with every invalid field."""
+    try:
+        return schema.model_validate(document, strict=strict)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        fields = [(".".join(map(str, item["loc"])), item["msg"]) for item in found[:MAX_SHOWN_ERRORS]]
+        raise FieldErrors(fields) from None
+
+
+def refuse_early(request: web.Request, max_bytes: int) -> None:
+    """Raise what the headers alone tell: ``BodyTooLarge``, ``UnsupportedEncoding``."""
+    length = request.content_length
+    if length is not None and length > max_bytes:
+        raise BodyTooLarge(f"the body has {length} bytes; at most {max_bytes}")
+    # a few compressed bytes may unfold to gigabytes, and JSON of this size gains nothing
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedEncoding("send the body without Content-Encoding")
+
+
+async def read_body(request: web.Request, max_bytes: int) -> bytes:
+    """Return the body of at most ``max_bytes``; of a longer one no more than that is ever held."""
+    refuse_early(request, max_bytes)
+    content = request.content
+    if content.is_eof():  # the usual case: it came with the headers
+        body = content.read_nowait(-1)
+        if len(body) > max_bytes:
+            raise BodyTooLarge(f"the body has more than {max_bytes} bytes")
+        return body
+    chunks = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            while chunk := await content.readany():
+                chunks += chunk
+                if len(chunks) > max_bytes:
+                    raise BodyTooLarge(f"the body has more than {max_bytes} bytes")
+    except TimeoutError:
+        raise BodyTimeout(f"the body did not come within {BODY_TIMEOUT_SECONDS:g} seconds") from None
+    except (web.RequestPayloadError, ValueError) as error:
+        raise MalformedBody(f"the body broke off: {error}") from None
+    return bytes(chunks)
+
+
+async def expect_continue(request: web.Request) -> None:
+    """Answer ``Expect: 100-continue``, but not before a body that will be refused anyway."""
+    expected = request.headers.get("Expect", "").lower()
+    if expected != "100-continue":
+        raise web.HTTPExpectationFailed
+    if (request.content_length or 0) <= request.app[DEPENDENCIES].settings.max_body_bytes:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0

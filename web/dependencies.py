@@ -1,0 +1,89 @@
+"""All that the handlers need from outside, in one frozen value."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from aiohttp import web
+
+from app.settings import Settings
+from domain.ports import ConversationStore, MessageLog, MessageReader, UserStore
+from web.access import Memberships
+from web.metrics import Metrics
+from web.passwords import Passwords
+from web.recent import RecentMessages
+from web.secret_file import secret_of
+from web.tokens import Tokens
+
+
+def wall_clock_ms() -> int:
+    """Return the time in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Follower(Protocol):
+    """Keeps ``RecentMessages`` up to date with the log."""
+
+    async def catch_up(self, timeout_seconds: float) -> bool:
+        """Return ``True`` once all that was acknowledged before the call is in the cache, ``False`` if it cannot be
+        within the time."""
+        ...
+
+    def records_behind(self) -> int | None:
+        """Return how many records are still to be read, ``None`` while that is unknown."""
+        ...
+
+
+# Returns if the dependency answers; raises ``domain.errors.Unavailable`` (or does not return in time) if it does not.
+Probe = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """The settings and the ports; what the API makes of them itself is made on first use."""
+
+    settings: Settings
+    log: MessageLog
+    reader: MessageReader
+    users: UserStore
+    conversations: ConversationStore
+    recent: RecentMessages
+    follower: Follower
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    clock_ms: Callable[[], int] = wall_clock_ms
+    randomness: Callable[[int], bytes] = os.urandom
+
+    @cached_property
+    def memberships(self) -> Memberships:
+        return Memberships(self.conversations, self.clock_ms)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        secret = secret_of(self.settings.jwt_secret)
+        return Tokens(secret, ttl_seconds=self.settings.jwt_ttl_seconds, clock_ms=self.clock_ms)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        return Passwords.from_settings(self.settings)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        metrics = Metrics()
+        metrics.watch("chat4all_password_hashes_waiting", "Passwords queued or being hashed.",
+                      lambda: self.passwords.waiting)  # fmt: skip
+        metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))
+        metrics.watch("chat4all_follower_records_behind", "Records in Kafka that the API has yet to read.",
+                      self.follower.records_behind)  # fmt: skip
+        return metrics
+
+    def prepare(self) -> None:
+        """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
+        _ = self.tokens, self.passwords, self.metrics, self.memberships
+
+
+DEPENDENCIES = web.AppKey("dependencies", Dependencies)

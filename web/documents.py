@@ -1,0 +1,42 @@
+"""What answers hold: records and rows as the JSON of the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.ports import StoredMessage, User
+from domain.status import Status
+from web.answers import iso_utc, iso_utc_or_none
+
+
+def user_document(user: User) -> dict[str, Any]:
+    """Return a user without anything secret."""
+    return {
+        "user_id": user.user_id,
+        "username": user.username,
+        "email": user.email,
+        "created_at": iso_utc(user.created_at_ms),
+    }
+
+
+def message_document(stored: StoredMessage) -> dict[str, Any]:
+    """Return a message with its state. ``failed_at`` and ``failure`` are there only while the status is FAILED."""
+    message, place, state = stored.message, stored.place, stored.state
+    failed = state.status is Status.FAILED
+    return {
+        "message_id": message.message_id,
+        "conversation_id": message.conversation_id,
+        "sender_id": message.sender_id,
+        "recipient_id": message.recipient_id,
+        "content": message.content,
+        "file_id": message.file_id,
+        "file_metadata": None,
+        "status": state.status,
+        "timestamp": place.accepted_at_ms,
+        "accepted_at": iso_utc(place.accepted_at_ms),
+        "sent_at": iso_utc_or_none(state.sent_at_ms),
+        "delivered_at": iso_utc_or_none(state.delivered_at_ms),
+        "read_at": iso_utc_or_none(state.read_at_ms),
+        "failed_at": iso_utc_or_none(state.failed_at_ms) if failed else None,
+        "failure": {"code": state.failure_code, "detail": state.failure_detail} if failed else None,
+    }

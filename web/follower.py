@@ -1,0 +1,219 @@
+"""Reads ``messages`` and ``status-updates`` itself, without a group, so that every API process sees what any accepted.
+
+It starts where the mirror stands, because all before that is in Cassandra; never further back than the cache holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from app.codec import decode
+from app.settings import Settings
+from app.topics import Topics, group_of
+from domain.errors import LogUnavailable, MalformedRecord
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from web.recent import RecentMessages
+
+log = logging.getLogger(__name__)
+
+FACTS_PER_MESSAGE = 4
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
+_REQUEST_TIMEOUT_MS = 5_000
+_IDLE_MS = 1_000
+# a batch is folded without giving way to requests: 500 records at some 10 µs are 5 ms
+_BATCH_RECORDS = 500
+
+
+class KafkaFollower:
+    """Keeps ``recent`` up to date. ``start`` returns at once; Kafka may be away then, and come and go later."""
+
+    def __init__(self, settings: Settings, recent: RecentMessages) -> None:
+        self._settings = settings
+        self._recent = recent
+        self._group = group_of("mirror", settings.topic_prefix)
+        topics = Topics(settings.topic_prefix)
+        self._messages = [TopicPartition(topics.messages, n) for n in range(settings.partitions)]
+        self._statuses = [TopicPartition(topics.status_updates, n) for n in range(settings.partitions)]
+        self._positions: dict[TopicPartition, int] = {}
+        self._waiters: list[tuple[dict[TopicPartition, int], asyncio.Future[None]]] = []
+        self._consumer: Any = None
+        self._task: asyncio.Task[None] | None = None
+        self._measuring = asyncio.Lock()
+        self._measurements_begun = 0
+        self._ends: dict[TopicPartition, int] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to follow. The task ends only by ``stop`` or by a bug; its owner must not let that pass."""
+        self._task = asyncio.create_task(self._follow_for_ever(), name="follower")
+        return self._task
+
+    async def stop(self) -> None:
+        """Stop following and disconnect."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=5)
+
+    async def ping(self) -> None:
+        """Return if every partition of ``messages`` has a leader that answers. Raises ``LogUnavailable``."""
+        if await self._ends_from_now_on() is None:
+            raise LogUnavailable("Kafka does not answer")
+
+    def records_behind(self) -> int | None:
+        """Return how many records the broker has, as of the last fetch, that were not read yet."""
+        consumer = self._consumer
+        if consumer is None:
+            return None
+        marks = ((consumer.highwater(tp), position) for tp, position in self._positions.items())
+        return sum(max(0, int(mark) - position) for mark, position in marks if mark is not None)
+
+    async def catch_up(self, timeout_seconds: float) -> bool:
+        """Return ``True`` once every message acknowledged before the call is in the cache, ``False`` if it cannot be
+        within the time, or Kafka is away."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                ends = await self._ends_from_now_on()
+                if ends is None:
+                    return False
+                missing = {tp: end for tp, end in ends.items() if self._positions.get(tp, -1) < end}
+                if missing:
+                    waiter = asyncio.get_running_loop().create_future()
+                    self._waiters.append((missing, waiter))
+                    await waiter
+        except TimeoutError:
+            return False
+        return True
+
+    async def _ends_from_now_on(self) -> dict[TopicPartition, int] | None:
+        """Return end offsets of ``messages`` that were measured after the call began; callers share measurements."""
+        begun_before = self._measurements_begun
+        async with self._measuring:
+            if self._measurements_begun == begun_before:
+                self._measurements_begun += 1
+                self._ends = None
+                if self._consumer is not None:
+                    try:
+                        self._ends = await self._consumer.end_offsets(self._messages)
+                    except KafkaError as error:
+                        log.warning("no end offsets from Kafka: %r", error)
+            return self._ends
+
+    async def _follow_for_ever(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._settings.kafka,
+                client_id="chat4all-api-follower",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                # a drained partition is asked for again only when the request under way returns: so this is latency
+                fetch_max_wait_ms=self._settings.fetch_wait_ms,
+                request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            )
+            try:
+                await consumer.start()
+                await self._begin(consumer)
+                self._consumer = consumer
+                pause_seconds = _FIRST_PAUSE_SECONDS
+                await self._follow(consumer)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("cannot follow the log: %r; trying again in %.2g s", error, pause_seconds)
+            finally:
+                self._consumer = None
+                await consumer.stop()
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _begin(self, consumer: Any) -> None:
+        """Set every partition to where reading goes on, or begins."""
+        known = await consumer.topics()
+        for topic in {self._messages[0].topic, self._statuses[0].topic} - set(known):
+            raise KafkaError(f"there is no topic {topic} yet")
+        everything = self._messages + self._statuses
+        consumer.assign(everything)
+        if not self._positions:
+            positions = await self._starting_points(consumer)
+            # measured after the starting points: a message appended from here on has all its facts after them
+            ends = await consumer.end_offsets(self._messages)
+            self._recent.complete_from = {tp.partition: offset for tp, offset in ends.items()}
+            self._positions = positions
+            log.info("following the log, %d records behind", sum(ends.values()) - self._sum_of(self._messages))
+        for tp, offset in self._positions.items():
+            consumer.seek(tp, offset)
+
+    def _sum_of(self, partitions: list[TopicPartition]) -> int:
+        return sum(self._positions[tp] for tp in partitions)
+
+    async def _starting_points(self, consumer: Any) -> dict[TopicPartition, int]:
+        mirrored = await self._mirrored()
+        everything = self._messages + self._statuses
+        begins, ends = await consumer.beginning_offsets(everything), await consumer.end_offsets(everything)
+        tail = max(1, self._settings.recent_messages // self._settings.partitions)
+        points = {}
+        for tp in everything:
+            reach = tail if tp.topic == self._messages[0].topic else tail * FACTS_PER_MESSAGE
+            wanted = mirrored.get(tp, begins[tp])
+            if ends[tp] - wanted > reach:
+                log.warning("%s[%d]: the mirror is %d records behind, of which the last %d are read", tp.topic,
+                            tp.partition, ends[tp] - wanted, reach)  # fmt: skip
+            points[tp] = min(max(wanted, begins[tp], ends[tp] - reach), ends[tp])
+        return points
+
+    async def _mirrored(self) -> dict[TopicPartition, int]:
+        """Return the offsets the mirror has committed, by partition; nothing for those it never did."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        try:
+            await admin.start()
+            committed = await admin.list_consumer_group_offsets(self._group)
+        finally:
+            await admin.close()
+        return {tp: found.offset for tp, found in committed.items() if found.offset >= 0}
+
+    async def _follow(self, consumer: Any) -> None:
+        messages_topic = self._messages[0].topic
+        while True:
+            batches = await consumer.getmany(timeout_ms=_IDLE_MS, max_records=_BATCH_RECORDS)
+            for tp, records in batches.items():
+                if tp.topic == messages_topic:
+                    self._take_messages(records)
+                else:
+                    self._take_statuses(records)
+                self._positions[tp] = records[-1].offset + 1
+            if batches:
+                self._wake()
+                await asyncio.sleep(0)  # getmany does not give way while it has something
+
+    def _take_messages(self, records: list[Any]) -> None:
+        for record in records:
+            try:
+                message = decode(record.value, MessageAccepted)
+            except MalformedRecord as error:
+                log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
+                continue
+            self._recent.add_message(message, Place(record.timestamp, record.offset), record.partition)
+
+    def _take_statuses(self, records: list[Any]) -> None:
+        for record in records:
+            try:
+                self._recent.add_fact(decode(record.value, StatusChanged))
+            except (MalformedRecord, ValueError) as error:
+                log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
+
+    def _wake(self) -> None:
+        if not self._waiters:
+            return
+        still = []
+        for missing, waiter in self._waiters:
+            if waiter.done():
+                continue
+            if all(self._positions[tp] >= end for tp, end in missing.items()):
+                waiter.set_result(None)
+            else:
+                still.append((missing, waiter))
+        self._waiters = still

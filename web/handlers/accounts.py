@@ -1,0 +1,81 @@
+"""Accounts: register, log in, who am I."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from aiohttp import web
+
+from domain.errors import AlreadyExists, NotAuthenticated, Unavailable
+from domain.ids import uuid7
+from domain.ports import User
+from web.answers import json_answer
+from web.bodies import body_as
+from web.dependencies import DEPENDENCIES, Dependencies
+from web.documents import user_document
+from web.schemas import CreateToken, CreateUser
+from web.tokens import Caller
+
+log = logging.getLogger(__name__)
+
+
+async def create_user(request: web.Request) -> web.Response:
+    """``POST /users``: 201, or 409 if the name is taken."""
+    deps = request.app[DEPENDENCIES]
+    wanted = await body_as(CreateUser, request)
+    taken = AlreadyExists(f"the username {wanted.username} is taken; choose another")
+    if await deps.users.by_username(wanted.username) is not None:
+        raise taken  # before the cost of a hash; the store's own check decides a race
+    now_ms = deps.clock_ms()
+    user = User(
+        user_id=uuid7(now_ms, deps.randomness(10)),
+        username=wanted.username,
+        password_hash=await deps.passwords.hash(wanted.password),
+        email=wanted.email,
+        created_at_ms=now_ms,
+    )
+    try:
+        await deps.users.create(user)
+    except AlreadyExists:
+        raise taken from None
+    return json_answer(user_document(user), 201)
+
+
+async def create_token(request: web.Request) -> web.Response:
+    """``POST /auth/login``: 200 with a token; the same 401, in the same time, whatever was wrong."""
+    deps = request.app[DEPENDENCIES]
+    given = await body_as(CreateToken, request)
+    user = await deps.users.by_username(given.username)
+    matches = await deps.passwords.verify(user.password_hash if user else None, given.password)
+    if user is None or not matches:
+        raise NotAuthenticated("wrong username or password")
+    await _renew_hash(deps, user, given.password)
+    token = deps.tokens.issue(user.user_id, user.username)
+    document = {
+        "access_token": token,
+        "token": token,
+        "token_type": "Bearer",
+        "expires_in": deps.tokens.ttl_seconds,
+        "user_id": user.user_id,
+    }
+    return json_answer(document, headers={"Cache-Control": "no-store"})
+
+
+async def show_me(request: web.Request, caller: Caller) -> web.Response:
+    """``GET /v1/users/me``."""
+    user = await request.app[DEPENDENCIES].users.by_id(caller.user_id)
+    if user is None:
+        raise NotAuthenticated("this account is no longer there")
+    return json_answer(user_document(user))
+
+
+async def _renew_hash(deps: Dependencies, user: User, password: str) -> None:
+    """Hash again with today's parameters if the hash was made with others. It may fail: the next login tries again."""
+    if not deps.passwords.is_outdated(user.password_hash):
+        return
+    try:
+        renewed = replace(user, password_hash=await deps.passwords.hash(password))
+        await deps.users.set_password_hash(renewed.user_id, renewed.password_hash)
+    except Unavailable as error:
+        log.warning("a password hash could not be renewed: %s", error, extra={"user_id": user.user_id})

@@ -1,0 +1,63 @@
+"""A conversation's messages, page by page."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from domain.ports import Place, StoredMessage
+from web.answers import json_answer
+from web.bodies import query_as
+from web.dependencies import DEPENDENCIES, Dependencies
+from web.documents import message_document
+from web.history import cursor_of, merge_page, place_of
+from web.schemas import ListMessages
+from web.tokens import Caller
+
+CATCH_UP_SECONDS = 1.0
+_STEP = 500
+
+
+async def list_messages(request: web.Request, caller: Caller) -> web.Response:
+    """``GET /v1/messages?conversation_id=`` and ``GET /v1/conversations/{conversation_id}/messages``."""
+    deps = request.app[DEPENDENCIES]
+    wanted = query_as(ListMessages, request, request.match_info)
+    await deps.memberships.check(wanted.conversation_id, caller.user_id)
+    # what was acknowledged before this request belongs in the answer, whichever process took it; if Kafka is away,
+    # the answer is what the views know
+    await deps.follower.catch_up(CATCH_UP_SECONDS)
+    page = await _page(deps, wanted)
+    shown, has_more = page[: wanted.limit], len(page) > wanted.limit
+    document = {
+        "conversation_id": wanted.conversation_id,
+        "messages": [message_document(found) for found in shown],
+        "pagination": {
+            "limit": wanted.limit,
+            "offset": wanted.offset,
+            "returned": len(shown),
+            "has_more": has_more,
+            "next_cursor": cursor_of(shown) if has_more else None,
+        },
+    }
+    return json_answer(document)
+
+
+async def _page(deps: Dependencies, wanted: ListMessages) -> list[StoredMessage]:
+    """Return the page and, if there is one, the message after it."""
+    after = None if wanted.cursor is None else place_of(wanted.cursor)
+    to_skip = wanted.offset
+    while to_skip > 0:
+        skipped = await _both_views(deps, wanted, after, min(to_skip, _STEP))
+        if not skipped:
+            return []
+        to_skip -= len(skipped)
+        after = skipped[-1].place
+    return await _both_views(deps, wanted, after, wanted.limit + 1)
+
+
+async def _both_views(
+    deps: Dependencies, wanted: ListMessages, after: Place | None, limit: int
+) -> list[StoredMessage]:
+    descending = wanted.order == "desc"
+    stored = await deps.reader.list(wanted.conversation_id, after=after, limit=limit, descending=descending)
+    recent = deps.recent.page(wanted.conversation_id, after=after, limit=limit, descending=descending)
+    return merge_page(stored, recent, deps.recent.get, limit=limit, descending=descending)

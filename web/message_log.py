@@ -1,0 +1,26 @@
+"""The ``messages`` topic for writing, over the outbox that every process shares its batches in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.codec import encode
+from app.outbox import Outbox, partition_for
+from domain.ports import Appended, Place
+from domain.records import MessageAccepted
+
+
+class KafkaMessageLog:
+    """``MessageLog`` over an ``Outbox``. ``topic`` carries the broker's append time."""
+
+    def __init__(self, outbox: Outbox, topic: str, partitions: int) -> None:
+        self._outbox = outbox
+        self._topic = topic
+        self._partitions = partitions
+
+    async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
+        """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after the outbox's time-out."""
+        key = message.conversation_id.encode()
+        partition = partition_for(key, self._partitions)
+        written = await self._outbox.send(self._topic, partition, key, encode(message), tuple(headers.items()))
+        return Appended(Place(written.timestamp_ms, written.offset), partition)

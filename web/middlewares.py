@@ -1,0 +1,84 @@
+"""What happens to every request: it gets an id, its errors become problems, and it is measured."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+
+from aiohttp import web
+
+from domain.errors import Chat4AllError
+from web.dependencies import DEPENDENCIES
+from web.problems import INTERNAL, Problem, problem_answer, problem_of, problem_of_http
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REQUEST_ID = web.RequestKey("request_id", str)
+SLOW_SECONDS = 1.0
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+# W3C Trace Context: version-traceid-parentid-flags; all-zero ids are invalid, as is version ff
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Return the client's ``X-Request-Id`` if it is sane, else a new one."""
+    given = headers.get("X-Request-Id")
+    return given if given is not None and _SANE_ID.fullmatch(given) else os.urandom(16).hex()
+
+
+def traceparent_of(headers: Mapping[str, str]) -> str:
+    """Return the client's ``traceparent`` if it is valid, else the start of a new trace."""
+    given = headers.get("traceparent")
+    if given is not None and _TRACEPARENT.fullmatch(given):
+        return given
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+
+
+@web.middleware
+async def answer_every_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One layer, not three: each costs a coroutine a request."""
+    started = perf_counter()
+    request_id = request[REQUEST_ID] = request_id_of(request.headers)
+    try:
+        response = await handler(request)
+        response.headers["X-Request-Id"] = request_id
+    except Chat4AllError as error:
+        response = _answer(request, problem_of(error), request_id)
+    except web.HTTPException as error:
+        response = _answer(request, problem_of_http(error), request_id)
+    except ConnectionError:
+        raise  # the client is gone: nobody to answer, nothing wrong here
+    except Exception:
+        log.exception("a handler failed", extra={"request_id": request_id, "path": request.path})
+        response = _answer(request, INTERNAL, request_id)
+    seconds = perf_counter() - started
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "unknown"
+    # the methods of a table are few, those of the world are not: a metric's labels are bounded
+    method = request.method if resource is not None else "-"
+    request.app[DEPENDENCIES].metrics.requests.count(method, route, response.status, seconds)
+    if response.status >= 500 or seconds > SLOW_SECONDS:
+        _report(logging.WARNING, request, response.status, seconds)
+    elif log.isEnabledFor(logging.DEBUG):
+        _report(logging.DEBUG, request, response.status, seconds)
+    return response
+
+
+def _answer(request: web.Request, problem: Problem, request_id: str) -> web.Response:
+    return problem_answer(problem, request.rel_url.raw_path, request_id)
+
+
+def _report(level: int, request: web.Request, status: int, seconds: float) -> None:
+    facts = {
+        "request_id": request[REQUEST_ID],
+        "method": request.method,
+        "path": request.rel_url.raw_path[:200],
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+    }
+    log.log(level, "%(method)s %(path)s %(status)s in %(ms)s ms", facts, extra=facts)

@@ -1,0 +1,138 @@
+"""Errors to HTTP: the one mapping, and the RFC 9457 document that every error becomes.
+
+    HTTP/1.1 400 Bad Request
+    Content-Type: application/problem+json
+
+    {"type":"urn:chat4all:problem:invalid-input","title":"Bad Request","status":400,
+     "detail":"content: must not be empty","instance":"/v1/messages","request_id":"5f0c…",
+     "error":"content: must not be empty","errors":[{"field":"content","detail":"must not be empty"}]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from domain import errors
+
+PROBLEM_JSON = "application/problem+json"
+_MAX_INSTANCE_CHARS = 1_000
+
+
+class FieldErrors(errors.InvalidInput):
+    """Several fields at once. ``found``: (field as the caller wrote it, what is wrong with it)."""
+
+    def __init__(self, found: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {detail}" if name else detail for name, detail in found))
+        self.found = found
+
+
+class MalformedBody(errors.InvalidInput):
+    """The body is not a JSON object in UTF-8."""
+
+    code = "malformed-json"
+
+
+class BodyTooLarge(errors.Chat4AllError):
+    """The body is over ``settings.max_body_bytes``."""
+
+    code = "body-too-large"
+
+
+class UnsupportedEncoding(errors.Chat4AllError):
+    """The body came with a ``Content-Encoding`` that is not taken."""
+
+    code = "unsupported-content-encoding"
+
+
+class BodyTimeout(errors.Chat4AllError):
+    """The rest of the body did not come in time."""
+
+    code = "body-timeout"
+
+
+# The first class that fits decides, so leaves stand above their parents.
+STATUS_OF: tuple[tuple[type[errors.Chat4AllError], HTTPStatus], ...] = (
+    (errors.InvalidInput, HTTPStatus.BAD_REQUEST),
+    (errors.NotAuthenticated, HTTPStatus.UNAUTHORIZED),
+    (errors.NotAllowed, HTTPStatus.FORBIDDEN),
+    (errors.NotFound, HTTPStatus.NOT_FOUND),
+    (BodyTimeout, HTTPStatus.REQUEST_TIMEOUT),
+    (errors.AlreadyExists, HTTPStatus.CONFLICT),
+    (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (UnsupportedEncoding, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as a client sees it. ``headers`` go with the answer."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    errors: Sequence[tuple[str, str]] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+INTERNAL = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "something went wrong here; it has been logged")
+
+
+def problem_of(error: errors.Chat4AllError) -> Problem:
+    """Return the problem that ``error`` is over HTTP."""
+    status = next((status for cls, status in STATUS_OF if isinstance(error, cls)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    headers: dict[str, str] = {}
+    found: Sequence[tuple[str, str]] = ()
+    if isinstance(error, FieldErrors):
+        found = error.found
+    elif isinstance(error, errors.InvalidInput) and error.field:
+        found = ((error.field, str(error)),)
+    elif isinstance(error, errors.NotAuthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="chat4all"'
+    elif isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    elif isinstance(error, UnsupportedEncoding):
+        headers["Accept-Encoding"] = "identity"
+    return Problem(status, error.code, str(error), found, headers)
+
+
+def problem_of_http(error: web.HTTPException) -> Problem:
+    """Return the problem that an error of aiohttp itself is: unknown path, wrong method, unknown ``Expect``."""
+    status = HTTPStatus(error.status)
+    details = {
+        HTTPStatus.NOT_FOUND: "there is nothing at this path",
+        HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method; see Allow",
+    }
+    headers = {name: error.headers[name] for name in ("Allow", "Location") if name in error.headers}
+    code = status.phrase.lower().replace(" ", "-")
+    return Problem(status, code, details.get(status, error.reason), (), headers)
+
+
+def problem_answer(problem: Problem, raw_path: str, request_id: str) -> web.Response:
+    """Return the ``application/problem+json`` answer."""
+    document: dict[str, Any] = {
+        "type": f"urn:chat4all:problem:{problem.code}",
+        "title": problem.status.phrase,
+        "status": int(problem.status),
+        "detail": _printable(problem.detail),
+        "instance": _printable(raw_path[:_MAX_INSTANCE_CHARS]),
+        "request_id": request_id,
+        "error": _printable(problem.detail),
+    }
+    if problem.errors:
+        document["errors"] = [
+            {"field": _printable(name), "detail": _printable(detail)} for name, detail in problem.errors
+        ]
+    headers = {"Content-Type": PROBLEM_JSON, "X-Request-Id": request_id, **problem.headers}
+    return web.Response(body=orjson.dumps(document), status=problem.status, headers=headers)
+
+
+def _printable(text: str) -> str:
+    """Lone surrogates, which JSON in UTF-8 cannot hold, become question marks (raw bytes of a path may be any)."""
+    return text.encode("utf-8", "replace").decode()

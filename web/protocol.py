@@ -1,0 +1,78 @@
+"""HTTP itself: what aiohttp answers before or outside the application becomes a problem with a request id, too."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+
+from aiohttp import web
+
+from web.middlewares import request_id_of
+from web.problems import INTERNAL, Problem, problem_answer, problem_of_http
+
+log = logging.getLogger(__name__)
+
+# Once an answer is out, the rest of a refused body is read and thrown away for this long, so that the client, still
+# sending, gets to read the answer.
+LINGERING_SECONDS = 5.0
+KEEPALIVE_SECONDS = 75.0
+MAX_HEADER_BYTES = 8_190
+BACKLOG = 1_024
+
+
+class ProblemProtocol(web.RequestHandler):
+    """``aiohttp``'s protocol with our errors."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP (400), or an error that nobody caught (500), and close."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun; it cannot become another")
+        request_id = request_id_of(request.headers)
+        if status >= 500:
+            log.error("an error outside the handlers", exc_info=exc, extra={"request_id": request_id})
+            problem = INTERNAL
+        else:
+            log.debug("not HTTP: %s", exc, extra={"request_id": request_id})
+            problem = Problem(HTTPStatus(status), "malformed-http", "this is not a valid HTTP request")
+        response = problem_answer(problem, "", request_id)
+        response.force_close()
+        return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Errors that aiohttp raises outside the middlewares (an unknown ``Expect``) come here as they are."""
+        if isinstance(resp, web.HTTPException):
+            resp = problem_answer(problem_of_http(resp), request.rel_url.raw_path, request_id_of(request.headers))
+        return await super().finish_response(request, resp, start_time)
+
+
+async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    """Accept connections for ``runner`` (which is set up). Several processes may listen on the same port."""
+    server = runner.server
+    if server is None:
+        raise RuntimeError("set the runner up first")
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> ProblemProtocol:
+        return ProblemProtocol(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # aiohttp itself passes None to have none
+            auto_decompress=False,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            lingering_time=LINGERING_SECONDS,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
+
+    return await loop.create_server(protocol, host, port, reuse_port=True, reuse_address=True, backlog=BACKLOG)

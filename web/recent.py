@@ -1,0 +1,150 @@
+"""The most recent messages in memory: what makes a ``GET`` right after its 202 find the message.
+
+Fed by the handler (its own messages, at once) and by ``follower.py`` (everybody's, and what became of them). Bounded
+by count and by bytes of content; the oldest goes first.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import UNKNOWN, Fact, MessageState, Status, join
+
+MAX_CONTENT_BYTES_IN_ALL = 256 * 1024 * 1024
+_COMPACT_AFTER = 256
+
+
+@dataclass(slots=True)
+class Recent:
+    """What is known of one message. ``message`` is ``None`` while only facts about it were seen.
+
+    ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view
+    can know more.
+    """
+
+    conversation_id: str
+    place: Place
+    message: MessageAccepted | None = None
+    state: MessageState = UNKNOWN
+    complete: bool = False
+
+
+class _Timeline:
+    """The places of a conversation's messages in order; they leave mostly at the front."""
+
+    __slots__ = ("_head", "_ids", "_keys")
+
+    def __init__(self) -> None:
+        self._keys: list[tuple[int, int]] = []
+        self._ids: list[str] = []
+        self._head = 0
+
+    def __len__(self) -> int:
+        return len(self._keys) - self._head
+
+    def add(self, key: tuple[int, int], message_id: str) -> None:
+        if not self._keys or key > self._keys[-1]:
+            self._keys.append(key)
+            self._ids.append(message_id)
+            return
+        index = bisect_left(self._keys, key, lo=self._head)
+        if index == len(self._keys) or self._keys[index] != key:
+            self._keys.insert(index, key)
+            self._ids.insert(index, message_id)
+
+    def discard(self, key: tuple[int, int]) -> None:
+        index = bisect_left(self._keys, key, lo=self._head)
+        if index == len(self._keys) or self._keys[index] != key:
+            return
+        if index > self._head:
+            del self._keys[index], self._ids[index]
+            return
+        # moving a mark is O(1) where deleting the first of a long list is not; now and then the dead part is cut off
+        self._head += 1
+        if self._head > _COMPACT_AFTER and self._head * 2 > len(self._keys):
+            del self._keys[: self._head], self._ids[: self._head]
+            self._head = 0
+
+    def ids(self, after: tuple[int, int] | None, limit: int, *, descending: bool) -> list[str]:
+        if descending:
+            stop = len(self._keys) if after is None else bisect_left(self._keys, after, lo=self._head)
+            return self._ids[max(self._head, stop - limit) : stop][::-1]
+        start = self._head if after is None else bisect_right(self._keys, after, lo=self._head)
+        return self._ids[start : start + limit]
+
+
+class RecentMessages:
+    """At most ``limit`` messages. ``complete_from``: for each partition of ``messages``, the offset from which on
+    everything that happens to a message is seen here (set by the follower when it starts)."""
+
+    def __init__(self, limit: int, max_content_bytes: int = MAX_CONTENT_BYTES_IN_ALL) -> None:
+        self._limit = limit
+        self._max_content_bytes = max_content_bytes
+        self._content_bytes = 0
+        self._by_id: dict[str, Recent] = {}
+        self._conversations: dict[str, _Timeline] = {}
+        self.complete_from: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add_message(self, message: MessageAccepted, place: Place, partition: int) -> None:
+        """Remember an accepted message; a second time changes nothing."""
+        known = self._by_id.get(message.message_id)
+        if known is None:
+            known = self._by_id[message.message_id] = Recent(message.conversation_id, place)
+            complete_from = self.complete_from.get(partition)
+            known.complete = complete_from is not None and place.position >= complete_from
+        elif known.message is not None:
+            return
+        known.message = message
+        self._content_bytes += len(message.content)
+        timeline = self._conversations.get(message.conversation_id)
+        if timeline is None:
+            timeline = self._conversations[message.conversation_id] = _Timeline()
+        timeline.add((place.accepted_at_ms, place.position), message.message_id)
+        self._make_room()
+
+    def add_fact(self, change: StatusChanged) -> None:
+        """Join one fact to what is known of its message. Raises ``ValueError`` for an unknown status word."""
+        fact = Fact(
+            Status(change.status),
+            change.at_ms,
+            change.attempt,
+            change.provider_id,
+            change.failure_code,
+            change.failure_detail,
+        )
+        known = self._by_id.get(change.message_id)
+        if known is None:
+            place = Place(change.accepted_at_ms, change.position)
+            known = self._by_id[change.message_id] = Recent(change.conversation_id, place)
+            self._make_room()
+        known.state = join(known.state, fact)
+
+    def get(self, message_id: str) -> Recent | None:
+        """Return what is known of a message; it may be facts without the message."""
+        return self._by_id.get(message_id)
+
+    def page(self, conversation_id: str, *, after: Place | None, limit: int, descending: bool) -> list[Recent]:
+        """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""
+        timeline = self._conversations.get(conversation_id)
+        if timeline is None:
+            return []
+        key = None if after is None else (after.accepted_at_ms, after.position)
+        return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
+
+    def _make_room(self) -> None:
+        while len(self._by_id) > self._limit or self._content_bytes > self._max_content_bytes:
+            oldest = next(iter(self._by_id))
+            gone = self._by_id.pop(oldest)
+            if gone.message is None:
+                continue
+            self._content_bytes -= len(gone.message.content)
+            timeline = self._conversations[gone.conversation_id]
+            timeline.discard((gone.place.accepted_at_ms, gone.place.position))
+            if not timeline:
+                del self._conversations[gone.conversation_id]

@@ -1,0 +1,53 @@
+"""Every path of the API, on one screen. ``member`` handlers are given the caller of a valid token."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from web.bodies import expect_continue
+from web.dependencies import DEPENDENCIES
+from web.handlers import accounts, history, messages, operations
+from web.tokens import Caller
+
+Public = Callable[[web.Request], Awaitable[web.Response]]
+Member = Callable[[web.Request, Caller], Awaitable[web.Response]]
+
+
+def member(handler: Member) -> Public:
+    """Return ``handler`` behind a valid token; without one it is not reached, nor is the body read."""
+
+    async def with_caller(request: web.Request) -> web.Response:
+        caller = request.app[DEPENDENCIES].tokens.caller_of(request.headers.get("Authorization"))
+        return await handler(request, caller)
+
+    with_caller.__name__ = handler.__name__
+    return with_caller
+
+
+ROUTES: tuple[tuple[str, str, Public], ...] = (
+    ("POST", "/users", accounts.create_user),
+    ("POST", "/auth/register", accounts.create_user),
+    ("POST", "/auth/login", accounts.create_token),
+    ("POST", "/auth/token", accounts.create_token),
+    ("GET", "/v1/users/me", member(accounts.show_me)),
+    ("POST", "/v1/messages", member(messages.create_message)),
+    ("GET", "/v1/messages", member(history.list_messages)),
+    ("GET", "/v1/messages/{message_id}", member(messages.show_message)),
+    ("GET", "/v1/conversations/{conversation_id}/messages", member(history.list_messages)),
+    ("GET", "/health", operations.show_liveness),
+    ("GET", "/health/ready", operations.show_readiness),
+    ("GET", "/actuator/health", operations.show_readiness),
+    ("GET", "/metrics", operations.show_metrics),
+    ("GET", "/actuator/prometheus", operations.show_metrics),
+)
+
+
+def add_routes(app: web.Application) -> None:
+    """Register every route. A ``GET`` also answers ``HEAD``."""
+    for method, path, handler in ROUTES:
+        resource = app.router.add_resource(path)
+        resource.add_route(method, handler, expect_handler=expect_continue)
+        if method == "GET":
+            resource.add_route("HEAD", handler, expect_handler=expect_continue)

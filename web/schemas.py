@@ -1,0 +1,124 @@
+"""What requests may hold. Unknown fields are ignored; every invalid field is reported at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from domain.content import check_content
+from domain.errors import InvalidInput
+from domain.recipients import CHANNELS, parse_recipient
+from domain.records import MAX_CONVERSATION_ID_CHARS
+from web.history import place_of
+from web.password_rules import weakness_of
+
+MAX_OFFSET = 10_000
+MAX_CREDENTIAL_CHARS = 10_000
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
+
+
+def _wrong(detail: str) -> PydanticCustomError:
+    # the detail is data, not a template: braces in it must not be filled in
+    return PydanticCustomError("invalid", "{detail}", {"detail": detail})
+
+
+def _conversation_id(text: str) -> str:
+    if not 1 <= len(text) <= MAX_CONVERSATION_ID_CHARS:
+        raise _wrong(f"must have 1 to {MAX_CONVERSATION_ID_CHARS} characters")
+    if not text.isprintable():
+        raise _wrong("must hold printable characters only")
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        return str(parse_recipient(text))
+    except InvalidInput as error:
+        hint = "" if ":" in text else f" (user ids come later; for now use {':, '.join(CHANNELS)}:)"
+        raise _wrong(f"{error}{hint}") from None
+
+
+def _content(text: str) -> str:
+    try:
+        return check_content(text, has_file=False)
+    except InvalidInput as error:
+        raise _wrong(str(error)) from None
+
+
+def _no_file(value: object) -> None:
+    if value is not None:
+        raise _wrong("files cannot be sent yet: leave file_id out")
+
+
+def _email(text: str) -> str:
+    if not _EMAIL.fullmatch(text) or not text.isprintable():
+        raise _wrong("must be an address such as name@example.org")
+    return text
+
+
+ConversationId = Annotated[str, AfterValidator(_conversation_id)]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class CreateUser(_Schema):
+    username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{3,50}$")]
+    password: str = Field(repr=False)
+    email: Annotated[str, AfterValidator(_email)] | None = None
+
+    @field_validator("password")
+    @classmethod
+    def _is_strong_enough(cls, password: str, info: ValidationInfo) -> str:
+        weakness = weakness_of(password, info.data.get("username", ""))
+        if weakness:
+            raise _wrong(weakness)
+        return password
+
+
+class CreateToken(_Schema):
+    """No rule beyond the size: whatever is not somebody's name and password is a 401, not a hint."""
+
+    username: Annotated[str, Field(max_length=MAX_CREDENTIAL_CHARS)]
+    password: Annotated[str, Field(max_length=MAX_CREDENTIAL_CHARS, repr=False)]
+
+
+class CreateMessage(_Schema):
+    conversation_id: ConversationId
+    recipient_id: Annotated[
+        str, AfterValidator(_address), Field(validation_alias=AliasChoices("recipient_id", "recipient"))
+    ]
+    content: Annotated[str, AfterValidator(_content)]
+    sender_id: str | None = None
+    file_id: Annotated[object, AfterValidator(_no_file)] = None
+
+
+class ListMessages(_Schema):
+    """Of ``GET /v1/messages?conversation_id=…``: ``cursor`` or ``offset``, not both."""
+
+    conversation_id: ConversationId
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    order: Literal["asc", "desc"] = "asc"
+    cursor: str | None = None
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+
+    @field_validator("cursor")
+    @classmethod
+    def _is_ours(cls, cursor: str | None) -> str | None:
+        if cursor is not None:
+            try:
+                place_of(cursor)
+            except ValueError as error:
+                raise _wrong(str(error)) from None
+        return cursor
+
+    @field_validator("offset")
+    @classmethod
+    def _is_alone(cls, offset: int, info: ValidationInfo) -> int:
+        if offset and info.data.get("cursor") is not None:
+            raise _wrong("give cursor or offset, not both")
+        return offset

@@ -1,0 +1,51 @@
+"""The signing secret when none is set: made once, kept in a file that only this account reads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PATH = Path(".chat4all/jwt-secret")
+_MIN_CHARS = 32  # RFC 7518, section 3.2: an HS256 key has at least the 256 bits of the hash
+
+
+class UnusableSecret(ValueError):
+    """The secret file is there but holds no usable secret; delete it to have one made."""
+
+
+def secret_of(configured: str, path: Path = DEFAULT_PATH) -> str:
+    """Return ``configured``, or the secret at ``path``, which is made if it is not there.
+
+    Several processes may start at once: one makes it, all get the same. Raises ``UnusableSecret``.
+    """
+    if configured:
+        if len(configured.encode()) < _MIN_CHARS:
+            log.warning("CHAT4ALL_JWT_SECRET is short: HS256 wants at least %d bytes", _MIN_CHARS)
+        return configured
+    if not path.exists():
+        _make(path)
+    secret = path.read_text().strip()
+    if len(secret) < _MIN_CHARS:
+        raise UnusableSecret(f"{path} holds no usable secret; delete it and start again")
+    return secret
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        # a link, unlike a rename, fails if another process was first; and nobody ever sees half a file
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

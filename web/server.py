@@ -1,0 +1,149 @@
+"""The API's process: the application, what it is wired to, and how it stops.
+
+    chat4all api        or        python -m web.server
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import logging.config
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+import uvloop
+from aiohttp import web
+
+from app.logs import logging_config
+from app.outbox import Outbox
+from app.settings import Settings
+from app.topics import Topics
+from domain.errors import LogUnavailable
+from storage.cassandra.conversations import CassandraConversationStore
+from storage.cassandra.link import CassandraConfig
+from storage.cassandra.reader import CassandraMessageReader
+from storage.cassandra.session import CassandraSession
+from storage.cassandra.users import CassandraUserStore
+from web.dependencies import DEPENDENCIES, Dependencies
+from web.follower import KafkaFollower
+from web.message_log import KafkaMessageLog
+from web.middlewares import answer_every_request
+from web.protocol import listen
+from web.recent import RecentMessages
+from web.routes import add_routes
+
+log = logging.getLogger(__name__)
+
+# longer than an accept may take, shorter than a supervisor's patience
+IN_FLIGHT_SECONDS = 8.0
+_RETRY_SECONDS = 1.0
+
+
+def create_app(deps: Dependencies) -> web.Application:
+    """Return the application over ``deps``; tests pass fakes."""
+    deps.prepare()
+    app = web.Application(middlewares=[answer_every_request], client_max_size=deps.settings.max_body_bytes)
+    app[DEPENDENCIES] = deps
+    add_routes(app)
+    return app
+
+
+async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
+    """Serve until ``stop`` is set (by default: until SIGTERM or SIGINT).
+
+    Then: take no more connections, finish the requests under way (at most ``IN_FLIGHT_SECONDS``), flush Kafka.
+    Neither Kafka nor Cassandra need to be there at the start. Raises whatever ended a background task, and
+    ``OSError`` if the port is taken by somebody who does not share it.
+    """
+    stop = stop or _stop_on_signals()
+    async with _wired(settings) as (deps, background):
+        runner = web.AppRunner(create_app(deps), shutdown_timeout=IN_FLIGHT_SECONDS)
+        await runner.setup()
+        server = await listen(runner, settings.host, settings.port)
+        try:
+            log.info("listening on http://%s:%d", settings.host, settings.port)
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+        finally:
+            log.info("stopping: finishing what is under way")
+            server.close()
+            await runner.cleanup()
+        for task in background:
+            if task.done():
+                task.result()
+
+
+@asynccontextmanager
+async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[asyncio.Task[None]]]]:
+    """The real adapters, and the tasks that must not end."""
+    outbox = Outbox(settings.kafka, client_id="chat4all-api", timeout_seconds=settings.accept_timeout_seconds)
+    cassandra = CassandraSession(_cassandra_config(settings))
+    recent = RecentMessages(settings.recent_messages)
+    follower = KafkaFollower(settings, recent)
+    deps = Dependencies(
+        settings=settings,
+        log=KafkaMessageLog(outbox, Topics(settings.topic_prefix).messages, settings.partitions),
+        reader=CassandraMessageReader(cassandra),
+        users=CassandraUserStore(cassandra),
+        conversations=CassandraConversationStore(cassandra),
+        recent=recent,
+        follower=follower,
+        probes={"kafka": follower.ping, "cassandra": cassandra.ping},
+    )
+    cassandra.start()
+    background = [asyncio.create_task(_keep_open(outbox), name="outbox"), follower.start()]
+    try:
+        yield deps, background
+    finally:
+        for task in background:
+            task.cancel()
+        await follower.stop()
+        await outbox.stop()
+        await cassandra.close()
+        deps.passwords.close()
+
+
+async def _keep_open(outbox: Outbox) -> None:
+    """Connect the outbox, however long Kafka takes to come; afterwards the producer reconnects by itself."""
+    while True:
+        try:
+            await outbox.start()
+            break
+        except LogUnavailable as error:
+            log.warning("cannot accept messages yet: %s", error)
+            await asyncio.sleep(_RETRY_SECONDS)
+    log.info("connected to Kafka")
+    await asyncio.Event().wait()
+
+
+def _cassandra_config(settings: Settings) -> CassandraConfig:
+    return CassandraConfig(
+        hosts=settings.cassandra,
+        port=settings.cassandra_port,
+        keyspace=settings.keyspace,
+        consistency=settings.cassandra_consistency,
+        timeout_seconds=settings.cassandra_timeout_seconds,
+    )
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def main(settings: Settings | None = None) -> None:
+    """Run one API process on uvloop."""
+    settings = settings or Settings.from_environ()
+    logging.config.dictConfig(logging_config(replace(settings, role="api")))
+    with suppress(KeyboardInterrupt):
+        uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()
