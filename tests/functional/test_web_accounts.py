@@ -168,8 +168,8 @@ async def test_no_bad_token_passes(api: Any) -> None:
         "too long": "a." + "b" * 4000 + ".c",
         "empty parts": "..",
     }
-    accepted = [what for what, token in bad.items() if (await api.call("GET", "/v1/users/me", token=token)).status != 401]
-    assert accepted == []
+    for what, token in bad.items():
+        assert (await api.call("GET", "/v1/users/me", token=token)).status == 401, what
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic dTpw", "Bearer a b", "Bearer \u00e9", "x" * 300])

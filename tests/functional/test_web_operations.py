@@ -1,0 +1,65 @@
+"""Health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+
+async def test_alive_means_that_this_process_answers(api: Any) -> None:
+    api.down |= {"kafka", "cassandra"}
+    answer = await api.call("GET", "/health")
+    assert (answer.status, await answer.json()) == (200, {"status": "UP"})
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/actuator/health"])
+@pytest.mark.parametrize("down", [set(), {"kafka"}, {"cassandra"}, {"kafka", "cassandra"}])
+async def test_ready_means_that_every_dependency_answers(api: Any, path: str, down: set[str]) -> None:
+    api.down |= down
+    answer = await api.call("GET", path)
+    health = await answer.json()
+    assert answer.status == (503 if down else 200)
+    assert health["status"] == ("DOWN" if down else "UP")
+    for name in ("kafka", "cassandra"):
+        component = health["components"][name]
+        assert component["status"] == ("DOWN" if name in down else "UP")
+        assert component["latency_ms"] >= 0
+
+
+async def test_a_dependency_that_hangs_is_down_in_bounded_time(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.handlers.operations.PROBE_SECONDS", 0.05)
+    api.deps.probes["kafka"] = lambda: asyncio.sleep(60)
+    answer = await api.call("GET", "/health/ready")
+    assert (answer.status, (await answer.json())["components"]["kafka"]["status"]) == (503, "DOWN")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/actuator/prometheus"])
+async def test_metrics_count_what_was_accepted_and_how_long_it_took(api: Any, path: str) -> None:
+    token = await api.somebody()
+    for _ in range(3):
+        await api.send(token)
+    await api.call("GET", "/no/such/path")
+    await api.call("PURGE", "/health")
+    answer = await api.call("GET", path)
+    assert answer.content_type == "text/plain"
+    text = await answer.text()
+    assert "\nchat4all_messages_accepted_total 3\n" in text
+    assert re.search(
+        r'chat4all_http_request_seconds_count\{method="POST",route="/v1/messages",status="202"\} 3', text
+    )
+    assert re.search(r'_bucket\{le="\+Inf",method="POST",route="/v1/messages",status="202"\} 3', text)
+    assert 'route="unknown",status="404"' in text
+    assert "PURGE" not in text
+    assert "chat4all_follower_records_behind 0" in text
+    assert "chat4all_recent_messages 3" in text
+    assert "chat4all_password_hashes_waiting 0" in text
+    names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line and not line.startswith("#")}
+    assert all(name.startswith("chat4all_") for name in names)
+
+
+async def test_head_answers_like_get_without_a_body(api: Any) -> None:
+    answer = await api.call("HEAD", "/health")
+    assert (answer.status, answer.headers["Content-Length"]) == (200, "15")
