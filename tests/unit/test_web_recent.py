@@ -1,0 +1,165 @@
+"""The cache of recent messages against a plain list, and the merging of views."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.ports import Place, StoredMessage
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import UNKNOWN, Fact, MessageState, Status, fold
+from web.history import cursor_of, facts_of, joined, merge_page, place_of
+from web.recent import Recent, RecentMessages
+
+# few times and many positions: most of a real batch shares one append time
+PLACES = st.builds(Place, st.integers(0, 5), st.integers(0, 40))
+FACTS = st.builds(
+    Fact,
+    st.sampled_from(list(Status)),
+    st.integers(1, 9),
+    st.integers(0, 3),
+    st.none() | st.sampled_from(["p-1", "p-2"]),
+    st.none() | st.sampled_from(["unreachable", "refused"]),
+    st.none() | st.just("why"),
+)
+
+
+def message_at(place: Place, conversation_id: str = "c-1") -> MessageAccepted:
+    name = f"{conversation_id}/{place.accepted_at_ms}/{place.position}"
+    return MessageAccepted(name, conversation_id, "u-1", "telegram:5", "hi")
+
+
+def change_of(place: Place, status: str, at_ms: int = 7) -> StatusChanged:
+    message = message_at(place)
+    return StatusChanged(
+        message.message_id, "c-1", status, at_ms, place.accepted_at_ms, place.position, "telegram", 1
+    )
+
+
+@given(
+    places=st.lists(PLACES, max_size=60),
+    limit=st.integers(1, 50),
+    page_size=st.integers(1, 7),
+    descending=st.booleans(),
+    after=st.none() | PLACES,
+)
+def test_a_page_is_what_a_sorted_list_of_the_newest_would_give(
+    places: list[Place], limit: int, page_size: int, descending: bool, after: Place | None
+) -> None:
+    recent = RecentMessages(limit)
+    for place in places:
+        recent.add_message(message_at(place), place, 0)
+    kept: list[Place] = []
+    for place in places:
+        if place not in kept:
+            kept = [*kept, place][-limit:]
+    expected = sorted(kept, reverse=descending)
+    if after is not None:
+        expected = [place for place in expected if (place < after if descending else place > after)]
+    found = recent.page("c-1", after=after, limit=page_size, descending=descending)
+    assert [entry.place for entry in found] == expected[:page_size]
+    assert len(recent) == len(kept)
+
+
+@given(st.lists(st.tuples(PLACES, st.sampled_from(["c-1", "c-2", "c-3"])), max_size=80), st.integers(1, 20))
+def test_what_was_evicted_leaves_nothing_behind(added: list[tuple[Place, str]], limit: int) -> None:
+    recent = RecentMessages(limit)
+    for place, conversation_id in added:
+        recent.add_message(message_at(place, conversation_id), place, 0)
+    listed = [
+        entry
+        for conversation_id in ("c-1", "c-2", "c-3")
+        for entry in recent.page(conversation_id, after=None, limit=100, descending=False)
+    ]
+    assert len(listed) == len(recent) <= limit
+    assert set(recent._conversations) == {entry.conversation_id for entry in listed}
+
+
+def test_large_messages_leave_by_their_bytes() -> None:
+    recent = RecentMessages(1_000, max_content_bytes=25)
+    for position in range(5):
+        message = MessageAccepted(f"m-{position}", "c-1", "u-1", "telegram:5", "x" * 10)
+        recent.add_message(message, Place(1, position), 0)
+    assert [entry.place.position for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [3, 4]
+
+
+def test_long_timelines_stay_right_while_their_front_is_cut_off() -> None:
+    recent = RecentMessages(700)
+    for position in range(5_000):
+        recent.add_message(message_at(Place(1, position)), Place(1, position), 0)
+        if position % 331 == 0:
+            first = recent.page("c-1", after=None, limit=1, descending=False)
+            assert first[0].place.position == max(0, position - 699)
+    newest = recent.page("c-1", after=Place(1, 4_998), limit=9, descending=False)
+    assert [entry.place.position for entry in newest] == [4_999]
+
+
+def test_facts_may_come_before_their_message() -> None:
+    recent = RecentMessages(10)
+    place = Place(1, 1)
+    recent.add_fact(change_of(place, "SENT"))
+    assert recent.page("c-1", after=None, limit=9, descending=False) == []
+    recent.add_message(message_at(place), place, 0)
+    found = recent.get(message_at(place).message_id)
+    assert found is not None
+    assert (found.message, found.state.status) == (message_at(place), Status.SENT)
+    assert [entry.place for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [place]
+
+
+def test_a_message_is_complete_only_from_where_all_its_facts_are_followed() -> None:
+    recent = RecentMessages(10)
+    recent.complete_from = {0: 5}
+    for partition, position in ((0, 4), (0, 5), (1, 9)):
+        recent.add_message(message_at(Place(1, position)), Place(1, position), partition)
+    complete = [entry.complete for entry in recent.page("c-1", after=None, limit=9, descending=False)]
+    assert complete == [False, True, False]
+
+
+@given(st.lists(FACTS, max_size=8))
+def test_the_facts_of_a_state_add_up_to_it(facts: list[Fact]) -> None:
+    state = fold(facts)
+    assert fold(facts_of(state)) == _normal(state)
+
+
+@given(st.lists(FACTS, max_size=8), st.lists(FACTS, max_size=8))
+def test_joining_two_states_is_folding_all_their_facts(one: list[Fact], other: list[Fact]) -> None:
+    assert _normal(joined(fold(one), fold(other))) == _normal(fold(one + other))
+    assert joined(fold(one), UNKNOWN) == fold(one)
+
+
+def _normal(state: MessageState) -> MessageState:
+    """States as facts can say them: what belongs to a word that was never heard is no knowledge."""
+    return fold(facts_of(state))
+
+
+@given(
+    places=st.lists(PLACES, unique=True, max_size=40),
+    mirrored=st.sets(st.integers(0, 39)),
+    cached=st.sets(st.integers(0, 39)),
+    limit=st.integers(1, 6),
+    descending=st.booleans(),
+)
+def test_pages_of_two_views_are_pages_of_their_union(
+    places: list[Place], mirrored: set[int], cached: set[int], limit: int, descending: bool
+) -> None:
+    rows = [StoredMessage(message_at(p), p, UNKNOWN) for i, p in enumerate(places) if i in mirrored]
+    recent = RecentMessages(100)
+    for index, place in enumerate(places):
+        if index in cached:
+            recent.add_message(message_at(place), place, 0)
+    expected = sorted((p for i, p in enumerate(places) if i in mirrored | cached), reverse=descending)
+    seen: list[Place] = []
+    after: Place | None = None
+    while True:
+        stored = [
+            row
+            for row in sorted(rows, key=lambda row: row.place, reverse=descending)
+            if after is None or (row.place < after if descending else row.place > after)
+        ]
+        fresh: list[Recent] = recent.page("c-1", after=after, limit=limit, descending=descending)
+        page = merge_page(stored[:limit], fresh, recent.get, limit=limit, descending=descending)
+        seen += [found.place for found in page]
+        if len(page) < limit:
+            break
+        after = place_of(cursor_of(page))
+    assert seen == expected
