@@ -37,7 +37,8 @@ class CassandraConfig:
     """Where Cassandra is and how to talk to it.
 
     ``timeout_seconds`` bounds each request, retries included, and (with a quarter more) each call of an adapter.
-    ``local_datacenter`` empty: that of the first host that answers. Raises ``ValueError`` for a keyspace name that
+    After ``renew_after_seconds`` without any host a new driver is made. ``local_datacenter`` empty: that of the first
+    host that answers. Raises ``ValueError`` for a keyspace name that
     would need quoting, or an unknown consistency level.
     """
 
@@ -47,6 +48,7 @@ class CassandraConfig:
     consistency: str = "LOCAL_QUORUM"
     timeout_seconds: float = 2.0
     connect_timeout_seconds: float = 5.0
+    renew_after_seconds: float = 15.0
     local_datacenter: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
@@ -95,7 +97,7 @@ class Link:
                 known = self._loop.run_in_executor(self._threads, self._session.prepare, text)
                 known.add_done_callback(_has_failed)  # looks at the error even if every waiter gave up
                 self._prepared[cql, kind] = known
-            statement = await asyncio.shield(known)
+            statement = known.result() if known.done() else await asyncio.shield(known)
         except Exception as error:
             raise translate(error) from error
         statement.is_idempotent = kind is not Kind.DECIDE

@@ -20,7 +20,7 @@ from storage.cassandra.session import CassandraSession
 
 # A server refuses batches over 50 KiB (`batch_size_fail_threshold`), counting its own overhead.
 MAX_BATCH_BYTES = 40_000
-MAX_BATCH_STATEMENTS = 30
+MAX_BATCH_STATEMENTS = 50
 MAX_BATCHES_IN_FLIGHT = 16
 MAX_BUCKETS_REMEMBERED = 100_000
 _BYTES_A_VALUE = 24  # a cell's timestamp, lengths and flags, as the server counts them
@@ -42,7 +42,7 @@ Month = tuple[str, int]
 
 
 @dataclass(slots=True)
-class _Write:
+class Write:
     """A bound statement with its size on the server, and the month it announces, if any."""
 
     bound: Any
@@ -53,8 +53,16 @@ class _Write:
 class CassandraMessageMirror:
     """``domain.ports.MessageMirror`` on Cassandra."""
 
-    def __init__(self, session: CassandraSession, *, max_batches_in_flight: int = MAX_BATCHES_IN_FLIGHT) -> None:
+    def __init__(
+        self,
+        session: CassandraSession,
+        *,
+        max_batches_in_flight: int = MAX_BATCHES_IN_FLIGHT,
+        max_batch_statements: int = MAX_BATCH_STATEMENTS,
+        max_batch_bytes: int = MAX_BATCH_BYTES,
+    ) -> None:
         self._session = session
+        self._bounds = (max_batch_statements, max_batch_bytes)
         self._slots = asyncio.Semaphore(max_batches_in_flight)
         self._known_months: OrderedDict[Month, None] = OrderedDict()
 
@@ -71,13 +79,13 @@ class CassandraMessageMirror:
             link = await self._session.link()
             prepared = [await link.prepare(cql, Kind.WRITE) for cql in (_CONTENT, _FACTS, _BY_ID, _BUCKET)]
         writes = self._writes(entries, *prepared)
-        batches = [batch for group in group_by_replicas(link, writes) for batch in pack(group)]
-        outcomes = await asyncio.gather(*(self._send(link, batch) for batch in batches), return_exceptions=True)
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
+        batches = [batch for group in group_by_replicas(link, writes) for batch in pack(group, *self._bounds)]
+        failures: list[Exception] = []
+        await asyncio.gather(*(self._send(link, batch, failures) for batch in batches))
+        if failures:
+            raise failures[0]
 
-    def _writes(self, entries: Sequence[MirrorEntry], content: Any, facts: Any, by_id: Any, month: Any) -> list[_Write]:
+    def _writes(self, entries: Sequence[MirrorEntry], content: Any, facts: Any, by_id: Any, month: Any) -> list[Write]:
         """Return the statements for ``entries``, each with its bytes."""
         writes = []
         announced = set()
@@ -100,16 +108,23 @@ class CassandraMessageMirror:
                 writes.append(_sized(facts.bind((texts, *where)), len(texts)))
         return writes
 
-    async def _send(self, link: Link, batch: list[_Write]) -> None:
+    async def _send(self, link: Link, batch: list[Write], failures: list[Exception]) -> None:
+        """Send one batch when its turn comes, unless another has failed by then."""
         async with self._slots:
-            await self._send_now(link, batch)
+            if failures:
+                return
+            try:
+                await self._send_now(link, batch)
+            except Exception as error:  # noqa: BLE001 (raised by `write`, after all others have ended)
+                failures.append(error)
+                return
         for write in batch:
             if write.month is not None:
                 self._known_months[write.month] = None
         while len(self._known_months) > MAX_BUCKETS_REMEMBERED:
             self._known_months.popitem(last=False)
 
-    async def _send_now(self, link: Link, batch: list[_Write]) -> None:
+    async def _send_now(self, link: Link, batch: list[Write]) -> None:
         if len(batch) == 1:
             await self._session.submit(link, batch[0].bound, Kind.WRITE)
             return
@@ -132,12 +147,12 @@ def _consistency(link: Link) -> int:
     return level
 
 
-def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> _Write:
+def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> Write:
     values = sum(len(value) + _BYTES_A_VALUE for value in bound.values if isinstance(value, bytes))
-    return _Write(bound, values + facts * _BYTES_A_FACT, month)
+    return Write(bound, values + facts * _BYTES_A_FACT, month)
 
 
-def group_by_replicas(link: Link, writes: Sequence[_Write]) -> list[list[_Write]]:
+def group_by_replicas(link: Link, writes: Sequence[Write]) -> list[list[Write]]:
     """Return ``writes`` apart by the set of nodes that hold them, so that a batch has its replicas as coordinators.
 
     In a cluster with no more nodes than replicas that is one group, and any rows may share a batch.
@@ -145,18 +160,18 @@ def group_by_replicas(link: Link, writes: Sequence[_Write]) -> list[list[_Write]
     metadata = link.cluster.metadata
     if len(metadata.all_hosts()) == 1:
         return [list(writes)]
-    groups: defaultdict[Hashable, list[_Write]] = defaultdict(list)
+    groups: defaultdict[Hashable, list[Write]] = defaultdict(list)
     for write in writes:
         groups[frozenset(metadata.get_replicas(link.config.keyspace, write.bound.routing_key))].append(write)
     return list(groups.values())
 
 
-def pack(writes: Sequence[_Write]) -> Iterator[list[_Write]]:
+def pack(writes: Sequence[Write], max_statements: int, max_bytes: int) -> Iterator[list[Write]]:
     """Yield ``writes`` in batches within both bounds; one that is too large for any batch goes alone."""
-    batch: list[_Write] = []
+    batch: list[Write] = []
     size_bytes = 0
     for write in writes:
-        if batch and (len(batch) >= MAX_BATCH_STATEMENTS or size_bytes + write.size_bytes > MAX_BATCH_BYTES):
+        if batch and (len(batch) >= max_statements or size_bytes + write.size_bytes > max_bytes):
             yield batch
             batch, size_bytes = [], 0
         batch.append(write)

@@ -24,9 +24,6 @@ Rows = list[Any]
 _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
-# The driver reconnects by itself, but only to addresses it once resolved. After this long without any host a new
-# driver is made, which asks the DNS again.
-_RENEW_AFTER_SECONDS = 15.0
 _CALL_SLACK = 1.25
 # Creating a table waits for all nodes to agree: seconds, not milliseconds.
 _SCHEMA_TIMEOUT_SECONDS = 30.0
@@ -172,10 +169,13 @@ class CassandraSession:
             pause = min(pause * 2, _LAST_RETRY_SECONDS)
 
     async def _until_lost(self, link: Link) -> None:
-        """Return when no host has been connected for long."""
+        """Return when no host has been connected for long.
+
+        The driver reconnects by itself, but only to addresses that it once resolved: a new one asks the DNS again.
+        """
         clock = asyncio.get_running_loop().time
         last_up, was_up = clock(), True
-        while clock() - last_up < _RENEW_AFTER_SECONDS:
+        while clock() - last_up < self.config.renew_after_seconds:
             await asyncio.sleep(_LOOK_SECONDS)
             if is_up := link.is_up:
                 last_up = clock()

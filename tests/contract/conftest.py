@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -30,44 +30,6 @@ class Stores:
     on: Callable[[], Awaitable[None]]
 
 
-class Proxy:
-    """Passes bytes between 127.0.0.1:``port`` and a server, until ``off``."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._server: asyncio.Server | None = None
-        self._pipes: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def on(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def off(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for pipe in self._pipes:
-            pipe.cancel()
-        await asyncio.gather(*self._pipes, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream = await asyncio.open_connection(*self._target)
-        for source, sink in ((reader, upstream[1]), (upstream[0], writer)):
-            pipe = asyncio.create_task(self._pipe(source, sink))
-            self._pipes.add(pipe)
-            pipe.add_done_callback(self._pipes.discard)
-
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while chunk := await source.read(65_536):
-                sink.write(chunk)
-                await sink.drain()
-        except OSError:
-            pass
-        finally:
-            sink.close()
-
-
 @pytest.fixture(scope="module", params=["memory", pytest.param("cassandra", marks=pytest.mark.real)])
 def target(request: pytest.FixtureRequest) -> CassandraConfig | None:
     """Where the real thing is; ``None`` for the fake."""
@@ -75,11 +37,11 @@ def target(request: pytest.FixtureRequest) -> CassandraConfig | None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stores(target: CassandraConfig | None) -> AsyncIterator[Stores]:
+async def stores(target: CassandraConfig | None, make_proxy: Callable[..., Any]) -> AsyncIterator[Stores]:
     if target is None:
         yield memory_stores()
         return
-    proxy = Proxy(target.hosts[0], target.port)
+    proxy = make_proxy(target.hosts[0], target.port)
     await proxy.on()
     async with CassandraSession(replace(target, port=proxy.port)) as session:
         await session.connected(30)
