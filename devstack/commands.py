@@ -26,7 +26,7 @@ def _sentences() -> Iterator[None]:
     """Errors of the stack are shown as what they say, and the exit code is 1."""
     try:
         yield
-    except StackError as error:
+    except (StackError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -31,6 +31,7 @@ class StackConfig:
     start_timeout_seconds: from the launch of a process (jars present) until it must answer.
     stop_timeout_seconds: from SIGTERM until SIGKILL.
     jars_timeout_seconds: for the whole download of a part's jars.
+    maven_url: a mirror to download from; Maven Central when empty.
     log_file_mb: size in MiB at which a log file is rolled; two older ones are kept.
     """
 
@@ -46,6 +47,7 @@ class StackConfig:
     stop_timeout_seconds: float = 5.0
     jars_timeout_seconds: float = 900.0
     log_file_mb: int = 10
+    maven_url: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StackConfig:
@@ -86,7 +88,9 @@ def checkout_folder() -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
-def _parsed(name: str, type_name: str, text: str) -> Path | int | float:
+def _parsed(name: str, type_name: str, text: str) -> Path | int | float | str:
+    if type_name == "str":
+        return text
     if type_name == "Path":
         return Path(text).expanduser().resolve()
     expected = "a port between 1 and 65535" if name.endswith("_port") else "a positive number"

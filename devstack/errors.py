@@ -6,6 +6,7 @@ StackError
 ├── FolderNotOurs       a folder that we would fill or delete was not made by us
 ├── JarsUnavailable     the Java archives could not be downloaded or do not match their checksum
 ├── PortTaken           another process owns a port that a part needs
+├── RunsElsewhere       it runs already, on other ports than the settings say
 ├── PartBusy            another command holds the part for longer than we wait
 ├── PartDidNotStart     the process ended, or did not answer in time
 ├── PartDidNotStop      the process is still there after SIGKILL
@@ -14,7 +15,7 @@ StackError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -43,9 +44,9 @@ class FolderNotOurs(StackError):
 class JarsUnavailable(StackError):
     def __init__(self, title: str, reason: str) -> None:
         super().__init__(
-            f"The Java archives of {title} could not be fetched from Maven Central: {reason}. "
-            "Check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are honoured) and run `up` again: "
-            "what is already downloaded is kept."
+            f"The Java archives of {title} could not be fetched: {reason}. "
+            "Check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are honoured, CHAT4ALL_STACK_MAVEN_URL names "
+            "a mirror) and run `up` again: what is already downloaded is kept."
         )
 
 
@@ -54,6 +55,14 @@ class PortTaken(StackError):
         self.port = port
         super().__init__(
             f"{title} needs port {port}, but it belongs to {owner}. Stop that process, or set {setting} to a free port."
+        )
+
+
+class RunsElsewhere(StackError):
+    def __init__(self, title: str, running: Mapping[str, int], wanted: Mapping[str, int]) -> None:
+        super().__init__(
+            f"{title} runs already with {_listed(running)}, while the settings say {_listed(wanted)}. "
+            "Run `down` first, or set the ports back."
         )
 
 
@@ -80,4 +89,8 @@ class PartDidNotStop(StackError):
 
 class Cancelled(StackError):
     def __init__(self, title: str) -> None:
-        super().__init__(f"Gave up waiting for {title}. If it was started it is still running: see `status`.")
+        super().__init__(f"Gave up starting {title}. Run `up` again when the reason is gone.")
+
+
+def _listed(ports: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={port}" for name, port in ports.items())

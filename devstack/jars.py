@@ -60,11 +60,12 @@ class Jar:
 class JarSet:
     """The archives that one lock file names, in `folder` (a Maven repository layout)."""
 
-    def __init__(self, title: str, lock_file: Path, folder: Path, timeout_seconds: float) -> None:
+    def __init__(self, title: str, lock_file: Path, folder: Path, timeout_seconds: float, maven_url: str = "") -> None:
         self.title = title
         self._lock_file = lock_file
         self._folder = folder
         self._timeout_seconds = timeout_seconds
+        self._repositories = {"mirror": maven_url} if maven_url else None  # None: jgo's own default
 
     @cached_property
     def jars(self) -> tuple[Jar, ...]:
@@ -84,11 +85,16 @@ class JarSet:
         """
         if self._is_complete():
             return
+
+        def waiting(seconds: float) -> None:
+            on_jar(0, len(self.jars))
+            cancellation.pause(self.title, seconds)
+
         try:
             with locks.held(
                 self._folder.with_suffix(".lock"),
                 self._timeout_seconds,
-                lambda seconds: cancellation.pause(self.title, seconds),
+                waiting,
             ):
                 if not self._is_complete():
                     self._download(on_jar, cancellation)
@@ -117,7 +123,11 @@ class JarSet:
         from jgo.maven import MavenContext, PythonResolver
 
         maven = MavenContext(
-            resolver=PythonResolver(), repo_cache=self._folder, local_repos=[], timeout=_HTTP_TIMEOUT_SECONDS
+            resolver=PythonResolver(),
+            repo_cache=self._folder,
+            local_repos=[],
+            remote_repos=self._repositories,
+            timeout=_HTTP_TIMEOUT_SECONDS,
         )
         deadline = time.monotonic() + self._timeout_seconds
         with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:

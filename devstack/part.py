@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ import psutil
 
 from devstack import locks, logs, ports, processes
 from devstack.config import LOOPBACK, StackConfig, setting
-from devstack.errors import FolderNotOurs, PartBusy, PartDidNotStart, PartDidNotStop, PortTaken
+from devstack.errors import FolderNotOurs, PartBusy, PartDidNotStart, PartDidNotStop, PortTaken, RunsElsewhere
 from devstack.progress import Cancellation, OnProgress, Progress, Stage, silent
 
 State = Literal["up", "not answering", "down"]
@@ -61,8 +61,8 @@ class Part(ABC):
         """Every port it listens on, by the name of its field in StackConfig; clients' port first."""
 
     @abstractmethod
-    def fetch(self, report: OnProgress, cancellation: Cancellation) -> None:
-        """Make its program available; quick when it is."""
+    def fetch(self, on_file: Callable[[int, int], None], cancellation: Cancellation) -> None:
+        """Make its program available, telling on_file(done, total) as files arrive; quick when it is."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -90,7 +90,8 @@ class Part(ABC):
     def start(self, on_progress: OnProgress = silent, cancellation: Cancellation | None = None) -> None:
         """Make it run and answer, keeping its data; returns at once when it does already.
 
-        Raises JarsUnavailable, PortTaken, PartDidNotStart, PartBusy, FolderNotOurs, Cancelled.
+        Raises JarsUnavailable, PortTaken, PartDidNotStart, RunsElsewhere, PartBusy, FolderNotOurs,
+        Cancelled. What it started and could not bring up is killed again.
         """
         cancellation = cancellation or Cancellation()
         began = time.monotonic()
@@ -98,17 +99,21 @@ class Part(ABC):
         def tell(stage: Stage, done: int = 0, total: int = 0) -> None:
             on_progress(Progress(self.name, stage, time.monotonic() - began, done, total))
 
-        self.fetch(lambda step: tell(step.stage, step.done, step.total), cancellation)
-        tell("waiting")
-        with self._held(self.config.start_timeout_seconds, cancellation):
-            process = self.process
+        def waiting(seconds: float) -> None:
+            tell("waiting")
+            cancellation.pause(self.title, seconds)
+
+        self._make_stack_folder()
+        self.fetch(lambda done, total: tell("jars", done, total), cancellation)
+        with self._held(waiting):
             tell("starting")
-            if process is not None:
-                self._wait_until_it_answers(process, cancellation)
-            else:
+            if self.process is None:
                 process = self._launch()
                 with processes.no_leftover(process):
                     self._wait_until_it_answers(process, cancellation)
+            else:
+                self._check_it_runs_here()
+                self._wait_until_it_answers(self.process, cancellation)
             tell("up")
 
     def stop(self) -> bool:
@@ -134,10 +139,11 @@ class Part(ABC):
 
     def reset(self) -> None:
         """Stop it and delete all it wrote: data, logs, configuration."""
-        self.stop()
-        with self._held(self.config.stop_timeout_seconds):
-            self._claim_folder()
-            shutil.rmtree(self.folder)
+        with self._held():
+            self._end_held(self.config.stop_timeout_seconds)
+            if self.folder.exists():
+                self._claim_folder()
+                shutil.rmtree(self.folder)
 
     def _launch(self) -> psutil.Process:
         self._check_ports()
@@ -146,22 +152,20 @@ class Part(ABC):
         self.prepare()
         process = processes.start(self.command(), self.folder, self.output_file, processes.minimal_environment())
         with processes.no_leftover(process):
-            processes.record(process, self._record)
+            processes.record(process, self.ports, self._record)
         return process
 
-    def _wait_until_it_answers(self, process: psutil.Process, cancellation: Cancellation) -> None:
+    def _wait_until_it_answers(self, process: psutil.Process | None, cancellation: Cancellation) -> None:
         timeout_seconds = self.config.start_timeout_seconds
         deadline = time.monotonic() + timeout_seconds
         last_error = ""
         while time.monotonic() < deadline:
+            if process is None or not processes.is_alive(process):
+                raise self._did_not_start("ended while it was starting")
             try:
-                self.ask(_PROBE_TIMEOUT_SECONDS)
+                return self.ask(_PROBE_TIMEOUT_SECONDS)
             except OSError as error:
                 last_error = str(error)
-            else:
-                return
-            if not processes.is_alive(process):
-                raise self._did_not_start("ended while it was starting")
             cancellation.pause(self.title, _POLL_SECONDS)
         raise self._did_not_start(f"did not answer within {timeout_seconds:.0f} s ({last_error})")
 
@@ -170,17 +174,22 @@ class Part(ABC):
         return PartDidNotStart(self.title, reason, self.log_file, "\n".join(words))
 
     def _end(self, patience_seconds: float | None) -> bool:
-        with self._held(self.config.start_timeout_seconds):
-            process = self.process
-            if process is not None:
-                if patience_seconds is None:
-                    gone = processes.kill(process)
-                else:
-                    gone = processes.stop(process, patience_seconds)
-                if not gone:
-                    raise PartDidNotStop(self.title, process.pid)
-            self._record.unlink(missing_ok=True)
+        if not self.config.folder.exists():
+            return False
+        with self._held():
+            return self._end_held(patience_seconds)
+
+    def _end_held(self, patience_seconds: float | None) -> bool:
+        process = self.process
+        if process is not None and not processes.end(process, patience_seconds):
+            raise PartDidNotStop(self.title, process.pid)
+        self._record.unlink(missing_ok=True)
         return process is not None
+
+    def _check_it_runs_here(self) -> None:
+        running = processes.recorded_ports(self._record)
+        if running and running != self.ports:
+            raise RunsElsewhere(self.title, running, self.ports)
 
     def _check_ports(self) -> None:
         for field, port in self.ports.items():
@@ -198,9 +207,17 @@ class Part(ABC):
         self.folder.mkdir(parents=True, exist_ok=True)
         ours.touch()
 
+    def _make_stack_folder(self) -> None:
+        """A folder that we make is ignored by git; one that was there is not touched."""
+        try:
+            self.config.folder.mkdir(parents=True)
+        except FileExistsError:
+            return
+        (self.config.folder / ".gitignore").write_text("*\n")
+
     @contextmanager
-    def _held(self, timeout_seconds: float, cancellation: Cancellation | None = None) -> Iterator[None]:
-        pause = (lambda s: cancellation.pause(self.title, s)) if cancellation else time.sleep
+    def _held(self, pause: Callable[[float], None] = time.sleep) -> Iterator[None]:
+        timeout_seconds = self.config.start_timeout_seconds
         try:
             with locks.held(self._lock, timeout_seconds, pause):
                 yield

@@ -38,11 +38,23 @@ def start(command: Sequence[str], folder: Path, output_file: Path, environment: 
     return process
 
 
-def record(process: psutil.Process, file: Path) -> None:
-    """Write down which process it is: {"pid": 4711, "create_time": 1700000000.12}"""
+def record(process: psutil.Process, ports: Mapping[str, int], file: Path) -> None:
+    """Write down which process it is, and its ports by name.
+
+    {"pid": 4711, "create_time": 1700000000.12, "ports": {"kafka_port": 9092}}
+    """
+    noted = {"pid": process.pid, "create_time": process.create_time(), "ports": dict(ports)}
     temporary = file.with_suffix(".new")
-    temporary.write_text(json.dumps({"pid": process.pid, "create_time": process.create_time()}))
+    temporary.write_text(json.dumps(noted))
     temporary.replace(file)
+
+
+def recorded_ports(file: Path) -> dict[str, int]:
+    """The ports that `record` wrote; empty when there are none."""
+    try:
+        return dict(json.loads(file.read_text())["ports"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def find(file: Path, marker: str) -> psutil.Process | None:
@@ -68,16 +80,13 @@ def is_alive(process: psutil.Process) -> bool:
     return False
 
 
-def stop(process: psutil.Process, timeout_seconds: float) -> bool:
-    """SIGTERM, wait, then SIGKILL. Returns whether the process is gone."""
+def end(process: psutil.Process, patience_seconds: float | None) -> bool:
+    """SIGTERM, wait that long, then SIGKILL; SIGKILL at once for None. Returns whether it is gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-    return _gone(process, timeout_seconds) or kill(process)
-
-
-def kill(process: psutil.Process) -> bool:
-    """SIGKILL. Returns whether the process is gone."""
-    with contextlib.suppress(psutil.NoSuchProcess):
+        if patience_seconds is not None:
+            process.terminate()
+            if _gone(process, patience_seconds):
+                return True
         process.kill()
     return _gone(process, _KILL_TIMEOUT_SECONDS)
 
@@ -104,5 +113,5 @@ def no_leftover(process: psutil.Process) -> Iterator[None]:
     try:
         yield
     except Exception:
-        kill(process)
+        end(process, patience_seconds=None)
         raise

@@ -64,8 +64,6 @@ class ProgressLine:
         self._width = len(text)
 
     def _print_if_new(self, step: Progress) -> None:
-        if step.stage == "waiting":
-            return
         stage, printed = self._last_plain.get(step.part, ("", 0.0))
         now = time.monotonic()
         last_jar = step.stage == "jars" and step.done == step.total

@@ -59,7 +59,6 @@ class Stack:
         Raises the first StackError of a part; the others are then no longer waited for.
         """
         wanted = [self.part(name) for name in (self.parts if parts is None else parts)]
-        self._make_folder()
         cancellation = Cancellation()
         one_at_a_time = threading.Lock()
 
@@ -89,9 +88,3 @@ class Stack:
         """Stop everything and delete data, logs and configuration; the jars stay."""
         for part in reversed(self.parts.values()):
             part.reset()
-
-    def _make_folder(self) -> None:
-        self.config.folder.mkdir(parents=True, exist_ok=True)
-        ignore = self.config.folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
