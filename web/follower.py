@@ -44,6 +44,9 @@ class KafkaFollower:
         self._positions: dict[TopicPartition, int] = {}
         self._waiters: list[tuple[dict[TopicPartition, int], asyncio.Future[None]]] = []
         self._consumer: Any = None
+        # a broker answers the requests of one connection in turn, and a fetch takes fetch_wait_ms: so whoever asks
+        # for end offsets does so on connections of its own
+        self._measurer: Any = None
         self._task: asyncio.Task[None] | None = None
         self._measuring = asyncio.Lock()
         self._measurements_begun = 0
@@ -97,9 +100,9 @@ class KafkaFollower:
             if self._measurements_begun == begun_before:
                 self._measurements_begun += 1
                 self._ends = None
-                if self._consumer is not None:
+                if self._measurer is not None:
                     try:
-                        self._ends = await self._consumer.end_offsets(self._messages)
+                        self._ends = await self._measurer.end_offsets(self._messages)
                     except KafkaError as error:
                         log.warning("no end offsets from Kafka: %r", error)
             return self._ends
@@ -107,28 +110,33 @@ class KafkaFollower:
     async def _follow_for_ever(self) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka,
-                client_id="chat4all-api-follower",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                # a drained partition is asked for again only when the request under way returns: so this is latency
-                fetch_max_wait_ms=self._settings.fetch_wait_ms,
-                request_timeout_ms=_REQUEST_TIMEOUT_MS,
-            )
+            consumer, measurer = self._connection(), self._connection()
             try:
                 await consumer.start()
+                await measurer.start()
                 await self._begin(consumer)
-                self._consumer = consumer
+                self._consumer, self._measurer = consumer, measurer
                 pause_seconds = _FIRST_PAUSE_SECONDS
                 await self._follow(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("cannot follow the log: %r; trying again in %.2g s", error, pause_seconds)
             finally:
-                self._consumer = None
+                self._consumer = self._measurer = None
                 await consumer.stop()
+                await measurer.stop()
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+    def _connection(self) -> Any:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka,
+            client_id="chat4all-api-follower",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            # a drained partition is asked for again only when the request under way returns: so this is latency
+            fetch_max_wait_ms=self._settings.fetch_wait_ms,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        )
 
     async def _begin(self, consumer: Any) -> None:
         """Set every partition to where reading goes on, or begins."""

@@ -22,5 +22,5 @@ class KafkaMessageLog:
         """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after the outbox's time-out."""
         key = message.conversation_id.encode()
         partition = partition_for(key, self._partitions)
-        written = await self._outbox.send(self._topic, partition, key, encode(message), tuple(headers.items()))
+        written = await self._outbox.send(self._topic, partition, key, encode(message), list(headers.items()))
         return Appended(Place(written.timestamp_ms, written.offset), partition)
