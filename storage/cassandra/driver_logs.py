@@ -31,7 +31,7 @@ class OneLine(logging.Filter):
             record.msg, record.args = f"{record.getMessage()} {record.exc_info[1]!r:.200}", None
             record.exc_info = record.exc_text = None
         now = time.monotonic()
-        if record.levelno >= logging.WARNING and now - self._last.get(template, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
+        if record.levelno >= logging.INFO and now - self._last.get(template, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
             return False
         if len(self._last) >= _MAX_TEMPLATES:
             self._last.clear()

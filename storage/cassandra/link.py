@@ -168,11 +168,13 @@ def open_cluster(config: CassandraConfig) -> tuple[Any, Any]:
 
 
 def _profile(config: CassandraConfig, retry_policy: Any, **more: Any) -> Any:
+    # what is read in one datacenter only has to be decided there only
+    serial = ConsistencyLevel.LOCAL_SERIAL if config.consistency.startswith("LOCAL_") else ConsistencyLevel.SERIAL
     options = {
         "load_balancing_policy": TokenAwarePolicy(DCAwareRoundRobinPolicy(config.local_datacenter)),
         "retry_policy": retry_policy,
         "consistency_level": ConsistencyLevel.name_to_value[config.consistency],
-        "serial_consistency_level": ConsistencyLevel.LOCAL_SERIAL,
+        "serial_consistency_level": serial,
         "request_timeout": config.timeout_seconds,
         "row_factory": tuple_factory,
     }

@@ -8,7 +8,6 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cassandra import ConsistencyLevel
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from domain.errors import MalformedRecord
@@ -128,7 +127,7 @@ class CassandraMessageMirror:
         if len(batch) == 1:
             await self._session.submit(link, batch[0].bound, Kind.WRITE)
             return
-        request = BatchStatement(BatchType.UNLOGGED, consistency_level=_consistency(link))
+        request = BatchStatement(BatchType.UNLOGGED)
         for write in batch:
             request.add(write.bound)
         try:
@@ -140,11 +139,6 @@ class CassandraMessageMirror:
             middle = len(batch) // 2
             await self._send_now(link, batch[:middle])
             await self._send_now(link, batch[middle:])
-
-
-def _consistency(link: Link) -> int:
-    level: int = ConsistencyLevel.name_to_value[link.config.consistency]
-    return level
 
 
 def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> Write:

@@ -74,7 +74,9 @@ def split_statements(text: str) -> list[str]:
     return [statement.strip() for statement in bare.split(";") if statement.strip()]
 
 
-LATEST_VERSION = len(list(MIGRATIONS.glob("*.cql")))
+def latest_version() -> int:
+    """Return the version that this release needs."""
+    return len(list(MIGRATIONS.glob("*.cql")))
 
 
 async def schema_version(session: CassandraSession) -> int:
