@@ -181,7 +181,7 @@ class Outbox:
                 flight = lane.waiting.popleft()
                 try:
                     written = await self._transmit(flight, topic, partition)
-                except KafkaError as error:
+                except Exception as error:  # noqa: BLE001  whoever waits for the flight must learn of it
                     log.error(
                         "a batch of %d records for %s[%d] failed: %r", len(flight.records), topic, partition, error
                     )
@@ -203,7 +203,7 @@ class Outbox:
             if record is None:
                 continue
             key, value, headers = record
-            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+            if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
                 raise KafkaError(f"a record of {len(value or b'')} bytes is over the limit")
         if not batch.record_count():
             return Written(-1, -1)
