@@ -27,7 +27,9 @@ def wall_clock_ms() -> int:
 
 
 class Follower(Protocol):
-    """Keeps ``RecentMessages`` up to date with the log."""
+    """Keeps ``RecentMessages`` up to date with the log. ``has_caught_up``: whether it was up to date once."""
+
+    has_caught_up: bool
 
     async def catch_up(self, timeout_seconds: float) -> bool:
         """Return ``True`` once all that was acknowledged before the call is in the cache, ``False`` if it cannot be

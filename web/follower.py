@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +20,7 @@ from app.topics import Topics, group_of
 from domain.errors import LogUnavailable, MalformedRecord
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
+from web.log_ends import LogEnds
 from web.recent import RecentMessages
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,10 @@ _BATCH_RECORDS = 500
 
 
 class KafkaFollower:
-    """Keeps ``recent`` up to date. ``start`` returns at once; Kafka may be away then, and come and go later."""
+    """Keeps ``recent`` up to date. ``start`` returns at once; Kafka may be away then, and come and go later.
+
+    ``has_caught_up``: whether the end was reached once, so that the cache reaches back to what is mirrored.
+    """
 
     def __init__(self, settings: Settings, recent: RecentMessages) -> None:
         self._settings = settings
@@ -44,13 +49,10 @@ class KafkaFollower:
         self._positions: dict[TopicPartition, int] = {}
         self._waiters: list[tuple[dict[TopicPartition, int], asyncio.Future[None]]] = []
         self._consumer: Any = None
-        # a broker answers the requests of one connection in turn, and a fetch takes fetch_wait_ms: so whoever asks
-        # for end offsets does so on connections of its own
-        self._measurer: Any = None
+        self._ends = LogEnds(self._messages)
         self._task: asyncio.Task[None] | None = None
-        self._measuring = asyncio.Lock()
-        self._measurements_begun = 0
-        self._ends: dict[TopicPartition, int] | None = None
+        self._attempted = asyncio.Event()
+        self.has_caught_up = False
 
     def start(self) -> asyncio.Task[None]:
         """Begin to follow. The task ends only by ``stop`` or by a bug; its owner must not let that pass."""
@@ -65,7 +67,7 @@ class KafkaFollower:
 
     async def ping(self) -> None:
         """Return if every partition of ``messages`` has a leader that answers. Raises ``LogUnavailable``."""
-        if await self._ends_from_now_on() is None:
+        if await self._ends.now(_REQUEST_TIMEOUT_MS / 1000) is None:
             raise LogUnavailable("Kafka does not answer")
 
     def records_behind(self) -> int | None:
@@ -79,33 +81,29 @@ class KafkaFollower:
     async def catch_up(self, timeout_seconds: float) -> bool:
         """Return ``True`` once every message acknowledged before the call is in the cache, ``False`` if it cannot be
         within the time, or Kafka is away."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                ends = await self._ends_from_now_on()
-                if ends is None:
-                    return False
-                missing = {tp: end for tp, end in ends.items() if self._positions.get(tp, -1) < end}
-                if missing:
-                    waiter = asyncio.get_running_loop().create_future()
-                    self._waiters.append((missing, waiter))
-                    await waiter
-        except TimeoutError:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        ends = await self._ends.now(timeout_seconds)
+        if ends is None:
             return False
+        missing = {tp: end for tp, end in ends.items() if self._positions.get(tp, -1) < end}
+        if missing:
+            waiter = loop.create_future()
+            self._waiters.append((missing, waiter))
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await waiter
+            except TimeoutError:
+                return False
+        self.has_caught_up = True
         return True
 
-    async def _ends_from_now_on(self) -> dict[TopicPartition, int] | None:
-        """Return end offsets of ``messages`` that were measured after the call began; callers share measurements."""
-        begun_before = self._measurements_begun
-        async with self._measuring:
-            if self._measurements_begun == begun_before:
-                self._measurements_begun += 1
-                self._ends = None
-                if self._measurer is not None:
-                    try:
-                        self._ends = await self._measurer.end_offsets(self._messages)
-                    except KafkaError as error:
-                        log.warning("no end offsets from Kafka: %r", error)
-            return self._ends
+    async def settle(self, timeout_seconds: float) -> None:
+        """Return once what is not mirrored yet has been read, or Kafka turns out to be away, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._attempted.wait()
+                await self.catch_up(timeout_seconds)
 
     async def _follow_for_ever(self) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS
@@ -115,13 +113,15 @@ class KafkaFollower:
                 await consumer.start()
                 await measurer.start()
                 await self._begin(consumer)
-                self._consumer, self._measurer = consumer, measurer
+                self._consumer, self._ends.consumer = consumer, measurer
+                self._attempted.set()
                 pause_seconds = _FIRST_PAUSE_SECONDS
                 await self._follow(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("cannot follow the log: %r; trying again in %.2g s", error, pause_seconds)
             finally:
-                self._consumer = self._measurer = None
+                self._consumer = self._ends.consumer = None
+                self._attempted.set()
                 await consumer.stop()
                 await measurer.stop()
             await asyncio.sleep(pause_seconds)

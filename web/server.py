@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 # longer than an accept may take, shorter than a supervisor's patience
 IN_FLIGHT_SECONDS = 8.0
+# a process that began to answer before it has read what the mirror still lacks would not find what others accepted
+SETTLE_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 
 
@@ -96,6 +98,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     cassandra.start()
     background = [asyncio.create_task(_keep_open(outbox), name="outbox"), follower.start()]
     try:
+        await follower.settle(SETTLE_SECONDS)
         yield deps, background
     finally:
         for task in background:

@@ -45,6 +45,7 @@ class MemoryFollower:
 
     recent: RecentMessages
     available: bool = True
+    has_caught_up: bool = True
     unseen: list[tuple[MessageAccepted, Place]] = field(default_factory=list)
 
     async def catch_up(self, timeout_seconds: float) -> bool:

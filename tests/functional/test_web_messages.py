@@ -186,6 +186,15 @@ async def test_not_found_is_only_said_when_it_is_certain(api: Any) -> None:
     assert (await api.call("GET", "/v1/messages/no-id-of-ours", token=token)).status == 404
 
 
+async def test_without_kafka_a_list_shows_what_was_read_before_but_never_less(api: Any) -> None:
+    token = await api.somebody()
+    await api.send(token)
+    api.follower.available = False
+    assert (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).status == 200
+    api.follower.has_caught_up = False
+    assert (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).status == 503
+
+
 async def test_what_either_view_knows_of_a_status_is_shown(api: Any) -> None:
     token = await api.somebody()
     accepted = await api.send(token)

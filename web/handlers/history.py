@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from domain.errors import Unavailable
 from domain.ports import Place, StoredMessage
 from web.answers import json_answer
 from web.bodies import query_as
@@ -22,9 +23,10 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
     deps = request.app[DEPENDENCIES]
     wanted = query_as(ListMessages, request, request.match_info)
     await deps.memberships.check(wanted.conversation_id, caller.user_id)
-    # what was acknowledged before this request belongs in the answer, whichever process took it; if Kafka is away,
-    # the answer is what the views know
-    await deps.follower.catch_up(CATCH_UP_SECONDS)
+    # what was acknowledged before this request belongs in the answer, whichever process took it
+    if not await deps.follower.catch_up(CATCH_UP_SECONDS) and not deps.follower.has_caught_up:
+        # once caught up, both views miss nothing up to the moment Kafka went away; before that, they may
+        raise Unavailable("the latest messages cannot be read yet; try again")
     page = await _page(deps, wanted)
     shown, has_more = page[: wanted.limit], len(page) > wanted.limit
     document = {

@@ -1,0 +1,203 @@
+"""The follower over a scripted consumer: no Kafka, only what it would hand over."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from app.codec import encode
+from app.settings import Settings
+from domain.errors import LogUnavailable
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import Status
+from web.follower import KafkaFollower
+from web.log_ends import LogEnds
+from web.recent import RecentMessages
+
+SETTINGS = Settings(partitions=2, recent_messages=100)
+
+
+@dataclass
+class Record:
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None
+    timestamp: int = 1_000
+
+
+class ScriptedConsumer:
+    """As much of ``AIOKafkaConsumer`` as is used, over lists of records."""
+
+    def __init__(self) -> None:
+        self.logs: dict[TopicPartition, list[Record]] = {
+            TopicPartition(topic, n): [] for topic in ("messages", "status-updates") for n in range(2)
+        }
+        self.begin = 0
+        self.positions: dict[TopicPartition, int] = {}
+        self.measurements = 0
+        self.broken = False
+        self.slow_seconds = 0.0
+
+    def add(self, topic: str, partition: int, value: bytes | None) -> None:
+        log = self.logs[TopicPartition(topic, partition)]
+        log.append(Record(topic, partition, len(log), value))
+
+    async def topics(self) -> set[str]:
+        return {tp.topic for tp in self.logs}
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self.positions = dict.fromkeys(partitions, 0)
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        self.positions[tp] = offset
+
+    def highwater(self, tp: TopicPartition) -> int | None:
+        return len(self.logs[tp])
+
+    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.begin)
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self.measurements += 1
+        await asyncio.sleep(self.slow_seconds)
+        if self.broken:
+            raise KafkaConnectionError("away")
+        return {tp: len(self.logs[tp]) for tp in partitions}
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
+        await asyncio.sleep(0.001)
+        batches = {}
+        for tp, position in self.positions.items():
+            if records := self.logs[tp][position : position + max_records]:
+                batches[tp] = records
+                self.positions[tp] += len(records)
+        return batches
+
+
+def accepted(number: int) -> bytes:
+    return encode(MessageAccepted(f"m-{number}", "c-1", "u-1", "telegram:5", f"hi {number}"))
+
+
+def changed(number: int, status: str) -> bytes:
+    return encode(StatusChanged(f"m-{number}", "c-1", status, 2_000, 1_000, number, "telegram", 1))
+
+
+async def following(consumer: ScriptedConsumer, mirrored: dict[TopicPartition, int] | None = None) -> Any:
+    """Return a follower that follows ``consumer``, and the task in which it does."""
+    follower = KafkaFollower(SETTINGS, RecentMessages(SETTINGS.recent_messages))
+
+    async def committed() -> dict[TopicPartition, int]:
+        return mirrored or {}
+
+    follower._mirrored = committed  # type: ignore[method-assign]
+    await follower._begin(consumer)
+    follower._consumer = follower._ends.consumer = consumer
+    return follower, asyncio.create_task(follower._follow(consumer))
+
+
+async def test_what_is_not_mirrored_is_read_and_what_is_mirrored_is_not() -> None:
+    consumer = ScriptedConsumer()
+    for number in range(6):
+        consumer.add("messages", 0, accepted(number))
+    follower, task = await following(consumer, {TopicPartition("messages", 0): 4})
+    assert await follower.catch_up(1)
+    assert [follower._recent.get(f"m-{n}") is not None for n in range(6)] == [False] * 4 + [True] * 2
+    task.cancel()
+
+
+async def test_without_a_mirror_no_more_than_the_cache_holds_is_read() -> None:
+    consumer = ScriptedConsumer()
+    for number in range(120):
+        consumer.add("messages", 0, accepted(number))
+    follower, task = await following(consumer)
+    assert await follower.catch_up(1)
+    assert len(follower._recent) == 50  # its share of 100 with two partitions
+    assert follower._recent.get("m-119") is not None
+    task.cancel()
+
+
+async def test_offsets_that_retention_has_passed_begin_at_what_is_left() -> None:
+    consumer = ScriptedConsumer()
+    for number in range(8):
+        consumer.add("messages", 1, accepted(number))
+    consumer.begin = 5
+    consumer.logs[TopicPartition("messages", 0)] = consumer.logs[TopicPartition("messages", 1)][:5]
+    for topic_partition in (TopicPartition("status-updates", n) for n in range(2)):
+        consumer.logs[topic_partition] = consumer.logs[TopicPartition("messages", 1)][:5]
+    follower, task = await following(consumer, {TopicPartition("messages", 1): 2})
+    assert await follower.catch_up(1)
+    assert len(follower._recent) == 3
+    task.cancel()
+
+
+async def test_facts_are_joined_and_unreadable_records_are_passed_by() -> None:
+    consumer = ScriptedConsumer()
+    follower, task = await following(consumer)
+    for value in (b"not JSON", None, changed(1, "SENT"), accepted(0)):
+        consumer.add("messages", 0, value)
+    for value in (changed(0, "SENT"), b"{}", changed(0, "MISLAID"), changed(0, "READ"), changed(0, "DELIVERED")):
+        consumer.add("status-updates", 0, value)
+    assert await follower.catch_up(1)
+    for _ in range(500):
+        if follower.records_behind() == 0:
+            break
+        await asyncio.sleep(0.002)
+    known = follower._recent.get("m-0")
+    assert (known.state.status, known.place.position, known.complete) == (Status.READ, 3, True)
+    task.cancel()
+
+
+async def test_catching_up_waits_for_what_was_there_before_and_not_for_ever() -> None:
+    consumer = ScriptedConsumer()
+    follower, task = await following(consumer)
+    task.cancel()
+    consumer.add("messages", 0, accepted(0))
+    assert not await follower.catch_up(0.05)
+    assert not follower.has_caught_up
+    task = asyncio.create_task(follower._follow(consumer))
+    assert await follower.catch_up(1)
+    assert follower.has_caught_up
+    assert follower._recent.get("m-0") is not None
+    task.cancel()
+
+
+async def test_kafka_away_is_said_at_once() -> None:
+    consumer = ScriptedConsumer()
+    follower, task = await following(consumer)
+    consumer.broken = True
+    assert not await follower.catch_up(1)
+    with pytest.raises(LogUnavailable):
+        await follower.ping()
+    task.cancel()
+
+
+async def test_those_who_ask_together_share_a_question_but_never_an_older_answer() -> None:
+    consumer = ScriptedConsumer()
+    consumer.slow_seconds = 0.02
+    ends = LogEnds([TopicPartition("messages", 0)])
+    ends.consumer = consumer
+    first = asyncio.create_task(ends.now(1))
+    await asyncio.sleep(0.01)
+    consumer.add("messages", 0, b"after the first question began")
+    later = await asyncio.gather(*(ends.now(1) for _ in range(20)))
+    assert await first is not None
+    assert consumer.measurements == 2
+    assert all(found == {TopicPartition("messages", 0): 1} for found in later)
+
+
+async def test_after_a_question_without_answer_nobody_waits_the_full_time_again() -> None:
+    consumer = ScriptedConsumer()
+    consumer.slow_seconds = 30
+    ends = LogEnds([TopicPartition("messages", 0)])
+    ends.consumer = consumer
+    assert await ends.now(0.2) is None
+    async with asyncio.timeout(0.19):
+        assert await ends.now(5) is None
+    consumer.slow_seconds = 0
+    assert await ends.now(5) is not None

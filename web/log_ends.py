@@ -1,0 +1,56 @@
+"""Where the log ends now: one question to Kafka for all who ask at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+log = logging.getLogger(__name__)
+
+# when the last question went unanswered, the next caller does not wait the full time again
+_WHILE_AWAY_SECONDS = 0.1
+
+
+class LogEnds:
+    """End offsets of ``partitions``. ``consumer`` is set while Kafka is connected, and must not be fetching.
+
+    A broker answers the requests of one connection in turn, and a fetch takes ``fetch_wait_ms`` there: on the
+    follower's own connections a question would wait that long.
+    """
+
+    def __init__(self, partitions: list[TopicPartition]) -> None:
+        self.consumer: Any = None
+        self._partitions = partitions
+        self._one_at_a_time = asyncio.Lock()
+        self._begun = 0
+        self._ends: dict[TopicPartition, int] | None = None
+        self._away = False
+
+    async def now(self, timeout_seconds: float) -> dict[TopicPartition, int] | None:
+        """Return end offsets that were measured after the call began, ``None`` if Kafka does not tell in time."""
+        ends = None
+        try:
+            async with asyncio.timeout(min(_WHILE_AWAY_SECONDS, timeout_seconds) if self._away else timeout_seconds):
+                ends = await self._measured()
+        except TimeoutError:
+            if not self._away:
+                log.warning("Kafka does not tell where its topics end")
+        self._away = ends is None
+        return ends
+
+    async def _measured(self) -> dict[TopicPartition, int] | None:
+        begun_before = self._begun
+        async with self._one_at_a_time:
+            if self._begun == begun_before:
+                self._begun += 1
+                self._ends = None
+                if self.consumer is not None:
+                    try:
+                        self._ends = await self.consumer.end_offsets(self._partitions)
+                    except KafkaError as error:
+                        log.warning("no end offsets from Kafka: %r", error)
+            return self._ends
