@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 _POLL_SECONDS = 0.25
@@ -23,7 +23,7 @@ def tail(file: Path, lines: int) -> list[str]:
     return text.splitlines()[-lines:] if lines else []
 
 
-def follow(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+def follow(files: Mapping[str, Path], pause: Callable[[float], None] = time.sleep) -> Iterator[tuple[str, str]]:
     """What is added to each file from now on, as (name, line), for ever; a rolled file is noticed."""
     offsets = {name: _size(file) for name, file in files.items()}
     rests = dict.fromkeys(files, b"")
@@ -35,7 +35,7 @@ def follow(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
             offsets[name] += len(added)
             *complete, rests[name] = (rests[name] + added).split(b"\n")
             yield from ((name, line.decode(errors="replace")) for line in complete)
-        time.sleep(_POLL_SECONDS)
+        pause(_POLL_SECONDS)
 
 
 def _size(file: Path) -> int:

@@ -167,7 +167,7 @@ class Part(ABC):
             except OSError as error:
                 last_error = str(error)
             cancellation.pause(self.title, _POLL_SECONDS)
-        raise self._did_not_start(f"did not answer within {timeout_seconds:.0f} s ({last_error})")
+        raise self._did_not_start(f"did not answer within {timeout_seconds:g} s ({last_error})")
 
     def _did_not_start(self, reason: str) -> PartDidNotStart:
         words = [*logs.tail(self.output_file, _TAIL_LINES), *logs.tail(self.log_file, _TAIL_LINES)]
