@@ -10,7 +10,7 @@ from agents.facts import read_fact
 from app.clock import now_ms
 from app.codec import decode
 from app.dead_letters import dead_letter
-from app.mirror_store import mirror_store
+from app.mirror_store import mirror_of
 from domain.errors import InvalidInput, MalformedRecord, StoreUnavailable
 from domain.ports import MessageMirror, MirrorEntry, Place
 from domain.records import MessageAccepted
@@ -26,7 +26,7 @@ LONGEST_BACKOFF_SECONDS = 5.0
 
 
 def register(app: StreamApp) -> None:
-    mirroring = Mirroring(app, mirror_store(app))
+    mirroring = Mirroring(app, mirror_of(app))
 
     @app.batch_agent("mirror", app.names.messages, app.names.status_updates, help="messages and facts → Cassandra")
     async def mirror(stream: Any) -> None:

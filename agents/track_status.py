@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.facts import read_fact
@@ -29,9 +30,8 @@ def register(app: StreamApp) -> None:
             if not app.consumer.is_current(batch):
                 continue  # its partition may have another writer by now
             others, changes, count = fold_batch(app, table, batch)
-            await completion.when_durable(
-                batch, {*others, *changes}, lambda b=batch, f=changes, n=count: mark_persisted(table, b, f, n)
-            )
+            then = partial(mark_persisted, table, batch, changes, count)
+            await completion.when_durable(batch, {*others, *changes}, then)
 
 
 def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple[set[Flight], list[Flight], int]:

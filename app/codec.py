@@ -71,7 +71,14 @@ def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, need
         return None
     if type(value) is not kind:
         raise MalformedRecord(f"field {name!r} is {_shown(value)}, expected {kind.__name__}", name)
-    return base64.b64decode(value) if name in _BINARY else value
+    return _bytes_of(name, value) if name in _BINARY else value
+
+
+def _bytes_of(name: str, value: Any) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        raise MalformedRecord(f"field {name!r} is not base64", name) from None
 
 
 def _shown(value: object) -> str:

@@ -66,6 +66,9 @@ class Settings:
     cassandra_replication_factor: int = 1
     cassandra_consistency: str = "LOCAL_QUORUM"
     cassandra_timeout_seconds: float = 2.0
+    cassandra_datacenter: str = ""  # empty: that of the first host that answers
+    cassandra_username: str = ""
+    cassandra_password: str = field(default="", repr=False)
 
     # API
     host: str = "127.0.0.1"

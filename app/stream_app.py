@@ -80,7 +80,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.finalize()
         for module in modules:
             importlib.import_module(module).register(self)
-        self.page("/metrics")(self._metrics_page)
+        self.page("/metrics")(self._metrics_page)  # a bound method: Faust passes the request alone
 
     def _options(self, settings: Settings) -> dict[str, Any]:
         return {
@@ -174,7 +174,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         sys.stderr.flush()
         os._exit(EXIT_FAILED)
 
-    async def _metrics_page(self, web: Any, request: Request) -> Response:
+    async def _metrics_page(self, request: Request) -> Response:
         body, headers = self.metrics.render(request.headers.getall("Accept", []))
         return Response(body=body, headers=headers)
 

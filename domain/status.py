@@ -89,14 +89,14 @@ def _smallest(known: str | None, new: str | None) -> str | None:
     return min(known, new)
 
 
-def _join_failure(state: MessageState, fact: Fact) -> MessageState:
-    failed_at = _earliest(state.failed_at_ms, fact.at_ms)
-    mine = (-state.failed_attempt, state.failure_code or "", state.failure_detail or "")
+def _with_failure(s: MessageState, fact: Fact) -> MessageState:
+    failed_at = _earliest(s.failed_at_ms, fact.at_ms)
+    mine = (-s.failed_attempt, s.failure_code or "", s.failure_detail or "")
     theirs = (-fact.attempt, fact.failure_code or "", fact.failure_detail or "")
-    if state.failed_at_ms is not None and mine <= theirs:
-        return replace(state, failed_at_ms=failed_at)
+    if s.failed_at_ms is not None and mine <= theirs:
+        return replace(s, failed_at_ms=failed_at)
     return replace(
-        state,
+        s,
         failed_at_ms=failed_at,
         failed_attempt=fact.attempt,
         failure_code=fact.failure_code,
@@ -104,30 +104,32 @@ def _join_failure(state: MessageState, fact: Fact) -> MessageState:
     )
 
 
-def join(state: MessageState, fact: Fact) -> MessageState:
-    """Return ``state`` with ``fact`` added. Commutative and idempotent. Raises ``ValueError`` for an unknown word."""
+def join(s: MessageState, fact: Fact) -> MessageState:
+    """Return state ``s`` with ``fact`` added. Commutative and idempotent. Raises ``ValueError`` for an unknown word."""
+    accepted, sent, delivered, read = s.accepted_at_ms, s.sent_at_ms, s.delivered_at_ms, s.read_at_ms
+    attempt, provider_id = s.sent_attempt, s.provider_id
     match fact.status:
         case Status.ACCEPTED:
-            return replace(state, accepted_at_ms=_earliest(state.accepted_at_ms, fact.at_ms))
+            accepted = _earliest(accepted, fact.at_ms)
         case Status.SENT:
-            return replace(
-                state,
-                sent_at_ms=_earliest(state.sent_at_ms, fact.at_ms),
-                sent_attempt=max(state.sent_attempt, fact.attempt),
-                provider_id=_smallest(state.provider_id, fact.provider_id),
-            )
+            sent = _earliest(sent, fact.at_ms)
+            attempt = max(attempt, fact.attempt)
+            provider_id = _smallest(provider_id, fact.provider_id)
         case Status.DELIVERED:
-            delivered_at = _earliest(state.delivered_at_ms, fact.at_ms)
-            provider_id = _smallest(state.provider_id, fact.provider_id)
-            return replace(state, delivered_at_ms=delivered_at, provider_id=provider_id)
+            delivered = _earliest(delivered, fact.at_ms)
+            provider_id = _smallest(provider_id, fact.provider_id)
         case Status.READ:
-            read_at = _earliest(state.read_at_ms, fact.at_ms)
-            provider_id = _smallest(state.provider_id, fact.provider_id)
-            return replace(state, read_at_ms=read_at, provider_id=provider_id)
+            read = _earliest(read, fact.at_ms)
+            provider_id = _smallest(provider_id, fact.provider_id)
         case Status.FAILED:
-            return _join_failure(state, fact)
+            return _with_failure(s, fact)
         case word:
             raise ValueError(f"unknown status {word!r}")
+    # positional and without dataclasses.replace: this runs for every fact, in workers, API and mirror
+    return MessageState(
+        accepted, sent, delivered, read, s.failed_at_ms, attempt, s.failed_attempt, provider_id,
+        s.failure_code, s.failure_detail,
+    )  # fmt: skip
 
 
 def fold(facts: Iterable[Fact], state: MessageState = UNKNOWN) -> MessageState:

@@ -1,0 +1,20 @@
+"""How to reach the Cassandra of the settings: for the mirror, for ``chat4all migrate`` and for the API."""
+
+from __future__ import annotations
+
+from app.settings import Settings
+from storage.cassandra.link import CassandraConfig
+
+
+def cassandra_config(settings: Settings) -> CassandraConfig:
+    """Return how to reach the Cassandra of ``settings``."""
+    return CassandraConfig(
+        hosts=settings.cassandra,
+        port=settings.cassandra_port,
+        keyspace=settings.keyspace,
+        consistency=settings.cassandra_consistency,
+        timeout_seconds=settings.cassandra_timeout_seconds,
+        local_datacenter=settings.cassandra_datacenter,
+        username=settings.cassandra_username,
+        password=settings.cassandra_password,
+    )
