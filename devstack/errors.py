@@ -3,6 +3,7 @@
 StackError
 ├── SettingInvalid      a CHAT4ALL_STACK_* variable cannot be read
 ├── UnknownPart         a name that is not in the registry
+├── NotInstalled        the `stack` extra is not installed
 ├── FolderNotOurs       a folder that we would fill or delete was not made by us
 ├── JarsUnavailable     the Java archives could not be downloaded or do not match their checksum
 ├── PortTaken           another process owns a port that a part needs
@@ -31,6 +32,11 @@ class SettingInvalid(StackError):
 class UnknownPart(StackError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(f"There is no part called {name!r}. Choose from: {', '.join(known)}.")
+
+
+class NotInstalled(StackError):
+    def __init__(self, package: str) -> None:
+        super().__init__(f"The package {package} is not installed. Run `pip install 'chat4all[stack]'`.")
 
 
 class FolderNotOurs(StackError):

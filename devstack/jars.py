@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devstack import locks
-from devstack.errors import JarsUnavailable
+from devstack.errors import JarsUnavailable, NotInstalled
 from devstack.progress import Cancellation
 
 if TYPE_CHECKING:
@@ -120,7 +120,10 @@ class JarSet:
 
     def _download(self, on_jar: Callable[[int, int], None], cancellation: Cancellation) -> None:
         # Imported here because it costs 0.2 s and only a first start needs it.
-        from jgo.maven import MavenContext, PythonResolver
+        try:
+            from jgo.maven import MavenContext, PythonResolver
+        except ImportError:
+            raise NotInstalled("jgo") from None
 
         maven = MavenContext(
             resolver=PythonResolver(),
@@ -129,6 +132,7 @@ class JarSet:
             remote_repos=self._repositories,
             timeout=_HTTP_TIMEOUT_SECONDS,
         )
+        on_jar(0, len(self.jars))
         deadline = time.monotonic() + self._timeout_seconds
         with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
             try:

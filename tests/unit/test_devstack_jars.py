@@ -79,7 +79,7 @@ def fetch(jar_set: JarSet) -> list[tuple[int, int]]:
 
 
 def test_jars_arrive_and_are_counted(jar_set: JarSet) -> None:
-    assert fetch(jar_set) == [(1, 2), (2, 2)]
+    assert fetch(jar_set) == [(0, 2), (1, 2), (2, 2)]
     assert [path.read_bytes() for path in jar_set.class_path] == [CONTENT, CONTENT]
 
 
