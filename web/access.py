@@ -32,9 +32,11 @@ class Memberships:
             return
         takes_part = await self._store.is_participant(conversation_id, user_id)
         if takes_part is None:
-            created = await self._store.create(conversation_id, [user_id], self._clock_ms())
-            # somebody else may have created it in between
-            takes_part = created or await self._store.is_participant(conversation_id, user_id)
+            takes_part = await self._store.create(conversation_id, [user_id], self._clock_ms())
+        if not takes_part:
+            # The caller's own first messages, sent at once, race to create it: this one may have looked before and
+            # after another did. So nobody is turned away without a second look.
+            takes_part = await self._store.is_participant(conversation_id, user_id)
         self._admit(conversation_id, user_id, takes_part)
 
     async def check(self, conversation_id: str, user_id: str) -> None:

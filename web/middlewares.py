@@ -10,7 +10,7 @@ from time import perf_counter
 
 from aiohttp import web
 
-from domain.errors import Chat4AllError
+from domain.errors import Chat4AllError, Unavailable
 from web.dependencies import DEPENDENCIES
 from web.problems import INTERNAL, Problem, problem_answer, problem_of, problem_of_http
 
@@ -48,6 +48,8 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
         response = await handler(request)
         response.headers["X-Request-Id"] = request_id
     except Chat4AllError as error:
+        if isinstance(error, Unavailable):
+            log.warning("a dependency is away: %s", error, extra={"request_id": request_id})
         response = _answer(request, problem_of(error), request_id)
     except web.HTTPException as error:
         response = _answer(request, problem_of_http(error), request_id)

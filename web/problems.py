@@ -81,12 +81,20 @@ class Problem:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+# What the adapters say of an outage names hosts and drivers: that is for the log, not for clients.
+_OUTAGES: tuple[tuple[type[errors.Unavailable], str], ...] = (
+    (errors.LogUnavailable, "the message log did not acknowledge in time, so the message may or may not be delivered; "
+                            "try again"),
+    (errors.StoreUnavailable, "the store of accounts, conversations and history does not answer; try again"),
+)  # fmt: skip
+
 INTERNAL = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "something went wrong here; it has been logged")
 
 
 def problem_of(error: errors.Chat4AllError) -> Problem:
     """Return the problem that ``error`` is over HTTP."""
     status = next((status for cls, status in STATUS_OF if isinstance(error, cls)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    detail = next((text for cls, text in _OUTAGES if isinstance(error, cls)), str(error))
     headers: dict[str, str] = {}
     found: Sequence[tuple[str, str]] = ()
     if isinstance(error, FieldErrors):
@@ -99,7 +107,7 @@ def problem_of(error: errors.Chat4AllError) -> Problem:
         headers["Retry-After"] = str(error.retry_after_seconds)
     elif isinstance(error, UnsupportedEncoding):
         headers["Accept-Encoding"] = "identity"
-    return Problem(status, error.code, str(error), found, headers)
+    return Problem(status, error.code, detail, found, headers)
 
 
 def problem_of_http(error: web.HTTPException) -> Problem:

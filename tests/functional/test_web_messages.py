@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -103,6 +105,21 @@ async def test_a_conversation_belongs_to_who_began_it(api: Any) -> None:
     await api.send(owner)
     assert (await api.call("POST", "/v1/messages", api.message(), stranger)).status == 403
     assert len(api.log.records) == 1
+
+
+async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(api: Any) -> None:
+    token = await api.somebody()
+    look, calls = api.conversations.is_participant, itertools.count()
+
+    async def slow_look(conversation_id: str, user_id: str) -> bool | None:
+        """Two reads with time between them, as in Cassandra: is the user there, is the conversation there."""
+        takes_part = await look(conversation_id, user_id)
+        await asyncio.sleep(0.001 * next(calls))
+        return takes_part or (False if conversation_id in api.conversations.participants else None)
+
+    api.conversations.is_participant = slow_look
+    answers = await asyncio.gather(*(api.call("POST", "/v1/messages", api.message("new"), token) for _ in range(20)))
+    assert {answer.status for answer in answers} == {202}
 
 
 async def test_a_stranger_cannot_list_a_conversation(api: Any) -> None:
