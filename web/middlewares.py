@@ -12,7 +12,8 @@ from aiohttp import web
 
 from domain.errors import Chat4AllError, Unavailable
 from web.dependencies import DEPENDENCIES
-from web.problems import INTERNAL, Problem, problem_answer, problem_of, problem_of_http
+from web.problems import INTERNAL, problem_answer, problem_of, problem_of_http
+from web.traffic import TRAFFIC
 
 log = logging.getLogger(__name__)
 
@@ -44,20 +45,14 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     """One layer, not three: each costs a coroutine a request."""
     started = perf_counter()
     request_id = request[REQUEST_ID] = request_id_of(request.headers)
+    traffic = request.app[TRAFFIC]
+    traffic.in_flight += 1
     try:
-        response = await handler(request)
-        response.headers["X-Request-Id"] = request_id
-    except Chat4AllError as error:
-        if isinstance(error, Unavailable):
-            log.warning("a dependency is away: %s", error, extra={"request_id": request_id})
-        response = _answer(request, problem_of(error), request_id)
-    except web.HTTPException as error:
-        response = _answer(request, problem_of_http(error), request_id)
-    except ConnectionError:
-        raise  # the client is gone: nobody to answer, nothing wrong here
-    except Exception:
-        log.exception("a handler failed", extra={"request_id": request_id, "path": request.path})
-        response = _answer(request, INTERNAL, request_id)
+        response = await _answer(request, handler, request_id)
+        if traffic.is_stopping:
+            response.force_close()
+    finally:
+        traffic.ended()
     seconds = perf_counter() - started
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unknown"
@@ -71,7 +66,23 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     return response
 
 
-def _answer(request: web.Request, problem: Problem, request_id: str) -> web.Response:
+async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+    """Return the handler's answer or the problem that its error is."""
+    try:
+        response = await handler(request)
+        response.headers["X-Request-Id"] = request_id
+        return response
+    except Chat4AllError as error:
+        if isinstance(error, Unavailable):
+            log.warning("a dependency is away: %s", error, extra={"request_id": request_id})
+        problem = problem_of(error)
+    except web.HTTPException as error:
+        problem = problem_of_http(error)
+    except ConnectionError:
+        raise  # the client is gone: nobody to answer, nothing wrong here
+    except Exception:
+        log.exception("a handler failed", extra={"request_id": request_id, "path": request.path})
+        problem = INTERNAL
     return problem_answer(problem, request.rel_url.raw_path, request_id)
 
 

@@ -33,6 +33,7 @@ from web.middlewares import answer_every_request
 from web.protocol import listen
 from web.recent import RecentMessages
 from web.routes import add_routes
+from web.traffic import TRAFFIC, Traffic
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ def create_app(deps: Dependencies) -> web.Application:
     deps.prepare()
     app = web.Application(middlewares=[answer_every_request], client_max_size=deps.settings.max_body_bytes)
     app[DEPENDENCIES] = deps
+    traffic = app[TRAFFIC] = Traffic()
+    deps.metrics.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: traffic.in_flight)
     add_routes(app)
     return app
 
@@ -61,7 +64,8 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     """
     stop = stop or _stop_on_signals()
     async with _wired(settings) as (deps, background):
-        runner = web.AppRunner(create_app(deps), shutdown_timeout=IN_FLIGHT_SECONDS)
+        app = create_app(deps)
+        runner = web.AppRunner(app, shutdown_timeout=1)
         await runner.setup()
         server = await listen(runner, settings.host, settings.port)
         try:
@@ -70,8 +74,10 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
         finally:
-            log.info("stopping: finishing what is under way")
             server.close()
+            log.info("stopping: finishing %d requests", app[TRAFFIC].in_flight)
+            if not await app[TRAFFIC].drained(IN_FLIGHT_SECONDS):
+                log.warning("stopping with %d requests unfinished", app[TRAFFIC].in_flight)
             await runner.cleanup()
         for task in background:
             if task.done():

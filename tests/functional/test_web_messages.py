@@ -109,12 +109,16 @@ async def test_a_conversation_belongs_to_who_began_it(api: Any) -> None:
 
 async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(api: Any) -> None:
     token = await api.somebody()
-    look, calls = api.conversations.is_participant, itertools.count()
+    look, calls, everybody_looked = api.conversations.is_participant, itertools.count(), asyncio.Event()
 
     async def slow_look(conversation_id: str, user_id: str) -> bool | None:
         """Two reads with time between them, as in Cassandra: is the user there, is the conversation there."""
         takes_part = await look(conversation_id, user_id)
-        await asyncio.sleep(0.001 * next(calls))
+        number = next(calls)
+        if number == 19:
+            everybody_looked.set()
+        await everybody_looked.wait()
+        await asyncio.sleep(0.001 * (number % 20))
         return takes_part or (False if conversation_id in api.conversations.participants else None)
 
     api.conversations.is_participant = slow_look

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from web.traffic import TRAFFIC
+
 
 async def test_alive_means_that_this_process_answers(api: Any) -> None:
     api.down |= {"kafka", "cassandra"}
@@ -63,3 +65,22 @@ async def test_metrics_count_what_was_accepted_and_how_long_it_took(api: Any, pa
 async def test_head_answers_like_get_without_a_body(api: Any) -> None:
     answer = await api.call("HEAD", "/health")
     assert (answer.status, answer.headers["Content-Length"]) == (200, "15")
+
+
+async def test_stopping_waits_for_a_request_whose_body_is_still_coming(api: Any) -> None:
+    body = b'{"username": "maria", "password": "wrong password"}'
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9])
+    traffic = api.app[TRAFFIC]
+    for _ in range(100):
+        if traffic.in_flight:
+            break
+        await asyncio.sleep(0.01)
+    assert not await traffic.drained(0.05)
+    stopping = asyncio.create_task(traffic.drained(5))
+    writer.write(body[9:])
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"Connection: close" in answer
+    assert await stopping
+    writer.close()

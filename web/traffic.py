@@ -1,0 +1,41 @@
+"""Requests under way, so that stopping can wait for them.
+
+aiohttp's own shutdown marks every connection closed first and then drops what still arrives on it, including the rest
+of a body that a handler is reading. So the requests are waited for before aiohttp is told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+
+class Traffic:
+    """``is_stopping``: every answer from now on closes its connection."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.is_stopping = False
+        self._none_left = asyncio.Event()
+
+    def ended(self) -> None:
+        """Count one request less."""
+        self.in_flight -= 1
+        if self.is_stopping and not self.in_flight:
+            self._none_left.set()
+
+    async def drained(self, timeout_seconds: float) -> bool:
+        """Return ``True`` once no request is under way, ``False`` if some still are when the time is over."""
+        self.is_stopping = True
+        if not self.in_flight:
+            return True
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._none_left.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+TRAFFIC = web.AppKey("traffic", Traffic)
