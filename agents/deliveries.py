@@ -197,13 +197,13 @@ class Deliveries:
 
     def _record(self, delivery: _Delivery, attempt: Attempt) -> Flight:
         delivery.attempt = attempt
-        flight = self._table.put(delivery.batch, delivery.request.message_id.encode(), attempts.dump(attempt))
+        flight = self._table.put(delivery.batch.partition, delivery.request.message_id.encode(), attempts.dump(attempt))
         delivery.flights.add(flight)
         return flight
 
     def _take_back(self, delivery: _Delivery) -> None:
         """The attempt that is on record as begun was not made: there is nothing unknown about it."""
-        delivery.flights.add(self._table.put(delivery.batch, delivery.request.message_id.encode(), None))
+        delivery.flights.add(self._table.put(delivery.batch.partition, delivery.request.message_id.encode(), None))
 
     def _report(self, delivery: _Delivery, status: Status, at_ms: int, *, provider_id: str | None) -> None:
         fact = fact_of(delivery.request, self._connector.channel, status, at_ms, delivery.attempt.number, provider_id)
@@ -234,4 +234,3 @@ class Deliveries:
     def _put(self, delivery: _Delivery, topic: str, value: bytes) -> None:
         flight = self._app.outbox.put(topic, delivery.batch.partition, delivery.key, value, delivery.headers)
         delivery.flights.add(flight)
-

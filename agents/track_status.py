@@ -58,7 +58,7 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
         )
     flights: dict[Flight, None] = {}
     for message_id, row in rows.items():
-        flights[table.put(batch, message_id.encode(), message_state.dump(row))] = None
+        flights[table.put(partition, message_id.encode(), message_state.dump(row))] = None
     return dead, list(flights), len(rows)
 
 

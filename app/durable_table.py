@@ -7,7 +7,8 @@ Reads and writes happen between two awaits of an agent, so no other event of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from heapq import nsmallest
+from itertools import islice
 from typing import Any
 
 import faust
@@ -15,6 +16,8 @@ from faust.types import TP
 
 from app.batches import RecordBatch
 from app.outbox import Flight, Outbox, Written
+
+_FAUST_OFFSET = b"__faust\0offset__"  # Faust keeps its own row in each RocksDB file
 
 
 class DurableTable(faust.Table):  # type: ignore[misc]
@@ -30,13 +33,12 @@ class DurableTable(faust.Table):  # type: ignore[misc]
             return value
         return store.data.get(key)  # type: ignore[no-any-return]
 
-    def put(self, batch: RecordBatch, key: bytes, value: bytes | None) -> Flight:
-        """Set (``None``: delete) ``key`` on the partition of ``batch``; durable once the flight has arrived.
+    def put(self, partition: int, key: bytes, value: bytes | None) -> Flight:
+        """Set (``None``: delete) ``key`` on ``partition``; durable once the flight has arrived.
 
         The changelog record is written even if the value did not change: after a crash a local store can be ahead of
         its changelog, and the replay is what brings the two together again.
         """
-        partition = batch.partition
         store = self.data
         if hasattr(store, "_db_for_partition"):
             db = store._db_for_partition(partition)
@@ -58,12 +60,17 @@ class DurableTable(faust.Table):  # type: ignore[misc]
             tp = TP(self.changelog_topic_name, batch.partition)
             self.data.set_persisted_offset(tp, written.offset + records - 1)
 
-    def items_of(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the rows of one partition, in no particular order."""
+    def rows_after(self, partition: int, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
+        """Return up to ``count`` rows of one partition whose key is greater than ``key``, in the order of the keys."""
         store: Any = self.data
         if hasattr(store, "_db_for_partition"):
-            yield from store._visible_items(store._db_for_partition(partition))
+            rows = store._db_for_partition(partition).items(from_key=key + b"\x00")
         else:
-            for key, value in list(store.data.items()):
-                if store._key_partition.get(key) == partition:
-                    yield key, value
+            mine = (k for k, p in store._key_partition.items() if p == partition and k > key)
+            rows = ((k, store.data[k]) for k in nsmallest(count, mine))
+        return list(islice((row for row in rows if row[0] != _FAUST_OFFSET), count))
+
+    def active_partitions(self) -> list[int]:
+        """Return the partitions of which this worker is the writer."""
+        topic = self.changelog_topic_name
+        return sorted(tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == topic)

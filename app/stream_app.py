@@ -73,7 +73,8 @@ class StreamApp(faust.App):  # type: ignore[misc]
         )
         self.metrics = Metrics(settings.role)
         self.waiting_for: str | None = None  # a dependency whose absence explains why nothing moves
-        self.resources: list[ServiceT] = []
+        self.resources: list[ServiceT] = []  # started before the agents, stopped after them
+        self.companions: list[ServiceT] = []  # started after the agents, stopped before them
         self._drains: list[Callable[[], Awaitable[None]]] = []
         modules = modules_of(settings.role)
         super().__init__(group_of(settings.role, settings.topic_prefix), **self._options(settings))
@@ -113,7 +114,8 @@ class StreamApp(faust.App):  # type: ignore[misc]
         return BatchTransport(self.conf.broker_consumer, self)
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
-        return [_OutboxService(self), *self.resources, *super().on_init_dependencies(), Watchdog(self)]
+        core = super().on_init_dependencies()
+        return [_OutboxService(self), *self.resources, *core, *self.companions, Watchdog(self)]
 
     # What agents and tables are made with --------------------------------------------------------------------------
 

@@ -49,9 +49,7 @@ async def _ensure(admin: AIOKafkaAdminClient, specs: list[TopicSpec]) -> TopicsM
     missing = [spec for spec in specs if spec.name not in existing]
     created = []
     if missing:
-        new = [
-            NewTopic(s.name, s.partitions, s.replication_factor, topic_configs=dict(s.config)) for s in missing
-        ]
+        new = [NewTopic(s.name, s.partitions, s.replication_factor, topic_configs=dict(s.config)) for s in missing]
         answer = await admin.create_topics(new)
         for name, code, *reason in answer.topic_errors:
             if code == 0:

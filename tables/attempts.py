@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from app.retention import Retention
 from domain.attempts import Attempt
 
 if TYPE_CHECKING:
@@ -20,8 +21,15 @@ NAME = "attempts"
 
 
 def declare(app: StreamApp) -> DurableTable:
-    """Make the table on ``app``."""
-    return app.durable_table(NAME, help="message id → newest attempt to hand it to the channel")
+    """Make the table on ``app``; rows leave it when the attempt is older than the retention."""
+    table = app.durable_table(NAME, help="message id → newest attempt to hand it to the channel")
+    app.companions.append(Retention(app, table, _last_change_ms))
+    return table
+
+
+def _last_change_ms(value: bytes) -> int:
+    attempt = load(value)
+    return attempt.at_ms if attempt is not None else 0
 
 
 def dump(a: Attempt) -> bytes:

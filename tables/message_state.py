@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from app.retention import Retention
 from domain.status import UNKNOWN, MessageState
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ class Row:
 
 
 def declare(app: StreamApp) -> DurableTable:
-    """Make the table on ``app``."""
-    return app.durable_table(NAME, help="message id → state")
+    """Make the table on ``app``; rows leave it when their last fact is older than the retention."""
+    table = app.durable_table(NAME, help="message id → state")
+    app.companions.append(Retention(app, table, lambda value: load(value).state.last_change_ms))
+    return table
 
 
 def dump(row: Row) -> bytes:

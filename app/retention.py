@@ -1,0 +1,63 @@
+"""Keeps the tables bounded: rows whose last change is older than the retention leave (the history is in Cassandra)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mode import Service
+
+from app.clock import now_ms
+
+if TYPE_CHECKING:
+    from app.durable_table import DurableTable
+    from app.stream_app import StreamApp
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 500
+LONGEST_PAUSE_SECONDS = 3600.0
+
+
+class Retention(Service):  # type: ignore[misc]
+    """Goes through a table's partitions a few rows at a time, so that its agent never waits long.
+
+    ``last_change_ms`` tells the epoch time of a value's last change. A row is read and deleted between two awaits, so
+    no write of the agent can come between.
+    """
+
+    def __init__(
+        self, app: StreamApp, table: DurableTable, last_change_ms: Callable[[bytes], int], **kwargs: Any
+    ) -> None:
+        self._app = app
+        self._table = table
+        self._last_change_ms = last_change_ms
+        self._retention_seconds = app.settings.state_retention_hours * 3600
+        super().__init__(**kwargs)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _sweep(self) -> None:
+        while not self.should_stop:
+            await self.sleep(min(LONGEST_PAUSE_SECONDS, self._retention_seconds / 4))
+            for partition in self._table.active_partitions():
+                await self._sweep_partition(partition)
+
+    async def _sweep_partition(self, partition: int) -> None:
+        key, gone = b"", 0
+        while not self.should_stop and not self._app.rebalancing and partition in self._table.active_partitions():
+            rows = self._table.rows_after(partition, key, ROWS_AT_ONCE)
+            if not rows:
+                break
+            oldest_ms = now_ms() - int(self._retention_seconds * 1000)
+            flights = {
+                self._table.put(partition, key, None) for key, value in rows if self._last_change_ms(value) < oldest_ms
+            }
+            gone += len(flights)
+            key = rows[-1][0]
+            for flight in flights:
+                await flight.future
+            await asyncio.sleep(0.01)
+        if gone:
+            log.info("rows of %s[%d] left after the retention", self._table.name, partition)
