@@ -31,6 +31,7 @@ _REQUEST_TIMEOUT_MS = 5_000
 _IDLE_MS = 1_000
 # a batch is folded without giving way to requests: 500 records at some 10 µs are 5 ms
 _BATCH_RECORDS = 500
+_LINGER_SECONDS = 0.01
 
 
 class KafkaFollower:
@@ -51,6 +52,7 @@ class KafkaFollower:
         self._consumer: Any = None
         self._ends = LogEnds(self._messages)
         self._task: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
         self._attempted = asyncio.Event()
         self.has_caught_up = False
 
@@ -90,6 +92,7 @@ class KafkaFollower:
         if missing:
             waiter = loop.create_future()
             self._waiters.append((missing, waiter))
+            self._wanted.set()
             try:
                 async with asyncio.timeout_at(deadline):
                     await waiter
@@ -195,7 +198,17 @@ class KafkaFollower:
                 self._positions[tp] = records[-1].offset + 1
             if batches:
                 self._wake()
-                await asyncio.sleep(0)  # getmany does not give way while it has something
+                await self._linger(sum(map(len, batches.values())))
+
+    async def _linger(self, records: int) -> None:
+        """Let records gather, as long as nobody waits for them: a fetch for each costs three times their own price."""
+        if self._waiters or records >= _BATCH_RECORDS:
+            await asyncio.sleep(0)  # getmany does not give way while it has something
+            return
+        self._wanted.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await self._wanted.wait()
 
     def _take_messages(self, records: list[Any]) -> None:
         for record in records:
