@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from domain.content import check_content
 from domain.errors import InvalidInput
-from domain.recipients import CHANNELS, parse_recipient
+from domain.recipients import parse_recipient
 from domain.records import MAX_CONVERSATION_ID_CHARS
 from web.history import place_of
 from web.password_rules import weakness_of
@@ -34,11 +43,18 @@ def _conversation_id(text: str) -> str:
 
 
 def _address(text: str) -> str:
+    if not text:
+        raise _wrong("is required for now, as a channel address such as whatsapp:+5511999990000; "
+                     "messages to everyone in a conversation come later")  # fmt: skip
     try:
         return str(parse_recipient(text))
     except InvalidInput as error:
-        hint = "" if ":" in text else f" (user ids come later; for now use {':, '.join(CHANNELS)}:)"
+        hint = "" if ":" in text else "; messages to user ids come later"
         raise _wrong(f"{error}{hint}") from None
+
+
+def _absent_if_null(value: object) -> object:
+    return "" if value is None else value
 
 
 def _content(text: str) -> str:
@@ -90,8 +106,11 @@ class CreateToken(_Schema):
 class CreateMessage(_Schema):
     conversation_id: ConversationId
     recipient_id: Annotated[
-        str, AfterValidator(_address), Field(validation_alias=AliasChoices("recipient_id", "recipient"))
-    ]
+        str,
+        BeforeValidator(_absent_if_null),
+        AfterValidator(_address),
+        Field(validation_alias=AliasChoices("recipient_id", "recipient"), validate_default=True),
+    ] = ""
     content: Annotated[str, AfterValidator(_content)]
     sender_id: str | None = None
     file_id: Annotated[object, AfterValidator(_no_file)] = None

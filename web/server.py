@@ -16,13 +16,13 @@ from dataclasses import replace
 import uvloop
 from aiohttp import web
 
+from app.cassandra import cassandra_config
 from app.logs import logging_config
 from app.outbox import Outbox
 from app.settings import Settings
 from app.topics import Topics
 from domain.errors import LogUnavailable
 from storage.cassandra.conversations import CassandraConversationStore
-from storage.cassandra.link import CassandraConfig
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
@@ -88,7 +88,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
 async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[asyncio.Task[None]]]]:
     """The real adapters, and the tasks that must not end."""
     outbox = Outbox(settings.kafka, client_id="chat4all-api", timeout_seconds=settings.accept_timeout_seconds)
-    cassandra = CassandraSession(_cassandra_config(settings))
+    cassandra = CassandraSession(cassandra_config(settings))
     recent = RecentMessages(settings.recent_messages)
     follower = KafkaFollower(settings, recent)
     deps = Dependencies(
@@ -126,16 +126,6 @@ async def _keep_open(outbox: Outbox) -> None:
             await asyncio.sleep(_RETRY_SECONDS)
     log.info("connected to Kafka")
     await asyncio.Event().wait()
-
-
-def _cassandra_config(settings: Settings) -> CassandraConfig:
-    return CassandraConfig(
-        hosts=settings.cassandra,
-        port=settings.cassandra_port,
-        keyspace=settings.keyspace,
-        consistency=settings.cassandra_consistency,
-        timeout_seconds=settings.cassandra_timeout_seconds,
-    )
 
 
 def _stop_on_signals() -> asyncio.Event:

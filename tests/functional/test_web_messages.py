@@ -84,6 +84,16 @@ async def test_a_bad_message_names_every_invalid_field(api: Any, changes: dict[s
     assert api.conversations.participants == {}
 
 
+@pytest.mark.parametrize("recipient", [..., None, "", "0193e2f0-0000-7000-8000-000000000000"])
+async def test_a_recipient_that_comes_later_is_refused_saying_so(api: Any, recipient: Any) -> None:
+    token = await api.somebody()
+    answer = await api.call("POST", "/v1/messages", api.message(recipient_id=recipient), token)
+    assert answer.status == 400
+    problem = await answer.json(content_type=None)
+    assert [error["field"] for error in problem["errors"]] == ["recipient_id"]
+    assert "later" in problem["error"]
+
+
 @pytest.mark.parametrize("content", ["é" * 5120, "\U0001f600", "{detail} %s", " ", "\ufeff\u202e"])
 async def test_content_comes_back_as_it_was_sent(api: Any, content: str) -> None:
     token = await api.somebody()

@@ -1,0 +1,109 @@
+"""Two API processes' worth of the real wiring, on a real Kafka and Cassandra."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from app.settings import Settings
+from app.topic_admin import ensure_topics
+from devstack.config import LOOPBACK
+from devstack.ports import is_free
+from storage.cassandra.link import CassandraConfig
+from web.server import run
+
+pytestmark = pytest.mark.real
+
+PASSWORD = "correct horse battery"
+
+
+def free_ports(count: int) -> list[int]:
+    return [port for port in range(21_500, 31_500, 7) if is_free(LOOPBACK, port)][:count]
+
+
+@pytest.fixture
+async def two_apis(stack: Any, cassandra: CassandraConfig) -> AsyncIterator[tuple[ClientSession, ClientSession]]:
+    base = Settings(
+        kafka=stack.kafka_bootstrap,
+        topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
+        partitions=3,
+        cassandra=cassandra.hosts,
+        cassandra_port=cassandra.port,
+        keyspace=cassandra.keyspace,
+        jwt_secret="s" * 48,
+        argon2_time_cost=1,
+        argon2_memory_kib=64,
+    )
+    await ensure_topics(base)
+    stop = asyncio.Event()
+    ports = free_ports(2)
+    servers = [
+        asyncio.create_task(run(Settings.from_environ({**base.to_environ(), "CHAT4ALL_PORT": str(port)}), stop))
+        for port in ports
+    ]
+    sessions = [ClientSession(f"http://127.0.0.1:{port}") for port in ports]
+    for session in sessions:
+        await until_ready(session)
+    yield sessions[0], sessions[1]
+    for session in sessions:
+        await session.close()
+    stop.set()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*servers)
+
+
+async def until_ready(session: ClientSession) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async with session.get("/health/ready") as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+async def test_what_one_process_accepted_another_finds_at_once(two_apis: tuple[ClientSession, ClientSession]) -> None:
+    one, other = two_apis
+    credentials = {"username": "maria", "password": PASSWORD}
+    async with one.post("/users", json=credentials) as answer:
+        assert answer.status == 201
+    async with other.post("/auth/login", json=credentials) as answer:
+        headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+    sent: list[str] = []
+    for number in range(20):
+        body = {"conversation_id": "c-1", "recipient_id": "telegram:12345", "content": f"m{number}"}
+        async with one.post("/v1/messages", json=body, headers=headers) as answer:
+            accepted = await answer.json()
+            assert answer.status == 202, accepted
+        sent.append(accepted["message_id"])
+        async with other.get(f"/v1/messages/{accepted['message_id']}", headers=headers) as answer:
+            found = await answer.json()
+            assert answer.status == 200, found
+        assert (found["accepted_at"], found["content"]) == (accepted["accepted_at"], f"m{number}")
+        async with other.get("/v1/messages?conversation_id=c-1&limit=100", headers=headers) as answer:
+            listed = await answer.json()
+        assert [message["message_id"] for message in listed["messages"]] == sent
+
+
+async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    credentials = {"username": "joana", "password": PASSWORD}
+    async with two_apis[0].post("/users", json=credentials) as answer:
+        assert answer.status == 201
+    async with two_apis[0].post("/auth/login", json=credentials) as answer:
+        headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+    body = {"conversation_id": "all at once", "recipient_id": "telegram:12345", "content": "hi"}
+
+    async def send(number: int) -> int:
+        async with two_apis[number % 2].post("/v1/messages", json=body, headers=headers) as answer:
+            return answer.status
+
+    assert set(await asyncio.gather(*(send(number) for number in range(40)))) == {202}
