@@ -23,7 +23,7 @@ from app.metrics import Metrics
 from app.outbox import Flight, Outbox
 from app.roles import modules_of
 from app.settings import Settings
-from app.topics import Topics, all_topics, group_of
+from app.topics import Topics, TopicSpec, all_topics, group_of
 from app.watchdog import Watchdog
 from domain.errors import LogUnavailable
 
@@ -47,7 +47,7 @@ class _OutboxService(Service):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         await self.app.outbox.start()
-        for spec in all_topics(self.app.settings):
+        for spec in self.app.required_topics():
             found = await self.app.outbox.partitions(spec.name)
             if found != spec.partitions:
                 raise WrongTopics(
@@ -76,12 +76,19 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.resources: list[ServiceT] = []  # started before the agents, stopped after them
         self.companions: list[ServiceT] = []  # started after the agents, stopped before them
         self._drains: list[Callable[[], Awaitable[None]]] = []
-        modules = modules_of(settings.role)
         super().__init__(group_of(settings.role, settings.topic_prefix), **self._options(settings))
         self.finalize()
-        for module in modules:
-            importlib.import_module(module).register(self)
+        self.register_agents()
         self.page("/metrics")(self._metrics_page)  # a bound method: Faust passes the request alone
+
+    def register_agents(self) -> None:
+        """Declare the agents and tables of the role. Raises ``ValueError`` naming the roles there are."""
+        for module in modules_of(self.role):
+            importlib.import_module(module).register(self)
+
+    def required_topics(self) -> list[TopicSpec]:
+        """Return what must be on the broker before this worker starts."""
+        return all_topics(self.settings)
 
     def _options(self, settings: Settings) -> dict[str, Any]:
         return {
@@ -155,16 +162,12 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     async def drain(self) -> None:
         """Finish what is in hand, for at most ``DRAIN_SECONDS``. What remains is delivered again."""
-        if not self._drains:
-            return
-        tasks = [asyncio.ensure_future(drain()) for drain in self._drains]
-        _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
-        for task in late:
-            task.cancel()
-        if late:
-            log.warning(
-                "%d agents did not finish in %.0f s: their events will be delivered again", len(late), DRAIN_SECONDS
-            )
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await asyncio.gather(*(drain() for drain in self._drains))
+                await self.outbox.settle()
+        except TimeoutError:
+            log.warning("the agents did not finish in %.0f s: their events will come again", DRAIN_SECONDS)
 
     def die(self, what: str, error: BaseException) -> None:
         """End the process now, loudly. Nothing is committed that is not durable, so nothing is lost."""
