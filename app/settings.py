@@ -26,6 +26,8 @@ class Settings:
     role: str = "core"
     # stable name of this worker within its role (static membership); empty: a member that comes and goes
     instance: str = ""
+    # this machine's part in the names that `chat4all worker` gives its workers; empty: host name and hash of data_dir
+    node: str = ""
 
     # Kafka
     kafka: str = "127.0.0.1:9092"

@@ -1,0 +1,1 @@
+"""The ``chat4all`` command: what starts, supervises and tries out the other parts."""

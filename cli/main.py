@@ -1,0 +1,226 @@
+"""The ``chat4all`` command. What a command needs is imported inside it, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+WAIT_SECONDS = 60.0
+_HIDDEN = "***"
+
+
+class _Commands(click.Group):
+    """`stack` comes from devstack, which is loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "stack"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "stack":
+            return super().get_command(ctx, cmd_name)
+        from devstack.commands import stack
+
+        return stack
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What somebody can act on is shown as its sentence, with exit code 1; anything else keeps its traceback."""
+    from app.settings import InvalidSetting
+    from cli.workers import CannotSupervise
+    from devstack.errors import StackError
+    from domain.errors import Chat4AllError
+
+    try:
+        yield
+    except (InvalidSetting, CannotSupervise, StackError, Chat4AllError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def read_settings() -> Settings:
+    """Return the settings of the environment and of ``.env``."""
+    from app.settings import Settings
+
+    with sentences():
+        return Settings.from_environ()
+
+
+def start_logging(settings: Settings, role: str, level: str = "") -> None:
+    """Log to stderr as every process of the system does."""
+    import logging.config
+    from dataclasses import replace
+
+    from app.logs import logging_config
+
+    level = level or settings.log_level
+    logging.config.dictConfig(logging_config(replace(settings, role=role, log_level=level)))
+
+
+def _counts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    from app.roles import ROLES
+
+    counts = {}
+    for value in values:
+        role, _, number = value.partition("=")
+        if role not in ROLES or not number.isdecimal():
+            raise click.BadParameter(f"{value!r}: expected ROLE=COUNT with one of {', '.join(ROLES)}")
+        counts[role] = int(number)
+    return counts
+
+
+def count_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``-n whatsapp=2``, for the commands that start workers."""
+    words = "How many workers of a role, such as -n whatsapp=2. May be given several times."
+    return click.option("-n", "--count", "counts", multiple=True, metavar="ROLE=COUNT", callback=_counts, help=words)(
+        command
+    )
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Accept a message once, deliver it on WhatsApp, Instagram or Telegram, and tell the truth about it.
+
+    Settings are CHAT4ALL_* variables, also in a file .env; `chat4all config` shows them.
+    """
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version
+
+    click.echo(f"chat4all {version('chat4all')}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+def config(as_json: bool) -> None:
+    """Print the settings in force; secrets are hidden."""
+    from dataclasses import fields
+
+    settings = read_settings()
+    secret = {f.name for f in fields(settings) if not f.repr}
+    if as_json:
+        values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+        click.echo(json.dumps({k: _HIDDEN if k in secret and v else v for k, v in values.items()}, indent=2))
+        return
+    for name, text in settings.to_environ().items():
+        is_secret = name.removeprefix("CHAT4ALL_").lower() in secret
+        click.echo(f"{name}={_HIDDEN if is_secret and text else text}")
+
+
+@main.command()
+@click.option("--wait", default=WAIT_SECONDS, show_default=True, help="Seconds to wait for Kafka and for Cassandra.")
+def migrate(wait: float) -> None:
+    """Create or update the topics in Kafka and the tables in Cassandra. Safe to run again."""
+    import asyncio
+
+    from app.topic_admin import TopicMismatch
+    from cli.migration import migrate_schema, migrate_topics, schema_sentence, topics_sentence
+    from storage.cassandra.schema import SchemaChanged
+
+    settings = read_settings()
+    start_logging(settings, "migrate", "CRITICAL")  # what is wrong is told below, once
+    with sentences():
+        try:
+            click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
+            click.echo(schema_sentence(asyncio.run(migrate_schema(settings, wait)), settings.keyspace))
+        except (TopicMismatch, SchemaChanged) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="They share the port.")
+def api(processes: int) -> None:
+    """Serve the HTTP API until SIGTERM or Ctrl-C."""
+    import asyncio
+
+    from cli.supervisor import supervise
+    from cli.workers import api_specs, check_ports
+
+    settings = read_settings()
+    specs = api_specs(settings, processes)
+    with sentences():
+        check_ports(specs)
+    if processes == 1:
+        from web import server
+
+        server.main(settings)
+        return
+    start_logging(settings, "api")
+    asyncio.run(supervise(specs))
+
+
+@main.command()
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="Only this role; may be given several times.")
+@count_option
+def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
+    """Run a process for each role: restart what ends, stop in order on SIGTERM or Ctrl-C.
+
+    A worker keeps its name (CHAT4ALL_NODE, role and number) over restarts, and with it its partitions.
+    """
+    import asyncio
+
+    from app.roles import ROLES
+    from cli.supervisor import supervise
+    from cli.workers import check_ports, claimed, counts_of, worker_specs
+
+    if unknown := sorted(set(roles) - set(ROLES)):
+        raise click.BadParameter(f"{', '.join(unknown)}: expected {', '.join(ROLES)}", param_hint="--role")
+    settings = read_settings()
+    start_logging(settings, "worker")
+    with sentences():
+        specs = worker_specs(settings, counts_of(roles, counts, settings.partitions))
+        with claimed(specs, settings):
+            check_ports(specs)
+            asyncio.run(supervise(specs))
+
+
+@main.command()
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Of the API.")
+@count_option
+def run(processes: int, counts: dict[str, int]) -> None:
+    """Start everything on this machine: Kafka, Cassandra, the API and the workers; Ctrl-C stops it.
+
+    Kafka is started here unless CHAT4ALL_KAFKA names another one; likewise Cassandra and CHAT4ALL_CASSANDRA.
+    """
+    from cli.run import run_everything
+
+    settings = read_settings()
+    with sentences():
+        sys.exit(run_everything(settings, processes, counts))
+
+
+@main.command()
+@click.argument("recipient")
+@click.argument("text")
+@click.option("--conversation", metavar="ID", help="Default: one of your own for this recipient.")
+@click.option(
+    "--wait", "until", default="READ", show_default=True, help="How far to follow it.",
+    type=click.Choice(["ACCEPTED", "SENT", "DELIVERED", "READ"], case_sensitive=False),
+)  # fmt: skip
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds to follow it for at most.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line for each event, for programs.")
+def send(recipient: str, text: str, conversation: str | None, until: str, timeout: float, as_json: bool) -> None:
+    """Send TEXT to RECIPIENT (whatsapp:+5511999999999) as a local demo user, and watch what becomes of it.
+
+    Exit codes: 0 it got as far as --wait says, 1 it did not, 2 the API refused it as wrong, 3 no API is reachable.
+    """
+    import asyncio
+
+    from cli.sending import send_and_follow
+
+    settings = read_settings()
+    sys.exit(asyncio.run(send_and_follow(settings, recipient, text, conversation, until.upper(), timeout, as_json)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Brings Kafka's topics and Cassandra's tables to what this release needs. Safe to run again, and at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.cassandra import cassandra_config
+from app.settings import Settings
+from app.topic_admin import TopicsMade, ensure_topics
+from domain.errors import LogUnavailable, StoreUnavailable
+from storage.cassandra.schema import migrate as apply_migrations
+from storage.cassandra.session import CassandraSession
+
+_RETRY_SECONDS = 0.25
+
+
+async def migrate_topics(settings: Settings, wait_seconds: float) -> TopicsMade:
+    """Create and correct the topics, once Kafka is there. Raises ``LogUnavailable``, ``TopicMismatch``."""
+    last: LogUnavailable | None = None
+    try:
+        async with asyncio.timeout(wait_seconds):
+            while True:
+                try:
+                    return await ensure_topics(settings)
+                except LogUnavailable as error:
+                    last = error
+                await asyncio.sleep(_RETRY_SECONDS)
+    except TimeoutError:
+        raise last or LogUnavailable(f"Kafka at {settings.kafka} did not answer in {wait_seconds:g} s") from None
+
+
+async def migrate_schema(settings: Settings, wait_seconds: float) -> list[str]:
+    """Apply what is missing, once Cassandra is there; return its names. Raises ``StoreUnavailable``,
+    ``SchemaChanged``."""
+    last: StoreUnavailable | None = None
+    try:
+        async with asyncio.timeout(wait_seconds), CassandraSession(cassandra_config(settings)) as session:
+            await session.connected(wait_seconds)
+            while True:
+                try:
+                    return await apply_migrations(session, replication_factor=settings.cassandra_replication_factor)
+                except StoreUnavailable as error:
+                    last = error
+                await asyncio.sleep(_RETRY_SECONDS)
+    except TimeoutError:
+        raise last or StoreUnavailable(f"Cassandra did not finish in {wait_seconds:g} s") from None
+
+
+def topics_sentence(made: TopicsMade) -> str:
+    """Return what was done to the topics, in words."""
+    if not made.created:
+        return f"Kafka: all {len(made.present)} topics are there."
+    were = f"; {len(made.present)} were there" if made.present else ""
+    return f"Kafka: created {len(made.created)} topics ({', '.join(made.created)}){were}."
+
+
+def schema_sentence(applied: list[str], keyspace: str) -> str:
+    """Return what was done to the schema, in words."""
+    if not applied:
+        return f"Cassandra: keyspace {keyspace} is up to date."
+    return f"Cassandra: applied to keyspace {keyspace}: {', '.join(applied)}."

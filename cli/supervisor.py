@@ -1,0 +1,213 @@
+"""Keeps processes alive, each for itself: restarts with back-off, stops in order, leaves nobody behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_TETHER = str(Path(__file__).with_name("tether.py"))
+# two signals closer together are one wish: a terminal and `make` may both pass on the same Ctrl-C
+_SAME_WISH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process to keep alive.
+
+    ``environ`` is added to our own. stdout and stderr are appended to the file ``output``, or are ours.
+    Those of the highest ``stage`` are stopped first.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    output: Path | None = None
+    stage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The pause before a restart doubles from first to longest, and is short again after ``healthy_seconds`` of life.
+
+    ``stop_seconds``: from SIGTERM to SIGKILL.
+    """
+
+    first_pause_seconds: float = 0.5
+    longest_pause_seconds: float = 30.0
+    healthy_seconds: float = 60.0
+    stop_seconds: float = 20.0
+
+    def pause_seconds(self, short_lives: int) -> float:
+        """Return how long to wait after that many short lives in a row (at least one)."""
+        return min(self.longest_pause_seconds, self.first_pause_seconds * 2.0 ** min(short_lives - 1, 30))
+
+
+class Supervised:
+    """One process and its successors. ``pid`` is ``None`` while none runs."""
+
+    def __init__(self, spec: ProcessSpec, patience: Patience) -> None:
+        self.spec = spec
+        self.pid: int | None = None
+        self.starts = 0
+        self._patience = patience
+        self._ending = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to keep it alive."""
+        self._task = asyncio.create_task(self._keep(), name=self.spec.name)
+
+    async def end(self) -> None:
+        """SIGTERM, a bounded wait, SIGKILL. Returns when it is gone."""
+        self._ending.set()
+        self.send(signal.SIGTERM)
+        if self._task is None:
+            return
+        done, _ = await asyncio.wait([self._task], timeout=self._patience.stop_seconds)
+        if not done:
+            log.warning("%s did not stop in %g s and is killed", self, self._patience.stop_seconds)
+            self.kill()
+            await asyncio.wait([self._task])
+
+    def kill(self) -> None:
+        """SIGKILL to the process and whatever it started; it is not started again."""
+        self._ending.set()
+        if self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def send(self, number: int) -> None:
+        """Send a signal to the process, if it runs."""
+        if self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def __str__(self) -> str:
+        return f"{self.spec.name} (pid {self.pid})"
+
+    async def _keep(self) -> None:
+        short_lives = 0
+        while not self._ending.is_set():
+            began = time.monotonic()
+            end = await self._live()
+            seconds = time.monotonic() - began
+            if self._ending.is_set():
+                log.info("%s %s", self.spec.name, end)
+                return
+            short_lives = 1 if seconds >= self._patience.healthy_seconds else short_lives + 1
+            pause_seconds = self._patience.pause_seconds(short_lives)
+            log.warning("%s %s after %.1f s; next start in %g s", self.spec.name, end, seconds, pause_seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause_seconds)
+
+    async def _live(self) -> str:
+        """Start the process, wait for its end, and tell how it ended."""
+        self.starts += 1
+        try:
+            process = await self._spawn()
+        except OSError as error:
+            return f"could not be started ({error})"
+        self.pid = process.pid
+        log.info("%s pid %d", self.spec.name, process.pid)
+        if self._ending.is_set():
+            self.send(signal.SIGTERM)
+        try:
+            return f"(pid {process.pid}) {described(await process.wait())}"
+        finally:
+            self.pid = None
+
+    async def _spawn(self) -> Process:
+        spec = self.spec
+        output = os.open(spec.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if spec.output else None
+        try:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", _TETHER, str(os.getpid())),
+                *spec.command,
+                env={**os.environ, **spec.environ},
+                stdin=DEVNULL,
+                stdout=output,
+                stderr=output if output is None else STDOUT,
+                start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor, which stops in order
+            )
+        finally:
+            if output is not None:
+                os.close(output)
+
+
+class Supervisor:
+    """Keeps the processes of ``specs`` alive on the running event loop, which must be that of the main thread."""
+
+    def __init__(self, specs: Iterable[ProcessSpec], patience: Patience | None = None) -> None:
+        self.processes = [Supervised(spec, patience or Patience()) for spec in specs]
+
+    def start(self) -> None:
+        """Start all of them, side by side."""
+        for process in self.processes:
+            process.start()
+
+    async def stop(self) -> None:
+        """Stop all of them: the highest stage first, within a stage at once."""
+        for stage in sorted({process.spec.stage for process in self.processes}, reverse=True):
+            await asyncio.gather(*(process.end() for process in self.processes if process.spec.stage == stage))
+
+    def kill(self) -> None:
+        """End all of them now. ``stop`` then returns at once."""
+        for process in self.processes:
+            process.kill()
+
+
+class Wishes:
+    """``stop`` is set by the first SIGINT, SIGTERM or SIGHUP; one that comes later calls ``force``."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self._forces: list[Supervisor] = []
+        self._first = 0.0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._hear, number)
+
+    def force(self, supervisor: Supervisor) -> None:
+        """Kill everything of ``supervisor`` if the wish is repeated."""
+        self._forces.append(supervisor)
+
+    def _hear(self, number: int) -> None:
+        now = time.monotonic()
+        if not self.stop.is_set():
+            self._first = now
+            log.info("%s: stopping; once more to force it", signal.Signals(number).name)
+            self.stop.set()
+        elif now - self._first > _SAME_WISH_SECONDS:
+            log.warning("%s again: killing what still runs", signal.Signals(number).name)
+            for supervisor in self._forces:
+                supervisor.kill()
+
+
+async def supervise(specs: Iterable[ProcessSpec], patience: Patience | None = None) -> None:
+    """Keep the processes alive until SIGINT, SIGTERM or SIGHUP; then stop them in order."""
+    wishes = Wishes()
+    supervisor = Supervisor(specs, patience)
+    wishes.force(supervisor)
+    supervisor.start()
+    await wishes.stop.wait()
+    await supervisor.stop()
+
+
+def described(code: int) -> str:
+    """Return how a process ended, in words, from ``subprocess``'s return code."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

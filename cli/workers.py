@@ -1,0 +1,123 @@
+"""What `chat4all worker` and `chat4all api` supervise: a process for each role, and the processes of the API."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from app.roles import ROLES
+from app.settings import Settings
+from cli.supervisor import ProcessSpec
+
+LOOPBACK = "127.0.0.1"
+API_STAGE, WORKER_STAGE = 0, 1  # workers stop first: the API goes on accepting until they are done
+_LEVELS = {"CRITICAL": "crit", "ERROR": "error", "WARNING": "warn", "INFO": "info", "DEBUG": "debug"}
+_ILLEGAL_IN_GROUP_INSTANCE_ID = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class CannotSupervise(Exception):
+    """The processes cannot be started as asked; the sentence says what to change."""
+
+
+def node_of(settings: Settings) -> str:
+    """Return the part of an instance's name that differs between supervisors, and is the same after a restart.
+
+    ``CHAT4ALL_NODE``, or the host's name with a hash of where the workers keep their state: two checkouts on one
+    machine differ, and what one has on its disk is found again.
+    """
+    if settings.node:
+        return _ILLEGAL_IN_GROUP_INSTANCE_ID.sub("-", settings.node)
+    folder = hashlib.sha256(os.fsencode(Path(settings.data_dir).resolve())).hexdigest()[:6]
+    return f"{_ILLEGAL_IN_GROUP_INSTANCE_ID.sub('-', socket.gethostname())}-{folder}"
+
+
+def counts_of(roles: Sequence[str], counts: Mapping[str, int], partitions: int) -> dict[str, int]:
+    """Return how many workers of each role are wanted: ``roles`` (all if none is named) once, or as ``counts`` says.
+
+    Raises ``CannotSupervise`` for a number that cannot be of use.
+    """
+    wanted = dict.fromkeys(roles or ROLES, 1) | dict(counts)
+    for role, count in wanted.items():
+        if count > partitions:
+            raise CannotSupervise(
+                f"{count} workers of {role} were asked for, but there are {partitions} partitions: the rest would idle"
+            )
+    return {role: wanted[role] for role in ROLES if wanted.get(role, 0) > 0}
+
+
+def worker_specs(settings: Settings, counts: Mapping[str, int], logs: Path | None = None) -> list[ProcessSpec]:
+    """Return a process for each worker; metrics ports count upwards from ``settings.metrics_port``."""
+    names = [(role, number) for role, count in counts.items() for number in range(1, count + 1)]
+    return [
+        _worker_spec(settings, role, f"{role}-{number}", settings.metrics_port + index, logs)
+        for index, (role, number) in enumerate(names)
+    ]
+
+
+def _worker_spec(settings: Settings, role: str, name: str, port: int, logs: Path | None) -> ProcessSpec:
+    # static membership: with the same name, a restarted worker has its partitions back without a rebalance
+    its = replace(settings, role=role, instance=f"{name}.{node_of(settings)}", metrics_port=port)
+    level = _LEVELS.get(settings.log_level.upper(), "info")
+    faust = (sys.executable, "-m", "faust", "-A", "app", "-L", "uvloop")
+    command = (*faust, "worker", "-l", level, "--web-port", str(port))
+    return ProcessSpec(name, command, its.to_environ(), logs and logs / f"{name}.log", WORKER_STAGE)
+
+
+def api_specs(settings: Settings, processes: int, logs: Path | None = None) -> list[ProcessSpec]:
+    """Return ``processes`` processes that share the API's port."""
+    command = (sys.executable, "-m", "web.server")
+    environ = replace(settings, role="api").to_environ()
+    names = [f"api-{number}" for number in range(1, processes + 1)]
+    return [ProcessSpec(name, command, environ, logs and logs / f"{name}.log", API_STAGE) for name in names]
+
+
+def port_of(spec: ProcessSpec) -> int:
+    """Return the port on which a process answers HTTP."""
+    return int(spec.environ["CHAT4ALL_PORT" if spec.stage == API_STAGE else "CHAT4ALL_METRICS_PORT"])
+
+
+def check_ports(specs: Iterable[ProcessSpec]) -> None:
+    """Raise ``CannotSupervise`` if a port that one of them needs belongs to somebody."""
+    from devstack.ports import is_free, owner
+
+    for spec in specs:
+        port, is_api = port_of(spec), spec.stage == API_STAGE
+        if not is_free(spec.environ["CHAT4ALL_HOST"] if is_api else LOOPBACK, port):
+            setting = "CHAT4ALL_PORT" if is_api else "CHAT4ALL_METRICS_PORT"
+            raise CannotSupervise(
+                f"{spec.name} needs port {port}, but it belongs to {owner(port)}. "
+                f"Stop that process, or set {setting} to another port."
+            )
+
+
+@contextmanager
+def claimed(specs: Iterable[ProcessSpec], settings: Settings) -> Iterator[None]:
+    """Keep other supervisors from running the same workers on the same folder: they would fence each other off.
+
+    Raises ``CannotSupervise`` if one does. The claim ends with this process, however it ends.
+    """
+    folder = Path(settings.data_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as files:
+        for spec in specs:
+            lock = files.enter_context((folder / f"{settings.topic_prefix}{spec.name}.lock").open("a+"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                raise CannotSupervise(
+                    f"{spec.name} is run by pid {lock.read().strip() or 'unknown'} already, with its state in "
+                    f"{folder.resolve()}. Stop that, or set CHAT4ALL_DATA_DIR to another folder."
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+        yield
