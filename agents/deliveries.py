@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
+from agents.delivery import Delivery, Reports
 from app.clock import now_ms
-from app.codec import encode
 from domain.attempts import MAX_ATTEMPTS, Attempt, Outcome, Step, backoff_seconds, next_step
 from domain.errors import DeliveryFailed, Unavailable
 from domain.ports import Connector, Sent
-from domain.records import DeadLetter, DeliveryRequested
-from domain.routing import fact_of
+from domain.records import DeliveryRequested
 from domain.status import Status
 from tables import attempts
 
@@ -25,35 +25,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class _Delivery:
-    """One message on its way to the channel."""
-
-    __slots__ = ("attempt", "batch", "flights", "gate", "headers", "key", "request", "round", "step", "turn")
-
-    def __init__(
-        self, batch: RecordBatch, key: bytes | None, request: DeliveryRequested, headers: Headers, flights: set[Flight]
-    ) -> None:
-        self.batch = batch
-        self.key = key
-        self.request = request
-        self.headers = headers
-        self.flights = flights
-        self.step = Step.SEND
-        self.attempt = Attempt(1, Outcome.BEGUN, 0)
-        self.gate: Flight | None = None
-        self.round = 0
-        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-
 class Deliveries:
     """Runs deliveries on ``connector``. ``table`` is the role's ``attempts`` table; nobody else writes it."""
 
     def __init__(self, app: StreamApp, connector: Connector, table: DurableTable) -> None:
         self._app = app
         self._connector = connector
+        self._reports = Reports(app, connector.channel)
         self._table = table
         self._slots = asyncio.Semaphore(app.settings.in_flight_per_worker)
         self._last_turn: dict[str, asyncio.Future[None]] = {}
+        self._in_hand: dict[str, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending: set[asyncio.Task[None]] = set()
         self._finishing: set[asyncio.Task[None]] = set()
@@ -72,20 +54,16 @@ class Deliveries:
         if current != self._round:
             self._slots.release()
             return None
-        delivery = _Delivery(batch, key, request, headers, flights)
+        delivery = Delivery(batch, key, request, headers, flights)
         delivery.round = current
-        known = attempts.load(self._table.get_bytes(batch.partition, request.message_id.encode()))
-        delivery.step = next_step(known, repeatable=self._connector.repeatable)
-        if known is not None:
-            delivery.attempt = known
-        if delivery.step is Step.SEND:
-            number = 1 if known is None else known.number + 1
-            delivery.gate = self._record(delivery, Attempt(number, Outcome.BEGUN, now_ms()))
+        if request.message_id not in self._in_hand:  # else when its turn comes: the other one will have an outcome
+            self._decide(delivery)
+            self._in_hand[request.message_id] = delivery
         previous = self._last_turn.get(request.conversation_id)
         self._last_turn[request.conversation_id] = delivery.turn
         task = asyncio.get_running_loop().create_task(self._run(delivery, previous))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._ended, delivery))
         return task
 
     def finish(self, batch: RecordBatch, tasks: list[asyncio.Task[None]], flights: set[Flight]) -> None:
@@ -100,10 +78,9 @@ class Deliveries:
         self._last_turn.clear()
         for task in self._tasks - self._sending:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._finishing:
-            await asyncio.wait(self._finishing)
+        for tasks in (self._tasks, self._finishing):
+            if tasks:
+                await asyncio.wait(tasks)
 
     async def _finish(
         self, batch: RecordBatch, tasks: list[asyncio.Task[None]], flights: set[Flight], current: int
@@ -120,11 +97,34 @@ class Deliveries:
             self._app.metrics.completed(f"deliver_{self._connector.channel}", batch)
             self._app.metrics.in_flight(len(self._tasks))
 
-    async def _run(self, delivery: _Delivery, previous: asyncio.Future[None] | None) -> None:
+    def _decide(self, delivery: Delivery) -> None:
+        """Look up where the message stands, and put the attempt on record if there is to be one."""
+        key = delivery.request.message_id.encode()
+        known = attempts.load(self._table.get_bytes(delivery.batch.partition, key))
+        if known is not None:
+            delivery.attempt = known
+        delivery.step = next_step(known, repeatable=self._connector.repeatable)
+        if delivery.step is Step.SEND:
+            self._begin(delivery)
+
+    def _ended(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
+        """Runs whatever became of the task, also if it was cancelled before its first step."""
+        self._tasks.discard(task)
+        self._slots.release()
+        if self._in_hand.get(delivery.request.message_id) is delivery:
+            del self._in_hand[delivery.request.message_id]
+        if delivery.begun:
+            self._take_back(delivery)
+        if not delivery.turn.done():
+            delivery.turn.cancel()
+
+    async def _run(self, delivery: Delivery, previous: asyncio.Future[None] | None) -> None:
         conversation_id = delivery.request.conversation_id
         try:
             if previous is not None and not previous.done():
-                await previous
+                await asyncio.shield(previous)
+            if delivery.step is None:
+                self._decide(delivery)
             sent = await self._to_outcome(delivery)
             delivery.turn.set_result(None)
             if self._last_turn.get(conversation_id) is delivery.turn:
@@ -135,102 +135,72 @@ class Deliveries:
             pass  # the partitions go: whoever gets them continues from the attempt on record
         except Exception as error:  # noqa: BLE001
             self._app.die(f"deliver_{self._connector.channel}", error)
-        finally:
-            if not delivery.turn.done():
-                delivery.turn.cancel()
-            self._slots.release()
 
-    async def _to_outcome(self, delivery: _Delivery) -> Sent | None:
+    async def _to_outcome(self, delivery: Delivery) -> Sent | None:
         """Return the channel's acceptance, new or on record; ``None`` if there is none."""
         known = delivery.attempt
         match delivery.step:
             case Step.FOLLOW:
-                self._report(delivery, Status.SENT, known.at_ms, provider_id=known.provider_id)
+                self._reports.report(delivery, Status.SENT, known.at_ms, provider_id=known.provider_id)
                 return Sent(known.provider_id or "", known.at_ms)
             case Step.REPORT_FAILURE:
-                self._report_failure(delivery)
+                self._reports.report_failure(delivery)
                 return None
             case Step.HOLD:
-                self._hold(delivery)
+                self._reports.hold(delivery)
                 return None
             case _:
                 return await self._send(delivery)
 
-    async def _send(self, delivery: _Delivery) -> Sent | None:
+    async def _send(self, delivery: Delivery) -> Sent | None:
         task = asyncio.current_task()
         assert task is not None
         while True:
+            assert delivery.gate is not None
+            await asyncio.shield(delivery.gate.future)
             number = delivery.attempt.number
-            try:
-                assert delivery.gate is not None
-                await asyncio.shield(delivery.gate.future)
-            except asyncio.CancelledError:
-                self._take_back(delivery)
-                raise
+            delivery.begun = False
             self._sending.add(task)
             try:
                 sent = await self._connector.send(delivery.request, number)
             except DeliveryFailed as error:
-                self._record(delivery, Attempt(number, Outcome.FAILED, now_ms(), None, error.reason, str(error)))
-                self._report_failure(delivery)
+                self._fail(delivery, error.reason, str(error))
                 return None
             except Unavailable as error:
                 if number >= MAX_ATTEMPTS:
-                    self._record(delivery, Attempt(number, Outcome.FAILED, now_ms(), None, error.code, str(error)))
-                    self._report_failure(delivery)
+                    self._fail(delivery, error.code, str(error))
                     return None
             else:
                 self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, sent.provider_id))
-                self._report(delivery, Status.SENT, sent.at_ms, provider_id=sent.provider_id)
+                self._reports.report(delivery, Status.SENT, sent.at_ms, provider_id=sent.provider_id)
                 return sent
             finally:
                 self._sending.discard(task)
-            self._take_back(delivery)
+            self._take_back(delivery)  # the channel said that it does not have it
             if delivery.round != self._round:
                 raise asyncio.CancelledError
             await asyncio.sleep(backoff_seconds(number))
-            delivery.gate = self._record(delivery, Attempt(number + 1, Outcome.BEGUN, now_ms()))
+            self._begin(delivery)
 
-    async def _follow(self, delivery: _Delivery, sent: Sent) -> None:
+    async def _follow(self, delivery: Delivery, sent: Sent) -> None:
         async for receipt in self._connector.receipts(delivery.request, sent):
-            self._report(delivery, receipt.status, receipt.at_ms, provider_id=sent.provider_id)
+            self._reports.report(delivery, receipt.status, receipt.at_ms, provider_id=sent.provider_id)
 
-    def _record(self, delivery: _Delivery, attempt: Attempt) -> Flight:
+    def _record(self, delivery: Delivery, attempt: Attempt) -> Flight:
         delivery.attempt = attempt
         flight = self._table.put(delivery.batch.partition, delivery.request.message_id.encode(), attempts.dump(attempt))
         delivery.flights.add(flight)
         return flight
 
-    def _take_back(self, delivery: _Delivery) -> None:
-        """The attempt that is on record as begun was not made: there is nothing unknown about it."""
+    def _begin(self, delivery: Delivery) -> None:
+        delivery.gate = self._record(delivery, Attempt(delivery.attempt.number + 1, Outcome.BEGUN, now_ms()))
+        delivery.begun = True
+
+    def _fail(self, delivery: Delivery, reason: str, detail: str) -> None:
+        self._record(delivery, Attempt(delivery.attempt.number, Outcome.FAILED, now_ms(), None, reason, detail))
+        self._reports.report_failure(delivery)
+
+    def _take_back(self, delivery: Delivery) -> None:
+        """The attempt that is on record as begun did not reach the channel: there is nothing unknown about it."""
+        delivery.begun = False
         delivery.flights.add(self._table.put(delivery.batch.partition, delivery.request.message_id.encode(), None))
-
-    def _report(self, delivery: _Delivery, status: Status, at_ms: int, *, provider_id: str | None) -> None:
-        fact = fact_of(delivery.request, self._connector.channel, status, at_ms, delivery.attempt.number, provider_id)
-        self._put(delivery, self._app.names.status_updates, encode(fact))
-        if status is Status.SENT:
-            self._app.metrics.sent(self._connector.channel, "success")
-
-    def _report_failure(self, delivery: _Delivery) -> None:
-        failed = delivery.attempt
-        fact = fact_of(
-            delivery.request, self._connector.channel, Status.FAILED, failed.at_ms, failed.number, None,
-            failed.failure_code, failed.failure_detail,
-        )  # fmt: skip
-        self._put(delivery, self._app.names.status_updates, encode(fact))
-        self._app.metrics.sent(self._connector.channel, "failure")
-
-    def _hold(self, delivery: _Delivery) -> None:
-        """Nobody knows whether the channel has it, and asking again may deliver it twice: leave it to a person."""
-        batch, request = delivery.batch, delivery.request
-        detail = f"attempt {delivery.attempt.number} of {request.message_id} was begun and its outcome is not known"
-        log.warning("held back: %s", detail)
-        letter = DeadLetter(
-            batch.tp.topic, batch.partition, batch.start, "unknown-outcome", detail, delivery.key, encode(request),
-            now_ms(), delivery.attempt.number,
-        )  # fmt: skip
-        self._put(delivery, self._app.names.dead_letters, encode(letter))
-
-    def _put(self, delivery: _Delivery, topic: str, value: bytes) -> None:
-        flight = self._app.outbox.put(topic, delivery.batch.partition, delivery.key, value, delivery.headers)
-        delivery.flights.add(flight)

@@ -101,6 +101,11 @@ class Outbox:
             raise LogUnavailable(f"Kafka at {self._bootstrap} does not answer: {error}") from error
         self._producer = producer
 
+    async def settle(self) -> None:
+        """Return when nothing is pending any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def stop(self) -> None:
         """Send what is pending, for at most ``timeout_seconds``, and disconnect."""
         self._closing = True

@@ -1,0 +1,86 @@
+"""One message on its way to its channel, and what is told about it on the topics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from app.clock import now_ms
+from app.codec import encode
+from domain.attempts import Attempt, Outcome, Step
+from domain.records import DeadLetter, DeliveryRequested
+from domain.routing import fact_of
+from domain.status import Status
+
+if TYPE_CHECKING:
+    from app.batches import RecordBatch
+    from app.outbox import Flight, Headers
+    from app.stream_app import StreamApp
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """One message on its way to the channel.
+
+    ``begun``: an attempt is on record and the channel was not called yet. ``turn`` is done when the conversation's
+    next message may go.
+    """
+
+    __slots__ = (
+        "attempt", "batch", "begun", "flights", "gate", "headers", "key", "request", "round", "step", "turn",
+    )  # fmt: skip
+
+    def __init__(
+        self, batch: RecordBatch, key: bytes | None, request: DeliveryRequested, headers: Headers, flights: set[Flight]
+    ) -> None:
+        self.batch = batch
+        self.key = key
+        self.request = request
+        self.headers = headers
+        self.flights = flights
+        self.step: Step | None = None
+        self.attempt = Attempt(0, Outcome.BEGUN, 0)
+        self.begun = False
+        self.gate: Flight | None = None
+        self.round = 0
+        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Reports:
+    """Puts facts about deliveries on ``status-updates``, and what nobody can decide on ``dead-letters``."""
+
+    def __init__(self, app: StreamApp, channel: str) -> None:
+        self._app = app
+        self._channel = channel
+
+    def report(self, delivery: Delivery, status: Status, at_ms: int, *, provider_id: str | None) -> None:
+        fact = fact_of(delivery.request, self._channel, status, at_ms, delivery.attempt.number, provider_id)
+        self._put(delivery, self._app.names.status_updates, encode(fact))
+        if status is Status.SENT:
+            self._app.metrics.sent(self._channel, "success")
+
+    def report_failure(self, delivery: Delivery) -> None:
+        failed = delivery.attempt
+        fact = fact_of(
+            delivery.request, self._channel, Status.FAILED, failed.at_ms, failed.number, None,
+            failed.failure_code, failed.failure_detail,
+        )  # fmt: skip
+        self._put(delivery, self._app.names.status_updates, encode(fact))
+        self._app.metrics.sent(self._channel, "failure")
+
+    def hold(self, delivery: Delivery) -> None:
+        """Nobody knows whether the channel has it, and asking again may deliver it twice: leave it to a person."""
+        batch, request = delivery.batch, delivery.request
+        detail = f"attempt {delivery.attempt.number} of {request.message_id} was begun and its outcome is not known"
+        log.warning("held back: %s", detail)
+        letter = DeadLetter(
+            batch.tp.topic, batch.partition, batch.start, "unknown-outcome", detail, delivery.key, encode(request),
+            now_ms(), delivery.attempt.number,
+        )  # fmt: skip
+        self._put(delivery, self._app.names.dead_letters, encode(letter))
+
+    def _put(self, delivery: Delivery, topic: str, value: bytes) -> None:
+        flight = self._app.outbox.put(topic, delivery.batch.partition, delivery.key, value, delivery.headers)
+        delivery.flights.add(flight)

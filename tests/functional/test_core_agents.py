@@ -1,0 +1,122 @@
+"""``route`` and ``track_status`` on fakes: what they write for what they read."""
+
+from __future__ import annotations
+
+import base64
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.route import route_batch
+from agents.track_status import fold_batch
+from app.codec import decode, encode
+from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, StatusChanged
+from domain.status import Fact, Status, fold
+from support.fakes import FakeApp, FakeTable, batch_of
+from tables import message_state
+
+POISON = {
+    "not JSON": b"\xff\xfe{",
+    "wrong schema": b'{"type":"Other","version":1}',
+    "unknown version": b'{"type":"MessageAccepted","version":99}',
+    "noise": b"\x00" * 1_000_000,
+    "nothing": None,
+}
+
+
+def accepted(n: int, recipient: str = "whatsapp:+5511999990000") -> bytes:
+    return encode(MessageAccepted(f"m-{n}", "c-1", "u-1", recipient, f"text {n}"))
+
+
+async def test_a_message_goes_to_its_channel_with_its_place_and_headers() -> None:
+    app = FakeApp()
+    route_batch(app, batch_of("messages", accepted(0), accepted(1, "instagram:@maria"), start=40))  # type: ignore[arg-type]
+    request = decode(app.outbox.on("whatsapp-outbound")[0], DeliveryRequested)
+    assert (request.message_id, request.position, request.accepted_at_ms) == ("m-0", 40, 1_700_000_000_000)
+    assert decode(app.outbox.on("instagram-outbound")[0], DeliveryRequested).recipient_id == "instagram:@maria"
+    facts = [decode(value, StatusChanged) for value in app.outbox.on("status-updates")]
+    assert [(fact.message_id, fact.status) for fact in facts] == [("m-0", "ACCEPTED"), ("m-1", "ACCEPTED")]
+    assert {partition for _, partition, _, _ in app.outbox.records} == {2}
+    assert all(headers == (("request_id", b"r-1"),) for headers in app.outbox.headers)
+
+
+@pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
+async def test_poison_is_kept_whole_and_the_stream_goes_on(poison: bytes | None) -> None:
+    app = FakeApp()
+    route_batch(app, batch_of("messages", accepted(0), poison, accepted(2), start=7))  # type: ignore[arg-type]
+    letter = decode_letter(app)
+    assert (letter.topic, letter.partition, letter.offset, letter.value) == ("messages", 2, 8, poison)
+    assert letter.reason == "malformed-record"
+    assert len(app.outbox.on("whatsapp-outbound")) == 2
+
+
+def decode_letter(app: FakeApp) -> DeadLetter:
+    (value,) = app.outbox.on("dead-letters")
+    document = {name: v for name, v in orjson.loads(value).items() if name not in ("type", "version")}
+    for name in ("key", "value"):
+        document[name] = None if document[name] is None else base64.b64decode(document[name])
+    return DeadLetter(**document)
+
+
+async def test_a_message_that_no_channel_takes_fails_with_the_reason_and_is_kept() -> None:
+    app = FakeApp()
+    route_batch(app, batch_of("messages", accepted(0, "pigeon:loft-3")))  # type: ignore[arg-type]
+    fact = decode(app.outbox.on("status-updates")[0], StatusChanged)
+    assert (fact.status, fact.failure_code) == ("FAILED", "invalid-recipient")
+    assert decode_letter(app).reason == "invalid-recipient"
+
+
+def changed(message_id: str, status: str, at_ms: int) -> bytes:
+    return encode(StatusChanged(message_id, "c-1", status, at_ms, 1, 0, "whatsapp", 1))
+
+
+async def test_each_message_of_a_batch_is_written_once_with_all_its_facts() -> None:
+    app = FakeApp()
+    table = FakeTable(app.outbox)
+    batch = batch_of(
+        "status-updates",
+        *(changed("m-1", word, n) for n, word in enumerate(("SENT", "READ"))),
+        changed("m-2", "SENT", 9),
+    )
+    dead, flights, count = fold_batch(app, table, batch)  # type: ignore[arg-type]
+    assert (len(dead), len(flights), count) == (0, 2, 2)
+    row = message_state.load(table.rows[b"m-1"])
+    assert (row.state.status, row.conversation_id, row.channel) == (Status.READ, "c-1", "whatsapp")
+
+
+async def test_a_repeated_batch_is_written_again_with_the_same_values() -> None:
+    app = FakeApp()
+    table = FakeTable(app.outbox)
+    batch = batch_of("status-updates", changed("m-1", "SENT", 3))
+    fold_batch(app, table, batch)  # type: ignore[arg-type]
+    fold_batch(app, table, batch)  # type: ignore[arg-type]
+    first, second = app.outbox.on("table-changelog")
+    assert first == second
+
+
+async def test_a_fact_with_an_unknown_word_is_a_dead_letter() -> None:
+    app = FakeApp()
+    table = FakeTable(app.outbox)
+    dead, _, count = fold_batch(app, table, batch_of("status-updates", changed("m-1", "PLAYED", 3)))  # type: ignore[arg-type]
+    assert (len(dead), count) == (1, 0)
+
+
+facts = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from([str(w) for w in Status]), st.integers(0, 50)), max_size=20
+)
+
+
+@given(facts, st.integers(1, 5))
+async def test_the_table_is_the_fold_however_the_facts_are_cut_into_batches(
+    some: list[tuple[str, str, int]], size: int
+) -> None:
+    app = FakeApp()
+    table = FakeTable(app.outbox)
+    for n in range(0, len(some), size):
+        values = [changed(*fact) for fact in some[n : n + size]]
+        fold_batch(app, table, batch_of("status-updates", *values, start=n))  # type: ignore[arg-type]
+    for message_id in {fact[0] for fact in some}:
+        expected = fold(Fact(word, at, 1) for name, word, at in some if name == message_id)
+        assert message_state.load(table.rows[message_id.encode()]).state == expected

@@ -1,0 +1,245 @@
+"""Delivery on fakes: order, attempts on record, failures, and what happens when the partitions go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agents.deliver import deliver_batch
+from agents.deliveries import Deliveries
+from app.batches import RecordBatch
+from app.codec import decode, encode
+from domain.attempts import Attempt, Outcome
+from domain.errors import DeliveryFailed, Unavailable
+from domain.ports import Receipt, Sent
+from domain.records import DeliveryRequested, StatusChanged
+from domain.status import Status
+from support.fakes import FakeApp, FakeTable, batch_of, until
+from tables import attempts
+
+
+class Channel:
+    """A connector whose answers the test gives. ``calls`` are message ids in the order of the calls."""
+
+    channel = "whatsapp"
+
+    def __init__(self, *, repeatable: bool = False) -> None:
+        self.repeatable = repeatable
+        self.calls: list[str] = []
+        self.answers: dict[str, list[Exception]] = {}
+        self.open = asyncio.Event()
+        self.open.set()
+        self.reading = asyncio.Event()
+        self.reading.set()
+
+    async def send(self, request: DeliveryRequested, attempt: int) -> Sent:
+        self.calls.append(request.message_id)
+        await self.open.wait()
+        if self.answers.get(request.message_id):
+            raise self.answers[request.message_id].pop(0)
+        return Sent(f"p-{request.message_id}-{attempt}", 100)
+
+    async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
+        yield Receipt(Status.DELIVERED, 200)
+        await self.reading.wait()
+        yield Receipt(Status.READ, 300)
+
+
+class World:
+    def __init__(self, *, repeatable: bool = False, in_flight: int = 100) -> None:
+        self.app = FakeApp(in_flight_per_worker=in_flight)
+        self.table = FakeTable(self.app.outbox)
+        self.channel = Channel(repeatable=repeatable)
+        self.deliveries = Deliveries(self.app, self.channel, self.table)  # type: ignore[arg-type]
+
+    async def deliver(self, batch: RecordBatch) -> None:
+        await deliver_batch(self.app, self.deliveries, batch)  # type: ignore[arg-type]
+
+    def facts(self) -> list[tuple[str, str]]:
+        changes = [decode(value, StatusChanged) for value in self.app.outbox.on("status-updates")]
+        return [(change.message_id, change.status) for change in changes]
+
+    def attempt(self, message_id: str) -> Attempt | None:
+        return attempts.load(self.table.rows.get(message_id.encode()))
+
+
+def requests(*ids: str, conversation: str = "c-1", start: int = 0) -> RecordBatch:
+    values = [encode(DeliveryRequested(i, conversation, "u", "whatsapp:+5511999990000", "hi", None, 1, 0)) for i in ids]
+    return batch_of("whatsapp-outbound", *values, start=start)
+
+
+async def test_a_message_is_sent_and_followed_to_read_and_then_its_batch_is_complete() -> None:
+    world = World()
+    batch = requests("m-1")
+    await world.deliver(batch)
+    await until(lambda: world.app.consumer.completed)
+    assert world.facts() == [("m-1", "SENT"), ("m-1", "DELIVERED"), ("m-1", "READ")]
+    assert world.attempt("m-1") == Attempt(1, Outcome.SENT, 100, "p-m-1-1")
+
+
+async def test_the_attempt_is_durable_before_the_channel_is_called() -> None:
+    world = World()
+    world.app.outbox.held = True
+    await world.deliver(requests("m-1"))
+    await asyncio.sleep(0.02)
+    assert world.channel.calls == []
+    assert world.attempt("m-1").outcome == Outcome.BEGUN  # type: ignore[union-attr]
+    world.app.outbox.release()
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"]
+
+
+async def test_a_batch_is_not_complete_before_all_it_wrote_is_durable() -> None:
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.channel.calls)
+    world.app.outbox.held = True
+    world.channel.open.set()
+    await until(lambda: len(world.facts()) == 3)
+    await asyncio.sleep(0.02)
+    assert world.app.consumer.completed == []
+    world.app.outbox.release()
+    await until(lambda: world.app.consumer.completed)
+
+
+async def test_a_conversation_keeps_its_order_while_others_overtake_it() -> None:
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(requests("a-1", "a-2", conversation="a"))
+    await world.deliver(requests("b-1", conversation="b", start=2))
+    await until(lambda: len(world.channel.calls) == 2)
+    assert set(world.channel.calls) == {"a-1", "b-1"}
+    world.channel.open.set()
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    assert world.channel.calls.index("a-2") > world.channel.calls.index("a-1")
+
+
+async def test_a_failure_is_reported_with_its_reason_and_holds_up_nobody() -> None:
+    world = World()
+    world.channel.answers["m-1"] = [DeliveryFailed("blocked", "the person blocked this number")]
+    await world.deliver(requests("m-1", "m-2"))
+    await until(lambda: world.app.consumer.completed)
+    failed = decode(world.app.outbox.on("status-updates")[0], StatusChanged)
+    assert (failed.status, failed.failure_code, failed.attempt) == ("FAILED", "blocked", 1)
+    assert ("m-2", "READ") in world.facts()
+
+
+async def test_an_unavailable_channel_is_tried_again_and_the_attempts_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.deliveries.backoff_seconds", lambda number: 0.0)
+    world = World()
+    world.channel.answers["m-1"] = [Unavailable("busy"), Unavailable("busy")]
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.attempt("m-1") == Attempt(3, Outcome.SENT, 100, "p-m-1-3")
+
+
+async def test_tries_are_bounded_and_then_the_message_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.deliveries.backoff_seconds", lambda number: 0.0)
+    world = World()
+    world.channel.answers["m-1"] = [Unavailable("busy")] * 50
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    assert len(world.channel.calls) == 8
+    assert world.facts() == [("m-1", "FAILED")]
+
+
+async def test_what_was_sent_is_not_sent_again_when_its_event_comes_back() -> None:
+    world = World()
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    await world.deliver(requests("m-1"))
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    assert world.channel.calls == ["m-1"]
+    assert world.facts() == [("m-1", "SENT"), ("m-1", "DELIVERED"), ("m-1", "READ")] * 2
+    first, again = (world.app.outbox.on("status-updates")[n] for n in (0, 3))
+    assert first == again
+
+
+async def test_an_attempt_with_unknown_outcome_is_held_back_and_kept() -> None:
+    world = World(repeatable=False)
+    world.table.rows[b"m-1"] = attempts.dump(Attempt(1, Outcome.BEGUN, 5))
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == []
+    assert b"unknown-outcome" in world.app.outbox.on("dead-letters")[0]
+
+
+async def test_a_channel_that_recognises_repetitions_is_asked_again() -> None:
+    world = World(repeatable=True)
+    world.table.rows[b"m-1"] = attempts.dump(Attempt(1, Outcome.BEGUN, 5))
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.attempt("m-1").number == 2  # type: ignore[union-attr]
+
+
+async def test_draining_waits_for_sends_and_takes_back_what_was_not_begun() -> None:
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(requests("m-1", "m-2"))
+    await until(lambda: world.channel.calls == ["m-1"])
+    draining = asyncio.create_task(world.app.drain())
+    await asyncio.sleep(0.02)
+    assert not draining.done()
+    world.channel.open.set()
+    await draining
+    assert world.channel.calls == ["m-1"]
+    assert world.attempt("m-1").outcome == Outcome.SENT  # type: ignore[union-attr]
+    assert world.attempt("m-2") is None, "m-2 was never handed over: whoever gets the partition may send it"
+    assert world.app.consumer.completed == []
+
+
+async def test_draining_does_not_wait_for_receipts() -> None:
+    world = World()
+    world.channel.reading.clear()
+    await world.deliver(requests("m-1"))
+    await until(lambda: ("m-1", "DELIVERED") in world.facts())
+    await asyncio.wait_for(world.app.drain(), 1)
+    assert world.app.consumer.completed == []
+
+
+async def test_a_bound_on_deliveries_in_hand_makes_the_agent_wait() -> None:
+    world = World(in_flight=2)
+    world.channel.open.clear()
+    delivering = asyncio.create_task(world.deliver(requests("m-1", "m-2", "m-3", conversation="x")))
+    await asyncio.sleep(0.02)
+    assert not delivering.done()
+    world.channel.open.set()
+    await asyncio.wait_for(delivering, 1)
+    await until(lambda: world.app.consumer.completed)
+    assert world.app.died == []
+
+
+async def test_a_malformed_request_is_a_dead_letter_and_the_rest_goes_on() -> None:
+    world = World()
+    good = encode(DeliveryRequested("m-1", "c", "u", "whatsapp:+5511999990000", "hi", None, 1, 0))
+    await world.deliver(batch_of("whatsapp-outbound", b"nonsense", good))
+    await until(lambda: world.app.consumer.completed)
+    assert len(world.app.outbox.on("dead-letters")) == 1
+    assert world.channel.calls == ["m-1"]
+
+
+async def test_the_same_message_twice_in_the_log_is_sent_once() -> None:
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(requests("m-1", "m-1"))
+    await until(lambda: world.channel.calls)
+    world.channel.open.set()
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"]
+    assert world.app.outbox.on("dead-letters") == []
+
+
+async def test_draining_before_a_delivery_took_its_first_step_leaks_nothing() -> None:
+    world = World(in_flight=1)
+    await world.deliver(requests("m-1"))
+    await world.app.drain()
+    assert world.channel.calls == []
+    assert world.attempt("m-1") is None
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"]

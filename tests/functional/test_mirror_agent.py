@@ -1,0 +1,119 @@
+"""The mirror on fakes: what it writes, when it completes, and what it does while Cassandra is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from agents.mirror import Mirroring
+from app.codec import encode
+from domain.ports import MirrorEntry
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import Status
+from storage.memory import MemoryMessages
+from support.fakes import FakeApp, batch_of, until
+
+
+class Store(MemoryMessages):
+    """The fake store, counting writes and refusing one message if asked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[int] = []
+        self.refused = ""
+
+    async def write(self, entries: Sequence[MirrorEntry]) -> None:
+        if any(entry.message_id == self.refused for entry in entries):
+            raise ValueError("InvalidRequest: no such value")
+        await super().write(entries)
+        self.writes.append(len(entries))
+
+
+def message(n: int) -> bytes:
+    return encode(MessageAccepted(f"m-{n}", "c-1", "u", "whatsapp:+5511999990000", f"text {n}"))
+
+
+def fact(n: int, status: str) -> bytes:
+    return encode(StatusChanged(f"m-{n}", "c-1", status, 1_700_000_000_500, 1_700_000_000_000 + n, n, "whatsapp", 1))
+
+
+@pytest.fixture
+def world() -> tuple[FakeApp, Store, Mirroring]:
+    app, store = FakeApp(mirror_linger_seconds=0.02, mirror_batch_messages=10), Store()
+    return app, store, Mirroring(app, store)  # type: ignore[arg-type]
+
+
+World = tuple[FakeApp, Store, Mirroring]
+
+
+async def test_a_message_and_its_facts_are_one_entry_of_one_write(world: World) -> None:
+    app, store, mirroring = world
+    await mirroring.add(batch_of("messages", message(0)))
+    await mirroring.add(batch_of("status-updates", fact(0, "SENT"), fact(0, "READ"), fact(0, "SENT")))
+    await until(lambda: len(app.consumer.completed) == 2)
+    assert store.writes == [1]
+    stored = await store.get("m-0")
+    assert stored is not None
+    assert (stored.message.content, stored.state.status) == ("text 0", Status.READ)
+
+
+async def test_nothing_is_complete_while_cassandra_is_away_and_all_of_it_afterwards(world: World) -> None:
+    app, store, mirroring = world
+    store.available = False
+    await mirroring.add(batch_of("messages", message(0), message(1)))
+    await until(lambda: app.waiting_for == "cassandra")
+    assert app.consumer.completed == []
+    store.available = True
+    await until(lambda: app.consumer.completed)
+    assert app.waiting_for is None
+    assert await store.get("m-1") is not None
+
+
+async def test_a_full_pile_makes_the_agent_wait(world: World) -> None:
+    _, store, mirroring = world
+    store.available = False
+    await mirroring.add(batch_of("messages", *(message(n) for n in range(10))))
+    await until(lambda: mirroring._room.is_set())  # the first pile is being written
+    await mirroring.add(batch_of("messages", *(message(n) for n in range(10, 20)), start=10))
+    waiting = asyncio.create_task(mirroring.add(batch_of("messages", message(20), start=20)))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    store.available = True
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_what_cassandra_refuses_is_a_dead_letter_and_the_rest_is_written(world: World) -> None:
+    app, store, mirroring = world
+    store.refused = "m-1"
+    await mirroring.add(batch_of("messages", message(0), message(1), message(2)))
+    await until(lambda: app.consumer.completed)
+    assert await store.get("m-0") is not None
+    assert await store.get("m-2") is not None
+    assert len(app.outbox.on("dead-letters")) == 1
+    assert app.died == []
+
+
+async def test_poison_is_passed_over(world: World) -> None:
+    app, store, mirroring = world
+    await mirroring.add(batch_of("messages", b"noise", message(0)))
+    await until(lambda: app.consumer.completed)
+    assert await store.get("m-0") is not None
+
+
+async def test_draining_writes_what_is_in_hand_at_once() -> None:
+    app, store = FakeApp(mirror_linger_seconds=60.0), Store()
+    mirroring = Mirroring(app, store)  # type: ignore[arg-type]
+    await mirroring.add(batch_of("messages", message(0)))
+    await asyncio.wait_for(app.drain(), 2)
+    assert len(app.consumer.completed) == 1
+
+
+async def test_draining_does_not_wait_for_an_absent_cassandra(world: World) -> None:
+    app, store, mirroring = world
+    store.available = False
+    await mirroring.add(batch_of("messages", message(0)))
+    await until(lambda: app.waiting_for == "cassandra")
+    await asyncio.wait_for(app.drain(), 1)
+    assert app.consumer.completed == []

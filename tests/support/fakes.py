@@ -1,0 +1,127 @@
+"""Stand-ins for what an agent is given, without Kafka: an outbox, a table, a consumer, an app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from app.batches import RecordBatch
+from app.outbox import Flight, Headers, Written
+from app.settings import Settings
+from app.topics import Topics
+
+
+class FakeOutbox:
+    """Keeps what was put. Flights arrive at once, or when ``release`` is called if ``held``."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, int, bytes | None, bytes | None]] = []
+        self.headers: list[Headers] = []
+        self.held = False
+        self._waiting: list[Flight] = []
+
+    def put(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> Flight:
+        flight = Flight(asyncio.get_running_loop())
+        flight.records.append((key, value, headers))
+        self.records.append((topic, partition, key, value))
+        self.headers.append(headers)
+        if self.held:
+            self._waiting.append(flight)
+        else:
+            flight.future.set_result(Written(len(self.records) - 1, -1))
+        return flight
+
+    def release(self) -> None:
+        self.held = False
+        for flight in self._waiting:
+            flight.future.set_result(Written(0, -1))
+        self._waiting.clear()
+
+    def on(self, topic: str) -> list[bytes]:
+        """The values that were put on ``topic``, in order."""
+        return [value for name, _, _, value in self.records if name == topic and value is not None]
+
+
+class FakeTable:
+    """A durable table over a dict."""
+
+    def __init__(self, outbox: FakeOutbox, name: str = "table-changelog") -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.outbox = outbox
+        self.changelog = name
+
+    def get_bytes(self, partition: int, key: bytes) -> bytes | None:
+        return self.rows.get(key)
+
+    def put(self, partition: int, key: bytes, value: bytes | None) -> Flight:
+        if value is None:
+            self.rows.pop(key, None)
+        else:
+            self.rows[key] = value
+        return self.outbox.put(self.changelog, partition, key, value)
+
+
+class FakeConsumer:
+    """Remembers which batches were completed."""
+
+    def __init__(self) -> None:
+        self.completed: list[RecordBatch] = []
+        self.epoch = 1
+
+    def is_current(self, batch: RecordBatch) -> bool:
+        return batch.epoch == self.epoch
+
+    def complete(self, batch: RecordBatch) -> None:
+        self.completed.append(batch)
+
+
+class _NoMetrics:
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **kwargs: None
+
+
+class FakeApp:
+    """What agents use of ``StreamApp``. ``died`` holds what would have ended the worker."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.names = Topics()
+        self.outbox = FakeOutbox()
+        self.consumer = FakeConsumer()
+        self.metrics = _NoMetrics()
+        self.waiting_for: str | None = None
+        self.died: list[tuple[str, BaseException]] = []
+        self.drains: list[Callable[[], Awaitable[None]]] = []
+
+    def on_drain(self, drain: Callable[[], Awaitable[None]]) -> None:
+        self.drains.append(drain)
+
+    async def drain(self) -> None:
+        for drain in self.drains:
+            await drain()
+
+    def die(self, what: str, error: BaseException) -> None:
+        self.died.append((what, error))
+
+
+def batch_of(topic: str, *values: bytes | None, start: int = 0, key: bytes = b"c-1", partition: int = 2) -> RecordBatch:
+    """A batch of records with the given values, at consecutive offsets."""
+    records = [
+        SimpleNamespace(
+            topic=topic, partition=partition, offset=start + n, key=key, value=value, timestamp=1_700_000_000_000 + n,
+            headers=(("request_id", b"r-1"),),
+        )
+        for n, value in enumerate(values)
+    ]  # fmt: skip
+    return RecordBatch(TP(topic, partition), records, start, start + len(values), 1)
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Wait for ``condition`` with a bound."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  conditions of many kinds
+            await asyncio.sleep(0.005)

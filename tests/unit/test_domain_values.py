@@ -1,0 +1,120 @@
+"""Recipients, content, ids, routing, attempts: what may be, and what follows."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import routing
+from domain.attempts import Attempt, Outcome, Step, backoff_seconds, next_step
+from domain.content import check_content
+from domain.errors import InvalidContent, InvalidRecipient
+from domain.ids import uuid7
+from domain.ports import Place
+from domain.recipients import CHANNELS, parse_recipient
+from domain.records import MAX_CONTENT_BYTES, MessageAccepted
+
+
+@pytest.mark.parametrize(
+    ("text", "normalised"),
+    [
+        ("whatsapp:+5511999990000", "whatsapp:+5511999990000"),
+        ("WhatsApp: +55 (11) 99999-0000", "whatsapp:+5511999990000"),
+        ("instagram:@Maria.Silva", "instagram:@maria.silva"),
+        ("telegram:@Bot_User", "telegram:@bot_user"),
+        ("telegram:12345", "telegram:12345"),
+        ("telegram:-100123", "telegram:-100123"),
+    ],
+)
+def test_a_possible_address_is_normalised(text: str, normalised: str) -> None:
+    assert str(parse_recipient(text)) == normalised
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "+5511999990000", "sms:+5511999990000", "whatsapp:", "whatsapp:5511999990000", "whatsapp:+0511999990000",
+        "whatsapp:+55119999900001234", "whatsapp:+1234567", "whatsapp:+55११999990000", "instagram:maria",
+        "instagram:@", "instagram:@a..b", "instagram:@.a", "instagram:@a.", "instagram:@" + "a" * 31,
+        "telegram:@abc", "telegram:@1abc", "telegram:0", "telegram:abc", "whatsapp:+5511999990000\n\x00",
+        "whatsapp:" + "+" + "5" * 500,
+    ],
+)  # fmt: skip
+def test_an_impossible_address_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InvalidRecipient) as caught:
+        parse_recipient(text)
+    assert caught.value.field == "recipient_id"
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_parser_and_what_passes_is_stable(text: str) -> None:
+    try:
+        parsed = parse_recipient(text)
+    except InvalidRecipient:
+        return
+    assert parsed.channel in CHANNELS
+    assert parse_recipient(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize("text", ["", "a\x00b", "\ud800", "é" * (MAX_CONTENT_BYTES // 2) + "x"])
+def test_content_that_cannot_be_delivered_is_refused(text: str) -> None:
+    with pytest.raises(InvalidContent):
+        check_content(text, has_file=False)
+
+
+@pytest.mark.parametrize("text", ["hi", "\"'\\\n\t", "😀" * (MAX_CONTENT_BYTES // 4), "x" * MAX_CONTENT_BYTES])
+def test_content_at_the_limit_passes_unchanged(text: str) -> None:
+    assert check_content(text, has_file=False) is text
+
+
+def test_a_file_may_go_without_words() -> None:
+    assert check_content("", has_file=True) == ""
+
+
+@given(st.integers(0, 2**48 - 1), st.binary(min_size=10, max_size=16))
+def test_an_id_is_a_uuid_of_version_7_that_carries_its_time(unix_ms: int, noise: bytes) -> None:
+    made = uuid.UUID(uuid7(unix_ms, noise))
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert made.int >> 80 == unix_ms
+
+
+@given(st.integers(0, 2**48 - 2), st.binary(min_size=10, max_size=10), st.binary(min_size=10, max_size=10))
+def test_ids_sort_by_the_time_they_were_made(unix_ms: int, one: bytes, other: bytes) -> None:
+    assert uuid7(unix_ms, one) < uuid7(unix_ms + 1, other)
+
+
+MESSAGE = MessageAccepted("m-1", "c-1", "u-1", "whatsapp:+55 11 99999-0000", "hi")
+
+
+def test_a_routed_message_carries_its_place_and_its_normalised_address() -> None:
+    routed = routing.decide(MESSAGE, Place(1_700_000_000_000, 42))
+    assert routed.channel == "whatsapp"
+    assert routed.request.recipient_id == "whatsapp:+5511999990000"
+    assert (routed.request.accepted_at_ms, routed.request.position) == (1_700_000_000_000, 42)
+    assert (routed.fact.status, routed.fact.at_ms) == ("ACCEPTED", 1_700_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("known", "repeatable", "step"),
+    [
+        (None, False, Step.SEND),
+        (None, True, Step.SEND),
+        (Attempt(1, Outcome.BEGUN, 1), True, Step.SEND),
+        (Attempt(1, Outcome.BEGUN, 1), False, Step.HOLD),
+        (Attempt(1, Outcome.SENT, 1, "p"), False, Step.FOLLOW),
+        (Attempt(1, Outcome.SENT, 1, "p"), True, Step.FOLLOW),
+        (Attempt(1, Outcome.FAILED, 1), False, Step.REPORT_FAILURE),
+    ],
+)
+def test_nothing_is_sent_twice_without_evidence(known: Attempt | None, repeatable: bool, step: Step) -> None:
+    assert next_step(known, repeatable=repeatable) is step
+
+
+def test_the_backoff_grows_and_is_bounded() -> None:
+    waits = [backoff_seconds(number) for number in range(1, 20)]
+    assert waits == sorted(waits)
+    assert waits[0] == 0.5
+    assert waits[-1] == 30.0

@@ -1,0 +1,72 @@
+"""Settings from the environment, and the topics made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aiokafka.partitioner import DefaultPartitioner
+
+from app.outbox import partition_for
+from app.roles import ROLES, modules_of
+from app.settings import InvalidSetting, Settings, read_env_file
+from app.topics import all_topics, group_of
+
+
+def test_settings_survive_the_environment() -> None:
+    settings = Settings(role="mirror", cassandra=("10.0.0.1", "10.0.0.2"), simulated_read_seconds=(0.0, 0.5))
+    assert Settings.from_environ(settings.to_environ()) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("PARTITIONS", "six"), ("SIMULATED_READ_SECONDS", "1"), ("SIMULATED_READ_SECONDS", "a,b"), ("CASSANDRA", " , ")],
+)
+def test_a_wrong_value_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"CHAT4ALL_{name}"):
+        Settings.from_environ({f"CHAT4ALL_{name}": text})
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(Settings(jwt_secret="hush-hush", cassandra_password="hush-hush"))
+    assert "hush-hush" not in shown
+
+
+def test_an_env_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("# a comment\nCHAT4ALL_PORT=81\nCHAT4ALL_HOST='::1'\n\nnonsense\n")
+    assert read_env_file(path) == {"CHAT4ALL_PORT": "81", "CHAT4ALL_HOST": "::1"}
+    assert read_env_file(tmp_path / "none") == {}
+
+
+def test_every_topic_has_the_same_number_of_partitions_and_stands_in_one_list() -> None:
+    specs = all_topics(Settings(partitions=7, topic_prefix="x-"))
+    assert {spec.partitions for spec in specs} == {7}
+    assert [spec.name for spec in specs] == [
+        "x-messages", "x-whatsapp-outbound", "x-instagram-outbound", "x-telegram-outbound", "x-status-updates",
+        "x-dead-letters", "x-chat4all-core-message_state-changelog", "x-chat4all-whatsapp-attempts-changelog",
+        "x-chat4all-instagram-attempts-changelog", "x-chat4all-telegram-attempts-changelog",
+    ]  # fmt: skip
+
+
+def test_tables_are_compacted_and_facts_outlive_messages() -> None:
+    specs = {spec.name: spec.config for spec in all_topics(Settings())}
+    assert specs["chat4all-core-message_state-changelog"]["cleanup.policy"] == "compact"
+    assert int(specs["status-updates"]["retention.ms"]) > int(specs["messages"]["retention.ms"])
+    assert specs["messages"]["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_a_group_keeps_its_name() -> None:
+    assert [group_of(role) for role in ROLES] == [
+        "chat4all-core", "chat4all-mirror", "chat4all-whatsapp", "chat4all-instagram", "chat4all-telegram",
+    ]  # fmt: skip
+
+
+def test_an_unknown_role_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="unknown role 'router'"):
+        modules_of("router")
+
+
+@pytest.mark.parametrize("key", [b"conv-1", b"", b"c", "conversação".encode()])
+def test_partitions_are_those_of_every_kafka_client(key: bytes) -> None:
+    assert partition_for(key, 6) == DefaultPartitioner()(key, list(range(6)), list(range(6)))

@@ -1,0 +1,35 @@
+"""Each role has the agents, tables and topics that it should: an import that fails must not leave one out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.roles import ROLES
+from app.settings import Settings
+from app.stream_app import StreamApp
+from domain.recipients import CHANNELS
+
+EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "core": ({"route", "track_status"}, {"message_state"}, {"messages", "status-updates"}),
+    "mirror": ({"mirror"}, set(), {"messages", "status-updates"}),
+    **{name: ({f"deliver_{name}"}, {"attempts"}, {f"{name}-outbound"}) for name in CHANNELS},
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_has_its_agents_tables_and_topics(role: str, tmp_path: Path) -> None:
+    app = StreamApp(Settings(role=role, data_dir=str(tmp_path), store="memory"))
+    agents, tables, topics = EXPECTED[role]
+    assert set(app.agents) == agents
+    assert set(app.tables) == tables
+    assert {topic for agent in app.agents.values() for topic in agent.channel.topics} == topics
+    assert app.conf.id == f"chat4all-{role}"
+
+
+def test_importing_settings_and_topics_does_not_import_faust() -> None:
+    code = "import sys, app.settings, app.topics, app.codec, app.roles; sys.exit('faust' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
