@@ -53,15 +53,14 @@ def read_settings() -> Settings:
         return Settings.from_environ()
 
 
-def start_logging(settings: Settings, role: str, level: str = "") -> None:
+def start_logging(settings: Settings, role: str) -> None:
     """Log to stderr as every process of the system does."""
     import logging.config
     from dataclasses import replace
 
     from app.logs import logging_config
 
-    level = level or settings.log_level
-    logging.config.dictConfig(logging_config(replace(settings, role=role, log_level=level)))
+    logging.config.dictConfig(logging_config(replace(settings, role=role)))
 
 
 def _counts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
@@ -122,13 +121,14 @@ def config(as_json: bool) -> None:
 def migrate(wait: float) -> None:
     """Create or update the topics in Kafka and the tables in Cassandra. Safe to run again."""
     import asyncio
+    import logging
 
     from app.topic_admin import TopicMismatch
     from cli.migration import migrate_schema, migrate_topics, schema_sentence, topics_sentence
     from storage.cassandra.schema import SchemaChanged
 
     settings = read_settings()
-    start_logging(settings, "migrate", "CRITICAL")  # what is wrong is told below, once
+    logging.disable()  # what is wrong is told below, once
     with sentences():
         try:
             click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
