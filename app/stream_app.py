@@ -124,6 +124,10 @@ class StreamApp(faust.App):  # type: ignore[misc]
         core = super().on_init_dependencies()
         return [_OutboxService(self), *self.resources, *core, *self.companions, Watchdog(self)]
 
+    def _create_directories(self) -> None:
+        self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
+        super()._create_directories()
+
     # What agents and tables are made with --------------------------------------------------------------------------
 
     def batches_of(self, *topics: str) -> Any:
