@@ -1,0 +1,38 @@
+"""The work of a round's agent: which bits has each key shown?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.durable_table import DurableTable
+    from app.outbox import Flight
+
+
+def write_effects(app: Any, table: DurableTable | None, partition: int, records: Iterable[Any]) -> list[Flight]:
+    """Fold ``records`` and write each key once: to the table with all that is known of it, or to the output topic."""
+    bits: dict[bytes, int] = {}
+    for record in records:
+        bits[record.key] = bits.get(record.key, 0) | int(record.value)
+    if table is None:
+        put, topic = app.outbox.put, app.round_topics.output
+        return [put(topic, partition, key, b"%d" % seen) for key, seen in bits.items()]
+    return [
+        table.put(partition, key, b"%d" % (seen | int(table.get_bytes(partition, key) or 0)))
+        for key, seen in bits.items()
+    ]
+
+
+def write_rows(app: Any, path: Path) -> None:
+    """Write the rows of the partitions that this worker owns, for the runner to compare."""
+    rows = {}
+    for table in app.tables.values():
+        for partition in table.active_partitions():
+            for key, value in table.rows_after(partition, b"", 1_000_000):
+                rows[key.decode()] = int(value)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(rows))
+    part.rename(path)

@@ -1,0 +1,157 @@
+"""Runs one round from its plan to its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiokafka.admin import NewTopic
+
+from app.outbox import Outbox
+from loadtests.rounds.journal import examine
+from loadtests.rounds.load import Load
+from loadtests.rounds.plan import Plan, RoundTopics
+from loadtests.rounds.verdict import Broker, wrong_keys
+from loadtests.rounds.workers import Worker, end_all
+
+CATCH_UP_SECONDS = 30.0
+ROUND_SECONDS = 110.0
+FREEZE_SECONDS = 8.0  # longer than a session
+
+_numbers = itertools.count(time.time_ns() // 1_000_000)
+
+
+@dataclass
+class Result:
+    """What one round came to. ``lost``: keys whose fold on the broker is wrong although everything is committed."""
+
+    plan: Plan
+    seconds: float = 0.0
+    lost: list[str] = field(default_factory=list)
+    local: list[str] = field(default_factory=list)  # keys that are wrong in the tables of the living workers
+    stuck: dict[int, int] = field(default_factory=dict)  # partition → lag that remained
+    early: list[str] = field(default_factory=list)
+    repeated: int = 0
+    deaths: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return not (self.lost or self.local or self.stuck or self.early)
+
+    def __str__(self) -> str:
+        bad = [] if self.good else ["BAD"]
+        if self.local:
+            bad.append(f"local tables wrong {len(self.local)}")
+        if self.early:
+            bad.append(f"early commits {len(self.early)}")
+        if self.deaths:
+            bad.append("died: " + ", ".join(self.deaths))
+        figures = f"{self.seconds:5.1f} s  lost {len(self.lost)}  stuck {sum(self.stuck.values())}"
+        return f"seed {self.plan.seed:<4} {self.plan!s:<72} {figures}  repeated {self.repeated}  {'; '.join(bad)}"
+
+
+class Round:
+    """One round. ``folder`` keeps journals and logs."""
+
+    def __init__(self, plan: Plan, kafka: str, folder: Path) -> None:
+        self.plan, self._kafka, self._folder = plan, kafka, folder
+        self._prefix = f"r{plan.seed}-{next(_numbers)}-"
+        self._workers: list[Worker] = []
+
+    async def run(self) -> Result:
+        """Run it, for at most ``ROUND_SECONDS``."""
+        result = Result(self.plan)
+        began = time.monotonic()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "plan.json").write_text(self.plan.to_json())
+        topics = RoundTopics(self._prefix)
+        outbox = Outbox(self._kafka, client_id="rounds")
+        await outbox.start()
+        try:
+            async with asyncio.timeout(ROUND_SECONDS), Broker(self._kafka) as broker:
+                await broker.admin.create_topics(
+                    [NewTopic(s.name, s.partitions, 1, topic_configs=s.config) for s in topics.specs()]
+                )
+                load = Load(self.plan, topics, outbox, self._kafka)
+                await self._play(load)
+                result.stuck = await broker.caught_up(topics, CATCH_UP_SECONDS)
+                await self._judge(result, load, topics, broker)
+                await end_all(self._workers)
+                await broker.admin.delete_topics([spec.name for spec in topics.specs()])
+        finally:
+            await end_all(self._workers)
+            await outbox.stop()
+        result.seconds = time.monotonic() - began
+        return result
+
+    async def _judge(self, result: Result, load: Load, topics: RoundTopics, broker: Broker) -> None:
+        table = self.plan.table
+        if not result.stuck:
+            effects = await broker.fold(topics.changelog if table else topics.output, table)
+            result.lost = wrong_keys(load.expected, effects)
+            if table:
+                rows: dict[bytes, int] = {}
+                for worker in self._workers:
+                    rows |= await worker.rows()
+                result.local = wrong_keys(load.expected, rows)
+        journals = [worker.journal for worker in self._workers if worker.journal.exists()]
+        findings = examine(journals, load.first)
+        result.early, result.repeated = findings.early, findings.repeated
+        result.deaths = [death for worker in self._workers for death in worker.deaths]
+
+    # The play ------------------------------------------------------------------------------------------------------
+
+    def _worker(self, name: str) -> Worker:
+        worker = Worker(self._folder, name, self._kafka, self._prefix)
+        self._workers.append(worker)
+        worker.start()
+        return worker
+
+    async def _play(self, load: Load) -> None:
+        plan = self.plan
+        await load.write_history()
+        await load.write_early()
+        first = self._worker("a")
+        late = asyncio.create_task(self._late(load, first))
+        await asyncio.sleep(plan.join_after_seconds)
+        second = self._worker("b")
+        await second.joined()
+        await asyncio.sleep(plan.act_after_seconds)
+        await self._act(first, second)
+        await late
+
+    async def _late(self, load: Load, first: Worker) -> None:
+        await first.joined()
+        await asyncio.sleep(self.plan.late_after_seconds)
+        await load.write_late()
+
+    async def _act(self, first: Worker, second: Worker) -> None:
+        match self.plan.scenario:
+            case "end-a":
+                first.end(signal.SIGTERM)
+            case "end-b":
+                second.end(signal.SIGTERM)
+            case "kill-a":
+                first.end(signal.SIGKILL)
+            case "kill-b":
+                second.end(signal.SIGKILL)
+            case "churn":
+                second.end(signal.SIGTERM)
+                third, fourth = self._worker("c"), self._worker("d")
+                await third.joined()
+                await fourth.joined()
+                first.end(signal.SIGTERM)
+            case "bounce-a":  # a deployment: it ends, and its successor starts at once in the same folder
+                first.end(signal.SIGTERM)
+                await first.gone()
+                first.start()
+            case "freeze-a":  # its session expires without its knowledge
+                first.send(signal.SIGSTOP)
+                await asyncio.sleep(FREEZE_SECONDS)
+                first.send(signal.SIGCONT)
+            case _:
+                pass
