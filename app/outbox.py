@@ -28,6 +28,7 @@ MAX_FLIGHT_BYTES = 256 * 1024
 MAX_RECORD_BYTES = 4 * 1024 * 1024  # a dead letter holds a refused record of up to 1 MiB in base64
 MAX_PENDING_BYTES = 128 * 1024 * 1024
 _RECORD_OVERHEAD_BYTES = 40
+_STOP_SECONDS = 2.0
 
 
 class Written(NamedTuple):
@@ -46,12 +47,13 @@ def partition_for(key: bytes, partitions: int) -> int:
 class Flight:
     """Some records of one lane that travel as one batch. ``future`` resolves when the broker has acknowledged all."""
 
-    __slots__ = ("future", "records", "size_bytes")
+    __slots__ = ("future", "records", "size_bytes", "withdrawn")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.future: asyncio.Future[Written] = loop.create_future()
         self.records: list[tuple[bytes | None, bytes | None, Headers] | None] = []
         self.size_bytes = 0
+        self.withdrawn = False
 
 
 class _Lane:
@@ -79,11 +81,22 @@ class Outbox:
         self._closing = False
         self.pending_bytes = 0
         self.records_total = 0
+        self.failed = asyncio.Event()  # a batch was refused for good: the producer may be of no use any more
 
     async def start(self) -> None:
         """Connect. Raises ``LogUnavailable`` if no broker answers."""
         self._loop = asyncio.get_running_loop()
-        producer = AIOKafkaProducer(
+        producer = self._new_producer()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await producer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await producer.stop()
+            raise LogUnavailable(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+        self._producer = producer
+
+    def _new_producer(self) -> Any:
+        return AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             client_id=self._client_id,
             acks="all",
@@ -93,13 +106,17 @@ class Outbox:
             request_timeout_ms=int(self._timeout_seconds * 1000),
             metadata_max_age_ms=60_000,
         )
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await producer.start()
-        except (KafkaError, OSError, TimeoutError) as error:
-            await producer.stop()
-            raise LogUnavailable(f"Kafka at {self._bootstrap} does not answer: {error}") from error
-        self._producer = producer
+
+    async def reopen(self) -> None:
+        """Go on with a new producer: one whose sequence the broker refused fails for ever.
+
+        Raises ``LogUnavailable`` if no broker answers; meanwhile ``put`` and ``send`` raise it too.
+        """
+        old, self._producer = self._producer, None
+        if old is not None:
+            await self._stop_producer(old)
+        self.failed.clear()
+        await self.start()
 
     async def settle(self) -> None:
         """Return when nothing is pending any more."""
@@ -114,11 +131,14 @@ class Outbox:
         for task in self._tasks:
             task.cancel()
         if self._producer is not None:
-            try:
-                async with asyncio.timeout(2):
-                    await self._producer.stop()
-            except (TimeoutError, KafkaError):
-                log.warning("the producer did not stop in time")
+            await self._stop_producer(self._producer)
+
+    async def _stop_producer(self, producer: Any) -> None:
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await producer.stop()
+        except (TimeoutError, KafkaError) as error:
+            log.warning("the producer did not stop well: %r", error)
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions ``topic`` has. Raises ``LogUnavailable`` within the time-out."""
@@ -174,9 +194,12 @@ class Outbox:
             lane = self._lanes[topic, partition]
             if flight in lane.waiting:
                 flight.records[index] = None
+                flight.withdrawn = True
             raise LogUnavailable("Kafka did not acknowledge in time") from None
-        except KafkaError as error:
-            raise LogUnavailable(f"Kafka refused the record: {error}") from error
+        except Exception as error:
+            raise LogUnavailable(f"Kafka did not take the record: {error}") from error
+        if flight.withdrawn:  # those before this one that did not go along have no offset
+            index -= sum(record is None for record in flight.records[:index])
         return Written(first.offset + index, first.timestamp_ms)
 
     async def _run(self, lane: _Lane, topic: str, partition: int) -> None:
@@ -190,6 +213,7 @@ class Outbox:
                     log.error(
                         "a batch of %d records for %s[%d] failed: %r", len(flight.records), topic, partition, error
                     )
+                    self.failed.set()
                     if not flight.future.done():
                         flight.future.set_exception(error)
                         flight.future.exception()  # a caller that timed out no longer looks

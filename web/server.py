@@ -1,6 +1,6 @@
 """The API's process: the application, what it is wired to, and how it stops.
 
-    chat4all api        or        python -m web.server
+chat4all api        or        python -m web.server
 """
 
 from __future__ import annotations
@@ -116,16 +116,18 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
 
 
 async def _keep_open(outbox: Outbox) -> None:
-    """Connect the outbox, however long Kafka takes to come; afterwards the producer reconnects by itself."""
+    """Connect the outbox, however long Kafka takes to come, and again should its producer break."""
+    connect = outbox.start
     while True:
         try:
-            await outbox.start()
-            break
+            await connect()
         except LogUnavailable as error:
             log.warning("cannot accept messages yet: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)
-    log.info("connected to Kafka")
-    await asyncio.Event().wait()
+            continue
+        log.info("connected to Kafka")
+        await outbox.failed.wait()
+        connect = outbox.reopen
 
 
 def _stop_on_signals() -> asyncio.Event:

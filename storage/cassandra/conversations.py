@@ -28,10 +28,16 @@ class CassandraConversationStore:
         if not is_possible_key(conversation_id):
             return None
         async with self._session.deadline():
-            key = (conversation_id, user_id)
-            if is_possible_key(user_id) and await self._session.run(_PARTICIPANT, key, Kind.READ):
+            if await self._takes_part(conversation_id, user_id):
                 return True
-            return False if await self._session.run(_EXISTS, (conversation_id,), Kind.READ) else None
+            if not await self._session.run(_EXISTS, (conversation_id,), Kind.READ):
+                return None
+            # it may have been created between the two reads, with its participants
+            return await self._takes_part(conversation_id, user_id)
+
+    async def _takes_part(self, conversation_id: str, user_id: str) -> bool:
+        key = (conversation_id, user_id)
+        return is_possible_key(user_id) and bool(await self._session.run(_PARTICIPANT, key, Kind.READ))
 
     async def create(self, conversation_id: str, participants: Sequence[str], created_at_ms: int) -> bool:
         """Create the conversation with all its participants or, if it was there already, nothing.

@@ -1,0 +1,161 @@
+"""The outbox on a producer that the test controls: order, grouping, withdrawal, failure."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from app.outbox import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, Outbox
+from domain.errors import LogUnavailable
+from support.fakes import until
+
+
+class Metadata(NamedTuple):
+    offset: int
+    timestamp: int
+
+
+class Batch:
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+
+    def append(self, *, key: bytes, value: bytes, timestamp: None, headers: list[Any]) -> object:
+        assert isinstance(headers, list), "aiokafka's builder takes nothing else"
+        self.values.append(value)
+        return object()
+
+    def record_count(self) -> int:
+        return len(self.values)
+
+    def close(self) -> None: ...
+
+
+class Producer:
+    """Acknowledges batches when ``open`` is set, at increasing offsets for each partition."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, int, list[bytes]]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.error: Exception | None = None
+        self._ends: dict[tuple[str, int], int] = {}
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[Metadata]:
+        return asyncio.ensure_future(self._acknowledge(batch, topic, partition))
+
+    async def _acknowledge(self, batch: Batch, topic: str, partition: int) -> Metadata:
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        self.sent.append((topic, partition, batch.values))
+        base = self._ends.get((topic, partition), 0)
+        self._ends[topic, partition] = base + len(batch.values)
+        return Metadata(base, 7)
+
+
+class TestOutbox(Outbox):
+    __test__ = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("nowhere:1", client_id="test", **options)
+        self.producer = Producer()
+
+    def _new_producer(self) -> Any:
+        return self.producer
+
+
+async def opened(**options: Any) -> TestOutbox:
+    outbox = TestOutbox(**options)
+    await outbox.start()
+    return outbox
+
+
+async def test_what_comes_while_a_batch_is_on_its_way_leaves_as_one_batch() -> None:
+    outbox = await opened()
+    outbox.producer.open.clear()
+    first = outbox.put("t", 0, b"k", b"0")
+    await asyncio.sleep(0)
+    later = [outbox.put("t", 0, b"k", str(n).encode()) for n in range(1, 50)]
+    assert len(set(later) - {first}) == 1
+    outbox.producer.open.set()
+    await later[-1].future
+    assert [value for _, _, values in outbox.producer.sent for value in values] == [str(n).encode() for n in range(50)]
+    assert len(outbox.producer.sent) == 2
+
+
+async def test_partitions_do_not_wait_for_each_other() -> None:
+    outbox = await opened()
+    flights = [outbox.put("t", partition, b"k", b"v") for partition in range(3)]
+    assert len(set(flights)) == 3
+    for flight in flights:
+        assert (await flight.future).offset == 0
+
+
+async def test_a_sender_learns_the_offset_of_its_own_record() -> None:
+    outbox = await opened()
+    written = await asyncio.gather(*(outbox.send("t", 0, b"k", str(n).encode()) for n in range(20)))
+    assert [w.offset for w in written] == list(range(20))
+    assert {w.timestamp_ms for w in written} == {7}
+
+
+async def test_what_did_not_leave_in_time_is_withdrawn_and_offsets_stay_right() -> None:
+    outbox = await opened(timeout_seconds=0.05)
+    outbox.producer.open.clear()
+    on_its_way = asyncio.create_task(outbox.send("t", 0, b"k", b"on its way"))
+    await asyncio.sleep(0.01)
+    withdrawn = asyncio.create_task(outbox.send("t", 0, b"k", b"withdrawn"))
+    await asyncio.sleep(0.03)
+    kept = asyncio.create_task(outbox.send("t", 0, b"k", b"kept"))
+    for lost in (on_its_way, withdrawn):
+        with pytest.raises(LogUnavailable):
+            await lost
+    outbox.producer.open.set()
+    assert (await kept).offset == 1
+    assert [value for _, _, values in outbox.producer.sent for value in values] == [b"on its way", b"kept"]
+
+
+async def test_a_refused_batch_fails_all_that_wait_for_it_and_says_so() -> None:
+    outbox = await opened()
+    outbox.producer.error = KafkaError("refused")
+    with pytest.raises(LogUnavailable, match="refused"):
+        await outbox.send("t", 0, b"k", b"v")
+    assert outbox.failed.is_set()
+    outbox.producer.error = None
+    await outbox.reopen()
+    assert (await outbox.send("t", 0, b"k", b"v")).offset == 0
+    assert not outbox.failed.is_set()
+
+
+async def test_large_records_do_not_share_a_batch() -> None:
+    outbox = await opened()
+    large = b"x" * (MAX_FLIGHT_BYTES - 100)
+    assert outbox.put("t", 0, b"k", large) is not outbox.put("t", 0, b"k", large)
+
+
+async def test_memory_is_bounded() -> None:
+    outbox = await opened()
+    outbox.producer.open.clear()
+    chunk = b"x" * 4_000_000
+    for _ in range(MAX_PENDING_BYTES // (len(chunk) + 100)):
+        outbox.put("t", 0, b"k", chunk)
+    with pytest.raises(LogUnavailable, match="too much"):
+        outbox.put("t", 0, b"k", chunk)
+    outbox.producer.open.set()
+    await until(lambda: outbox.pending_bytes == 0)
+
+
+async def test_a_closed_outbox_takes_nothing() -> None:
+    outbox = await opened()
+    await outbox.stop()
+    with pytest.raises(LogUnavailable):
+        outbox.put("t", 0, b"k", b"v")
