@@ -1,0 +1,166 @@
+"""Sends requests at a rate or flat out, and notes when each was due and when it was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from time import perf_counter
+
+from loadtests.http_client import NO_ANSWER, Answer, Connection
+
+_REOPEN_SECONDS = 0.1
+
+
+class Shots:
+    """Requests and what came of them, by position. Times are seconds of ``time.perf_counter``.
+
+    ``due``: when the request was to be sent. Latency counts from there, so a wait for a free connection, or for a
+    load generator that is late, is part of it (no coordinated omission).
+    """
+
+    def __init__(self, requests: Sequence[bytes]) -> None:
+        self.requests = requests
+        self.due = [0.0] * len(requests)
+        self.answered = [0.0] * len(requests)
+        self.answers: list[Answer] = [NO_ANSWER] * len(requests)
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    def latencies_ms(self) -> list[float]:
+        """Return the latencies, sorted."""
+        return sorted((end - due) * 1000 for due, end in zip(self.due, self.answered, strict=True))
+
+    def count(self, status: int) -> int:
+        """Return how many answers had ``status``."""
+        return sum(answer.status == status for answer in self.answers)
+
+    @property
+    def seconds(self) -> float:
+        """From the first that was due to the last answer."""
+        return max(self.answered, default=0.0) - min(self.due, default=0.0)
+
+
+def percentile(sorted_values: Sequence[float], share: float) -> float:
+    """Return the value that ``share`` (0 to 1) of the values do not exceed."""
+    if not sorted_values:
+        return float("nan")
+    return sorted_values[min(len(sorted_values) - 1, max(0, round(share * len(sorted_values) + 0.5) - 1))]
+
+
+class _Lane:
+    """A connection with the request that is under way on it."""
+
+    def __init__(self, generator: Generator, connection: Connection) -> None:
+        self.generator = generator
+        self.connection = connection
+        self.index = 0
+
+    def send(self, index: int) -> None:
+        self.index = index
+        self.connection.ask(self.generator.shots.requests[index], self.take)
+
+    def take(self, answer: Answer) -> None:
+        self.generator.answered(self, self.index, answer)
+
+
+class Generator:
+    """``connections`` keep-alive connections to one port. Use as a context manager; one load at a time."""
+
+    def __init__(self, host: str, port: int, connections: int) -> None:
+        self._address = (host, port)
+        self._count = connections
+        self._free: list[_Lane] = []
+        self._waiting: deque[int] = deque()
+        self._reopening: set[asyncio.Task[None]] = set()
+        self._open_loop = True
+        self._missing = 0
+        self._done = asyncio.Event()
+        self.shots = Shots(())
+
+    async def __aenter__(self) -> Generator:
+        for _ in range(self._count):
+            self._free.append(_Lane(self, await Connection.open(*self._address)))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._reopening:
+            task.cancel()
+        for lane in self._free:
+            lane.connection.close()
+
+    async def at_rate(self, requests: Sequence[bytes], per_second: float, *, seed: int = 1) -> Shots:
+        """Send at random times (a Poisson process) with ``per_second`` on average, whatever the answers do."""
+        gaps = random.Random(seed)
+        shots = self._begin(requests, open_loop=True)
+        due = perf_counter()
+        for index in range(len(requests)):
+            due += gaps.expovariate(per_second)
+            if (wait := due - perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            shots.due[index] = due
+            self._submit(index)
+            if not index % 64:
+                await asyncio.sleep(0)  # one that is late must still see answers
+        await self._done.wait()
+        return shots
+
+    async def flat_out(self, requests: Sequence[bytes]) -> Shots:
+        """Send on every connection as soon as the answer before has come."""
+        shots = self._begin(requests, open_loop=False)
+        for index in range(len(requests)):
+            self._submit(index)
+        await self._done.wait()
+        return shots
+
+    def _begin(self, requests: Sequence[bytes], *, open_loop: bool) -> Shots:
+        self.shots = Shots(requests)
+        self._open_loop = open_loop
+        self._missing = len(requests)
+        self._done.clear()
+        if not requests:
+            self._done.set()
+        return self.shots
+
+    def _submit(self, index: int) -> None:
+        if self._free:
+            self._send(self._free.pop(), index)
+        else:
+            self._waiting.append(index)
+
+    def _send(self, lane: _Lane, index: int) -> None:
+        if not self._open_loop:
+            self.shots.due[index] = perf_counter()
+        lane.send(index)
+
+    def answered(self, lane: _Lane, index: int, answer: Answer) -> None:
+        """Note an answer and give the lane its next request."""
+        shots = self.shots
+        shots.answered[index] = perf_counter()
+        shots.answers[index] = answer
+        self._missing -= 1
+        if not self._missing:
+            self._done.set()
+        if not lane.connection.is_open:
+            task = asyncio.get_running_loop().create_task(self._reopen(lane))
+            self._reopening.add(task)
+            task.add_done_callback(self._reopening.discard)
+        else:
+            self._use(lane)
+
+    def _use(self, lane: _Lane) -> None:
+        if self._waiting:
+            self._send(lane, self._waiting.popleft())
+        else:
+            self._free.append(lane)
+
+    async def _reopen(self, lane: _Lane) -> None:
+        while True:
+            try:
+                lane.connection = await Connection.open(*self._address)
+                break
+            except OSError:
+                await asyncio.sleep(_REOPEN_SECONDS)
+        self._use(lane)

@@ -1,0 +1,220 @@
+"""The exact ledger of a run: every accepted message is followed to its last state, and everything else is a fault.
+
+Pure: ``loadtests/reader.py`` feeds it what is on the topics. It reads the JSON by itself instead of using the
+product's codec, because a check should not share the bugs of what it checks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from loadtests.orders import Order
+
+FINAL = frozenset({"READ", "FAILED"})
+LIFE = ("ACCEPTED", "SENT", "DELIVERED", "READ")
+SHOWN = 5
+
+
+@dataclass(slots=True)
+class _Life:
+    """What the topics say of one message. ``sent``: (attempt, provider id) of its SENT facts, in their order."""
+
+    conversation_id: str = ""
+    place: tuple[int, int] | None = None
+    document: Any = None
+    words: set[str] = field(default_factory=set)
+    sent: list[tuple[int, Any]] = field(default_factory=list)
+    first_sent: int = -1
+    fact_place: tuple[int, int] | None = None
+    misplaced: bool = False
+
+
+@dataclass(slots=True)
+class Balance:
+    """The outcome. ``faults``: kind → descriptions; any makes the run void. ``repeats``: messages sent again."""
+
+    accepted: int
+    read: int
+    failed: int
+    uncertain: int
+    facts: int
+    repeats: int
+    faults: dict[str, list[str]]
+
+    @property
+    def is_balanced(self) -> bool:
+        return not self.faults
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.accepted} accepted, {self.read} READ, {self.failed} FAILED, {self.facts} facts, "
+            f"{self.repeats} sent again, {self.uncertain} requests without a certain answer"
+        )
+        if not self.faults:
+            return f"ledger balanced: {head}"
+        lines = [f"LEDGER NOT BALANCED, the run is void: {head}"]
+        for kind, found in self.faults.items():
+            lines.append(f"  {kind}: {len(found)}")
+            lines += [f"    {text}" for text in found[:SHOWN]]
+        return "\n".join(lines)
+
+
+class Ledger:
+    """Collects; ``balance`` judges. ``uncertain`` counts requests that may or may not have been taken (503, cut)."""
+
+    def __init__(self) -> None:
+        self.uncertain = 0
+        self.facts = 0
+        self.unreadable = 0
+        self.finished: set[str] = set()
+        self.open: set[str] = set()
+        self._accepted: dict[str, Order] = {}
+        self._answered_twice: list[str] = []
+        self._logged_twice: list[str] = []
+        self._lives: dict[str, _Life] = {}
+
+    def accepted(self, order: Order, message_id: str) -> None:
+        """A 202 came for ``order``."""
+        if message_id in self._accepted:
+            self._answered_twice.append(message_id)
+        self._accepted[message_id] = order
+        if message_id not in self.finished:
+            self.open.add(message_id)
+
+    def logged(self, value: bytes | None, timestamp_ms: int, offset: int) -> None:
+        """A record of ``messages`` was read."""
+        document = _document(value, "MessageAccepted")
+        if document is None:
+            self.unreadable += 1
+            return
+        message_id = document["message_id"]
+        life = self._life(message_id)
+        if life.place is not None:
+            self._logged_twice.append(message_id)
+        life.place, life.document = (timestamp_ms, offset), document
+        life.conversation_id = document["conversation_id"]
+        if message_id not in self.finished:
+            self.open.add(message_id)
+
+    def changed(self, value: bytes | None) -> str | None:
+        """A record of ``status-updates`` was read (those of a partition in order); return its status word."""
+        document = _document(value, "StatusChanged")
+        if document is None:
+            self.unreadable += 1
+            return None
+        message_id, word = document["message_id"], str(document["status"])
+        life = self._life(message_id)
+        if word == "SENT":
+            life.sent.append((document["attempt"], document["provider_id"]))
+            if life.first_sent < 0:
+                life.first_sent = self.facts
+        life.words.add(word)
+        place = (document["accepted_at_ms"], document["position"])
+        life.misplaced |= life.fact_place not in (None, place)
+        life.fact_place = place
+        if word in FINAL:
+            self.finished.add(message_id)
+            self.open.discard(message_id)
+        self.facts += 1
+        return word
+
+    def balance(self, sends: Mapping[str, int] | None = None, *, may_repeat: bool = False) -> Balance:
+        """Judge. ``sends``: how often the channels' logs show each recipient (``None``: not counted).
+
+        ``may_repeat``: a worker was killed, so a channel that recognises repetitions may have been asked twice with
+        the same provider id; without a kill that is a fault.
+        """
+        faults: defaultdict[str, list[str]] = defaultdict(list)
+        for message_id, order in self._accepted.items():
+            self._check_accepted(message_id, order, faults)
+        strangers = [i for i, life in self._lives.items() if i not in self._accepted and life.place is not None]
+        if len(strangers) > self.uncertain:
+            faults["logged and never accepted"] += strangers
+        repeats = 0
+        for message_id, life in self._lives.items():
+            repeats += self._check_life(message_id, life, faults, may_repeat)
+        faults["answered twice with one id"] += self._answered_twice
+        faults["logged twice"] += self._logged_twice
+        faults["conversation out of order"] += self._disorder()
+        if sends is not None:
+            self._check_sends(sends, faults, may_repeat)
+        words = Counter("READ" if "READ" in life.words else "FAILED" for i, life in self._lives.items()
+                        if i in self.finished)  # fmt: skip
+        return Balance(
+            len(self._accepted), words["READ"], words["FAILED"], self.uncertain, self.facts, repeats,
+            {kind: found for kind, found in faults.items() if found},
+        )  # fmt: skip
+
+    def _life(self, message_id: str) -> _Life:
+        life = self._lives.get(message_id)
+        if life is None:
+            life = self._lives[message_id] = _Life()
+        return life
+
+    def _check_accepted(self, message_id: str, order: Order, faults: defaultdict[str, list[str]]) -> None:
+        life = self._lives.get(message_id)
+        if life is None or life.document is None:
+            faults["accepted and not in the log"].append(message_id)
+            return
+        for name in ("conversation_id", "recipient_id", "content"):
+            if life.document[name] != getattr(order, name):
+                was = f"{message_id}: {name} {life.document[name]!r:.60}, sent {getattr(order, name)!r:.60}"
+                faults["altered"].append(was)
+
+    def _check_life(self, message_id: str, life: _Life, faults: defaultdict[str, list[str]], may_repeat: bool) -> int:
+        if life.place is None:
+            faults["facts of an unknown message"].append(message_id)
+        if life.misplaced or life.fact_place not in (None, life.place):
+            faults["a fact with another place"].append(message_id)
+        if message_id not in self.finished:
+            faults["accepted and never finished"].append(f"{message_id}: {sorted(life.words)}")
+        elif "READ" in life.words and (missing := [word for word in LIFE if word not in life.words]):
+            faults["READ without what comes before"].append(f"{message_id}: {missing}")
+        if len({provider_id for _, provider_id in life.sent}) > 1:
+            faults["sent twice with different provider ids"].append(f"{message_id}: {life.sent}")
+        if len({attempt for attempt, _ in life.sent}) < 2:
+            return 0
+        if not may_repeat:
+            faults["sent twice in different attempts"].append(f"{message_id}: {life.sent}")
+        return 1
+
+    def _disorder(self) -> list[str]:
+        """Return the conversations whose first SENT facts are not in the order of their log."""
+        conversations: defaultdict[str, list[tuple[tuple[int, int], int, str]]] = defaultdict(list)
+        for message_id, life in self._lives.items():
+            if life.place is not None and life.first_sent >= 0:
+                conversations[life.conversation_id].append((life.place, life.first_sent, message_id))
+        found = []
+        for conversation_id, sent in conversations.items():
+            sent.sort()
+            for (_, before, first), (_, after, second) in pairwise(sent):
+                if after < before:
+                    found.append(f"{conversation_id}: {second} was sent before {first}")
+                    break
+        return found
+
+    def _check_sends(
+        self, sends: Mapping[str, int], faults: defaultdict[str, list[str]], may_repeat: bool
+    ) -> None:
+        for message_id, order in self._accepted.items():
+            address = order.recipient_id.partition(":")[2]
+            times = sends.get(address, 0)
+            if times == 0 and "SENT" in self._life(message_id).words:
+                faults["SENT and never handed to the channel"].append(f"{message_id} to {address}")
+            elif times > 1 and not may_repeat:
+                faults["handed to the channel more than once"].append(f"{message_id} to {address}: {times} times")
+
+
+def _document(value: bytes | None, kind: str) -> Any:
+    try:
+        document = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return None
+    usable = isinstance(document, dict) and document.get("type") == kind and document.get("version") == 1
+    return document if usable and "message_id" in document else None

@@ -1,0 +1,76 @@
+"""What is to be sent: messages with recipients of their own, and the requests that send them."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from loadtests.http_client import Client, request_bytes
+
+# Latin, quotes, backslash, newline, tab, another script, an emoji of four bytes and one of several code points
+SAMPLE = 'Olá "mundo" \\ \n\t Здравствуйте 👋 👩‍👩‍👧‍👦 '
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One message that a client wants delivered."""
+
+    conversation_id: str
+    recipient_id: str
+    content: str
+
+    def request(self, token: str) -> bytes:
+        """Return the request that sends it."""
+        body = {
+            "conversation_id": self.conversation_id, "recipient_id": self.recipient_id, "content": self.content,
+        }  # fmt: skip
+        return request_bytes("POST", "/v1/messages", orjson.dumps(body), token)
+
+
+_ADDRESSES: dict[str, Callable[[int], str]] = {
+    "whatsapp": lambda n: f"whatsapp:+55119{n:08d}",
+    "instagram": lambda n: f"instagram:@person.{n}",
+    "telegram": lambda n: f"telegram:{n + 1}",
+}
+
+
+class Orders:
+    """Makes orders. No two have the same recipient, so a channel's log tells how often each message was sent.
+
+    A conversation has one channel, because order is kept within a conversation on a channel.
+    """
+
+    def __init__(self, conversations: int, channels: Sequence[str], name: str = "") -> None:
+        name = name or uuid.uuid4().hex[:8]
+        self.conversations = [f"{name}-{n}" for n in range(conversations)]
+        self._channels = [channels[n % len(channels)] for n in range(conversations)]
+        self._numbers = itertools.count()
+
+    def one_for_each_conversation(self) -> list[Order]:
+        """Return the messages that make every conversation known."""
+        return [self._order(n) for n in range(len(self.conversations))]
+
+    def make(self, count: int) -> list[Order]:
+        """Return ``count`` messages, the conversations taking turns."""
+        return [self._order(n % len(self.conversations)) for n in range(count)]
+
+    def _order(self, conversation: int) -> Order:
+        number = next(self._numbers)
+        recipient = _ADDRESSES[self._channels[conversation]](number)
+        return Order(self.conversations[conversation], recipient, f"{SAMPLE}{number}")
+
+
+async def signed_up(host: str, port: int) -> str:
+    """Register a user through the API and return a token. Raises ``RuntimeError`` with the API's answer."""
+    client = Client(host, port)
+    account = {"username": f"load_{uuid.uuid4().hex[:12]}", "password": uuid.uuid4().hex}
+    answer = await client.ask("POST", "/users", account)
+    if answer.status == 201:
+        answer = await client.ask("POST", "/auth/login", account)
+    if answer.status != 200:
+        raise RuntimeError(f"cannot sign up: {answer.status} {answer.body!r}")
+    return str(answer.json()["access_token"])

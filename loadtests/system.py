@@ -1,0 +1,256 @@
+"""A whole system of its own on a given Kafka and Cassandra: topics, schema, API, workers; for benchmarks and tests.
+
+    async with System(system_settings(stack, folder), folder, {"core": 2, "whatsapp": 1}) as system:
+        system.worker("core-1").kill()
+
+Every process has a log file under the folder. A topic prefix and a keyspace of its own keep systems apart. All
+processes end with this one, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from app.cassandra import cassandra_config
+from app.settings import Settings
+from app.topic_admin import ensure_topics
+from cli.supervisor import ProcessSpec
+from cli.workers import api_specs, worker_specs
+from devstack.ports import is_free
+from loadtests.groups import Groups, until
+from loadtests.http_client import Client
+from storage.cassandra.schema import migrate
+from storage.cassandra.session import CassandraSession
+
+ROOT = Path(__file__).parent.parent
+LOOPBACK = "127.0.0.1"
+READY_SECONDS = 90.0
+STOP_SECONDS = 20.0
+_TETHER = ROOT / "cli" / "tether.py"
+_PORTS = range(12_000, 20_000)  # below those that outgoing connections get
+
+
+class Servers(Protocol):
+    """A ``devstack.Stack``, or servers that somebody else started."""
+
+    @property
+    def kafka_bootstrap(self) -> str: ...
+
+    @property
+    def cassandra_contact_points(self) -> list[str]: ...
+
+    @property
+    def cassandra_port(self) -> int: ...
+
+
+def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
+    """Return settings of a new system on ``servers``, without any simulated delay unless ``changes`` say otherwise."""
+    name = uuid.uuid4().hex[:8]
+    standard: dict[str, Any] = {
+        "kafka": servers.kafka_bootstrap,
+        "cassandra": tuple(servers.cassandra_contact_points),
+        "cassandra_port": servers.cassandra_port,
+        "topic_prefix": f"run-{name}-",
+        "keyspace": f"run_{name}",
+        "data_dir": str(folder / "workers"),
+        "node": name,
+        "port": free_ports(1),
+        "metrics_port": free_ports(16),
+        "jwt_secret": uuid.uuid4().hex * 2,
+        "simulated_delivered_seconds": (0.0, 0.0),
+        "simulated_read_seconds": (0.0, 0.0),
+        "log_format": "text",
+    }
+    return replace(Settings(), **{**standard, **changes})
+
+
+def free_ports(count: int) -> int:
+    """Return the first of ``count`` neighbouring ports that nobody uses now."""
+    while True:
+        first = random.choice(_PORTS)
+        if all(is_free(LOOPBACK, port) for port in range(first, first + count)):
+            return first
+
+
+class Ended(Exception):
+    """A process of the system ended by itself."""
+
+
+class Process:
+    """One process of the system. Its output is appended to ``log_file``."""
+
+    def __init__(self, spec: ProcessSpec, folder: Path) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.log_file = folder / f"{spec.name}.log"
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._cpu_before = 0.0
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        with self.log_file.open("ab") as output:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *self.spec.command],
+                cwd=ROOT, env={**os.environ, **self.spec.environ}, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        """The process's number, 0 before its first start."""
+        return self._popen.pid if self._popen else 0
+
+    @property
+    def is_running(self) -> bool:
+        return self._popen is not None and self._popen.poll() is None
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.send(signal.SIGKILL)
+        if self._popen is not None:
+            self._popen.wait()
+
+    def send(self, number: int) -> None:
+        """Send it a signal, if it runs."""
+        if self._popen is not None and self.is_running:
+            self._popen.send_signal(number)
+
+    def end(self, patience_seconds: float) -> None:
+        """Wait for its end after a SIGTERM, then kill it."""
+        if self._popen is not None:
+            try:
+                self._popen.wait(max(0.1, patience_seconds))
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def log_text(self) -> str:
+        """Return all that it has printed."""
+        return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and of what it started, user and system; 0 for one that is gone."""
+    try:
+        process = psutil.Process(pid)
+        times = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]
+    except psutil.Error:
+        return 0.0
+    return sum(float(t.user + t.system) for t in times)
+
+
+class System:
+    """``workers``: how many of each role. ``changes``: for a role, environment variables that differ."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        workers: Mapping[str, int],
+        *,
+        api_processes: int = 1,
+        changes: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.counts = dict(workers)
+        folder.mkdir(parents=True, exist_ok=True)
+        specs = worker_specs(settings, workers)
+        for role, environ in (changes or {}).items():
+            for n, spec in enumerate(specs):
+                if spec.name.startswith(f"{role}-"):
+                    specs[n] = replace(spec, environ={**spec.environ, **environ})
+        self.apis = [Process(spec, folder) for spec in api_specs(settings, api_processes)]
+        self.workers = [Process(spec, folder) for spec in specs]
+
+    async def __aenter__(self) -> System:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def processes(self) -> list[Process]:
+        return [*self.apis, *self.workers]
+
+    def worker(self, name: str) -> Process:
+        """Return the worker named ``<role>-<number>``."""
+        return next(process for process in self.workers if process.name == name)
+
+    def of_role(self, role: str) -> list[Process]:
+        return [process for process in self.workers if process.name.rpartition("-")[0] == role]
+
+    def client(self, token: str = "") -> Client:
+        """Return a client of the API."""
+        return Client(self.settings.host, self.settings.port, token)
+
+    async def prepare(self) -> None:
+        """Make the topics and the schema."""
+        await ensure_topics(self.settings)
+        async with CassandraSession(cassandra_config(self.settings)) as session:
+            await session.connected(30)
+            await migrate(session, replication_factor=self.settings.cassandra_replication_factor)
+
+    async def start(self) -> None:
+        """Start everything; return when the API is ready and the workers hold all their partitions."""
+        await self.prepare()
+        for process in self.processes:
+            process.start()
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Raises ``NotInTime`` if the API or a role is not ready within ``READY_SECONDS``, ``Ended`` if one died."""
+        await until("the API is ready", READY_SECONDS, self._api_is_ready)
+        async with Groups.connected(self.settings) as groups:
+
+            async def is_complete(role: str) -> bool:
+                self._check_alive()
+                return await groups.is_complete(role, self.counts[role])
+
+            for role, count in self.counts.items():
+                await until(f"{count} x {role} hold their partitions", READY_SECONDS, partial(is_complete, role))
+
+    async def _api_is_ready(self) -> bool:
+        self._check_alive()
+        return (await self.client().ask("GET", "/health/ready")).status == 200
+
+    def _check_alive(self) -> None:
+        for process in self.processes:
+            if not process.is_running:
+                raise Ended(f"{process.name} has ended; its last words:\n{process.log_text()[-2_000:]}")
+
+    async def stop(self) -> None:
+        """End all processes, workers first."""
+        for stage in (self.workers, self.apis):
+            for process in stage:
+                process.send(signal.SIGTERM)
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + STOP_SECONDS
+            for process in stage:
+                await asyncio.to_thread(process.end, deadline - loop.time())
+
+    def sends(self) -> dict[str, int]:
+        """Return how often the simulated channels were handed a message, by recipient, as their logs tell."""
+        counts: dict[str, int] = {}
+        for process in self.workers:
+            for line in process.log_text().splitlines():
+                _, mark, address = line.partition("] Delivered to ")
+                if mark:
+                    counts[address.strip()] = counts.get(address.strip(), 0) + 1
+        return counts
