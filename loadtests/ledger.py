@@ -170,7 +170,7 @@ class Ledger:
     def _check_life(self, message_id: str, life: _Life, faults: defaultdict[str, list[str]], may_repeat: bool) -> int:
         if life.place is None:
             faults["facts of an unknown message"].append(message_id)
-        if life.misplaced or life.fact_place not in (None, life.place):
+        elif life.misplaced or life.fact_place not in (None, life.place):
             faults["a fact with another place"].append(message_id)
         if message_id not in self.finished:
             faults["accepted and never finished"].append(f"{message_id}: {sorted(life.words)}")
