@@ -128,10 +128,6 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
         super()._create_directories()
 
-    def _create_directories(self) -> None:
-        self.conf.datadir.parent.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
-        super()._create_directories()
-
     # What agents and tables are made with --------------------------------------------------------------------------
 
     def batches_of(self, *topics: str) -> Any:
