@@ -113,6 +113,10 @@ class ConversationStore(Protocol):
         """Create the conversation; return ``False`` if it was there already (and change nothing)."""
         ...
 
+    async def participants(self, conversation_id: str) -> Sequence[str] | None:
+        """Return the user ids (and addresses) that take part, ``None`` if there is no such conversation."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:

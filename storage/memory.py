@@ -118,18 +118,24 @@ class MemoryConversations(Outage):
 
     def __init__(self) -> None:
         super().__init__()
-        self.participants: dict[str, set[str]] = {}
+        self.members: dict[str, set[str]] = {}
 
     async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
         """Return whether the user takes part, ``None`` without such a conversation."""
         self.check()
-        known = self.participants.get(conversation_id)
+        known = self.members.get(conversation_id)
         return None if known is None else user_id in known
 
     async def create(self, conversation_id: str, participants: Sequence[str], created_at_ms: int) -> bool:
         """Create the conversation; return ``False`` if it was there already."""
         self.check()
-        if conversation_id in self.participants:
+        if conversation_id in self.members:
             return False
-        self.participants[conversation_id] = set(participants)
+        self.members[conversation_id] = set(participants)
         return True
+
+    async def participants(self, conversation_id: str) -> Sequence[str] | None:
+        """Return who takes part, sorted; ``None`` without such a conversation."""
+        self.check()
+        known = self.members.get(conversation_id)
+        return None if known is None else sorted(known)

@@ -14,6 +14,7 @@ from storage.cassandra.session import CassandraSession
 _CREATE = "INSERT INTO {ks}.conversations (conversation_id, created_at_ms, creation_id) VALUES (?, ?, ?) IF NOT EXISTS"
 _JOIN = "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms) VALUES (?, ?, ?)"
 _PARTICIPANT = "SELECT participant_id FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
+_PARTICIPANTS = "SELECT participant_id FROM {ks}.conversations WHERE conversation_id = ?"
 _EXISTS = "SELECT creation_id FROM {ks}.conversations WHERE conversation_id = ? LIMIT 1"
 
 
@@ -34,6 +35,14 @@ class CassandraConversationStore:
                 return None
             # it may have been created between the two reads, with its participants
             return await self._takes_part(conversation_id, user_id)
+
+    async def participants(self, conversation_id: str) -> Sequence[str] | None:
+        """Return who takes part, sorted; ``None`` without such a conversation. Raises ``StoreUnavailable``."""
+        if not is_possible_key(conversation_id):
+            return None
+        async with self._session.deadline():
+            rows = await self._session.run(_PARTICIPANTS, (conversation_id,), Kind.READ)
+        return [row[0] for row in rows if row[0] is not None] if rows else None
 
     async def _takes_part(self, conversation_id: str, user_id: str) -> bool:
         key = (conversation_id, user_id)

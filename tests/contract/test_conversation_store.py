@@ -73,6 +73,13 @@ async def test_of_many_who_create_a_conversation_at_once_exactly_one_does(stores
     assert [took for took, did in zip(takes_part, won, strict=True) if did] == [True] * sum(won)
 
 
+async def test_participants_are_listed(stores):
+    conversation = fresh()
+    assert await stores.conversations.participants(conversation) is None
+    await stores.conversations.create(conversation, ["bob", "alice"], NOW_MS)
+    assert list(await stores.conversations.participants(conversation)) == ["alice", "bob"]
+
+
 async def test_an_outage_is_told_quickly(stores):
     conversation = fresh()
     await stores.conversations.create(conversation, ["alice"], NOW_MS)

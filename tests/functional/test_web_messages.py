@@ -81,7 +81,7 @@ async def test_a_bad_message_names_every_invalid_field(api: Any, changes: dict[s
     problem = await answer.json(content_type=None)
     assert {error["field"] for error in problem["errors"]} == fields
     assert api.log.records == []
-    assert api.conversations.participants == {}
+    assert api.conversations.members == {}
 
 
 @pytest.mark.parametrize("recipient", [..., None, "", "0193e2f0-0000-7000-8000-000000000000"])
@@ -129,7 +129,7 @@ async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(api:
             everybody_looked.set()
         await everybody_looked.wait()
         await asyncio.sleep(0.001 * (number % 20))
-        return takes_part or (False if conversation_id in api.conversations.participants else None)
+        return takes_part or (False if conversation_id in api.conversations.members else None)
 
     api.conversations.is_participant = slow_look
     answers = await asyncio.gather(*(api.call("POST", "/v1/messages", api.message("new"), token) for _ in range(20)))

@@ -1,0 +1,191 @@
+"""Do the views agree with the log? The fold of ``status-updates``, the ``message_state`` table as its changelog has it,
+and every row in Cassandra are compared, message by message; content byte for byte with ``messages``.
+
+Meant for a system at rest. In one that is working, ``Report.behind`` tells how many records the roles have yet to
+process: while it is not 0, a difference may be no more than a delay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from app.audit_rules import Difference, History, compare, compare_ids
+from app.cassandra import cassandra_config
+from app.clock import now_ms
+from app.settings import Settings
+from app.topics import Topics, group_of
+from domain.errors import LogUnavailable
+from domain.ports import Place, StoredMessage
+from domain.status import MessageState
+from storage.cassandra.link import Kind
+from storage.cassandra.reader import CassandraMessageReader
+from storage.cassandra.session import CassandraSession
+
+SILENCE_SECONDS = 15.0
+CONNECT_SECONDS = 15.0
+PAGE_ROWS = 200
+IDS_AT_ONCE = 100
+QUERIES_AT_ONCE = 16
+_BATCH_RECORDS = 2_000
+_PLACES = "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
+
+
+class StateRow(Protocol):
+    """A row of the ``message_state`` table."""
+
+    @property
+    def state(self) -> MessageState: ...
+
+    @property
+    def conversation_id(self) -> str: ...
+
+
+LoadRow = Callable[[bytes | None], StateRow]
+
+
+@dataclass(slots=True)
+class Report:
+    """``count``: all differences; ``differences``: the first of them. ``unreadable``: records that are no facts."""
+
+    messages: int = 0
+    facts: int = 0
+    unreadable: int = 0
+    behind: int = 0
+    count: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.count
+
+    def __str__(self) -> str:
+        head = f"{self.messages} messages, {self.facts} facts, {self.behind} records not yet processed"
+        if self.is_clean:
+            return f"log, table and Cassandra agree: {head}"
+        return "\n".join([f"{self.count} differences: {head}", *(f"  {found}" for found in self.differences)])
+
+
+async def audit(settings: Settings, load_row: LoadRow, *, most: int = 100) -> Report:
+    """Compare all views and return at most ``most`` of the differences.
+
+    ``load_row`` decodes a value of the table (``tables.message_state.load``). One partition number at a time is held
+    in memory. Raises ``LogUnavailable`` or ``StoreUnavailable``.
+    """
+    report = Report()
+    try:
+        async with _connected(settings) as (consumer, admin), CassandraSession(cassandra_config(settings)) as session:
+            await session.connected(CONNECT_SECONDS)
+            report.behind = await _behind(settings, consumer, admin)
+            for partition in range(settings.partitions):
+                history = await _history(settings, load_row, consumer, partition)
+                report.messages += len(history.accepted)
+                report.facts += history.facts
+                report.unreadable += history.unreadable
+                async for difference in _differences(settings, session, history):
+                    report.count += 1
+                    if report.count <= most:
+                        report.differences.append(difference)
+    except (KafkaError, OSError) as error:
+        raise LogUnavailable(f"Kafka at {settings.kafka} does not answer: {error!r}") from error
+    return report
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[tuple[Any, Any]]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False, fetch_max_wait_ms=100)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    try:
+        await consumer.start()
+        await admin.start()
+        yield consumer, admin
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def _behind(settings: Settings, consumer: Any, admin: Any) -> int:
+    """Return how many records of ``messages`` and ``status-updates`` core and mirror have not committed, summed."""
+    names, total = Topics(settings.topic_prefix), 0
+    tps = [TopicPartition(t, n) for t in (names.messages, names.status_updates) for n in range(settings.partitions)]
+    for role in ("core", "mirror"):
+        committed = await admin.list_consumer_group_offsets(group_of(role, settings.topic_prefix))
+        for tp, end in (await consumer.end_offsets(tps)).items():
+            total += max(0, end - max(0, committed[tp].offset if tp in committed else 0))
+    return total
+
+
+async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partition: int) -> History:
+    """Read one partition number of the three topics to where they end now."""
+    names = Topics(settings.topic_prefix)
+    messages = TopicPartition(names.messages, partition)
+    updates = TopicPartition(names.status_updates, partition)
+    changelog = TopicPartition(names.changelog("core", "message_state"), partition)
+    begins = await consumer.beginning_offsets([messages])
+    history = History(begins[messages])
+    async for record in _records(consumer, messages):
+        history.add_message(record.value, Place(record.timestamp, record.offset))
+    async for record in _records(consumer, updates):
+        history.add_fact(record.value)
+    async for record in _records(consumer, changelog):
+        row = load_row(record.value)
+        history.rows[record.key.decode()] = None if record.value is None else (row.state, row.conversation_id)
+    return history
+
+
+async def _records(consumer: Any, tp: TopicPartition) -> AsyncIterator[Any]:
+    """Yield the records from the first to where the partition ends now."""
+    end = (await consumer.end_offsets([tp]))[tp]
+    consumer.assign([tp])
+    await consumer.seek_to_beginning(tp)
+    while await consumer.position(tp) < end:
+        batches = await consumer.getmany(tp, timeout_ms=int(SILENCE_SECONDS * 1000), max_records=_BATCH_RECORDS)
+        if not batches:
+            raise LogUnavailable(f"{tp.topic}[{tp.partition}]: nothing came for {SILENCE_SECONDS:g} s")
+        for record in batches[tp]:
+            if record.offset < end:
+                yield record
+
+
+async def _differences(settings: Settings, session: CassandraSession, history: History) -> AsyncIterator[Difference]:
+    oldest_ms = now_ms() - int(settings.state_retention_hours * 3_600_000)
+    for difference in history.table_differences(oldest_ms):
+        yield difference
+    reader = CassandraMessageReader(session)
+    for ids in _chunks(sorted(history.conversations()), QUERIES_AT_ONCE):
+        for stored in await asyncio.gather(*(_stored(reader, conversation_id) for conversation_id in ids)):
+            history.check_off(message.message.message_id for message in stored)
+            for difference in compare(history, stored):
+                yield difference
+    for difference in history.missing():
+        yield difference
+    for ids in _chunks(list(history.accepted), IDS_AT_ONCE):
+        for difference in compare_ids(history, ids, await _places(session, ids)):
+            yield difference
+
+
+async def _stored(reader: CassandraMessageReader, conversation_id: str) -> Sequence[StoredMessage]:
+    found: list[StoredMessage] = []
+    while True:
+        after = found[-1].place if found else None
+        page = await reader.list(conversation_id, after=after, limit=PAGE_ROWS, descending=False)
+        found += page
+        if len(page) < PAGE_ROWS:
+            return found
+
+
+async def _places(session: CassandraSession, ids: Sequence[str]) -> Mapping[str, tuple[str, Place]]:
+    rows = await session.run(_PLACES, (list(ids),), Kind.READ)
+    return {row[0]: (row[1], Place(row[2], row[3])) for row in rows}
+
+
+def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

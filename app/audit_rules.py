@@ -1,0 +1,161 @@
+"""What ``app/audit.py`` compares, without any I/O: one partition number's history against the views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.codec import decode
+from domain.errors import MalformedRecord
+from domain.ports import Place, StoredMessage
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import UNKNOWN, Fact, MessageState, join
+
+_SHOWN_DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """``view``: where it was found (log, table, cassandra, cassandra-by-id)."""
+
+    view: str
+    message_id: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.view}: message {self.message_id}: {self.detail}"
+
+
+@dataclass(slots=True)
+class Folded:
+    """What the facts on ``status-updates`` add up to."""
+
+    conversation_id: str
+    place: Place
+    state: MessageState = UNKNOWN
+
+
+@dataclass(slots=True)
+class History:
+    """One partition number of the topics. ``first_offset``: of ``messages``; what is older has left by retention.
+
+    ``rows``: the table's last value for each key, ``None`` for a row that was deleted.
+    """
+
+    first_offset: int
+    accepted: dict[str, tuple[MessageAccepted, Place]] = field(default_factory=dict)
+    folded: dict[str, Folded] = field(default_factory=dict)
+    rows: dict[str, tuple[MessageState, str] | None] = field(default_factory=dict)
+    facts: int = 0
+    unreadable: int = 0
+    _faults: list[Difference] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+
+    def add_message(self, value: bytes | None, place: Place) -> None:
+        """Take a record of ``messages``; what cannot be read was dead-lettered by its agent."""
+        try:
+            message = decode(value, MessageAccepted)
+        except MalformedRecord:
+            self.unreadable += 1
+            return
+        if message.message_id in self.accepted:
+            self._faults.append(Difference("log", message.message_id, f"is on `messages` twice, again at {place}"))
+        self.accepted[message.message_id] = (message, place)
+
+    def add_fact(self, value: bytes | None) -> None:
+        """Take a record of ``status-updates``."""
+        try:
+            change = decode(value, StatusChanged)
+            fact = Fact(change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code,
+                        change.failure_detail)  # fmt: skip
+            state = join(UNKNOWN, fact)
+        except (MalformedRecord, ValueError):
+            self.unreadable += 1
+            return
+        self.facts += 1
+        place = Place(change.accepted_at_ms, change.position)
+        known = self.folded.get(change.message_id)
+        if known is None:
+            self.folded[change.message_id] = Folded(change.conversation_id, place, state)
+            return
+        if (known.place, known.conversation_id) != (place, change.conversation_id):
+            self._faults.append(Difference("log", change.message_id, f"a fact is at {place}, others at {known.place}"))
+        known.state = join(known.state, fact)
+
+    def conversations(self) -> set[str]:
+        """Return every conversation that the log speaks of."""
+        found = {message.conversation_id for message, _ in self.accepted.values()}
+        return found | {folded.conversation_id for folded in self.folded.values()}
+
+    def table_differences(self, oldest_ms: int) -> Iterator[Difference]:
+        """Yield where log and table differ. Rows whose last change is before ``oldest_ms`` may have left."""
+        yield from self._faults
+        for message_id, (_, place) in self.accepted.items():
+            folded = self.folded.get(message_id)
+            if folded is None:
+                yield Difference("log", message_id, "was accepted, and there is no fact about it")
+            elif folded.place != place:
+                yield Difference("log", message_id, f"is at {place}, and its facts say {folded.place}")
+        for message_id, folded in self.folded.items():
+            row = self.rows.get(message_id)
+            if row is None:
+                if folded.state.last_change_ms >= oldest_ms:
+                    yield Difference("table", message_id, f"has no row; the log says {folded.state.status}")
+            elif row != (folded.state, folded.conversation_id):
+                yield Difference("table", message_id, _shown(row[0], folded.state))
+        for message_id, row in self.rows.items():
+            if row is not None and message_id not in self.folded and row[0].last_change_ms >= oldest_ms:
+                yield Difference("table", message_id, "has a row, and there is no fact about it")
+
+    def check_off(self, message_ids: Iterable[str]) -> None:
+        """These were found in Cassandra."""
+        self._seen.update(message_ids)
+
+    def missing(self) -> Iterator[Difference]:
+        """Yield what is on ``messages`` and was not found in Cassandra."""
+        for message_id, (_, place) in self.accepted.items():
+            if message_id not in self._seen:
+                yield Difference("cassandra", message_id, f"is missing; its place is {place}")
+
+
+def compare(history: History, stored: Sequence[StoredMessage]) -> Iterator[Difference]:
+    """Yield how the rows of a conversation differ from its history."""
+    for row in stored:
+        message_id = row.message.message_id
+        accepted, folded = history.accepted.get(message_id), history.folded.get(message_id)
+        if accepted is None and row.place.position >= history.first_offset:
+            yield Difference("cassandra", message_id, "is not on `messages`")
+        if accepted is not None:
+            message, place = accepted
+            if row.message != message:
+                yield Difference("cassandra", message_id, f"holds {row.message!r:.200}, sent was {message!r:.200}")
+            if row.place != place:
+                yield Difference("cassandra", message_id, f"is at {row.place}, on `messages` at {place}")
+        if folded is not None and row.state != (state := _as_stored(folded.state, row.place)):
+            yield Difference("cassandra", message_id, _shown(row.state, state))
+
+
+def compare_ids(
+    history: History, message_ids: Iterable[str], places: Mapping[str, tuple[str, Place]]
+) -> Iterator[Difference]:
+    """Yield which of ``message_ids`` (all on ``messages``) cannot be found by id, or lead elsewhere."""
+    for message_id in message_ids:
+        message, place = history.accepted[message_id]
+        found = places.get(message_id)
+        if found is None:
+            yield Difference("cassandra-by-id", message_id, "is missing")
+        elif found != (message.conversation_id, place):
+            yield Difference("cassandra-by-id", message_id, f"leads to {found}, not to {place}")
+
+
+def _as_stored(state: MessageState, place: Place) -> MessageState:
+    """Return ``state`` as a row shows it: that there is a row implies ACCEPTED, and a long detail is cut."""
+    at_ms = place.accepted_at_ms if state.accepted_at_ms is None else min(state.accepted_at_ms, place.accepted_at_ms)
+    detail = state.failure_detail and state.failure_detail[:_SHOWN_DETAIL_CHARS]
+    return replace(state, accepted_at_ms=at_ms, failure_detail=detail)
+
+
+def _shown(found: MessageState, expected: MessageState) -> str:
+    names = [name for name in MessageState.__slots__ if getattr(found, name) != getattr(expected, name)]
+    parts = [f"{name} is {getattr(found, name)!r}, the log says {getattr(expected, name)!r}" for name in names]
+    return "; ".join(parts) or "is filed under another conversation"
