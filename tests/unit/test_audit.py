@@ -1,0 +1,160 @@
+"""The audit: whatever differs between the log, the table and Cassandra is told, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.audit_rules import Difference, History, compare, compare_ids
+from app.codec import encode
+from domain.ports import Place, StoredMessage
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import Fact, MessageState, fold
+
+AT = 1_700_000_000_000
+PLACE = Place(AT, 7)
+MESSAGE = MessageAccepted("m", "c", "u", "whatsapp:+5511999990000", 'quotes " \\ \n 👋', None)
+FACTS = (
+    Fact("ACCEPTED", AT), Fact("SENT", AT + 5, 1, "sim.m"), Fact("DELIVERED", AT + 9, 1, "sim.m"),
+    Fact("READ", AT + 20, 1, "sim.m"),
+)  # fmt: skip
+STATE = fold(FACTS)
+NO_RETENTION = 0
+
+
+def changed(fact: Fact, place: Place = PLACE, message_id: str = "m", conversation_id: str = "c") -> bytes:
+    return encode(
+        StatusChanged(message_id, conversation_id, fact.status, fact.at_ms, place.accepted_at_ms, place.position,
+                      "whatsapp", fact.attempt, fact.provider_id, fact.failure_code, fact.failure_detail)
+    )  # fmt: skip
+
+
+def history(facts: tuple[Fact, ...] = FACTS) -> History:
+    """One message that went all the way, with its row in the table."""
+    made = History(first_offset=0)
+    made.add_message(encode(MESSAGE), PLACE)
+    for fact in facts:
+        made.add_fact(changed(fact))
+    made.rows["m"] = (fold(facts), "c")
+    return made
+
+
+def stored(message: MessageAccepted = MESSAGE, place: Place = PLACE, state: MessageState = STATE) -> StoredMessage:
+    return StoredMessage(message, place, state)
+
+
+def everything(made: History, rows: list[StoredMessage], oldest_ms: int = NO_RETENTION) -> list[Difference]:
+    made.check_off(row.message.message_id for row in rows)
+    places = {row.message.message_id: (row.message.conversation_id, row.place) for row in rows}
+    return [
+        *made.table_differences(oldest_ms), *compare(made, rows), *made.missing(),
+        *compare_ids(made, list(made.accepted), places),
+    ]  # fmt: skip
+
+
+def views(found: list[Difference]) -> list[str]:
+    return [difference.view for difference in found]
+
+
+def test_views_that_agree_have_no_difference() -> None:
+    assert everything(history(), [stored()]) == []
+
+
+def test_neither_order_nor_repetition_of_facts_is_a_difference() -> None:
+    made = history()
+    for fact in reversed(FACTS):
+        made.add_fact(changed(fact))
+    assert everything(made, [stored()]) == []
+
+
+def test_a_message_without_facts_is_told() -> None:
+    made = history(())
+    made.rows.clear()
+    assert views(everything(made, [stored(state=MessageState(accepted_at_ms=AT))])) == ["log"]
+
+
+def test_a_message_that_is_on_the_log_twice_is_told() -> None:
+    made = history()
+    made.add_message(encode(MESSAGE), PLACE)
+    assert views(everything(made, [stored()])) == ["log"]
+
+
+def test_facts_that_disagree_about_the_place_are_told() -> None:
+    made = history()
+    made.add_fact(changed(FACTS[0], Place(AT, 8)))
+    assert views(everything(made, [stored()])) == ["log"]
+
+
+def test_facts_at_another_place_than_their_message_are_told() -> None:
+    made = History(first_offset=0)
+    made.add_message(encode(MESSAGE), Place(AT, 6))
+    made.add_fact(changed(FACTS[0]))
+    made.rows["m"] = (fold(FACTS[:1]), "c")
+    assert "log" in views(everything(made, [stored(place=Place(AT, 6), state=fold(FACTS[:1]))]))
+
+
+@pytest.mark.parametrize("row", [None, (fold(FACTS[:3]), "c"), (STATE, "another")])
+def test_a_table_row_that_is_missing_or_other_is_told(row: tuple[MessageState, str] | None) -> None:
+    made = history()
+    made.rows["m"] = row
+    assert views(everything(made, [stored()])) == ["table"]
+
+
+def test_a_table_row_may_be_gone_after_the_retention() -> None:
+    made = history()
+    made.rows["m"] = None
+    assert everything(made, [stored()], oldest_ms=STATE.last_change_ms + 1) == []
+    assert views(everything(made, [stored()], oldest_ms=STATE.last_change_ms)) == ["table"]
+
+
+def test_a_table_row_without_facts_is_told() -> None:
+    made = history()
+    made.rows["ghost"] = (STATE, "c")
+    assert views(everything(made, [stored()])) == ["table"]
+
+
+def test_a_message_that_cassandra_lacks_is_told_for_both_tables() -> None:
+    assert views(everything(history(), [])) == ["cassandra", "cassandra-by-id"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        stored(message=replace(MESSAGE, content=MESSAGE.content + " ")),
+        stored(message=replace(MESSAGE, recipient_id="whatsapp:+5511999990001")),
+        stored(state=fold(FACTS[:3])),
+        stored(state=replace(STATE, read_at_ms=AT + 21)),
+        stored(state=replace(STATE, provider_id="other")),
+    ],
+)
+def test_a_row_of_cassandra_that_is_other_is_told(row: StoredMessage) -> None:
+    assert views(everything(history(), [row])) == ["cassandra"]
+
+
+def test_a_row_at_another_place_is_told_for_both_tables() -> None:
+    assert views(everything(history(), [stored(place=Place(AT, 8))])) == ["cassandra", "cassandra-by-id"]
+
+
+def test_a_row_that_nobody_accepted_is_told_unless_the_log_no_longer_reaches_back_to_it() -> None:
+    stranger = stored(message=replace(MESSAGE, message_id="x"), place=Place(AT, 3))
+    assert views(everything(history(), [stored(), stranger])) == ["cassandra"]
+    made = history()
+    made.first_offset = 5
+    assert everything(made, [stored(), stranger]) == []
+
+
+def test_a_failure_before_any_acceptance_fact_agrees_with_the_row_that_implies_one() -> None:
+    failed = Fact("FAILED", AT, 0, None, "invalid-recipient", "x" * 3_000)
+    made = history((failed,))
+    row = stored(state=fold([replace(failed, failure_detail="x" * 2_000)], MessageState(accepted_at_ms=AT)))
+    assert everything(made, [row]) == []
+
+
+@pytest.mark.parametrize("value", [None, b"noise", b"{}", changed(Fact("EATEN", AT))])
+def test_records_that_are_no_facts_are_counted_and_passed_over(value: bytes | None) -> None:
+    made = history()
+    made.add_fact(value)
+    made.add_message(value, PLACE)
+    assert made.unreadable == 2
+    assert everything(made, [stored()]) == []
