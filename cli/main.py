@@ -35,13 +35,13 @@ class _Commands(click.Group):
 def sentences() -> Iterator[None]:
     """What somebody can act on is shown as its sentence, with exit code 1; anything else keeps its traceback."""
     from app.settings import InvalidSetting
-    from cli.workers import CannotSupervise
+    from cli.errors import CliError
     from devstack.errors import StackError
     from domain.errors import Chat4AllError
 
     try:
         yield
-    except (InvalidSetting, CannotSupervise, StackError, Chat4AllError) as error:
+    except (InvalidSetting, CliError, StackError, Chat4AllError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -123,18 +123,13 @@ def migrate(wait: float) -> None:
     import asyncio
     import logging
 
-    from app.topic_admin import TopicMismatch
     from cli.migration import migrate_schema, migrate_topics, schema_sentence, topics_sentence
-    from storage.cassandra.schema import SchemaChanged
 
     settings = read_settings()
     logging.disable()  # what is wrong is told below, once
     with sentences():
-        try:
-            click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
-            click.echo(schema_sentence(asyncio.run(migrate_schema(settings, wait)), settings.keyspace))
-        except (TopicMismatch, SchemaChanged) as error:
-            raise click.ClickException(str(error)) from error
+        click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
+        click.echo(schema_sentence(asyncio.run(migrate_schema(settings, wait)), settings.keyspace))
 
 
 @main.command()
@@ -217,9 +212,11 @@ def send(recipient: str, text: str, conversation: str | None, until: str, timeou
     import asyncio
 
     from cli.sending import send_and_follow
+    from domain.status import Status
 
-    settings = read_settings()
-    sys.exit(asyncio.run(send_and_follow(settings, recipient, text, conversation, until.upper(), timeout, as_json)))
+    wanted = Status(until.upper())
+    story = send_and_follow(read_settings(), recipient, text, conversation, wanted, timeout, as_json)
+    sys.exit(asyncio.run(story))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import asyncio
 
 from app.cassandra import cassandra_config
 from app.settings import Settings
-from app.topic_admin import TopicsMade, ensure_topics
+from app.topic_admin import TopicMismatch, TopicsMade, ensure_topics
+from cli.errors import CannotMigrate
 from domain.errors import LogUnavailable, StoreUnavailable
+from storage.cassandra.schema import SchemaChanged
 from storage.cassandra.schema import migrate as apply_migrations
 from storage.cassandra.session import CassandraSession
 
@@ -15,7 +17,7 @@ _RETRY_SECONDS = 0.25
 
 
 async def migrate_topics(settings: Settings, wait_seconds: float) -> TopicsMade:
-    """Create and correct the topics, once Kafka is there. Raises ``LogUnavailable``, ``TopicMismatch``."""
+    """Create and correct the topics, once Kafka is there. Raises ``LogUnavailable``, ``CannotMigrate``."""
     last: LogUnavailable | None = None
     try:
         async with asyncio.timeout(wait_seconds):
@@ -24,14 +26,18 @@ async def migrate_topics(settings: Settings, wait_seconds: float) -> TopicsMade:
                     return await ensure_topics(settings)
                 except LogUnavailable as error:
                     last = error
+                except TopicMismatch as error:
+                    raise CannotMigrate(str(error)) from error
                 await asyncio.sleep(_RETRY_SECONDS)
     except TimeoutError:
         raise last or LogUnavailable(f"Kafka at {settings.kafka} did not answer in {wait_seconds:g} s") from None
 
 
 async def migrate_schema(settings: Settings, wait_seconds: float) -> list[str]:
-    """Apply what is missing, once Cassandra is there; return its names. Raises ``StoreUnavailable``,
-    ``SchemaChanged``."""
+    """Apply what is missing, once Cassandra is there, and return its names.
+
+    Raises ``StoreUnavailable``, ``CannotMigrate``.
+    """
     last: StoreUnavailable | None = None
     try:
         async with asyncio.timeout(wait_seconds), CassandraSession(cassandra_config(settings)) as session:
@@ -41,6 +47,8 @@ async def migrate_schema(settings: Settings, wait_seconds: float) -> list[str]:
                     return await apply_migrations(session, replication_factor=settings.cassandra_replication_factor)
                 except StoreUnavailable as error:
                     last = error
+                except SchemaChanged as error:
+                    raise CannotMigrate(str(error)) from error
                 await asyncio.sleep(_RETRY_SECONDS)
     except TimeoutError:
         raise last or StoreUnavailable(f"Cassandra did not finish in {wait_seconds:g} s") from None

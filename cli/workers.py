@@ -15,16 +15,13 @@ from pathlib import Path
 
 from app.roles import ROLES
 from app.settings import Settings
+from cli.errors import CannotSupervise
 from cli.supervisor import ProcessSpec
 
 LOOPBACK = "127.0.0.1"
 API_STAGE, WORKER_STAGE = 0, 1  # workers stop first: the API goes on accepting until they are done
 _LEVELS = {"CRITICAL": "crit", "ERROR": "error", "WARNING": "warn", "INFO": "info", "DEBUG": "debug"}
 _ILLEGAL_IN_GROUP_INSTANCE_ID = re.compile(r"[^A-Za-z0-9._-]")
-
-
-class CannotSupervise(Exception):
-    """The processes cannot be started as asked; the sentence says what to change."""
 
 
 def node_of(settings: Settings) -> str:

@@ -1,0 +1,20 @@
+"""What stops a command, in sentences that say what to do next.
+
+CliError
+├── CannotSupervise   the processes cannot be started as asked
+└── CannotMigrate     topics or tables are there, and are not what this release can work with
+"""
+
+from __future__ import annotations
+
+
+class CliError(Exception):
+    """Base of the tree: shown as its sentence, with exit code 1."""
+
+
+class CannotSupervise(CliError):
+    """A port or a folder is somebody else's, or more workers were asked for than can be of use."""
+
+
+class CannotMigrate(CliError):
+    """A topic has another number of partitions, or a migration that was applied has another text."""

@@ -1,0 +1,192 @@
+"""`chat4all run`: the whole system on this machine, from nothing to ready and back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.logs import TextFormatter
+from app.settings import Settings
+from app.topics import group_of
+from cli.client import Client
+from cli.groups import open_groups
+from cli.migration import migrate_schema, migrate_topics
+from cli.readable import Screen, fresh, keep_short
+from cli.sending import api_url
+from cli.summary import summary
+from cli.supervisor import ProcessSpec, Supervisor, Wishes
+from cli.workers import WORKER_STAGE, api_specs, check_ports, claimed, counts_of, worker_specs
+from devstack import Stack, StackConfig
+from devstack.progress import Cancellation, Progress
+from devstack.progress_line import ProgressLine
+
+log = logging.getLogger(__name__)
+
+LOGS = Path(".chat4all/logs")
+MIGRATION_SECONDS = 60.0
+READY_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
+_TRIM_SECONDS = 5.0
+
+
+def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, int]) -> int:
+    """Start, follow the logs until Ctrl-C, stop what was started here, and return the exit code.
+
+    Raises ``StackError``, ``CannotSupervise`` and the errors of the migration, having stopped what it had started.
+    """
+    stack = Stack(StackConfig.from_environment())
+    settings, ours = parts_of(settings, stack)
+    if settings.log_format == "auto":
+        settings = replace(settings, log_format="text")
+    workers = worker_specs(settings, counts_of((), counts, settings.partitions), LOGS)
+    specs = [*api_specs(settings, api_processes, LOGS), *workers]
+    with claimed(workers, settings):
+        check_ports(specs)
+        files = {spec.name: fresh(LOGS / f"{spec.name}.log") for spec in specs}
+        files["run"] = fresh(LOGS / "run.log")
+        _log_to(files["run"], settings.log_level)
+        return asyncio.run(_Run(settings, stack, ours, specs, files).run())
+
+
+def parts_of(settings: Settings, stack: Stack) -> tuple[Settings, list[str]]:
+    """Return the settings with the addresses of the stack, and the parts of it that are wanted.
+
+    An address that was set to something else than the default is somebody else's server, and is left as it is.
+    """
+    default, ours = Settings(), []
+    if settings.kafka in (default.kafka, stack.kafka_bootstrap):
+        settings = replace(settings, kafka=stack.kafka_bootstrap)
+        ours.append("kafka")
+    here = (tuple(stack.cassandra_contact_points), stack.cassandra_port)
+    if (settings.cassandra, settings.cassandra_port) in ((default.cassandra, default.cassandra_port), here):
+        settings = replace(settings, cassandra=here[0], cassandra_port=here[1])
+        ours.append("cassandra")
+    return settings, ours
+
+
+def _log_to(file: Path, level: str) -> None:
+    handler = logging.FileHandler(file)
+    handler.setFormatter(TextFormatter("run"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("aiokafka", "cassandra", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+
+
+class _Run:
+    """One life of the system. ``ours``: the names of the stack's parts that it needs."""
+
+    def __init__(
+        self, settings: Settings, stack: Stack, ours: list[str], specs: list[ProcessSpec], files: Mapping[str, Path]
+    ) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._files = files
+        self._began = time.monotonic()
+        self._supervisor = Supervisor(specs)
+        self._ours = ours
+        self._cancellation = Cancellation()
+        self._missing: set[str] = set()
+
+    async def run(self) -> int:
+        wishes = Wishes()
+        wishes.force(self._supervisor)
+        screen = Screen(self._files)
+        async with self._stack_stopped_at_the_end():
+            try:
+                with ProgressLine(sys.stderr) as line:
+                    is_up = await _unless(wishes.stop, self._bring_up(line))
+                if is_up:
+                    parts = [self._stack.part(name) for name in self._ours]
+                    click.echo(summary(self._settings, self._supervisor.processes, parts, LOGS, self._missing))
+                    screen.start()
+                    await self._trim_logs(wishes.stop)
+            finally:
+                self._cancellation.cancel()
+                await self._supervisor.stop()
+                screen.end()
+        click.echo("Stopped.")
+        return 0
+
+    @asynccontextmanager
+    async def _stack_stopped_at_the_end(self) -> AsyncIterator[None]:
+        started = [part for name in self._ours if (part := self._stack.part(name)).process is None]
+        try:
+            yield
+        finally:
+            running = [part for part in started if part.process is not None]
+            if running:
+                click.echo(f"Stopping {' and '.join(part.title for part in running)} …")
+                await asyncio.gather(*(asyncio.to_thread(part.stop) for part in running))
+
+    async def _bring_up(self, line: ProgressLine) -> None:
+        """Kafka and Cassandra side by side; as soon as there are topics, everything that needs no more."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._kafka_and_processes(line))
+                tasks.create_task(self._cassandra(line))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _kafka_and_processes(self, line: ProgressLine) -> None:
+        await self._start_part("kafka", line)
+        await migrate_topics(self._settings, MIGRATION_SECONDS)
+        workers = [process.spec for process in self._supervisor.processes if process.spec.stage == WORKER_STAGE]
+        groups = {group_of(spec.environ["CHAT4ALL_ROLE"], self._settings.topic_prefix) for spec in workers}
+        line.show(Progress("chat4all", "starting", 0.0))
+        async with open_groups(self._settings.kafka, groups) as kafka_groups, Client(api_url(self._settings)) as client:
+            before = await kafka_groups.members()  # of an earlier life: Kafka keeps static members for a while
+            self._supervisor.start()
+            deadline = time.monotonic() + READY_SECONDS
+            while time.monotonic() < deadline:
+                present = await kafka_groups.members() - before
+                self._missing = {spec.name for spec in workers if not _is_among(spec, present)}
+                if not await client.is_ready():
+                    self._missing.add("the API")
+                if not self._missing:
+                    line.show(Progress("chat4all", "up", time.monotonic() - self._began))
+                    return
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _cassandra(self, line: ProgressLine) -> None:
+        await self._start_part("cassandra", line)
+        await migrate_schema(self._settings, MIGRATION_SECONDS)
+
+    async def _start_part(self, name: str, line: ProgressLine) -> None:
+        if name in self._ours:
+            try:
+                await asyncio.to_thread(self._stack.part(name).start, line.show, self._cancellation)
+            except BaseException:
+                self._cancellation.cancel()  # the other part's thread must not be waited for
+                raise
+
+    async def _trim_logs(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            for file in self._files.values():
+                keep_short(file)
+            await _unless(stop, asyncio.sleep(_TRIM_SECONDS))
+
+
+def _is_among(spec: ProcessSpec, members: set[str]) -> bool:
+    return any(member.startswith(spec.environ["CHAT4ALL_INSTANCE"] + "-") for member in members)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> bool:
+    """Do ``work`` and return ``True``; give it up and return ``False`` if ``stop`` is set first."""
+    task, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return False

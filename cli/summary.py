@@ -1,0 +1,77 @@
+"""What `chat4all run` says once everything runs: what is where, and what to try."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from app.settings import Settings
+from cli.sending import api_url
+from cli.supervisor import Supervised
+from cli.workers import API_STAGE, LOOPBACK, port_of
+from devstack import Part
+
+_TOKEN_OF_ANSWER = r"""sed -E 's/.*"access_token":"([^"]+)".*/\1/'"""
+
+
+def summary(
+    settings: Settings, processes: Iterable[Supervised], parts: Sequence[Part], logs: Path, missing: set[str]
+) -> str:
+    """Return the text. ``missing``: what is not ready although it had its time."""
+    url = api_url(settings)
+    lines = ["", click.style("Chat4All is running.", bold=True, fg="green"), ""]
+    if missing:
+        words = f"Chat4All runs, but is not ready: {', '.join(sorted(missing))}. What follows from the logs says why."
+        lines[1] = click.style(words, bold=True, fg="yellow")
+    for process in processes:
+        spec = process.spec
+        what = f"{url}  /health/ready /metrics" if spec.stage == API_STAGE else f"{_url(port_of(spec))}/metrics"
+        lines.append(_row(spec.name, process.pid, what))
+    for part in parts:
+        pid = part.process.pid if part.process else None
+        lines.append(_row(part.name, pid, f"{LOOPBACK}:{part.port}  {_short(part.folder)}"))
+    lines += ["", f"  logs in {_short(logs)}, the workers' state in {_short(Path(settings.data_dir))}", ""]
+    lines += ["Try it, in another terminal:", "", *(f"  {line}" for line in curl_lines(url)), ""]
+    lines += ["Watch it become READ, or see all of it at once:", "", f"  {watch_line(url)}"]
+    lines += [f'  {_command()} send whatsapp:+5511999999999 "hello"', "", "Ctrl-C stops it; the data stays.", ""]
+    return "\n".join(lines)
+
+
+def curl_lines(url: str) -> list[str]:
+    """Return three lines for a shell: register, log in, send. The user is a new one each time, so they always work."""
+    name, password = f"maria_{secrets.token_hex(2)}", secrets.token_urlsafe(9)
+    account = f"""-H 'Content-Type: application/json' -d '{{"username":"{name}","password":"{password}"}}'"""
+    message = f'{{"conversation_id":"first-{name}","recipient_id":"whatsapp:+5511999999999","content":"hello"}}'
+    return [
+        f"curl -s {url}/auth/register {account}; echo",
+        f"TOKEN=$(curl -s {url}/auth/login {account} | {_TOKEN_OF_ANSWER})",
+        f"""ID=$(curl -s {url}/v1/messages -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' """
+        f"""-d '{message}' | tee /dev/stderr | sed -E 's/.*"message_id":"([^"]+)".*/\\1/')""",
+    ]
+
+
+def watch_line(url: str) -> str:
+    """Return the line that shows the message that the third of ``curl_lines`` has sent."""
+    return f"""curl -s {url}/v1/messages/$ID -H "Authorization: Bearer $TOKEN"; echo"""
+
+
+def _row(name: str, pid: int | None, what: str) -> str:
+    return f"  {click.style(f'{name:<12}', bold=True)} {f'pid {pid}' if pid else 'not running':<12}  {what}"
+
+
+def _url(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"
+
+
+def _short(path: Path) -> str:
+    """A path below the current folder is shown from there."""
+    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
+
+
+def _command() -> str:
+    return _short(Path(sys.prefix) / "bin" / "chat4all")
