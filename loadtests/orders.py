@@ -34,12 +34,15 @@ class Order:
 _ADDRESSES: dict[str, Callable[[int], str]] = {
     "whatsapp": lambda n: f"whatsapp:+55119{n:08d}",
     "instagram": lambda n: f"instagram:@person.{n}",
-    "telegram": lambda n: f"telegram:{n + 1}",
+    "telegram": lambda n: f"telegram:{n}",
 }
 
 
+_NUMBERS = itertools.count(1)
+
+
 class Orders:
-    """Makes orders. No two have the same recipient, so a channel's log tells how often each message was sent.
+    """Makes orders. No two of a process have the same recipient, so a channel's log tells how often each was sent.
 
     A conversation has one channel, because order is kept within a conversation on a channel.
     """
@@ -48,7 +51,6 @@ class Orders:
         name = name or uuid.uuid4().hex[:8]
         self.conversations = [f"{name}-{n}" for n in range(conversations)]
         self._channels = [channels[n % len(channels)] for n in range(conversations)]
-        self._numbers = itertools.count()
 
     def one_for_each_conversation(self) -> list[Order]:
         """Return the messages that make every conversation known."""
@@ -59,7 +61,7 @@ class Orders:
         return [self._order(n % len(self.conversations)) for n in range(count)]
 
     def _order(self, conversation: int) -> Order:
-        number = next(self._numbers)
+        number = next(_NUMBERS)
         recipient = _ADDRESSES[self._channels[conversation]](number)
         return Order(self.conversations[conversation], recipient, f"{SAMPLE}{number}")
 

@@ -1,4 +1,4 @@
-"""Reads ``messages`` and ``status-updates`` into a ledger, from the first record, without a consumer group."""
+"""Reads ``messages`` and ``status-updates`` into a ledger, from where they end now, without a consumer group."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class LedgerReader:
         )  # fmt: skip
         await self._consumer.start()
         self._consumer.assign(self._partitions)
-        await self._consumer.seek_to_beginning(*self._partitions)
+        for tp, end in (await self._consumer.end_offsets(self._partitions)).items():
+            self._consumer.seek(tp, end)
         self._task = asyncio.create_task(self._read())
         self.resume()
         return self

@@ -1,0 +1,72 @@
+"""The whole system through its public API: from ACCEPTED to READ, each message once, in order, all views agreeing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app.audit import audit
+from loadtests.http_client import Client
+from loadtests.orders import Orders, signed_up
+from loadtests.run import Run
+from loadtests.system import System
+from tables import message_state
+
+pytestmark = pytest.mark.real
+
+MESSAGES = 20_000
+CONVERSATIONS = 500
+LIFE_SECONDS = 20.0
+
+
+async def _read(client: Client, message_id: str) -> Any:
+    """Return the message once it is READ."""
+    async with asyncio.timeout(LIFE_SECONDS):
+        while True:
+            answer = await client.ask("GET", f"/v1/messages/{message_id}")
+            assert answer.status == 200, answer
+            shown = answer.json()
+            if shown["status"] == "READ":
+                return shown
+            await asyncio.sleep(0.05)
+
+
+async def test_a_message_goes_from_accepted_to_read_and_every_view_shows_the_same(system: System) -> None:
+    settings = system.settings
+    client = system.client(await signed_up(settings.host, settings.port))
+    wanted = {"conversation_id": "one-life", "recipient_id": "telegram:@Maria_2", "content": 'Olá "mundo" \\ \n 👋'}
+
+    answer = await client.ask("POST", "/v1/messages", wanted)
+
+    assert answer.status == 202, answer
+    accepted = answer.json()
+    assert accepted["status"] == "ACCEPTED"
+    assert answer.header("Location") == f"/v1/messages/{accepted['message_id']}"
+    shown = await _read(client, accepted["message_id"])
+    assert shown["content"] == wanted["content"]
+    assert shown["recipient_id"] == "telegram:@maria_2"
+    assert shown["timestamp"] == accepted["timestamp"]
+    times = [accepted["accepted_at"], shown["sent_at"], shown["delivered_at"], shown["read_at"]]
+    assert times == sorted(times)
+    assert shown["failed_at"] is None
+    listed = (await client.ask("GET", "/v1/messages?conversation_id=one-life")).json()["messages"]
+    assert listed == [shown]
+
+
+async def test_twenty_thousand_messages_in_five_hundred_conversations_arrive_once_and_in_order(system: System) -> None:
+    orders = Orders(CONVERSATIONS, ["whatsapp"])
+    async with Run(system) as run:
+        await run.meet(orders)
+        shots = await run.send(orders.make(MESSAGES))
+        assert shots.count(202) == MESSAGES
+        assert await run.settled()
+        await run.at_rest()
+        balance = run.balance()
+        assert balance.is_balanced, str(balance)
+        assert balance.read == MESSAGES + CONVERSATIONS
+    report = await audit(system.settings, message_state.load)
+    assert report.is_clean, str(report)
+    assert report.behind == 0
+    assert report.messages >= MESSAGES + CONVERSATIONS
