@@ -1,0 +1,38 @@
+"""Rate limits of one process: a bucket for each key, the least recently used forgotten first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from time import monotonic
+
+from domain.token_bucket import Rate, Taken, take
+from web.lru import BoundedCache
+
+REMEMBERED_KEYS = 100_000
+_LONG_AGO = float("-inf")
+
+
+class RateLimiter:
+    """Counts by key (a user id, an address). Not for several threads; ``clock`` gives seconds and never goes back.
+
+    A key that is forgotten has a full bucket again: whoever wants to profit from that has to come from
+    ``REMEMBERED_KEYS`` others first.
+    """
+
+    def __init__(self, rate: Rate, limit: int = REMEMBERED_KEYS, clock: Callable[[], float] = monotonic) -> None:
+        self.rate = rate
+        self._clock = clock
+        self._full_at: BoundedCache[Hashable, float] = BoundedCache(limit)
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def take(self, key: Hashable, tokens: int = 1) -> Taken | None:
+        """Take ``tokens`` from the bucket of ``key`` and return what came of it; ``None`` if there is no limit."""
+        if not self.rate.is_limited:
+            return None
+        known = self._full_at.get(key)
+        taken = take(_LONG_AGO if known is None else known, self._clock(), self.rate, tokens)
+        if taken.allowed:
+            self._full_at.put(key, taken.full_at)
+        return taken
