@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,18 @@ log = logging.getLogger(__name__)
 class Deliveries:
     """Runs deliveries on ``connector``. ``table`` is the role's ``attempts`` table; nobody else writes it."""
 
-    def __init__(self, app: StreamApp, connector: Connector, table: DurableTable) -> None:
+    def __init__(
+        self,
+        app: StreamApp,
+        connector: Connector,
+        table: DurableTable,
+        backoff: Callable[[int], float] = backoff_seconds,
+    ) -> None:
         self._app = app
         self._connector = connector
         self._reports = Reports(app, connector.channel)
         self._table = table
+        self._backoff = backoff
         self._slots = asyncio.Semaphore(app.settings.in_flight_per_worker)
         self._last_turn: dict[str, asyncio.Future[None]] = {}
         self._in_hand: dict[str, Delivery] = {}
@@ -179,7 +187,7 @@ class Deliveries:
             self._take_back(delivery)  # the channel said that it does not have it
             if delivery.round != self._round:
                 raise asyncio.CancelledError
-            await asyncio.sleep(backoff_seconds(number))
+            await asyncio.sleep(self._backoff(number))
             self._begin(delivery)
 
     async def _follow(self, delivery: Delivery, sent: Sent) -> None:

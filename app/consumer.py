@@ -21,62 +21,32 @@ Private methods of two libraries are overridden, so both are pinned and ``tests/
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from faust.transport.consumer import ensure_TP, ensure_TPset
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, ConsumerMessage
+from faust.types import TP
 
 from app.batches import RecordBatch
+from app.drain_loop import DrainLoop
+
+log = logging.getLogger(__name__)
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 
-FETCH_TIMEOUT_SECONDS = 0.2  # stock: 1.0; bounds the wait before a seek
-
-
-class _ActiveOnly:
-    """A live view of the active partitions that is truthy even when empty (aiokafka reads an empty set as "all")."""
-
-    def __init__(self, active: set[TP]) -> None:
-        self.active = active
-
-    def __contains__(self, tp: object) -> bool:
-        return tp in self.active
-
-
-class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust hard-codes a fetch wait of 1,500 ms, for which a fetch of idle partitions delays the busy ones."""
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = self.app.settings.fetch_wait_ms
-        return consumer
-
-
-class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+class BatchConsumer(DrainLoop):
     """See the module's text. ``complete(batch)`` is the only way to move the commit; Faust's own acks do nothing."""
-
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def _reset_state(self) -> None:
         self._deferred: set[TP] = set()
         self._final = False
-        self._epoch = 0
-        self._probed: dict[TP, int] = {}
         self._start: dict[TP, int] = {}
         self._ranges: dict[TP, dict[int, int]] = {}
-        self._no_fetch = asyncio.Event()
-        self._no_fetch.set()
         super()._reset_state()
 
     # Completing and committing ------------------------------------------------------------------------------------
-
-    def is_current(self, batch: RecordBatch) -> bool:
-        """Return whether the batch was delivered after the last seek, so that its partition is still ours."""
-        return batch.epoch == self._epoch
 
     def complete(self, batch: RecordBatch) -> None:
         """All that follows from the batch is durable: its range may be committed once nothing before it is open."""
@@ -111,8 +81,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         for tp, offset in offsets.items():
             if not done or epoch != self._epoch:
                 self._committed_offset[tp] = (before if epoch == self._epoch else self._start).get(tp)
-            elif (ranges := self._ranges.get(tp)) is not None and ranges.get(before[tp], -1) <= offset:
-                ranges.pop(before[tp], None)
+            elif self._committed_offset[tp] == offset:  # else the partition was not ours, and nothing was sent for it
+                self._ranges.get(tp, {}).pop(before[tp], None)
         return bool(done)
 
     # Rebalances ---------------------------------------------------------------------------------------------------
@@ -130,9 +100,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         await super().on_partitions_revoked(revoked)
 
     async def wait_empty(self) -> None:
-        """Let the agents finish what they hold, for a bounded time, then commit. Used at rebalances and at the end."""
+        """Let the agents finish what they hold, for a bounded time, then commit. Used at rebalances and at the end.
+
+        After that no batch is current: what an agent still has in hand will be another worker's to do.
+        """
         await self.app.drain()
+        await self.maybe_wait_for_commit_to_finish()  # it does not know of what was drained, and ours would be skipped
         await self.commit()
+        self._epoch += 1
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         wanted, standbys = ensure_TPset(tps), self.app.assignor.assigned_standbys()
@@ -160,15 +135,15 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             super().on_buffer_drop(tp)
 
     async def perform_seek(self) -> None:
-        """Put every source partition at its committed offset, or at its first if it has none, and start new books."""
+        """Put every source partition where its commit says and the log allows, and start new books."""
         committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
-        start = {tp: offset for tp, offset in committed.items() if not self._is_changelog_tp(tp)}
-        fresh = [tp for tp, offset in start.items() if not offset or offset < 0]
-        if fresh:
-            first = await self.earliest_offsets(*fresh)
-            positions = {ensure_TP(tp): offset for tp, offset in first.items()}
-            await self.seek_wait(positions)
-            start.update(positions)
+        sources = [tp for tp in committed if not self._is_changelog_tp(tp)]
+        if sources:
+            first, end = await self.earliest_offsets(*sources), await self.highwaters(*sources)
+            start = {tp: self._start_of(tp, committed[tp], first[tp], end[tp]) for tp in sources}
+            await self.seek_wait(start)
+        else:
+            start = {}
         self._start = dict(start)
         self._epoch += 1  # a delivery that is still going on must not overwrite what is set here
         for tp, offset in start.items():
@@ -176,104 +151,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self._ranges.pop(tp, None)
             self._probed.pop(tp, None)
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
-        self._no_fetch.clear()
-        try:
-            active = None if active_partitions is None else _ActiveOnly(active_partitions)
-            return await super()._getmany(active, timeout)
-        finally:
-            self._no_fetch.set()
-
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        await self._no_fetch.wait()  # at most FETCH_TIMEOUT_SECONDS: flow is stopped, or we are the drain loop
-        await super().seek_wait(partitions)
-
-    # Delivery -----------------------------------------------------------------------------------------------------
-
-    async def _drain_messages(self, fetcher: Any) -> None:
-        if self.app.client_only:  # no group, no seek
-            await super()._drain_messages(fetcher)
-            return
-        self._probed.clear()  # a restarted loop has dropped the rest of its fetch
-        try:
-            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-                fetched, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
-                await asyncio.sleep(0)
-                if self.should_stop or fetched is None:
-                    continue
-                if not self.flow_active:
-                    continue  # what was fetched is dropped; a seek follows in every such case
-                await self._deliver(fetched)
-        except (asyncio.CancelledError, *self.consumer_stopped_errors):
-            if not self.transport.app.should_stop:
-                raise
-
-    async def _deliver(self, fetched: Mapping[Any, Sequence[Any]]) -> None:
-        generation = self.app.consumer_generation_id
-        changelogs = self.app.tables.changelog_topics
-        track_end = self.app.monitor.track_tp_end_offset
-        for raw_tp, records in fetched.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            tp = ensure_TP(raw_tp)
-            if tp not in self._active_partitions and tp not in self._buffered_partitions:
-                continue
-            track_end(tp, self.highwater(tp))
-            if tp.topic in changelogs:
-                for n, record in enumerate(records):
-                    if not n % 100:
-                        await asyncio.sleep(0)
-                    await self._hand_over(tp, self._to_message(tp, record))
-            elif (batch := await self._next_batch(tp, records)) is not None:
-                message = self._batch_message(batch)
-                if await self._hand_over(tp, message) and self.is_current(batch):
-                    self._read_offset[tp] = batch.end
-
-    async def _next_batch(self, tp: TP, records: Sequence[Any]) -> RecordBatch | None:
-        """Return the undelivered part of ``records`` as a batch that begins at the read position, if there is one."""
-        want = self._read_offset[tp]
-        if want is None or tp in self._paused_partitions:  # a seek will follow
-            return None
-        if records[0].offset < want:  # was delivered
-            records = [record for record in records if record.offset >= want]
-            if not records:
-                return None
-        if records[0].offset > want and self._probed.get(tp) != want:
-            # Were records dropped on the way, or does the broker no longer have them? Ask it again, once.
-            self._probed[tp] = want
-            epoch = self._epoch
-            await self.seek_wait({tp: want})  # sets or deletes _read_offset
-            if epoch == self._epoch:
-                self._read_offset[tp] = want
-            return None
-        return RecordBatch(tp, records, want, records[-1].offset + 1, self._epoch)
-
-    def _batch_message(self, batch: RecordBatch) -> ConsumerMessage:
-        last = batch.records[-1]
-        return ConsumerMessage(
-            batch.tp.topic, batch.partition, batch.start, last.timestamp / 1000.0, last.timestamp_type, None, None,
-            batch, None, 0, 0, batch.tp, generation_id=self.app.consumer_generation_id,
-        )  # fmt: skip
-
-    async def _hand_over(self, tp: TP, message: ConsumerMessage) -> bool:
-        """Give the message to its agent's queue. ``False``: a rebalance came first and it was not taken."""
-        delivery = self.callback(message)
-        if not self._may_block(tp):
-            await delivery  # runs to its end without yielding to the event loop: no task needed
-            return True
-        result = await self.wait_first(delivery, self.suspend_flow.wait())
-        return delivery in result.done
-
-    def _may_block(self, tp: TP) -> bool:
-        app = self.app
-        buffer = app.producer.buffer
-        return bool(
-            not self.flow_active
-            or not app.flow_control.is_active()
-            or buffer.size > buffer.max_messages
-            or app.topics._tp_to_callback_lock.locked()
-            or any(chan.queue.full() for chan in app.topics._tp_index.get(tp, ()))
-        )
+    def _start_of(self, tp: TP, committed: int | None, first: int, end: int) -> int:
+        """Return where to begin: at the commit, or at the first record if there is no commit that fits the log."""
+        if committed is None or committed < 0:
+            return first
+        if first <= committed <= end:
+            return committed
+        log.warning("%s[%d] holds %d..%d, and %d is committed: begins at %d", *tp, first, end, committed, first)
+        return first
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]

@@ -221,5 +221,5 @@ class Completion:
             self._slots.release()
 
     async def drain(self) -> None:
-        if self._tasks:
+        while self._tasks:  # the agent may hold one more batch, for which there was no slot
             await asyncio.wait(self._tasks)

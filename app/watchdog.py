@@ -22,9 +22,10 @@ class Stalled(Exception):
 class Watchdog(Service):  # type: ignore[misc]
     """Looks every tenth of ``watchdog_seconds``. A broker that does not answer, or a named dependency, is no stall."""
 
-    def __init__(self, app: StreamApp, **kwargs: Any) -> None:
+    def __init__(self, app: StreamApp, *, pause_seconds: float | None = None, **kwargs: Any) -> None:
         self.app = app
         self._limit_seconds = app.settings.watchdog_seconds
+        self._pause_seconds = pause_seconds or max(0.5, self._limit_seconds / 10)
         self._seen: object = None
         self._still_since = 0.0
         super().__init__(**kwargs)
@@ -32,7 +33,7 @@ class Watchdog(Service):  # type: ignore[misc]
     @Service.task  # type: ignore[untyped-decorator]
     async def _watch(self) -> None:
         while not self.should_stop:
-            await self.sleep(max(0.5, self._limit_seconds / 10))
+            await self.sleep(self._pause_seconds)
             lag = await self._lag()
             now = self.loop.time()
             progress = self._progress()
@@ -49,9 +50,11 @@ class Watchdog(Service):  # type: ignore[misc]
             tps = {tp for tp in consumer.assignment() if not consumer._is_changelog_tp(tp)}
             if not tps:
                 return 0
-            ends = (await self.wait(consumer.highwaters(*tps), timeout=LOOKUP_SECONDS)).result or {}
+            ends = (await self.wait(consumer.highwaters(*tps), timeout=LOOKUP_SECONDS)).result
         except Exception as error:  # noqa: BLE001  whatever the driver raises while the broker is away
             log.debug("no lag: %r", error)
+            return None
+        if not ends:
             return None
         committed = consumer._committed_offset
         lags = {tp: (ends.get(tp) or 0) - (committed[tp] or 0) for tp in tps}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-import pytest
-
 from agents.deliver import deliver_batch
 from agents.deliveries import Deliveries
 from app.batches import RecordBatch
@@ -52,7 +50,7 @@ class World:
         self.app = FakeApp(in_flight_per_worker=in_flight)
         self.table = FakeTable(self.app.outbox)
         self.channel = Channel(repeatable=repeatable)
-        self.deliveries = Deliveries(self.app, self.channel, self.table)  # type: ignore[arg-type]
+        self.deliveries = Deliveries(self.app, self.channel, self.table, lambda number: 0.0)  # type: ignore[arg-type]
 
     async def deliver(self, batch: RecordBatch) -> None:
         await deliver_batch(self.app, self.deliveries, batch)  # type: ignore[arg-type]
@@ -127,10 +125,7 @@ async def test_a_failure_is_reported_with_its_reason_and_holds_up_nobody() -> No
     assert ("m-2", "READ") in world.facts()
 
 
-async def test_an_unavailable_channel_is_tried_again_and_the_attempts_are_counted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("agents.deliveries.backoff_seconds", lambda number: 0.0)
+async def test_an_unavailable_channel_is_tried_again_and_the_attempts_are_counted() -> None:
     world = World()
     world.channel.answers["m-1"] = [Unavailable("busy"), Unavailable("busy")]
     await world.deliver(requests("m-1"))
@@ -138,8 +133,7 @@ async def test_an_unavailable_channel_is_tried_again_and_the_attempts_are_counte
     assert world.attempt("m-1") == Attempt(3, Outcome.SENT, 100, "p-m-1-3")
 
 
-async def test_tries_are_bounded_and_then_the_message_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.deliveries.backoff_seconds", lambda number: 0.0)
+async def test_tries_are_bounded_and_then_the_message_fails() -> None:
     world = World()
     world.channel.answers["m-1"] = [Unavailable("busy")] * 50
     await world.deliver(requests("m-1"))

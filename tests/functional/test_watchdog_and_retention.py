@@ -1,0 +1,115 @@
+"""The watchdog ends a worker that has work and gets nowhere, and only such a one; old rows leave the tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from app.clock import now_ms
+from app.retention import Retention
+from app.watchdog import Stalled, Watchdog
+from support.fakes import FakeApp, FakeTable, until
+
+SOURCE = TP("messages", 0)
+
+
+class Consumer:
+    def __init__(self) -> None:
+        self._committed_offset: dict[TP, int | None] = defaultdict(lambda: None, {SOURCE: 5})
+        self.end: int | None = 5
+
+    def assignment(self) -> set[TP]:
+        return {SOURCE, TP("x-changelog", 0)}
+
+    def _is_changelog_tp(self, tp: TP) -> bool:
+        return tp.topic.endswith("-changelog")
+
+    async def highwaters(self, *tps: TP) -> dict[TP, int]:
+        if self.end is None:
+            raise ConnectionError("the broker is away")
+        return dict.fromkeys(tps, self.end)
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[Any]:
+    app: Any = FakeApp(watchdog_seconds=0.3)
+    app.consumer = Consumer()
+    app.tables = SimpleNamespace(recovery=SimpleNamespace(active_offsets={}))
+    watchdog = Watchdog(app, pause_seconds=0.02)
+    await watchdog.start()
+    yield app
+    await watchdog.stop()
+
+
+async def test_lag_without_progress_ends_the_worker(app: Any) -> None:
+    app.consumer.end = 9
+    await until(lambda: app.died)
+    what, error = app.died[0]
+    assert what == "the watchdog"
+    assert isinstance(error, Stalled)
+    assert "4 records wait" in str(error)
+
+
+async def still_alive(app: Any, seconds: float = 0.8) -> bool:
+    await asyncio.sleep(seconds)
+    return not app.died
+
+
+async def test_no_lag_is_no_stall(app: Any) -> None:
+    assert await still_alive(app)
+
+
+async def test_a_commit_that_moves_is_no_stall(app: Any) -> None:
+    app.consumer.end = 1_000
+    for offset in range(6, 14):
+        app.consumer._committed_offset[SOURCE] = offset
+        assert await still_alive(app, 0.1)
+
+
+async def test_a_recovery_that_moves_is_no_stall(app: Any) -> None:
+    app.consumer.end = 1_000
+    for offset in range(8):
+        app.tables.recovery.active_offsets[TP("x-changelog", 0)] = offset
+        assert await still_alive(app, 0.1)
+
+
+async def test_a_broker_that_is_away_is_no_stall(app: Any) -> None:
+    app.consumer.end = None
+    assert await still_alive(app)
+
+
+async def test_waiting_for_a_named_dependency_is_no_stall(app: Any) -> None:
+    app.consumer.end = 9
+    app.waiting_for = "cassandra"
+    assert await still_alive(app)
+
+
+class SweptTable(FakeTable):
+    name = "table"
+
+    def active_partitions(self) -> list[int]:
+        return [0]
+
+    def rows_after(self, partition: int, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
+        return sorted(row for row in self.rows.items() if row[0] > key)[:count]
+
+
+async def test_old_rows_leave_and_young_ones_stay() -> None:
+    app: Any = FakeApp(state_retention_hours=1.0)
+    app.rebalancing = False
+    table = SweptTable(app.outbox)
+    young, old = now_ms(), now_ms() - 2 * 3600 * 1000
+    for n in range(1_300):
+        table.rows[b"%04d" % n] = b"%d" % (old if n % 2 else young)
+    retention = Retention(app, table, int)  # type: ignore[arg-type]
+    await retention._sweep_partition(0)
+    assert len(table.rows) == 650
+    assert all(int(value) == young for value in table.rows.values())
+    tombstones = [value for topic, _, _, value in app.outbox.records if topic == table.changelog]
+    assert tombstones == [None] * 650
