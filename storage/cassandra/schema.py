@@ -53,15 +53,23 @@ class Migration:
 
 
 def load_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
-    """Return the migrations of ``folder`` by version. Raises ``ValueError`` unless they are numbered 1, 2, 3, …"""
+    """Return the migrations of ``folder`` by version.
+
+    Numbers may be left out: each part of the system has ten of its own, so that branches do not take the same one.
+    A lower number that comes later is applied nevertheless, so migrations of different parts must not need each
+    other. Raises ``ValueError`` for a file without a number, or a number given twice.
+    """
     found: list[Migration] = []
     for path in sorted(folder.glob("*.cql")):
         match = _NAME.fullmatch(path.name)
-        if match is None or int(match[1]) != len(found) + 1:
-            raise ValueError(f"{path}: expected a file named {len(found) + 1:04d}_<name>.cql")
+        if match is None:
+            raise ValueError(f"{path}: expected a file named NNNN_<name>.cql")
+        version = int(match[1])
+        if found and version == found[-1].version:
+            raise ValueError(f"{path}: {found[-1].name} has the number {version:04d}, too")
         text = path.read_text(encoding="utf-8")
         checksum = hashlib.sha256(text.encode()).hexdigest()
-        found.append(Migration(len(found) + 1, match[2], checksum, tuple(split_statements(text))))
+        found.append(Migration(version, match[2], checksum, tuple(split_statements(text))))
     return found
 
 
@@ -75,12 +83,12 @@ def split_statements(text: str) -> list[str]:
 
 
 def latest_version() -> int:
-    """Return the version that this release needs."""
-    return len(list(MIGRATIONS.glob("*.cql")))
+    """Return the highest number among the migrations of this release."""
+    return load_migrations()[-1].version
 
 
 async def schema_version(session: CassandraSession) -> int:
-    """Return the last version applied, 0 for none. Raises ``StoreUnavailable``, also before the first migration."""
+    """Return the highest version applied, 0 for none. Raises ``StoreUnavailable``, also before the first migration."""
     rows = await session.run(_VERSION, (), Kind.READ)
     return rows[0][0] or 0
 

@@ -40,13 +40,14 @@ async def test_migrating_twice_applies_once(empty):
     names = [migration.name for migration in load_migrations()]
     assert await migrate(empty, replication_factor=1) == names
     assert await migrate(empty, replication_factor=1) == []
-    assert await schema_version(empty) == latest_version() == len(names)
+    assert names
+    assert await schema_version(empty) == latest_version()
 
 
 async def test_two_processes_may_migrate_at_once(empty):
     async with CassandraSession(empty.config) as other:
         first, second = await asyncio.gather(migrate(empty, replication_factor=1), migrate(other, replication_factor=1))
-    assert sorted([len(first), len(second)]) == [0, latest_version()]
+    assert sorted([len(first), len(second)]) == [0, len(load_migrations())]
 
 
 async def test_a_new_migration_is_applied_and_a_changed_one_refused(empty, tmp_path):
@@ -62,6 +63,16 @@ async def test_a_new_migration_is_applied_and_a_changed_one_refused(empty, tmp_p
     # an older release beside a newer one: nothing to do, and it says which version it found
     assert await migrate(empty, replication_factor=1, folder=folder) == []
     assert await schema_version(empty) == latest_version() + 1
+
+
+async def test_a_lower_number_that_comes_later_is_applied_too(empty, tmp_path):
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0020_later.cql").write_text("CREATE TABLE IF NOT EXISTS {ks}.b (id text PRIMARY KEY);")
+    assert await migrate(empty, replication_factor=1, folder=folder) == ["later"]
+    (folder / "0010_earlier.cql").write_text("CREATE TABLE IF NOT EXISTS {ks}.a (id text PRIMARY KEY);")
+    assert await migrate(empty, replication_factor=1, folder=folder) == ["earlier"]
+    assert await schema_version(empty) == 20
 
 
 async def test_a_migration_that_failed_half_way_is_taken_up_again(empty, tmp_path):

@@ -136,10 +136,18 @@ def test_statements_are_split_and_comments_dropped():
     assert split_statements("-- a; b\nCREATE x; -- c\n\nCREATE\n y\n;\n--") == ["CREATE x", "CREATE\n y"]
 
 
-def test_migrations_must_be_numbered_without_gaps(tmp_path):
+def test_migrations_have_numbers_of_their_own_which_may_leave_gaps(tmp_path):
     (tmp_path / "0001_a.cql").write_text("CREATE x")
-    (tmp_path / "0003_b.cql").write_text("CREATE y")
-    with pytest.raises(ValueError, match="0002"):
+    (tmp_path / "0030_b.cql").write_text("CREATE y")
+    assert [(found.version, found.name) for found in load_migrations(tmp_path)] == [(1, "a"), (30, "b")]
+    (tmp_path / "0030_c.cql").write_text("CREATE z")
+    with pytest.raises(ValueError, match="0030"):
+        load_migrations(tmp_path)
+
+
+def test_a_migration_without_a_number_is_refused(tmp_path):
+    (tmp_path / "first.cql").write_text("CREATE x")
+    with pytest.raises(ValueError, match="NNNN"):
         load_migrations(tmp_path)
 
 
