@@ -1,0 +1,62 @@
+# Every target needs Python 3.11 or later and nothing else; `make` alone lists them.
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+EXTRAS := stack,dev
+N ?= 40
+
+.DEFAULT_GOAL := help
+.PHONY: help env run test lint types imports format bench rounds stack-up stack-down lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: $(STAMP) ## make .venv with everything pinned by constraints.txt; quick when nothing has changed
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@python=$$(sh .ci/find-python) && { test -x $(BIN)/python || "$$python" -m venv .venv; }
+	@echo "Installing into .venv …"
+	@PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+		$(BIN)/python -m pip install --quiet -c constraints.txt setuptools -e '.[$(EXTRAS)]'
+	@touch $@
+
+run: env ## start everything and follow the logs; Ctrl-C stops it (API on :8080)
+	@$(BIN)/chat4all run
+
+test: env ## run every test, on a Kafka and a Cassandra that the session starts itself
+	@$(BIN)/python -m pytest
+
+lint: env ## check the code with ruff
+	@$(BIN)/ruff check .
+
+types: env ## check the types with mypy --strict
+	@$(BIN)/mypy
+
+imports: env ## check the direction of imports
+	@$(BIN)/lint-imports
+
+format: env ## correct what ruff can correct, and the layout
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: env ## measure latency, throughput and CPU, with a ledger that must balance
+	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+rounds: env ## N=40 rebalance rounds; CONSUMER=stock for Faust's own consumer
+	@$(BIN)/python -m loadtests.rounds -n $(N) $(if $(CONSUMER),--consumer $(CONSUMER)) $(ARGS)
+
+stack-up: env ## start Kafka and Cassandra alone
+	@$(BIN)/chat4all stack up
+
+stack-down: env ## stop them; the data stays
+	@$(BIN)/chat4all stack down
+
+lock: env ## write what .venv holds (tried and tested) to constraints.txt
+	@{ echo "# Every package that any extra brings, exactly. Upgrade in .venv, test, then: make lock"; \
+		$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip; } > constraints.new
+	@mv constraints.new constraints.txt
+	@touch $(STAMP)
+
+clean: ## delete .venv and what tools leave behind; the data of the system stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
