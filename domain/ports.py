@@ -104,6 +104,44 @@ class UserStore(Protocol):
     async def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user's address on a channel: ``platform`` is a name of the manifest, ``value`` is normalised for it.
+
+    Nobody but ``user_id`` has this address. ``verified``: whether it was proven to be theirs.
+    """
+
+    user_id: str
+    platform: str
+    value: str
+    verified: bool
+    linked_at_ms: int
+
+
+class IdentityStore(Protocol):
+    """Which address belongs to whom. Platforms and values are compared as they are: normalise them before."""
+
+    async def link(self, identity: Identity) -> Identity:
+        """Return the identity as it stands: an address that the user has already stays as it is.
+
+        Raises ``AlreadyExists`` if it is another user's; ``StoreUnavailable``, after which it may be linked or not:
+        link it again.
+        """
+        ...
+
+    async def unlink(self, user_id: str, platform: str, value: str) -> None:
+        """Raises ``NotFound`` if this user has no such identity; after ``StoreUnavailable`` unlink it again."""
+        ...
+
+    async def of_user(self, user_id: str) -> Sequence[Identity]:
+        """Return the user's identities by platform and value, never one that is another's by now."""
+        ...
+
+    async def owner(self, platform: str, value: str) -> str | None:
+        """Return the id of the user who has this address, ``None`` if nobody has."""
+        ...
+
+
 class ConversationStore(Protocol):
     async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
         """Return whether the user takes part, or ``None`` if there is no such conversation."""
@@ -154,6 +192,6 @@ class Connector(Protocol):
 
 
 __all__ = [
-    "UNKNOWN", "Appended", "Connector", "ConversationStore", "MessageLog", "MessageMirror", "MessageReader",
-    "MirrorEntry", "Place", "Receipt", "Sent", "StoredMessage", "User", "UserStore",
+    "UNKNOWN", "Appended", "Connector", "ConversationStore", "Identity", "IdentityStore", "MessageLog", "MessageMirror",
+    "MessageReader", "MirrorEntry", "Place", "Receipt", "Sent", "StoredMessage", "User", "UserStore",
 ]  # fmt: skip

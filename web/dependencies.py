@@ -12,7 +12,7 @@ from typing import Protocol
 from aiohttp import web
 
 from app.settings import Settings
-from domain.ports import ConversationStore, MessageLog, MessageReader, UserStore
+from domain.ports import ConversationStore, IdentityStore, MessageLog, MessageReader, UserStore
 from web.access import Memberships
 from web.metrics import Metrics
 from web.passwords import Passwords
@@ -53,6 +53,7 @@ class Dependencies:
     log: MessageLog
     reader: MessageReader
     users: UserStore
+    identities: IdentityStore
     conversations: ConversationStore
     recent: RecentMessages
     follower: Follower

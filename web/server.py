@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.topics import Topics
 from domain.errors import LogUnavailable
 from storage.cassandra.conversations import CassandraConversationStore
+from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
@@ -96,6 +97,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         log=KafkaMessageLog(outbox, Topics(settings.topic_prefix).messages, settings.partitions),
         reader=CassandraMessageReader(cassandra),
         users=CassandraUserStore(cassandra),
+        identities=CassandraIdentityStore(cassandra),
         conversations=CassandraConversationStore(cassandra),
         recent=recent,
         follower=follower,

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from domain.ports import ConversationStore, MessageMirror, MessageReader, UserStore
+from domain.ports import ConversationStore, IdentityStore, MessageMirror, MessageReader, UserStore
 from storage.cassandra.conversations import CassandraConversationStore
+from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.link import CassandraConfig
 from storage.cassandra.messages import CassandraMessageMirror, CassandraMessageReader
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
+from storage.memory_identity import MemoryIdentities
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Stores:
     reader: MessageReader
     users: UserStore
     conversations: ConversationStore
+    identities: IdentityStore
     off: Callable[[], Awaitable[None]]
     on: Callable[[], Awaitable[None]]
 
@@ -46,20 +49,27 @@ async def stores(target: CassandraConfig | None, make_proxy: Callable[..., Any])
     async with CassandraSession(replace(target, port=proxy.port)) as session:
         await session.connected(30)
         yield Stores(
-            CassandraMessageMirror(session),
-            CassandraMessageReader(session),
-            CassandraUserStore(session),
-            CassandraConversationStore(session),
-            proxy.off,
-            proxy.on,
+            mirror=CassandraMessageMirror(session),
+            reader=CassandraMessageReader(session),
+            users=CassandraUserStore(session),
+            conversations=CassandraConversationStore(session),
+            identities=CassandraIdentityStore(session),
+            off=proxy.off,
+            on=proxy.on,
         )
     await proxy.off()
 
 
 def memory_stores() -> Stores:
-    messages, users, conversations = MemoryMessages(), MemoryUsers(), MemoryConversations()
+    messages = MemoryMessages()
+    fakes = {
+        "users": MemoryUsers(),
+        "conversations": MemoryConversations(),
+        "identities": MemoryIdentities(),
+    }
 
     async def switch(available: bool) -> None:
-        messages.available = users.available = conversations.available = available
+        for fake in (messages, *fakes.values()):
+            fake.available = available
 
-    return Stores(messages, messages, users, conversations, lambda: switch(False), lambda: switch(True))
+    return Stores(mirror=messages, reader=messages, **fakes, off=lambda: switch(False), on=lambda: switch(True))

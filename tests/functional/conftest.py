@@ -15,6 +15,7 @@ from domain.errors import LogUnavailable
 from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
+from storage.memory_identity import MemoryIdentities
 from web.dependencies import Dependencies
 from web.protocol import listen
 from web.recent import RecentMessages
@@ -81,6 +82,7 @@ class Api:
         self.log = MemoryLog()
         self.messages = MemoryMessages()
         self.users = MemoryUsers()
+        self.identities = MemoryIdentities()
         self.conversations = MemoryConversations()
         self.recent = RecentMessages(self.settings.recent_messages)
         self.follower = MemoryFollower(self.recent)
@@ -91,6 +93,7 @@ class Api:
             log=self.log,
             reader=self.messages,
             users=self.users,
+            identities=self.identities,
             conversations=self.conversations,
             recent=self.recent,
             follower=self.follower,
