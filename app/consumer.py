@@ -1,7 +1,8 @@
-"""A Faust consumer that delivers whole batches and loses nothing at rebalances.
+"""A Faust consumer that delivers whole batches and loses nothing at rebalances. Here: commits, rebalances and seeks.
 
 Faust 0.15.3 was seen to lose messages for good when a second worker joins early (docs/adr/0004). Four defects work
-together; each is closed here, and ``make rounds`` is the experiment that a change of this file must pass:
+together; each is closed here or in ``app/drain_loop.py``, and ``make rounds`` is the experiment that a change of
+either must pass:
 
 1. After recovery, what is delivered between ``resume_partitions`` and the clearing of the queues is wiped. Source
    partitions are therefore resumed for real only in the last ``resume_flow``.
@@ -35,6 +36,7 @@ from app.drain_loop import DrainLoop
 log = logging.getLogger(__name__)
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
+
 
 class BatchConsumer(DrainLoop):
     """See the module's text. ``complete(batch)`` is the only way to move the commit; Faust's own acks do nothing."""

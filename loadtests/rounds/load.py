@@ -63,12 +63,12 @@ class Load:
         else:
             await self._write(self.early)
 
-    async def write_late(self) -> None:
-        """Write the late quarter at its pace."""
-        step = int(LATE_PER_SECOND * _TICK_SECONDS)
-        for begin in range(0, len(self.late), step):
+    async def write_late(self, half: int) -> None:
+        """Write the first (0) or second (1) half of the late quarter at its pace."""
+        step, events = int(LATE_PER_SECOND * _TICK_SECONDS), self.late[half::2]
+        for begin in range(0, len(events), step):
             tick = asyncio.create_task(asyncio.sleep(_TICK_SECONDS))
-            await self._write(self.late[begin : begin + step])
+            await self._write(events[begin : begin + step])
             await tick
 
     async def _write(self, events: Events, topic: str = "") -> None:

@@ -41,7 +41,7 @@ class Plan:
     buffer: int
     join_after_seconds: float  # B starts so long after A
     act_after_seconds: float  # the scenario's event comes so long after B has joined
-    late_after_seconds: float  # the late quarter begins so long after A has joined
+    late_after_seconds: tuple[float, float]  # halves of the late quarter begin so long after A, and B, have joined
 
     @classmethod
     def from_seed(cls, seed: int, consumer: str = "ours") -> Self:
@@ -64,7 +64,7 @@ class Plan:
             buffer=(2, 8, 64)[buffer] if consumer == "ours" else (256, 4_096, 20_000)[buffer],
             join_after_seconds=draw.uniform(0.3, 4.0),
             act_after_seconds=draw.uniform(0.0, 2.5),
-            late_after_seconds=draw.uniform(0.0, 2.0),
+            late_after_seconds=(draw.uniform(0.0, 2.0), draw.uniform(0.0, 2.0)),
         )
 
     def settings(self, kafka: str, prefix: str, folder: Path, worker: str) -> Settings:

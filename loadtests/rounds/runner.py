@@ -19,7 +19,8 @@ from loadtests.rounds.verdict import Broker, wrong_keys
 from loadtests.rounds.workers import Worker, end_all
 
 CATCH_UP_SECONDS = 30.0
-ROUND_SECONDS = 110.0
+LOCAL_SECONDS = 20.0  # a killed worker's partitions need a session's end and a recovery to have an owner
+ROUND_SECONDS = 115.0
 FREEZE_SECONDS = 8.0  # longer than a session
 
 _numbers = itertools.count(time.time_ns() // 1_000_000)
@@ -94,14 +95,23 @@ class Round:
             effects = await broker.fold(topics.changelog if table else topics.output, table)
             result.lost = wrong_keys(load.expected, effects)
             if table:
-                rows: dict[bytes, int] = {}
-                for worker in self._workers:
-                    rows |= await worker.rows()
-                result.local = wrong_keys(load.expected, rows)
+                result.local = await self._local(load.expected)
         journals = [worker.journal for worker in self._workers if worker.journal.exists()]
         findings = examine(journals, load.first)
         result.early, result.repeated = findings.early, findings.repeated
         result.deaths = [death for worker in self._workers for death in worker.deaths]
+
+    async def _local(self, expected: dict[bytes, int]) -> list[str]:
+        """Wait until the tables of the living workers hold the fold, and return the keys that remain wrong."""
+        deadline = time.monotonic() + LOCAL_SECONDS
+        while True:
+            rows: dict[bytes, int] = {}
+            for worker in self._workers:
+                rows |= await worker.rows()
+            wrong = wrong_keys(expected, rows)
+            if not wrong or time.monotonic() > deadline:
+                return wrong
+            await asyncio.sleep(0.3)
 
     # The play ------------------------------------------------------------------------------------------------------
 
@@ -116,18 +126,19 @@ class Round:
         await load.write_history()
         await load.write_early()
         first = self._worker("a")
-        late = asyncio.create_task(self._late(load, first))
+        late = [asyncio.create_task(self._late(load, 0, first))]
         await asyncio.sleep(plan.join_after_seconds)
         second = self._worker("b")
+        late.append(asyncio.create_task(self._late(load, 1, second)))
         await second.joined()
         await asyncio.sleep(plan.act_after_seconds)
         await self._act(first, second)
-        await late
+        await asyncio.gather(*late)
 
-    async def _late(self, load: Load, first: Worker) -> None:
-        await first.joined()
-        await asyncio.sleep(self.plan.late_after_seconds)
-        await load.write_late()
+    async def _late(self, load: Load, half: int, worker: Worker) -> None:
+        await worker.joined()
+        await asyncio.sleep(self.plan.late_after_seconds[half])
+        await load.write_late(half)
 
     async def _act(self, first: Worker, second: Worker) -> None:
         match self.plan.scenario:

@@ -17,6 +17,7 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from app.drain_loop import ConsumerThread
 from app.outbox import Flight
 from app.settings import Settings
 from app.stream_app import StreamApp
@@ -33,8 +34,6 @@ class StockConsumer(driver.Consumer):  # type: ignore[misc]
     epoch = 0
 
     def _new_consumer_thread(self) -> Any:
-        from app.consumer import ConsumerThread
-
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:

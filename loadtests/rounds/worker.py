@@ -1,6 +1,6 @@
 """One worker of a round, on the product's own classes: ``python -m loadtests.rounds.worker FOLDER NAME KAFKA PREFIX``.
 
-The plan is ``FOLDER/plan.json``; the journal is ``FOLDER/NAME.journal``. On SIGUSR1 the worker writes the rows of the
+The plan is ``FOLDER/plan.json``; the journal is ``FOLDER/NAME.journal``. On SIGHUP the worker writes the rows of the
 partitions that it owns to ``FOLDER/NAME.rows``.
 """
 
@@ -109,7 +109,7 @@ def main() -> None:
         app: Any = StockApp(plan, settings, journal)
     else:
         app = RoundApp(plan, settings, journal)
-    loop.add_signal_handler(signal.SIGUSR1, write_rows, app, folder / f"{name}.rows")
+    loop.add_signal_handler(signal.SIGHUP, write_rows, app, folder / f"{name}.rows")
     faust.Worker(app, loglevel="WARNING", loop=loop).execute_from_commandline()
 
 

@@ -62,7 +62,7 @@ class Worker:
         if not self._wanted:
             return {}
         self._rows.unlink(missing_ok=True)
-        self.send(signal.SIGUSR1)
+        self.send(signal.SIGHUP)
         async with asyncio.timeout(10):
             while not self._rows.exists():  # noqa: ASYNC110  another process makes it
                 await asyncio.sleep(_LOOK_SECONDS)
