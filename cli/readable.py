@@ -6,10 +6,10 @@ import re
 import shutil
 import sys
 import threading
-import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from itertools import cycle
 from pathlib import Path
 from typing import TextIO
 
@@ -17,7 +17,7 @@ import click
 import orjson
 
 MAX_FILE_BYTES = 20 << 20
-_NAME_COLOURS = ("cyan", "magenta", "blue", "green", "yellow", "bright_cyan", "bright_magenta", "bright_blue")
+_NAME_COLOURS = ("bright_black", "cyan", "magenta", "blue", "green", "yellow", "bright_magenta", "bright_cyan")
 _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 # 22:25:34.377 INFO     whatsapp  [WhatsApp] Delivered to +5511999999999
 _TEXT = re.compile(r"(?P<clock>\d\d:\d\d:\d\d\.\d{3}) (?P<level>[A-Z]+) +\S+ +(?P<message>.*)")
@@ -25,13 +25,21 @@ _TEXT = re.compile(r"(?P<clock>\d\d:\d\d:\d\d\.\d{3}) (?P<level>[A-Z]+) +\S+ +(?
 _BANNER = re.compile(r"[+|]( |-|ƒ)")
 
 
-def readable(name: str, line: str, width: int) -> str | None:
+def columns(names: Iterable[str]) -> dict[str, str]:
+    """Return the column of each process: its name, padded, all of a role (whatsapp-1, whatsapp-2) in one colour."""
+    names = list(names)
+    width = max(map(len, names), default=0)
+    roles = list(dict.fromkeys(name.rpartition("-")[0] or name for name in names))
+    colours = dict(zip(roles, cycle(_NAME_COLOURS), strict=False))
+    return {n: click.style(f"{n:<{width}}", fg=colours[n.rpartition("-")[0] or n]) for n in names}
+
+
+def readable(column: str, line: str) -> str | None:
     """Return a line of a log file for the terminal, ``None`` if it tells people nothing."""
     line = click.unstyle(line)
     clock, level, message = _parts(line)
     if _BANNER.match(line) or not message or (message.startswith("[^") and level == "INFO"):
         return None
-    column = click.style(f"{name:<{width}}", fg=_NAME_COLOURS[zlib.crc32(name.encode()) % len(_NAME_COLOURS)])
     if level in _LEVEL_COLOURS:
         message = click.style(f"{level} {message}", fg=_LEVEL_COLOURS[level])
     return f"{click.style(f'{clock:<12}', dim=True)}  {column}  {message}"
@@ -56,11 +64,13 @@ class Screen:
     def __init__(self, files: Mapping[str, Path], stream: TextIO | None = None) -> None:
         self._files = files
         self._stream = stream
+        self._offsets: dict[str, int] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, name="screen", daemon=True)
 
-    def start(self) -> None:
-        """Begin, with what the files hold already."""
+    def start(self, *, with_past: bool) -> None:
+        """Begin; ``with_past``: with what the files hold already."""
+        self._offsets = {name: 0 if with_past else file.stat().st_size for name, file in self._files.items()}
         self._thread.start()
 
     def end(self, patience_seconds: float = 2.0) -> None:
@@ -71,14 +81,13 @@ class Screen:
 
     def _show(self) -> None:
         stream = self._stream or sys.stdout
-        width = max(map(len, self._files), default=0)
-        offsets = dict.fromkeys(self._files, 0)
+        column_of = columns(self._files)
         with suppress(OSError):  # the terminal is gone
             while True:
                 is_last = self._ended.is_set()
                 for name, file in self._files.items():
-                    for line in _added(file, offsets, name):
-                        if (text := readable(name, line, width)) is not None:
+                    for line in _added(file, self._offsets, name):
+                        if (text := readable(column_of[name], line)) is not None:
                             click.echo(text, file=stream)
                 if is_last:
                     return

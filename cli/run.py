@@ -51,8 +51,7 @@ def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, 
     specs = [*api_specs(settings, api_processes, LOGS), *workers]
     with claimed(workers, settings):
         check_ports(specs)
-        files = {spec.name: fresh(LOGS / f"{spec.name}.log") for spec in specs}
-        files["run"] = fresh(LOGS / "run.log")
+        files = {name: fresh(LOGS / f"{name}.log") for name in ("run", *(spec.name for spec in specs))}
         _log_to(files["run"], settings.log_level)
         return asyncio.run(_Run(settings, stack, ours, specs, files).run())
 
@@ -94,6 +93,8 @@ class _Run:
         self._supervisor = Supervisor(specs)
         self._ours = ours
         self._cancellation = Cancellation()
+        self._workers = [spec for spec in specs if spec.stage == WORKER_STAGE]
+        self._past_members: set[str] = set()  # Kafka keeps those of an earlier life for a while
         self._missing: set[str] = set()
 
     async def run(self) -> int:
@@ -106,8 +107,9 @@ class _Run:
                     is_up = await _unless(wishes.stop, self._bring_up(line))
                 if is_up:
                     parts = [self._stack.part(name) for name in self._ours]
-                    click.echo(summary(self._settings, self._supervisor.processes, parts, LOGS, self._missing))
-                    screen.start()
+                    seconds, processes = time.monotonic() - self._began, self._supervisor.processes
+                    click.echo(summary(self._settings, processes, parts, LOGS, self._missing, seconds))
+                    screen.start(with_past=bool(self._missing))
                     await self._trim_logs(wishes.stop)
             finally:
                 self._cancellation.cancel()
@@ -128,37 +130,45 @@ class _Run:
                 await asyncio.gather(*(asyncio.to_thread(part.stop) for part in running))
 
     async def _bring_up(self, line: ProgressLine) -> None:
-        """Kafka and Cassandra side by side; as soon as there are topics, everything that needs no more."""
+        """Kafka and Cassandra side by side; the processes as soon as there are topics, for they wait for Cassandra."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._kafka_and_processes(line))
                 tasks.create_task(self._cassandra(line))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+        await self._until_ready()
+        line.show(Progress("chat4all", "up", time.monotonic() - self._began))
 
     async def _kafka_and_processes(self, line: ProgressLine) -> None:
         await self._start_part("kafka", line)
         await migrate_topics(self._settings, MIGRATION_SECONDS)
-        workers = [process.spec for process in self._supervisor.processes if process.spec.stage == WORKER_STAGE]
-        groups = {group_of(spec.environ["CHAT4ALL_ROLE"], self._settings.topic_prefix) for spec in workers}
-        line.show(Progress("chat4all", "starting", 0.0))
-        async with open_groups(self._settings.kafka, groups) as kafka_groups, Client(api_url(self._settings)) as client:
-            before = await kafka_groups.members()  # of an earlier life: Kafka keeps static members for a while
-            self._supervisor.start()
-            deadline = time.monotonic() + READY_SECONDS
-            while time.monotonic() < deadline:
-                present = await kafka_groups.members() - before
-                self._missing = {spec.name for spec in workers if not _is_among(spec, present)}
-                if not await client.is_ready():
-                    self._missing.add("the API")
-                if not self._missing:
-                    line.show(Progress("chat4all", "up", time.monotonic() - self._began))
-                    return
-                await asyncio.sleep(_LOOK_SECONDS)
+        async with open_groups(self._settings.kafka, self._groups()) as groups:
+            self._past_members = await groups.members()
+        line.show(Progress("chat4all", "starting", time.monotonic() - self._began))
+        self._supervisor.start()
 
     async def _cassandra(self, line: ProgressLine) -> None:
         await self._start_part("cassandra", line)
         await migrate_schema(self._settings, MIGRATION_SECONDS)
+
+    async def _until_ready(self) -> None:
+        """Return once the API answers and the workers have their partitions, or the time is over."""
+        deadline = time.monotonic() + READY_SECONDS
+        kafka, url = self._settings.kafka, api_url(self._settings)
+        async with open_groups(kafka, self._groups()) as groups, Client(url) as client:
+            while True:
+                members = await groups.members() - self._past_members
+                self._missing = {spec.name for spec in self._workers if not _is_among(spec, members)}
+                if not await client.is_ready():
+                    self._missing.add("the API")
+                if not self._missing or time.monotonic() > deadline:
+                    return
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    def _groups(self) -> set[str]:
+        prefix = self._settings.topic_prefix
+        return {group_of(spec.environ["CHAT4ALL_ROLE"], prefix) for spec in self._workers}
 
     async def _start_part(self, name: str, line: ProgressLine) -> None:
         if name in self._ours:

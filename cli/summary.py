@@ -20,11 +20,16 @@ _TOKEN_OF_ANSWER = r"""sed -E 's/.*"access_token":"([^"]+)".*/\1/'"""
 
 
 def summary(
-    settings: Settings, processes: Iterable[Supervised], parts: Sequence[Part], logs: Path, missing: set[str]
+    settings: Settings,
+    processes: Iterable[Supervised],
+    parts: Sequence[Part],
+    logs: Path,
+    missing: set[str],
+    seconds: float,
 ) -> str:
-    """Return the text. ``missing``: what is not ready although it had its time."""
+    """Return the text. ``missing``: what is not ready although it had its time; ``seconds``: how long it all took."""
     url = api_url(settings)
-    lines = ["", click.style("Chat4All is running.", bold=True, fg="green"), ""]
+    lines = ["", click.style(f"Chat4All is running, after {seconds:.1f} s.", bold=True, fg="green"), ""]
     if missing:
         words = f"Chat4All runs, but is not ready: {', '.join(sorted(missing))}. What follows from the logs says why."
         lines[1] = click.style(words, bold=True, fg="yellow")
@@ -38,7 +43,12 @@ def summary(
     lines += ["", f"  logs in {_short(logs)}, the workers' state in {_short(Path(settings.data_dir))}", ""]
     lines += ["Try it, in another terminal:", "", *(f"  {line}" for line in curl_lines(url)), ""]
     lines += ["Watch it become READ, or see all of it at once:", "", f"  {watch_line(url)}"]
-    lines += [f'  {_command()} send whatsapp:+5511999999999 "hello"', "", "Ctrl-C stops it; the data stays.", ""]
+    lines += [
+        f'  {_command(settings)} send whatsapp:+5511999999999 "hello"',
+        "",
+        "Ctrl-C stops it; the data stays.",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -73,5 +83,6 @@ def _short(path: Path) -> str:
     return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
 
 
-def _command() -> str:
-    return _short(Path(sys.prefix) / "bin" / "chat4all")
+def _command(settings: Settings) -> str:
+    elsewhere = "" if settings.port == Settings().port else f"CHAT4ALL_PORT={settings.port} "
+    return elsewhere + _short(Path(sys.prefix) / "bin" / "chat4all")
