@@ -107,12 +107,15 @@ class Generator:
         await self._done.wait()
         return shots
 
-    async def flat_out(self, requests: Sequence[bytes]) -> Shots:
-        """Send on every connection as soon as the answer before has come."""
+    async def flat_out(self, requests: Sequence[bytes], connections: int | None = None) -> Shots:
+        """Send on every connection (or on so many of them) as soon as the answer before has come."""
         shots = self._begin(requests, open_loop=False)
+        resting = self._free[connections:] if connections is not None else []
+        del self._free[len(self._free) - len(resting) :]
         for index in range(len(requests)):
             self._submit(index)
         await self._done.wait()
+        self._free += resting
         return shots
 
     def _begin(self, requests: Sequence[bytes], *, open_loop: bool) -> Shots:

@@ -44,12 +44,17 @@ class Run:
         await self.send(orders.one_for_each_conversation())
         await self.settled()
 
-    async def send(self, orders: Sequence[Order], per_second: float | None = None) -> Shots:
-        """Send ``orders`` (flat out without a rate) and book the answers when all are there."""
+    async def send(
+        self, orders: Sequence[Order], per_second: float | None = None, *, connections: int | None = None
+    ) -> Shots:
+        """Send ``orders`` (flat out without a rate) and book the answers when all are there.
+
+        ``connections``: use no more than that many.
+        """
         requests = [order.request(self.token) for order in orders]
         self.began_ms = time() * 1000
         if per_second is None:
-            shots = await self.generator.flat_out(requests)
+            shots = await self.generator.flat_out(requests, connections)
         else:
             shots = await self.generator.at_rate(requests, per_second)
         self.book(orders, shots)

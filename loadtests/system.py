@@ -10,11 +10,8 @@ processes end with this one, however it ends.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,24 +19,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import psutil
-
 from app.cassandra import cassandra_config
 from app.settings import Settings
 from app.topic_admin import ensure_topics
-from cli.supervisor import ProcessSpec
 from cli.workers import api_specs, worker_specs
 from devstack.ports import is_free
 from loadtests.groups import Groups, until
 from loadtests.http_client import Client
+from loadtests.processes import Process
 from storage.cassandra.schema import migrate
 from storage.cassandra.session import CassandraSession
 
-ROOT = Path(__file__).parent.parent
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
-_TETHER = ROOT / "cli" / "tether.py"
 _PORTS = range(12_000, 20_000)  # below those that outgoing connections get
 
 
@@ -87,68 +80,6 @@ def free_ports(count: int) -> int:
 
 class Ended(Exception):
     """A process of the system ended by itself."""
-
-
-class Process:
-    """One process of the system. Its output is appended to ``log_file``."""
-
-    def __init__(self, spec: ProcessSpec, folder: Path) -> None:
-        self.spec = spec
-        self.name = spec.name
-        self.log_file = folder / f"{spec.name}.log"
-        self._popen: subprocess.Popen[bytes] | None = None
-        self._cpu_before = 0.0
-
-    def start(self) -> None:
-        """Start it, or start it again."""
-        with self.log_file.open("ab") as output:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *self.spec.command],
-                cwd=ROOT, env={**os.environ, **self.spec.environ}, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-
-    @property
-    def pid(self) -> int:
-        """The process's number, 0 before its first start."""
-        return self._popen.pid if self._popen else 0
-
-    @property
-    def is_running(self) -> bool:
-        return self._popen is not None and self._popen.poll() is None
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.send(signal.SIGKILL)
-        if self._popen is not None:
-            self._popen.wait()
-
-    def send(self, number: int) -> None:
-        """Send it a signal, if it runs."""
-        if self._popen is not None and self.is_running:
-            self._popen.send_signal(number)
-
-    def end(self, patience_seconds: float) -> None:
-        """Wait for its end after a SIGTERM, then kill it."""
-        if self._popen is not None:
-            try:
-                self._popen.wait(max(0.1, patience_seconds))
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-    def log_text(self) -> str:
-        """Return all that it has printed."""
-        return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and of what it started, user and system; 0 for one that is gone."""
-    try:
-        process = psutil.Process(pid)
-        times = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]
-    except psutil.Error:
-        return 0.0
-    return sum(float(t.user + t.system) for t in times)
 
 
 class System:

@@ -1,0 +1,71 @@
+"""Processor time by process, over a stretch of work."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+
+import psutil
+
+from devstack.ports import owner_pid
+from loadtests.processes import cpu_seconds
+from loadtests.system import Servers, System
+
+GENERATOR = "load generator"
+
+
+class Meter:
+    """What the parts of ``system`` and its servers use, by kind of process (``core``, not ``core-1``)."""
+
+    def __init__(self, system: System, servers: Servers) -> None:
+        self._pids = {process.name: process.pid for process in system.processes}
+        for title, port in (
+            ("Kafka", int(servers.kafka_bootstrap.rpartition(":")[2])), ("Cassandra", servers.cassandra_port),
+        ):  # fmt: skip
+            pid = owner_pid(port)
+            if pid is not None:
+                self._pids[title] = pid
+        self._before: dict[str, float] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from now on."""
+        self._before = self._now()
+
+    def used_ms(self) -> dict[str, float]:
+        """Return the milliseconds of processor time used since ``begin``."""
+        sums: defaultdict[str, float] = defaultdict(float)
+        for name, seconds in self._now().items():
+            kind, dash, number = name.rpartition("-")
+            sums[kind if dash and number.isdigit() else name] += (seconds - self._before[name]) * 1000
+        return dict(sums)
+
+    def _now(self) -> dict[str, float]:
+        return {**{name: cpu_seconds(pid) for name, pid in self._pids.items()}, GENERATOR: time.process_time()}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a measurement was made, as far as it matters to a reader elsewhere."""
+
+    cores: int
+    memory_gib: float
+    architecture: str
+    python: str
+    load_average: float
+
+    @classmethod
+    def here(cls) -> Machine:
+        return cls(
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            psutil.virtual_memory().total / 2**30, platform.machine(), platform.python_version(), os.getloadavg()[0],
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cores} cores, {self.memory_gib:.0f} GiB of memory, {self.architecture}, Python {self.python}; "
+            f"load average before the start {self.load_average:.2f}"
+        )
