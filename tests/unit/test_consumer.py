@@ -105,7 +105,7 @@ async def test_what_is_drained_at_a_revocation_is_committed_although_a_commit_is
 
     async def drain() -> None:
         consumer.complete(delivered[1])
-        go_on.set()
+        asyncio.get_running_loop().call_later(0.02, go_on.set)
 
     consumer.app.on_drain(drain)
     await asyncio.sleep(0)

@@ -1,0 +1,152 @@
+"""Any interleaving of deliveries, completions, commits and rebalances: no commit passes an open offset, none sticks."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.unit.consumer_on_paper import TPS, assign, fetch, make_consumer, rebalance, revoke
+
+tps = st.sampled_from(TPS)
+
+
+class Books(RuleBasedStateMachine):
+    """``open``: records whose effects are not durable yet, the model of what must not be passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory()
+        self.run(self._begin())
+        self.open = {tp: set[int]() for tp in TPS}
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    async def _begin(self) -> None:
+        self.consumer, self.broker, self.delivered = make_consumer(Path(self.folder.name))
+        await assign(self.consumer)
+
+    # what happens to the log
+
+    @rule(tp=tps, records=st.integers(1, 5), hole=st.sampled_from([0, 0, 0, 1, 4]))
+    def more_is_written(self, tp: Any, records: int, hole: int) -> None:
+        self.records_are_written(tp, records, hole)
+
+    def records_are_written(self, tp: Any, records: int, hole: int) -> None:
+        for n in range(records):
+            self.broker.append(tp, hole=0 if n else hole)
+        self.open[tp] |= set(self.broker.log[tp][-records:])
+
+    @rule(tp=tps, part=st.floats(0, 1))
+    def retention_takes_the_oldest(self, tp: Any, part: float) -> None:
+        first, end = self.broker.first[tp], self.broker.end[tp]
+        self.broker.truncate(tp, first + int((end - first) * part))
+        self.open[tp] &= set(self.broker.log[tp])
+
+    # what the worker does
+
+    @rule()
+    def fetches(self) -> None:
+        self.run(fetch(self.consumer))
+
+    @rule(tp=tps, most=st.integers(1, 4))
+    def what_was_fetched_is_dropped(self, tp: Any, most: int) -> None:
+        self.broker.fetch(tp, most)
+        self.records_are_written(tp, 1, 0)  # without a seek, only the next record shows that one is missing
+
+    @precondition(lambda self: self.delivered)
+    @rule(data=st.data())
+    def a_batch_is_completed(self, data: Any) -> None:
+        self._complete(data.draw(st.integers(0, len(self.delivered) - 1)))
+
+    @rule(refused=st.booleans())
+    def commits(self, refused: bool) -> None:
+        self.broker.refuses_commits = refused
+        self.run(self.consumer.commit())
+        self.broker.refuses_commits = False
+
+    # what the group does
+
+    @rule()
+    def rebalances(self) -> None:
+        self.run(rebalance(self.consumer))
+
+    @rule(tp=tps, progress=st.integers(0, 6))
+    def a_partition_is_away_for_a_while(self, tp: Any, progress: int) -> None:
+        self.run(revoke(self.consumer))
+        self.broker.assigned = set(TPS) - {tp}
+        self.run(assign(self.consumer))
+        self.run(fetch(self.consumer))
+        base = max(self.broker.committed.get(tp, 0), self.broker.first[tp])
+        reached = min(base + progress, self.broker.end[tp])
+        if reached:
+            self.broker.committed[tp] = reached
+        self.open[tp] = {offset for offset in self.open[tp] if offset >= reached}
+        self.run(revoke(self.consumer))
+        self.broker.assigned = set(TPS)
+        self.run(assign(self.consumer))
+
+    @precondition(lambda self: self.delivered)
+    @rule(refused=st.booleans(), data=st.data())
+    def rebalances_while_a_commit_is_on_its_way(self, refused: bool, data: Any) -> None:
+        async def work() -> None:
+            go_on = asyncio.Event()
+            self.broker.during_commit, self.broker.refuses_commits = go_on.wait, refused
+            commit = asyncio.create_task(self.consumer.commit())
+            await asyncio.sleep(0)
+            self.broker.during_commit = None
+            self._complete(data.draw(st.integers(0, len(self.delivered) - 1)))
+            asyncio.get_running_loop().call_later(0.001, go_on.set)
+            await rebalance(self.consumer)
+            await commit
+
+        self.run(work())
+        self.broker.refuses_commits = False
+
+    # what must hold
+
+    @invariant()
+    def no_commit_passes_an_open_record(self) -> None:
+        for tp, committed in self.broker.committed.items():
+            assert all(offset >= committed for offset in self.open[tp])
+
+    @invariant()
+    def batches_of_an_epoch_follow_each_other(self) -> None:
+        last: dict[Any, int] = {}
+        for batch in self.delivered:
+            at = batch.tp, batch.epoch
+            assert last.get(at, batch.start) == batch.start
+            last[at] = batch.end
+
+    def teardown(self) -> None:
+        try:
+            for _ in range(60):
+                self.run(fetch(self.consumer))
+            for n in range(len(self.delivered)):
+                self._complete(n)
+            self.run(self.consumer.commit())
+            for tp in TPS:
+                assert not self.open[tp], "records were never delivered"
+                assert self.consumer._committed_offset[tp] >= max([-1, *self.broker.log[tp]]) + 1, "commits stick"
+        finally:
+            self.run(self.consumer.app.outbox.stop())
+            self.loop.close()
+            self.folder.cleanup()
+
+    def _complete(self, n: int) -> None:
+        batch = self.delivered[n]
+        if self.consumer.is_current(batch):
+            self.open[batch.tp] -= {record.offset for record in batch.records}
+        self.consumer.complete(batch)
+
+
+TestBooks = Books.TestCase
+TestBooks.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
