@@ -16,6 +16,7 @@ def read_fact(value: bytes | None) -> tuple[StatusChanged, Fact]:
     if change.status not in _WORDS:
         raise MalformedRecord(f"unknown status {change.status[:40]!r}", "status")
     fact = Fact(
-        change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code, change.failure_detail
-    )
+        change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code, change.failure_detail,
+        change.recipient_id, change.recipient_count,
+    )  # fmt: skip
     return change, fact

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from domain.errors import MalformedRecord
-from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, Record, StatusChanged
+from domain.records import MAX_RECIPIENTS, DeadLetter, DeliveryRequested, MessageAccepted, Record, StatusChanged
 
 R = TypeVar("R", MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
 
@@ -17,13 +17,30 @@ VERSION = 1
 MAX_RECORD_BYTES = 256 * 1024
 
 _BINARY = {"key", "value"}
-# field name -> (JSON type, may it be null)
+_CLASSES = (MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
+# fields that came later: left out at their default, so that what does not need them looks as it always did
+_LATER = {"recipients", "recipient_users", "recipient_count", "recipient_id"}
+
+
+def _kind(annotation: str) -> type:
+    if annotation.startswith("tuple"):
+        return list
+    return int if "int" in annotation else str
+
+
+# field name, JSON type, may it be null, must it be there
 _SHAPES: dict[type, tuple[tuple[str, type, bool, bool], ...]] = {
     cls: tuple(
-        (f.name, int if "int" in str(f.type) else str, "None" in str(f.type), f.default is f.default_factory)
-        for f in fields(cls)
+        (f.name, _kind(str(f.type)), "None" in str(f.type), f.default is f.default_factory) for f in fields(cls)
     )
-    for cls in (MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
+    for cls in _CLASSES
+}
+_ALWAYS = {
+    cls: tuple(f.name for f in fields(cls) if f.name not in _LATER or f.default is f.default_factory)
+    for cls in _CLASSES
+}
+_MAYBE = {
+    cls: tuple((f.name, f.default) for f in fields(cls) if f.name not in _ALWAYS[cls]) for cls in _CLASSES
 }
 
 
@@ -31,9 +48,12 @@ def encode(record: Record) -> bytes:
     """Return the record as one line of JSON."""
     cls = type(record)
     document: dict[str, Any] = {"type": cls.__name__, "version": VERSION}
-    for name, _, _, _ in _SHAPES[cls]:
+    for name in _ALWAYS[cls]:
         value = getattr(record, name)
         document[name] = base64.b64encode(value).decode() if isinstance(value, bytes) else value
+    for name, default in _MAYBE[cls]:
+        if (value := getattr(record, name)) != default:
+            document[name] = value
     return orjson.dumps(document)
 
 
@@ -71,7 +91,17 @@ def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, need
         return None
     if type(value) is not kind:
         raise MalformedRecord(f"field {name!r} is {_shown(value)}, expected {kind.__name__}", name)
+    if kind is list:
+        return _texts_of(name, value)
     return _bytes_of(name, value) if name in _BINARY else value
+
+
+def _texts_of(name: str, value: Any) -> tuple[str, ...]:
+    if len(value) > MAX_RECIPIENTS:
+        raise MalformedRecord(f"field {name!r} has {len(value)} elements; at most {MAX_RECIPIENTS}", name)
+    if not all(type(item) is str for item in value):
+        raise MalformedRecord(f"field {name!r} holds something that is no text", name)
+    return tuple(value)
 
 
 def _bytes_of(name: str, value: Any) -> bytes:

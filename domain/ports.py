@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from domain.records import DeliveryRequested, MessageAccepted
+from domain.records import DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, MessageState, Status
 
 
@@ -34,10 +34,14 @@ class Appended:
 
 
 class MessageLog(Protocol):
-    """The ``messages`` topic, for writing."""
+    """The log, for writing by the API: accepted messages, and facts about messages inside the system."""
 
     async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
         """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after a bounded wait."""
+        ...
+
+    async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
+        """Return once every in-sync replica has the fact. Raises ``LogUnavailable`` after a bounded wait."""
         ...
 
 

@@ -1,4 +1,5 @@
-"""Recipient addresses: ``whatsapp:+5511999990000``, ``instagram:@maria``, ``telegram:@bot_user`` or ``telegram:12345``.
+"""Recipient addresses: ``whatsapp:+5511999990000``, ``instagram:@maria``, ``telegram:@bot_user`` or ``telegram:12345``,
+and ``internal:<user id>`` for a user of the system who is reached inside it.
 
 An address is parsed once, at the door; what comes out is normalised and is what every record carries.
 """
@@ -18,6 +19,7 @@ _E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 _INSTAGRAM = re.compile(r"@(?!\.)(?!.*\.\.)(?!.*\.$)[a-z0-9._]{1,30}")
 # Telegram: a username of 4 to 32 letters, digits and underscores that starts with a letter, or a numeric chat id.
 _TELEGRAM = re.compile(r"@[a-z][a-z0-9_]{3,31}|-?[1-9][0-9]{0,18}")
+_USER_ID = re.compile(r"[!-~]{1,64}")
 _PHONE_PUNCTUATION = re.compile(r"[\s().\-]")
 
 
@@ -47,12 +49,18 @@ def _telegram(address: str) -> str | None:
     return handle if _TELEGRAM.fullmatch(handle) else None
 
 
+def _internal(user_id: str) -> str | None:
+    return user_id if _USER_ID.fullmatch(user_id) else None
+
+
+INTERNAL = "internal"  # not a channel with an agent and topics of its own: such a message is where it goes already
 _RULES = {
     "whatsapp": (_whatsapp, "a phone number in E.164 form, such as whatsapp:+5511999990000"),
     "instagram": (_instagram, "a handle, such as instagram:@maria"),
     "telegram": (_telegram, "a handle or a numeric chat id, such as telegram:@maria or telegram:12345"),
 }
 CHANNELS: tuple[str, ...] = tuple(_RULES)
+_RULES_AND_INTERNAL = {**_RULES, INTERNAL: (_internal, "a user id, such as internal:0193…")}
 
 
 def parse_recipient(text: str) -> Recipient:
@@ -63,7 +71,7 @@ def parse_recipient(text: str) -> Recipient:
     if len(text) > MAX_RECIPIENT_CHARS:
         raise InvalidRecipient(f"a recipient has at most {MAX_RECIPIENT_CHARS} characters", "recipient_id")
     channel, colon, address = text.partition(":")
-    rule = _RULES.get(channel.lower())
+    rule = _RULES_AND_INTERNAL.get(channel.lower())
     if not colon or rule is None:
         known = ", ".join(f"{name}:" for name in CHANNELS)
         raise InvalidRecipient(f"the recipient must begin with one of {known}", "recipient_id")

@@ -5,7 +5,8 @@ On the wire each is one JSON object with ``type`` and ``version`` besides the fi
     {"type":"MessageAccepted","version":1,"message_id":"0193…","conversation_id":"c-1","sender_id":"0193…",
      "recipient_id":"whatsapp:+5511999990000","content":"hi","file_id":null}
 
-Unknown fields are ignored on the way in; an unknown version is a ``MalformedRecord``.
+Unknown fields are ignored on the way in; an unknown version is a ``MalformedRecord``. Fields that came later have a
+default; at its default such a field is left out, so a message to one address looks as it always did.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from dataclasses import dataclass
 
 MAX_CONTENT_BYTES = 10_240
 MAX_CONVERSATION_ID_CHARS = 128
+MAX_RECIPIENTS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class MessageAccepted:
-    """On ``messages``: a message the API took. Its time of acceptance is the broker's append time of the record."""
+    """On ``messages``: a message the API took. Its time of acceptance is the broker's append time of the record.
+
+    ``recipient_id`` is what the client named: an address, a user id, or nothing for everyone in the conversation. In
+    the two latter cases ``recipients`` holds the addresses that this meant when the message was accepted, and
+    ``recipient_users`` whose they are, one for one: a user id, empty for an address that itself takes part.
+    """
 
     message_id: str
     conversation_id: str
@@ -26,11 +33,25 @@ class MessageAccepted:
     recipient_id: str
     content: str
     file_id: str | None = None
+    recipients: tuple[str, ...] = ()
+    recipient_users: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The addresses it goes to."""
+        return self.recipients or (self.recipient_id,)
+
+    def address_of(self, user_id: str) -> str | None:
+        """Return the address at which the message goes to this user, ``None`` if it does not."""
+        for address, user in zip(self.recipients, self.recipient_users, strict=False):
+            if user == user_id:
+                return address
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRequested:
-    """On ``<channel>-outbound``: one message for one address of that channel.
+    """On ``<channel>-outbound``: one message for one address of that channel, of ``recipient_count`` it goes to.
 
     ``accepted_at_ms`` (epoch milliseconds) and ``position`` are the broker's append time and the offset of the
     ``MessageAccepted`` record on ``messages``. Together with the conversation they are the message's place in its
@@ -45,11 +66,16 @@ class DeliveryRequested:
     file_id: str | None
     accepted_at_ms: int
     position: int
+    recipient_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """On ``status-updates``: one fact about one message. ``status`` is a word of ``domain.status.Status``."""
+    """On ``status-updates``: one fact about one message. ``status`` is a word of ``domain.status.Status``.
+
+    Of a message that goes to several addresses every fact says to how many (``recipient_count``), and which one it is
+    about (``recipient_id``; empty: the message itself).
+    """
 
     message_id: str
     conversation_id: str
@@ -62,6 +88,8 @@ class StatusChanged:
     provider_id: str | None = None
     failure_code: str | None = None
     failure_detail: str | None = None
+    recipient_id: str = ""
+    recipient_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

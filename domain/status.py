@@ -6,13 +6,16 @@
 * READ and DELIVERED are receipts: either heals FAILED, whenever it comes (provider clocks are not ours, so times
   are not compared). SENT heals FAILED only if it belongs to a later attempt.
 * A later word implies the earlier ones.
+
+A message to several addresses has such a state for each of them (``SharedState``), and one word for all together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from typing import Any
 
 
 class Status(StrEnum):
@@ -27,7 +30,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened to a message. ``at_ms``: epoch milliseconds; ``attempt``: 0 before the first send."""
+    """One thing that happened to a message. ``at_ms``: epoch milliseconds; ``attempt``: 0 before the first send.
+
+    ``recipient_count``: to how many addresses the message goes. If to several, ``recipient_id`` is the one that this
+    is about, empty for the message itself.
+    """
 
     status: str
     at_ms: int
@@ -35,11 +42,13 @@ class Fact:
     provider_id: str | None = None
     failure_code: str | None = None
     failure_detail: str | None = None
+    recipient_id: str = ""
+    recipient_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class MessageState:
-    """The join. Times are epoch milliseconds, ``None`` while unknown."""
+    """The join, for one address. Times are epoch milliseconds, ``None`` while unknown."""
 
     accepted_at_ms: int | None = None
     sent_at_ms: int | None = None
@@ -64,6 +73,11 @@ class MessageState:
         return Status.SENT if self.sent_at_ms is not None else Status.ACCEPTED
 
     @property
+    def overall(self) -> MessageState:
+        """One state for the message, wherever it goes."""
+        return self
+
+    @property
     def is_final(self) -> bool:
         """Whether nothing more is expected (a receipt may still come after FAILED)."""
         return self.status in (Status.READ, Status.FAILED)
@@ -76,6 +90,69 @@ class MessageState:
 
 
 UNKNOWN = MessageState()
+_NAMES = tuple(f.name for f in fields(MessageState))
+_RANKS = {Status.ACCEPTED: 0, Status.SENT: 1, Status.DELIVERED: 2, Status.READ: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState(MessageState):
+    """The join for a message to several addresses: the facts about itself, and a state for each address.
+
+    ``deliveries`` has the addresses of which something is known; ``recipient_count`` says how many there are, so
+    that READ by the first is not taken for READ by all.
+    """
+
+    deliveries: Mapping[str, MessageState] = field(default_factory=dict)
+    recipient_count: int = 1
+
+    @property
+    def overall(self) -> MessageState:
+        """FAILED if it failed for all; else the least word of those for whom it did not, each time the latest of
+        theirs."""
+        states = list(self.deliveries.values())
+        states += [UNKNOWN] * (self.recipient_count - len(states))
+        alive = [state for state in states if state.status is not Status.FAILED]
+        if not alive:
+            return self._failed()
+        rank = min(_RANKS[state.status] for state in alive)
+        return MessageState(
+            self.accepted_at_ms,
+            _latest(state.sent_at_ms for state in alive) if rank >= 1 else None,
+            _latest(state.delivered_at_ms for state in alive) if rank >= 2 else None,
+            _latest(state.read_at_ms for state in alive) if rank == 3 else None,
+        )
+
+    def _failed(self) -> MessageState:
+        """The first failure by address stands for all."""
+        _, first = min(self.deliveries.items())
+        return MessageState(
+            self.accepted_at_ms,
+            failed_at_ms=_latest(state.failed_at_ms for state in self.deliveries.values()),
+            failed_attempt=first.failed_attempt,
+            failure_code=first.failure_code,
+            failure_detail=first.failure_detail,
+        )
+
+    @property
+    def status(self) -> Status:
+        """The word that the known facts add up to, for all addresses together."""
+        return self.overall.status
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is expected of any address."""
+        return len(self.deliveries) >= self.recipient_count and all(s.is_final for s in self.deliveries.values())
+
+    @property
+    def last_change_ms(self) -> int:
+        """The latest time among the facts, 0 without any."""
+        own = (self.accepted_at_ms, self.sent_at_ms, self.delivered_at_ms, self.read_at_ms, self.failed_at_ms)
+        theirs = [state.last_change_ms for state in self.deliveries.values()]
+        return max([*theirs, *(at for at in own if at is not None)], default=0)
+
+
+def _latest(times: Iterable[int | None]) -> int | None:
+    return max((at for at in times if at is not None), default=None)
 
 
 def _earliest(known: int | None, new: int) -> int:
@@ -106,6 +183,8 @@ def _with_failure(s: MessageState, fact: Fact) -> MessageState:
 
 def join(s: MessageState, fact: Fact) -> MessageState:
     """Return state ``s`` with ``fact`` added. Commutative and idempotent. Raises ``ValueError`` for an unknown word."""
+    if fact.recipient_count > 1 or s.__class__ is SharedState:
+        return _join_shared(s, fact)
     accepted, sent, delivered, read = s.accepted_at_ms, s.sent_at_ms, s.delivered_at_ms, s.read_at_ms
     attempt, provider_id = s.sent_attempt, s.provider_id
     match fact.status:
@@ -130,6 +209,27 @@ def join(s: MessageState, fact: Fact) -> MessageState:
         accepted, sent, delivered, read, s.failed_at_ms, attempt, s.failed_attempt, provider_id,
         s.failure_code, s.failure_detail,
     )  # fmt: skip
+
+
+def alone(fact: Fact) -> Fact:
+    """Return ``fact`` as one about the only address there is: for the state of that address by itself."""
+    return replace(fact, recipient_id="", recipient_count=1) if fact.recipient_count > 1 else fact
+
+
+def _join_shared(s: MessageState, fact: Fact) -> SharedState:
+    """A state that nobody knew to be one of several addresses becomes the message's own."""
+    deliveries, count = (s.deliveries, s.recipient_count) if isinstance(s, SharedState) else ({}, 1)
+    own = MessageState(**_own(s))
+    if fact.recipient_count > 1 and fact.recipient_id:
+        known = deliveries.get(fact.recipient_id, UNKNOWN)
+        deliveries = {**deliveries, fact.recipient_id: join(known, alone(fact))}
+    else:
+        own = join(own, alone(fact))
+    return SharedState(**_own(own), deliveries=deliveries, recipient_count=max(count, fact.recipient_count))
+
+
+def _own(s: MessageState) -> dict[str, Any]:
+    return {name: getattr(s, name) for name in _NAMES}
 
 
 def fold(facts: Iterable[Fact], state: MessageState = UNKNOWN) -> MessageState:

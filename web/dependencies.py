@@ -14,6 +14,7 @@ from aiohttp import web
 from app.settings import Settings
 from domain.ports import ConversationStore, IdentityStore, MessageLog, MessageReader, UserStore
 from web.access import Memberships
+from web.facts import StatusWriter
 from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
@@ -64,6 +65,10 @@ class Dependencies:
     @cached_property
     def memberships(self) -> Memberships:
         return Memberships(self.conversations, self.clock_ms)
+
+    @cached_property
+    def statuses(self) -> StatusWriter:
+        return StatusWriter(self.log, self.recent)
 
     @cached_property
     def tokens(self) -> Tokens:

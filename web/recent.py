@@ -117,6 +117,8 @@ class RecentMessages:
             change.provider_id,
             change.failure_code,
             change.failure_detail,
+            change.recipient_id,
+            change.recipient_count,
         )
         known = self._by_id.get(change.message_id)
         if known is None:

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from domain.content import check_content
 from domain.errors import InvalidInput
-from domain.recipients import parse_recipient
+from domain.recipients import INTERNAL, parse_recipient
 from domain.records import MAX_CONVERSATION_ID_CHARS
 from web.history import place_of
 from web.password_rules import weakness_of
@@ -47,7 +47,10 @@ def _address(text: str) -> str:
         raise _wrong("is required for now, as a channel address such as whatsapp:+5511999990000; "
                      "messages to everyone in a conversation come later")  # fmt: skip
     try:
-        return str(parse_recipient(text))
+        recipient = parse_recipient(text)
+        if recipient.channel == INTERNAL:
+            raise InvalidInput("messages to users of the system come later")
+        return str(recipient)
     except InvalidInput as error:
         hint = "" if ":" in text else "; messages to user ids come later"
         raise _wrong(f"{error}{hint}") from None

@@ -94,7 +94,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     follower = KafkaFollower(settings, recent)
     deps = Dependencies(
         settings=settings,
-        log=KafkaMessageLog(outbox, Topics(settings.topic_prefix).messages, settings.partitions),
+        log=KafkaMessageLog(outbox, Topics(settings.topic_prefix), settings.partitions),
         reader=CassandraMessageReader(cassandra),
         users=CassandraUserStore(cassandra),
         identities=CassandraIdentityStore(cassandra),

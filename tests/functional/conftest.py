@@ -13,7 +13,7 @@ from aiohttp import ClientResponse, ClientSession, web
 from app.settings import Settings
 from domain.errors import LogUnavailable
 from domain.ports import Appended, MirrorEntry, Place
-from domain.records import MessageAccepted
+from domain.records import MessageAccepted, StatusChanged
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
 from storage.memory_identity import MemoryIdentities
 from web.dependencies import Dependencies
@@ -31,6 +31,7 @@ class MemoryLog:
 
     available: bool = True
     records: list[tuple[MessageAccepted, Place, Mapping[str, bytes]]] = field(default_factory=list)
+    facts: list[StatusChanged] = field(default_factory=list)
 
     async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
         if not self.available:
@@ -38,6 +39,11 @@ class MemoryLog:
         place = Place(NOW_MS + len(self.records) // 3, len(self.records))
         self.records.append((message, place, headers))
         return Appended(place, 0)
+
+    async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
+        if not self.available:
+            raise LogUnavailable("the log is switched off")
+        self.facts.append(change)
 
 
 @dataclass

@@ -14,10 +14,11 @@ from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, Recor
 text = st.text(max_size=40)
 number = st.integers(-(2**53), 2**53)
 maybe = st.none() | text
+texts = st.lists(text, max_size=5).map(tuple)
 records = st.one_of(
-    st.builds(MessageAccepted, text, text, text, text, text, maybe),
-    st.builds(DeliveryRequested, text, text, text, text, text, maybe, number, number),
-    st.builds(StatusChanged, text, text, text, number, number, number, text, number, maybe, maybe, maybe),
+    st.builds(MessageAccepted, text, text, text, text, text, maybe, texts, texts),
+    st.builds(DeliveryRequested, text, text, text, text, text, maybe, number, number, number),
+    st.builds(StatusChanged, text, text, text, number, number, number, text, number, maybe, maybe, maybe, text, number),
     st.builds(
         DeadLetter, text, number, number, text, text, st.none() | st.binary(), st.none() | st.binary(), number, number
     ),
@@ -50,11 +51,27 @@ GOOD = {
         ({"content": 7}, "field 'content' is 7"),
         ({"content": None}, "field 'content' is None"),
         ({"message_id": True}, "field 'message_id'"),
+        ({"recipients": "telegram:5"}, "field 'recipients' is 'telegram:5'"),
+        ({"recipients": ["telegram:5", 7]}, "'recipients' holds something that is no text"),
+        ({"recipients": ["telegram:5"] * 257}, "'recipients' has 257 elements"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, object], said: str) -> None:
     with pytest.raises(MalformedRecord, match=said):
         decode(orjson.dumps({**GOOD, **change}), MessageAccepted)
+
+
+def test_what_goes_to_one_address_looks_as_it_always_did() -> None:
+    """A worker of the last release can read it, and records on topics from before can be read by this one."""
+    message = MessageAccepted("m", "c", "s", "whatsapp:+5511999990000", "hi")
+    request = DeliveryRequested("m", "c", "s", "whatsapp:+5511999990000", "hi", None, 1, 2)
+    change = StatusChanged("m", "c", "SENT", 3, 1, 2, "whatsapp", 1, "p")
+    assert orjson.loads(encode(message)) == GOOD
+    later = {"recipients", "recipient_users", "recipient_count"}
+    assert not later & (orjson.loads(encode(request)).keys() | orjson.loads(encode(change)).keys())
+    assert "recipient_id" not in orjson.loads(encode(change))
+    assert decode(orjson.dumps(GOOD), MessageAccepted) == message
+    assert decode(encode(request), DeliveryRequested) == request
 
 
 def test_a_missing_field_is_named() -> None:

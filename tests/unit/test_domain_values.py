@@ -14,7 +14,7 @@ from domain.content import check_content
 from domain.errors import InvalidContent, InvalidRecipient
 from domain.ids import uuid7
 from domain.ports import Place
-from domain.recipients import CHANNELS, parse_recipient
+from domain.recipients import CHANNELS, INTERNAL, parse_recipient
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
 
 
@@ -27,6 +27,7 @@ from domain.records import MAX_CONTENT_BYTES, MessageAccepted
         ("telegram:@Bot_User", "telegram:@bot_user"),
         ("telegram:12345", "telegram:12345"),
         ("telegram:-100123", "telegram:-100123"),
+        ("internal:0193A-x_y", "internal:0193A-x_y"),
     ],
 )
 def test_a_possible_address_is_normalised(text: str, normalised: str) -> None:
@@ -40,7 +41,7 @@ def test_a_possible_address_is_normalised(text: str, normalised: str) -> None:
         "whatsapp:+55119999900001234", "whatsapp:+1234567", "whatsapp:+55११999990000", "instagram:maria",
         "instagram:@", "instagram:@a..b", "instagram:@.a", "instagram:@a.", "instagram:@" + "a" * 31,
         "telegram:@abc", "telegram:@1abc", "telegram:0", "telegram:abc", "whatsapp:+5511999990000\n\x00",
-        "whatsapp:" + "+" + "5" * 500,
+        "whatsapp:" + "+" + "5" * 500, "internal:", "internal:a b", "internal:é", "internal:" + "x" * 65,
     ],
 )  # fmt: skip
 def test_an_impossible_address_is_refused_with_an_example(text: str) -> None:
@@ -55,7 +56,7 @@ def test_no_text_breaks_the_parser_and_what_passes_is_stable(text: str) -> None:
         parsed = parse_recipient(text)
     except InvalidRecipient:
         return
-    assert parsed.channel in CHANNELS
+    assert parsed.channel in (*CHANNELS, INTERNAL)
     assert parse_recipient(str(parsed)) == parsed
 
 
