@@ -1,0 +1,118 @@
+"""`chat4all send` against the running API whose Kafka and Cassandra are fakes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.settings import Settings
+from cli.client import Client, Refused, Unreachable
+from cli.demo_user import log_in
+from cli.sending import Exit, send_and_follow
+from domain.records import StatusChanged
+from domain.status import Status
+
+if TYPE_CHECKING:
+    Api = Any  # of conftest.py, which cannot be imported
+
+RECIPIENT = "whatsapp:+5511999999999"
+
+
+async def send(api: Api, *, until: Status = Status.READ, seconds: float = 5.0, recipient: str = RECIPIENT) -> Exit:
+    settings = Settings(port=api.port)
+    return Exit(await send_and_follow(settings, recipient, "hello", None, until, seconds, as_json=True))
+
+
+async def play(api: Api, *words: Status) -> None:
+    """Let these become of the first message that is accepted."""
+    async with asyncio.timeout(10):
+        while not api.log.records:  # noqa: ASYNC110  the other side of a socket
+            await asyncio.sleep(0.01)
+    message, place, _ = api.log.records[0]
+    for number, word in enumerate(words, 1):
+        at_ms = place.accepted_at_ms + number * 100
+        fact = StatusChanged(
+            message.message_id,
+            message.conversation_id,
+            word,
+            at_ms,
+            place.accepted_at_ms,
+            place.position,
+            "whatsapp",
+            1,
+        )
+        if word is Status.FAILED:
+            fact = replace(fact, failure_code="x", failure_detail="no such number")
+        api.recent.add_fact(fact)
+
+
+def events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+async def test_the_life_of_a_message_is_told_as_it_happens(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = await asyncio.gather(send(api), play(api, Status.SENT, Status.DELIVERED, Status.READ))
+    told = events(capsys)
+    assert code is Exit.REACHED
+    assert [event["status"] for event in told] == ["ACCEPTED", "SENT", "DELIVERED", "READ"]
+    assert [event["took_ms"] for event in told] == [None, 100, 100, 100]
+
+
+async def test_it_waits_no_longer_than_it_is_asked_to(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await send(api, until=Status.ACCEPTED) is Exit.REACHED
+    assert await send(api, until=Status.SENT, seconds=0.2) is Exit.NOT_REACHED
+    assert events(capsys)[-1]["detail"] == "it is not SENT after 0.2 s"
+
+
+async def test_a_failure_is_told_with_its_reason(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = await asyncio.gather(send(api), play(api, Status.FAILED))
+    assert code is Exit.NOT_REACHED
+    assert events(capsys)[-1]["detail"] == "no such number"
+
+
+async def test_what_the_api_refuses_is_wrong_usage(api: Api) -> None:
+    assert await send(api, recipient="pigeon:1") is Exit.WRONG
+
+
+async def test_an_api_that_cannot_accept_is_not_reachable(api: Api) -> None:
+    api.log.available = False
+    assert await send(api) is Exit.NO_API
+
+
+async def test_the_demo_user_is_made_once_and_again_when_it_is_gone(api: Api) -> None:
+    async with Client(f"http://127.0.0.1:{api.port}") as client:
+        first = await log_in(client)
+        assert await log_in(client) == first
+        api.users.__init__()  # everything on the server's side was deleted
+        assert await log_in(client) == first
+
+
+async def test_a_name_that_somebody_else_has_is_given_up(api: Api, tmp_path: Path) -> None:
+    file = tmp_path / "demo-user.json"
+    await api.register("demo_taken")
+    file.write_text(json.dumps({"username": "demo_taken", "password": "not the right one"}))
+    async with Client(f"http://127.0.0.1:{api.port}") as client:
+        assert (await log_in(client, file)).username != "demo_taken"
+
+
+async def test_the_client_raises_what_the_api_says(api: Api) -> None:
+    async with Client(f"http://127.0.0.1:{api.port}") as client:
+        with pytest.raises(Refused, match=r"Authorization|token") as refused:
+            await client.send(RECIPIENT, "hello", "c-1")
+        assert refused.value.status == 401
+        assert await client.is_ready()
+        api.down.add("kafka")
+        assert not await client.is_ready()
+    async with Client("http://127.0.0.1:1") as nobody:
+        with pytest.raises(Unreachable, match=r"no answer from http://127\.0\.0\.1:1"):
+            await nobody.login("a", "b")

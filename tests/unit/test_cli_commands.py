@@ -1,0 +1,151 @@
+"""The command as a person meets it: quick, secretive, and clear about what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from app.settings import Settings
+from cli.client import changes_of, has_reached
+from cli.demo_user import read_or_make
+from cli.main import main
+from cli.run import parts_of
+from cli.sending import api_url, conversation_of, duration
+from cli.summary import curl_lines
+from devstack import Stack, StackConfig
+from domain.status import Status
+
+HEAVY = ("faust", "aiokafka", "aiohttp", "cassandra", "uvloop", "asyncio")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, **environ: str) -> Result:
+        return CliRunner().invoke(main, arguments, env=environ)
+
+    return run
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from cli.main import main\n"
+        "print(CliRunner().invoke(main, ['worker', '--help']).output)\n"
+        f"sys.exit(', '.join(name for name in {HEAVY!r} if name in sys.modules) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "ROLE=COUNT" in result.stdout
+
+
+def test_help_lists_every_command(run: Callable[..., Result]) -> None:
+    output = run("--help").output
+    assert all(f"\n  {name} " in output for name in ("api", "config", "migrate", "run", "send", "stack", "worker"))
+
+
+def test_config_prints_what_is_in_force_and_hides_secrets(run: Callable[..., Result]) -> None:
+    environ = {"CHAT4ALL_PARTITIONS": "12", "CHAT4ALL_JWT_SECRET": "hush-hush"}
+    text, as_json = run("config", **environ).output, json.loads(run("config", "--json", **environ).output)
+    assert "CHAT4ALL_PARTITIONS=12" in text.splitlines()
+    assert "CHAT4ALL_JWT_SECRET=***" in text.splitlines()
+    assert (as_json["partitions"], as_json["jwt_secret"]) == (12, "***")
+    assert "hush-hush" not in text
+
+
+def test_a_wrong_setting_is_a_sentence_and_no_traceback(run: Callable[..., Result]) -> None:
+    result = run("config", CHAT4ALL_PARTITIONS="many")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: CHAT4ALL_PARTITIONS='many'")
+
+
+@pytest.mark.parametrize("wrong", [["-n", "core"], ["-n", "chor=1"], ["-n", "core=-1"], ["--role", "chor"]])
+def test_a_role_or_count_that_cannot_be_is_wrong_usage(run: Callable[..., Result], wrong: list[str]) -> None:
+    assert run("worker", *wrong).exit_code == 2
+
+
+def test_migrate_says_that_kafka_is_away_after_a_bounded_wait(run: Callable[..., Result]) -> None:
+    result = run("migrate", "--wait", "0.5", CHAT4ALL_KAFKA="127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "Error: Kafka at 127.0.0.1:1 does not answer" in result.output
+
+
+def test_send_without_an_api_has_an_exit_code_of_its_own(run: Callable[..., Result]) -> None:
+    result = run("send", "whatsapp:+5511999999999", "hello", "--json", CHAT4ALL_PORT="1")
+    assert result.exit_code == 3
+    assert "127.0.0.1:1" in json.loads(result.output)["detail"]
+
+
+def test_the_demo_users_password_is_kept_for_this_user_only(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "demo-user.json"
+    user = read_or_make(file)
+    assert read_or_make(file) == user
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert user.password not in repr(user)
+    assert [path.name for path in file.parent.iterdir()] == ["demo-user.json"]
+
+
+def test_the_changes_of_a_message_come_in_the_order_of_their_words() -> None:
+    message = {"accepted_at": "2026-01-01T00:00:00.000Z", "read_at": "2026-01-01T00:00:02.000Z", "sent_at": None}
+    assert [change.status for change in changes_of(message)] == [Status.ACCEPTED, Status.READ]
+
+
+def test_a_failure_brings_its_reason() -> None:
+    failed = {"failed_at": "2026-01-01T00:00:00.000Z", "failure": {"code": "x", "detail": "no such number"}}
+    assert [change.detail for change in changes_of(failed)] == ["no such number"]
+
+
+@pytest.mark.parametrize(
+    ("known", "until", "reached"),
+    [
+        ({Status.ACCEPTED}, Status.SENT, False),
+        ({Status.ACCEPTED, Status.READ}, Status.SENT, True),
+        ({Status.ACCEPTED, Status.FAILED}, Status.SENT, False),
+        ({Status.FAILED}, Status.FAILED, True),
+    ],
+)
+def test_a_later_word_implies_the_earlier_ones(known: set[Status], until: Status, reached: bool) -> None:
+    assert has_reached(known, until) is reached
+
+
+@pytest.mark.parametrize(("ms", "words"), [(None, ""), (0, "+0 ms"), (999, "+999 ms"), (1840, "+1.84 s")])
+def test_durations_are_short(ms: int | None, words: str) -> None:
+    assert duration(ms) == words
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:8080"), ("0.0.0.0", "http://127.0.0.1:8080"), ("::1", "http://[::1]:8080")],
+)
+def test_the_api_is_reached_where_it_listens(host: str, url: str) -> None:
+    assert api_url(Settings(host=host)) == url
+
+
+def test_a_conversation_of_the_demo_user_is_the_same_each_time_and_legal() -> None:
+    assert conversation_of("demo_1", "whatsapp:+5511999999999") == "demo_1-whatsapp-5511999999999"
+    assert len(conversation_of("demo_1", "x" * 500)) <= 128
+
+
+def test_curl_lines_are_for_a_new_user_each_time() -> None:
+    assert curl_lines("http://x") != curl_lines("http://x")
+    assert len(curl_lines("http://x")) == 3
+
+
+def test_run_starts_what_is_at_its_default_and_leaves_the_rest_to_its_owner(tmp_path: Path) -> None:
+    stack = Stack(StackConfig(folder=tmp_path, jars_folder=tmp_path, kafka_port=19092, cassandra_port=19042))
+    settings, ours = parts_of(Settings(), stack)
+    assert (settings.kafka, settings.cassandra_port, ours) == ("127.0.0.1:19092", 19042, ["kafka", "cassandra"])
+    settings, ours = parts_of(Settings(kafka="broker:9092", cassandra=("ring-1",)), stack)
+    assert (settings.kafka, settings.cassandra, ours) == ("broker:9092", ("ring-1",), [])
+
+
+def test_version_is_that_of_the_package(run: Callable[..., Result]) -> None:
+    assert click.unstyle(run("version").output).startswith("chat4all ")
