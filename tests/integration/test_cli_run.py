@@ -1,0 +1,177 @@
+"""`chat4all run` on the real Kafka and Cassandra: from one command to READ, and down again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from devstack.ports import is_free
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(170)]
+
+READY_SECONDS = 90.0
+COMMAND = (sys.executable, "-m", "cli.main")
+# what a shell needs to run the printed lines, on a machine that may not have curl
+CURL = """#!{python}
+import sys, urllib.request
+url, data, headers, rest = "", None, {{}}, sys.argv[1:]
+while rest:
+    word = rest.pop(0)
+    if word == "-H":
+        name, _, value = rest.pop(0).partition(": ")
+        headers[name] = value
+    elif word == "-d":
+        data = rest.pop(0).encode()
+    elif word != "-s":
+        url = word
+print(urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20).read().decode(), end="")
+"""
+
+
+def free_ports(count: int) -> int:
+    """The first of ``count`` free ports in a row, below those that the system hands out."""
+    return next(p for p in range(13_000, 20_000, 10) if all(is_free("127.0.0.1", p + n) for n in range(count)))
+
+
+class System:
+    """`chat4all run` in a folder of its own, with topics and a keyspace of its own."""
+
+    def __init__(self, folder: Path, stack: Any) -> None:
+        self.folder = folder
+        self.port = free_ports(6)
+        name = uuid.uuid4().hex[:8]
+        self.environ = os.environ | {
+            "CHAT4ALL_KAFKA": stack.kafka_bootstrap,
+            "CHAT4ALL_CASSANDRA": ",".join(stack.cassandra_contact_points),
+            "CHAT4ALL_CASSANDRA_PORT": str(stack.cassandra_port),
+            "CHAT4ALL_TOPIC_PREFIX": f"run-{name}-",
+            "CHAT4ALL_KEYSPACE": f"test_{name}",
+            "CHAT4ALL_PARTITIONS": "2",
+            "CHAT4ALL_PORT": str(self.port),
+            "CHAT4ALL_METRICS_PORT": str(self.port + 1),
+            "CHAT4ALL_SIMULATED_DELIVERED_SECONDS": "0.05,0.1",
+            "CHAT4ALL_SIMULATED_READ_SECONDS": "0.05,0.1",
+            "CHAT4ALL_ARGON2_TIME_COST": "1",
+            "CHAT4ALL_ARGON2_MEMORY_KIB": "64",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        self.process: asyncio.subprocess.Process
+        self.text = ""
+        self._reader: asyncio.Task[None]
+
+    async def start(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            *COMMAND, "run", cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self._reader = asyncio.create_task(self._read())
+        await self.until(r"Ctrl-C stops it", READY_SECONDS)
+
+    async def until(self, pattern: str, seconds: float) -> re.Match[str]:
+        """Wait for a text on the screen and return it."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not (match := re.search(pattern, self.text)):
+                    assert self.process.returncode is None, self.text
+                    await asyncio.sleep(0.05)
+                return match
+        except TimeoutError:
+            raise AssertionError(f"{pattern!r} was not shown in {seconds:g} s:\n{self.text}") from None
+
+    async def call(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of `chat4all` beside it; return its exit code and what it printed."""
+        return await self._output(*COMMAND, *arguments)
+
+    async def paste(self, lines: list[str]) -> tuple[int, str]:
+        """Run lines in a shell."""
+        curl = self.folder / "bin" / "curl"
+        curl.parent.mkdir(exist_ok=True)
+        curl.write_text(CURL.format(python=sys.executable))
+        curl.chmod(0o755)
+        return await self._output("sh", "-e", "-c", "\n".join(lines), PATH=f"{curl.parent}:{os.environ['PATH']}")
+
+    async def _output(self, *command: str, **environ: str) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=self.folder, env=self.environ | environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode or 0, output.decode()
+
+    async def stop(self) -> int:
+        """Press Ctrl-C and return the exit code."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGINT)
+        try:
+            code = await asyncio.wait_for(self.process.wait(), 60)
+        except TimeoutError:
+            self.process.kill()
+            raise
+        await self._reader
+        return code
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while chunk := await self.process.stdout.read(65_536):
+            self.text += chunk.decode(errors="replace")
+
+
+@pytest.fixture
+async def system(tmp_path: Path, stack: Any) -> AsyncIterator[System]:
+    system = System(tmp_path, stack)
+    await system.start()
+    yield system
+    if system.process.returncode is None:
+        await system.stop()
+
+
+async def test_one_command_starts_everything_and_the_printed_lines_work(system: System) -> None:
+    shown = system.text.splitlines()
+    assert "Chat4All is running" in system.text, system.text
+    lines = [line.strip() for line in shown if line.startswith(("  curl", "  TOKEN", "  ID"))]
+    assert len(lines) == 4
+
+    code, output = await system.paste([*lines[:3], "sleep 2", lines[3]])
+    assert code == 0, output
+    documents = [json.loads(line) for line in re.findall(r"\{.*?\}(?=\{|\s|$)", output)]
+    assert documents[-1]["status"] == "READ", output
+    await system.until(r"whatsapp-1 .*\[WhatsApp\] Delivered to \+5511999999999", 10)
+
+    code, output = await system.call("send", "telegram:@maria", "olá", "--json")
+    assert code == 0, output
+    assert [json.loads(line)["status"] for line in output.splitlines()] == ["ACCEPTED", "SENT", "DELIVERED", "READ"]
+
+    pids = [int(pid) for pid in re.findall(r"-1 .*pid (\d+)", system.text)]
+    assert len(pids) >= 6
+    assert await system.stop() == 0
+    assert "Stopped." in system.text
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_a_worker_that_is_killed_is_back_and_the_message_arrives(system: System) -> None:
+    pid = int((await system.until(r"whatsapp-1 +pid (\d+)", 5))[1])
+    os.kill(pid, signal.SIGKILL)
+    code, output = await system.call("send", "whatsapp:+5511999999999", "hello", "--json", "--timeout", "30")
+    assert code == 0, output
+    await system.until(rf"whatsapp-1 \(pid {pid}\) was ended by SIGKILL .* next start in 0.5 s", 5)
+
+
+async def test_migrate_may_run_again_beside_it_and_another_run_is_refused(system: System) -> None:
+    assert await system.call("migrate") == (
+        0,
+        f"Kafka: all 10 topics are there.\nCassandra: keyspace {system.environ['CHAT4ALL_KEYSPACE']} is up to date.\n",
+    )
+    code, output = await system.call("run")
+    assert code == 1
+    assert f"core-1 is run by pid {system.process.pid} already" in output
