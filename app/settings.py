@@ -79,7 +79,9 @@ class Settings:
     accept_timeout_seconds: float = 5.0
     recent_messages: int = 200_000
     jwt_secret: str = field(default="", repr=False)  # empty: one is made and kept in .chat4all/jwt-secret
+    jwt_previous_secret: str = field(default="", repr=False)  # accepted as well; how to change keys: web/tokens.py
     jwt_ttl_seconds: int = 3600
+    refresh_ttl_seconds: int = 30 * 86_400  # a session ends this long after its last login or refresh
     argon2_time_cost: int = 3
     argon2_memory_kib: int = 65_536
     argon2_parallelism: int = 1

@@ -146,6 +146,40 @@ class IdentityStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """The current refresh token of a session: hashes only (see ``domain.refresh_tokens``), in hex."""
+
+    session_id: str
+    user_id: str
+    token_hash: str
+    expires_at_ms: int
+
+
+class RefreshTokenStore(Protocol):
+    """The sessions there are, each with its current token. A session is forgotten ``ttl_seconds`` after its last one.
+
+    After ``StoreUnavailable`` from a change it may have been made or not.
+    """
+
+    async def start(self, token: RefreshToken, ttl_seconds: int) -> None:
+        """Store the first token of a new session."""
+        ...
+
+    async def find(self, session_id: str) -> RefreshToken | None: ...
+
+    async def rotate(self, used_hash: str, token: RefreshToken, ttl_seconds: int) -> bool:
+        """Put ``token`` in place of its session's current one if that has the hash ``used_hash``; else ``False``.
+
+        Of several at once exactly one is told ``True``.
+        """
+        ...
+
+    async def end(self, session_id: str) -> None:
+        """Forget the session, if there is one."""
+        ...
+
+
 class ConversationStore(Protocol):
     async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
         """Return whether the user takes part, or ``None`` if there is no such conversation."""
@@ -197,5 +231,6 @@ class Connector(Protocol):
 
 __all__ = [
     "UNKNOWN", "Appended", "Connector", "ConversationStore", "Identity", "IdentityStore", "MessageLog", "MessageMirror",
-    "MessageReader", "MirrorEntry", "Place", "Receipt", "Sent", "StoredMessage", "User", "UserStore",
+    "MessageReader", "MirrorEntry", "Place", "Receipt", "RefreshToken", "RefreshTokenStore", "Sent", "StoredMessage",
+    "User", "UserStore",
 ]  # fmt: skip

@@ -1,11 +1,12 @@
-"""Fakes of the ports about who somebody is: linked identities."""
+"""Fakes of the ports about who somebody is: linked identities, refresh tokens."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from domain.errors import AlreadyExists, NotFound
-from domain.ports import Identity
+from domain.ports import Identity, RefreshToken
 from storage.memory import Outage
 
 
@@ -41,3 +42,35 @@ class MemoryIdentities(Outage):
         self.check()
         known = self._identities.get((platform, value))
         return known.user_id if known else None
+
+
+class MemoryRefreshTokens(Outage):
+    """``RefreshTokenStore`` over one dict of sessions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sessions: dict[str, tuple[RefreshToken, float]] = {}
+
+    async def start(self, token: RefreshToken, ttl_seconds: int) -> None:
+        """Store the first token of a session."""
+        self.check()
+        self._sessions[token.session_id] = (token, time.monotonic() + ttl_seconds)
+
+    async def find(self, session_id: str) -> RefreshToken | None:
+        """Return the session's current token."""
+        self.check()
+        token, ends_at = self._sessions.get(session_id, (None, 0.0))
+        return token if time.monotonic() < ends_at else None
+
+    async def rotate(self, used_hash: str, token: RefreshToken, ttl_seconds: int) -> bool:
+        """Replace the current token if it is that of ``used_hash``."""
+        current = await self.find(token.session_id)
+        if current is None or current.token_hash != used_hash:
+            return False
+        await self.start(token, ttl_seconds)
+        return True
+
+    async def end(self, session_id: str) -> None:
+        """Forget the session."""
+        self.check()
+        self._sessions.pop(session_id, None)

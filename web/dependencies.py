@@ -12,13 +12,14 @@ from typing import Protocol
 from aiohttp import web
 
 from app.settings import Settings
-from domain.ports import ConversationStore, IdentityStore, MessageLog, MessageReader, UserStore
+from domain.ports import ConversationStore, IdentityStore, MessageLog, MessageReader, RefreshTokenStore, UserStore
 from web.access import Memberships
 from web.facts import StatusWriter
 from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
 from web.secret_file import secret_of
+from web.sessions import Sessions
 from web.tokens import Tokens
 
 
@@ -55,6 +56,7 @@ class Dependencies:
     reader: MessageReader
     users: UserStore
     identities: IdentityStore
+    refresh_tokens: RefreshTokenStore
     conversations: ConversationStore
     recent: RecentMessages
     follower: Follower
@@ -72,8 +74,21 @@ class Dependencies:
 
     @cached_property
     def tokens(self) -> Tokens:
-        secret = secret_of(self.settings.jwt_secret)
-        return Tokens(secret, ttl_seconds=self.settings.jwt_ttl_seconds, clock_ms=self.clock_ms)
+        return Tokens(
+            secret_of(self.settings.jwt_secret),
+            ttl_seconds=self.settings.jwt_ttl_seconds,
+            clock_ms=self.clock_ms,
+            previous_secret=self.settings.jwt_previous_secret,
+        )
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        return Sessions(
+            self.refresh_tokens,
+            ttl_seconds=self.settings.refresh_ttl_seconds,
+            clock_ms=self.clock_ms,
+            randomness=self.randomness,
+        )
 
     @cached_property
     def passwords(self) -> Passwords:
@@ -84,6 +99,8 @@ class Dependencies:
         metrics = Metrics()
         metrics.watch("chat4all_password_hashes_waiting", "Passwords queued or being hashed.",
                       lambda: self.passwords.waiting)  # fmt: skip
+        metrics.watch("chat4all_refresh_tokens_reused", "Sessions ended because a used refresh token came again.",
+                      lambda: self.sessions.reuses)  # fmt: skip
         metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))
         metrics.watch("chat4all_follower_records_behind", "Records in Kafka that the API has yet to read.",
                       self.follower.records_behind)  # fmt: skip

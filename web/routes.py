@@ -31,6 +31,8 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("POST", "/auth/register", accounts.create_user),
     ("POST", "/auth/login", accounts.create_token),
     ("POST", "/auth/token", accounts.create_token),
+    ("POST", "/auth/refresh", accounts.refresh_token),
+    ("POST", "/auth/logout", member(accounts.end_session)),
     ("GET", "/v1/users/me", member(accounts.show_me)),
     ("POST", "/v1/messages", member(messages.create_message)),
     ("GET", "/v1/messages", member(history.list_messages)),

@@ -106,6 +106,16 @@ class CreateToken(_Schema):
     password: Annotated[str, Field(max_length=MAX_CREDENTIAL_CHARS, repr=False)]
 
 
+class RefreshSession(_Schema):
+    refresh_token: Annotated[str, Field(max_length=MAX_CREDENTIAL_CHARS, repr=False)]
+
+
+class EndSession(_Schema):
+    """Without a token: the session that the access token belongs to."""
+
+    refresh_token: Annotated[str | None, Field(max_length=MAX_CREDENTIAL_CHARS, repr=False)] = None
+
+
 class CreateMessage(_Schema):
     conversation_id: ConversationId
     recipient_id: Annotated[

@@ -25,6 +25,7 @@ from domain.errors import LogUnavailable
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.reader import CassandraMessageReader
+from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from web.dependencies import DEPENDENCIES, Dependencies
@@ -98,6 +99,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         reader=CassandraMessageReader(cassandra),
         users=CassandraUserStore(cassandra),
         identities=CassandraIdentityStore(cassandra),
+        refresh_tokens=CassandraRefreshTokenStore(cassandra),
         conversations=CassandraConversationStore(cassandra),
         recent=recent,
         follower=follower,

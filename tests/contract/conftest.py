@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from domain.ports import ConversationStore, IdentityStore, MessageMirror, MessageReader, UserStore
+from domain.ports import ConversationStore, IdentityStore, MessageMirror, MessageReader, RefreshTokenStore, UserStore
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.link import CassandraConfig
 from storage.cassandra.messages import CassandraMessageMirror, CassandraMessageReader
+from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
-from storage.memory_identity import MemoryIdentities
+from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Stores:
     users: UserStore
     conversations: ConversationStore
     identities: IdentityStore
+    refresh_tokens: RefreshTokenStore
     off: Callable[[], Awaitable[None]]
     on: Callable[[], Awaitable[None]]
 
@@ -54,6 +56,7 @@ async def stores(target: CassandraConfig | None, make_proxy: Callable[..., Any])
             users=CassandraUserStore(session),
             conversations=CassandraConversationStore(session),
             identities=CassandraIdentityStore(session),
+            refresh_tokens=CassandraRefreshTokenStore(session),
             off=proxy.off,
             on=proxy.on,
         )
@@ -66,6 +69,7 @@ def memory_stores() -> Stores:
         "users": MemoryUsers(),
         "conversations": MemoryConversations(),
         "identities": MemoryIdentities(),
+        "refresh_tokens": MemoryRefreshTokens(),
     }
 
     async def switch(available: bool) -> None:

@@ -15,7 +15,7 @@ from domain.errors import LogUnavailable
 from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
-from storage.memory_identity import MemoryIdentities
+from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 from web.dependencies import Dependencies
 from web.protocol import listen
 from web.recent import RecentMessages
@@ -89,6 +89,7 @@ class Api:
         self.messages = MemoryMessages()
         self.users = MemoryUsers()
         self.identities = MemoryIdentities()
+        self.refresh_tokens = MemoryRefreshTokens()
         self.conversations = MemoryConversations()
         self.recent = RecentMessages(self.settings.recent_messages)
         self.follower = MemoryFollower(self.recent)
@@ -100,6 +101,7 @@ class Api:
             reader=self.messages,
             users=self.users,
             identities=self.identities,
+            refresh_tokens=self.refresh_tokens,
             conversations=self.conversations,
             recent=self.recent,
             follower=self.follower,

@@ -19,9 +19,10 @@ JSON_VALUES = st.recursive(
 )
 FIELDS = (
     "username", "password", "email", "conversation_id", "recipient_id", "recipient", "content", "sender_id", "file_id",
+    "refresh_token",
 )  # fmt: skip
 BODIES = JSON_VALUES | st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES, max_size=6)
-POST_PATHS = ("/users", "/auth/login", "/v1/messages")
+POST_PATHS = ("/users", "/auth/login", "/auth/refresh", "/v1/messages")
 
 MALFORMED = {
     "nothing": b"",
@@ -66,7 +67,7 @@ async def test_strange_but_valid_json_is_read_as_json_says(api: Any) -> None:
     assert api.log.records[0][0].content == "last"
 
 
-@pytest.mark.parametrize("path", POST_PATHS)
+@pytest.mark.parametrize("path", [*POST_PATHS, "/auth/logout"])
 async def test_no_json_body_causes_a_500(api: Any, path: str) -> None:
     token = await api.somebody()
     loop = asyncio.get_running_loop()
@@ -256,6 +257,7 @@ async def test_a_wrong_method_is_a_405_that_says_which_are_right(
         ("GET", "/v1/messages/x"),
         ("GET", "/v1/conversations/x/messages"),
         ("GET", "/v1/users/me"),
+        ("POST", "/auth/logout"),
     ],
 )
 async def test_without_a_token_nothing_of_v1_answers(api: Any, method: str, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Accounts: register, log in, who am I."""
+"""Accounts: register, log in, stay logged in, log out, who am I."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from web.answers import json_answer
 from web.bodies import body_as
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import user_document
-from web.schemas import CreateToken, CreateUser
+from web.schemas import CreateToken, CreateUser, EndSession, RefreshSession
+from web.sessions import Session
 from web.tokens import Caller
 
 log = logging.getLogger(__name__)
@@ -51,15 +52,30 @@ async def create_token(request: web.Request) -> web.Response:
     if user is None or not matches:
         raise NotAuthenticated("wrong username or password")
     await _renew_hash(deps, user, given.password)
-    token = deps.tokens.issue(user.user_id, user.username)
-    document = {
-        "access_token": token,
-        "token": token,
-        "token_type": "Bearer",
-        "expires_in": deps.tokens.ttl_seconds,
-        "user_id": user.user_id,
-    }
-    return json_answer(document, headers={"Cache-Control": "no-store"})
+    return _session_answer(deps, user, await deps.sessions.start(user.user_id))
+
+
+async def refresh_token(request: web.Request) -> web.Response:
+    """``POST /auth/refresh``: 200 with a new token of each kind; a refresh token is taken once only."""
+    deps = request.app[DEPENDENCIES]
+    given = await body_as(RefreshSession, request)
+    found = await deps.sessions.find(given.refresh_token)
+    # before the token is used up: a store that is away here must not cost the session
+    user = await deps.users.by_id(found.user_id)
+    if user is None:
+        raise NotAuthenticated("this account is no longer there")
+    return _session_answer(deps, user, await deps.sessions.renew(found))
+
+
+async def end_session(request: web.Request, caller: Caller) -> web.Response:
+    """``POST /auth/logout``: 204; no refresh token of the session is taken any more, also if it had ended before."""
+    deps = request.app[DEPENDENCIES]
+    given = await body_as(EndSession, request) if request.body_exists else EndSession()
+    if given.refresh_token is not None:
+        await deps.sessions.end(given.refresh_token, caller.user_id)
+    else:
+        await deps.sessions.end_by_id(caller.session_id)
+    return web.Response(status=204)
 
 
 async def show_me(request: web.Request, caller: Caller) -> web.Response:
@@ -68,6 +84,20 @@ async def show_me(request: web.Request, caller: Caller) -> web.Response:
     if user is None:
         raise NotAuthenticated("this account is no longer there")
     return json_answer(user_document(user))
+
+
+def _session_answer(deps: Dependencies, user: User, session: Session) -> web.Response:
+    token = deps.tokens.issue(user.user_id, user.username, session.session_id)
+    document = {
+        "access_token": token,
+        "token": token,
+        "token_type": "Bearer",
+        "expires_in": deps.tokens.ttl_seconds,
+        "user_id": user.user_id,
+        "refresh_token": session.refresh_token,
+        "refresh_expires_in": deps.sessions.ttl_seconds,
+    }
+    return json_answer(document, headers={"Cache-Control": "no-store"})
 
 
 async def _renew_hash(deps: Dependencies, user: User, password: str) -> None:
