@@ -33,6 +33,7 @@ class _Life:
     first_sent: int = -1
     fact_place: tuple[int, int] | None = None
     misplaced: bool = False
+    ended_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -102,8 +103,11 @@ class Ledger:
         if message_id not in self.finished:
             self.open.add(message_id)
 
-    def changed(self, value: bytes | None) -> str | None:
-        """A record of ``status-updates`` was read (those of a partition in order); return its status word."""
+    def changed(self, value: bytes | None, timestamp_ms: int = 0) -> str | None:
+        """A record of ``status-updates`` was read (those of a partition in order); return its status word.
+
+        ``timestamp_ms``: when the record was written.
+        """
         document = _document(value, "StatusChanged")
         if document is None:
             self.unreadable += 1
@@ -119,6 +123,7 @@ class Ledger:
         life.misplaced |= life.fact_place not in (None, place)
         life.fact_place = place
         if word in FINAL:
+            life.ended_ms = life.ended_ms or timestamp_ms
             self.finished.add(message_id)
             self.open.discard(message_id)
         self.facts += 1
@@ -150,6 +155,11 @@ class Ledger:
             len(self._accepted), words["READ"], words["FAILED"], self.uncertain, self.facts, repeats,
             {kind: found for kind, found in faults.items() if found},
         )  # fmt: skip
+
+    def durations_ms(self) -> list[int]:
+        """Return, sorted, how long each finished message took from its acceptance to its last state."""
+        lives = (self._lives[message_id] for message_id in self.finished)
+        return sorted(life.ended_ms - life.place[0] for life in lives if life.place is not None)
 
     def _life(self, message_id: str) -> _Life:
         life = self._lives.get(message_id)

@@ -101,7 +101,7 @@ class LedgerReader:
                         ledger.logged(record.value, record.timestamp, record.offset)
                     continue
                 for record in records:
-                    word = ledger.changed(record.value)
+                    word = ledger.changed(record.value, record.timestamp)
                     if word == "SENT":
                         marks[tp.partition].append(record.timestamp)
                     elif word == "READ" or word == "FAILED":

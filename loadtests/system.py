@@ -13,7 +13,7 @@ import asyncio
 import random
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -103,7 +103,7 @@ class System:
                 if spec.name.startswith(f"{role}-"):
                     specs[n] = replace(spec, environ={**spec.environ, **environ})
         self.apis = [Process(spec, folder) for spec in api_specs(settings, api_processes)]
-        self.workers = [Process(spec, folder) for spec in specs]
+        self.workers: Sequence[Process] = [Process(spec, folder) for spec in specs]
 
     async def __aenter__(self) -> System:
         try:
@@ -117,8 +117,14 @@ class System:
         await self.stop()
 
     @property
+    def stages(self) -> tuple[Sequence[Process], ...]:
+        """What was started here, in the order in which it is stopped."""
+        return self.workers, self.apis
+
+    @property
     def processes(self) -> list[Process]:
-        return [*self.apis, *self.workers]
+        """All that was started here."""
+        return [process for stage in self.stages for process in stage]
 
     def worker(self, name: str) -> Process:
         """Return the worker named ``<role>-<number>``."""
@@ -145,6 +151,13 @@ class System:
             process.start()
         await self.ready()
 
+    async def revive(self) -> None:
+        """Start again what was killed; return when everything is ready."""
+        for process in self.processes:
+            if not process.is_running:
+                process.start()
+        await self.ready()
+
     async def ready(self) -> None:
         """Raises ``NotInTime`` if the API or a role is not ready within ``READY_SECONDS``, ``Ended`` if one died."""
         await until("the API is ready", READY_SECONDS, self._api_is_ready)
@@ -168,7 +181,7 @@ class System:
 
     async def stop(self) -> None:
         """End all processes, workers first."""
-        for stage in (self.workers, self.apis):
+        for stage in self.stages:
             for process in stage:
                 process.send(signal.SIGTERM)
             loop = asyncio.get_running_loop()
@@ -179,9 +192,10 @@ class System:
     def sends(self) -> dict[str, int]:
         """Return how often the simulated channels were handed a message, by recipient, as their logs tell."""
         counts: dict[str, int] = {}
-        for process in self.workers:
-            for line in process.log_text().splitlines():
-                _, mark, address = line.partition("] Delivered to ")
-                if mark:
-                    counts[address.strip()] = counts.get(address.strip(), 0) + 1
+        for file in {process.log_file for process in self.workers if process.log_file.exists()}:
+            with file.open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    _, mark, address = line.rstrip().partition("] Delivered to ")
+                    if mark:
+                        counts[address] = counts.get(address, 0) + 1
         return counts

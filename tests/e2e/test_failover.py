@@ -1,0 +1,97 @@
+"""A worker is killed in the middle: nothing is lost, nothing is out of order, and work goes on within seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from app.audit import audit
+from loadtests.groups import Groups, until
+from loadtests.orders import Orders
+from loadtests.run import Run
+from loadtests.standstill import CommitWatch
+from loadtests.supervised import SupervisedSystem
+from loadtests.system import System, system_settings
+from tables import message_state
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+MESSAGES = 20_000
+PER_SECOND = 800.0
+CONVERSATIONS = 500
+GOES_ON_WITHIN_SECONDS = 10.0
+WORKERS = {"core": 2, "mirror": 2, "whatsapp": 2}
+
+
+@pytest.fixture(scope="module")
+def supervised(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedSystem]:
+    folder: Path = tmp_path_factory.mktemp("supervised")
+    made = SupervisedSystem(system_settings(stack, folder), folder, WORKERS)
+    try:
+        asyncio.run(made.start())
+        yield made
+    finally:
+        asyncio.run(made.stop())
+
+
+async def _killed_in_the_middle(system: System, name: str, seed: int) -> float:
+    """Send; kill the worker ``name`` some seconds later; return how long any of its partitions stood still."""
+    await system.revive()
+    role = name.rpartition("-")[0]
+    orders = Orders(CONVERSATIONS, ["whatsapp"])
+    async with Run(system, connections=64) as run, CommitWatch(system.settings, role) as watch:
+        await run.meet(orders)
+        async with Groups.connected(system.settings) as groups:
+            instance = system.worker(name).spec.environ["CHAT4ALL_INSTANCE"]
+            held = {member.instance: member.partitions for member in await groups.members(role)}[instance]
+            work = held & set(groups.work_of(role))
+        assert work, f"{name} holds no work"
+        sending = asyncio.create_task(run.send(orders.make(MESSAGES), PER_SECOND))
+        await asyncio.sleep(random.Random(seed).uniform(3, 7))
+
+        system.worker(name).kill()
+        killed_at = monotonic()
+
+        shots = await sending
+        sent_at = monotonic()
+        assert shots.count(202) == MESSAGES
+        assert await run.settled()
+        await run.at_rest()
+        standstill = watch.longest_seconds(work, killed_at, sent_at)
+        balance = run.balance(may_repeat=True)
+        print(f"{name}: longest standstill {standstill:.1f} s; {balance}")
+        assert balance.is_balanced, str(balance)
+        assert balance.read == MESSAGES + CONVERSATIONS
+    return standstill
+
+
+@pytest.mark.parametrize(("name", "seed"), [("core-1", 1), ("whatsapp-2", 2), ("mirror-1", 3)])
+async def test_a_killed_workers_partitions_go_to_the_other_one_and_nothing_is_lost(
+    system: System, name: str, seed: int
+) -> None:
+    standstill = await _killed_in_the_middle(system, name, seed)
+    assert standstill < GOES_ON_WITHIN_SECONDS
+    report = await audit(system.settings, message_state.load)
+    assert report.is_clean, str(report)
+
+
+@pytest.mark.parametrize(("name", "seed"), [("core-2", 4)])
+async def test_a_killed_worker_that_the_supervisor_starts_again_goes_on_with_its_own_partitions(
+    supervised: SupervisedSystem, name: str, seed: int
+) -> None:
+    before = supervised.worker(name).pid
+    standstill = await _killed_in_the_middle(supervised, name, seed)
+    assert standstill < GOES_ON_WITHIN_SECONDS
+
+    async def is_back() -> bool:
+        return supervised.worker(name).pid not in (0, before)
+
+    await until(f"{name} is started again", 10, is_back)
+    report = await audit(supervised.settings, message_state.load)
+    assert report.is_clean, str(report)
