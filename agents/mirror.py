@@ -143,7 +143,8 @@ class Mirroring:
 
     async def _one_by_one(self, pile: _Pile) -> None:
         """Write what can be written; what Cassandra refuses goes to ``dead-letters``."""
-        for entry in pile.entries.values():
+        # by place: the store takes a message as a promise that those before it in the conversation are written
+        for entry in sorted(pile.entries.values(), key=lambda entry: entry.place):
             try:
                 await self._store.write([entry])
             except StoreUnavailable:

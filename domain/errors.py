@@ -8,7 +8,8 @@ Chat4AllError
 ├── NotAuthenticated           no token, or a bad one                    → HTTP 401
 ├── NotAllowed                 known caller, not theirs                  → HTTP 403
 ├── NotFound                                                             → HTTP 404
-├── AlreadyExists                                                        → HTTP 409
+├── Conflict                   it contradicts how things stand           → HTTP 409
+│   └── AlreadyExists
 ├── Unavailable                a dependency is away; a retry can help    → HTTP 503 with Retry-After
 │   ├── LogUnavailable         Kafka did not acknowledge in time
 │   └── StoreUnavailable       Cassandra did not answer in time
@@ -73,7 +74,13 @@ class NotFound(Chat4AllError):
     code = "not-found"
 
 
-class AlreadyExists(Chat4AllError):
+class Conflict(Chat4AllError):
+    """What was asked contradicts how things stand now; the message says what would have to change first."""
+
+    code = "conflict"
+
+
+class AlreadyExists(Conflict):
     """What was to be created is there already."""
 
     code = "already-exists"

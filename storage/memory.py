@@ -5,11 +5,12 @@ Set ``available = False`` and every call raises ``StoreUnavailable`` until it is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from domain.conversations import Conversation, Member, Membership
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
-from domain.ports import MirrorEntry, Place, StoredMessage, User
+from domain.ports import Activity, Joined, MirrorEntry, Place, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, fold
 
@@ -33,7 +34,7 @@ class _Row:
 
 
 class MemoryMessages(Outage):
-    """``MessageMirror`` and ``MessageReader`` over one dict of conversations."""
+    """``MessageMirror``, ``MessageReader`` and ``ActivityReader`` over one dict of conversations."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,6 +73,21 @@ class MemoryMessages(Outage):
             if after is None or (place < after if descending else place > after)
         )
         return [stored for stored in wanted if stored is not None][:limit]
+
+    async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
+        """Return the place of each conversation's last message."""
+        self.check()
+        places = {wanted: self._places(wanted) for wanted in conversation_ids}
+        return {wanted: Activity(found[-1]) for wanted, found in places.items() if found}
+
+    async def count(self, conversation_id: str, activity: Activity) -> int:
+        """Return how many messages there are up to ``activity.last``."""
+        self.check()
+        return sum(place <= activity.last for place in self._places(conversation_id))
+
+    def _places(self, conversation_id: str) -> Sequence[Place]:
+        rows = self.rows.get(conversation_id, {})
+        return sorted(place for place, row in rows.items() if row.message is not None)
 
 
 def _stored(place: Place, row: _Row) -> StoredMessage | None:
@@ -114,28 +130,75 @@ class MemoryUsers(Outage):
 
 
 class MemoryConversations(Outage):
-    """``ConversationStore`` over one dict of participants."""
+    """``ConversationStore`` over one dict of conversations."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.members: dict[str, set[str]] = {}
+        self.members: dict[str, Conversation] = {}
+        self._of_user: dict[str, dict[Joined, None]] = {}
 
     async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
         """Return whether the user takes part, ``None`` without such a conversation."""
+        known = await self.membership(conversation_id, user_id)
+        return None if known is None else known.takes_part
+
+    async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
+        """Return whether the user takes part and whether it is a group, ``None`` without such a conversation."""
         self.check()
         known = self.members.get(conversation_id)
-        return None if known is None else user_id in known
+        return None if known is None else Membership(known.member(user_id) is not None, known.is_group)
 
-    async def create(self, conversation_id: str, participants: Sequence[str], created_at_ms: int) -> bool:
+    async def create(
+        self,
+        conversation_id: str,
+        participants: Sequence[str],
+        created_at_ms: int,
+        *,
+        created_by: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        is_group: bool = False,
+    ) -> bool:
         """Create the conversation; return ``False`` if it was there already."""
         self.check()
         if conversation_id in self.members:
             return False
-        self.members[conversation_id] = set(participants)
+        members = tuple(Member(who, created_at_ms, is_group and who == created_by) for who in sorted({*participants}))
+        self.members[conversation_id] = Conversation(
+            conversation_id, created_at_ms, members, created_by, name, description, is_group, 1
+        )
+        for who in participants:
+            self._of_user.setdefault(who, {})[Joined(conversation_id, created_at_ms)] = None
         return True
 
     async def participants(self, conversation_id: str) -> Sequence[str] | None:
         """Return who takes part, sorted; ``None`` without such a conversation."""
+        known = await self.get(conversation_id)
+        return None if known is None else known.participants
+
+    async def get(self, conversation_id: str) -> Conversation | None:
+        """Return the conversation."""
         self.check()
-        known = self.members.get(conversation_id)
-        return None if known is None else sorted(known)
+        return self.members.get(conversation_id)
+
+    async def change(self, before: Conversation, after: Conversation) -> bool:
+        """Replace ``before`` by ``after``; return ``False`` if it is another one by now."""
+        self.check()
+        known = self.members.get(before.conversation_id)
+        if known is None or known.version != before.version:
+            return False
+        self.members[before.conversation_id] = after
+        for member in set(before.members) | set(after.members):
+            theirs = self._of_user.setdefault(member.participant_id, {})
+            joined = Joined(before.conversation_id, member.joined_at_ms)
+            if after.member(member.participant_id) is None:
+                theirs.pop(joined, None)
+            else:
+                theirs[joined] = None
+        return True
+
+    async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
+        """Return up to ``limit`` conversations, the last joined first."""
+        self.check()
+        theirs = self._of_user.get(user_id, {})
+        return sorted(theirs, key=lambda joined: (-joined.joined_at_ms, joined.conversation_id))[:limit]

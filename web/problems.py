@@ -63,7 +63,7 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], HTTPStatus], ...] = (
     (errors.NotAllowed, HTTPStatus.FORBIDDEN),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (BodyTimeout, HTTPStatus.REQUEST_TIMEOUT),
-    (errors.AlreadyExists, HTTPStatus.CONFLICT),
+    (errors.Conflict, HTTPStatus.CONFLICT),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedEncoding, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),

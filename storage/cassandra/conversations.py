@@ -1,21 +1,41 @@
-"""Conversations and who takes part in them."""
+"""Conversations, who takes part in them, and who may change that."""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
 
-from cassandra.query import BatchStatement, BatchType
+from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
+from domain.conversations import Conversation, Member, Membership, is_address
+from domain.errors import StoreUnavailable
+from domain.ports import Joined
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
-_CREATE = "INSERT INTO {ks}.conversations (conversation_id, created_at_ms, creation_id) VALUES (?, ?, ?) IF NOT EXISTS"
-_JOIN = "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms) VALUES (?, ?, ?)"
-_PARTICIPANT = "SELECT participant_id FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
+_CREATE = (
+    "INSERT INTO {ks}.conversations (conversation_id, created_at_ms, creation_id, created_by, name, description,"
+    " is_group, version) VALUES (?, ?, ?, ?, ?, ?, ?, 1) IF NOT EXISTS"
+)
+_JOIN = "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms, is_admin) VALUES (?, ?, ?, ?)"
+_LEAVE = "DELETE FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
+_CHANGE = "UPDATE {ks}.conversations SET version = ? WHERE conversation_id = ? IF version = ?"
+_PARTICIPANT = (
+    "SELECT is_group, participant_id FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
+)
 _PARTICIPANTS = "SELECT participant_id FROM {ks}.conversations WHERE conversation_id = ?"
-_EXISTS = "SELECT creation_id FROM {ks}.conversations WHERE conversation_id = ? LIMIT 1"
+_EXISTS = "SELECT is_group FROM {ks}.conversations WHERE conversation_id = ? LIMIT 1"
+_WHOLE = (
+    "SELECT participant_id, joined_at_ms, is_admin, created_at_ms, created_by, name, description, is_group, version"
+    " FROM {ks}.conversations WHERE conversation_id = ?"
+)
+_REMEMBER = "INSERT INTO {ks}.conversations_by_user (user_id, joined_at_ms, conversation_id) VALUES (?, ?, ?)"
+_FORGET = "DELETE FROM {ks}.conversations_by_user WHERE user_id = ? AND joined_at_ms = ? AND conversation_id = ?"
+_OF_USER = "SELECT conversation_id, joined_at_ms FROM {ks}.conversations_by_user WHERE user_id = ? LIMIT ?"
 
 
 class CassandraConversationStore:
@@ -26,15 +46,32 @@ class CassandraConversationStore:
 
     async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
         """Return whether the user takes part, ``None`` without such a conversation. Raises ``StoreUnavailable``."""
+        known = await self.membership(conversation_id, user_id)
+        return None if known is None else known.takes_part
+
+    async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
+        """Return whether the user takes part and whether it is a group, ``None`` without such a conversation.
+
+        Raises ``StoreUnavailable``.
+        """
         if not is_possible_key(conversation_id):
             return None
         async with self._session.deadline():
-            if await self._takes_part(conversation_id, user_id):
-                return True
-            if not await self._session.run(_EXISTS, (conversation_id,), Kind.READ):
+            found = await self._as_participant(conversation_id, user_id)
+            if found is not None:
+                return found
+            rows = await self._session.run(_EXISTS, (conversation_id,), Kind.READ)
+            if not rows:
                 return None
             # it may have been created between the two reads, with its participants
-            return await self._takes_part(conversation_id, user_id)
+            found = await self._as_participant(conversation_id, user_id)
+        return found or Membership(takes_part=False, is_group=bool(rows[0][0]))
+
+    async def _as_participant(self, conversation_id: str, user_id: str) -> Membership | None:
+        if not is_possible_key(user_id):
+            return None
+        rows = await self._session.run(_PARTICIPANT, (conversation_id, user_id), Kind.READ)
+        return Membership(takes_part=True, is_group=bool(rows[0][0])) if rows else None
 
     async def participants(self, conversation_id: str) -> Sequence[str] | None:
         """Return who takes part, sorted; ``None`` without such a conversation. Raises ``StoreUnavailable``."""
@@ -44,24 +81,97 @@ class CassandraConversationStore:
             rows = await self._session.run(_PARTICIPANTS, (conversation_id,), Kind.READ)
         return [row[0] for row in rows if row[0] is not None] if rows else None
 
-    async def _takes_part(self, conversation_id: str, user_id: str) -> bool:
-        key = (conversation_id, user_id)
-        return is_possible_key(user_id) and bool(await self._session.run(_PARTICIPANT, key, Kind.READ))
+    async def get(self, conversation_id: str) -> Conversation | None:
+        """Return the conversation, ``None`` if there is none. Raises ``StoreUnavailable``."""
+        if not is_possible_key(conversation_id):
+            return None
+        rows = await self._session.run(_WHOLE, (conversation_id,), Kind.READ)
+        if not rows:
+            return None
+        members = tuple(Member(who, joined_at_ms, bool(admin)) for who, joined_at_ms, admin, *_ in rows if who)
+        created_at_ms, created_by, name, description, is_group, version = rows[0][3:]
+        about = (created_by, name, description, bool(is_group), version or 0)
+        return Conversation(conversation_id, created_at_ms, members, *about)
 
-    async def create(self, conversation_id: str, participants: Sequence[str], created_at_ms: int) -> bool:
+    async def create(
+        self,
+        conversation_id: str,
+        participants: Sequence[str],
+        created_at_ms: int,
+        *,
+        created_by: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        is_group: bool = False,
+    ) -> bool:
         """Create the conversation with all its participants or, if it was there already, nothing.
 
         Return whether it was created. Raises ``StoreUnavailable``, after which it may have been.
         """
         creation_id = uuid.uuid4()
+        about = (created_by, name, description, is_group or None)
+        given = (UNSET_VALUE if value is None else value for value in about)
+        members = [Member(who, created_at_ms, is_group and who == created_by) for who in dict.fromkeys(participants)]
         async with self._session.deadline():
-            link = await self._session.link()
-            create = await link.prepare(_CREATE, Kind.DECIDE)
-            join = await link.prepare(_JOIN, Kind.DECIDE)
-            # one partition: the condition holds for the whole batch, which is applied as one
-            batch = BatchStatement(BatchType.UNLOGGED)
-            batch.add(create.bind((conversation_id, created_at_ms, creation_id)))
-            for participant in dict.fromkeys(participants):
-                batch.add(join.bind((conversation_id, participant, created_at_ms)))
-            row = (await self._session.submit(link, batch, Kind.DECIDE))[0]
+            await self._remember(conversation_id, members)
+            row = await self._decide(
+                [(_CREATE, (conversation_id, created_at_ms, creation_id, *given)), *_joins(conversation_id, members)]
+            )
         return bool(row["[applied]"] or row["creation_id"] == creation_id)
+
+    async def change(self, before: Conversation, after: Conversation) -> bool:
+        """Make the members those of ``after``; return ``False`` if the conversation is not ``before`` any more.
+
+        Raises ``StoreUnavailable``, after which it may have been changed.
+        """
+        conversation_id = before.conversation_id
+        written = [member for member in after.members if member not in before.members]
+        gone = [member for member in before.members if after.member(member.participant_id) is None]
+        async with self._session.deadline():
+            await self._remember(conversation_id, written)
+            row = await self._decide(
+                [
+                    (_CHANGE, (after.version, conversation_id, before.version)),
+                    *_joins(conversation_id, written),
+                    *((_LEAVE, (conversation_id, member.participant_id)) for member in gone),
+                ]
+            )
+            if row["[applied]"]:
+                with suppress(StoreUnavailable):  # what is left behind is recognised when it is read
+                    await self._by_user(_FORGET, conversation_id, gone)
+        return bool(row["[applied]"])
+
+    async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
+        """Return up to ``limit`` conversations that the user joined, the last joined first. Raises
+        ``StoreUnavailable``."""
+        if not is_possible_key(user_id):
+            return []
+        rows = await self._session.run(_OF_USER, (user_id, limit), Kind.READ)
+        return [Joined(conversation_id, joined_at_ms) for conversation_id, joined_at_ms in rows]
+
+    async def _remember(self, conversation_id: str, members: Iterable[Member]) -> None:
+        """Note in the lists of ``members`` what is about to happen: a crash in between leaves a note too many, which
+        readers recognise, and not one too few."""
+        await self._by_user(_REMEMBER, conversation_id, members)
+
+    async def _by_user(self, cql: str, conversation_id: str, members: Iterable[Member]) -> None:
+        rows = [
+            (member.participant_id, member.joined_at_ms, conversation_id)
+            for member in members
+            if not is_address(member.participant_id)
+        ]
+        await asyncio.gather(*(self._session.run(cql, row, Kind.WRITE) for row in rows))
+
+    async def _decide(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> Any:
+        """Run statements on one partition as one: the condition of the first holds for all of them."""
+        link = await self._session.link()
+        batch = BatchStatement(BatchType.UNLOGGED)
+        for cql, values in statements:
+            batch.add((await link.prepare(cql, Kind.DECIDE)).bind(values))
+        return (await self._session.submit(link, batch, Kind.DECIDE))[0]
+
+
+def _joins(conversation_id: str, members: Iterable[Member]) -> Iterable[tuple[str, tuple[Any, ...]]]:
+    for member in members:
+        admin = True if member.is_admin else UNSET_VALUE
+        yield _JOIN, (conversation_id, member.participant_id, member.joined_at_ms, admin)

@@ -48,6 +48,11 @@ def bucket_of(accepted_at_ms: int) -> int:
     return when.tm_year * 100 + when.tm_mon
 
 
+def written_at(place: Place) -> int:
+    """Return the time (epoch µs) to write something under of which the latest place is to win."""
+    return place.accepted_at_ms * 1000
+
+
 def is_possible_key(text: str) -> bool:
     """Return whether ``text`` can be a partition key; asking for another one is answered without the server."""
     try:

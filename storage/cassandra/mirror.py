@@ -11,9 +11,9 @@ from typing import Any
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from domain.errors import MalformedRecord
-from domain.ports import MirrorEntry
+from domain.ports import MirrorEntry, Place
 from storage.cassandra.errors import is_rejected
-from storage.cassandra.facts import bucket_of, encode_fact, is_possible_key
+from storage.cassandra.facts import bucket_of, encode_fact, is_possible_key, written_at
 from storage.cassandra.link import Kind, Link
 from storage.cassandra.session import CassandraSession
 
@@ -24,6 +24,7 @@ MAX_BATCHES_IN_FLIGHT = 16
 MAX_BUCKETS_REMEMBERED = 100_000
 _BYTES_A_VALUE = 24  # a cell's timestamp, lengths and flags, as the server counts them
 _BYTES_A_FACT = 24
+_BEFORE_ALL = Place(-1, -1)
 
 _PLACE = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 _CONTENT = (
@@ -36,6 +37,9 @@ _BY_ID = (
     " VALUES (?, ?, ?, ?, ?)"
 )
 _BUCKET = "INSERT INTO {ks}.message_buckets (conversation_id, bucket) VALUES (?, ?)"
+# the place's time is the write's: the later place wins, and of two with the same time the one of greater bytes, which
+# for numbers of 8 bytes that are not negative is the greater position
+_ACTIVITY = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET last_place = ? WHERE conversation_id = ?"
 
 Month = tuple[str, int]
 
@@ -77,7 +81,12 @@ class CassandraMessageMirror:
         async with self._session.deadline():
             link = await self._session.link()
             prepared = [await link.prepare(cql, Kind.WRITE) for cql in (_CONTENT, _FACTS, _BY_ID, _BUCKET)]
-        writes = self._writes(entries, *prepared)
+            activity = await link.prepare(_ACTIVITY, Kind.WRITE)
+        await self._send_all(link, self._writes(entries, *prepared))
+        # only now: a conversation's last place promises that every message up to it can be read
+        await self._send_all(link, [_sized(activity.bind(values)) for values in _activities(entries)])
+
+    async def _send_all(self, link: Link, writes: Sequence[Write]) -> None:
         batches = [batch for group in group_by_replicas(link, writes) for batch in pack(group, *self._bounds)]
         failures: list[Exception] = []
         await asyncio.gather(*(self._send(link, batch, failures) for batch in batches))
@@ -139,6 +148,18 @@ class CassandraMessageMirror:
             middle = len(batch) // 2
             await self._send_now(link, batch[:middle])
             await self._send_now(link, batch[middle:])
+
+
+def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, int], str]]:
+    """Return (write time, last place, conversation) of each conversation that has a message among ``entries``."""
+    last: dict[str, Place] = {}
+    for entry in entries:
+        if entry.message is not None and entry.place > last.get(entry.conversation_id, _BEFORE_ALL):
+            last[entry.conversation_id] = entry.place
+    return [
+        (written_at(place), (place.accepted_at_ms, place.position), conversation_id)
+        for conversation_id, place in last.items()
+    ]
 
 
 def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> Write:

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from domain.ports import ConversationStore, IdentityStore, MessageMirror, MessageReader, RefreshTokenStore, UserStore
+from domain.ports import (
+    ActivityReader,
+    ConversationStore,
+    IdentityStore,
+    MessageMirror,
+    MessageReader,
+    RefreshTokenStore,
+    UserStore,
+)
+from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.link import CassandraConfig
@@ -29,6 +38,7 @@ class Stores:
     reader: MessageReader
     users: UserStore
     conversations: ConversationStore
+    activity: ActivityReader
     identities: IdentityStore
     refresh_tokens: RefreshTokenStore
     off: Callable[[], Awaitable[None]]
@@ -55,6 +65,7 @@ async def stores(target: CassandraConfig | None, make_proxy: Callable[..., Any])
             reader=CassandraMessageReader(session),
             users=CassandraUserStore(session),
             conversations=CassandraConversationStore(session),
+            activity=CassandraActivityReader(session),
             identities=CassandraIdentityStore(session),
             refresh_tokens=CassandraRefreshTokenStore(session),
             off=proxy.off,
@@ -76,4 +87,11 @@ def memory_stores() -> Stores:
         for fake in (messages, *fakes.values()):
             fake.available = available
 
-    return Stores(mirror=messages, reader=messages, **fakes, off=lambda: switch(False), on=lambda: switch(True))
+    return Stores(
+        **fakes,
+        mirror=messages,
+        reader=messages,
+        activity=messages,
+        off=lambda: switch(False),
+        on=lambda: switch(True),
+    )

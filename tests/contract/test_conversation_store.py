@@ -8,7 +8,9 @@ import uuid
 
 import pytest
 
-from domain.errors import StoreUnavailable
+from domain.conversations import MAX_MEMBERS, Conversation, Member, Membership, with_admin, with_member, without_member
+from domain.errors import Chat4AllError, Conflict, StoreUnavailable
+from domain.ports import Joined
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW_MS = 1_767_225_600_000
@@ -80,6 +82,136 @@ async def test_participants_are_listed(stores):
     assert list(await stores.conversations.participants(conversation)) == ["alice", "bob"]
 
 
+async def test_a_conversation_is_read_as_it_was_created(stores):
+    plain, group = fresh(), fresh()
+    assert await stores.conversations.get(plain) is None
+    await stores.conversations.create(plain, ["bob", "alice"], NOW_MS, created_by="alice")
+    await stores.conversations.create(
+        group, ["bob", "alice"], NOW_MS, created_by="bob", name="Fam\u00edlia", description="it's us", is_group=True
+    )
+    assert await stores.conversations.get(plain) == Conversation(
+        plain, NOW_MS, (Member("alice", NOW_MS), Member("bob", NOW_MS)), "alice", version=1
+    )
+    assert await stores.conversations.get(group) == Conversation(
+        group,
+        NOW_MS,
+        (Member("alice", NOW_MS), Member("bob", NOW_MS, is_admin=True)),
+        "bob",
+        "Fam\u00edlia",
+        "it's us",
+        is_group=True,
+        version=1,
+    )
+
+
+async def test_a_conversation_without_participants_can_be_read(stores):
+    empty = fresh()
+    await stores.conversations.create(empty, [], NOW_MS)
+    assert await stores.conversations.get(empty) == Conversation(empty, NOW_MS, version=1)
+    assert list(await stores.conversations.participants(empty)) == []
+
+
+async def test_membership_says_whether_it_is_a_group(stores):
+    plain, group = fresh(), fresh()
+    await stores.conversations.create(plain, ["alice"], NOW_MS)
+    await stores.conversations.create(group, ["alice"], NOW_MS, is_group=True, name="g")
+    assert await stores.conversations.membership(fresh(), "alice") is None
+    assert await stores.conversations.membership(plain, "alice") == Membership(takes_part=True, is_group=False)
+    assert await stores.conversations.membership(plain, "bob") == Membership(takes_part=False, is_group=False)
+    assert await stores.conversations.membership(group, "alice") == Membership(takes_part=True, is_group=True)
+    assert await stores.conversations.membership(group, "bob") == Membership(takes_part=False, is_group=True)
+
+
+async def group_of(stores, *members: str) -> Conversation:
+    conversation = fresh()
+    await stores.conversations.create(conversation, members, NOW_MS, created_by=members[0], name="group", is_group=True)
+    return await stores.conversations.get(conversation)
+
+
+async def test_a_change_is_made_once_and_refused_to_those_who_read_before_it(stores):
+    group = await group_of(stores, "alice", "bob")
+    one, other = with_member(group, "alice", "carol", NOW_MS + 5), without_member(group, "alice", "bob")
+    assert await stores.conversations.change(group, one) is True
+    assert await stores.conversations.change(group, other) is False
+    assert await stores.conversations.get(group.conversation_id) == one
+    fewer = without_member(with_admin(one, "alice", "carol"), "alice", "bob")
+    assert await stores.conversations.change(one, fewer) is True
+    assert await stores.conversations.get(group.conversation_id) == fewer
+    assert await stores.conversations.is_participant(group.conversation_id, "bob") is False
+    assert await stores.conversations.is_participant(group.conversation_id, "carol") is True
+    assert list(await stores.conversations.participants(group.conversation_id)) == ["alice", "carol"]
+
+
+async def test_who_left_may_come_back(stores):
+    group = await group_of(stores, "alice", "bob")
+    without = without_member(group, "alice", "bob")
+    assert await stores.conversations.change(group, without)
+    again = with_member(without, "alice", "bob", NOW_MS + 9)
+    assert await stores.conversations.change(without, again)
+    assert (await stores.conversations.get(group.conversation_id)).member("bob") == Member("bob", NOW_MS + 9)
+
+
+async def test_the_last_place_in_a_group_is_given_to_one_only(stores):
+    group = await group_of(stores, "alice", *(f"user-{n}" for n in range(MAX_MEMBERS - 2)))
+
+    async def add(who: str) -> str:
+        for _ in range(100):
+            seen = await stores.conversations.get(group.conversation_id)
+            try:
+                if await stores.conversations.change(seen, with_member(seen, "alice", who, NOW_MS)):
+                    return who
+            except Conflict:
+                return "full"
+            except StoreUnavailable:
+                pass
+            await asyncio.sleep(0.02)
+        raise AssertionError("never decided")
+
+    await asyncio.gather(*(add(f"late-{n}") for n in range(6)))
+    assert len(await stores.conversations.participants(group.conversation_id)) == MAX_MEMBERS
+
+
+async def test_two_admins_who_remove_each_other_do_not_both_succeed(stores):
+    group = await group_of(stores, "alice", "bob", "carol")
+    both = with_admin(group, "alice", "bob")
+    assert await stores.conversations.change(group, both)
+    one, other = without_member(both, "alice", "bob"), without_member(both, "bob", "alice")
+
+    async def attempt(after: Conversation) -> bool:
+        try:
+            return await stores.conversations.change(both, after)
+        except Chat4AllError:
+            return False
+
+    await asyncio.gather(attempt(one), attempt(other))
+    assert len((await stores.conversations.get(group.conversation_id)).admins) >= 1
+
+
+async def test_a_group_may_have_as_many_members_with_long_ids_as_the_bound_says(stores):
+    members = [f"{uuid.uuid4()}" for _ in range(MAX_MEMBERS)]
+    conversation = "\u00e9" * 128
+    await stores.conversations.create(conversation, members, NOW_MS, created_by=members[0], is_group=True, name="big")
+    assert (await stores.conversations.get(conversation)).participants == sorted(members)
+
+
+async def test_a_users_conversations_are_listed_the_last_joined_first(stores):
+    alice, bob, carol = fresh(), fresh(), fresh()
+    first, second, third = fresh(), fresh(), fresh()
+    assert await stores.conversations.of_user(alice, 9) == []
+    await stores.conversations.create(first, [alice, bob, "telegram:5"], NOW_MS)
+    await stores.conversations.create(third, [alice], NOW_MS + 2)
+    await stores.conversations.create(second, [bob, alice], NOW_MS + 1, created_by=bob, is_group=True, name="g")
+    listed = [Joined(third, NOW_MS + 2), Joined(second, NOW_MS + 1), Joined(first, NOW_MS)]
+    assert list(await stores.conversations.of_user(alice, 9)) == listed
+    assert list(await stores.conversations.of_user(alice, 2)) == listed[:2]
+    assert list(await stores.conversations.of_user(bob, 9)) == listed[1:]
+    group = await stores.conversations.get(second)
+    changed = with_member(without_member(group, bob, alice), bob, carol, NOW_MS + 7)
+    assert await stores.conversations.change(group, changed)
+    assert list(await stores.conversations.of_user(alice, 9)) == [listed[0], listed[2]]
+    assert list(await stores.conversations.of_user(carol, 9)) == [Joined(second, NOW_MS + 7)]
+
+
 async def test_an_outage_is_told_quickly(stores):
     conversation = fresh()
     await stores.conversations.create(conversation, ["alice"], NOW_MS)
@@ -90,6 +222,10 @@ async def test_an_outage_is_told_quickly(stores):
             await stores.conversations.is_participant(conversation, "alice")
         with pytest.raises(StoreUnavailable):
             await stores.conversations.create(fresh(), ["alice"], NOW_MS)
-        assert time.monotonic() - began < 6
+        with pytest.raises(StoreUnavailable):
+            await stores.conversations.get(conversation)
+        with pytest.raises(StoreUnavailable):
+            await stores.conversations.of_user("alice", 5)
+        assert time.monotonic() - began < 10
     finally:
         await stores.on()

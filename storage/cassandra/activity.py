@@ -1,0 +1,82 @@
+"""When something last happened in a conversation, and how many messages it has."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from domain.errors import StoreUnavailable
+from domain.ports import Activity, Place
+from storage.cassandra.facts import bucket_of, is_possible_key, written_at
+from storage.cassandra.link import Kind
+from storage.cassandra.session import CassandraSession
+
+log = logging.getLogger(__name__)
+
+CONVERSATIONS_AT_ONCE = 100  # partitions that one request asks for
+_BEFORE_ALL = Place(-1, -1)
+
+_ACTIVITIES = "SELECT conversation_id, last_place, counted FROM {ks}.conversation_activity WHERE conversation_id IN ?"
+_MONTHS = "SELECT bucket FROM {ks}.message_buckets WHERE conversation_id = ?"
+# of ids, not of rows: facts may be mirrored before their message
+_COUNT = (
+    "SELECT count(message_id) FROM {ks}.messages WHERE conversation_id = ? AND bucket = ?"
+    " AND (accepted_at_ms, position) > (?, ?) AND (accepted_at_ms, position) <= (?, ?)"
+)
+_COUNTED = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET counted = ? WHERE conversation_id = ?"
+
+
+class CassandraActivityReader:
+    """``domain.ports.ActivityReader`` on Cassandra.
+
+    A count is taken once and then only of what came later: "so many messages up to this place" stays true, because
+    the mirror announces a place only when everything before it is written. So counts are exact, whatever is repeated.
+    """
+
+    def __init__(self, session: CassandraSession) -> None:
+        self._session = session
+
+    async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
+        """Return what is known of each conversation that has messages in the history. Raises ``StoreUnavailable``."""
+        wanted = [found for found in dict.fromkeys(conversation_ids) if is_possible_key(found)]
+        chunks = [wanted[at : at + CONVERSATIONS_AT_ONCE] for at in range(0, len(wanted), CONVERSATIONS_AT_ONCE)]
+        async with self._session.deadline():
+            pages = await asyncio.gather(*(self._session.run(_ACTIVITIES, (chunk,), Kind.READ) for chunk in chunks))
+        return {row[0]: _activity(*row[1:]) for page in pages for row in page if row[1] is not None}
+
+    async def count(self, conversation_id: str, activity: Activity) -> int:
+        """Return how many messages there are up to ``activity.last``. Raises ``StoreUnavailable``."""
+        start = activity.counted_to or _BEFORE_ALL
+        if start >= activity.last:  # somebody else has counted further meanwhile
+            return activity.counted - await self._between(conversation_id, activity.last, start)
+        counted = activity.counted + await self._between(conversation_id, start, activity.last)
+        last = activity.last
+        fact = (written_at(last), (last.accepted_at_ms, last.position, counted), conversation_id)
+        with suppress(StoreUnavailable):  # then the next one counts again
+            await self._session.run(_COUNTED, fact, Kind.WRITE)
+        return counted
+
+    async def _between(self, conversation_id: str, after: Place, upto: Place) -> int:
+        if after == upto:
+            return 0
+        async with self._session.deadline():
+            months = [row[0] for row in await self._session.run(_MONTHS, (conversation_id,), Kind.READ)]
+            edges = (after.accepted_at_ms, after.position, upto.accepted_at_ms, upto.position)
+            first = bucket_of(max(0, after.accepted_at_ms))
+            counts = await asyncio.gather(
+                *(
+                    self._session.run(_COUNT, (conversation_id, month, *edges), Kind.READ)
+                    for month in months
+                    if first <= month <= bucket_of(upto.accepted_at_ms)
+                )
+            )
+        return sum(int(rows[0][0]) for rows in counts)
+
+
+def _activity(last: Any, counted: Any) -> Activity:
+    if counted is None:
+        return Activity(Place(*last))
+    return Activity(Place(*last), Place(counted[0], counted[1]), counted[2])

@@ -1,0 +1,108 @@
+"""ActivityReader, on the fake and on Cassandra: it is fed by the mirror."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.errors import StoreUnavailable
+from domain.ports import Activity, MirrorEntry, Place
+from domain.records import MessageAccepted
+from domain.status import Fact
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+JANUARY = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+MONTH_MS = 31 * 86_400_000
+FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def fresh() -> str:
+    return f"c-{uuid.uuid4()}"
+
+
+def message(conversation: str, place: Place) -> MirrorEntry:
+    name = f"{conversation}/{place.accepted_at_ms}/{place.position}"
+    return MirrorEntry(name, conversation, place, MessageAccepted(name, conversation, "alice", "telegram:5", "hi"))
+
+
+async def counted(stores, conversation: str) -> tuple[Place, int]:
+    activity = (await stores.activity.activities([conversation]))[conversation]
+    return activity.last, await stores.activity.count(conversation, activity)
+
+
+async def test_a_conversation_without_messages_has_no_activity(stores):
+    silent, only_facts = fresh(), fresh()
+    place = Place(JANUARY, 1)
+    await stores.mirror.write([MirrorEntry("m-1", only_facts, place, None, [Fact("SENT", JANUARY, 1)])])
+    assert await stores.activity.activities([silent, only_facts, "", "\ud800"]) == {}
+    assert await stores.activity.activities([]) == {}
+
+
+places = st.builds(
+    lambda month, ms, position: Place(JANUARY + month * MONTH_MS + ms, position),
+    st.integers(0, 2),
+    st.integers(0, 1),
+    st.integers(0, 2_000),  # beyond a thousand: no arithmetic on positions may turn their order round
+)
+
+
+@FEW
+@given(told=st.lists(st.lists(places, max_size=6), min_size=1, max_size=5), data=st.data())
+async def test_any_order_and_any_repetition_give_the_same_count_and_last_place(stores, told, data):
+    """Each list is what one flush of the mirror holds; a flush may come again. In between, somebody counts."""
+    conversation = fresh()
+    ordered = sorted(place for flush in told for place in flush)
+    flushes = [ordered[at : at + 4] for at in range(0, len(ordered), 4)]  # the mirror goes by the log
+    for done, flush in enumerate(flushes, 1):
+        again = data.draw(st.sampled_from(flushes[:done]))
+        for batch in (flush, again):
+            await stores.mirror.write([message(conversation, place) for place in data.draw(st.permutations(batch))])
+        written = {place for batch in flushes[:done] for place in batch}
+        if data.draw(st.booleans()):
+            assert await counted(stores, conversation) == (max(written), len(written))
+    if ordered:
+        assert await counted(stores, conversation) == (ordered[-1], len(set(ordered)))
+        assert await counted(stores, conversation) == (ordered[-1], len(set(ordered)))
+
+
+async def test_a_count_that_others_took_further_is_right_for_who_asks(stores):
+    conversation = fresh()
+    held = [Place(JANUARY + n * MONTH_MS // 3, n) for n in range(9)]
+    await stores.mirror.write([message(conversation, place) for place in held])
+    assert await counted(stores, conversation) == (held[-1], 9)
+    (activity,) = (await stores.activity.activities([conversation])).values()
+    for n, place in enumerate(held, 1):
+        assert await stores.activity.count(conversation, Activity(place, activity.counted_to, activity.counted)) == n
+
+
+async def test_facts_without_their_message_do_not_count(stores):
+    conversation = fresh()
+    await stores.mirror.write([message(conversation, Place(JANUARY, 1)), message(conversation, Place(JANUARY, 3))])
+    await stores.mirror.write([MirrorEntry("m", conversation, Place(JANUARY, 2), None, [Fact("SENT", JANUARY, 1)])])
+    assert await counted(stores, conversation) == (Place(JANUARY, 3), 2)
+
+
+async def test_many_conversations_are_asked_for_at_once(stores):
+    conversations = [fresh() for _ in range(250)]
+    await stores.mirror.write([message(wanted, Place(JANUARY, n)) for n, wanted in enumerate(conversations)])
+    found = await stores.activity.activities(conversations + conversations)
+    assert {wanted: activity.last for wanted, activity in found.items()} == {
+        wanted: Place(JANUARY, n) for n, wanted in enumerate(conversations)
+    }
+
+
+async def test_an_outage_is_told(stores):
+    conversation = fresh()
+    await stores.mirror.write([message(conversation, Place(JANUARY, 1))])
+    await stores.off()
+    try:
+        with pytest.raises(StoreUnavailable):
+            await stores.activity.activities([conversation])
+        with pytest.raises(StoreUnavailable):
+            await stores.activity.count(conversation, Activity(Place(JANUARY, 1)))
+    finally:
+        await stores.on()
