@@ -15,6 +15,7 @@ R = TypeVar("R", MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
 
 VERSION = 1
 MAX_RECORD_BYTES = 256 * 1024
+MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024  # it holds a refused record, which Kafka lets have 1 MiB, in base64
 
 _BINARY = {"key", "value"}
 _CLASSES = (MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
@@ -61,8 +62,9 @@ def decode(data: bytes | None, cls: type[R]) -> R:
     """Return the ``cls`` that ``data`` holds. Raises ``MalformedRecord`` with the reason, naming the field."""
     if data is None:
         raise MalformedRecord("the record has no value")
-    if len(data) > MAX_RECORD_BYTES:
-        raise MalformedRecord(f"the record has {len(data)} bytes; at most {MAX_RECORD_BYTES}")
+    most = MAX_DEAD_LETTER_BYTES if cls is DeadLetter else MAX_RECORD_BYTES
+    if len(data) > most:
+        raise MalformedRecord(f"the record has {len(data)} bytes; at most {most}")
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
