@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -29,6 +30,7 @@ def main() -> int:
     """Run what the command line says and return the exit code."""
     options = _options()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new topic has no leader for a moment
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the workers are ended too
     seeds = options.seed or list(range(options.first, options.first + options.n))
     plans = [Plan.from_seed(seed, options.consumer) for seed in seeds]
     if options.scenario:

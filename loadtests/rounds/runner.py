@@ -18,7 +18,7 @@ from loadtests.rounds.plan import Plan, RoundTopics
 from loadtests.rounds.verdict import Broker, wrong_keys
 from loadtests.rounds.workers import Worker, end_all
 
-CATCH_UP_SECONDS = 30.0
+PATIENCE_SECONDS = 30.0
 LOCAL_SECONDS = 20.0  # a killed worker's partitions need a session's end and a recovery to have an owner
 ROUND_SECONDS = 115.0
 FREEZE_SECONDS = 8.0  # longer than a session
@@ -79,10 +79,15 @@ class Round:
                 )
                 load = Load(self.plan, topics, outbox, self._kafka)
                 await self._play(load)
-                result.stuck = await broker.caught_up(topics, CATCH_UP_SECONDS)
+                result.stuck = await broker.caught_up(topics, PATIENCE_SECONDS)
+                if result.stuck:
+                    await self._ask_for_stacks()
                 await self._judge(result, load, topics, broker)
                 await end_all(self._workers)
                 await broker.admin.delete_topics([spec.name for spec in topics.specs()])
+        except TimeoutError:
+            result.stuck = result.stuck or {-1: 1}
+            result.deaths.append(f"not over after {ROUND_SECONDS:.0f} s")
         finally:
             await end_all(self._workers)
             await outbox.stop()
@@ -100,6 +105,11 @@ class Round:
         findings = examine(journals, load.first)
         result.early, result.repeated = findings.early, findings.repeated
         result.deaths = [death for worker in self._workers for death in worker.deaths]
+
+    async def _ask_for_stacks(self) -> None:
+        for worker in self._workers:
+            worker.send(signal.SIGUSR1)  # mode writes the stack of every task to the log
+        await asyncio.sleep(2)
 
     async def _local(self, expected: dict[bytes, int]) -> list[str]:
         """Wait until the tables of the living workers hold the fold, and return the keys that remain wrong."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -46,18 +47,17 @@ class Broker:
         lags = {partition: end - max(0, committed.get(partition, 0)) for partition, end in ends.items()}
         return {partition: lag for partition, lag in lags.items() if lag}
 
-    async def caught_up(self, topics: RoundTopics, limit_seconds: float) -> dict[int, int]:
-        """Wait until nothing is left to commit, for at most ``limit_seconds``, and return what is left."""
+    async def caught_up(self, topics: RoundTopics, patience_seconds: float) -> dict[int, int]:
+        """Wait until nothing is left to commit, or nothing changes for ``patience_seconds``; return what is left."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit_seconds
-        while True:
-            try:
-                lag = await self.lag(topics)
-            except KafkaError:  # nobody has used a group on this broker before
-                lag = {-1: 1}
-            if not lag or loop.time() > deadline:
-                return lag
+        lag, changed_at = {-1: 1}, loop.time()
+        while lag and loop.time() - changed_at < patience_seconds:
             await asyncio.sleep(_LOOK_SECONDS)
+            with suppress(KafkaError):  # nobody has used a group on this broker before
+                before, lag = lag, await self.lag(topics)
+                if lag != before:
+                    changed_at = loop.time()
+        return lag
 
     async def fold(self, topic: str, table: bool) -> dict[bytes, int]:
         """Return what a changelog (the last value of each key) or an output topic (all bits seen) comes to."""

@@ -7,6 +7,7 @@ partitions that it owns to ``FOLDER/NAME.rows``.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -66,6 +67,8 @@ class RoundApp(StreamApp):
 
     def _options(self, settings: Settings) -> dict[str, Any]:
         options = super()._options(settings)
+        if level := os.environ.get("ROUNDS_LOG"):  # what the libraries say, to look into a bad round
+            options["logging_config"] = {**options["logging_config"], "loggers": {"": {"level": level}}}
         return {**options, "stream_buffer_maxsize": self.plan.buffer, "web_enabled": False}
 
     def _new_transport(self) -> BatchTransport:
