@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
 
 from app.codec import decode
 from domain.errors import MalformedRecord
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, Fact, MessageState, join
+from domain.status import UNKNOWN, Fact, MessageState, SharedState, join
 
-_SHOWN_DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
+_DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
+_SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id")
+
+
+_S = TypeVar("_S", bound=MessageState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,10 @@ class History:
         """Take a record of ``status-updates``."""
         try:
             change = decode(value, StatusChanged)
-            fact = Fact(change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code,
-                        change.failure_detail)  # fmt: skip
+            fact = Fact(
+                change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code,
+                change.failure_detail, change.recipient_id, change.recipient_count,
+            )  # fmt: skip
             state = join(UNKNOWN, fact)
         except (MalformedRecord, ValueError):
             self.unreadable += 1
@@ -127,8 +134,9 @@ def compare(history: History, stored: Sequence[StoredMessage]) -> Iterator[Diffe
             yield Difference("cassandra", message_id, "is not on `messages`")
         if accepted is not None:
             message, place = accepted
-            if row.message != message:
-                yield Difference("cassandra", message_id, f"holds {row.message!r:.200}, sent was {message!r:.200}")
+            for name in _SHOWN:
+                if (found := getattr(row.message, name)) != (sent := getattr(message, name)):
+                    yield Difference("cassandra", message_id, f"{name} is {found!r:.100}, sent was {sent!r:.100}")
             if row.place != place:
                 yield Difference("cassandra", message_id, f"is at {row.place}, on `messages` at {place}")
         if folded is not None and row.state != (state := _as_stored(folded.state, row.place)):
@@ -151,11 +159,19 @@ def compare_ids(
 def _as_stored(state: MessageState, place: Place) -> MessageState:
     """Return ``state`` as a row shows it: that there is a row implies ACCEPTED, and a long detail is cut."""
     at_ms = place.accepted_at_ms if state.accepted_at_ms is None else min(state.accepted_at_ms, place.accepted_at_ms)
-    detail = state.failure_detail and state.failure_detail[:_SHOWN_DETAIL_CHARS]
-    return replace(state, accepted_at_ms=at_ms, failure_detail=detail)
+    if isinstance(state, SharedState):
+        return replace(_cut(state), accepted_at_ms=at_ms, deliveries={a: _cut(s) for a, s in state.deliveries.items()})
+    return replace(_cut(state), accepted_at_ms=at_ms)
+
+
+def _cut(state: _S) -> _S:
+    return replace(state, failure_detail=state.failure_detail and state.failure_detail[:_DETAIL_CHARS])
 
 
 def _shown(found: MessageState, expected: MessageState) -> str:
-    names = [name for name in MessageState.__slots__ if getattr(found, name) != getattr(expected, name)]
+    """Return in words how two states differ."""
+    if type(found) is not type(expected):
+        return f"is {found!r:.200}, the log says {expected!r:.200}"
+    names = [f.name for f in fields(found) if getattr(found, f.name) != getattr(expected, f.name)]
     parts = [f"{name} is {getattr(found, name)!r}, the log says {getattr(expected, name)!r}" for name in names]
     return "; ".join(parts) or "is filed under another conversation"

@@ -156,6 +156,14 @@ class Ledger:
             {kind: found for kind, found in faults.items() if found},
         )  # fmt: skip
 
+    def in_log_order(self, conversation_id: str) -> list[str]:
+        """Return the ids of a conversation's messages as ``messages`` has them."""
+        lives = [
+            (life.place, message_id) for message_id, life in self._lives.items()
+            if life.place is not None and life.conversation_id == conversation_id
+        ]  # fmt: skip
+        return [message_id for _, message_id in sorted(lives)]
+
     def durations_ms(self) -> list[int]:
         """Return, sorted, how long each finished message took from its acceptance to its last state."""
         lives = (self._lives[message_id] for message_id in self.finished)
