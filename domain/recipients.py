@@ -20,6 +20,10 @@ _INSTAGRAM = re.compile(r"@(?!\.)(?!.*\.\.)(?!.*\.$)[a-z0-9._]{1,30}")
 # Telegram: a username of 4 to 32 letters, digits and underscores that starts with a letter, or a numeric chat id.
 _TELEGRAM = re.compile(r"@[a-z][a-z0-9_]{3,31}|-?[1-9][0-9]{0,18}")
 _USER_ID = re.compile(r"[!-~]{1,64}")
+# Brazil's mobile numbers got a ninth digit, 9, before those that began with 6, 8 or 9 (Anatel, 2012 to 2016); 7 stayed
+# with trunked radio. People and providers still write the short form, which reaches the same phone. The area codes are
+# those in use. Checked against phonenumbers' copy of the numbering plan in tests/unit/test_addresses.py.
+_BRAZIL_SHORT_MOBILE = re.compile(r"(\+55(?:[14689][1-9]|2[12478]|3[1-578]|5[1345]|7[134579]))([689][0-9]{7})")
 _PHONE_PUNCTUATION = re.compile(r"[\s().\-]")
 
 
@@ -36,6 +40,7 @@ class Recipient:
 
 def _whatsapp(address: str) -> str | None:
     number = _PHONE_PUNCTUATION.sub("", address)
+    number = _BRAZIL_SHORT_MOBILE.sub(r"\g<1>9\g<2>", number) if _BRAZIL_SHORT_MOBILE.fullmatch(number) else number
     return number if _E164.fullmatch(number) else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.ports import StoredMessage, User
+from domain.ports import Identity, StoredMessage, User
 from domain.status import Status
 from web.answers import iso_utc, iso_utc_or_none
 
@@ -16,6 +16,17 @@ def user_document(user: User) -> dict[str, Any]:
         "username": user.username,
         "email": user.email,
         "created_at": iso_utc(user.created_at_ms),
+    }
+
+
+def identity_document(identity: Identity) -> dict[str, Any]:
+    """Return a linked identity."""
+    return {
+        "user_id": identity.user_id,
+        "platform": identity.platform,
+        "value": identity.value,
+        "verified": identity.verified,
+        "linked_at": iso_utc(identity.linked_at_ms),
     }
 
 

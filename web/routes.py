@@ -8,7 +8,7 @@ from aiohttp import web
 
 from web.bodies import expect_continue
 from web.dependencies import DEPENDENCIES
-from web.handlers import accounts, history, messages, operations
+from web.handlers import accounts, history, identities, messages, operations
 from web.tokens import Caller
 
 Public = Callable[[web.Request], Awaitable[web.Response]]
@@ -34,6 +34,9 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("POST", "/auth/refresh", accounts.refresh_token),
     ("POST", "/auth/logout", member(accounts.end_session)),
     ("GET", "/v1/users/me", member(accounts.show_me)),
+    ("POST", "/v1/users/identities", member(identities.link_identity)),
+    ("GET", "/v1/users/identities", member(identities.list_identities)),
+    ("DELETE", "/v1/users/identities/{platform}/{value}", member(identities.unlink_identity)),
     ("POST", "/v1/messages", member(messages.create_message)),
     ("GET", "/v1/messages", member(history.list_messages)),
     ("GET", "/v1/messages/{message_id}", member(messages.show_message)),

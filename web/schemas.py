@@ -19,8 +19,9 @@ from pydantic_core import PydanticCustomError
 
 from domain.content import check_content
 from domain.errors import InvalidInput
-from domain.recipients import INTERNAL, parse_recipient
+from domain.recipients import CHANNELS, INTERNAL, parse_recipient
 from domain.records import MAX_CONVERSATION_ID_CHARS
+from web.addresses import linked_value
 from web.history import place_of
 from web.password_rules import weakness_of
 
@@ -72,6 +73,12 @@ def _no_file(value: object) -> None:
         raise _wrong("files cannot be sent yet: leave file_id out")
 
 
+def _platform(text: str) -> str:
+    if text.lower() not in CHANNELS:
+        raise _wrong(f"must be one of {', '.join(CHANNELS)}")
+    return text.lower()
+
+
 def _email(text: str) -> str:
     if not _EMAIL.fullmatch(text) or not text.isprintable():
         raise _wrong("must be an address such as name@example.org")
@@ -114,6 +121,20 @@ class EndSession(_Schema):
     """Without a token: the session that the access token belongs to."""
 
     refresh_token: Annotated[str | None, Field(max_length=MAX_CREDENTIAL_CHARS, repr=False)] = None
+
+
+class LinkIdentity(_Schema):
+    platform: Annotated[str, AfterValidator(_platform)]
+    value: str
+
+    @field_validator("value")
+    @classmethod
+    def _is_an_address(cls, value: str, info: ValidationInfo) -> str:
+        platform = info.data.get("platform")
+        try:
+            return linked_value(platform, value) if platform else value
+        except InvalidInput as error:
+            raise _wrong(str(error)) from None
 
 
 class CreateMessage(_Schema):

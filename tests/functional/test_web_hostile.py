@@ -19,10 +19,10 @@ JSON_VALUES = st.recursive(
 )
 FIELDS = (
     "username", "password", "email", "conversation_id", "recipient_id", "recipient", "content", "sender_id", "file_id",
-    "refresh_token",
+    "refresh_token", "platform", "value",
 )  # fmt: skip
 BODIES = JSON_VALUES | st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES, max_size=6)
-POST_PATHS = ("/users", "/auth/login", "/auth/refresh", "/v1/messages")
+POST_PATHS = ("/users", "/auth/login", "/auth/refresh", "/v1/users/identities", "/v1/messages")
 
 MALFORMED = {
     "nothing": b"",
@@ -258,6 +258,9 @@ async def test_a_wrong_method_is_a_405_that_says_which_are_right(
         ("GET", "/v1/conversations/x/messages"),
         ("GET", "/v1/users/me"),
         ("POST", "/auth/logout"),
+        ("POST", "/v1/users/identities"),
+        ("GET", "/v1/users/identities"),
+        ("DELETE", "/v1/users/identities/telegram/5"),
     ],
 )
 async def test_without_a_token_nothing_of_v1_answers(api: Any, method: str, path: str) -> None:

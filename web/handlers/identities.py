@@ -1,0 +1,46 @@
+"""Linked identities: which addresses on the channels are mine."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from domain.errors import Conflict, InvalidInput, NotFound
+from domain.ports import Identity
+from web.addresses import linked_value
+from web.answers import json_answer
+from web.bodies import body_as
+from web.dependencies import DEPENDENCIES
+from web.documents import identity_document
+from web.schemas import LinkIdentity
+from web.tokens import Caller
+
+MAX_IDENTITIES = 20
+
+
+async def link_identity(request: web.Request, caller: Caller) -> web.Response:
+    """``POST /v1/users/identities``: 201, also for one that is linked already; 409 if it is another user's."""
+    deps = request.app[DEPENDENCIES]
+    wanted = await body_as(LinkIdentity, request)
+    linked = await deps.identities.of_user(caller.user_id)
+    if len(linked) >= MAX_IDENTITIES and (wanted.platform, wanted.value) not in {(i.platform, i.value) for i in linked}:
+        raise Conflict(f"a user has at most {MAX_IDENTITIES} identities; unlink one first")
+    # nothing proves yet that the address is the caller's
+    identity = Identity(caller.user_id, wanted.platform, wanted.value, False, deps.clock_ms())
+    return json_answer(identity_document(await deps.identities.link(identity)), 201)
+
+
+async def list_identities(request: web.Request, caller: Caller) -> web.Response:
+    """``GET /v1/users/identities``: all of the caller's, by platform and value."""
+    linked = await request.app[DEPENDENCIES].identities.of_user(caller.user_id)
+    return json_answer({"user_id": caller.user_id, "identities": [identity_document(one) for one in linked]})
+
+
+async def unlink_identity(request: web.Request, caller: Caller) -> web.Response:
+    """``DELETE /v1/users/identities/{platform}/{value}``: 200; 404 if the caller has no such identity."""
+    platform, value = request.match_info["platform"].lower(), request.match_info["value"]
+    try:
+        value = linked_value(platform, value)
+    except InvalidInput as error:
+        raise NotFound(f"no such identity can be linked: {error}") from None
+    await request.app[DEPENDENCIES].identities.unlink(caller.user_id, platform, value)
+    return json_answer({"user_id": caller.user_id, "platform": platform, "value": value})
