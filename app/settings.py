@@ -86,6 +86,14 @@ class Settings:
     argon2_memory_kib: int = 65_536
     argon2_parallelism: int = 1
     password_hashes_at_once: int = 2
+    # logins: wrong passwords for one username before the next attempt has to wait (1, 2, 4, … seconds); 0: never
+    login_failures_per_account: int = 10
+    login_longest_wait_seconds: float = 300.0
+    # wrong passwords from one address, whoever they are for: so many at once, so many an hour; 0 an hour: any number
+    login_failures_per_address: int = 100
+    login_failures_per_address_hour: float = 600.0
+    # networks of proxies whose X-Forwarded-For is believed, such as "10.0.0.0/8,::1"; empty: clients connect themselves
+    trusted_proxies: str = ""
 
     # workers
     metrics_port: int = 8082

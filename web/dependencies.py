@@ -12,9 +12,13 @@ from typing import Protocol
 from aiohttp import web
 
 from app.settings import Settings
+from domain.login_attempts import Patience
 from domain.ports import ConversationStore, IdentityStore, MessageLog, MessageReader, RefreshTokenStore, UserStore
+from domain.token_bucket import Rate
 from web.access import Memberships
+from web.client_address import ClientAddresses
 from web.facts import StatusWriter
+from web.login_throttle import LoginThrottle
 from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
@@ -62,6 +66,7 @@ class Dependencies:
     follower: Follower
     probes: Mapping[str, Probe] = field(default_factory=dict)
     clock_ms: Callable[[], int] = wall_clock_ms
+    monotonic: Callable[[], float] = time.monotonic
     randomness: Callable[[int], bytes] = os.urandom
 
     @cached_property
@@ -91,6 +96,19 @@ class Dependencies:
         )
 
     @cached_property
+    def client_addresses(self) -> ClientAddresses:
+        return ClientAddresses(self.settings.trusted_proxies)
+
+    @cached_property
+    def login_throttle(self) -> LoginThrottle:
+        settings = self.settings
+        return LoginThrottle(
+            Patience(settings.login_failures_per_account, settings.login_longest_wait_seconds),
+            Rate(settings.login_failures_per_address_hour / 3600, settings.login_failures_per_address),
+            clock=self.monotonic,
+        )
+
+    @cached_property
     def passwords(self) -> Passwords:
         return Passwords.from_settings(self.settings)
 
@@ -99,6 +117,8 @@ class Dependencies:
         metrics = Metrics()
         metrics.watch("chat4all_password_hashes_waiting", "Passwords queued or being hashed.",
                       lambda: self.passwords.waiting)  # fmt: skip
+        metrics.watch("chat4all_logins_throttled", "Logins refused because of wrong passwords before.",
+                      lambda: self.login_throttle.refused)  # fmt: skip
         metrics.watch("chat4all_refresh_tokens_reused", "Sessions ended because a used refresh token came again.",
                       lambda: self.sessions.reuses)  # fmt: skip
         metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))
@@ -108,7 +128,7 @@ class Dependencies:
 
     def prepare(self) -> None:
         """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
-        _ = self.tokens, self.passwords, self.metrics, self.memberships
+        _ = self.tokens, self.client_addresses, self.login_throttle, self.passwords, self.metrics, self.memberships
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

@@ -32,3 +32,7 @@ class BoundedCache(Generic[K, V]):
         self._entries[key] = value
         if len(self._entries) > self._limit:
             del self._entries[next(iter(self._entries))]
+
+    def drop(self, key: K) -> None:
+        """Forget ``key``, if it is known."""
+        self._entries.pop(key, None)

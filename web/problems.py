@@ -38,6 +38,23 @@ class MalformedBody(errors.InvalidInput):
     code = "malformed-json"
 
 
+class RateLimited(errors.Chat4AllError):
+    """The caller asks too often. ``limit`` and ``remaining`` count requests; the times are in whole seconds."""
+
+    code = "rate-limited"
+    retryable = True
+
+    def __init__(self, detail: str, limit: int, remaining: int, retry_after_seconds: int, reset_seconds: int) -> None:
+        super().__init__(detail)
+        # the names of draft-ietf-httpapi-ratelimit-headers-06, which clients know; later drafts changed them
+        self.headers = {
+            "Retry-After": str(retry_after_seconds),
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": str(remaining),
+            "RateLimit-Reset": str(reset_seconds),
+        }
+
+
 class BodyTooLarge(errors.Chat4AllError):
     """The body is over ``settings.max_body_bytes``."""
 
@@ -66,6 +83,7 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], HTTPStatus], ...] = (
     (errors.Conflict, HTTPStatus.CONFLICT),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedEncoding, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
@@ -105,6 +123,8 @@ def problem_of(error: errors.Chat4AllError) -> Problem:
         headers["WWW-Authenticate"] = 'Bearer realm="chat4all"'
     elif isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_seconds)
+    elif isinstance(error, RateLimited):
+        headers |= error.headers
     elif isinstance(error, UnsupportedEncoding):
         headers["Accept-Encoding"] = "identity"
     return Problem(status, error.code, detail, found, headers)

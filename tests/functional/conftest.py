@@ -107,6 +107,7 @@ class Api:
             follower=self.follower,
             probes={"kafka": self._probe("kafka"), "cassandra": self._probe("cassandra")},
             clock_ms=self.clock,
+            monotonic=lambda: self.clock.now_ms / 1000,
         )
         self.app = create_app(self.deps)
         self.port = 0
@@ -139,7 +140,9 @@ class Api:
         assert {"type", "title", "instance"} <= set(problem)
         if answer.status == 401:
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-        if answer.status == 503:
+        if answer.status == 429:
+            assert {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} <= set(answer.headers)
+        if answer.status in (429, 503):
             assert int(answer.headers["Retry-After"]) > 0
         if answer.status == 405:
             assert answer.headers["Allow"]

@@ -44,11 +44,14 @@ async def create_user(request: web.Request) -> web.Response:
 
 
 async def create_token(request: web.Request) -> web.Response:
-    """``POST /auth/login``: 200 with a token; the same 401, in the same time, whatever was wrong."""
+    """``POST /auth/login``: 200 with tokens; the same 401, in the same time, whatever was wrong; 429 if too often."""
     deps = request.app[DEPENDENCIES]
     given = await body_as(CreateToken, request)
-    user = await deps.users.by_username(given.username)
-    matches = await deps.passwords.verify(user.password_hash if user else None, given.password)
+    address = deps.client_addresses.of(request)
+    async with deps.login_throttle.attempt(given.username, address) as attempt:
+        user = await deps.users.by_username(given.username)
+        matches = await deps.passwords.verify(user.password_hash if user else None, given.password)
+        attempt.ended(matches=matches)
     if user is None or not matches:
         raise NotAuthenticated("wrong username or password")
     await _renew_hash(deps, user, given.password)
