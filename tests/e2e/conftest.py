@@ -19,9 +19,9 @@ SHORT_DELAYS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def system(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """An API, two workers of each role in use, one of telegram; for the tests of one module."""
+    """An API, two workers of each role in use, one of telegram; whoever kills one starts it again."""
     folder: Path = tmp_path_factory.mktemp("system")
     made = System(system_settings(stack, folder), folder, TWO_OF_EACH, changes={"telegram": SHORT_DELAYS})
     try:
