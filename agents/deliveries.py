@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agents.delivery import Delivery, Reports
+from agents.delivery import Delivery, Reports, Turn
 from app.clock import now_ms
 from domain.attempts import MAX_ATTEMPTS, Attempt, Outcome, Step, backoff_seconds, next_step
 from domain.errors import DeliveryFailed, Unavailable
@@ -42,7 +42,7 @@ class Deliveries:
         self._table = table
         self._backoff = backoff
         self._slots = asyncio.Semaphore(app.settings.in_flight_per_worker)
-        self._last_turn: dict[str, asyncio.Future[None]] = {}
+        self._last_turn: dict[str, Turn] = {}
         self._in_hand: dict[str, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending: set[asyncio.Task[None]] = set()
@@ -64,15 +64,24 @@ class Deliveries:
             return None
         delivery = Delivery(batch, key, request, headers, flights)
         delivery.round = current
-        if request.message_id not in self._in_hand:  # else when its turn comes: the other one will have an outcome
+        is_new = delivery.name not in self._in_hand
+        if is_new:  # else when its turn comes: the other one will have an outcome
             self._decide(delivery)
-            self._in_hand[request.message_id] = delivery
-        previous = self._last_turn.get(request.conversation_id)
-        self._last_turn[request.conversation_id] = delivery.turn
-        task = asyncio.get_running_loop().create_task(self._run(delivery, previous))
+            self._in_hand[delivery.name] = delivery
+        delivery.turn = self._turn(request, is_new)
+        task = asyncio.get_running_loop().create_task(self._run(delivery))
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, delivery))
         return task
+
+    def _turn(self, request: DeliveryRequested, is_new: bool) -> Turn:
+        """Return the newest turn of the conversation if that is this message's, to another address; else one more."""
+        turn = self._last_turn.get(request.conversation_id)
+        if turn is None or turn.message_id != request.message_id or not is_new or turn.done.done():
+            turn = Turn(request.message_id, None if turn is None else turn.done)
+            self._last_turn[request.conversation_id] = turn
+        turn.open += 1
+        return turn
 
     def finish(self, batch: RecordBatch, tasks: list[asyncio.Task[None]], flights: set[Flight]) -> None:
         """Complete ``batch`` when its ``tasks`` are through and all they wrote is durable."""
@@ -107,8 +116,7 @@ class Deliveries:
 
     def _decide(self, delivery: Delivery) -> None:
         """Look up where the message stands, and put the attempt on record if there is to be one."""
-        key = delivery.request.message_id.encode()
-        known = attempts.load(self._table.get_bytes(delivery.batch.partition, key))
+        known = attempts.load(self._table.get_bytes(delivery.batch.partition, delivery.name.encode()))
         if known is not None:
             delivery.attempt = known
         delivery.step = next_step(known, repeatable=self._connector.repeatable)
@@ -119,30 +127,39 @@ class Deliveries:
         """Runs whatever became of the task, also if it was cancelled before its first step."""
         self._tasks.discard(task)
         self._slots.release()
-        if self._in_hand.get(delivery.request.message_id) is delivery:
-            del self._in_hand[delivery.request.message_id]
+        if self._in_hand.get(delivery.name) is delivery:
+            del self._in_hand[delivery.name]
         if delivery.begun:
             self._take_back(delivery)
-        if not delivery.turn.done():
-            delivery.turn.cancel()
+        if not delivery.settled:
+            delivery.turn.done.cancel()
 
-    async def _run(self, delivery: Delivery, previous: asyncio.Future[None] | None) -> None:
-        conversation_id = delivery.request.conversation_id
+    async def _run(self, delivery: Delivery) -> None:
+        previous = delivery.turn.before
         try:
             if previous is not None and not previous.done():
                 await asyncio.shield(previous)
             if delivery.step is None:
                 self._decide(delivery)
             sent = await self._to_outcome(delivery)
-            delivery.turn.set_result(None)
-            if self._last_turn.get(conversation_id) is delivery.turn:
-                del self._last_turn[conversation_id]
+            self._settle(delivery)
             if sent is not None and delivery.round == self._round:
                 await self._follow(delivery, sent)
         except asyncio.CancelledError:
             pass  # the partitions go: whoever gets them continues from the attempt on record
         except Exception as error:  # noqa: BLE001
             self._app.die(f"deliver_{self._connector.channel}", error)
+
+    def _settle(self, delivery: Delivery) -> None:
+        """It has its outcome; with the last one of its turn the next turn begins."""
+        delivery.settled = True
+        turn, conversation_id = delivery.turn, delivery.request.conversation_id
+        turn.open -= 1
+        if turn.open or turn.done.done():
+            return
+        turn.done.set_result(None)
+        if self._last_turn.get(conversation_id) is turn:
+            del self._last_turn[conversation_id]
 
     async def _to_outcome(self, delivery: Delivery) -> Sent | None:
         """Return the channel's acceptance, new or on record; ``None`` if there is none."""
@@ -196,7 +213,7 @@ class Deliveries:
 
     def _record(self, delivery: Delivery, attempt: Attempt) -> Flight:
         delivery.attempt = attempt
-        flight = self._table.put(delivery.batch.partition, delivery.request.message_id.encode(), attempts.dump(attempt))
+        flight = self._table.put(delivery.batch.partition, delivery.name.encode(), attempts.dump(attempt))
         delivery.flights.add(flight)
         return flight
 
@@ -211,4 +228,4 @@ class Deliveries:
     def _take_back(self, delivery: Delivery) -> None:
         """The attempt that is on record as begun did not reach the channel: there is nothing unknown about it."""
         delivery.begun = False
-        delivery.flights.add(self._table.put(delivery.batch.partition, delivery.request.message_id.encode(), None))
+        delivery.flights.add(self._table.put(delivery.batch.partition, delivery.name.encode(), None))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.clock import now_ms
 from app.codec import encode
 from domain.attempts import Attempt, Outcome, Step
-from domain.records import DeadLetter, DeliveryRequested
+from domain.records import DeadLetter, DeliveryRequested, delivery_key
 from domain.routing import fact_of
 from domain.status import Status
 
@@ -21,15 +21,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Delivery:
-    """One message on its way to the channel.
+class Turn:
+    """A message's place in the order of its conversation, with all its deliveries that are in hand (``open``).
 
-    ``begun``: an attempt is on record and the channel was not called yet. ``turn`` is done when the conversation's
-    next message may go.
+    They go side by side; ``done`` when each has its outcome, so that the conversation's next message may go.
+    """
+
+    __slots__ = ("before", "done", "message_id", "open")
+
+    def __init__(self, message_id: str, before: asyncio.Future[None] | None) -> None:
+        self.message_id = message_id
+        self.before = before
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.open = 0
+
+
+class Delivery:
+    """One message on its way to one address. ``name``: its key in the ``attempts`` table.
+
+    ``begun``: an attempt is on record and the channel was not called yet. ``settled``: it has an outcome.
     """
 
     __slots__ = (
-        "attempt", "batch", "begun", "flights", "gate", "headers", "key", "request", "round", "step", "turn",
+        "attempt", "batch", "begun", "flights", "gate", "headers", "key", "name", "request", "round", "settled",
+        "step", "turn",
     )  # fmt: skip
 
     def __init__(
@@ -38,6 +53,7 @@ class Delivery:
         self.batch = batch
         self.key = key
         self.request = request
+        self.name = delivery_key(request)
         self.headers = headers
         self.flights = flights
         self.step: Step | None = None
@@ -45,7 +61,8 @@ class Delivery:
         self.begun = False
         self.gate: Flight | None = None
         self.round = 0
-        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.settled = False
+        self.turn: Turn
 
 
 class Reports:
@@ -73,7 +90,7 @@ class Reports:
     def hold(self, delivery: Delivery) -> None:
         """Nobody knows whether the channel has it, and asking again may deliver it twice: leave it to a person."""
         batch, request = delivery.batch, delivery.request
-        detail = f"attempt {delivery.attempt.number} of {request.message_id} was begun and its outcome is not known"
+        detail = f"attempt {delivery.attempt.number} of {delivery.name} was begun and its outcome is not known"
         log.warning("held back: %s", detail)
         letter = DeadLetter(
             batch.tp.topic, batch.partition, batch.start, "unknown-outcome", detail, delivery.key, encode(request),

@@ -1,4 +1,5 @@
-"""``route`` (role core): every accepted message goes to its channel's topic, and its ACCEPTED fact to the log."""
+"""``route`` (role core): every accepted message goes to the topics of its recipients' channels, and its ACCEPTED fact
+to the log. What goes to users inside the system is SENT with that: it is in the conversation."""
 
 from __future__ import annotations
 
@@ -9,14 +10,20 @@ from app.codec import decode, encode
 from app.dead_letters import dead_letter
 from app.stream_app import Completion
 from domain import routing
-from domain.errors import InvalidInput, InvalidRecipient
+from domain.errors import InvalidInput
 from domain.ports import Place
+from domain.recipients import INTERNAL
 from domain.records import MessageAccepted
+from domain.status import Status
 
 if TYPE_CHECKING:
     from app.batches import RecordBatch
     from app.outbox import Flight
     from app.stream_app import StreamApp
+
+# A message of 10 KiB to 256 people is 2.5 MiB of requests, and a batch holds 500 messages: so it waits for what it
+# wrote now and then, well before the outbox refuses.
+MAX_PENDING_BYTES = 32 * 1024 * 1024
 
 
 def register(app: StreamApp) -> None:
@@ -25,28 +32,33 @@ def register(app: StreamApp) -> None:
     @app.batch_agent("route", app.names.messages, help="messages → <channel>-outbound")
     async def route(stream: Any) -> None:
         async for batch in stream:
-            await completion.when_durable(batch, route_batch(app, batch))
+            await completion.when_durable(batch, await route_batch(app, batch))
 
 
-def route_batch(app: StreamApp, batch: RecordBatch) -> set[Flight]:
-    """Queue what follows from each record of ``messages``; return the flights that carry it."""
+async def route_batch(app: StreamApp, batch: RecordBatch) -> set[Flight]:
+    """Queue what follows from each record of ``messages``; return the flights that carry it.
+
+    Waits only while more than ``MAX_PENDING_BYTES`` are on their way to Kafka.
+    """
     flights: set[Flight] = set()
     put, partition = app.outbox.put, batch.partition
     for record in batch.records:
-        place = Place(record.timestamp, record.offset)
+        if app.outbox.pending_bytes > MAX_PENDING_BYTES:
+            for flight in flights:
+                await flight.future
         try:
             message = decode(record.value, MessageAccepted)
         except InvalidInput as error:
             flights.add(dead_letter(app, batch, record, error, now_ms()))
             continue
-        try:
-            routed = routing.decide(message, place)
-        except InvalidRecipient as error:
-            failed = routing.unroutable(message, place, error.code, str(error))
-            flights.add(put(app.names.status_updates, partition, record.key, encode(failed), record.headers))
-            flights.add(dead_letter(app, batch, record, error, now_ms()))
-            continue
-        headers = record.headers
-        flights.add(put(app.names.outbound(routed.channel), partition, record.key, encode(routed.request), headers))
-        flights.add(put(app.names.status_updates, partition, record.key, encode(routed.fact), headers))
+        routed = routing.decide(message, Place(record.timestamp, record.offset))
+        key, headers = record.key, record.headers
+        for channel, request in routed.requests:
+            flights.add(put(app.names.outbound(channel), partition, key, encode(request), headers))
+        for fact in routed.facts:
+            flights.add(put(app.names.status_updates, partition, key, encode(fact), headers))
+            if fact.channel == INTERNAL and fact.status == Status.SENT:
+                app.metrics.sent(INTERNAL, "success")
+        if routed.refused is not None:
+            flights.add(dead_letter(app, batch, record, routed.refused, now_ms()))
     return flights

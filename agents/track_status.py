@@ -10,7 +10,8 @@ from app.clock import now_ms
 from app.dead_letters import dead_letter
 from app.stream_app import Completion
 from domain.errors import InvalidInput
-from domain.status import join
+from domain.records import delivery_key
+from domain.status import alone, join
 from tables import message_state
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
     """Add the facts of ``batch`` to the table.
 
     Returns the flights of dead letters, those of the changelog in their order, and how many rows were written. Each
-    message that was touched is written once, with everything this batch says about it.
+    row that was touched is written once, with everything this batch says about it.
     """
     dead: set[Flight] = set()
     rows: dict[str, message_state.Row] = {}
@@ -49,16 +50,17 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
         except InvalidInput as error:
             dead.add(dead_letter(app, batch, record, error, now_ms()))
             continue
-        message_id = change.message_id
-        row = rows.get(message_id)
+        key = delivery_key(change)
+        row = rows.get(key)
         if row is None:
-            row = message_state.load(table.get_bytes(partition, message_id.encode()))
-        rows[message_id] = message_state.Row(
-            join(row.state, fact), change.conversation_id, change.channel or row.channel
-        )
+            row = message_state.load(table.get_bytes(partition, key.encode()))
+        rows[key] = message_state.Row(
+            join(row.state, alone(fact)), change.conversation_id, change.channel or row.channel,
+            max(change.recipient_count, row.recipient_count),
+        )  # fmt: skip
     flights: dict[Flight, None] = {}
-    for message_id, row in rows.items():
-        flights[table.put(partition, message_id.encode(), message_state.dump(row))] = None
+    for key, row in rows.items():
+        flights[table.put(partition, key.encode(), message_state.dump(row))] = None
     return dead, list(flights), len(rows)
 
 

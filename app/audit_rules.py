@@ -13,7 +13,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, MessageState, SharedState, join
 
 _DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
-_SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id")
+_SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id", "recipients", "recipient_users")
 
 
 _S = TypeVar("_S", bound=MessageState)
@@ -103,16 +103,21 @@ class History:
                 yield Difference("log", message_id, "was accepted, and there is no fact about it")
             elif folded.place != place:
                 yield Difference("log", message_id, f"is at {place}, and its facts say {folded.place}")
-        for message_id, folded in self.folded.items():
-            row = self.rows.get(message_id)
+        expected = {
+            key: (state, folded.conversation_id)
+            for message_id, folded in self.folded.items()
+            for key, state in _rows_of(message_id, folded.state)
+        }
+        for key, (state, conversation_id) in expected.items():
+            row = self.rows.get(key)
             if row is None:
-                if folded.state.last_change_ms >= oldest_ms:
-                    yield Difference("table", message_id, f"has no row; the log says {folded.state.status}")
-            elif row != (folded.state, folded.conversation_id):
-                yield Difference("table", message_id, _shown(row[0], folded.state))
-        for message_id, row in self.rows.items():
-            if row is not None and message_id not in self.folded and row[0].last_change_ms >= oldest_ms:
-                yield Difference("table", message_id, "has a row, and there is no fact about it")
+                if state.last_change_ms >= oldest_ms:
+                    yield Difference("table", key, f"has no row; the log says {state.status}")
+            elif row != (state, conversation_id):
+                yield Difference("table", key, _shown(row[0], state))
+        for key, row in self.rows.items():
+            if row is not None and key not in expected and row[0].last_change_ms >= oldest_ms:
+                yield Difference("table", key, "has a row, and there is no fact about it")
 
     def check_off(self, message_ids: Iterable[str]) -> None:
         """These were found in Cassandra."""
@@ -154,6 +159,17 @@ def compare_ids(
             yield Difference("cassandra-by-id", message_id, "is missing")
         elif found != (message.conversation_id, place):
             yield Difference("cassandra-by-id", message_id, f"leads to {found}, not to {place}")
+
+
+def _rows_of(message_id: str, state: MessageState) -> Iterator[tuple[str, MessageState]]:
+    """Yield the keys and states of the table's rows about one message (see ``tables/message_state.py``)."""
+    if not isinstance(state, SharedState):
+        yield message_id, state
+        return
+    if state.own != UNKNOWN:
+        yield message_id, state.own
+    for address, delivery in state.deliveries.items():
+        yield f"{message_id} {address}", delivery
 
 
 def _as_stored(state: MessageState, place: Place) -> MessageState:

@@ -107,4 +107,11 @@ class DeadLetter:
     attempts: int = 1
 
 
+def delivery_key(record: DeliveryRequested | StatusChanged) -> str:
+    """Return what names a delivery in the tables: the message's id, with the address if it goes to several."""
+    if record.recipient_count > 1 and record.recipient_id:
+        return f"{record.message_id} {record.recipient_id}"
+    return record.message_id
+
+
 Record = MessageAccepted | DeliveryRequested | StatusChanged | DeadLetter

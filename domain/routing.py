@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.errors import InvalidRecipient
 from domain.ports import Place
-from domain.recipients import parse_recipient
+from domain.recipients import INTERNAL, parse_recipient
 from domain.records import DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What follows from one ``MessageAccepted``: a fact, and a request to its channel."""
+    """What follows from one ``MessageAccepted``: a request for each address that a channel serves, and facts.
 
-    channel: str
-    request: DeliveryRequested
-    fact: StatusChanged
+    ``requests``: (channel, request). ``refused``: why an address goes nowhere; a fact tells the sender, too.
+    """
+
+    requests: Sequence[tuple[str, DeliveryRequested]]
+    facts: Sequence[StatusChanged]
+    refused: InvalidRecipient | None = None
 
 
 def decide(message: MessageAccepted, place: Place) -> Routed:
-    """Return where ``message`` goes. Raises ``InvalidRecipient`` if no channel can take it."""
-    recipient = parse_recipient(message.recipient_id)
-    request = DeliveryRequested(
-        message.message_id, message.conversation_id, message.sender_id, str(recipient), message.content,
-        message.file_id, place.accepted_at_ms, place.position,
+    """Return where ``message`` goes. It is ACCEPTED once, and SENT at once to those who read it inside the system."""
+    targets = message.targets
+    if len(targets) > 1:
+        return _decide_shared(message, place, targets)
+    try:
+        recipient = parse_recipient(targets[0])
+    except InvalidRecipient as error:
+        return Routed((), (_unroutable(message, place, "", error),), error)
+    request = _request(message, place, str(recipient))
+    accepted = fact_of(request, recipient.channel, Status.ACCEPTED, place.accepted_at_ms)
+    if recipient.channel == INTERNAL:
+        return Routed((), (accepted, fact_of(request, INTERNAL, Status.SENT, place.accepted_at_ms)))
+    return Routed(((recipient.channel, request),), (accepted,))
+
+
+def _decide_shared(message: MessageAccepted, place: Place, targets: Sequence[str]) -> Routed:
+    requests: list[tuple[str, DeliveryRequested]] = []
+    facts = [_about(message, place, "", Status.ACCEPTED)]
+    refused = None
+    for target in targets:
+        try:
+            recipient = parse_recipient(target)
+        except InvalidRecipient as error:
+            refused = error
+            facts.append(_unroutable(message, place, target, error))
+            continue
+        if recipient.channel == INTERNAL:
+            facts.append(_about(message, place, target, Status.SENT, INTERNAL))
+        else:
+            requests.append((recipient.channel, _request(message, place, target)))
+    return Routed(requests, facts, refused)
+
+
+def _request(message: MessageAccepted, place: Place, address: str) -> DeliveryRequested:
+    return DeliveryRequested(
+        message.message_id, message.conversation_id, message.sender_id, address, message.content, message.file_id,
+        place.accepted_at_ms, place.position, len(message.targets),
     )  # fmt: skip
-    return Routed(
-        recipient.channel, request, fact_of(request, recipient.channel, Status.ACCEPTED, place.accepted_at_ms)
-    )
 
 
 def fact_of(
@@ -41,16 +75,30 @@ def fact_of(
     failure_code: str | None = None,
     failure_detail: str | None = None,
 ) -> StatusChanged:
-    """Return the fact that ``request``'s message became ``status`` at ``at_ms`` (epoch milliseconds)."""
+    """Return the fact that the delivery of ``request`` became ``status`` at ``at_ms`` (epoch milliseconds)."""
+    count = request.recipient_count
     return StatusChanged(
         request.message_id, request.conversation_id, str(status), at_ms, request.accepted_at_ms, request.position,
-        channel, attempt, provider_id, failure_code, failure_detail,
+        channel, attempt, provider_id, failure_code, failure_detail, request.recipient_id if count > 1 else "", count,
     )  # fmt: skip
 
 
-def unroutable(message: MessageAccepted, place: Place, reason: str, detail: str) -> StatusChanged:
-    """Return the fact that tells the sender why an accepted message goes nowhere."""
+def _about(
+    message: MessageAccepted,
+    place: Place,
+    address: str,
+    status: Status,
+    channel: str = "",
+    failure_code: str | None = None,
+    failure_detail: str | None = None,
+) -> StatusChanged:
+    """Return what routing itself knows of a message to several; without ``address``: of all of it."""
     return StatusChanged(
-        message.message_id, message.conversation_id, str(Status.FAILED), place.accepted_at_ms, place.accepted_at_ms,
-        place.position, "", 0, None, reason, detail,
+        message.message_id, message.conversation_id, str(status), place.accepted_at_ms, place.accepted_at_ms,
+        place.position, channel, 0, None, failure_code, failure_detail, address, len(message.targets),
     )  # fmt: skip
+
+
+def _unroutable(message: MessageAccepted, place: Place, address: str, error: InvalidRecipient) -> StatusChanged:
+    """Return the fact that tells the sender why an accepted message goes nowhere."""
+    return _about(message, place, address, Status.FAILED, "", error.code, str(error))

@@ -106,6 +106,11 @@ class SharedState(MessageState):
     recipient_count: int = 1
 
     @property
+    def own(self) -> MessageState:
+        """What is known of the message itself: the facts that name no address."""
+        return MessageState(**_own(self))
+
+    @property
     def overall(self) -> MessageState:
         """FAILED if it failed for all; else the least word of those for whom it did not, each time the latest of
         theirs."""

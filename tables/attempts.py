@@ -1,4 +1,4 @@
-"""``attempts``: message id → its newest attempt (``domain.attempts.Attempt``).
+"""``attempts``: message id → its newest attempt (``domain.attempts.Attempt``); with the address if it goes to several.
 
 One table for each channel role; written by that role's ``deliver_<channel>`` agent alone; on the partition of the
 message's conversation. Value: ``[1,"sent",1732312312377,"sim.0193…",null,null]``.

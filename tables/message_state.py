@@ -1,14 +1,19 @@
 """``message_state``: message id → the state that the facts on ``status-updates`` add up to.
 
+A message to several addresses has a row for each of them besides its own (key: message id, space, address), so that a
+fact costs the same however many they are; its row and theirs say how many. ``domain.status`` has the word for all.
+
 Role ``core``; written by ``track_status`` alone; on the partition of the message's conversation. The value is a JSON
 array, without field names because there are many of them:
 
     [1732312312345,1732312312377,null,null,null,1,0,"sim.0193…",null,null,"c-1","whatsapp"]
+
+Of a message to several, their number comes last.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from app.stream_app import StreamApp
 
 NAME = "message_state"
+_STATE_VALUES = len(fields(MessageState))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class Row:
     state: MessageState
     conversation_id: str
     channel: str
+    recipient_count: int = 1
 
 
 def declare(app: StreamApp) -> DurableTable:
@@ -42,17 +49,16 @@ def declare(app: StreamApp) -> DurableTable:
 def dump(row: Row) -> bytes:
     """Return the table's value for ``row``."""
     s = row.state
-    return orjson.dumps(
-        (
-            s.accepted_at_ms, s.sent_at_ms, s.delivered_at_ms, s.read_at_ms, s.failed_at_ms, s.sent_attempt,
-            s.failed_attempt, s.provider_id, s.failure_code, s.failure_detail, row.conversation_id, row.channel,
-        )
+    values = (
+        s.accepted_at_ms, s.sent_at_ms, s.delivered_at_ms, s.read_at_ms, s.failed_at_ms, s.sent_attempt,
+        s.failed_attempt, s.provider_id, s.failure_code, s.failure_detail, row.conversation_id, row.channel,
     )  # fmt: skip
+    return orjson.dumps(values if row.recipient_count == 1 else (*values, row.recipient_count))
 
 
 def load(value: bytes | None) -> Row:
     """Return the row that ``value`` holds; one that knows nothing for ``None``."""
     if value is None:
         return Row(UNKNOWN, "", "")
-    *state, conversation_id, channel = orjson.loads(value)
-    return Row(MessageState(*state), conversation_id, channel)
+    values = orjson.loads(value)
+    return Row(MessageState(*values[:_STATE_VALUES]), *values[_STATE_VALUES:])

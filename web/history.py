@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from domain.ports import Place, StoredMessage
-from domain.status import UNKNOWN, Fact, MessageState, Status, fold
+from domain.status import UNKNOWN, Fact, MessageState, SharedState, Status, fold
 from web.recent import Recent
 
 _MAX_INT64 = 2**63 - 1
@@ -16,6 +16,16 @@ _MAX_INT64 = 2**63 - 1
 
 def facts_of(state: MessageState) -> list[Fact]:
     """Return facts that add up to ``state``."""
+    if not isinstance(state, SharedState):
+        return _facts_of_one(state)
+    count = state.recipient_count
+    facts = [replace(fact, recipient_count=count) for fact in _facts_of_one(state)]
+    for address, delivery in state.deliveries.items():
+        facts += [replace(fact, recipient_id=address, recipient_count=count) for fact in _facts_of_one(delivery)]
+    return facts
+
+
+def _facts_of_one(state: MessageState) -> list[Fact]:
     sent = Fact(Status.SENT, state.sent_at_ms or 0, state.sent_attempt, state.provider_id)
     failed = Fact(
         Status.FAILED, state.failed_at_ms or 0, state.failed_attempt, None, state.failure_code, state.failure_detail

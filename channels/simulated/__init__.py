@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from domain.ports import Receipt, Sent
-from domain.records import DeliveryRequested
+from domain.records import DeliveryRequested, delivery_key
 from domain.status import Status
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ class SimulatedConnector:
 
     async def send(self, request: DeliveryRequested, attempt: int) -> Sent:
         log.info("[%s] Delivered to %s", self._title, request.recipient_id.partition(":")[2])
-        return Sent(f"sim.{request.message_id}", time.time_ns() // 1_000_000)
+        return Sent(_provider_id(request), time.time_ns() // 1_000_000)
 
     async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
-        chance = hashlib.blake2s(request.message_id.encode(), digest_size=8).digest()
+        chance = hashlib.blake2s(delivery_key(request).encode(), digest_size=8).digest()
         due_ms = sent.at_ms
         steps = ((Status.DELIVERED, self._simulation.delivered_seconds), (Status.READ, self._simulation.read_seconds))
         for n, (status, (least, most)) in enumerate(steps):
@@ -49,3 +49,10 @@ class SimulatedConnector:
             if wait_seconds > 0 and most > 0:
                 await asyncio.sleep(wait_seconds)
             yield Receipt(status, due_ms)
+
+
+def _provider_id(request: DeliveryRequested) -> str:
+    """One id for each person it goes to, and always the same."""
+    if request.recipient_count == 1:
+        return f"sim.{request.message_id}"
+    return f"sim.{request.message_id}.{hashlib.blake2s(request.recipient_id.encode(), digest_size=4).hexdigest()}"

@@ -1,6 +1,7 @@
 """A fact as one short text in a row's ``facts`` set, and what can be a key of a table.
 
     ["SENT",1732312312345,1,"sim.abc"]      status, epoch ms, attempt, provider id, failure code, failure detail
+    ["READ",1732312312345,1,"sim.abc",null,null,"instagram:@maria",3]                  …, recipient, their number
 
 Trailing nulls are dropped, so a fact has one text only and adding it twice adds it once.
 """
@@ -19,12 +20,15 @@ from domain.status import Fact, MessageState, Status, fold
 MAX_KEY_BYTES = 65_535  # Cassandra's own limit for partition keys and for elements of a set
 _MAX_DETAIL_CHARS = 2_000
 _WORDS = frozenset(Status)
+_SHARED_PARTS = 8
 
 
 def encode_fact(fact: Fact) -> str:
     """Return the text of ``fact``; a failure's detail is cut to 2,000 characters."""
     detail = fact.failure_detail and fact.failure_detail[:_MAX_DETAIL_CHARS]
     parts: list[Any] = [fact.status, fact.at_ms, fact.attempt, fact.provider_id, fact.failure_code, detail]
+    if fact.recipient_count > 1:
+        parts += [fact.recipient_id or None, fact.recipient_count]
     while parts[-1] is None:
         parts.pop()
     return orjson.dumps(parts).decode()
@@ -33,7 +37,11 @@ def encode_fact(fact: Fact) -> str:
 def decode_fact(text: str) -> Fact | None:
     """Return the fact of ``text``, or ``None`` for a word that this release does not know yet."""
     parts = orjson.loads(text)
-    return Fact(*parts[:6]) if parts[0] in _WORDS else None
+    if parts[0] not in _WORDS:
+        return None
+    if len(parts) < _SHARED_PARTS:
+        return Fact(*parts[:6])
+    return Fact(*(*parts[:6], parts[6] or "", parts[7]))
 
 
 def state_of(place: Place, texts: Iterable[str] | None) -> MessageState:

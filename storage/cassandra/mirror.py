@@ -29,7 +29,7 @@ _BEFORE_ALL = Place(-1, -1)
 _PLACE = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 _CONTENT = (
     "UPDATE {ks}.messages SET message_id = ?, sender_id = ?, recipient_id = ?, content = ?, file_id = ?,"
-    f" facts = facts + ? WHERE {_PLACE}"
+    f" recipients = ?, recipient_users = ?, facts = facts + ? WHERE {_PLACE}"
 )
 _FACTS = f"UPDATE {{ks}}.messages SET facts = facts + ? WHERE {_PLACE}"
 _BY_ID = (
@@ -103,10 +103,13 @@ class CassandraMessageMirror:
             where = (entry.conversation_id, bucket, place.accepted_at_ms, place.position)
             texts = {encode_fact(fact) for fact in entry.facts}
             if (message := entry.message) is not None:
-                columns = (message.message_id, message.sender_id, message.recipient_id, message.content)
                 # an unset value is not written; a null would leave a tombstone
-                file_id = UNSET_VALUE if message.file_id is None else message.file_id
-                writes.append(_sized(content.bind((*columns, file_id, texts or UNSET_VALUE, *where)), len(texts)))
+                columns = (
+                    message.message_id, message.sender_id, message.recipient_id, message.content,
+                    UNSET_VALUE if message.file_id is None else message.file_id,
+                    message.recipients or UNSET_VALUE, message.recipient_users or UNSET_VALUE, texts or UNSET_VALUE,
+                )  # fmt: skip
+                writes.append(_sized(content.bind((*columns, *where)), len(texts)))
                 writes.append(_sized(by_id.bind((message.message_id, *where))))
                 key = (entry.conversation_id, bucket)
                 if key not in self._known_months and key not in announced:

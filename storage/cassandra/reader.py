@@ -19,7 +19,9 @@ _MAX_MONTHS_AT_ONCE = 16
 _FIRST = Place(-1, -1)
 _LAST = Place(2**63 - 1, 2**63 - 1)
 
-_COLUMNS = "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, facts"
+_COLUMNS = (
+    "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, recipients, recipient_users, facts"
+)
 _BY_ID = "SELECT conversation_id, bucket, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id = ?"
 _ONE = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages"
@@ -103,10 +105,12 @@ class CassandraMessageReader:
 def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMessage]:
     """Return the messages of ``rows``; facts may be mirrored before the content, such a row is no message yet."""
     messages = []
-    for accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, facts in rows:
+    for accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, to, users, facts in rows:
         if content is None or message_id is None:
             continue
         place = Place(accepted_at_ms, position)
-        message = MessageAccepted(message_id, conversation_id, sender_id, recipient_id, content, file_id)
+        message = MessageAccepted(
+            message_id, conversation_id, sender_id, recipient_id, content, file_id, tuple(to or ()), tuple(users or ())
+        )
         messages.append(StoredMessage(message, place, state_of(place, facts)))
     return messages

@@ -32,6 +32,14 @@ facts = st.builds(
     failure_code=st.none() | st.sampled_from(["blocked", "expired"]),
     failure_detail=st.none() | st.text(max_size=20),
 )
+shared_facts = st.builds(
+    Fact,
+    status=st.sampled_from(list(Status)).map(str),
+    at_ms=st.integers(JANUARY, JANUARY + 5_000),
+    attempt=st.integers(0, 3),
+    recipient_id=st.sampled_from(["", "whatsapp:+5511999990000", "internal:u-2"]),
+    recipient_count=st.just(2),
+)
 
 
 def fresh(prefix: str = "c") -> str:
@@ -54,6 +62,26 @@ async def test_a_message_written_is_found_by_its_id_and_in_its_conversation(stor
     assert found.state == MessageState(
         accepted_at_ms=JANUARY, sent_at_ms=JANUARY + 10, sent_attempt=1, provider_id="sim.x"
     )
+    assert await stores.reader.list(conversation, after=None, limit=10, descending=False) == [found]
+
+
+async def test_to_whom_a_message_went_comes_back_with_a_state_for_each(stores):
+    conversation, place = fresh(), Place(JANUARY, 8)
+    message = MessageAccepted(
+        fresh("m"), conversation, "alice", "", "hi", None, ("whatsapp:+5511999990000", "internal:bob"), ("carla", "bob")
+    )
+    entry = MirrorEntry(message.message_id, conversation, place, message)
+    entry.facts += [
+        Fact("ACCEPTED", JANUARY, recipient_count=2),
+        Fact("READ", JANUARY + 9, 1, "sim.x", recipient_id="whatsapp:+5511999990000", recipient_count=2),
+    ]
+    await stores.mirror.write([entry])
+    found = await stores.reader.get(message.message_id)
+    assert found.message == message
+    assert found.state.status == Status.ACCEPTED
+    assert {address: known.status for address, known in found.state.deliveries.items()} == {
+        "whatsapp:+5511999990000": Status.READ
+    }
     assert await stores.reader.list(conversation, after=None, limit=10, descending=False) == [found]
 
 
@@ -97,7 +125,7 @@ async def test_any_text_comes_back_byte_for_byte(stores, content):
 
 
 @FEW
-@given(known=st.lists(facts, max_size=8), data=st.data())
+@given(known=st.lists(facts, max_size=8) | st.lists(shared_facts, max_size=12), data=st.data())
 async def test_facts_in_any_order_repeated_and_split_give_the_same_state(stores, known, data):
     conversation, place = fresh(), Place(JANUARY, 3)
     content = accepted(conversation, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 
 import orjson
@@ -32,7 +33,7 @@ def accepted(n: int, recipient: str = "whatsapp:+5511999990000") -> bytes:
 
 async def test_a_message_goes_to_its_channel_with_its_place_and_headers() -> None:
     app = FakeApp()
-    route_batch(app, batch_of("messages", accepted(0), accepted(1, "instagram:@maria"), start=40))  # type: ignore[arg-type]
+    await route_batch(app, batch_of("messages", accepted(0), accepted(1, "instagram:@maria"), start=40))  # type: ignore[arg-type]
     request = decode(app.outbox.on("whatsapp-outbound")[0], DeliveryRequested)
     assert (request.message_id, request.position, request.accepted_at_ms) == ("m-0", 40, 1_700_000_000_000)
     assert decode(app.outbox.on("instagram-outbound")[0], DeliveryRequested).recipient_id == "instagram:@maria"
@@ -45,7 +46,7 @@ async def test_a_message_goes_to_its_channel_with_its_place_and_headers() -> Non
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
 async def test_poison_is_kept_whole_and_the_stream_goes_on(poison: bytes | None) -> None:
     app = FakeApp()
-    route_batch(app, batch_of("messages", accepted(0), poison, accepted(2), start=7))  # type: ignore[arg-type]
+    await route_batch(app, batch_of("messages", accepted(0), poison, accepted(2), start=7))  # type: ignore[arg-type]
     letter = decode_letter(app)
     assert (letter.topic, letter.partition, letter.offset, letter.value) == ("messages", 2, 8, poison)
     assert letter.reason == "malformed-record"
@@ -62,7 +63,7 @@ def decode_letter(app: FakeApp) -> DeadLetter:
 
 async def test_a_message_that_no_channel_takes_fails_with_the_reason_and_is_kept() -> None:
     app = FakeApp()
-    route_batch(app, batch_of("messages", accepted(0, "pigeon:loft-3")))  # type: ignore[arg-type]
+    await route_batch(app, batch_of("messages", accepted(0, "pigeon:loft-3")))  # type: ignore[arg-type]
     fact = decode(app.outbox.on("status-updates")[0], StatusChanged)
     assert (fact.status, fact.failure_code) == ("FAILED", "invalid-recipient")
     assert decode_letter(app).reason == "invalid-recipient"
@@ -101,6 +102,64 @@ async def test_a_fact_with_an_unknown_word_is_a_dead_letter() -> None:
     table = FakeTable(app.outbox)
     dead, _, count = fold_batch(app, table, batch_of("status-updates", changed("m-1", "PLAYED", 3)))  # type: ignore[arg-type]
     assert (len(dead), count) == (1, 0)
+
+
+GROUP = ("whatsapp:+5511999990000", "instagram:@maria", "internal:u-4")
+
+
+async def test_a_message_to_several_goes_to_the_topic_of_each_channel_in_the_conversations_partition() -> None:
+    app = FakeApp()
+    message = MessageAccepted("m-0", "c-1", "u-1", "", "hi", None, GROUP, ("u-2", "u-3", "u-4"))
+    await route_batch(app, batch_of("messages", encode(message), accepted(1)))  # type: ignore[arg-type]
+    requests = [decode(value, DeliveryRequested) for value in app.outbox.on("whatsapp-outbound")]
+    assert [(r.message_id, r.recipient_id, r.recipient_count) for r in requests] == [
+        ("m-0", GROUP[0], 3), ("m-1", GROUP[0], 1),
+    ]  # fmt: skip
+    assert decode(app.outbox.on("instagram-outbound")[0], DeliveryRequested).recipient_id == GROUP[1]
+    facts = [decode(value, StatusChanged) for value in app.outbox.on("status-updates")]
+    assert [(fact.message_id, fact.status, fact.recipient_id) for fact in facts] == [
+        ("m-0", "ACCEPTED", ""), ("m-0", "SENT", GROUP[2]), ("m-1", "ACCEPTED", ""),
+    ]  # fmt: skip
+    assert {partition for _, partition, _, _ in app.outbox.records} == {2}
+
+
+async def test_an_address_that_no_channel_takes_fails_alone() -> None:
+    app = FakeApp()
+    message = MessageAccepted("m-0", "c-1", "u-1", "", "hi", None, (GROUP[0], "pigeon:loft-3"), ("", ""))
+    await route_batch(app, batch_of("messages", encode(message)))  # type: ignore[arg-type]
+    facts = [decode(value, StatusChanged) for value in app.outbox.on("status-updates")]
+    assert [(fact.status, fact.recipient_id) for fact in facts] == [("ACCEPTED", ""), ("FAILED", "pigeon:loft-3")]
+    assert len(app.outbox.on("whatsapp-outbound")) == 1
+    assert decode_letter(app).reason == "invalid-recipient"
+
+
+async def test_routing_waits_for_kafka_before_the_outbox_would_refuse() -> None:
+    app = FakeApp()
+    app.outbox.held = True
+    app.outbox.pending_bytes = 64 * 1024 * 1024
+    routing = asyncio.create_task(route_batch(app, batch_of("messages", accepted(0), accepted(1))))  # type: ignore[arg-type]
+    await asyncio.sleep(0.02)
+    assert len(app.outbox.on("whatsapp-outbound")) == 1
+    app.outbox.release()
+    await asyncio.wait_for(routing, 1)
+    assert len(app.outbox.on("whatsapp-outbound")) == 2
+
+
+async def test_each_address_has_a_row_of_its_own() -> None:
+    app = FakeApp()
+    table = FakeTable(app.outbox)
+    facts = [
+        StatusChanged("m-1", "c-1", "ACCEPTED", 1, 1, 0, "", recipient_count=3),
+        StatusChanged("m-1", "c-1", "READ", 9, 1, 0, "whatsapp", 1, "p", recipient_id=GROUP[0], recipient_count=3),
+        StatusChanged("m-1", "c-1", "SENT", 2, 1, 0, "internal", recipient_id=GROUP[2], recipient_count=3),
+    ]
+    fold_batch(app, table, batch_of("status-updates", *map(encode, facts)))  # type: ignore[arg-type]
+    rows = {key.decode(): message_state.load(value) for key, value in table.rows.items()}
+    assert {key: (row.state.status, row.channel, row.recipient_count) for key, row in rows.items()} == {
+        "m-1": ("ACCEPTED", "", 3),
+        f"m-1 {GROUP[0]}": ("READ", "whatsapp", 3),
+        f"m-1 {GROUP[2]}": ("SENT", "internal", 3),
+    }
 
 
 facts = st.lists(

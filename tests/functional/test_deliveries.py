@@ -228,6 +228,77 @@ async def test_the_same_message_twice_in_the_log_is_sent_once() -> None:
     assert world.app.outbox.on("dead-letters") == []
 
 
+def to_several(*ids: str) -> RecordBatch:
+    """Messages to three people, two of them on WhatsApp."""
+    values = [
+        encode(DeliveryRequested(i, "c-1", "u", f"whatsapp:+551199999000{n}", "hi", None, 1, 0, 3))
+        for i in ids
+        for n in (1, 2)
+    ]
+    return batch_of("whatsapp-outbound", *values)
+
+
+async def test_each_address_of_a_message_has_its_own_attempt_and_its_own_facts() -> None:
+    world = World()
+    await world.deliver(to_several("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1", "m-1"]
+    assert set(world.table.rows) == {b"m-1 whatsapp:+5511999990001", b"m-1 whatsapp:+5511999990002"}
+    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    assert {(change.recipient_id, change.status, change.recipient_count) for change in changes} == {
+        (f"whatsapp:+551199999000{n}", word, 3) for n in (1, 2) for word in ("SENT", "DELIVERED", "READ")
+    }
+
+
+async def test_no_address_is_sent_to_again_when_its_event_comes_back() -> None:
+    world = World()
+    world.channel.answers["m-1"] = [DeliveryFailed("blocked", "one of the two")]
+    await world.deliver(to_several("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    for times in (2, 3):
+        await world.deliver(to_several("m-1", "m-1"))
+        await until(lambda wanted=times: len(world.app.consumer.completed) == wanted)
+    assert world.channel.calls == ["m-1", "m-1"]
+    assert world.app.outbox.on("dead-letters") == []
+
+
+async def test_the_same_address_twice_in_the_log_is_sent_once() -> None:
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(to_several("m-1", "m-1"))
+    await until(lambda: len(world.channel.calls) == 2)
+    world.channel.open.set()
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1", "m-1"]
+
+
+async def test_the_addresses_of_a_message_go_side_by_side_and_the_next_message_waits_for_all() -> None:
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(to_several("m-1", "m-2"))
+    await until(lambda: world.channel.calls)
+    await asyncio.sleep(0.02)
+    assert world.channel.calls == ["m-1", "m-1"]
+    world.channel.open.set()
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1", "m-1", "m-2", "m-2"]
+
+
+async def test_draining_takes_back_each_address_that_was_not_begun() -> None:
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(to_several("m-1", "m-2"))
+    await until(lambda: len(world.channel.calls) == 2)
+    draining = asyncio.create_task(world.app.drain())
+    await asyncio.sleep(0.02)
+    world.channel.open.set()
+    await draining
+    assert {key.split()[0] for key in world.table.rows} == {b"m-1"}
+    await world.deliver(to_several("m-1", "m-2"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1", "m-1", "m-2", "m-2"]
+
+
 async def test_draining_before_a_delivery_took_its_first_step_leaks_nothing() -> None:
     world = World(in_flight=1)
     await world.deliver(requests("m-1"))

@@ -22,6 +22,7 @@ class FakeOutbox:
         self.records: list[tuple[str, int, bytes | None, bytes | None]] = []
         self.headers: list[Headers] = []
         self.held = False
+        self.pending_bytes = 0
         self._waiting: list[Flight] = []
 
     def put(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> Flight:

@@ -10,7 +10,7 @@ from app.audit_rules import Difference, History, compare, compare_ids
 from app.codec import encode
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import Fact, MessageState, fold
+from domain.status import Fact, MessageState, alone, fold
 
 AT = 1_700_000_000_000
 PLACE = Place(AT, 7)
@@ -158,3 +158,46 @@ def test_records_that_are_no_facts_are_counted_and_passed_over(value: bytes | No
     made.add_message(value, PLACE)
     assert made.unreadable == 2
     assert everything(made, [stored()]) == []
+
+
+GROUP = ("whatsapp:+5511999990000", "internal:u-2")
+TO_TWO = MessageAccepted("m", "c", "u", "", "hi", None, GROUP, ("u-1", "u-2"))
+SHARED_FACTS = (
+    Fact("ACCEPTED", AT, recipient_count=2),
+    Fact("READ", AT + 9, 1, "sim.m", recipient_id=GROUP[0], recipient_count=2),
+    Fact("FAILED", AT + 9, 1, None, "x", "x" * 3_000, recipient_id=GROUP[1], recipient_count=2),
+)
+
+
+def shared_history() -> History:
+    made = History(first_offset=0)
+    made.add_message(encode(TO_TWO), PLACE)
+    for fact in SHARED_FACTS:
+        change = StatusChanged("m", "c", fact.status, fact.at_ms, AT, 7, "whatsapp", fact.attempt, fact.provider_id,
+                               fact.failure_code, fact.failure_detail, fact.recipient_id, 2)  # fmt: skip
+        made.add_fact(encode(change))
+        key = f"m {fact.recipient_id}" if fact.recipient_id else "m"
+        made.rows[key] = (fold([alone(fact)]), "c")
+    return made
+
+
+def shared_row() -> StoredMessage:
+    facts = [replace(fact, failure_detail=fact.failure_detail and "x" * 2_000) for fact in SHARED_FACTS]
+    return stored(TO_TWO, state=fold(facts, MessageState(accepted_at_ms=AT)))
+
+
+def test_a_message_to_several_agrees_row_by_row() -> None:
+    assert everything(shared_history(), [shared_row()]) == []
+
+
+def test_a_missing_wrong_or_additional_row_of_one_recipient_is_told() -> None:
+    made = shared_history()
+    made.rows[f"m {GROUP[0]}"] = None
+    made.rows[f"m {GROUP[1]}"] = (STATE, "c")
+    made.rows["m telegram:5"] = (STATE, "c")
+    assert views(everything(made, [shared_row()])) == ["table"] * 3
+
+
+def test_cassandra_lacking_one_recipients_fact_is_told() -> None:
+    row = stored(TO_TWO, state=fold(SHARED_FACTS[:2], MessageState(accepted_at_ms=AT)))
+    assert views(everything(shared_history(), [row])) == ["cassandra"]

@@ -92,10 +92,34 @@ MESSAGE = MessageAccepted("m-1", "c-1", "u-1", "whatsapp:+55 11 99999-0000", "hi
 
 def test_a_routed_message_carries_its_place_and_its_normalised_address() -> None:
     routed = routing.decide(MESSAGE, Place(1_700_000_000_000, 42))
-    assert routed.channel == "whatsapp"
-    assert routed.request.recipient_id == "whatsapp:+5511999990000"
-    assert (routed.request.accepted_at_ms, routed.request.position) == (1_700_000_000_000, 42)
-    assert (routed.fact.status, routed.fact.at_ms) == ("ACCEPTED", 1_700_000_000_000)
+    ((channel, request),) = routed.requests
+    (fact,) = routed.facts
+    assert channel == "whatsapp"
+    assert request.recipient_id == "whatsapp:+5511999990000"
+    assert (request.accepted_at_ms, request.position, request.recipient_count) == (1_700_000_000_000, 42, 1)
+    assert (fact.status, fact.at_ms, fact.recipient_id) == ("ACCEPTED", 1_700_000_000_000, "")
+
+
+def test_a_message_to_a_user_inside_the_system_is_sent_where_it_is() -> None:
+    message = MessageAccepted("m-1", "c-1", "u-1", "u-2", "hi", None, ("internal:u-2",), ("u-2",))
+    routed = routing.decide(message, Place(1_000, 42))
+    assert routed.requests == ()
+    assert [(fact.status, fact.at_ms, fact.channel, fact.recipient_count) for fact in routed.facts] == [
+        ("ACCEPTED", 1_000, "internal", 1), ("SENT", 1_000, "internal", 1),
+    ]  # fmt: skip
+
+
+def test_a_message_to_several_is_one_request_for_each_on_its_channel() -> None:
+    addresses = ("whatsapp:+5511999990000", "instagram:@maria", "internal:u-4", "pigeon:loft-3")
+    message = MessageAccepted("m-1", "c-1", "u-1", "", "hi", None, addresses, ("u-2", "u-3", "u-4", ""))
+    routed = routing.decide(message, Place(1_000, 42))
+    assert [(channel, request.recipient_id, request.recipient_count) for channel, request in routed.requests] == [
+        ("whatsapp", "whatsapp:+5511999990000", 4), ("instagram", "instagram:@maria", 4),
+    ]  # fmt: skip
+    assert {(fact.status, fact.recipient_id, fact.recipient_count) for fact in routed.facts} == {
+        ("ACCEPTED", "", 4), ("SENT", "internal:u-4", 4), ("FAILED", "pigeon:loft-3", 4),
+    }  # fmt: skip
+    assert routed.refused is not None
 
 
 @pytest.mark.parametrize(

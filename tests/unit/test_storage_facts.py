@@ -15,9 +15,13 @@ texts = st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"]), m
 facts = st.builds(
     Fact, st.sampled_from(list(Status)).map(str), st.integers(0, 2**53), st.integers(0, 99), texts, texts, texts
 )
+shared = st.builds(
+    Fact, st.sampled_from(list(Status)).map(str), st.integers(0, 2**53), st.integers(0, 99), texts, texts, texts,
+    st.sampled_from(["", "instagram:@maria"]), st.integers(2, 256),
+)  # fmt: skip
 
 
-@given(facts)
+@given(facts | shared)
 def test_a_fact_comes_back_whole(fact):
     assert decode_fact(encode_fact(fact)) == fact
 
@@ -33,6 +37,12 @@ def test_a_fact_is_short():
     assert encode_fact(Fact("SENT", 1732312312345, 1, "sim.abc")) == '["SENT",1732312312345,1,"sim.abc"]'
     assert encode_fact(Fact("READ", 1732312312345)) == '["READ",1732312312345,0]'
     assert encode_fact(Fact(Status.FAILED, 5, 1, None, "blocked")) == '["FAILED",5,1,null,"blocked"]'
+
+
+def test_a_fact_about_one_of_several_names_it_and_their_number():
+    fact = Fact("READ", 5, 1, "p", recipient_id="instagram:@maria", recipient_count=3)
+    assert encode_fact(fact) == '["READ",5,1,"p",null,null,"instagram:@maria",3]'
+    assert encode_fact(Fact("ACCEPTED", 5, recipient_count=3)) == '["ACCEPTED",5,0,null,null,null,null,3]'
 
 
 def test_a_long_detail_is_cut_so_that_it_can_be_stored():
