@@ -20,7 +20,8 @@ _FIRST = Place(-1, -1)
 _LAST = Place(2**63 - 1, 2**63 - 1)
 
 _COLUMNS = (
-    "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, recipients, recipient_users, facts"
+    "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, recipients, recipient_users,"
+    " facts"
 )
 _BY_ID = "SELECT conversation_id, bucket, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id = ?"
 _ONE = (
