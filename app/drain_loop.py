@@ -18,7 +18,7 @@ from app.batches import RecordBatch
 
 FETCH_TIMEOUT_SECONDS = 0.2  # stock: 1.0; bounds the wait before a seek
 NOTHING_TO_FETCH_SECONDS = 0.05  # stock: 1.0
-FULL_QUEUE_SECONDS = 0.002
+FULL_QUEUE_SECONDS = 0.0005
 LONGEST_FULL_QUEUE_SECONDS = 0.02
 
 

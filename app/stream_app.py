@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 EXIT_FAILED = 70  # EX_SOFTWARE: the supervisor starts the worker again
 DRAIN_SECONDS = 10.0
 BUFFERED_BATCHES_PER_PARTITION = 10
+BUFFERED_CHANGES = 4_096
 
 
 class WrongTopics(Exception):
@@ -78,6 +79,8 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self._drains: list[Callable[[], Awaitable[None]]] = []
         super().__init__(group_of(settings.role, settings.topic_prefix), **self._options(settings))
         self.finalize()
+        # a recovery hands over single records, for which stream_buffer_maxsize (it counts batches) is too small
+        self.tables._changelog_queue = self.FlowControlQueue(maxsize=BUFFERED_CHANGES, clear_on_resume=True)
         self.register_agents()
         self.page("/metrics")(self._metrics_page)  # a bound method: Faust passes the request alone
 

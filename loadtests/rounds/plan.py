@@ -19,7 +19,7 @@ HISTORY_KEYS = 1_500  # keys that an established group has seen before
 LATE_PER_SECOND = 400
 
 SCENARIOS = ("quiet", "end-b", "kill-a", "end-a", "kill-b", "churn")
-EXTRA_SCENARIOS = ("bounce-a", "freeze-a")  # not in the draw; asked for by name
+EXTRA_SCENARIOS = ("bounce-a", "freeze-a", "stutter")  # not in the draw; asked for by name
 # fresh: no commit, empty changelog; established: an earlier load is committed and in the changelog; truncated: the
 # same, but retention has moved the start of the log past the commit; holes: transaction markers between the records
 HISTORIES = ("fresh", "fresh", "fresh", "established", "established", "truncated", "holes")

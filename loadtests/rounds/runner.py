@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import signal
 import time
 from dataclasses import dataclass, field
@@ -140,7 +141,8 @@ class Round:
         await asyncio.sleep(plan.join_after_seconds)
         second = self._worker("b")
         late.append(asyncio.create_task(self._late(load, 1, second)))
-        await second.joined()
+        if plan.scenario != "stutter":
+            await second.joined()
         await asyncio.sleep(plan.act_after_seconds)
         await self._act(first, second)
         await asyncio.gather(*late)
@@ -174,5 +176,13 @@ class Round:
                 first.send(signal.SIGSTOP)
                 await asyncio.sleep(FREEZE_SECONDS)
                 first.send(signal.SIGCONT)
+            case "stutter":  # a machine with far too much to do: sessions expire here and there
+                draw = random.Random(self.plan.seed)
+                for _ in range(4):
+                    worker = draw.choice((first, second))
+                    worker.send(signal.SIGSTOP)
+                    await asyncio.sleep(draw.uniform(1, FREEZE_SECONDS))
+                    worker.send(signal.SIGCONT)
+                    await asyncio.sleep(draw.uniform(0, 3))
             case _:
                 pass

@@ -28,7 +28,7 @@ from loadtests.rounds.journal import Journal
 from loadtests.rounds.plan import PARTITIONS, Plan, RoundTopics
 from loadtests.rounds.stock import StockApp
 from loadtests.rounds.verdict import Broker
-from loadtests.rounds.worker import RoundApp
+from loadtests.rounds.worker import RoundApp, new_loop
 
 RUN_SECONDS = 120
 VALUE = b"x" * 100
@@ -81,8 +81,7 @@ def work(consumer: str, bootstrap: str, prefix: str, events: int, folder: Path) 
                     event.ack()
                     count.add(1)
 
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    loop = new_loop()
     settings = plan.settings(bootstrap, prefix, folder, "w")
     journal = Journal(folder / "journal")
     app = (OurCount if consumer == "ours" else StockCount)(plan, settings, journal)

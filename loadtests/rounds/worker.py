@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import uvloop
 from faust.types import TP
 
 from app.batches import RecordBatch
@@ -97,6 +98,14 @@ def _mark(table: DurableTable | None, batch: RecordBatch, flights: list[Flight])
         table.mark_persisted(batch, flights[-1].future.result(), len(flights[-1].records))
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of this process. All of its threads use uvloop, as ``faust -L uvloop`` makes them."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
+
+
 def main() -> None:
     """Run until somebody ends this process, or its time is over."""
     signal.alarm(LIFETIME_SECONDS)
@@ -104,8 +113,7 @@ def main() -> None:
     plan = Plan.from_json((folder / "plan.json").read_text())
     settings = plan.settings(kafka, prefix, folder, name)
     journal = Journal(folder / f"{name}.journal")
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    loop = new_loop()
     if plan.consumer == "stock":
         from loadtests.rounds.stock import StockApp
 
