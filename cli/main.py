@@ -126,10 +126,13 @@ def migrate(wait: float) -> None:
     from cli.migration import migrate_schema, migrate_topics, schema_sentence, topics_sentence
 
     settings = read_settings()
-    logging.disable()  # what is wrong is told below, once
-    with sentences():
-        click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
-        click.echo(schema_sentence(asyncio.run(migrate_schema(settings, wait)), settings.keyspace))
+    logging.disable()  # what is wrong is told once, below
+    try:
+        with sentences():
+            click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
+            click.echo(schema_sentence(asyncio.run(migrate_schema(settings, wait)), settings.keyspace))
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @main.command()
