@@ -22,7 +22,7 @@ from web.login_throttle import LoginThrottle
 from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
-from web.secret_file import secret_of
+from web.secret_file import checked, secret_of
 from web.sessions import Sessions
 from web.tokens import Tokens
 
@@ -83,7 +83,7 @@ class Dependencies:
             secret_of(self.settings.jwt_secret),
             ttl_seconds=self.settings.jwt_ttl_seconds,
             clock_ms=self.clock_ms,
-            previous_secret=self.settings.jwt_previous_secret,
+            previous_secret=checked(self.settings.jwt_previous_secret, "CHAT4ALL_JWT_PREVIOUS_SECRET"),
         )
 
     @cached_property

@@ -14,7 +14,7 @@ _MIN_CHARS = 32  # RFC 7518, section 3.2: an HS256 key has at least the 256 bits
 
 
 class UnusableSecret(ValueError):
-    """The secret file is there but holds no usable secret; delete it to have one made."""
+    """The setting or the file holds no usable secret. Delete the file to have one made."""
 
 
 def secret_of(configured: str, path: Path = DEFAULT_PATH) -> str:
@@ -23,14 +23,21 @@ def secret_of(configured: str, path: Path = DEFAULT_PATH) -> str:
     Several processes may start at once: one makes it, all get the same. Raises ``UnusableSecret``.
     """
     if configured:
-        if len(configured.encode()) < _MIN_CHARS:
-            log.warning("CHAT4ALL_JWT_SECRET is short: HS256 wants at least %d bytes", _MIN_CHARS)
-        return configured
+        return checked(configured, "CHAT4ALL_JWT_SECRET")
     if not path.exists():
         _make(path)
     secret = path.read_text().strip()
     if len(secret) < _MIN_CHARS:
         raise UnusableSecret(f"{path} holds no usable secret; delete it and start again")
+    return secret
+
+
+def checked(secret: str, setting: str) -> str:
+    """Return ``secret``. A short one is told of; one that is a public key is refused: it would let anybody sign."""
+    if secret.lstrip().startswith(("-----BEGIN", "ssh-")):
+        raise UnusableSecret(f"{setting} must be a random text, not a key file")
+    if secret and len(secret.encode()) < _MIN_CHARS:
+        log.warning("%s is short: HS256 wants at least %d bytes", setting, _MIN_CHARS)
     return secret
 
 

@@ -107,3 +107,63 @@ async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(
             return answer.status
 
     assert set(await asyncio.gather(*(send(number) for number in range(40)))) == {202}
+
+
+async def post(session: ClientSession, path: str, body: dict[str, Any], token: str = "") -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with session.post(path, json=body, headers=headers) as answer:
+        return answer.status, await answer.json(content_type=None) if answer.status != 204 else {}
+
+
+async def logged_in(session: ClientSession, username: str) -> dict[str, Any]:
+    credentials = {"username": username, "password": PASSWORD}
+    assert (await post(session, "/users", credentials))[0] == 201
+    status, login = await post(session, "/auth/login", credentials)
+    assert status == 200
+    return login
+
+
+async def test_of_two_processes_that_refresh_one_token_at_once_exactly_one_does(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    one, other = two_apis
+    login = await logged_in(one, "ana")
+    for _ in range(10):
+        # each time with a new session: whether the slower one raced or came just after, one of them is refused
+        both = await asyncio.gather(
+            *(post(api, "/auth/refresh", {"refresh_token": login["refresh_token"]}) for api in two_apis)
+        )
+        assert sorted(status for status, _ in both) == [200, 401]
+        login = (await post(other, "/auth/login", {"username": "ana", "password": PASSWORD}))[1]
+
+
+async def test_a_session_goes_from_process_to_process_until_it_ends(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    first = await logged_in(two_apis[0], "bia")
+    login = first
+    for number in range(6):
+        status, login = await post(two_apis[number % 2], "/auth/refresh", {"refresh_token": login["refresh_token"]})
+        assert status == 200
+    assert (await post(two_apis[1], "/auth/logout", {}, login["access_token"]))[0] == 204
+    assert (await post(two_apis[0], "/auth/refresh", {"refresh_token": login["refresh_token"]}))[0] == 401
+    # a used token ends another session of the same user, wherever it is shown
+    status, login = await post(two_apis[0], "/auth/login", {"username": "bia", "password": PASSWORD})
+    status, new = await post(two_apis[0], "/auth/refresh", {"refresh_token": login["refresh_token"]})
+    assert status == 200
+    assert (await post(two_apis[1], "/auth/refresh", {"refresh_token": login["refresh_token"]}))[0] == 401
+    assert (await post(two_apis[0], "/auth/refresh", {"refresh_token": new["refresh_token"]}))[0] == 401
+
+
+async def test_an_address_linked_by_two_users_at_once_belongs_to_one(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    tokens = [
+        (await logged_in(api, name))["access_token"] for api, name in zip(two_apis, ("carla", "davi"), strict=True)
+    ]
+    for number in range(10):
+        body = {"platform": "whatsapp", "value": f"+55 11 9999-00{number:02d}"}
+        both = await asyncio.gather(
+            *(post(api, "/v1/users/identities", body, token) for api, token in zip(two_apis, tokens, strict=True))
+        )
+        assert sorted(status for status, _ in both) == [201, 409]

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from web.lru import BoundedCache
 from web.password_rules import weakness_of
 from web.passwords import Passwords, TooManyLogins
-from web.secret_file import UnusableSecret, secret_of
+from web.secret_file import UnusableSecret, checked, secret_of
 
 
 def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> None:
@@ -29,6 +29,18 @@ def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> No
 def test_a_configured_secret_needs_no_file(tmp_path: Path) -> None:
     assert secret_of("configured", tmp_path / "jwt-secret") == "configured"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_short_secret_is_told_of_and_a_key_file_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    assert checked("short", "CHAT4ALL_JWT_PREVIOUS_SECRET") == "short"
+    assert "CHAT4ALL_JWT_PREVIOUS_SECRET is short" in caplog.text
+    caplog.clear()
+    assert checked("", "X") == ""
+    assert checked("s" * 32, "X") == "s" * 32
+    assert caplog.text == ""
+    for key in ("-----BEGIN PUBLIC KEY-----\nMIIB", "ssh-ed25519 AAAA", "\n-----BEGIN RSA PRIVATE KEY-----"):
+        with pytest.raises(UnusableSecret, match="not a key file"):
+            checked(key, "X")
 
 
 def test_an_empty_secret_file_is_refused(tmp_path: Path) -> None:
