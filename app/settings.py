@@ -95,6 +95,15 @@ class Settings:
     # networks of proxies whose X-Forwarded-For is believed, such as "10.0.0.0/8,::1"; empty: clients connect themselves
     trusted_proxies: str = ""
 
+    # live notifications
+    live_connections: int = 10_000  # of one process
+    live_connections_per_user: int = 20  # on one process
+    live_heartbeat_seconds: float = 30.0  # a ping that often; no pong within half of it ends the connection
+    live_buffer_bytes: int = 256 * 1024  # may wait for a reader who is slow
+    live_max_frame_bytes: int = 4_096  # from a client
+    live_membership_seconds: float = 2.0  # who takes part in a conversation is asked again after that
+    live_replay_records: int = 200_000  # a cursor further back than so many records of the log is too old
+
     # workers
     metrics_port: int = 8082
     log_level: str = "INFO"

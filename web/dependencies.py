@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 from aiohttp import web
@@ -19,6 +19,8 @@ from web.access import Memberships
 from web.client_address import ClientAddresses
 from web.facts import StatusWriter
 from web.login_throttle import LoginThrottle
+from web.live.log_reader import KafkaLogReader
+from web.live.service import Live, OpenLog
 from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
@@ -65,6 +67,8 @@ class Dependencies:
     recent: RecentMessages
     follower: Follower
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    # what opens the log to read in it what a WebSocket missed; by default Kafka
+    open_log: OpenLog | None = None
     clock_ms: Callable[[], int] = wall_clock_ms
     monotonic: Callable[[], float] = time.monotonic
     randomness: Callable[[int], bytes] = os.urandom
@@ -126,9 +130,17 @@ class Dependencies:
                       self.follower.records_behind)  # fmt: skip
         return metrics
 
+    @cached_property
+    def live(self) -> Live:
+        open_log = self.open_log or partial(KafkaLogReader.open, self.settings)
+        return Live(
+            self.settings, self.conversations, self.recent, self.metrics, self.clock_ms, open_log, self.statuses
+        )
+
     def prepare(self) -> None:
         """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
         _ = self.tokens, self.client_addresses, self.login_throttle, self.passwords, self.metrics, self.memberships
+        _ = self.live
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

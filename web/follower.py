@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -20,6 +20,7 @@ from app.topics import Topics, group_of
 from domain.errors import LogUnavailable, MalformedRecord
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
+from domain.status import MessageState
 from web.log_ends import LogEnds
 from web.recent import RecentMessages
 
@@ -34,6 +35,24 @@ _BATCH_RECORDS = 500
 _LINGER_SECONDS = 0.01
 
 
+class Listener(Protocol):
+    """Is told what the follower reads, in its order. It must not hold it up. A slot: see ``web/live/cursor.py``."""
+
+    def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
+        """A record of ``messages`` was read."""
+        ...
+
+    def took_change(
+        self, partition: int, offset: int, change: StatusChanged, state: MessageState, logged_at_ms: int
+    ) -> None:
+        """A record of ``status-updates`` was read that changed its message's status word; ``state`` is the new one."""
+        ...
+
+    def reached(self, slot: int, offset: int) -> None:
+        """All of the slot before ``offset`` was read."""
+        ...
+
+
 class KafkaFollower:
     """Keeps ``recent`` up to date. ``start`` returns at once; Kafka may be away then, and come and go later.
 
@@ -43,6 +62,7 @@ class KafkaFollower:
     def __init__(self, settings: Settings, recent: RecentMessages) -> None:
         self._settings = settings
         self._recent = recent
+        self.listener: Listener | None = None
         self._group = group_of("mirror", settings.topic_prefix)
         topics = Topics(settings.topic_prefix)
         self._messages = [TopicPartition(topics.messages, n) for n in range(settings.partitions)]
@@ -157,6 +177,13 @@ class KafkaFollower:
             log.info("following the log, %d records behind", sum(ends.values()) - self._sum_of(self._messages))
         for tp, offset in self._positions.items():
             consumer.seek(tp, offset)
+            self._reached(tp, offset)
+
+    def _reached(self, tp: TopicPartition, offset: int) -> None:
+        self._positions[tp] = offset
+        if self.listener is not None:
+            is_message = tp.topic == self._messages[0].topic
+            self.listener.reached(tp.partition + (0 if is_message else self._settings.partitions), offset)
 
     def _sum_of(self, partitions: list[TopicPartition]) -> int:
         return sum(self._positions[tp] for tp in partitions)
@@ -195,7 +222,7 @@ class KafkaFollower:
                     self._take_messages(records)
                 else:
                     self._take_statuses(records)
-                self._positions[tp] = records[-1].offset + 1
+                self._reached(tp, records[-1].offset + 1)
             if batches:
                 self._wake()
                 await self._linger(sum(map(len, batches.values())))
@@ -217,14 +244,21 @@ class KafkaFollower:
             except MalformedRecord as error:
                 log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
                 continue
-            self._recent.add_message(message, Place(record.timestamp, record.offset), record.partition)
+            place = Place(record.timestamp, record.offset)
+            self._recent.add_message(message, place, record.partition)
+            if self.listener is not None:
+                self.listener.took_message(record.partition, record.offset, message, place)
 
     def _take_statuses(self, records: list[Any]) -> None:
         for record in records:
             try:
-                self._recent.add_fact(decode(record.value, StatusChanged))
+                change = decode(record.value, StatusChanged)
+                state = self._recent.add_logged_fact(change)
             except (MalformedRecord, ValueError) as error:
                 log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
+                continue
+            if state is not None and self.listener is not None:
+                self.listener.took_change(record.partition, record.offset, change, state, record.timestamp)
 
     def _wake(self) -> None:
         if not self._waiters:

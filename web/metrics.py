@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 from aioprometheus import Registry, render
@@ -66,6 +67,25 @@ class _Durations(Histogram):  # type: ignore[misc]
         return rows
 
 
+class _Spread(Histogram):  # type: ignore[misc]
+    """A histogram of seconds without labels."""
+
+    def __init__(self, name: str, doc: str, registry: Registry) -> None:
+        super().__init__(name, doc, registry=registry)
+        self._counts = [0] * (len(DURATION_BOUNDS_SECONDS) + 1)
+        self._sum = 0.0
+
+    def count(self, seconds: float, times: int = 1) -> None:
+        self._counts[bisect_left(DURATION_BOUNDS_SECONDS, seconds)] += times
+        self._sum += seconds * times
+
+    def get_all(self) -> list[tuple[dict[str, str], dict[float | str, float]]]:
+        cumulative = list(accumulate(self._counts))
+        bounds = (*DURATION_BOUNDS_SECONDS, float("inf"))
+        values: dict[float | str, float] = dict(zip(bounds, cumulative, strict=True))
+        return [({}, values | {"count": cumulative[-1], "sum": self._sum})]
+
+
 class Metrics:
     """The metrics of one process. ``watch`` adds those that other parts know."""
 
@@ -76,6 +96,16 @@ class Metrics:
         )
         self.requests = _Durations(
             "chat4all_http_request_seconds", "Seconds from the request's headers to its answer.", self._registry
+        )
+        self.live_frames = _Tally(
+            "chat4all_live_frames_total", "Frames about messages pushed.", registry=self._registry
+        )
+        self.live_too_slow = _Tally(
+            "chat4all_live_too_slow_total", "Connections cut off for not reading.", registry=self._registry
+        )
+        self.live_resumed = _Tally("chat4all_live_resumed_total", "Connections with since=.", registry=self._registry)
+        self.live_push = _Spread(
+            "chat4all_live_push_seconds", "Seconds from an event's time in the log to its push.", self._registry
         )
 
     def watch(self, name: str, doc: str, read: Callable[[], float | None]) -> None:

@@ -53,6 +53,8 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
             response.force_close()
     finally:
         traffic.ended()
+    if isinstance(response, web.WebSocketResponse):
+        return response  # how long it stayed is no duration of a request
     seconds = perf_counter() - started
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unknown"

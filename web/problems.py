@@ -73,6 +73,12 @@ class BodyTimeout(errors.Chat4AllError):
     code = "body-timeout"
 
 
+class UpgradeRequired(errors.Chat4AllError):
+    """The path is for WebSockets only."""
+
+    code = "upgrade-required"
+
+
 # The first class that fits decides, so leaves stand above their parents.
 STATUS_OF: tuple[tuple[type[errors.Chat4AllError], HTTPStatus], ...] = (
     (errors.InvalidInput, HTTPStatus.BAD_REQUEST),
@@ -84,6 +90,7 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], HTTPStatus], ...] = (
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedEncoding, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
+    (UpgradeRequired, HTTPStatus.UPGRADE_REQUIRED),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
@@ -125,6 +132,8 @@ def problem_of(error: errors.Chat4AllError) -> Problem:
         headers["Retry-After"] = str(error.retry_after_seconds)
     elif isinstance(error, RateLimited):
         headers |= error.headers
+    elif isinstance(error, UpgradeRequired):
+        headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
     elif isinstance(error, UnsupportedEncoding):
         headers["Accept-Encoding"] = "identity"
     return Problem(status, error.code, detail, found, headers)

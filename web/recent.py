@@ -22,7 +22,8 @@ class Recent:
     """What is known of one message. ``message`` is ``None`` while only facts about it were seen.
 
     ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view
-    can know more.
+    can know more. ``told`` is the status word as of the last fact that was read from the log; facts of this process's
+    own are in ``state`` before.
     """
 
     conversation_id: str
@@ -30,6 +31,21 @@ class Recent:
     message: MessageAccepted | None = None
     state: MessageState = UNKNOWN
     complete: bool = False
+    told: Status = Status.ACCEPTED
+
+
+def fact_of(change: StatusChanged) -> Fact:
+    """Return the fact that a record of ``status-updates`` tells. Raises ``ValueError`` for an unknown status word."""
+    return Fact(
+        Status(change.status),
+        change.at_ms,
+        change.attempt,
+        change.provider_id,
+        change.failure_code,
+        change.failure_detail,
+        change.recipient_id,
+        change.recipient_count,
+    )
 
 
 class _Timeline:
@@ -108,24 +124,26 @@ class RecentMessages:
         timeline.add((place.accepted_at_ms, place.position), message.message_id)
         self._make_room()
 
-    def add_fact(self, change: StatusChanged) -> None:
+    def add_fact(self, change: StatusChanged) -> Recent:
         """Join one fact to what is known of its message. Raises ``ValueError`` for an unknown status word."""
-        fact = Fact(
-            Status(change.status),
-            change.at_ms,
-            change.attempt,
-            change.provider_id,
-            change.failure_code,
-            change.failure_detail,
-            change.recipient_id,
-            change.recipient_count,
-        )
+        fact = fact_of(change)
         known = self._by_id.get(change.message_id)
         if known is None:
             place = Place(change.accepted_at_ms, change.position)
             known = self._by_id[change.message_id] = Recent(change.conversation_id, place)
             self._make_room()
         known.state = join(known.state, fact)
+        return known
+
+    def add_logged_fact(self, change: StatusChanged) -> MessageState | None:
+        """As ``add_fact``, for facts in the order of the log. Return the message's state if its status word is not
+        what it was at the last logged fact, ``None`` if it still is."""
+        known = self.add_fact(change)
+        word = known.state.status
+        if word is known.told:
+            return None
+        known.told = word
+        return known.state
 
     def get(self, message_id: str) -> Recent | None:
         """Return what is known of a message; it may be facts without the message."""

@@ -8,17 +8,17 @@ from aiohttp import web
 
 from web.bodies import expect_continue
 from web.dependencies import DEPENDENCIES
-from web.handlers import accounts, history, identities, messages, operations
+from web.handlers import accounts, history, identities, messages, notifications, operations
 from web.tokens import Caller
 
-Public = Callable[[web.Request], Awaitable[web.Response]]
+Public = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Member = Callable[[web.Request, Caller], Awaitable[web.Response]]
 
 
 def member(handler: Member) -> Public:
     """Return ``handler`` behind a valid token; without one it is not reached, nor is the body read."""
 
-    async def with_caller(request: web.Request) -> web.Response:
+    async def with_caller(request: web.Request) -> web.StreamResponse:
         caller = request.app[DEPENDENCIES].tokens.caller_of(request.headers.get("Authorization"))
         return await handler(request, caller)
 
@@ -41,6 +41,7 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("GET", "/v1/messages", member(history.list_messages)),
     ("GET", "/v1/messages/{message_id}", member(messages.show_message)),
     ("GET", "/v1/conversations/{conversation_id}/messages", member(history.list_messages)),
+    ("GET", "/notifications", notifications.follow),
     ("GET", "/health", operations.show_liveness),
     ("GET", "/health/ready", operations.show_readiness),
     ("GET", "/actuator/health", operations.show_readiness),

@@ -54,7 +54,13 @@ def create_app(deps: Dependencies) -> web.Application:
     traffic = app[TRAFFIC] = Traffic()
     deps.metrics.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: traffic.in_flight)
     add_routes(app)
+    app.on_shutdown.append(close_live)
     return app
+
+
+async def close_live(app: web.Application) -> None:
+    """Tell every WebSocket that this process stops."""
+    await app[DEPENDENCIES].live.stop()
 
 
 async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
@@ -105,6 +111,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         follower=follower,
         probes={"kafka": follower.ping, "cassandra": cassandra.ping},
     )
+    follower.listener = deps.live.hub
     cassandra.start()
     background = [asyncio.create_task(_keep_open(outbox), name="outbox"), follower.start()]
     try:

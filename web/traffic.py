@@ -7,6 +7,8 @@ of a body that a handler is reading. So the requests are waited for before aioht
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -24,6 +26,15 @@ class Traffic:
         self.in_flight -= 1
         if self.is_stopping and not self.in_flight:
             self._none_left.set()
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Do not count this request meanwhile: it became a WebSocket, which stays for hours and is closed otherwise."""
+        self.ended()
+        try:
+            yield
+        finally:
+            self.in_flight += 1
 
     async def drained(self, timeout_seconds: float) -> bool:
         """Return ``True`` once no request is under way, ``False`` if some still are when the time is over."""

@@ -16,6 +16,7 @@ from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
+from support.live_log import LiveLog
 from web.dependencies import Dependencies
 from web.protocol import listen
 from web.recent import RecentMessages
@@ -93,6 +94,7 @@ class Api:
         self.conversations = MemoryConversations()
         self.recent = RecentMessages(self.settings.recent_messages)
         self.follower = MemoryFollower(self.recent)
+        self.live_log = LiveLog(self.settings.partitions)
         self.down: set[str] = set()
         self._names = itertools.count(1)
         self.deps = Dependencies(
@@ -108,7 +110,9 @@ class Api:
             probes={"kafka": self._probe("kafka"), "cassandra": self._probe("cassandra")},
             clock_ms=self.clock,
             monotonic=lambda: self.clock.now_ms / 1000,
+            open_log=self.live_log.open,
         )
+        self.live_log.follow(self.deps.live.hub, self.recent)
         self.app = create_app(self.deps)
         self.port = 0
         self.session: ClientSession

@@ -1,0 +1,440 @@
+"""Live notifications over WebSocket, against fakes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType
+
+from domain.errors import StoreUnavailable
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import Status
+from web.live.cursor import Positions
+from web.metrics import DURATION_BOUNDS_SECONDS
+
+SECONDS = 5.0
+
+
+class Watcher:
+    """A client: its WebSocket and what came on it."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.frames: list[dict[str, Any]] = []
+
+    async def frame(self) -> dict[str, Any]:
+        """Return the next frame, within ``SECONDS``."""
+        message = await self.socket.receive(SECONDS)
+        assert message.type is WSMsgType.TEXT, (message, self.socket.close_code)
+        frame = dict(json.loads(message.data))
+        self.frames.append(frame)
+        return frame
+
+    async def closed(self) -> int | None:
+        """Return the close code, within ``SECONDS``."""
+        while True:
+            message = await self.socket.receive(SECONDS)
+            if message.type is WSMsgType.TEXT:
+                self.frames.append(json.loads(message.data))
+            else:
+                assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING), message
+                return self.socket.close_code
+
+    async def quiet(self) -> None:
+        """A ping comes back with nothing before it."""
+        await self.socket.send_str('{"type":"ping"}')
+        assert (await self.frame())["type"] == "pong"
+
+    @property
+    def cursor(self) -> str:
+        return str(next(frame["cursor"] for frame in reversed(self.frames) if "cursor" in frame))
+
+
+async def watch(api: Any, token: str, since: str | None = None, **more: Any) -> Watcher:
+    """Return a watcher that has been greeted."""
+    watcher = Watcher(await connect(api, token, since, **more))
+    greeting = await watcher.frame()
+    assert greeting["type"] == "connected", greeting
+    return watcher
+
+
+async def connect(api: Any, token: str, since: str | None = None, **more: Any) -> ClientWebSocketResponse:
+    params = {"token": token, **({"since": since} if since else {})}
+    socket: ClientWebSocketResponse = await api.session.ws_connect("/notifications", params=params, **more)
+    return socket
+
+
+async def member(api: Any, *conversations: str) -> tuple[str, str]:
+    """Return the token and the id of a new user who takes part in the conversations."""
+    login = await api.login(await api.register())
+    for conversation in conversations or ("c-1",):
+        api.conversations.members.setdefault(conversation, set()).add(login["user_id"])
+    return login["token"], login["user_id"]
+
+
+def message(number: int, conversation: str = "c-1", sender: str = "u-9", **more: Any) -> MessageAccepted:
+    return MessageAccepted(f"m-{number}", conversation, sender, "telegram:12345", f"hi {number}", **more)
+
+
+def fact(number: int, status: str, at_ms: int = 2_000, conversation: str = "c-1", **more: Any) -> StatusChanged:
+    return StatusChanged(f"m-{number}", conversation, status, at_ms, 1_000, number, "telegram", 1, **more)
+
+
+async def test_the_frames_are_those_of_the_contract(api: Any) -> None:
+    token, user_id = await member(api)
+    watcher = Watcher(await connect(api, token))
+    connected = await watcher.frame()
+    assert connected == {
+        "type": "connected", "userId": user_id, "timestamp": api.clock(), "cursor": connected["cursor"]
+    }  # fmt: skip
+    place = api.live_log.message(message(1, file_id="f-1"))
+    pushed = await watcher.frame()
+    assert pushed == {
+        "type": "new_message", "message_id": "m-1", "conversation_id": "c-1", "sender_id": "u-9", "content": "hi 1",
+        "timestamp": place.accepted_at_ms, "file_id": "f-1", "cursor": pushed["cursor"],
+    }  # fmt: skip
+    api.live_log.fact(fact(1, "SENT", 3_000))
+    told = await watcher.frame()
+    assert told == {
+        "type": "status", "message_id": "m-1", "conversation_id": "c-1", "status": "SENT", "timestamp": 3_000,
+        "cursor": told["cursor"],
+    }  # fmt: skip
+    await watcher.socket.send_str('{"type":"ping"}')
+    assert await watcher.frame() == {"type": "pong", "timestamp": api.clock()}
+
+
+async def test_the_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol(api: Any) -> None:
+    token, _ = await member(api)
+    headers = {"Authorization": f"Bearer {token}"}
+    for more in ({"params": {"token": token}}, {"headers": headers}, {"protocols": ["bearer", token]},
+                 {"protocols": [token]}):  # fmt: skip
+        socket = await api.session.ws_connect("/notifications", **more)
+        assert (await socket.receive_json(timeout=SECONDS))["type"] == "connected"
+        assert socket.protocol == more.get("protocols", [None])[0]
+        await socket.close()
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "x" * 3_000])
+async def test_a_bad_token_closes_with_1008(api: Any, token: str) -> None:
+    watcher = Watcher(await connect(api, token))
+    assert await watcher.closed() == 1008
+    assert watcher.frames == []
+
+
+async def test_without_an_upgrade_the_path_is_a_problem(api: Any) -> None:
+    token, _ = await member(api)
+    assert (await api.call("GET", "/notifications")).status == 401
+    answer = await api.call("GET", "/notifications", token=token)
+    assert (answer.status, answer.headers["Upgrade"]) == (426, "websocket")
+
+
+async def test_everyone_who_takes_part_gets_a_message_on_every_connection_and_nobody_else(api: Any) -> None:
+    (sender, sender_id), (friend, _), (stranger, _) = [await member(api, name) for name in ("c-1", "c-1", "c-2")]
+    watchers = [await watch(api, token) for token in (sender, sender, friend, friend)]
+    outside = await watch(api, stranger)
+    api.live_log.message(message(1, sender=sender_id))
+    assert {(await watcher.frame())["message_id"] for watcher in watchers} == {"m-1"}
+    await outside.quiet()
+
+
+async def test_only_a_change_of_the_status_word_is_told(api: Any) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    for status, at_ms in [("ACCEPTED", 1), ("SENT", 2), ("SENT", 2), ("READ", 9), ("DELIVERED", 5), ("READ", 9)]:
+        api.live_log.fact(fact(1, status, at_ms))
+    assert [(await watcher.frame())["status"] for _ in range(2)] == ["SENT", "READ"]
+    await watcher.quiet()
+
+
+async def test_a_failure_is_told_with_its_reason_and_a_receipt_heals_it(api: Any) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    api.live_log.fact(fact(1, "FAILED", 3, failure_code="blocked", failure_detail="the person blocked you"))
+    api.live_log.fact(fact(1, "DELIVERED", 4))
+    failed = await watcher.frame()
+    assert failed["failure"] == {"code": "blocked", "detail": "the person blocked you"}
+    assert (await watcher.frame())["status"] == "DELIVERED"
+
+
+async def test_a_group_is_told_when_the_word_of_all_together_changes(api: Any) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    for recipient in ("telegram:1", "telegram:2"):
+        api.live_log.fact(fact(1, "SENT", 3, recipient_id=recipient, recipient_count=2))
+    assert (await watcher.frame())["status"] == "SENT"
+    await watcher.quiet()
+
+
+async def test_delivered_is_reported_once_when_a_connection_got_the_message(api: Any) -> None:
+    token, user_id = await member(api)
+    other, _ = await member(api)
+    watchers = [await watch(api, token), await watch(api, token), await watch(api, other)]
+    internal = MessageAccepted("m-1", "c-1", "u-9", user_id, "hi", None, (f"internal:{user_id}",), (user_id,))
+    api.live_log.message(internal)
+    for watcher in watchers:
+        await watcher.frame()
+    assert [(change.message_id, change.status) for change in api.log.facts] == [("m-1", Status.DELIVERED)]
+
+
+async def test_what_the_process_itself_reported_is_told_when_the_log_has_it(api: Any) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    api.recent.add_fact(fact(1, "READ", 5))
+    await watcher.quiet()
+    api.live_log.fact(fact(1, "READ", 5))
+    assert (await watcher.frame())["status"] == "READ"
+
+
+async def test_since_sends_what_was_missed_and_then_goes_on(api: Any) -> None:
+    token, _ = await member(api, "c-1", "c-2", "c-3")
+    first = await watch(api, token)
+    api.live_log.message(message(0))
+    await first.frame()
+    await first.socket.close()
+    for number in range(1, 40):
+        api.live_log.message(message(number, f"c-{number % 4}"))
+        api.live_log.fact(fact(number, "SENT", conversation=f"c-{number % 4}"))
+    again = await watch(api, token, first.cursor)
+    missed = {f"m-{number}" for number in range(1, 40) if number % 4}
+    frames = [await again.frame() for _ in range(2 * len(missed))]
+    for kind in ("new_message", "status"):
+        ids = [frame["message_id"] for frame in frames if frame["type"] == kind]
+        assert len(ids) == len(missed)
+        assert set(ids) == missed
+    assert [frame["type"] for frame in frames] == ["new_message"] * len(missed) + ["status"] * len(missed)
+    api.live_log.message(message(99))
+    assert (await again.frame())["message_id"] == "m-99"
+
+
+async def test_since_with_nothing_missed_reads_nothing(api: Any) -> None:
+    token, _ = await member(api)
+    first = await watch(api, token)
+    again = await watch(api, token, first.cursor)
+    await again.quiet()
+    assert api.live_log.reads == 0
+    api.live_log.message(message(1))
+    assert (await again.frame())["message_id"] == "m-1"
+
+
+async def test_a_stranger_gets_nothing_by_the_cursor_of_another(api: Any) -> None:
+    token, _ = await member(api, "c-1")
+    stranger, _ = await member(api, "c-2")
+    cursor = (await watch(api, token)).cursor
+    api.live_log.message(message(1))
+    await (await watch(api, stranger, cursor)).quiet()
+
+
+@pytest.mark.parametrize("since", ["nonsense", "é", Positions([0, 0]).text().decode(), "x" * 7_000])
+async def test_a_cursor_that_means_nothing_is_told_and_live_frames_flow(api: Any, since: str) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token, since)
+    resync = await watcher.frame()
+    assert (resync["type"], resync["cursor"]) == ("resync_required", watcher.frames[0]["cursor"])
+    api.live_log.message(message(1))
+    assert (await watcher.frame())["message_id"] == "m-1"
+
+
+async def test_a_cursor_older_than_the_log_is_told(api: Any) -> None:
+    token, _ = await member(api)
+    cursor = (await watch(api, token)).cursor
+    for number in range(9):
+        api.live_log.message(message(number))
+    api.live_log.first = {api.live_log.slot_of("c-1"): 3}
+    watcher = await watch(api, token, cursor)
+    frames = [await watcher.frame()]
+    if frames[-1]["type"] == "connected":
+        frames.append(await watcher.frame())
+    assert frames[-1]["type"] == "resync_required"
+    await watcher.quiet()
+
+
+async def test_while_what_was_missed_cannot_be_read_the_connection_is_told_to_come_again(api: Any) -> None:
+    token, _ = await member(api)
+    first = await watch(api, token)
+    cursor = first.cursor
+    await first.socket.close()
+    api.live_log.message(message(1, "c-7"))
+    api.live_log.available = False
+    assert await (await watch(api, token, cursor)).closed() == 1013
+    api.live_log.available, api.conversations.available = True, False
+    assert await (await watch(api, token, cursor)).closed() == 1013
+    api.conversations.available = True
+    await (await watch(api, token, cursor)).quiet()
+
+
+async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: Any) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    api.live_log.message(message(1))
+    await watcher.frame()
+    ahead = Positions([0] * 2 * api.live_log.partitions)
+    ahead[api.live_log.slot_of("c-1")] = 2
+    waiting = asyncio.create_task(watch(api, token, ahead.text().decode()))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    api.live_log.message(message(2))
+    api.live_log.message(message(3))
+    assert (await (await waiting).frame())["message_id"] == "m-3"
+
+
+async def test_live_frames_go_on_for_known_conversations_while_the_store_is_away(api: Any) -> None:
+    token, _ = await member(api, "c-1", "c-2")
+    watcher = await watch(api, token)
+    api.live_log.message(message(1, "c-1"))
+    await watcher.frame()
+    api.conversations.available = False
+    api.live_log.message(message(2, "c-2"))
+    for number in range(3, 6):
+        api.live_log.message(message(number, "c-1"))
+    known = [await watcher.frame() for _ in range(3)]
+    assert [frame["message_id"] for frame in known] == ["m-3", "m-4", "m-5"]
+    # the cursor must not be past what could not be sent yet
+    api.conversations.available = True
+    late = await watcher.frame()
+    assert late["message_id"] == "m-2"
+    again = await watch(api, token, known[-1]["cursor"])
+    assert (await again.frame())["message_id"] == "m-2"
+
+
+async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(api: Any) -> None:
+    token, _ = await member(api)
+    other, _ = await member(api)
+    lazy, diligent = await watch(api, token), await watch(api, other)
+    lazy.socket._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+    count = 0
+    while api.deps.metrics.live_too_slow.count == 0:
+        assert count < 20_000
+        for _ in range(20):
+            api.live_log.message(MessageAccepted(f"m-{count}", "c-1", "u-9", "telegram:12345", "x" * 10_000))
+            count += 1
+        for _ in range(20):
+            await diligent.frame()
+    assert [frame["message_id"] for frame in diligent.frames[1:]] == [f"m-{number}" for number in range(count)]
+    lazy.socket._response.connection.transport.resume_reading()  # type: ignore[union-attr]
+    assert await lazy.closed() in (4408, 1006)
+    got = [frame["message_id"] for frame in lazy.frames if frame["type"] == "new_message"]
+    again = await watch(api, token, lazy.cursor)
+    while len(got) < count:
+        got.append((await again.frame())["message_id"])
+    assert got == [f"m-{number}" for number in range(count)]
+
+
+async def test_the_end_of_the_token_closes(api: Any) -> None:
+    token, _ = await member(api)
+    api.clock.now_ms = (api.clock.now_ms // 1000 + api.settings.jwt_ttl_seconds) * 1000 - 50
+    watcher = await watch(api, token)
+    api.clock.now_ms += 60
+    assert await watcher.closed() == 4401
+    assert await Watcher(await connect(api, token)).closed() == 1008
+
+
+async def test_a_user_has_a_limited_number_of_connections(api: Any) -> None:
+    token, _ = await member(api)
+    watchers = [await watch(api, token) for _ in range(api.settings.live_connections_per_user)]
+    assert await Watcher(await connect(api, token)).closed() == 4429
+    await watchers[0].socket.close()
+    await watch(api, token)
+
+
+async def test_before_the_log_is_read_connections_are_told_to_come_again(api: Any) -> None:
+    token, _ = await member(api)
+    api.deps.live.hub.is_ready = False
+    assert await Watcher(await connect(api, token)).closed() == 1013
+
+
+async def test_stopping_closes_with_1001(api: Any) -> None:
+    token, _ = await member(api)
+    watchers = [await watch(api, token) for _ in range(5)]
+    stopping = asyncio.create_task(api.deps.live.stop())
+    assert [await watcher.closed() for watcher in watchers] == [1001] * 5
+    await stopping
+    assert await Watcher(await connect(api, token)).closed() == 1001
+
+
+async def test_unknown_frames_are_told_and_large_or_too_many_close(api: Any) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    for text in ("", "{", "[]", '{"type":"shout"}', '"ping"', "[" * 1_500):
+        await watcher.socket.send_str(text)
+        assert (await watcher.frame())["type"] == "error"
+    await watcher.socket.send_bytes(b'{"type":"ping"}')
+    assert (await watcher.frame())["type"] == "error"
+    await watcher.socket.send_str(" " * (api.settings.live_max_frame_bytes + 1))
+    assert await watcher.closed() == 1009
+    flood = await watch(api, token)
+    for _ in range(300):
+        await flood.socket.send_str("{}")
+    assert await flood.closed() == 1008
+
+
+async def test_a_token_in_the_query_is_in_no_log(api: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    token, _ = await member(api)
+    caplog.clear()
+    await (await watch(api, token)).socket.close()
+    await Watcher(await connect(api, token + "x")).closed()
+    await api.call("GET", "/notifications", params={"token": token})
+    signature = token.rpartition(".")[2]
+    assert not [record for record in caplog.records if signature in json.dumps(vars(record), default=str)]
+
+
+async def test_what_is_measured(api: Any) -> None:
+    token, _ = await member(api)
+    api.live_log.now_ms = api.clock.now_ms - 40
+    watcher = await watch(api, token)
+    api.live_log.message(message(1))
+    await watcher.frame()
+    text = await (await api.call("GET", "/metrics")).text()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("chat4all_"))
+    wanted = {
+        "chat4all_live_connections": 1, "chat4all_live_frames_total": 1, "chat4all_live_too_slow_total": 0,
+        "chat4all_live_push_seconds_count": 1, 'chat4all_live_push_seconds_bucket{le="0.025"}': 0,
+        'chat4all_live_push_seconds_bucket{le="0.05"}': 1, "chat4all_http_requests_in_flight": 1,
+    }  # fmt: skip
+    assert {name: float(values[name]) for name in wanted} == wanted
+    assert 0.05 in DURATION_BOUNDS_SECONDS
+
+
+async def test_a_store_that_answers_late_reorders_nothing(api: Any) -> None:
+    token, _ = await member(api, "c-1", "c-2")
+    ask, asked = api.conversations.participants, asyncio.Event()
+
+    async def slow(conversation_id: str) -> Any:
+        if conversation_id == "c-1":
+            await asked.wait()
+        return await ask(conversation_id)
+
+    api.conversations.participants = slow
+    watcher = await watch(api, token)
+    for number in range(10):
+        api.live_log.message(message(number, "c-1"))
+        api.live_log.fact(fact(number, "SENT", conversation="c-1"))
+    await watcher.quiet()
+    asked.set()
+    frames = [await watcher.frame() for _ in range(20)]
+    assert [(f["type"], f["message_id"]) for f in frames] == [
+        (kind, f"m-{number}") for number in range(10) for kind in ("new_message", "status")
+    ]
+
+
+async def test_a_store_that_never_answers_fills_no_memory(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.live.hub.MAX_WAITING", 50)
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+
+    async def away(conversation_id: str) -> Any:
+        await asyncio.sleep(0)
+        raise StoreUnavailable("away")
+
+    ask, api.conversations.participants = api.conversations.participants, away
+    for number in range(60):
+        api.live_log.message(message(number))
+        await asyncio.sleep(0)
+    assert await watcher.closed() == 1013
+    api.conversations.participants = ask
+    again = await watch(api, token, watcher.cursor)
+    assert [(await again.frame())["message_id"] for _ in range(60)] == [f"m-{number}" for number in range(60)]

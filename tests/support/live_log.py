@@ -1,0 +1,113 @@
+"""A log in memory for tests of live notifications: written by the test, followed by hubs, read again by replayers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from app.codec import decode, encode
+from app.outbox import partition_for
+from domain.errors import LogUnavailable
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from web.live.hub import Hub
+from web.live.log_reader import Entry, Ranges
+from web.recent import RecentMessages
+
+CHUNK = 7
+
+
+@dataclass
+class Process:
+    """What one API process has read. ``is_paused``: it reads no further."""
+
+    hub: Hub
+    recent: RecentMessages
+    positions: list[int]
+    is_paused: bool = False
+
+
+@dataclass
+class LiveLog:
+    """``slots[n]``: the records of slot ``n``. ``first``: offsets that retention has taken. ``reads``: turns taken."""
+
+    partitions: int
+    now_ms: int = 1_763_848_800_123
+    available: bool = True
+    first: dict[int, int] = field(default_factory=dict)
+    reads: int = 0
+
+    def __post_init__(self) -> None:
+        self.slots: list[list[Entry]] = [[] for _ in range(2 * self.partitions)]
+        self.processes: list[Process] = []
+
+    def follow(self, hub: Hub, recent: RecentMessages) -> Process:
+        """Let a process read from the end on."""
+        process = Process(hub, recent, [len(entries) for entries in self.slots])
+        for slot, offset in enumerate(process.positions):
+            hub.reached(slot, offset)
+        self.processes.append(process)
+        return process
+
+    def message(self, message: MessageAccepted) -> Place:
+        """Append a message."""
+        return self.raw(self.slot_of(message.conversation_id), encode(message))
+
+    def fact(self, change: StatusChanged) -> Place:
+        """Append a fact."""
+        return self.raw(self.partitions + self.slot_of(change.conversation_id), encode(change))
+
+    def slot_of(self, conversation_id: str) -> int:
+        return partition_for(conversation_id.encode(), self.partitions)
+
+    def raw(self, slot: int, value: bytes) -> Place:
+        """Append whatever it is."""
+        entry = Entry(slot, len(self.slots[slot]), self.now_ms, value)
+        self.slots[slot].append(entry)
+        self.spread()
+        return Place(entry.timestamp_ms, entry.offset)
+
+    def spread(self) -> None:
+        """Let every process that is not paused read on to the end."""
+        for process in self.processes:
+            if not process.is_paused:
+                for slot in range(2 * self.partitions):
+                    self.read_on(process, slot, len(self.slots[slot]))
+
+    def read_on(self, process: Process, slot: int, until: int) -> None:
+        """Let a process read one slot up to an offset."""
+        for entry in self.slots[slot][process.positions[slot] : until]:
+            with suppress(ValueError):
+                self._feed(process, slot, entry)
+        process.positions[slot] = max(until, process.positions[slot])
+        process.hub.reached(slot, process.positions[slot])
+
+    def _feed(self, process: Process, slot: int, entry: Entry) -> None:
+        if slot < self.partitions:
+            message, place = decode(entry.value, MessageAccepted), Place(entry.timestamp_ms, entry.offset)
+            process.recent.add_message(message, place, slot)
+            process.hub.took_message(slot, entry.offset, message, place)
+            return
+        change = decode(entry.value, StatusChanged)
+        state = process.recent.add_logged_fact(change)
+        if state is not None:
+            process.hub.took_change(slot - self.partitions, entry.offset, change, state, entry.timestamp_ms)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[LiveLog]:
+        """As a ``LogReader``."""
+        if not self.available:
+            raise LogUnavailable("the log is switched off")
+        yield self
+
+    async def first_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
+        return {slot: self.first.get(slot, 0) for slot in slots}
+
+    async def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
+        self.reads += 1
+        for slot, (start, stop) in ranges.items():
+            assert start >= self.first.get(slot, 0)
+            assert stop <= len(self.slots[slot])
+            for at in range(start, stop, CHUNK):
+                yield self.slots[slot][at : min(at + CHUNK, stop)]

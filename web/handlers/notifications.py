@@ -1,0 +1,75 @@
+"""``GET /notifications``: what happens in the caller's conversations, over WebSocket, as it happens."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+
+from domain.errors import NotAuthenticated
+from web.dependencies import DEPENDENCIES
+from web.live.frames import POLICY
+from web.live.service import CLOSE_SECONDS
+from web.middlewares import REQUEST_ID
+from web.problems import UpgradeRequired
+from web.tokens import Caller
+from web.traffic import TRAFFIC
+
+log = logging.getLogger(__name__)
+
+
+async def follow(request: web.Request) -> web.StreamResponse:
+    """Serve one WebSocket until it ends. A bad token closes it with 1008.
+
+    The token comes as ``?token=``, ``Authorization: Bearer`` or, for browsers, as one of the values of
+    ``Sec-WebSocket-Protocol`` (``new WebSocket(url, ["bearer", token])``). Without an upgrade: 401 or 426.
+    """
+    deps = request.app[DEPENDENCIES]
+    authorization, protocol = credentials_of(request)
+    caller: Caller | None = None
+    refusal = NotAuthenticated("")
+    try:
+        caller = deps.tokens.caller_of(authorization)
+    except NotAuthenticated as error:
+        refusal = error
+    socket = web.WebSocketResponse(
+        timeout=CLOSE_SECONDS,
+        heartbeat=deps.settings.live_heartbeat_seconds,
+        max_msg_size=deps.settings.live_max_frame_bytes,
+        protocols=(protocol,) if protocol else (),
+        compress=False,  # frames are made once for all who get them, and written as they are
+    )
+    if not is_upgrade(request):
+        if caller is None:
+            raise refusal
+        raise UpgradeRequired("this path is for WebSockets: send Upgrade: websocket")
+    socket.headers["X-Request-Id"] = request[REQUEST_ID]
+    await socket.prepare(request)
+    transport = request.transport
+    with request.app[TRAFFIC].set_aside():
+        if caller is None or transport is None:
+            await socket.close(code=POLICY, message=str(refusal).encode()[:120])
+        else:
+            await deps.live.serve(socket, transport, caller, request.query.get("since"))
+    return socket
+
+
+def is_upgrade(request: web.Request) -> bool:
+    """Return whether the client asks for a WebSocket."""
+    connection = request.headers.get("Connection", "").lower()
+    return request.headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in connection
+
+
+def credentials_of(request: web.Request) -> tuple[str | None, str | None]:
+    """Return the token as an ``Authorization`` header would carry it, and the subprotocol to answer with.
+
+    A browser that offered subprotocols insists on one of them: any but the token if there is another.
+    """
+    offered = [text.strip() for text in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if text.strip()]
+    tokens = [text for text in offered if text.count(".") == 2]
+    protocol = next((text for text in offered if text not in tokens), offered[0] if offered else None)
+    if token := request.query.get("token"):
+        return f"Bearer {token}", protocol
+    if authorization := request.headers.get("Authorization"):
+        return authorization, protocol
+    return (f"Bearer {tokens[0]}" if tokens else None), protocol

@@ -1,0 +1,98 @@
+"""One WebSocket of one user, as far as frames go out on it.
+
+Frames are written straight to the transport: the same ready bytes for every connection, no task and no queue for each.
+What a reader has not taken is in the transport's buffer, so that buffer is the queue, and its bytes are the bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from web.live.cursor import Positions
+from web.live.frames import TOO_SLOW, Event
+
+DRAIN_SECONDS = 10.0
+_LOOK_SECONDS = 0.02
+
+
+class Wire(Protocol):
+    """As much of ``asyncio.WriteTransport`` as is used."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def get_write_buffer_size(self) -> int: ...
+
+    def is_closing(self) -> bool: ...
+
+
+class Connection:
+    """``start``: what lies before it is not sent live. ``held``: live frames that wait until the replay is done.
+
+    ``on_close`` is called once with the code and the reason; from then on nothing is written.
+    """
+
+    def __init__(
+        self, user_id: str, wire: Wire, buffer_bytes: int, on_close: Callable[[Connection, int, str], None]
+    ) -> None:
+        self.user_id = user_id
+        self.start: Positions | None = None
+        self.held: list[tuple[Event, bytes]] | None = None
+        self._held_bytes = 0
+        self._wire = wire
+        self._buffer_bytes = buffer_bytes
+        self._on_close = on_close
+        self.is_open = True
+        self.timer: asyncio.TimerHandle | None = None  # until the token expires
+
+    def put(self, event: Event, frame: bytes) -> bool:
+        """Send a live frame, or hold it; return whether it was written. A reader too slow for it is cut off."""
+        if self.start is None or event.offset < self.start[event.slot]:
+            return False
+        if self.held is None:
+            return self.write(frame)
+        self._held_bytes += len(frame)
+        if self._held_bytes > self._buffer_bytes:
+            self.close(TOO_SLOW, "too much came while catching up; connect again with since")
+        else:
+            self.held.append((event, frame))
+        return False
+
+    def write(self, frame: bytes) -> bool:
+        """Write a frame; return whether it was. A reader too slow for it is cut off."""
+        if not self.is_open or self._wire.is_closing():
+            return False
+        if not self.has_room_for(frame):
+            self.close(TOO_SLOW, "frames were not read in time; connect again with since")
+            return False
+        self._wire.write(frame)
+        return True
+
+    def has_room_for(self, frame: bytes) -> bool:
+        """Return whether the frame fits in the buffer. One frame always fits in an empty one."""
+        waiting = self._wire.get_write_buffer_size()
+        return not waiting or waiting + len(frame) <= self._buffer_bytes
+
+    async def drained(self) -> None:
+        """Return when half the buffer is free; a reader that takes longer than ``DRAIN_SECONDS`` is cut off."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + DRAIN_SECONDS
+        while self.is_open and self._wire.get_write_buffer_size() > self._buffer_bytes // 2:
+            if loop.time() > deadline:
+                self.close(TOO_SLOW, "frames were not read in time; connect again with since")
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def close(self, code: int, reason: str) -> None:
+        """Send nothing more, and let the owner tell why."""
+        if self.is_open:
+            self.ended()
+            self._on_close(self, code, reason)
+
+    def ended(self) -> None:
+        """Send nothing more."""
+        self.is_open = False
+        self.held = None
+        if self.timer is not None:
+            self.timer.cancel()

@@ -1,0 +1,109 @@
+"""The frames of the contract, and how they go over the wire.
+
+    {"type":"new_message","message_id":"0193…","conversation_id":"c-1","sender_id":"0193…","content":"hi",
+     "timestamp":1763848800123,"cursor":"AQUA…"}
+    {"type":"status","message_id":"0193…","conversation_id":"c-1","status":"READ","timestamp":1763848803000,
+     "cursor":"AQUB…"}
+
+``cursor`` means: everything for this user before here has been sent on this connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import MessageState, Status
+
+# close codes: those of RFC 6455 where one fits, else 4000 plus the HTTP status that says the same
+GOING_AWAY, POLICY, TRY_AGAIN = 1001, 1008, 1013
+TOKEN_EXPIRED, TOO_SLOW, TOO_MANY = 4401, 4408, 4429
+
+_TIME_OF = {
+    Status.SENT: "sent_at_ms",
+    Status.DELIVERED: "delivered_at_ms",
+    Status.READ: "read_at_ms",
+    Status.FAILED: "failed_at_ms",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One record of the log as a frame without its cursor. ``slot``: see ``cursor.py``; ``logged_at_ms``: when the
+    broker or the producer stamped it; ``word``: the status, empty for a message, which is then ``message``."""
+
+    slot: int
+    offset: int
+    conversation_id: str
+    message_id: str
+    logged_at_ms: int
+    body: bytes
+    word: str = ""
+    message: MessageAccepted | None = None
+
+
+def message_event(slot: int, offset: int, message: MessageAccepted, place: Place) -> Event:
+    """Return the event that a message was accepted."""
+    document: dict[str, Any] = {
+        "type": "new_message",
+        "message_id": message.message_id,
+        "conversation_id": message.conversation_id,
+        "sender_id": message.sender_id,
+        "content": message.content,
+        "timestamp": place.accepted_at_ms,
+    }
+    if message.file_id is not None:
+        document["file_id"] = message.file_id
+    return Event(
+        slot, offset, message.conversation_id, message.message_id, place.accepted_at_ms, orjson.dumps(document), "",
+        message,
+    )  # fmt: skip
+
+
+def status_event(slot: int, offset: int, change: StatusChanged, state: MessageState, logged_at_ms: int) -> Event:
+    """Return the event that ``change`` made the message ``state``."""
+    state = state.overall
+    word = state.status
+    at_ms = getattr(state, _TIME_OF[word]) if word in _TIME_OF else None
+    document: dict[str, Any] = {
+        "type": "status",
+        "message_id": change.message_id,
+        "conversation_id": change.conversation_id,
+        "status": word,
+        "timestamp": change.at_ms if at_ms is None else at_ms,
+    }
+    if word is Status.FAILED:
+        document["failure"] = {"code": state.failure_code, "detail": state.failure_detail}
+    return Event(
+        slot, offset, change.conversation_id, change.message_id, logged_at_ms, orjson.dumps(document), word
+    )  # fmt: skip
+
+
+def text_frame(body: bytes) -> bytes:
+    """Return a WebSocket text frame, whole and unmasked, as a server sends it (RFC 6455, section 5.2)."""
+    size = len(body)
+    if size < 126:
+        return bytes((0x81, size)) + body
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + body
+    return b"\x81\x7f" + size.to_bytes(8, "big") + body
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Return a WebSocket close frame (RFC 6455, section 5.5.1)."""
+    text = reason.encode()[:123]
+    return bytes((0x88, 2 + len(text))) + code.to_bytes(2, "big") + text
+
+
+def event_frame(event: Event, cursor: bytes) -> bytes:
+    """Return the frame of an event; the same bytes serve every connection."""
+    return text_frame(event.body[:-1] + b',"cursor":"' + cursor + b'"}')
+
+
+def control_frame(kind: str, **fields: Any) -> bytes:
+    """Return a frame that is about the connection itself: connected, pong, error, resync_required."""
+    return text_frame(orjson.dumps({"type": kind, **fields}))

@@ -1,0 +1,234 @@
+"""What the follower reads, handed to the connections whom it concerns, in the order of each partition.
+
+While nobody is connected a record costs nothing but a number. A conversation whose participants are remembered is
+served at once; for another the store is asked, and its partition waits for the answer. If the store is away, that
+conversation alone is set aside until the store is back; meanwhile the cursors of all frames stay before it, so
+whoever resumes misses nothing (and may be told again what came in between).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from domain.errors import Unavailable
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import MessageState
+from web.live.connection import Connection
+from web.live.cursor import Positions
+from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
+from web.live.participants import Participants
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 20_000
+RETRY_SECONDS = 1.0
+
+# a frame with the message went to a connection of that user
+OnDelivered = Callable[[MessageAccepted, Place, str], None]
+# so many frames were written of an event of that time
+OnPushed = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The records of one partition number that wait for a look-up; ``(slot, offset)`` marks what passed unread."""
+
+    waiting: deque[Event | tuple[int, int]] = field(default_factory=deque)
+    task: asyncio.Task[None] | None = None
+
+
+class Hub:
+    """``positions``: all before them has been handed over (or set aside; see ``cursor``)."""
+
+    def __init__(
+        self, participants: Participants, partitions: int, *, on_pushed: OnPushed, on_delivered: OnDelivered
+    ) -> None:
+        self._participants = participants
+        self._partitions = partitions
+        self._on_pushed = on_pushed
+        self._on_delivered = on_delivered
+        self._by_user: dict[str, list[Connection]] = {}
+        self._lanes = [_Lane() for _ in range(partitions)]
+        self._aside: dict[str, list[Event]] = {}
+        self._retrying: asyncio.Task[None] | None = None
+        self._waiting = 0
+        self.positions = Positions([0] * (2 * partitions))
+        self.count = 0
+        self.is_ready = False  # where the log is read from is not known before the follower has begun
+
+    # what the follower calls
+
+    def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
+        """A record of ``messages`` was read."""
+        if self.count:
+            self._take(message_event(partition, offset, message, place))
+
+    def took_change(
+        self, partition: int, offset: int, change: StatusChanged, state: MessageState, logged_at_ms: int
+    ) -> None:
+        """A record of ``status-updates`` was read that changed what its message's facts add up to."""
+        if self.count:
+            self._take(status_event(self._partitions + partition, offset, change, state, logged_at_ms))
+
+    def reached(self, slot: int, offset: int) -> None:
+        """Everything of the slot before ``offset`` was read."""
+        self.is_ready = True
+        lane = self._lanes[slot % self._partitions]
+        if lane.waiting:
+            lane.waiting.append((slot, offset))
+        elif self.positions[slot] < offset:
+            self.positions[slot] = offset
+
+    # what connections need
+
+    def cursor(self) -> Positions:
+        """Return the positions before which nothing is outstanding."""
+        if not self._aside:
+            return self.positions
+        floor = self.positions.copy()
+        for events in self._aside.values():
+            for event in events:
+                if event.offset < floor[event.slot]:
+                    floor[event.slot] = event.offset
+        return floor
+
+    def join(self, connection: Connection) -> None:
+        """Send live frames to the connection from here on."""
+        connection.start = self.positions.copy()
+        self._by_user.setdefault(connection.user_id, []).append(connection)
+        self.count += 1
+
+    def leave(self, connection: Connection) -> None:
+        """Send it nothing any more; it need not have joined."""
+        siblings = self._by_user.get(connection.user_id, [])
+        if connection in siblings:
+            siblings.remove(connection)
+            self.count -= 1
+        if not siblings:
+            self._by_user.pop(connection.user_id, None)
+
+    def connections(self) -> list[Connection]:
+        """Return all that joined."""
+        return [connection for siblings in self._by_user.values() for connection in siblings]
+
+    def stop(self) -> None:
+        """Work no more."""
+        for task in [self._retrying, *(lane.task for lane in self._lanes)]:
+            if task is not None:
+                task.cancel()
+
+    # how it works
+
+    def _take(self, event: Event) -> None:
+        lane = self._lanes[event.slot % self._partitions]
+        if not lane.waiting and event.conversation_id not in self._aside:
+            users = self._participants.known(event.conversation_id)
+            if users is not None:
+                self._hand_over(event, users)
+                return
+        self._waiting += 1
+        lane.waiting.append(event)
+        if self._waiting > MAX_WAITING:
+            self._give_up()
+        elif lane.task is None:
+            self._start(lane)
+
+    def _start(self, lane: _Lane) -> None:
+        lane.task = asyncio.create_task(self._work(lane))
+        lane.task.add_done_callback(partial(self._worked, lane))
+
+    async def _work(self, lane: _Lane) -> None:
+        """Hand over what waits in a lane, one after the other."""
+        while lane.waiting:
+            item = lane.waiting[0]
+            if isinstance(item, Event) and self.count and item.conversation_id not in self._aside:
+                try:
+                    users = await self._participants.of(item.conversation_id)
+                except Unavailable as error:
+                    log.warning("set aside until the store is back: live frames of a conversation: %s", error)
+                    users = None
+            else:
+                users = None
+            if not lane.waiting or lane.waiting[0] is not item:
+                continue  # given up meanwhile
+            lane.waiting.popleft()
+            if not isinstance(item, Event):
+                slot, offset = item
+                self.positions[slot] = max(offset, self.positions[slot])
+                continue
+            if users is not None:
+                self._waiting -= 1
+                self._hand_over(item, users)
+            elif self.count:
+                self._set_aside(item)
+            else:
+                self._waiting -= 1
+                self.positions[item.slot] = item.offset + 1
+
+    def _worked(self, lane: _Lane, task: asyncio.Task[None]) -> None:
+        lane.task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("live frames could not be handed over", exc_info=error)
+            self._give_up()
+        elif lane.waiting and not task.cancelled():
+            self._start(lane)
+
+    def _set_aside(self, event: Event) -> None:
+        self._aside.setdefault(event.conversation_id, []).append(event)
+        self.positions[event.slot] = event.offset + 1
+        if self._retrying is None:
+            self._retrying = asyncio.create_task(self._retry())
+
+    async def _retry(self) -> None:
+        while self._aside:
+            await asyncio.sleep(RETRY_SECONDS)
+            for conversation_id in list(self._aside):
+                try:
+                    users = await self._participants.of(conversation_id)
+                except Unavailable:
+                    break
+                events = self._aside.get(conversation_id, [])
+                while events:  # one by one: the cursor of each frame must not be past the next
+                    self._waiting -= 1
+                    self._hand_over(events.pop(0), users, is_late=True)
+                self._aside.pop(conversation_id, None)
+            if not self.count:
+                self._waiting -= sum(map(len, self._aside.values()))
+                self._aside.clear()
+        self._retrying = None
+
+    def _hand_over(self, event: Event, users: Sequence[str], *, is_late: bool = False) -> None:
+        if not is_late:
+            self.positions[event.slot] = event.offset + 1
+        frame, pushed = None, 0
+        for user in users:
+            siblings = self._by_user.get(user)
+            if not siblings:
+                continue
+            if frame is None:
+                frame = event_frame(event, self.cursor().text())
+            written = sum([connection.put(event, frame) for connection in tuple(siblings)])
+            pushed += written
+            if written and event.message is not None:
+                self._on_delivered(event.message, Place(event.logged_at_ms, event.offset), user)
+        if pushed:
+            self._on_pushed(pushed, event.logged_at_ms)
+
+    def _give_up(self) -> None:
+        """Too much waits: whoever is connected resumes later from where the cursors stand."""
+        log.error("%d live frames wait for the store: closing all connections", self._waiting)
+        for lane in self._lanes:
+            for item in lane.waiting:
+                slot, offset = (item.slot, item.offset + 1) if isinstance(item, Event) else item
+                self.positions[slot] = max(offset, self.positions[slot])
+            lane.waiting.clear()
+        self._aside.clear()
+        self._waiting = 0
+        for connection in self.connections():
+            connection.close(TRY_AGAIN, "the store does not answer; connect again with since")

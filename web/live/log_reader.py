@@ -1,0 +1,114 @@
+"""Reads what connections missed out of Kafka: ranges of offsets, without a group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from app.settings import Settings
+from app.topics import Topics
+from domain.errors import LogUnavailable
+
+READ_SECONDS = 10.0
+_BATCH_RECORDS = 500
+_FETCH_WAIT_MS = 10
+_REQUEST_TIMEOUT_MS = 5_000
+
+# slot -> the first offset and the one after the last
+Ranges = Mapping[int, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record as it is in the log."""
+
+    slot: int
+    offset: int
+    timestamp_ms: int
+    value: bytes | None
+
+
+class LogReader(Protocol):
+    """Open while somebody resumes. Every method may raise ``LogUnavailable``."""
+
+    async def first_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
+        """Return the oldest offset that each slot still has."""
+        ...
+
+    def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
+        """Yield the records of all ranges, in order within each slot; never an empty list."""
+        ...
+
+
+class KafkaLogReader:
+    """``LogReader`` over a consumer of its own."""
+
+    def __init__(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        self._consumer = consumer
+        self._partitions = partitions
+        self._slots = {tp: slot for slot, tp in enumerate(partitions)}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[KafkaLogReader]:
+        """Connect. Raises ``LogUnavailable``."""
+        names = Topics(settings.topic_prefix)
+        partitions = [
+            TopicPartition(topic, n) for topic in (names.messages, names.status_updates)
+            for n in range(settings.partitions)
+        ]  # fmt: skip
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            client_id="chat4all-api-replay",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        )
+        try:
+            try:
+                async with asyncio.timeout(READ_SECONDS):
+                    await consumer.start()
+            except (KafkaError, OSError, TimeoutError) as error:
+                raise LogUnavailable(f"what was missed cannot be read: {error!r}") from error
+            yield cls(consumer, partitions)
+        finally:
+            await consumer.stop()
+
+    async def first_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
+        """Return the oldest offset that each slot still has."""
+        try:
+            found = await self._consumer.beginning_offsets([self._partitions[slot] for slot in slots])
+        except KafkaError as error:
+            raise LogUnavailable(f"what was missed cannot be read: {error!r}") from error
+        return {self._slots[tp]: offset for tp, offset in found.items()}
+
+    async def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
+        """Yield the records of all ranges, in order within each slot."""
+        missing = {self._partitions[slot]: stop for slot, (first, stop) in ranges.items() if first < stop}
+        if not missing:
+            return
+        try:
+            self._consumer.assign(list(missing))
+            for tp in missing:
+                self._consumer.seek(tp, ranges[self._slots[tp]][0])
+            async with asyncio.timeout(READ_SECONDS):
+                while missing:
+                    batches = await self._consumer.getmany(timeout_ms=1_000, max_records=_BATCH_RECORDS)
+                    for tp, records in batches.items():
+                        if tp not in missing:
+                            continue
+                        stop, slot = missing[tp], self._slots[tp]
+                        if entries := [Entry(slot, r.offset, r.timestamp, r.value) for r in records if r.offset < stop]:
+                            yield entries
+                        if records[-1].offset + 1 >= stop:
+                            del missing[tp]
+                            self._consumer.pause(tp)
+        except (KafkaError, TimeoutError) as error:
+            raise LogUnavailable(f"what was missed cannot be read: {error!r}") from error

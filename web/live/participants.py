@@ -1,0 +1,84 @@
+"""Whom a record concerns: the participants of its conversation, asked for once in a while and remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from domain.errors import Unavailable
+from domain.ports import ConversationStore
+from web.lru import BoundedCache
+
+REMEMBERED = 50_000
+LOOK_UPS_AT_ONCE = 32
+# a conversation in use is looked up again in the background from `fresh_seconds` on; nobody waits for that
+_USABLE_TIMES = 3
+_NEVER: tuple[Sequence[str], float] = ((), -math.inf)
+
+
+class Participants:
+    """Answers at once for a conversation asked for within ``fresh_seconds``; while the store is away, whatever was
+    known last stands."""
+
+    def __init__(
+        self, store: ConversationStore, fresh_seconds: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._store = store
+        self._fresh_seconds = fresh_seconds
+        self._clock = clock
+        # who takes part, and when that was asked
+        self._known: BoundedCache[str, tuple[Sequence[str], float]] = BoundedCache(REMEMBERED)
+        self._asking: dict[str, asyncio.Task[Sequence[str]]] = {}
+        self._turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+
+    def known(self, conversation_id: str) -> Sequence[str] | None:
+        """Return who takes part if that is known well enough; else ``None``, and the store is being asked."""
+        users, asked_at = self._known.get(conversation_id) or _NEVER
+        age_seconds = self._clock() - asked_at
+        if age_seconds > self._fresh_seconds:
+            self._ask(conversation_id)
+            if age_seconds > self._fresh_seconds * _USABLE_TIMES:
+                return None
+        return users
+
+    async def of(self, conversation_id: str) -> Sequence[str]:
+        """Return who takes part, nobody if there is no such conversation. Raises ``Unavailable`` if that was never
+        known and cannot be asked."""
+        users = self.known(conversation_id)
+        return users if users is not None else await asyncio.shield(self._ask(conversation_id))
+
+    def forget(self, conversation_id: str) -> None:
+        """Ask again next time: somebody came or went."""
+        self._known.put(conversation_id, _NEVER)
+        self._asking.pop(conversation_id, None)
+
+    def _ask(self, conversation_id: str) -> asyncio.Task[Sequence[str]]:
+        """Return the one look-up of a conversation that is under way."""
+        task = self._asking.get(conversation_id)
+        if task is None:
+            task = self._asking[conversation_id] = asyncio.create_task(self._look_up(conversation_id))
+            task.add_done_callback(lambda done: self._asked(conversation_id, done))
+        return task
+
+    def _asked(self, conversation_id: str, task: asyncio.Task[Sequence[str]]) -> None:
+        if self._asking.get(conversation_id) is task:
+            del self._asking[conversation_id]
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; in the background nobody did
+
+    async def _look_up(self, conversation_id: str) -> Sequence[str]:
+        async with self._turns:
+            asked_at = self._clock()
+            try:
+                found = await self._store.participants(conversation_id)
+            except Unavailable:
+                last = self._known.get(conversation_id)
+                if last is None or last is _NEVER:
+                    raise
+                self._known.put(conversation_id, (last[0], asked_at))
+                return last[0]
+        users = tuple(found or ())
+        self._known.put(conversation_id, (users, asked_at))
+        return users

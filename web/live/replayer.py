@@ -1,0 +1,227 @@
+"""Sends to connections what they missed, read once for all who missed about the same.
+
+After an API process went away, all its users come back within a second, each with a cursor. So those who wait take
+turns of at most ``SLICE_RECORDS``, and a turn serves everybody whose cursor is near. Whoever reads too slowly leaves
+the turn, and comes back from where that left it: nobody waits for somebody else's network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from app.codec import decode
+from domain.errors import LogUnavailable, MalformedRecord, Unavailable
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import UNKNOWN, MessageState, Status, join
+from web.live.connection import Connection
+from web.live.cursor import Positions
+from web.live.frames import Event, event_frame, message_event, status_event
+from web.live.hub import OnDelivered
+from web.live.log_reader import Entry, LogReader
+from web.live.participants import Participants
+from web.recent import RecentMessages, fact_of
+
+log = logging.getLogger(__name__)
+
+SLICE_RECORDS = 5_000
+_TOLD_AT_MOST = 10_000
+
+
+class TooOld(Exception):
+    """The log no longer has, or may not be asked for, what came after the cursor."""
+
+
+@dataclass(eq=False, slots=True)
+class Resumer:
+    """A connection that is to get what lies between ``positions``, which move, and ``target``.
+
+    ``told``: the states that status frames of this replay told. ``is_full``: its buffer is, so it sits out.
+    """
+
+    connection: Connection
+    positions: Positions
+    target: Positions
+    told: dict[str, MessageState] = field(default_factory=dict)
+    is_full: bool = False
+    done: asyncio.Future[None] | None = None
+
+    @property
+    def left(self) -> int:
+        """How many records are still to be read."""
+        return self.positions.behind(self.target)
+
+    def wants(self, slot: int, offset: int) -> bool:
+        return not self.is_full and self.positions[slot] <= offset < self.target[slot]
+
+    def give(self, event: Event) -> bool:
+        """Send an event whose turn it is; return whether it was written. If there is no room, nothing moves."""
+        before = self.positions[event.slot]
+        self.positions[event.slot] = event.offset + 1
+        frame = event_frame(event, self.positions.text())
+        if not self.connection.has_room_for(frame):
+            self.positions[event.slot] = before
+            self.is_full = True
+            return False
+        return self.connection.write(frame)
+
+
+class Replayer:
+    """``open_log`` opens the log while somebody resumes."""
+
+    def __init__(
+        self,
+        open_log: Callable[[], AbstractAsyncContextManager[LogReader]],
+        participants: Participants,
+        recent: RecentMessages,
+        partitions: int,
+        on_delivered: OnDelivered,
+    ) -> None:
+        self._open_log = open_log
+        self._participants = participants
+        self._recent = recent
+        self._partitions = partitions
+        self._on_delivered = on_delivered
+        self._waiting: list[Resumer] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def advance(self, resumer: Resumer) -> None:
+        """Return when the resumer is at its target, or its buffer is full (``is_full``).
+
+        Raises ``TooOld``, or ``Unavailable`` if the log or the participants cannot be read.
+        """
+        resumer.is_full = False
+        resumer.done = asyncio.get_running_loop().create_future()
+        self._waiting.append(resumer)
+        if self._task is None:
+            self._task = asyncio.create_task(self._serve())
+            self._task.add_done_callback(self._served)
+        try:
+            await resumer.done
+        finally:
+            if resumer in self._waiting:
+                self._waiting.remove(resumer)
+
+    def stop(self) -> None:
+        """Read no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _serve(self) -> None:
+        async with self._open_log() as log_reader:
+            while self._waiting:
+                await self._take_a_turn(log_reader)
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        error: BaseException | None = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Unavailable):
+            log.error("a replay failed", exc_info=error)
+        for resumer in self._waiting:
+            _end(resumer, error if isinstance(error, Unavailable) else LogUnavailable("a replay did not end"))
+        self._waiting.clear()
+
+    async def _take_a_turn(self, log_reader: LogReader) -> None:
+        """Read a slice from where the one who has waited longest stands; the longest wait goes to the end."""
+        group = list(self._waiting)
+        leader = self._waiting.pop(0)
+        self._waiting.append(leader)
+        ranges = _ranges(group, leader)
+        first = await log_reader.first_offsets(list(ranges))
+        for resumer in group:
+            if any(resumer.positions[slot] < min(offset, resumer.target[slot]) for slot, offset in first.items()):
+                self._end(resumer, TooOld("the log no longer reaches back to this cursor"))
+        group = [resumer for resumer in group if resumer.done is not None and not resumer.done.done()]
+        ranges = {slot: (max(start, first[slot]), stop) for slot, (start, stop) in ranges.items()}
+        by_user: dict[str, list[Resumer]] = {}
+        for resumer in group:
+            by_user.setdefault(resumer.connection.user_id, []).append(resumer)
+        messages = {slot: span for slot, span in ranges.items() if slot < self._partitions}
+        # all messages of a slice before their statuses
+        for part in (messages, {slot: span for slot, span in ranges.items() if slot not in messages}):
+            begun = {slot: start for slot, (start, _) in part.items()}
+            async for entries in log_reader.read(part):
+                await self._give_all(entries, by_user)
+                slot, after = entries[-1].slot, entries[-1].offset + 1
+                _passed(group, slot, begun[slot], after)
+                begun[slot] = after
+        for resumer in group:
+            if resumer.is_full or not resumer.left or not resumer.connection.is_open:
+                self._end(resumer, None)
+
+    def _end(self, resumer: Resumer, error: Exception | None) -> None:
+        if resumer in self._waiting:
+            self._waiting.remove(resumer)
+        _end(resumer, error)
+
+    async def _give_all(self, entries: list[Entry], by_user: Mapping[str, Sequence[Resumer]]) -> None:
+        """Give each record to those in ``by_user`` whom it concerns and who lack it."""
+        records = [(entry, record) for entry in entries if (record := self._record(entry)) is not None]
+        conversations = list({record.conversation_id for _, record in records})
+        found = await asyncio.gather(*(self._participants.of(one) for one in conversations))
+        users_of = dict(zip(conversations, found, strict=True))
+        for entry, record in records:
+            for user in users_of[record.conversation_id]:
+                for resumer in by_user.get(user, ()):
+                    if resumer.wants(entry.slot, entry.offset):
+                        self._give(resumer, entry, record)
+
+    def _record(self, entry: Entry) -> MessageAccepted | StatusChanged | None:
+        try:
+            if entry.slot < self._partitions:
+                return decode(entry.value, MessageAccepted)
+            change = decode(entry.value, StatusChanged)
+            return change if change.status in Status.__members__ else None
+        except MalformedRecord:
+            return None  # the follower has told the log
+
+    def _give(self, resumer: Resumer, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
+        if isinstance(record, MessageAccepted):
+            place = Place(entry.timestamp_ms, entry.offset)
+            if resumer.give(message_event(entry.slot, entry.offset, record, place)):
+                self._on_delivered(record, place, resumer.connection.user_id)
+            return
+        told = resumer.told.get(record.message_id)
+        recent = self._recent.get(record.message_id)
+        state = join(told or (recent.state if recent is not None else UNKNOWN), fact_of(record))
+        # what was before the cursor is not known here, so each message's present word is told once
+        if state.status is Status.ACCEPTED or (told is not None and told.status is state.status):
+            return
+        if resumer.give(status_event(entry.slot, entry.offset, record, state, entry.timestamp_ms)):
+            if len(resumer.told) >= _TOLD_AT_MOST:
+                resumer.told.clear()
+            resumer.told[record.message_id] = state
+
+
+def _ranges(group: Sequence[Resumer], leader: Resumer) -> dict[int, tuple[int, int]]:
+    """Return what a turn reads: what the leader lacks, from a little before it if others are there, up to a slice."""
+    ranges: dict[int, tuple[int, int]] = {}
+    room = SLICE_RECORDS
+    for slot, own in enumerate(leader.positions.offsets):
+        others = (r.positions[slot] for r in group if own - SLICE_RECORDS <= r.positions[slot] < r.target[slot])
+        start = min([own, *others])
+        stop = min(max(r.target[slot] for r in group), start + SLICE_RECORDS)
+        stop = min(stop, own + max(1, room))
+        if start < stop:
+            ranges[slot] = (start, stop)
+            room -= stop - start
+    return ranges
+
+
+def _passed(group: Sequence[Resumer], slot: int, start: int, stop: int) -> None:
+    """Everybody who was at these offsets has what concerned them."""
+    for resumer in group:
+        if not resumer.is_full and start <= resumer.positions[slot] < stop:
+            resumer.positions[slot] = max(resumer.positions[slot], min(stop, resumer.target[slot]))
+
+
+def _end(resumer: Resumer, error: Exception | None) -> None:
+    if resumer.done is not None and not resumer.done.done():
+        if error is None:
+            resumer.done.set_result(None)
+        else:
+            resumer.done.set_exception(error)

@@ -1,0 +1,264 @@
+"""A WebSocket's life: let in, brought up to date, kept, closed with a word why."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from app.settings import Settings
+from domain.errors import Unavailable
+from domain.ports import ConversationStore, Place
+from domain.records import MessageAccepted
+from web.facts import StatusWriter
+from web.live.connection import Connection
+from web.live.cursor import Positions, positions_of
+from web.live.frames import (
+    GOING_AWAY,
+    POLICY,
+    TOKEN_EXPIRED,
+    TOO_MANY,
+    TOO_SLOW,
+    TRY_AGAIN,
+    close_frame,
+    control_frame,
+)  # fmt: skip
+from web.live.hub import Hub
+from web.live.log_reader import LogReader
+from web.live.participants import Participants
+from web.live.replayer import SLICE_RECORDS, Replayer, Resumer, TooOld
+from web.metrics import Metrics
+from web.recent import RecentMessages
+from web.tokens import Caller
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 2.0
+# another process may have read further than this one; that far behind none is for long
+AHEAD_SECONDS = 5.0
+_LOOK_SECONDS = 0.02
+_LONGEST_TIMER_SECONDS = 60.0
+MAX_FRAMES_PER_WINDOW, WINDOW_SECONDS = 200, 10.0
+
+OpenLog = Callable[[], AbstractAsyncContextManager[LogReader]]
+
+
+class Live:
+    """All connections of this process. ``hub`` is the follower's listener."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        conversations: ConversationStore,
+        recent: RecentMessages,
+        metrics: Metrics,
+        clock_ms: Callable[[], int],
+        open_log: OpenLog,
+        facts: StatusWriter,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock_ms = clock_ms
+        self._slots = 2 * settings.partitions
+        self.participants = Participants(conversations, settings.live_membership_seconds)
+        self.hub = Hub(
+            self.participants, settings.partitions, on_pushed=self._count_pushed, on_delivered=self._tell_delivered
+        )
+        self._replayer = Replayer(open_log, self.participants, recent, settings.partitions, self._tell_delivered)
+        self._transports: dict[Connection, asyncio.WriteTransport] = {}
+        self._is_stopping = False
+        self._none_left = asyncio.Event()
+        self._facts = facts
+        metrics.watch("chat4all_live_connections", "Open WebSockets.", lambda: len(self._transports))
+
+    async def serve(
+        self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport, caller: Caller, since: str | None
+    ) -> None:
+        """Return when the WebSocket, which is open, has ended. It is closed with a code when it is we who end it."""
+        connection = Connection(caller.user_id, transport, self._settings.live_buffer_bytes, self._close)
+        refusal = self._refusal(caller.user_id)
+        self._transports[connection] = transport
+        task: asyncio.Task[None] | None = None
+        try:
+            if refusal is not None:
+                connection.close(*refusal)
+            else:
+                task = asyncio.create_task(self._bring_up_to_date(connection, since))
+                self._end_with_token(connection, caller.expires_at_s * 1000)
+            await self._listen(connection, socket)
+        finally:
+            if task is not None:
+                task.cancel()
+            connection.ended()
+            self.hub.leave(connection)
+            del self._transports[connection]
+            if self._is_stopping and not self._transports:
+                self._none_left.set()
+            # aiohttp closes the transport, which waits for the rest to be read, for ever if nobody is there
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
+
+    async def stop(self) -> None:
+        """Close every connection with 1001, and wait until they are, for a few seconds at most."""
+        self._is_stopping = True
+        self._replayer.stop()
+        self.hub.stop()
+        for connection in list(self._transports):
+            connection.close(GOING_AWAY, "this server stops; connect again with since")
+        if not self._transports:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * CLOSE_SECONDS):
+                await self._none_left.wait()
+
+    def _refusal(self, user_id: str) -> tuple[int, str] | None:
+        if self._is_stopping:
+            return GOING_AWAY, "this server stops; connect again"
+        if not self.hub.is_ready:
+            return TRY_AGAIN, "the log cannot be read yet; connect again"
+        if len(self._transports) >= self._settings.live_connections:
+            return TRY_AGAIN, "this server has as many connections as it takes"
+        of_user = sum(1 for other in self._transports if other.user_id == user_id)
+        if of_user >= self._settings.live_connections_per_user:
+            return TOO_MANY, f"a user has at most {self._settings.live_connections_per_user} connections"
+        return None
+
+    # what goes out
+
+    async def _bring_up_to_date(self, connection: Connection, since: str | None) -> None:
+        """Send what was missed since the cursor, then let live frames flow."""
+        try:
+            if since is None:
+                self.hub.join(connection)
+                self._greet(connection, self.hub.positions)
+                return
+            self._metrics.live_resumed.count += 1
+            try:
+                await self._resume(connection, positions_of(since, self._slots))
+            except (ValueError, TooOld) as error:
+                self.hub.leave(connection)
+                connection.held = None
+                self.hub.join(connection)
+                self._greet(connection, self.hub.positions)
+                connection.write(control_frame(
+                    "resync_required", detail=f"{error}; read what you missed over HTTP",
+                    timestamp=self._clock_ms(), cursor=self.hub.positions.text().decode(),
+                ))  # fmt: skip
+        except Unavailable as error:
+            log.warning("a connection cannot be brought up to date: %s", error)
+            connection.close(TRY_AGAIN, "what was missed cannot be read now; connect again with since")
+        except Exception:
+            log.exception("a connection could not be brought up to date")
+            connection.close(1011, "something went wrong here; it has been logged")
+
+    async def _resume(self, connection: Connection, positions: Positions) -> None:
+        await self._read_as_far_as(positions)
+        self._check_age(positions)
+        self._greet(connection, positions)
+        resumer = Resumer(connection, positions, self.hub.positions.copy())
+        while connection.is_open and resumer.left > SLICE_RECORDS:
+            await self._replayer.advance(resumer)
+            await connection.drained()
+            resumer.target = self.hub.positions.copy()
+            self._check_age(positions)
+        # the rest is short: live frames are held back meanwhile
+        connection.held = []
+        self.hub.join(connection)
+        assert connection.start is not None
+        resumer.target = connection.start
+        while connection.is_open and resumer.left:
+            await self._replayer.advance(resumer)
+            await connection.drained()
+        self._release(connection, resumer)
+
+    async def _read_as_far_as(self, positions: Positions) -> None:
+        """Wait until this process has read as far as the one that gave the cursor."""
+        deadline = asyncio.get_running_loop().time() + AHEAD_SECONDS
+        while self.hub.positions.behind(positions):
+            if asyncio.get_running_loop().time() > deadline:
+                raise TooOld("the cursor is of another log")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _check_age(self, positions: Positions) -> None:
+        if positions.behind(self.hub.positions) > self._settings.live_replay_records:
+            raise TooOld("the cursor is too old")
+
+    def _release(self, connection: Connection, resumer: Resumer) -> None:
+        """Send what was held back, less the statuses that the replay, which saw later ones, has told already."""
+        held, connection.held = connection.held or [], None
+        told_at = {
+            event.message_id: index
+            for index, (event, _) in enumerate(held)
+            if event.word and (told := resumer.told.get(event.message_id)) and told.status == event.word
+        }
+        for index, (event, frame) in enumerate(held):
+            if event.word and index <= told_at.get(event.message_id, -1):
+                continue
+            if connection.write(frame) and event.message is not None:
+                place = Place(event.logged_at_ms, event.offset)
+                self._tell_delivered(event.message, place, connection.user_id)
+
+    def _greet(self, connection: Connection, positions: Positions) -> None:
+        connection.write(control_frame(
+            "connected", userId=connection.user_id, timestamp=self._clock_ms(), cursor=positions.text().decode()
+        ))  # fmt: skip
+
+    def _count_pushed(self, frames: int, logged_at_ms: int) -> None:
+        self._metrics.live_frames.count += frames
+        self._metrics.live_push.count(max(0, self._clock_ms() - logged_at_ms) / 1000, frames)
+
+    def _tell_delivered(self, message: MessageAccepted, place: Place, user_id: str) -> None:
+        self._facts.delivered(message, place, user_id, self._clock_ms())
+
+    # what comes in
+
+    async def _listen(self, connection: Connection, socket: web.WebSocketResponse) -> None:
+        """Answer pings until the socket is closed, by whichever side."""
+        clock = asyncio.get_running_loop().time
+        window_ends_at, frames = clock() + WINDOW_SECONDS, 0
+        async for frame in socket:
+            if frame.type is WSMsgType.ERROR:
+                return
+            if clock() > window_ends_at:
+                window_ends_at, frames = clock() + WINDOW_SECONDS, 0
+            frames += 1
+            if frames > MAX_FRAMES_PER_WINDOW:
+                connection.close(POLICY, f"more than {MAX_FRAMES_PER_WINDOW} frames in {WINDOW_SECONDS:g} seconds")
+            elif _is_ping(frame.type, frame.data):
+                connection.write(control_frame("pong", timestamp=self._clock_ms()))
+            else:
+                connection.write(control_frame("error", detail='only {"type":"ping"} is understood here'))
+
+    # how it ends
+
+    def _end_with_token(self, connection: Connection, expires_at_ms: int) -> None:
+        left_ms = expires_at_ms - self._clock_ms()
+        if left_ms <= 0:
+            connection.close(TOKEN_EXPIRED, "the token has expired; log in and connect again with since")
+        else:  # not in one go: clocks are set now and then
+            seconds = min(left_ms / 1000, _LONGEST_TIMER_SECONDS)
+            loop = asyncio.get_running_loop()
+            connection.timer = loop.call_later(seconds, self._end_with_token, connection, expires_at_ms)
+
+    def _close(self, connection: Connection, code: int, reason: str) -> None:
+        self.hub.leave(connection)
+        if code == TOO_SLOW:
+            self._metrics.live_too_slow.count += 1
+        # the other side answers with a close frame, which ends `_listen`; one that does not is cut off
+        transport = self._transports[connection]
+        transport.write(close_frame(code, reason))
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
+
+
+def _is_ping(kind: WSMsgType, data: Any) -> bool:
+    if kind is not WSMsgType.TEXT:
+        return False
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(document, dict) and document.get("type") == "ping"
