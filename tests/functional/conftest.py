@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +82,7 @@ class Clock:
 class Api:
     """The running application, its fakes, and a client that shortens what tests do often."""
 
-    def __init__(self) -> None:
+    def __init__(self, live_log: LiveLog | None = None) -> None:
         self.settings = Settings(
             jwt_secret="s" * 48, argon2_time_cost=1, argon2_memory_kib=8, recent_messages=1_000, max_body_bytes=65_536
         )
@@ -94,7 +95,7 @@ class Api:
         self.conversations = MemoryConversations()
         self.recent = RecentMessages(self.settings.recent_messages)
         self.follower = MemoryFollower(self.recent)
-        self.live_log = LiveLog(self.settings.partitions)
+        self.live_log = live_log or LiveLog(self.settings.partitions)
         self.down: set[str] = set()
         self._names = itertools.count(1)
         self.deps = Dependencies(
@@ -193,9 +194,9 @@ class Api:
         self.recent.__init__(self.settings.recent_messages)  # type: ignore[misc]
 
 
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    api = Api()
+@asynccontextmanager
+async def running(api: Api) -> AsyncIterator[Api]:
+    """The API, answering on a port."""
     runner = web.AppRunner(api.app, shutdown_timeout=1)
     await runner.setup()
     server = await listen(runner, "127.0.0.1", 0)
@@ -205,3 +206,18 @@ async def api() -> AsyncIterator[Api]:
     server.close()
     await runner.cleanup()
     api.deps.passwords.close()
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with running(Api()) as api:
+        yield api
+
+
+@pytest.fixture
+async def other_api(api: Api) -> AsyncIterator[Api]:
+    """Another process over the same log and the same conversations."""
+    other = Api(api.live_log)
+    other.deps.live.participants._store = api.conversations
+    async with running(other):
+        yield other

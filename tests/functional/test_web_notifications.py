@@ -8,80 +8,13 @@ import logging
 from typing import Any
 
 import pytest
-from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from domain.errors import StoreUnavailable
-from domain.records import MessageAccepted, StatusChanged
+from domain.records import MessageAccepted
 from domain.status import Status
+from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
 from web.live.cursor import Positions
 from web.metrics import DURATION_BOUNDS_SECONDS
-
-SECONDS = 5.0
-
-
-class Watcher:
-    """A client: its WebSocket and what came on it."""
-
-    def __init__(self, socket: ClientWebSocketResponse) -> None:
-        self.socket = socket
-        self.frames: list[dict[str, Any]] = []
-
-    async def frame(self) -> dict[str, Any]:
-        """Return the next frame, within ``SECONDS``."""
-        message = await self.socket.receive(SECONDS)
-        assert message.type is WSMsgType.TEXT, (message, self.socket.close_code)
-        frame = dict(json.loads(message.data))
-        self.frames.append(frame)
-        return frame
-
-    async def closed(self) -> int | None:
-        """Return the close code, within ``SECONDS``."""
-        while True:
-            message = await self.socket.receive(SECONDS)
-            if message.type is WSMsgType.TEXT:
-                self.frames.append(json.loads(message.data))
-            else:
-                assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING), message
-                return self.socket.close_code
-
-    async def quiet(self) -> None:
-        """A ping comes back with nothing before it."""
-        await self.socket.send_str('{"type":"ping"}')
-        assert (await self.frame())["type"] == "pong"
-
-    @property
-    def cursor(self) -> str:
-        return str(next(frame["cursor"] for frame in reversed(self.frames) if "cursor" in frame))
-
-
-async def watch(api: Any, token: str, since: str | None = None, **more: Any) -> Watcher:
-    """Return a watcher that has been greeted."""
-    watcher = Watcher(await connect(api, token, since, **more))
-    greeting = await watcher.frame()
-    assert greeting["type"] == "connected", greeting
-    return watcher
-
-
-async def connect(api: Any, token: str, since: str | None = None, **more: Any) -> ClientWebSocketResponse:
-    params = {"token": token, **({"since": since} if since else {})}
-    socket: ClientWebSocketResponse = await api.session.ws_connect("/notifications", params=params, **more)
-    return socket
-
-
-async def member(api: Any, *conversations: str) -> tuple[str, str]:
-    """Return the token and the id of a new user who takes part in the conversations."""
-    login = await api.login(await api.register())
-    for conversation in conversations or ("c-1",):
-        api.conversations.members.setdefault(conversation, set()).add(login["user_id"])
-    return login["token"], login["user_id"]
-
-
-def message(number: int, conversation: str = "c-1", sender: str = "u-9", **more: Any) -> MessageAccepted:
-    return MessageAccepted(f"m-{number}", conversation, sender, "telegram:12345", f"hi {number}", **more)
-
-
-def fact(number: int, status: str, at_ms: int = 2_000, conversation: str = "c-1", **more: Any) -> StatusChanged:
-    return StatusChanged(f"m-{number}", conversation, status, at_ms, 1_000, number, "telegram", 1, **more)
 
 
 async def test_the_frames_are_those_of_the_contract(api: Any) -> None:

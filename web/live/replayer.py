@@ -98,8 +98,7 @@ class Replayer:
         resumer.done = asyncio.get_running_loop().create_future()
         self._waiting.append(resumer)
         if self._task is None:
-            self._task = asyncio.create_task(self._serve())
-            self._task.add_done_callback(self._served)
+            self._start()
         try:
             await resumer.done
         finally:
@@ -111,6 +110,10 @@ class Replayer:
         if self._task is not None:
             self._task.cancel()
 
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._serve())
+        self._task.add_done_callback(self._served)
+
     async def _serve(self) -> None:
         async with self._open_log() as log_reader:
             while self._waiting:
@@ -118,11 +121,15 @@ class Replayer:
 
     def _served(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        error: BaseException | None = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, Unavailable):
+        error: BaseException | None = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            if self._waiting:  # they came while the log was being closed
+                self._start()
+            return
+        if not isinstance(error, Unavailable | asyncio.CancelledError):
             log.error("a replay failed", exc_info=error)
         for resumer in self._waiting:
-            _end(resumer, error if isinstance(error, Unavailable) else LogUnavailable("a replay did not end"))
+            _end(resumer, error if isinstance(error, Unavailable) else LogUnavailable("the replay did not end"))
         self._waiting.clear()
 
     async def _take_a_turn(self, log_reader: LogReader) -> None:
