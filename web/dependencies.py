@@ -18,9 +18,9 @@ from domain.token_bucket import Rate
 from web.access import Memberships
 from web.client_address import ClientAddresses
 from web.facts import StatusWriter
-from web.login_throttle import LoginThrottle
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
+from web.login_throttle import LoginThrottle
 from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
