@@ -39,7 +39,7 @@ class _Pile:
     """What one write will hold: the entries by message, and the batches they came from."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, MirrorEntry] = {}
+        self.entries: dict[tuple[str, str], MirrorEntry] = {}  # by conversation and message
         self.batches: list[RecordBatch] = []
         self.flights: set[Flight] = set()
         self.newest_ms = 0
@@ -65,12 +65,11 @@ class Mirroring:
         accepted = batch.tp.topic == self._app.names.messages
         for record in batch.records:
             try:
-                entry, message_id = (self._message if accepted else self._fact)(pile, record)
+                (self._message if accepted else self._fact)(pile, record)
             except InvalidInput as error:
                 # the agents of the core role dead-letter these already; here they are only passed over
                 log.debug("not mirrored: %s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
                 continue
-            pile.entries[message_id] = entry
             pile.newest_ms = max(pile.newest_ms, record.timestamp)
         pile.batches.append(batch)
         if len(pile.entries) >= self._app.settings.mirror_batch_messages:
@@ -79,24 +78,28 @@ class Mirroring:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
-    def _message(self, pile: _Pile, record: Any) -> tuple[MirrorEntry, str]:
+    def _message(self, pile: _Pile, record: Any) -> None:
         message = decode(record.value, MessageAccepted)
         place = Place(record.timestamp, record.offset)
-        entry = pile.entries.get(message.message_id)
-        if entry is None or entry.place != place:
-            entry = MirrorEntry(message.message_id, message.conversation_id, place)
-        entry.message = message
-        return entry, message.message_id
+        self._entry(pile, message.message_id, message.conversation_id, place).message = message
 
-    def _fact(self, pile: _Pile, record: Any) -> tuple[MirrorEntry, str]:
+    def _fact(self, pile: _Pile, record: Any) -> None:
         change, fact = read_fact(record.value)
-        entry = pile.entries.get(change.message_id)
-        if entry is None:
-            place = Place(change.accepted_at_ms, change.position)
-            entry = MirrorEntry(change.message_id, change.conversation_id, place)
+        place = Place(change.accepted_at_ms, change.position)
+        entry = self._entry(pile, change.message_id, change.conversation_id, place)
         if fact not in entry.facts:
             entry.facts.append(fact)
-        return entry, change.message_id
+
+    def _entry(self, pile: _Pile, message_id: str, conversation_id: str, place: Place) -> MirrorEntry:
+        """Return the pile's entry of a message. One with an idempotency key may be in the log twice: the first place
+        is the message's."""
+        key = (conversation_id, message_id)
+        entry = pile.entries.get(key)
+        if entry is None:
+            entry = pile.entries[key] = MirrorEntry(message_id, conversation_id, place)
+        elif place < entry.place:
+            entry.place = place
+        return entry
 
     async def _write(self) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from app.codec import decode
 from domain.errors import MalformedRecord
+from domain.ids import may_repeat
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, MessageState, SharedState, join
@@ -63,7 +64,10 @@ class History:
         except MalformedRecord:
             self.unreadable += 1
             return
-        if message.message_id in self.accepted:
+        known = self.accepted.get(message.message_id)
+        if known is not None:
+            if known[0] == message and may_repeat(message.message_id):
+                return  # two requests with one idempotency key came at once: the message is where it was first
             self._faults.append(Difference("log", message.message_id, f"is on `messages` twice, again at {place}"))
         self.accepted[message.message_id] = (message, place)
 
@@ -85,7 +89,11 @@ class History:
         if known is None:
             self.folded[change.message_id] = Folded(change.conversation_id, place, state)
             return
-        if (known.place, known.conversation_id) != (place, change.conversation_id):
+        if may_repeat(change.message_id):
+            known.place = min(known.place, place)
+        if (known.place, known.conversation_id) != (place, change.conversation_id) and not (
+            may_repeat(change.message_id) and known.conversation_id == change.conversation_id
+        ):
             self._faults.append(Difference("log", change.message_id, f"a fact is at {place}, others at {known.place}"))
         known.state = join(known.state, fact)
 

@@ -10,6 +10,7 @@ Chat4AllError
 ├── NotFound                                                             → HTTP 404
 ├── Conflict                   it contradicts how things stand           → HTTP 409
 │   └── AlreadyExists
+├── KeyReused                  an idempotency key with another request   → HTTP 422
 ├── Unavailable                a dependency is away; a retry can help    → HTTP 503 with Retry-After
 │   ├── LogUnavailable         Kafka did not acknowledge in time
 │   └── StoreUnavailable       Cassandra did not answer in time
@@ -84,6 +85,15 @@ class AlreadyExists(Conflict):
     """What was to be created is there already."""
 
     code = "already-exists"
+
+
+class KeyReused(Chat4AllError):
+    """The caller has used this idempotency key for another message; a new message needs a new key."""
+
+    code = "idempotency-key-reused"
+
+    def __init__(self, detail: str = "this Idempotency-Key was used for another message; use a new one") -> None:
+        super().__init__(detail)
 
 
 class Unavailable(Chat4AllError):

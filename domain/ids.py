@@ -1,10 +1,16 @@
-"""Identifiers. Opaque strings to clients; UUIDv7 inside, so that they sort by the time they were made."""
+"""Identifiers. Opaque strings to clients; UUIDv7 inside, so that they sort by the time they were made.
+
+A message sent with an idempotency key has a UUIDv5 instead, so that whoever makes its id again makes the same one.
+"""
 
 from __future__ import annotations
 
 import uuid
 
 _RANDOM_BITS = 74
+# Ours alone, and for ever: another one would make other ids of keys that are in use.
+_KEYED_MESSAGES = uuid.UUID("5c0ffa1b-6d5e-4d0a-9a52-6f3b8d2f7c41")
+_VERSION_AT = 14  # where a UUID's 36 characters hold its version
 
 
 def uuid7(unix_ms: int, randomness: bytes) -> str:
@@ -16,3 +22,16 @@ def uuid7(unix_ms: int, randomness: bytes) -> str:
     rand_a, rand_b = noise >> 62, noise & ((1 << 62) - 1)
     value = (unix_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b
     return str(uuid.UUID(int=value))
+
+
+def keyed_id(account_id: str, key: str) -> str:
+    """Return the id of the message that ``account_id`` sends with the idempotency ``key``: a UUIDv5, always the same.
+
+    The parts are told apart by a line feed, which neither can hold (``domain.idempotency.check_key``).
+    """
+    return str(uuid.uuid5(_KEYED_MESSAGES, f"{account_id}\n{key}"))
+
+
+def may_repeat(message_id: str) -> bool:
+    """Return whether ``message_id`` was made from a key, so that two records of the log may carry it."""
+    return len(message_id) == 36 and message_id[_VERSION_AT] == "5"

@@ -67,7 +67,11 @@ class MirrorEntry:
 
 
 class MessageMirror(Protocol):
-    """History for queries, written by the mirror agent alone. Writes commute and may be repeated."""
+    """History for queries, written by the mirror agent alone. Writes commute and may be repeated.
+
+    A message with an idempotency key (``domain.ids.may_repeat``) may come with two places; its first one counts, in
+    whatever order they come.
+    """
 
     async def write(self, entries: Sequence[MirrorEntry]) -> None:
         """Return once all entries are durable. Raises ``StoreUnavailable``; then any part may have been written."""

@@ -49,7 +49,9 @@ class MemoryMessages(Outage):
             row.facts.update(entry.facts)
             if entry.message is not None:
                 row.message = entry.message
-                self._by_id[entry.message.message_id] = (entry.conversation_id, entry.place)
+                here = (entry.conversation_id, entry.place)
+                first = min(self._by_id.get(entry.message_id, here), here, key=lambda found: found[1])
+                self._by_id[entry.message_id] = first
 
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return the message, or ``None`` while its content is not there."""
@@ -72,7 +74,11 @@ class MemoryMessages(Outage):
             for place, row in rows
             if after is None or (place < after if descending else place > after)
         )
-        return [stored for stored in wanted if stored is not None][:limit]
+        return [stored for stored in wanted if stored is not None and self._is_first(stored)][:limit]
+
+    def _is_first(self, stored: StoredMessage) -> bool:
+        message = stored.message
+        return self._by_id[message.message_id] == (message.conversation_id, stored.place)
 
     async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
         """Return the place of each conversation's last message."""

@@ -25,6 +25,7 @@ from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
 from web.secret_file import checked, secret_of
+from web.sending import Sending
 from web.sessions import Sessions
 from web.tokens import Tokens
 
@@ -80,6 +81,10 @@ class Dependencies:
     @cached_property
     def statuses(self) -> StatusWriter:
         return StatusWriter(self.log, self.recent)
+
+    @cached_property
+    def sending(self) -> Sending:
+        return Sending(self)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -140,7 +145,7 @@ class Dependencies:
     def prepare(self) -> None:
         """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
         _ = self.tokens, self.client_addresses, self.login_throttle, self.passwords, self.metrics, self.memberships
-        _ = self.live
+        _ = self.live, self.sending
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.ports import Identity, StoredMessage, User
+from domain.ports import Identity, Place, StoredMessage, User
+from domain.records import MessageAccepted
 from domain.status import Status
 from web.answers import iso_utc, iso_utc_or_none
 
@@ -27,6 +28,17 @@ def identity_document(identity: Identity) -> dict[str, Any]:
         "value": identity.value,
         "verified": identity.verified,
         "linked_at": iso_utc(identity.linked_at_ms),
+    }
+
+
+def accepted_document(message: MessageAccepted, place: Place) -> dict[str, Any]:
+    """Return what a client is told of a message that is durable at ``place``; the same however often it asks."""
+    return {
+        "message_id": message.message_id,
+        "conversation_id": message.conversation_id,
+        "status": Status.ACCEPTED,
+        "timestamp": place.accepted_at_ms,
+        "accepted_at": iso_utc(place.accepted_at_ms),
     }
 
 

@@ -94,6 +94,9 @@ class Metrics:
         self.messages_accepted = _Tally(
             "chat4all_messages_accepted_total", "Messages acknowledged by the broker.", registry=self._registry
         )
+        self.messages_replayed = _Tally(
+            "chat4all_messages_replayed_total", "Idempotency keys that came again.", registry=self._registry
+        )
         self.requests = _Durations(
             "chat4all_http_request_seconds", "Seconds from the request's headers to its answer.", self._registry
         )

@@ -87,6 +87,7 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], HTTPStatus], ...] = (
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (BodyTimeout, HTTPStatus.REQUEST_TIMEOUT),
     (errors.Conflict, HTTPStatus.CONFLICT),
+    (errors.KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedEncoding, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (RateLimited, HTTPStatus.TOO_MANY_REQUESTS),

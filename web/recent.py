@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
+from domain.ids import may_repeat
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, MessageState, Status, join
@@ -24,6 +25,8 @@ class Recent:
     ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view
     can know more. ``told`` is the status word as of the last fact that was read from the log; facts of this process's
     own are in ``state`` before.
+    ``is_settled`` is false for a message with an idempotency key until somebody has made sure that
+    the log did not have it long before, where only Cassandra remembers it (``RecentMessages.settle``).
     """
 
     conversation_id: str
@@ -32,6 +35,7 @@ class Recent:
     state: MessageState = UNKNOWN
     complete: bool = False
     told: Status = Status.ACCEPTED
+    is_settled: bool = True
 
 
 def fact_of(change: StatusChanged) -> Fact:
@@ -115,7 +119,9 @@ class RecentMessages:
             complete_from = self.complete_from.get(partition)
             known.complete = complete_from is not None and place.position >= complete_from
         elif known.message is not None:
-            return
+            return  # a message with an idempotency key may be in the log twice: it is where it was first
+        known.place = place  # what facts say of it may be the place of its repetition
+        known.is_settled = not may_repeat(message.message_id)
         known.message = message
         self._content_bytes += len(message.content)
         timeline = self._conversations.get(message.conversation_id)
@@ -148,6 +154,18 @@ class RecentMessages:
     def get(self, message_id: str) -> Recent | None:
         """Return what is known of a message; it may be facts without the message."""
         return self._by_id.get(message_id)
+
+    def settle(self, message_id: str, place: Place) -> None:
+        """Take note that ``place`` is where the message is, which may be before the place it has here."""
+        known = self._by_id.get(message_id)
+        if known is None or known.message is None:
+            return
+        known.is_settled = True
+        if place < known.place:
+            timeline = self._conversations[known.conversation_id]
+            timeline.discard((known.place.accepted_at_ms, known.place.position))
+            timeline.add((place.accepted_at_ms, place.position), message_id)
+            known.place = place
 
     def page(self, conversation_id: str, *, after: Place | None, limit: int, descending: bool) -> list[Recent]:
         """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""

@@ -11,9 +11,10 @@ from typing import Any
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from domain.errors import MalformedRecord
+from domain.ids import may_repeat
 from domain.ports import MirrorEntry, Place
 from storage.cassandra.errors import is_rejected
-from storage.cassandra.facts import bucket_of, encode_fact, is_possible_key, written_at
+from storage.cassandra.facts import bucket_of, encode_fact, first_wins, is_possible_key, written_at
 from storage.cassandra.link import Kind, Link
 from storage.cassandra.session import CassandraSession
 
@@ -36,10 +37,12 @@ _BY_ID = (
     "INSERT INTO {ks}.messages_by_id (message_id, conversation_id, bucket, accepted_at_ms, position)"
     " VALUES (?, ?, ?, ?, ?)"
 )
+_BY_ID_FIRST = f"{_BY_ID} USING TIMESTAMP ?"
 _BUCKET = "INSERT INTO {ks}.message_buckets (conversation_id, bucket) VALUES (?, ?)"
 # the place's time is the write's: the later place wins, and of two with the same time the one of greater bytes, which
 # for numbers of 8 bytes that are not negative is the greater position
 _ACTIVITY = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET last_place = ? WHERE conversation_id = ?"
+_STATEMENTS = (_CONTENT, _FACTS, _BY_ID, _BY_ID_FIRST, _BUCKET)
 
 Month = tuple[str, int]
 
@@ -80,7 +83,7 @@ class CassandraMessageMirror:
                 raise MalformedRecord(f"message {entry.message_id!r:.80} has an id that cannot be stored")
         async with self._session.deadline():
             link = await self._session.link()
-            prepared = [await link.prepare(cql, Kind.WRITE) for cql in (_CONTENT, _FACTS, _BY_ID, _BUCKET)]
+            prepared = [await link.prepare(cql, Kind.WRITE) for cql in _STATEMENTS]
             activity = await link.prepare(_ACTIVITY, Kind.WRITE)
         await self._send_all(link, self._writes(entries, *prepared))
         # only now: a conversation's last place promises that every message up to it can be read
@@ -93,7 +96,9 @@ class CassandraMessageMirror:
         if failures:
             raise failures[0]
 
-    def _writes(self, entries: Sequence[MirrorEntry], content: Any, facts: Any, by_id: Any, month: Any) -> list[Write]:
+    def _writes(
+        self, entries: Sequence[MirrorEntry], content: Any, facts: Any, by_id: Any, by_id_first: Any, month: Any
+    ) -> list[Write]:
         """Return the statements for ``entries``, each with its bytes."""
         writes = []
         announced = set()
@@ -110,7 +115,10 @@ class CassandraMessageMirror:
                     message.recipients or UNSET_VALUE, message.recipient_users or UNSET_VALUE, texts or UNSET_VALUE,
                 )  # fmt: skip
                 writes.append(_sized(content.bind((*columns, *where)), len(texts)))
-                writes.append(_sized(by_id.bind((message.message_id, *where))))
+                if may_repeat(message.message_id):
+                    writes.append(_sized(by_id_first.bind((message.message_id, *where, first_wins(place)))))
+                else:
+                    writes.append(_sized(by_id.bind((message.message_id, *where))))
                 key = (entry.conversation_id, bucket)
                 if key not in self._known_months and key not in announced:
                     announced.add(key)

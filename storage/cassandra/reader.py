@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from domain.ids import may_repeat
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted
 from storage.cassandra.facts import bucket_of, is_possible_key, state_of
@@ -16,6 +17,7 @@ MAX_LIMIT = 1_000
 # Months are asked for one, then two, then four … at a time: a busy conversation costs one query, a sparse one few
 # round trips.
 _MAX_MONTHS_AT_ONCE = 16
+_MAX_IDS_AT_ONCE = 100
 _FIRST = Place(-1, -1)
 _LAST = Place(2**63 - 1, 2**63 - 1)
 
@@ -27,6 +29,9 @@ _BY_ID = "SELECT conversation_id, bucket, accepted_at_ms, position FROM {ks}.mes
 _ONE = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages"
     " WHERE conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
+)
+_PLACES = (
+    "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
 )
 _MONTHS = "SELECT bucket FROM {ks}.message_buckets WHERE conversation_id = ?"
 _ASCENDING, _DESCENDING = (
@@ -97,10 +102,26 @@ class CassandraMessageReader:
             asked = wanted - len(found)
             values = (conversation_id, month, start.accepted_at_ms, start.position, asked)
             rows = await self._session.run(cql, values, Kind.READ)
-            found += _messages(conversation_id, rows)
+            found += await self._at_their_places(_messages(conversation_id, rows))
             if len(rows) < asked or len(found) == wanted:
                 return found
             start = Place(rows[-1][0], rows[-1][1])
+
+
+    async def _at_their_places(self, messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
+        """Return ``messages`` without those that are a repetition: a message with an idempotency key may be in the
+        log twice, and is where ``messages_by_id`` says, which is where it was first."""
+        ids = [found.message.message_id for found in messages if may_repeat(found.message.message_id)]
+        if not ids:
+            return messages
+        chunks = (ids[start : start + _MAX_IDS_AT_ONCE] for start in range(0, len(ids), _MAX_IDS_AT_ONCE))
+        pages = await asyncio.gather(*(self._session.run(_PLACES, (chunk,), Kind.READ) for chunk in chunks))
+        places = {row[0]: (row[1], Place(row[2], row[3])) for rows in pages for row in rows}
+        return [
+            found
+            for found in messages
+            if (here := (found.message.conversation_id, found.place)) == places.get(found.message.message_id, here)
+        ]
 
 
 def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMessage]:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable
+from domain.ids import keyed_id
 from domain.ports import MirrorEntry, Place
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
 from domain.status import Fact, MessageState, Status, fold
@@ -202,6 +203,26 @@ async def test_a_conversation_of_many_months_is_read_in_bounded_time(stores):
     await stores.mirror.write([accepted(conversation, place) for place in held])
     found = await stores.reader.list(conversation, after=None, limit=100, descending=True)
     assert [stored.place for stored in found] == held[:-101:-1]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_a_keyed_message_that_is_in_the_log_more_than_once_is_where_it_was_first(stores, order):
+    conversation, message_id = fresh(), keyed_id(fresh("u"), "key")
+    places = [Place(JANUARY, 150), Place(JANUARY, 207), Place(JANUARY + MONTH_MS, 3)]
+    message = MessageAccepted(message_id, conversation, "alice", "whatsapp:+5511999990000", "once")
+    for index in order:
+        await stores.mirror.write([MirrorEntry(message_id, conversation, places[index], message)])
+    between = accepted(conversation, Place(JANUARY + 5, 300))
+    await stores.mirror.write([between, MirrorEntry(message_id, conversation, places[0], None, [Fact("SENT", 5, 1)])])
+    found = await stores.reader.get(message_id)
+    assert (found.place, found.message, found.state.status) == (places[0], message, Status.SENT)
+    for descending in (False, True):
+        for limit in (1, 2, 10):
+            seen, after = [], None
+            while page := await stores.reader.list(conversation, after=after, limit=limit, descending=descending):
+                seen += [stored.message.message_id for stored in page]
+                after = page[-1].place
+            assert seen == ([message_id, between.message_id][:: -1 if descending else 1])
 
 
 async def test_a_limit_must_be_positive(stores):

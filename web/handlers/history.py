@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from domain.errors import Unavailable
@@ -11,6 +13,7 @@ from web.bodies import query_as
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import message_document
 from web.history import cursor_of, merge_page, place_of
+from web.recent import Recent
 from web.schemas import ListMessages
 from web.tokens import Caller
 
@@ -61,5 +64,23 @@ async def _both_views(
 ) -> list[StoredMessage]:
     descending = wanted.order == "desc"
     stored = await deps.reader.list(wanted.conversation_id, after=after, limit=limit, descending=descending)
-    recent = deps.recent.page(wanted.conversation_id, after=after, limit=limit, descending=descending)
+    known = {row.message.message_id for row in stored}
+    while True:
+        recent = deps.recent.page(wanted.conversation_id, after=after, limit=limit, descending=descending)
+        unsettled = [entry for entry in recent if not entry.is_settled]
+        if not unsettled:
+            break
+        await asyncio.gather(*(_settle(deps, entry, known) for entry in unsettled))
     return merge_page(stored, recent, deps.recent.get, limit=limit, descending=descending)
+
+
+async def _settle(deps: Dependencies, entry: Recent, known: set[str]) -> None:
+    """See whether a message with an idempotency key was in the log before the cache begins; asked once a message."""
+    message = entry.message
+    if message is None or message.message_id in known:
+        entry.is_settled = True
+        return
+    stored = await deps.reader.get(message.message_id)
+    is_here = stored is not None and stored.message.conversation_id == message.conversation_id
+    deps.recent.settle(message.message_id, stored.place if stored is not None and is_here else entry.place)
+    entry.is_settled = True

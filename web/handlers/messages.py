@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
-from domain.errors import NotAllowed, NotFound, Unavailable
-from domain.ids import uuid7
+from domain.errors import InvalidInput, NotAllowed, NotFound, Unavailable
+from domain.idempotency import check_key
 from domain.ports import StoredMessage
-from domain.records import MessageAccepted
-from domain.status import Status
-from web.answers import iso_utc, json_answer
+from web.answers import json_answer
 from web.bodies import body_as
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import message_document
+from web.documents import accepted_document, message_document
 from web.history import merged
 from web.middlewares import REQUEST_ID, traceparent_of
 from web.schemas import CreateMessage
@@ -28,33 +27,31 @@ _NO_SUCH_MESSAGE = "there is no such message"
 async def create_message(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/messages``: 202 once the broker has acknowledged, and not before."""
     deps = request.app[DEPENDENCIES]
+    key = key_of(request.headers)
     wanted = await body_as(CreateMessage, request)
-    if wanted.sender_id is not None and wanted.sender_id != caller.user_id:
-        raise NotAllowed("sender_id must be the caller's own user_id; it may be left out")
-    await deps.memberships.enter(wanted.conversation_id, caller.user_id)
-    message = MessageAccepted(
-        message_id=uuid7(deps.clock_ms(), deps.randomness(10)),
-        conversation_id=wanted.conversation_id,
-        sender_id=caller.user_id,
-        recipient_id=wanted.recipient_id,
-        content=wanted.content,
-    )
-    headers = {
+    accepted = await deps.sending.one(deps.sending.item(wanted, caller, key), record_headers(request))
+    headers = {"Location": f"/v1/messages/{accepted.message.message_id}"}
+    if accepted.is_replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_answer(accepted_document(accepted.message, accepted.place), 202, headers)
+
+
+def key_of(headers: CIMultiDictProxy[str]) -> str | None:
+    """Return the request's idempotency key, if it has one. Raises ``InvalidInput`` for one that cannot be, or two."""
+    key = headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if len(headers.getall("Idempotency-Key")) > 1:
+        raise InvalidInput("Idempotency-Key must be given once", "Idempotency-Key")
+    return check_key(key)
+
+
+def record_headers(request: web.Request) -> dict[str, bytes]:
+    """Return what goes with the records that follow from ``request``."""
+    return {
         "request_id": request[REQUEST_ID].encode(),
         "traceparent": traceparent_of(request.headers).encode(),
     }
-    appended = await deps.log.append(message, headers)
-    deps.recent.add_message(message, appended.place, appended.partition)
-    deps.metrics.messages_accepted.count += 1
-    accepted_at_ms = appended.place.accepted_at_ms
-    document = {
-        "message_id": message.message_id,
-        "conversation_id": message.conversation_id,
-        "status": Status.ACCEPTED,
-        "timestamp": accepted_at_ms,
-        "accepted_at": iso_utc(accepted_at_ms),
-    }
-    return json_answer(document, 202, {"Location": f"/v1/messages/{message.message_id}"})
 
 
 async def show_message(request: web.Request, caller: Caller) -> web.Response:

@@ -1,0 +1,31 @@
+"""Idempotency keys: what a key may be, and when two requests are the same one.
+
+A message sent with a key has the id ``domain.ids.keyed_id(account, key)``. So there is nothing to remember beside the
+message itself: a repetition finds it, wherever and whenever it is looked for, and its fields tell whether the request
+was the same. Two records of one id that got into the log at the same time are the same message, at the place of the
+first.
+"""
+
+from __future__ import annotations
+
+import re
+
+from domain.errors import InvalidInput
+from domain.records import MessageAccepted
+
+MAX_KEY_CHARS = 255
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def check_key(key: str, field: str = "Idempotency-Key") -> str:
+    """Return ``key`` if it may be one. Raises ``InvalidInput`` naming ``field``."""
+    if not _KEY.fullmatch(key):
+        raise InvalidInput(f"{field} must have 1 to {MAX_KEY_CHARS} visible ASCII characters, no spaces", field)
+    return key
+
+
+def is_same_message(one: MessageAccepted, other: MessageAccepted) -> bool:
+    """Return whether two requests with one key ask for the same. Both are normalised, and of the same account."""
+    return (one.conversation_id, one.recipient_id, one.content, one.file_id) == (
+        other.conversation_id, other.recipient_id, other.content, other.file_id,
+    )  # fmt: skip

@@ -1,0 +1,187 @@
+"""Accepting messages: one without ceremony, or several and those with an idempotency key.
+
+A keyed message is looked for before it is written (memory, Cassandra, and the log to its end), so whatever was
+accepted before the request came is found, whichever process took it. Two requests that come at once, to two
+processes, may both write it: then the log is read up to both records, and the first one is the message. The second
+changes nothing anywhere (docs/adr/0020-idempotency-keys.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from domain.errors import KeyReused, NotAllowed, StoreUnavailable, Unavailable
+from domain.idempotency import is_same_message
+from domain.ids import keyed_id, uuid7
+from domain.ports import Appended, Place, StoredMessage
+from domain.records import MessageAccepted
+from web.history import merged
+from web.schemas import CreateMessage
+from web.turns import Turns
+
+if TYPE_CHECKING:
+    from web.dependencies import Dependencies
+    from web.tokens import Caller
+
+CATCH_UP_SECONDS = 3.0
+
+Headers = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A message to be accepted. ``is_keyed``: its id was made from an idempotency key, so it may be there already."""
+
+    message: MessageAccepted
+    is_keyed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that is durable at ``place``. ``is_replayed``: it was so before this request."""
+
+    message: MessageAccepted
+    place: Place
+    is_replayed: bool = False
+
+
+Outcome = Accepted | Exception
+
+
+class Sending:
+    """Accepts messages for the callers of one process."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+        self._turns = Turns(deps.settings.accept_timeout_seconds)
+
+    def item(self, wanted: CreateMessage, caller: Caller, key: str | None = None) -> Item:
+        """Return the message that ``wanted`` is. Raises ``NotAllowed`` if the sender is somebody else."""
+        if wanted.sender_id is not None and wanted.sender_id != caller.user_id:
+            raise NotAllowed("sender_id must be the caller's own user_id; it may be left out")
+        deps = self._deps
+        message = MessageAccepted(
+            message_id=uuid7(deps.clock_ms(), deps.randomness(10)) if key is None else keyed_id(caller.user_id, key),
+            conversation_id=wanted.conversation_id,
+            sender_id=caller.user_id,
+            recipient_id=wanted.recipient_id,
+            content=wanted.content,
+        )
+        return Item(message, key is not None)
+
+    async def one(self, item: Item, headers: Headers) -> Accepted:
+        """Accept one message. Raises ``NotAllowed``, ``KeyReused``, ``Unavailable``."""
+        if item.is_keyed:
+            (outcome,) = await self.many([item], headers)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+        message = item.message
+        await self._deps.memberships.enter(message.conversation_id, message.sender_id)
+        return self._remembered(item, await self._deps.log.append(message, headers))
+
+    async def many(self, items: Sequence[Item], headers: Headers) -> list[Outcome]:
+        """Accept ``items`` of one sender; return what became of each, in order.
+
+        Items of one conversation are written in their order. Conversations do not wait for each other.
+        """
+        first: dict[str, int] = {}
+        groups: defaultdict[str, list[Item]] = defaultdict(list)
+        for index, item in enumerate(items):
+            if first.setdefault(item.message.message_id, index) == index:
+                groups[item.message.conversation_id].append(item)
+        found: dict[str, Outcome] = {}
+        await asyncio.gather(*(self._conversation(group, headers, found) for group in groups.values()))
+        return [
+            _as_repeated(found[item.message.message_id], item, items[first[item.message.message_id]]) for item in items
+        ]
+
+    async def _conversation(self, group: list[Item], headers: Headers, found: dict[str, Outcome]) -> None:
+        """Accept ``group``, all of one conversation, and put what became of each into ``found``."""
+        keyed = [item for item in group if item.is_keyed]
+        try:
+            async with self._turns.hold([item.message.message_id for item in keyed]):
+                await asyncio.gather(*(self._look_up(item, found) for item in keyed))
+                fresh = [item for item in group if item.message.message_id not in found]
+                if fresh:
+                    await self._write(fresh, headers, found)
+        except Exception as error:  # noqa: BLE001  it is the outcome of these, and of no others
+            for item in group:
+                found.setdefault(item.message.message_id, error)
+
+    async def _look_up(self, item: Item, found: dict[str, Outcome]) -> None:
+        """Find the message that this key stands for; nothing is put into ``found`` if there is none yet."""
+        deps, message_id = self._deps, item.message.message_id
+        known = merged(None, deps.recent.get(message_id))
+        if known is None:
+            stored, is_up_to_date = await asyncio.gather(
+                self._stored(message_id), deps.follower.catch_up(CATCH_UP_SECONDS)
+            )
+            known = merged(stored, deps.recent.get(message_id))
+            if known is None and not is_up_to_date:
+                found[message_id] = Unavailable("whether this key was used before cannot be told just now; try again")
+        if known is not None:
+            found[message_id] = _compared(item, known.message, known.place, is_replayed=True)
+            deps.metrics.messages_replayed.count += 1
+
+    async def _stored(self, message_id: str) -> StoredMessage | None:
+        try:
+            return await self._deps.reader.get(message_id)
+        except StoreUnavailable:
+            # Then what is not in memory counts as new: sends go on without Cassandra, and should the key be an old
+            # one, the second record of its message changes nothing.
+            return None
+
+    async def _write(self, fresh: list[Item], headers: Headers, found: dict[str, Outcome]) -> None:
+        deps, message = self._deps, fresh[0].message
+        await deps.memberships.enter(message.conversation_id, message.sender_id)
+        # each is queued for Kafka in its task's first step, so they are in the order of the items
+        appended = await asyncio.gather(
+            *(deps.log.append(item.message, headers) for item in fresh), return_exceptions=True
+        )
+        written: list[tuple[Item, Appended]] = []
+        for item, result in zip(fresh, appended, strict=True):
+            if isinstance(result, Exception):
+                found[item.message.message_id] = result
+            elif isinstance(result, BaseException):
+                raise result
+            elif item.is_keyed:
+                written.append((item, result))
+            else:
+                found[item.message.message_id] = self._remembered(item, result)
+        if written:
+            await self._settle(written, found)
+
+    async def _settle(self, written: list[tuple[Item, Appended]], found: dict[str, Outcome]) -> None:
+        """Read the log up to what was written: of several records of one id, the first is the message."""
+        is_up_to_date = await self._deps.follower.catch_up(CATCH_UP_SECONDS)
+        for item, appended in written:
+            message_id = item.message.message_id
+            if not is_up_to_date:
+                found[message_id] = Unavailable("accepted, but when cannot be told yet; ask again with the same key")
+                continue
+            first = merged(None, self._deps.recent.get(message_id))
+            if first is None or first.place == appended.place:
+                found[message_id] = self._remembered(item, appended)
+            else:
+                found[message_id] = _compared(item, first.message, first.place, is_replayed=True)
+
+    def _remembered(self, item: Item, appended: Appended) -> Accepted:
+        self._deps.recent.add_message(item.message, appended.place, appended.partition)
+        self._deps.metrics.messages_accepted.count += 1
+        return Accepted(item.message, appended.place)
+
+
+def _compared(item: Item, message: MessageAccepted, place: Place, *, is_replayed: bool) -> Outcome:
+    return Accepted(message, place, is_replayed) if is_same_message(item.message, message) else KeyReused()
+
+
+def _as_repeated(outcome: Outcome, item: Item, first: Item) -> Outcome:
+    """Return what ``item`` gets, whose id ``first`` of the same request carried before it."""
+    if item is first or isinstance(outcome, Exception):
+        return outcome
+    return _compared(item, first.message, outcome.place, is_replayed=True)
