@@ -24,9 +24,8 @@ class Recent:
 
     ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view
     can know more. ``told`` is the status word as of the last fact that was read from the log; facts of this process's
-    own are in ``state`` before.
-    ``is_settled`` is false for a message with an idempotency key until somebody has made sure that
-    the log did not have it long before, where only Cassandra remembers it (``RecentMessages.settle``).
+    own are in ``state`` before. ``is_settled`` is false for a message with an idempotency key until somebody has made
+    sure that the log did not have it long before, where only Cassandra remembers it (``RecentMessages.move_up``).
     """
 
     conversation_id: str
@@ -155,13 +154,10 @@ class RecentMessages:
         """Return what is known of a message; it may be facts without the message."""
         return self._by_id.get(message_id)
 
-    def settle(self, message_id: str, place: Place) -> None:
-        """Take note that ``place`` is where the message is, which may be before the place it has here."""
+    def move_up(self, message_id: str, place: Place) -> None:
+        """Take note that ``place``, if it is before the one known here, is where the message was first."""
         known = self._by_id.get(message_id)
-        if known is None or known.message is None:
-            return
-        known.is_settled = True
-        if place < known.place:
+        if known is not None and known.message is not None and place < known.place:
             timeline = self._conversations[known.conversation_id]
             timeline.discard((known.place.accepted_at_ms, known.place.position))
             timeline.add((place.accepted_at_ms, place.position), message_id)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
@@ -69,6 +69,22 @@ class MemoryFollower:
         return len(self.unseen) if self.available else None
 
 
+@dataclass
+class LogFollower(MemoryFollower):
+    """``Follower`` of a log that several processes share: catching up reads it to its end, in its order."""
+
+    log: MemoryLog = field(default_factory=MemoryLog)
+    position: int = 0
+
+    async def catch_up(self, timeout_seconds: float) -> bool:
+        if not self.available:
+            return False
+        for message, place, _ in self.log.records[self.position :]:
+            self.recent.add_message(message, place, 0)
+        self.position = len(self.log.records)
+        return True
+
+
 class Clock:
     """Epoch milliseconds that move when told."""
 
@@ -82,10 +98,11 @@ class Clock:
 class Api:
     """The running application, its fakes, and a client that shortens what tests do often."""
 
-    def __init__(self, live_log: LiveLog | None = None) -> None:
+    def __init__(self, live_log: LiveLog | None = None, **settings: Any) -> None:
         self.settings = Settings(
-            jwt_secret="s" * 48, argon2_time_cost=1, argon2_memory_kib=8, recent_messages=1_000, max_body_bytes=65_536
-        )
+            **{"jwt_secret": "s" * 48, "argon2_time_cost": 1, "argon2_memory_kib": 8, "recent_messages": 1_000,
+               "max_body_bytes": 65_536, **settings}
+        )  # fmt: skip
         self.clock = Clock()
         self.log = MemoryLog()
         self.messages = MemoryMessages()
@@ -98,6 +115,9 @@ class Api:
         self.live_log = live_log or LiveLog(self.settings.partitions)
         self.down: set[str] = set()
         self._names = itertools.count(1)
+        self._make()
+
+    def _make(self) -> None:
         self.deps = Dependencies(
             settings=self.settings,
             log=self.log,
@@ -117,6 +137,16 @@ class Api:
         self.app = create_app(self.deps)
         self.port = 0
         self.session: ClientSession
+
+    def beside(self, other: Api) -> Self:
+        """Become another process of the same system: the same log and stores, a memory of its own."""
+        for shared in (
+            "log", "messages", "users", "conversations", "identities", "refresh_tokens", "live_log", "clock", "_names",
+        ):  # fmt: skip
+            setattr(self, shared, getattr(other, shared))
+        self.follower = LogFollower(self.recent, log=self.log)
+        self._make()
+        return self
 
     def _probe(self, name: str) -> Any:
         async def probe() -> None:
@@ -221,3 +251,17 @@ async def other_api(api: Api) -> AsyncIterator[Api]:
     other.deps.live.participants._store = api.conversations
     async with running(other):
         yield other
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[tuple[Api, Api]]:
+    """Two processes of one system."""
+    first = Api()
+    async with running(first.beside(first)) as one, running(Api().beside(one)) as other:
+        yield one, other
+
+
+@pytest.fixture
+def start_api() -> Callable[..., Any]:
+    """Return an ``Api`` with settings of one's own, as a context manager."""
+    return lambda **settings: running(Api(**settings))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from agents.route import route_batch
 from agents.track_status import fold_batch
 from app.codec import decode, encode
+from domain.ids import keyed_id
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Fact, Status, fold
 from support.fakes import FakeApp, FakeTable, batch_of
@@ -41,6 +42,21 @@ async def test_a_message_goes_to_its_channel_with_its_place_and_headers() -> Non
     assert [(fact.message_id, fact.status) for fact in facts] == [("m-0", "ACCEPTED"), ("m-1", "ACCEPTED")]
     assert {partition for _, partition, _, _ in app.outbox.records} == {2}
     assert all(headers == (("request_id", b"r-1"),) for headers in app.outbox.headers)
+
+
+async def test_two_records_of_one_keyed_message_are_one_row_with_the_first_time() -> None:
+    app = FakeApp()
+    table = FakeTable(app.outbox)
+    message = encode(MessageAccepted(keyed_id("u-1", "key"), "c-1", "u-1", "whatsapp:+5511999990000", "once"))
+    route_batch(app, batch_of("messages", message, message, start=40))  # type: ignore[arg-type]
+    facts = app.outbox.on("status-updates")
+    for order in (facts, facts[::-1]):
+        table.rows.clear()
+        fold_batch(app, table, batch_of("status-updates", *order))  # type: ignore[arg-type]
+        assert len(table.rows) == 1
+        (row,) = map(message_state.load, table.rows.values())
+        assert row.state.accepted_at_ms == 1_700_000_000_000
+    assert app.outbox.on("dead-letters") == []
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
+
 from agents.deliver import deliver_batch
 from agents.deliveries import Deliveries
 from app.batches import RecordBatch
@@ -308,3 +310,15 @@ async def test_draining_before_a_delivery_took_its_first_step_leaks_nothing() ->
     await world.deliver(requests("m-1"))
     await until(lambda: world.app.consumer.completed)
     assert world.channel.calls == ["m-1"]
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_keyed_message_that_comes_again_at_another_place_is_only_reported_again(repeatable: bool) -> None:
+    world = World(repeatable=repeatable)
+    await world.deliver(requests("m-1", start=0))
+    await until(lambda: world.app.consumer.completed)
+    await world.deliver(requests("m-2", "m-1", start=7))
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    assert world.channel.calls == ["m-1", "m-2"]
+    assert {status for message_id, status in world.facts() if message_id == "m-1"} == {"SENT", "DELIVERED", "READ"}
+    assert world.app.outbox.on("dead-letters") == []

@@ -9,6 +9,7 @@ import pytest
 
 from agents.mirror import Mirroring
 from app.codec import encode
+from domain.ids import keyed_id
 from domain.ports import MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
@@ -117,3 +118,35 @@ async def test_draining_does_not_wait_for_an_absent_cassandra(world: World) -> N
     await until(lambda: app.waiting_for == "cassandra")
     await asyncio.wait_for(app.drain(), 1)
     assert app.consumer.completed == []
+
+
+def keyed_fact(status: str, place: int) -> bytes:
+    return encode(
+        StatusChanged(KEYED, "c-1", status, 1_700_000_000_500, 1_700_000_000_000 + place, place, "whatsapp", 1)
+    )
+
+
+KEYED = keyed_id("u", "key")
+TWICE = encode(MessageAccepted(KEYED, "c-1", "u", "whatsapp:+5511999990000", "once"))
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_keyed_message_that_is_in_the_log_twice_is_written_where_it_was_first(
+    world: World, together: bool
+) -> None:
+    app, store, mirroring = world
+    batches = [
+        batch_of("messages", TWICE),
+        batch_of("status-updates", keyed_fact("SENT", 1), keyed_fact("SENT", 0), keyed_fact("DELIVERED", 0)),
+        batch_of("messages", message(5), TWICE, start=1),
+    ]
+    for count, batch in enumerate(batches, start=1):
+        await mirroring.add(batch)
+        if not together:
+            await until(lambda count=count: len(app.consumer.completed) == count)  # type: ignore[misc]
+    await until(lambda: len(app.consumer.completed) == 3)
+    stored = await store.get(KEYED)
+    assert stored is not None
+    assert (stored.place.position, stored.state.status) == (0, Status.DELIVERED)
+    listed = await store.list("c-1", after=None, limit=9, descending=False)
+    assert [found.message.message_id for found in listed] == [KEYED, "m-5"]

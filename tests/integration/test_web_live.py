@@ -167,3 +167,34 @@ async def test_an_address_linked_by_two_users_at_once_belongs_to_one(
             *(post(api, "/v1/users/identities", body, token) for api, token in zip(two_apis, tokens, strict=True))
         )
         assert sorted(status for status, _ in both) == [201, 409]
+
+
+async def test_a_key_is_one_message_whichever_process_is_asked_and_at_once(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    token = (await logged_in(two_apis[0], "keyed"))["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async def send(number: int, key: str, **changes: str) -> tuple[int, dict[str, Any]]:
+        body = {"conversation_id": "c-keys", "recipient_id": "telegram:12345", "content": key, **changes}
+        keyed = {**headers, "Idempotency-Key": key}
+        async with two_apis[number % 2].post("/v1/messages", json=body, headers=keyed) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    sent = []
+    for attempt in range(10):
+        key = f"key-{attempt}"
+        answers = await asyncio.gather(*(send(number, key) for number in range(4)))
+        assert [status for status, _ in answers] == [202] * 4, answers
+        assert all(document == answers[0][1] for _, document in answers)
+        assert (await send(attempt, key)) == answers[0]
+        status, _ = await send(attempt, key, content="another")
+        assert status == 422
+        assert (await send(attempt + 1, key, conversation_id="c-else"))[0] == 422
+        sent.append(answers[0][1]["message_id"])
+    for session in two_apis:
+        async with session.get("/v1/conversations/c-keys/messages?limit=100", headers=headers) as answer:
+            listed = (await answer.json())["messages"]
+        assert [message["message_id"] for message in listed] == sent
+        async with session.get("/v1/conversations/c-else/messages", headers=headers) as answer:
+            assert answer.status == 404

@@ -8,6 +8,7 @@ import pytest
 
 from app.audit_rules import Difference, History, compare, compare_ids
 from app.codec import encode
+from domain.ids import keyed_id
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, MessageState, alone, fold
@@ -201,3 +202,17 @@ def test_a_missing_wrong_or_additional_row_of_one_recipient_is_told() -> None:
 def test_cassandra_lacking_one_recipients_fact_is_told() -> None:
     row = stored(TO_TWO, state=fold(SHARED_FACTS[:2], MessageState(accepted_at_ms=AT)))
     assert views(everything(shared_history(), [row])) == ["cassandra"]
+
+
+def test_two_records_of_one_keyed_message_are_no_difference_if_they_are_the_same() -> None:
+    keyed, second = replace(MESSAGE, message_id=keyed_id("u", "key")), Place(AT + 1, 9)
+    made = History(first_offset=0)
+    for place in (PLACE, second):
+        made.add_message(encode(keyed), place)
+    for fact in FACTS:
+        for place in (second, PLACE):
+            made.add_fact(changed(fact, place, keyed.message_id))
+    made.rows[keyed.message_id] = (STATE, "c")
+    assert everything(made, [stored(keyed)]) == []
+    made.add_message(encode(replace(keyed, content="other")), Place(AT + 2, 11))
+    assert "log" in views(everything(made, [stored(keyed)]))

@@ -7,11 +7,14 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.ids import keyed_id
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, MessageState, Status, fold
 from web.history import cursor_of, facts_of, joined, merge_page, place_of
 from web.recent import Recent, RecentMessages
+
+KEYED_ID = keyed_id("u-1", "key")
 
 # few times and many positions: most of a real batch shares one append time
 PLACES = st.builds(Place, st.integers(0, 5), st.integers(0, 40))
@@ -39,9 +42,7 @@ def message_at(place: Place, conversation_id: str = "c-1") -> MessageAccepted:
 
 def change_of(place: Place, status: str, at_ms: int = 7) -> StatusChanged:
     message = message_at(place)
-    return StatusChanged(
-        message.message_id, "c-1", status, at_ms, place.accepted_at_ms, place.position, "telegram", 1
-    )
+    return StatusChanged(message.message_id, "c-1", status, at_ms, place.accepted_at_ms, place.position, "telegram", 1)
 
 
 @given(
@@ -112,6 +113,43 @@ def test_facts_may_come_before_their_message() -> None:
     assert found is not None
     assert (found.message, found.state.status) == (message_at(place), Status.SENT)
     assert [entry.place for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [place]
+
+
+def test_facts_of_a_repetition_do_not_place_the_message() -> None:
+    recent = RecentMessages(10)
+    first, second = Place(1, 1), Place(1, 7)
+    message = replace(message_at(first), message_id=KEYED_ID)
+    recent.add_fact(replace(change_of(second, "SENT"), message_id=KEYED_ID))
+    for place in (first, second):
+        recent.add_message(message, place, 0)
+    assert [entry.place for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [first]
+    recent.add_message(message_at(Place(1, 9)), Place(1, 9), 0)
+    recent._limit = 1
+    recent._make_room()
+    assert [entry.place for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [Place(1, 9)]
+
+
+@given(st.lists(PLACES, unique=True, min_size=1, max_size=30), st.data())
+def test_a_message_moved_up_is_listed_once_where_it_was_first(places: list[Place], data: st.DataObject) -> None:
+    recent = RecentMessages(100)
+    for place in places:
+        recent.add_message(message_at(place), place, 0)
+    moved = data.draw(st.sampled_from(places))
+    target = Place(moved.accepted_at_ms, moved.position + data.draw(st.integers(-41, 5)) * 100 - 1)
+    recent.move_up(message_at(moved).message_id, target)
+    recent.move_up("unknown", target)
+    expected = sorted([*(place for place in places if place != moved), min(moved, target)])
+    found = recent.page("c-1", after=None, limit=100, descending=False)
+    assert [entry.place for entry in found] == expected
+    assert len(recent) == len(places)
+
+
+def test_only_what_may_be_a_repetition_is_unsettled() -> None:
+    recent = RecentMessages(10)
+    recent.add_message(message_at(Place(1, 1)), Place(1, 1), 0)
+    recent.add_message(replace(message_at(Place(1, 2)), message_id=KEYED_ID), Place(1, 2), 0)
+    found = recent.page("c-1", after=None, limit=9, descending=False)
+    assert [entry.is_settled for entry in found] == [True, False]
 
 
 def test_a_message_is_complete_only_from_where_all_its_facts_are_followed() -> None:

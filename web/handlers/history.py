@@ -59,12 +59,10 @@ async def _page(deps: Dependencies, wanted: ListMessages) -> list[StoredMessage]
     return await _both_views(deps, wanted, after, wanted.limit + 1)
 
 
-async def _both_views(
-    deps: Dependencies, wanted: ListMessages, after: Place | None, limit: int
-) -> list[StoredMessage]:
+async def _both_views(deps: Dependencies, wanted: ListMessages, after: Place | None, limit: int) -> list[StoredMessage]:
     descending = wanted.order == "desc"
     stored = await deps.reader.list(wanted.conversation_id, after=after, limit=limit, descending=descending)
-    known = {row.message.message_id for row in stored}
+    known = {row.message.message_id: row for row in stored}
     while True:
         recent = deps.recent.page(wanted.conversation_id, after=after, limit=limit, descending=descending)
         unsettled = [entry for entry in recent if not entry.is_settled]
@@ -74,13 +72,11 @@ async def _both_views(
     return merge_page(stored, recent, deps.recent.get, limit=limit, descending=descending)
 
 
-async def _settle(deps: Dependencies, entry: Recent, known: set[str]) -> None:
+async def _settle(deps: Dependencies, entry: Recent, known: dict[str, StoredMessage]) -> None:
     """See whether a message with an idempotency key was in the log before the cache begins; asked once a message."""
     message = entry.message
-    if message is None or message.message_id in known:
-        entry.is_settled = True
-        return
-    stored = await deps.reader.get(message.message_id)
-    is_here = stored is not None and stored.message.conversation_id == message.conversation_id
-    deps.recent.settle(message.message_id, stored.place if stored is not None and is_here else entry.place)
+    if message is not None:
+        stored = known.get(message.message_id) or await deps.reader.get(message.message_id)
+        if stored is not None and stored.message.conversation_id == message.conversation_id:
+            deps.recent.move_up(message.message_id, stored.place)
     entry.is_settled = True
