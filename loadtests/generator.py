@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Sequence
+from math import ceil
 from time import perf_counter
 
 from loadtests.http_client import NO_ANSWER, Answer, Connection
@@ -44,10 +45,10 @@ class Shots:
 
 
 def percentile(sorted_values: Sequence[float], share: float) -> float:
-    """Return the value that ``share`` (0 to 1) of the values do not exceed."""
+    """Return the least of the values that ``share`` (0 to 1) of them do not exceed (nearest rank)."""
     if not sorted_values:
         return float("nan")
-    return sorted_values[min(len(sorted_values) - 1, max(0, round(share * len(sorted_values) + 0.5) - 1))]
+    return sorted_values[max(0, ceil(share * len(sorted_values) - 1e-9) - 1)]
 
 
 class _Lane:
