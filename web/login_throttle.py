@@ -16,11 +16,13 @@ from time import monotonic
 from domain.login_attempts import Failures, Patience, after_failure, wait_seconds
 from domain.token_bucket import Rate, take
 from web.lru import BoundedCache
+from web.passwords import TooManyLogins
 from web.problems import RateLimited
 
 # At 2 hashes of 70 ms at once, 50,000 failures take half an hour, twice the time after which they are forgotten.
 REMEMBERED = 50_000
 MAX_WAITING_FOR_ONE_ACCOUNT = 100
+TURN_SECONDS = 5.0
 
 _Key = tuple[bytes, str]
 
@@ -67,14 +69,19 @@ class LoginThrottle:
 
     @asynccontextmanager
     async def attempt(self, username: str, address: str) -> AsyncIterator[Attempt]:
-        """Wait for one's turn and make an attempt. Raises ``RateLimited`` if it must not be made yet."""
-        # names are any text of any length: what is kept of them is short
-        name = hashlib.blake2b(username.lower().encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        key = (name, address if self._usual.get((name, address)) else "")
+        """Wait for one's turn and make an attempt; hold it no longer than a hash takes.
+
+        Raises ``RateLimited`` if it must not be made yet, ``TooManyLogins`` if the turn does not come in time.
+        """
+        name = _short(username)
+        key = self._key(name, address)
         async with self._turn(key):
-            self._check_address(address)
-            self._check_account(key)
+            self._check(key, address)
             yield Attempt(self, key, name, address)
+
+    def check(self, username: str, address: str) -> None:
+        """Raise ``RateLimited`` if an attempt must not be made yet: before anything else is asked for it."""
+        self._check(self._key(_short(username), address), address)
 
     def succeeded(self, key: _Key, name: bytes, address: str) -> None:
         """Forget the account's failures, and remember where the user logs in from."""
@@ -88,7 +95,11 @@ class LoginThrottle:
         if self._address.is_limited:
             self._full_at.put(address, take(self._full_at.get(address) or -math.inf, now, self._address).full_at)
 
-    def _check_account(self, key: _Key) -> None:
+    def _key(self, name: bytes, address: str) -> _Key:
+        return (name, address if self._usual.get((name, address)) else "")
+
+    def _check(self, key: _Key, address: str) -> None:
+        self._check_address(address)
         wait = wait_seconds(self._failures.get(key), self._clock(), self._account)
         if wait > 0:
             self._refuse("too many wrong passwords for this username", wait, self._account.free)
@@ -111,9 +122,21 @@ class LoginThrottle:
             self._refuse("too many logins for this username at once", 1.0, MAX_WAITING_FOR_ONE_ACCOUNT)
         waiting.append(None)
         try:
-            async with lock:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    await lock.acquire()
+            except TimeoutError:
+                raise TooManyLogins("many logins for this username are under way; try again shortly") from None
+            try:
                 yield
+            finally:
+                lock.release()
         finally:
             waiting.pop()
             if not waiting:
                 del self._turns[key]
+
+
+def _short(username: str) -> bytes:
+    """Names are any text of any length: what is kept of one is 16 bytes."""
+    return hashlib.blake2b(username.lower().encode("utf-8", "surrogatepass"), digest_size=16).digest()

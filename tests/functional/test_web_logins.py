@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from statistics import median
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
+from domain.errors import StoreUnavailable
 from web.passwords import Passwords
 
 PASSWORD = "correct horse battery"
@@ -67,6 +69,18 @@ async def test_an_outage_is_not_held_against_anybody(api: Any) -> None:
         assert (await login(api, "maria")).status == 503
     api.users.available = True
     assert (await login(api, "maria")).status == 200
+
+
+async def test_logins_of_one_user_during_an_outage_do_not_wait_for_each_other(api: Any) -> None:
+    async def stalled(username: str) -> None:
+        await asyncio.sleep(0.3)
+        raise StoreUnavailable("it stalls")
+
+    api.users.by_username = stalled
+    began = time.monotonic()
+    answers = await asyncio.gather(*(login(api, "maria") for _ in range(20)))
+    assert {answer.status for answer in answers} == {503}
+    assert time.monotonic() - began < 3
 
 
 async def test_a_body_that_is_no_login_is_not_held_against_anybody(api: Any) -> None:

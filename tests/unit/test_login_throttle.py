@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from domain.login_attempts import Failures, Patience, after_failure, wait_seconds
 from domain.token_bucket import Rate
 from web.login_throttle import MAX_WAITING_FOR_ONE_ACCOUNT, LoginThrottle
+from web.passwords import TooManyLogins
 from web.problems import RateLimited
 
 PATIENCE = Patience(free=3, longest_wait_seconds=60.0)
@@ -104,6 +105,17 @@ async def test_many_logins_of_one_user_at_once_all_get_in() -> None:
     outcomes = await asyncio.gather(*(door.knock("maria", True) for _ in range(MAX_WAITING_FOR_ONE_ACCOUNT + 5)))
     assert outcomes.count("in") == MAX_WAITING_FOR_ONE_ACCOUNT
     assert outcomes.count(1) == 5
+    assert not door.throttle._turns
+
+
+async def test_nobody_waits_for_a_turn_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.login_throttle.TURN_SECONDS", 0.05)
+    door = Door()
+    async with door.throttle.attempt("maria", "192.0.2.1"):
+        with pytest.raises(TooManyLogins):
+            await door.knock("maria", True)
+        assert await door.knock("joao", True) == "in"
+    assert await door.knock("maria", True) == "in"
     assert not door.throttle._turns
 
 

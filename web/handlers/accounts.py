@@ -48,8 +48,9 @@ async def create_token(request: web.Request) -> web.Response:
     deps = request.app[DEPENDENCIES]
     given = await body_as(CreateToken, request)
     address = deps.client_addresses.of(request)
+    deps.login_throttle.check(given.username, address)
+    user = await deps.users.by_username(given.username)
     async with deps.login_throttle.attempt(given.username, address) as attempt:
-        user = await deps.users.by_username(given.username)
         matches = await deps.passwords.verify(user.password_hash if user else None, given.password)
         attempt.ended(matches=matches)
     if user is None or not matches:
