@@ -78,6 +78,8 @@ class Settings:
     max_body_bytes: int = 64 * 1024
     accept_timeout_seconds: float = 5.0
     recent_messages: int = 200_000
+    group_membership_seconds: float = 2.0  # how long who was removed from a group elsewhere may still get in
+    listed_conversations: int = 2_000  # GET /v1/conversations looks at so many that the user joined last; at most 5,000
     jwt_secret: str = field(default="", repr=False)  # empty: one is made and kept in .chat4all/jwt-secret
     jwt_previous_secret: str = field(default="", repr=False)  # accepted as well; how to change keys: web/tokens.py
     jwt_ttl_seconds: int = 3600

@@ -4,51 +4,93 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from domain.errors import NotAllowed, NotFound
+from domain.conversations import Membership
+from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.ports import ConversationStore
 from web.lru import BoundedCache
 
 REMEMBERED = 200_000
+GROUP_SECONDS = 2.0
+_FOR_EVER = 2**63
 
 
 class Memberships:
     """Asks the store once, then remembers who takes part: a send to a known conversation needs no Cassandra.
 
-    Only "takes part" is remembered. Nobody leaves a conversation yet; the issue that lets people be removed must
-    forget here, too.
+    Only "takes part" is remembered. Nobody can be removed from a conversation that is no group, so there it holds for
+    ever. In a group it is asked again after ``group_seconds``, which is how long somebody removed by another process
+    may still get in; whoever removes somebody here calls ``forget``, and that holds at once. While the store is away
+    what was known stands (meanwhile nobody can be removed either).
     """
 
-    def __init__(self, store: ConversationStore, clock_ms: Callable[[], int], limit: int = REMEMBERED) -> None:
+    def __init__(
+        self,
+        store: ConversationStore,
+        clock_ms: Callable[[], int],
+        limit: int = REMEMBERED,
+        group_seconds: float = GROUP_SECONDS,
+    ) -> None:
         self._store = store
         self._clock_ms = clock_ms
-        self._known: BoundedCache[tuple[str, str], bool] = BoundedCache(limit)
+        self._group_ms = int(group_seconds * 1000)
+        # until when (epoch ms) it holds
+        self._known: BoundedCache[tuple[str, str], int] = BoundedCache(limit)
+        self._removals = 0
 
     async def enter(self, conversation_id: str, user_id: str) -> None:
         """Make sure that the user takes part; a conversation that does not exist is created with that user.
 
         Raises ``NotAllowed`` for somebody outside, ``StoreUnavailable`` if it is not known and cannot be asked.
         """
-        if self._known.get((conversation_id, user_id)):
+        if self._holds(conversation_id, user_id):
             return
-        takes_part = await self._store.is_participant(conversation_id, user_id)
-        if takes_part is None:
-            takes_part = await self._store.create(conversation_id, [user_id], self._clock_ms())
-        if not takes_part:
+        found = await self._ask(conversation_id, user_id)
+        if found is None:
+            now_ms = self._clock_ms()
+            if await self._store.create(conversation_id, [user_id], now_ms, created_by=user_id):
+                self._known.put((conversation_id, user_id), _FOR_EVER)
+                return
+        if found is None or not found.takes_part:
             # The caller's own first messages, sent at once, race to create it: this one may have looked before and
             # after another did. So nobody is turned away without a second look.
-            takes_part = await self._store.is_participant(conversation_id, user_id)
-        self._admit(conversation_id, user_id, takes_part)
+            found = await self._ask(conversation_id, user_id)
+        self._admit(found)
 
     async def check(self, conversation_id: str, user_id: str) -> None:
         """Raises ``NotFound`` if there is no such conversation, ``NotAllowed`` for somebody outside."""
-        if self._known.get((conversation_id, user_id)):
+        if self._holds(conversation_id, user_id):
             return
-        takes_part = await self._store.is_participant(conversation_id, user_id)
-        if takes_part is None:
+        found = await self._ask(conversation_id, user_id)
+        if found is None:
             raise NotFound("there is no such conversation")
-        self._admit(conversation_id, user_id, takes_part)
+        self._admit(found)
 
-    def _admit(self, conversation_id: str, user_id: str, takes_part: bool | None) -> None:
-        if not takes_part:
+    def forget(self, conversation_id: str, user_id: str) -> None:
+        """The user was removed: what is known, or just being asked, holds no longer."""
+        self._removals += 1
+        self._known.drop((conversation_id, user_id))
+
+    def _holds(self, conversation_id: str, user_id: str) -> bool:
+        until_ms = self._known.get((conversation_id, user_id))
+        return until_ms is not None and until_ms > self._clock_ms()
+
+    async def _ask(self, conversation_id: str, user_id: str) -> Membership | None:
+        """Ask the store and remember. An answer that was under way while somebody was removed is not remembered."""
+        key, removals, asked_at_ms = (conversation_id, user_id), self._removals, self._clock_ms()
+        try:
+            found = await self._store.membership(conversation_id, user_id)
+        except StoreUnavailable:
+            if self._known.get(key) is None:
+                raise
+            return Membership(takes_part=True, is_group=True)
+        if found is None or not found.takes_part:
+            self._known.drop(key)
+        elif not found.is_group:
+            self._known.put(key, _FOR_EVER)
+        elif removals == self._removals:
+            self._known.put(key, asked_at_ms + self._group_ms)
+        return found
+
+    def _admit(self, found: Membership | None) -> None:
+        if found is None or not found.takes_part:
             raise NotAllowed("you take no part in this conversation")
-        self._known.put((conversation_id, user_id), True)

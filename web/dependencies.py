@@ -13,10 +13,19 @@ from aiohttp import web
 
 from app.settings import Settings
 from domain.login_attempts import Patience
-from domain.ports import ConversationStore, IdentityStore, MessageLog, MessageReader, RefreshTokenStore, UserStore
+from domain.ports import (
+    ActivityReader,
+    ConversationStore,
+    IdentityStore,
+    MessageLog,
+    MessageReader,
+    RefreshTokenStore,
+    UserStore,
+)
 from domain.token_bucket import Rate
 from web.access import Memberships
 from web.client_address import ClientAddresses
+from web.conversation_list import ConversationLists
 from web.facts import StatusWriter
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
@@ -65,6 +74,7 @@ class Dependencies:
     identities: IdentityStore
     refresh_tokens: RefreshTokenStore
     conversations: ConversationStore
+    activity: ActivityReader
     recent: RecentMessages
     follower: Follower
     probes: Mapping[str, Probe] = field(default_factory=dict)
@@ -76,7 +86,12 @@ class Dependencies:
 
     @cached_property
     def memberships(self) -> Memberships:
-        return Memberships(self.conversations, self.clock_ms)
+        group_seconds = self.settings.group_membership_seconds
+        return Memberships(self.conversations, self.clock_ms, group_seconds=group_seconds)
+
+    @cached_property
+    def lists(self) -> ConversationLists:
+        return ConversationLists(self)
 
     @cached_property
     def statuses(self) -> StatusWriter:

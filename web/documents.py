@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.conversations import MAX_MEMBERS, Conversation
 from domain.ports import Identity, Place, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import Status
@@ -62,4 +63,33 @@ def message_document(stored: StoredMessage) -> dict[str, Any]:
         "read_at": iso_utc_or_none(state.read_at_ms),
         "failed_at": iso_utc_or_none(state.failed_at_ms) if failed else None,
         "failure": {"code": state.failure_code, "detail": state.failure_detail} if failed else None,
+    }
+
+
+def conversation_document(conversation: Conversation, last: Place | None, message_count: int) -> dict[str, Any]:
+    """Return a conversation. ``last``: the place of its last message."""
+    return {
+        "conversation_id": conversation.conversation_id,
+        "name": conversation.name,
+        "participants": conversation.participants,
+        "message_count": message_count,
+        "last_message_at": None if last is None else iso_utc(last.accepted_at_ms),
+        "is_group": conversation.is_group,
+        "created_by": conversation.created_by,
+        "created_at": iso_utc(conversation.created_at_ms),
+    }
+
+
+def group_document(group: Conversation) -> dict[str, Any]:
+    """Return a group with its members, in the order of their ids."""
+    return {
+        "group_id": group.conversation_id,
+        "conversation_id": group.conversation_id,
+        "name": group.name,
+        "description": group.description,
+        "members": group.participants,
+        "admins": group.admins,
+        "max_members": MAX_MEMBERS,
+        "created_by": group.created_by,
+        "created_at": iso_utc(group.created_at_ms),
     }

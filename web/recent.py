@@ -87,6 +87,9 @@ class _Timeline:
             del self._keys[: self._head], self._ids[: self._head]
             self._head = 0
 
+    def after(self, key: tuple[int, int] | None) -> int:
+        return len(self) if key is None else len(self._keys) - bisect_right(self._keys, key, lo=self._head)
+
     def ids(self, after: tuple[int, int] | None, limit: int, *, descending: bool) -> list[str]:
         if descending:
             stop = len(self._keys) if after is None else bisect_left(self._keys, after, lo=self._head)
@@ -170,6 +173,14 @@ class RecentMessages:
             return []
         key = None if after is None else (after.accepted_at_ms, after.position)
         return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
+
+    def tail(self, conversation_id: str, after: Place | None) -> tuple[int, Place | None]:
+        """Return how many messages of a conversation are known strictly after ``after``, and the last one's place."""
+        timeline = self._conversations.get(conversation_id)
+        if timeline is None:
+            return 0, None
+        last = self.page(conversation_id, after=None, limit=1, descending=True)[0].place
+        return timeline.after(None if after is None else (after.accepted_at_ms, after.position)), last
 
     def _make_room(self) -> None:
         while len(self._by_id) > self._limit or self._content_bytes > self._max_content_bytes:

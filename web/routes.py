@@ -8,7 +8,7 @@ from aiohttp import web
 
 from web.bodies import expect_continue
 from web.dependencies import DEPENDENCIES
-from web.handlers import accounts, history, identities, messages, notifications, operations
+from web.handlers import accounts, conversations, groups, history, identities, messages, notifications, operations
 from web.tokens import Caller
 
 Public = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -42,6 +42,14 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("GET", "/v1/messages/{message_id}", member(messages.show_message)),
     ("GET", "/v1/conversations/{conversation_id}/messages", member(history.list_messages)),
     ("GET", "/notifications", notifications.follow),
+    ("POST", "/v1/conversations", member(conversations.create_conversation)),
+    ("GET", "/v1/conversations", member(conversations.list_conversations)),
+    ("GET", "/v1/conversations/{conversation_id}", member(conversations.show_conversation)),
+    ("POST", "/v1/groups", member(groups.create_group)),
+    ("GET", "/v1/groups/{group_id}", member(groups.show_group)),
+    ("POST", "/v1/groups/{group_id}/members", member(groups.add_member)),
+    ("DELETE", "/v1/groups/{group_id}/members/{user_id}", member(groups.remove_member)),
+    ("PUT", "/v1/groups/{group_id}/admins/{user_id}", member(groups.make_admin)),
     ("GET", "/health", operations.show_liveness),
     ("GET", "/health/ready", operations.show_readiness),
     ("GET", "/actuator/health", operations.show_readiness),

@@ -22,6 +22,7 @@ from app.outbox import Outbox
 from app.settings import Settings
 from app.topics import Topics
 from domain.errors import LogUnavailable
+from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.reader import CassandraMessageReader
@@ -107,6 +108,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         identities=CassandraIdentityStore(cassandra),
         refresh_tokens=CassandraRefreshTokenStore(cassandra),
         conversations=CassandraConversationStore(cassandra),
+        activity=CassandraActivityReader(cassandra),
         recent=recent,
         follower=follower,
         probes={"kafka": follower.ping, "cassandra": cassandra.ping},

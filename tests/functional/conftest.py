@@ -126,6 +126,7 @@ class Api:
             identities=self.identities,
             refresh_tokens=self.refresh_tokens,
             conversations=self.conversations,
+            activity=self.messages,
             recent=self.recent,
             follower=self.follower,
             probes={"kafka": self._probe("kafka"), "cassandra": self._probe("cassandra")},

@@ -209,3 +209,55 @@ def test_pages_of_two_views_are_pages_of_their_union(
             break
         after = place_of(cursor_of(page))
     assert seen == expected
+
+
+@given(places=st.lists(PLACES, max_size=60), limit=st.integers(1, 50), after=st.none() | PLACES)
+def test_the_tail_counts_what_a_plain_list_holds(places: list[Place], limit: int, after: Place | None) -> None:
+    recent = RecentMessages(limit)
+    for place in places:
+        recent.add_message(message_at(place), place, 0)
+    kept = [entry.place for entry in recent.page("c-1", after=None, limit=100, descending=False)]
+    expected = [place for place in kept if after is None or place > after]
+    assert recent.tail("c-1", after) == (len(expected), max(kept, default=None))
+
+
+@given(
+    arrivals=st.lists(st.integers(0, 4), min_size=1, max_size=12),
+    mirrored=st.lists(st.integers(0, 4), max_size=12),
+    limit=st.integers(1, 5),
+    descending=st.booleans(),
+)
+def test_pages_are_stable_while_messages_arrive_and_the_mirror_goes_on(
+    arrivals: list[int], mirrored: list[int], limit: int, descending: bool
+) -> None:
+    """Before each page some messages arrive (always later than all before) and the mirror takes some over.
+
+    Ascending, everything is seen once, what came meanwhile too; descending, what there was when the first page was.
+    """
+    log: list[Place] = []
+    stored = 0
+    recent = RecentMessages(100)
+    waves, progress = iter(arrivals), iter(mirrored)
+    seen: list[Place] = []
+    at_first: list[Place] | None = None
+    after: Place | None = None
+    while True:
+        for _ in range(next(waves, 0)):
+            place = Place(len(log) // 3, len(log))
+            log.append(place)
+            recent.add_message(message_at(place), place, 0)
+        stored = min(len(log), stored + next(progress, 0))
+        at_first = at_first if at_first is not None else list(log)
+        rows = [StoredMessage(message_at(place), place, UNKNOWN) for place in log[:stored]]
+        rows = [
+            row
+            for row in (reversed(rows) if descending else rows)
+            if after is None or (row.place < after if descending else row.place > after)
+        ]
+        fresh = recent.page("c-1", after=after, limit=limit + 1, descending=descending)
+        page = merge_page(rows[: limit + 1], fresh, recent.get, limit=limit + 1, descending=descending)
+        seen += [found.place for found in page[:limit]]
+        if len(page) <= limit:
+            break
+        after = place_of(cursor_of(page[:limit]))
+    assert seen == (at_first[::-1] if descending else log)

@@ -1,0 +1,112 @@
+"""The list of conversations against a plain list, while messages arrive; cursors; and who is let in."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.conversations import without_member
+from domain.ports import Joined, Place
+from storage.memory import MemoryConversations
+from web.access import Memberships
+from web.conversation_list import Listed, cursor_after, following, listed_of, ordered
+
+NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"])
+TIMES = st.integers(0, 5)
+JOINED = st.lists(st.builds(Joined, NAMES, TIMES), max_size=14)
+LAST = st.dictionaries(NAMES, st.builds(Place, TIMES, st.integers(0, 3)))
+
+
+@given(JOINED, LAST)
+def test_each_conversation_is_listed_once_by_its_last_activity(joined: list[Joined], last: dict[str, Place]) -> None:
+    plain: dict[str, int] = {}
+    for one in joined:
+        place = last.get(one.conversation_id)
+        plain[one.conversation_id] = max(
+            plain.get(one.conversation_id, 0), one.joined_at_ms, place.accepted_at_ms if place else 0
+        )
+    expected = sorted(plain.items(), key=lambda item: (-item[1], item[0]))
+    assert [(found.conversation_id, found.last_ms) for found in ordered(joined, last)] == expected
+
+
+@given(
+    joined=st.lists(st.builds(Joined, NAMES, TIMES), unique_by=lambda one: one.conversation_id, max_size=8),
+    last=LAST,
+    limit=st.integers(1, 4),
+    arrivals=st.lists(st.lists(NAMES, max_size=3), max_size=8),
+)
+def test_while_messages_arrive_none_is_shown_twice_and_those_that_stay_are_all_shown(
+    joined: list[Joined], last: dict[str, Place], limit: int, arrivals: list[list[str]]
+) -> None:
+    """After each page messages arrive in some conversations, later than all before."""
+    now_ms, moved, seen = 100, set(), []
+    cursor: str | None = None
+    waves = iter(arrivals)
+    while True:
+        rest = following(ordered(joined, last), None if cursor is None else listed_of(cursor))
+        page = rest[:limit]
+        seen += [found.conversation_id for found in page]
+        if len(rest) <= limit:
+            break
+        cursor = cursor_after(page[-1])
+        for name in next(waves, []):
+            now_ms += 1
+            last = {**last, name: Place(now_ms, 1)}
+            moved.add(name)
+    assert len(seen) == len(set(seen))
+    assert {one.conversation_id for one in joined} - moved <= set(seen)
+
+
+@given(st.text(min_size=1, max_size=128).filter(lambda text: text.encode("utf-8", "ignore").decode() == text),
+       st.integers(0, 2**63 - 1))  # fmt: skip
+def test_a_cursor_says_where_it_was(conversation_id: str, last_ms: int) -> None:
+    listed = Listed(conversation_id, last_ms)
+    assert listed_of(cursor_after(listed)) == listed
+
+
+@given(st.text(max_size=60) | st.binary(max_size=60).map(lambda data: data.hex()))
+def test_what_is_no_cursor_is_refused_or_read_but_never_breaks(text: str) -> None:
+    try:
+        listed = listed_of(text)
+    except ValueError:
+        return
+    assert listed.conversation_id
+    assert 0 <= listed.last_ms < 2**63
+
+
+async def test_an_answer_that_was_under_way_while_somebody_was_removed_is_not_remembered() -> None:
+    store, looked, go_on = MemoryConversations(), asyncio.Event(), asyncio.Event()
+    await store.create("g", ["alice", "bob"], 1, created_by="alice", name="g", is_group=True)
+    membership = store.membership
+
+    async def slow(conversation_id: str, user_id: str) -> object:
+        found = await membership(conversation_id, user_id)
+        looked.set()
+        await go_on.wait()
+        return found
+
+    store.membership = slow  # type: ignore[method-assign, assignment]
+    memberships = Memberships(store, lambda: 1_000)
+    asking = asyncio.create_task(memberships.check("g", "bob"))
+    await looked.wait()
+    before = await store.get("g")
+    assert before is not None
+    await store.change(before, without_member(before, "alice", "bob"))
+    memberships.forget("g", "bob")
+    go_on.set()
+    await asking  # it was asked before
+    with pytest.raises(Exception, match="you take no part"):
+        await memberships.check("g", "bob")
+
+
+async def test_nobody_is_asked_again_about_a_conversation_that_is_no_group() -> None:
+    store, now_ms = MemoryConversations(), [0]
+    memberships = Memberships(store, lambda: now_ms[0])
+    await memberships.enter("c", "alice")
+    store.available = False
+    now_ms[0] += 10**9
+    await memberships.enter("c", "alice")
+    await memberships.check("c", "alice")

@@ -1,0 +1,124 @@
+"""Groups: conversations whose members its admins choose."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from aiohttp import web
+
+from domain.conversations import MAX_MEMBERS, Conversation, with_admin, with_member, without_member
+from domain.errors import NotAllowed, NotFound, Unavailable
+from domain.ids import uuid7
+from web.answers import iso_utc, json_answer
+from web.bodies import body_as
+from web.conversation_schemas import AddMember, CreateGroup, participant_id
+from web.dependencies import DEPENDENCIES, Dependencies
+from web.documents import group_document
+from web.participants import require_users
+from web.problems import FieldErrors
+from web.tokens import Caller
+
+# Each attempt is a read and a lightweight transaction; one of those that change a group at once always gets through.
+CHANGE_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.05
+
+
+async def create_group(request: web.Request, caller: Caller) -> web.Response:
+    """``POST /v1/groups``: 201; the caller is the first admin. ``members`` is their number here."""
+    deps = request.app[DEPENDENCIES]
+    wanted = await body_as(CreateGroup, request)
+    members = sorted({caller.user_id, *wanted.initial_members})
+    if len(members) > MAX_MEMBERS:
+        raise FieldErrors([("initial_members", f"a group has at most {MAX_MEMBERS} members, you among them")])
+    await require_users(deps, "initial_members", wanted.initial_members, caller.user_id)
+    now_ms = deps.clock_ms()
+    group_id = uuid7(now_ms, deps.randomness(10))
+    await deps.conversations.create(
+        group_id,
+        members,
+        now_ms,
+        created_by=caller.user_id,
+        name=wanted.name,
+        description=wanted.description,
+        is_group=True,
+    )
+    document = {
+        "group_id": group_id,
+        "conversation_id": group_id,
+        "name": wanted.name,
+        "description": wanted.description,
+        "members": len(members),
+        "admins": [caller.user_id],
+        "max_members": MAX_MEMBERS,
+        "created_by": caller.user_id,
+        "created_at": iso_utc(now_ms),
+    }
+    return json_answer(document, 201, {"Location": f"/v1/groups/{group_id}"})
+
+
+async def show_group(request: web.Request, caller: Caller) -> web.Response:
+    """``GET /v1/groups/{group_id}``: for its members."""
+    group = await _group(request.app[DEPENDENCIES], request.match_info["group_id"], caller)
+    return json_answer(group_document(group))
+
+
+async def add_member(request: web.Request, caller: Caller) -> web.Response:
+    """``POST /v1/groups/{group_id}/members``: by an admin; 409 if already a member, or the group is full."""
+    deps = request.app[DEPENDENCIES]
+    wanted = await body_as(AddMember, request)
+    # who may not add anybody is not told whether a user exists
+    before = await _group(deps, request.match_info["group_id"], caller)
+    with_member(before, caller.user_id, wanted.user_id, 0)
+    await require_users(deps, "user_id", [wanted.user_id], caller.user_id)
+    now_ms = deps.clock_ms()
+    return await _changed(request, caller, lambda group: with_member(group, caller.user_id, wanted.user_id, now_ms))
+
+
+async def remove_member(request: web.Request, caller: Caller) -> web.Response:
+    """``DELETE /v1/groups/{group_id}/members/{user_id}``: by an admin, or by oneself; 409 for the last admin."""
+    deps, user_id = request.app[DEPENDENCIES], _named(request)
+    try:
+        return await _changed(request, caller, lambda group: without_member(group, caller.user_id, user_id))
+    finally:  # even without an answer from the store the member may be gone
+        deps.memberships.forget(request.match_info["group_id"], user_id)
+
+
+async def make_admin(request: web.Request, caller: Caller) -> web.Response:
+    """``PUT /v1/groups/{group_id}/admins/{user_id}``: by an admin; the same again changes nothing."""
+    user_id = _named(request)
+    return await _changed(request, caller, lambda group: with_admin(group, caller.user_id, user_id))
+
+
+def _named(request: web.Request) -> str:
+    try:
+        return participant_id(request.match_info["user_id"])
+    except ValueError:
+        raise NotFound("there is no such member") from None
+
+
+async def _group(deps: Dependencies, group_id: str, caller: Caller) -> Conversation:
+    """Return the group. Raises ``NotFound``, ``NotAllowed`` for somebody outside."""
+    group = await deps.conversations.get(group_id)
+    if group is None:
+        raise NotFound("there is no such group")
+    if group.member(caller.user_id) is None:
+        raise NotAllowed("you take no part in this conversation")
+    if not group.is_group:
+        raise NotFound("this conversation is no group")
+    return group
+
+
+async def _changed(
+    request: web.Request, caller: Caller, decide: Callable[[Conversation], Conversation]
+) -> web.Response:
+    """Answer with the group as ``decide`` makes it of the group as it is; again, should it have changed meanwhile."""
+    deps, group_id = request.app[DEPENDENCIES], request.match_info["group_id"]
+    for _ in range(CHANGE_ATTEMPTS):
+        before = await _group(deps, group_id, caller)
+        after = decide(before)
+        if after is before or await deps.conversations.change(before, after):
+            return json_answer(group_document(after))
+        await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))
+    raise Unavailable("many change this group at once; try again", 1)
