@@ -1,0 +1,182 @@
+"""Who may call what: every route with a stranger's token, an expired one, one of another key, a forged one, and none.
+
+A new route needs an entry in ``ROUTES`` below: ``PUBLIC`` if it needs no token, else an ``Access``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from jose import jwt
+
+FORBIDDEN = frozenset({403, 404})
+FINE = frozenset({200, 201, 202, 204, 207})
+
+
+@dataclass(frozen=True)
+class Access:
+    """A route behind a token. In ``path``, ``query`` and ``body`` stand names of ``World.names`` in braces.
+
+    ``member``: what somebody gets who is in the conversation, which proves that the request is a good one.
+    ``stranger``: what others may get, ``FORBIDDEN`` where it is about a conversation; ``FINE`` where everybody has
+    such a thing of their own. Nobody else ever gets to read what is secret. ``nobody``: without a valid token.
+    """
+
+    path: str = ""
+    query: str = ""
+    body: Any = None
+    member: int = 200
+    stranger: frozenset[int] = FORBIDDEN
+    nobody: frozenset[int] = field(default_factory=lambda: frozenset({401}))
+
+
+PUBLIC = None
+
+MESSAGE = {"conversation_id": "{conversation}", "recipient_id": "telegram:5", "content": "hi"}
+ROUTES: dict[str, Access | None] = {
+    "POST /users": PUBLIC,
+    "POST /auth/register": PUBLIC,
+    "POST /auth/login": PUBLIC,
+    "POST /auth/token": PUBLIC,
+    "POST /auth/refresh": PUBLIC,
+    "POST /auth/logout": Access(body={"refresh_token": "{refresh_token}"}, member=204),
+    "GET /v1/users/me": Access(stranger=FINE),
+    "POST /v1/messages": Access(body=MESSAGE, member=202),
+    "GET /v1/messages": Access(query="?conversation_id={conversation}"),
+    "GET /v1/messages/{message_id}": Access("/v1/messages/{message}"),
+    "GET /v1/conversations/{conversation_id}/messages": Access("/v1/conversations/{conversation}/messages"),
+    "POST /v1/conversations": Access(body={"participants": ["telegram:5"]}, member=201, stranger=FINE),
+    "GET /v1/conversations": Access(stranger=FINE),
+    "GET /v1/conversations/{conversation_id}": Access("/v1/conversations/{conversation}"),
+    "POST /v1/groups": Access(body={"name": "another"}, member=201, stranger=FINE),
+    "GET /v1/groups/{group_id}": Access("/v1/groups/{group}"),
+    "POST /v1/groups/{group_id}/members": Access("/v1/groups/{group}/members", body={"user_id": "telegram:5"}),
+    "DELETE /v1/groups/{group_id}/members/{user_id}": Access("/v1/groups/{group}/members/telegram:7"),
+    "PUT /v1/groups/{group_id}/admins/{user_id}": Access("/v1/groups/{group}/admins/{owner}"),
+    "GET /health": PUBLIC,
+    "GET /health/ready": PUBLIC,
+    "GET /actuator/health": PUBLIC,
+    "GET /metrics": PUBLIC,
+    "GET /actuator/prometheus": PUBLIC,
+}
+GUARDED = [name for name, access in ROUTES.items() if access is not None]
+SECRETS = ("secret content", "secret group", "secret description", "secret@example.org")
+
+
+def routes_of(api: Any) -> Iterator[str]:
+    for route in api.app.router.routes():
+        if route.method != "HEAD":
+            yield f"{route.method} {route.resource.canonical}"
+
+
+class World:
+    """A conversation, a group and whatever else a stranger must not reach, and tokens of all kinds."""
+
+    def __init__(self, api: Any) -> None:
+        self.api = api
+        self.names: dict[str, str] = {}
+        self.tokens: dict[str, str | None] = {"none": None}
+
+    async def begin(self) -> None:
+        api = self.api
+        body = {"username": "owner", "password": "correct horse battery", "email": "secret@example.org"}
+        assert (await api.call("POST", "/users", body)).status == 201
+        owner, stranger = await api.login("owner"), await api.login(await api.register())
+        sent = await api.send(owner["token"], "the-conversation", "secret content")
+        body = {"name": "secret group", "description": "secret description", "initial_members": ["telegram:7"]}
+        group = await (await api.call("POST", "/v1/groups", body, owner["token"])).json()
+        self.names = {
+            "conversation": "the-conversation",
+            "message": sent["message_id"],
+            "group": group["group_id"],
+            "owner": owner["user_id"],
+            "stranger": stranger["user_id"],
+            "refresh_token": owner.get("refresh_token", ""),
+        }
+        claims, header = jwt.get_unverified_claims(owner["token"]), jwt.get_unverified_header(owner["token"])
+        parts = [json.dumps(part).encode() for part in ({**header, "alg": "none"}, claims)]
+        unsigned = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+        head, payload, signature = owner["token"].split(".")
+        changed = base64.urlsafe_b64encode(json.dumps({**claims, "sub": "somebody"}).encode()).decode().rstrip("=")
+        self.tokens |= {
+            "owner": owner["token"],
+            "stranger": stranger["token"],
+            "of another key": jwt.encode(claims, "another key, long enough for HS256", "HS256", headers=header),
+            "unsigned": f"{unsigned}.",
+            "unsigned with a signature": f"{unsigned}.{signature}",
+            "changed": f"{head}.{changed}.{signature}",
+            "expired": owner["token"],
+            "no token": "nonsense",
+        }
+
+    async def call(self, name: str, token: str) -> Any:
+        """Return the answer of the route ``name``."""
+        access, (method, pattern) = ROUTES[name], name.split(" ", 1)
+        assert access is not None
+        path = self._filled((access.path or pattern) + access.query)
+        body = json.loads(self._filled(json.dumps(access.body)))
+        if token == "expired":
+            self.api.clock.now_ms += self.api.settings.jwt_ttl_seconds * 1000
+        return await self.api.call(method, path, body, self.tokens[token])
+
+    def _filled(self, text: str) -> str:
+        for name, value in self.names.items():
+            text = text.replace("{" + name + "}", value)
+        return text
+
+
+@pytest.fixture
+async def world(api: Any) -> World:
+    world = World(api)
+    await world.begin()
+    return world
+
+
+async def test_every_route_has_an_entry_here(api: Any) -> None:
+    found = list(routes_of(api))
+    assert len(found) == len(set(found)), "a route is there twice"
+    assert set(found) - set(ROUTES) == set(), "new routes: say above who may call them"
+    assert set(ROUTES) - set(found) == set(), "routes that are no more"
+
+
+@pytest.mark.parametrize("name", GUARDED)
+async def test_who_takes_part_gets_in(world: World, name: str) -> None:
+    answer = await world.call(name, "owner")
+    assert answer.status == ROUTES[name].member, await answer.text()
+
+
+@pytest.mark.parametrize("name", GUARDED)
+async def test_a_stranger_reaches_nothing_of_others(world: World, name: str) -> None:
+    answer = await world.call(name, "stranger")
+    assert answer.status in ROUTES[name].stranger, await answer.text()
+    text = await answer.text()
+    assert not [secret for secret in SECRETS if secret in text]
+    if answer.status >= 400:  # what was refused was not done either
+        records = [message for message, _, _ in world.api.log.records if message.sender_id == world.names["stranger"]]
+        assert records == []
+        assert len((await world.api.conversations.get(world.names["group"])).members) == 2
+
+
+@pytest.mark.parametrize("kind", ["none", "of another key", "unsigned", "unsigned with a signature", "changed",
+                                  "expired", "no token"])  # fmt: skip
+@pytest.mark.parametrize("name", GUARDED)
+async def test_without_a_valid_token_nothing_is_reached(world: World, name: str, kind: str) -> None:
+    before = len(world.api.log.records), len(world.api.conversations.members)
+    answer = await world.call(name, kind)
+    assert answer.status in ROUTES[name].nobody, await answer.text()
+    assert not [secret for secret in SECRETS if secret in await answer.text()]
+    assert (len(world.api.log.records), len(world.api.conversations.members)) == before
+
+
+@pytest.mark.parametrize("name", [name for name, access in ROUTES.items() if access is PUBLIC])
+async def test_what_is_public_needs_no_token_and_tells_no_secret(world: World, name: str) -> None:
+    method, path = name.split(" ")
+    answer = await world.api.call(method, path, {} if method == "POST" else None)
+    assert answer.status not in (401, 403, 404, 405)
+    text = await answer.text()
+    assert not [secret for secret in (*SECRETS, *world.names.values()) if secret and secret in text]
