@@ -70,8 +70,12 @@ class CreateGroup(_Schema):
     description: Annotated[str, AfterValidator(_description)] | None = None
     initial_members: Annotated[
         list[ParticipantId],
-        Field(max_length=MAX_MEMBERS, validation_alias=AliasChoices("initial_members", "member_ids")),
-    ] = []
+        Field(
+            default_factory=list,
+            max_length=MAX_MEMBERS,
+            validation_alias=AliasChoices("initial_members", "member_ids"),
+        ),
+    ]
 
 
 class AddMember(_Schema):
