@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiohttp import WSMsgType
 from jose import jwt
 
 FORBIDDEN = frozenset({403, 404})
@@ -63,6 +64,8 @@ ROUTES: dict[str, Access | None] = {
     "POST /v1/groups/{group_id}/members": Access("/v1/groups/{group}/members", body={"user_id": "telegram:5"}),
     "DELETE /v1/groups/{group_id}/members/{user_id}": Access("/v1/groups/{group}/members/telegram:7"),
     "PUT /v1/groups/{group_id}/admins/{user_id}": Access("/v1/groups/{group}/admins/{owner}"),
+    # as plain HTTP; as a WebSocket see below
+    "GET /notifications": Access(member=426, stranger=frozenset({426})),
     "GET /health": PUBLIC,
     "GET /health/ready": PUBLIC,
     "GET /actuator/health": PUBLIC,
@@ -70,6 +73,7 @@ ROUTES: dict[str, Access | None] = {
     "GET /actuator/prometheus": PUBLIC,
 }
 GUARDED = [name for name, access in ROUTES.items() if access is not None]
+INVALID = ["none", "of another key", "unsigned", "unsigned with a signature", "changed", "expired", "no token"]
 SECRETS = ("secret content", "secret group", "secret description", "secret@example.org", "secret_handle")
 
 
@@ -169,8 +173,7 @@ async def test_a_stranger_reaches_nothing_of_others(world: World, name: str) -> 
         assert len((await world.api.conversations.get(world.names["group"])).members) == 2
 
 
-@pytest.mark.parametrize("kind", ["none", "of another key", "unsigned", "unsigned with a signature", "changed",
-                                  "expired", "no token"])  # fmt: skip
+@pytest.mark.parametrize("kind", INVALID)
 @pytest.mark.parametrize("name", GUARDED)
 async def test_without_a_valid_token_nothing_is_reached(world: World, name: str, kind: str) -> None:
     before = len(world.api.log.records), len(world.api.conversations.members)
@@ -188,3 +191,12 @@ async def test_what_is_public_needs_no_token_and_tells_no_secret(world: World, n
     assert answer.status not in (401, 403, 404, 405)
     text = await answer.text()
     assert not [secret for secret in (*SECRETS, *world.names.values()) if secret and secret in text]
+
+
+@pytest.mark.parametrize("kind", INVALID)
+async def test_without_a_valid_token_a_websocket_is_closed(world: World, kind: str) -> None:
+    if kind == "expired":
+        world.api.clock.now_ms += world.api.settings.jwt_ttl_seconds * 1000
+    async with world.api.session.ws_connect(f"/notifications?token={world.tokens[kind] or ''}") as socket:
+        frame = await socket.receive(5)
+    assert (frame.type, frame.data) == (WSMsgType.CLOSE, 1008)

@@ -78,11 +78,8 @@ async def add_member(request: web.Request, caller: Caller) -> web.Response:
 
 async def remove_member(request: web.Request, caller: Caller) -> web.Response:
     """``DELETE /v1/groups/{group_id}/members/{user_id}``: by an admin, or by oneself; 409 for the last admin."""
-    deps, user_id = request.app[DEPENDENCIES], _named(request)
-    try:
-        return await _changed(request, caller, lambda group: without_member(group, caller.user_id, user_id))
-    finally:  # even without an answer from the store the member may be gone
-        deps.memberships.forget(request.match_info["group_id"], user_id)
+    user_id = _named(request)
+    return await _changed(request, caller, lambda group: without_member(group, caller.user_id, user_id))
 
 
 async def make_admin(request: web.Request, caller: Caller) -> web.Response:
@@ -118,7 +115,12 @@ async def _changed(
     for _ in range(CHANGE_ATTEMPTS):
         before = await _group(deps, group_id, caller)
         after = decide(before)
-        if after is before or await deps.conversations.change(before, after):
-            return json_answer(group_document(after))
+        try:
+            if after is before or await deps.conversations.change(before, after):
+                return json_answer(group_document(after))
+        finally:  # even without an answer from the store it may have been changed
+            deps.live.participants.forget(group_id)
+            for gone in set(before.participants) - set(after.participants):
+                deps.memberships.forget(group_id, gone)
         await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))
     raise Unavailable("many change this group at once; try again", 1)
