@@ -152,6 +152,7 @@ class BatchConsumer(DrainLoop):
             self._read_offset[tp] = self._committed_offset[tp] = offset
             self._ranges.pop(tp, None)
             self._probed.pop(tp, None)
+        log.info("at work on %s", _partitions_by_topic(start) or "nothing: no partition is ours")
 
     def _start_of(self, tp: TP, committed: int | None, first: int, end: int) -> int:
         """Return where to begin: at the commit, or at the first record if there is no commit that fits the log."""
@@ -161,6 +162,14 @@ class BatchConsumer(DrainLoop):
             return committed
         log.warning("%s[%d] holds %d..%d, and %d is committed: begins at %d", *tp, first, end, committed, first)
         return first
+
+
+def _partitions_by_topic(tps: Iterable[TP]) -> str:
+    """``messages[0,2,4] status-updates[0,2,4]``."""
+    topics: dict[str, list[int]] = {}
+    for tp in sorted(tps):
+        topics.setdefault(tp.topic, []).append(tp.partition)
+    return " ".join(f"{topic}[{','.join(map(str, numbers))}]" for topic, numbers in topics.items())
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]

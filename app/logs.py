@@ -16,6 +16,11 @@ MAX_LINE_CHARS = 16_000
 _QUIET = ("aiokafka", "kafka", "faust", "mode", "cassandra", "asyncio", "aiohttp.access")
 
 
+def _is_no_chatter(record: logging.LogRecord) -> bool:
+    """Faust's services tell of every part that starts and stops: ``[^--BatchConsumer]: Starting...``."""
+    return record.levelno > logging.INFO or not str(record.msg).startswith("[^")
+
+
 class JsonFormatter(logging.Formatter):
     """``{"at":"…","level":"INFO","role":"core","logger":"…","message":"…"}``."""
 
@@ -69,7 +74,15 @@ def logging_config(settings: Settings) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": formatter},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "filters": {"chatter": {"()": lambda: _is_no_chatter}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["chatter"],
+                "stream": "ext://sys.stderr",
+            }
+        },
         "root": {"level": settings.log_level, "handlers": ["stderr"]},
         "loggers": {name: {"level": "WARNING"} for name in _QUIET},
     }

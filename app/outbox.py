@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 
 from domain.errors import LogUnavailable
@@ -145,6 +145,8 @@ class Outbox:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return len(await self._producer.partitions_for(topic))
+        except UnknownTopicOrPartitionError:
+            raise LogUnavailable(f"there is no topic {topic}: run `chat4all migrate`") from None
         except (KafkaError, TimeoutError) as error:
             raise LogUnavailable(f"no metadata for topic {topic}: {error}") from error
 

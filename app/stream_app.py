@@ -47,14 +47,20 @@ class _OutboxService(Service):  # type: ignore[misc]
         super().__init__(**kwargs)
 
     async def on_start(self) -> None:
-        await self.app.outbox.start()
-        for spec in self.app.required_topics():
-            found = await self.app.outbox.partitions(spec.name)
-            if found != spec.partitions:
-                raise WrongTopics(
-                    f"topic {spec.name} has {found} partitions and the settings say {spec.partitions}: "
-                    "run `chat4all migrate`, or correct CHAT4ALL_PARTITIONS"
-                )
+        try:
+            await self.app.outbox.start()
+            for spec in self.app.required_topics():
+                await self._check(spec)
+        except (LogUnavailable, WrongTopics) as error:
+            self.app.die("the start", error)
+
+    async def _check(self, spec: TopicSpec) -> None:
+        found = await self.app.outbox.partitions(spec.name)
+        if found != spec.partitions:
+            raise WrongTopics(
+                f"topic {spec.name} has {found} partitions and the settings say {spec.partitions}: "
+                "run `chat4all migrate`, or correct CHAT4ALL_PARTITIONS"
+            )
 
     async def on_stop(self) -> None:
         await self.app.outbox.stop()
@@ -178,7 +184,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def die(self, what: str, error: BaseException) -> None:
         """End the process now, loudly. Nothing is committed that is not durable, so nothing is lost."""
-        if isinstance(error, LogUnavailable) or self.should_stop:
+        if isinstance(error, LogUnavailable | WrongTopics) or self.should_stop:
             log.critical("%s ended this worker: %s", what, error)
         else:
             log.critical("%s ended this worker", what, exc_info=error)
