@@ -76,6 +76,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     max_body_bytes: int = 64 * 1024
+    max_batch_body_bytes: int = 8 * 1024 * 1024
     accept_timeout_seconds: float = 5.0
     recent_messages: int = 200_000
     group_membership_seconds: float = 2.0  # how long who was removed from a group elsewhere may still get in

@@ -17,6 +17,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 BODY_TIMEOUT_SECONDS = 10.0
 MAX_SHOWN_ERRORS = 50
+BATCH_PATH = "/v1/messages/batch"
 
 
 async def body_as(schema: type[Schema], request: web.Request) -> Schema:
@@ -25,14 +26,25 @@ async def body_as(schema: type[Schema], request: web.Request) -> Schema:
     Raises ``MalformedBody`` if it is not a JSON object, ``FieldErrors`` with every invalid field, ``BodyTooLarge``,
     ``BodyTimeout`` or ``UnsupportedEncoding``. ``Content-Type`` is not looked at: curl's default is a form.
     """
-    body = await read_body(request, request.app[DEPENDENCIES].settings.max_body_bytes)
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedBody(f"the body is not JSON in UTF-8: {error}") from None
+    document = await json_body(request)
     if not isinstance(document, dict):
         raise MalformedBody("the body must be a JSON object")
     return validated(schema, document, strict=True)
+
+
+async def json_body(request: web.Request) -> object:
+    """Return what the JSON body holds. Raises as ``body_as``."""
+    body = await read_body(request, max_bytes_of(request))
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"the body is not JSON in UTF-8: {error}") from None
+
+
+def max_bytes_of(request: web.Request) -> int:
+    """Return how long the body of ``request`` may be."""
+    settings = request.app[DEPENDENCIES].settings
+    return settings.max_batch_body_bytes if request.path == BATCH_PATH else settings.max_body_bytes
 
 
 def query_as(schema: type[Schema], request: web.Request, more: Mapping[str, str] | None = None) -> Schema:
@@ -89,6 +101,6 @@ async def expect_continue(request: web.Request) -> None:
     expected = request.headers.get("Expect", "").lower()
     if expected != "100-continue":
         raise web.HTTPExpectationFailed
-    if (request.content_length or 0) <= request.app[DEPENDENCIES].settings.max_body_bytes:
+    if (request.content_length or 0) <= max_bytes_of(request):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0

@@ -152,8 +152,8 @@ def problem_of_http(error: web.HTTPException) -> Problem:
     return Problem(status, code, details.get(status, error.reason), (), headers)
 
 
-def problem_answer(problem: Problem, raw_path: str, request_id: str) -> web.Response:
-    """Return the ``application/problem+json`` answer."""
+def problem_document(problem: Problem, raw_path: str, request_id: str) -> dict[str, Any]:
+    """Return the RFC 9457 document."""
     document: dict[str, Any] = {
         "type": f"urn:chat4all:problem:{problem.code}",
         "title": problem.status.phrase,
@@ -167,6 +167,12 @@ def problem_answer(problem: Problem, raw_path: str, request_id: str) -> web.Resp
         document["errors"] = [
             {"field": _printable(name), "detail": _printable(detail)} for name, detail in problem.errors
         ]
+    return document
+
+
+def problem_answer(problem: Problem, raw_path: str, request_id: str) -> web.Response:
+    """Return the ``application/problem+json`` answer."""
+    document = problem_document(problem, raw_path, request_id)
     headers = {"Content-Type": PROBLEM_JSON, "X-Request-Id": request_id, **problem.headers}
     return web.Response(body=orjson.dumps(document), status=problem.status, headers=headers)
 

@@ -6,9 +6,19 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from web.bodies import expect_continue
+from web.bodies import BATCH_PATH, expect_continue
 from web.dependencies import DEPENDENCIES
-from web.handlers import accounts, conversations, groups, history, identities, messages, notifications, operations
+from web.handlers import (
+    accounts,
+    batches,
+    conversations,
+    groups,
+    history,
+    identities,
+    messages,
+    notifications,
+    operations,
+)
 from web.tokens import Caller
 
 Public = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,6 +48,7 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("GET", "/v1/users/identities", member(identities.list_identities)),
     ("DELETE", "/v1/users/identities/{platform}/{value}", member(identities.unlink_identity)),
     ("POST", "/v1/messages", member(messages.create_message)),
+    ("POST", BATCH_PATH, member(batches.create_messages)),
     ("GET", "/v1/messages", member(history.list_messages)),
     ("GET", "/v1/messages/{message_id}", member(messages.show_message)),
     ("GET", "/v1/conversations/{conversation_id}/messages", member(history.list_messages)),

@@ -150,6 +150,10 @@ class CreateMessage(_Schema):
     file_id: Annotated[object, AfterValidator(_no_file)] = None
 
 
+class CreateBatchItem(CreateMessage):
+    idempotency_key: str | None = None
+
+
 class ListMessages(_Schema):
     """Of ``GET /v1/messages?conversation_id=…``: ``cursor`` or ``offset``, not both."""
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from web.tokens import Caller
 
 CATCH_UP_SECONDS = 3.0
+CONVERSATIONS_AT_ONCE = 100  # of one request
+LOOK_UPS_AT_ONCE = 100  # of one process
 
 Headers = Mapping[str, bytes]
 
@@ -58,6 +60,7 @@ class Sending:
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
         self._turns = Turns(deps.settings.accept_timeout_seconds)
+        self._look_ups = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     def item(self, wanted: CreateMessage, caller: Caller, key: str | None = None) -> Item:
         """Return the message that ``wanted`` is. Raises ``NotAllowed`` if the sender is somebody else."""
@@ -95,7 +98,13 @@ class Sending:
             if first.setdefault(item.message.message_id, index) == index:
                 groups[item.message.conversation_id].append(item)
         found: dict[str, Outcome] = {}
-        await asyncio.gather(*(self._conversation(group, headers, found) for group in groups.values()))
+        room = asyncio.Semaphore(CONVERSATIONS_AT_ONCE)
+
+        async def accept(group: list[Item]) -> None:
+            async with room:
+                await self._conversation(group, headers, found)
+
+        await asyncio.gather(*map(accept, groups.values()))
         return [
             _as_repeated(found[item.message.message_id], item, items[first[item.message.message_id]]) for item in items
         ]
@@ -130,7 +139,8 @@ class Sending:
 
     async def _stored(self, message_id: str) -> StoredMessage | None:
         try:
-            return await self._deps.reader.get(message_id)
+            async with self._look_ups:
+                return await self._deps.reader.get(message_id)
         except StoreUnavailable:
             # Then what is not in memory counts as new: sends go on without Cassandra, and should the key be an old
             # one, the second record of its message changes nothing.

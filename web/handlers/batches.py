@@ -1,0 +1,89 @@
+"""Several messages in one request, each accepted or refused by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from domain.errors import Chat4AllError
+from domain.idempotency import check_key
+from web.answers import json_answer
+from web.bodies import json_body, validated
+from web.dependencies import DEPENDENCIES, Dependencies
+from web.documents import accepted_document
+from web.handlers.messages import key_of, record_headers
+from web.middlewares import REQUEST_ID
+from web.problems import INTERNAL, FieldErrors, MalformedBody, problem_document, problem_of
+from web.schemas import CreateBatchItem
+from web.sending import Accepted, Item, Outcome
+from web.tokens import Caller
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGES = 500
+_GIVE_WAY_AFTER = 50  # items, some 20 µs each
+
+
+async def create_messages(request: web.Request, caller: Caller) -> web.Response:
+    """``POST /v1/messages/batch``: 207 with an outcome for each message, in their order.
+
+    A message is what ``POST /v1/messages`` takes. Its idempotency key is its field ``idempotency_key``, else the
+    header's ``Idempotency-Key`` together with its index.
+    """
+    deps = request.app[DEPENDENCIES]
+    key = key_of(request.headers)
+    documents = _messages_of(await json_body(request))
+    outcomes: dict[int, Outcome] = {}
+    items: dict[int, Item] = {}
+    for index, document in enumerate(documents):
+        if index % _GIVE_WAY_AFTER == _GIVE_WAY_AFTER - 1:
+            await asyncio.sleep(0)
+        try:
+            items[index] = _item_of(deps, caller, document, None if key is None else f"{key}\n{index}")
+        except Chat4AllError as error:
+            outcomes[index] = error
+    sent = await deps.sending.many(list(items.values()), record_headers(request))
+    for index, outcome in zip(items, sent, strict=True):
+        outcomes[index] = outcome
+    results = [_result(request, index, outcomes[index]) for index in range(len(documents))]
+    accepted = sum(isinstance(outcome, Accepted) for outcome in outcomes.values())
+    return json_answer({"accepted": accepted, "refused": len(results) - accepted, "results": results}, 207)
+
+
+def _messages_of(body: object) -> Sequence[object]:
+    """Return the messages of ``{"messages": […]}`` or of a bare list. Raises ``FieldErrors``, ``MalformedBody``."""
+    if isinstance(body, dict):
+        body = body.get("messages")
+        if not isinstance(body, list):
+            raise FieldErrors([("messages", "must be a list of messages")])
+    if not isinstance(body, list):
+        raise MalformedBody('the body must be {"messages": […]} or a list of messages')
+    if not 1 <= len(body) <= MAX_MESSAGES:
+        raise FieldErrors([("messages", f"must hold 1 to {MAX_MESSAGES} messages, not {len(body)}")])
+    return body
+
+
+def _item_of(deps: Dependencies, caller: Caller, document: object, key: str | None) -> Item:
+    if not isinstance(document, dict):
+        raise MalformedBody("each message must be a JSON object")
+    wanted = validated(CreateBatchItem, document, strict=True)
+    if wanted.idempotency_key is not None:
+        key = check_key(wanted.idempotency_key, "idempotency_key")
+    return deps.sending.item(wanted, caller, key)
+
+
+def _result(request: web.Request, index: int, outcome: Outcome) -> dict[str, Any]:
+    """Return ``{"index", "status", "message" | "problem"}``."""
+    if isinstance(outcome, Accepted):
+        return {"index": index, "status": 202, "message": accepted_document(outcome.message, outcome.place)}
+    if isinstance(outcome, Chat4AllError):
+        problem = problem_of(outcome)
+    else:
+        log.error("a message of a batch failed", exc_info=outcome)
+        problem = INTERNAL
+    document = problem_document(problem, request.rel_url.raw_path, request[REQUEST_ID])
+    return {"index": index, "status": int(problem.status), "problem": document}
