@@ -53,6 +53,8 @@ ROUTES: dict[str, Access | None] = {
     "GET /v1/users/identities": Access(stranger=FINE),
     "DELETE /v1/users/identities/{platform}/{value}": Access("/v1/users/identities/telegram/@secret_handle"),
     "POST /v1/messages": Access(body=MESSAGE, member=202),
+    # each message has its own answer; a stranger's are 403s (test_web_batches)
+    "POST /v1/messages/batch": Access(body={"messages": [MESSAGE]}, member=207, stranger=frozenset({207})),
     "GET /v1/messages": Access(query="?conversation_id={conversation}"),
     "GET /v1/messages/{message_id}": Access("/v1/messages/{message}"),
     "GET /v1/conversations/{conversation_id}/messages": Access("/v1/conversations/{conversation}/messages"),
