@@ -198,3 +198,74 @@ async def test_a_key_is_one_message_whichever_process_is_asked_and_at_once(
         assert [message["message_id"] for message in listed] == sent
         async with session.get("/v1/conversations/c-else/messages", headers=headers) as answer:
             assert answer.status == 404
+
+
+async def get(session: ClientSession, path: str, token: str) -> tuple[int, dict[str, Any]]:
+    async with session.get(path, headers={"Authorization": f"Bearer {token}"}) as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
+async def test_who_is_removed_from_a_group_is_out_at_once_here_and_soon_everywhere(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    one, other = two_apis
+    admin, member = await logged_in(one, "edu"), await logged_in(one, "fabi")
+    status, group = await post(one, "/v1/groups", {"name": "g", "initial_members": [member["user_id"]]}, admin["token"])
+    assert status == 201
+    message = {"conversation_id": group["group_id"], "recipient_id": "telegram:12345", "content": "hi"}
+    for api in two_apis:
+        assert (await post(api, "/v1/messages", message, member["token"]))[0] == 202
+    path = f"/v1/groups/{group['group_id']}/members/{member['user_id']}"
+    async with one.delete(path, headers={"Authorization": f"Bearer {admin['token']}"}) as answer:
+        assert answer.status == 200
+    removed_at = asyncio.get_running_loop().time()
+    assert (await post(one, "/v1/messages", message, member["token"]))[0] == 403
+    assert (await get(other, f"/v1/groups/{group['group_id']}", member["token"]))[0] == 403
+    while (await post(other, "/v1/messages", message, member["token"]))[0] == 202:
+        assert asyncio.get_running_loop().time() - removed_at < 3
+        await asyncio.sleep(0.05)
+    for api in two_apis:
+        assert (await get(api, f"/v1/conversations/{group['group_id']}/messages", member["token"]))[0] == 403
+        status, listed = await get(api, "/v1/conversations", member["token"])
+        assert (status, listed["conversations"]) == (200, [])
+
+
+async def test_conversations_are_listed_alike_by_both_with_what_either_accepted(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    token = (await logged_in(two_apis[0], "gabi"))["access_token"]
+    for number in range(12):
+        body = {"conversation_id": f"list-{number % 4}", "recipient_id": "telegram:12345", "content": "hi"}
+        assert (await post(two_apis[number % 2], "/v1/messages", body, token))[0] == 202
+        for api in two_apis:
+            _, listed = await get(api, "/v1/conversations", token)
+            assert listed["conversations"][0]["conversation_id"] == f"list-{number % 4}"
+            assert sum(found["message_count"] for found in listed["conversations"]) == number + 1
+    pages = []
+    for api in two_apis:
+        _, first = await get(api, "/v1/conversations?limit=3", token)
+        _, rest = await get(api, f"/v1/conversations?limit=3&cursor={first['pagination']['next_cursor']}", token)
+        pages.append([found["conversation_id"] for page in (first, rest) for found in page["conversations"]])
+    assert pages == [["list-3", "list-2", "list-1", "list-0"]] * 2
+
+
+async def test_of_many_who_are_added_at_once_by_both_none_is_lost(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    token = (await logged_in(two_apis[0], "hugo"))["access_token"]
+    _, group = await post(two_apis[0], "/v1/groups", {"name": "g"}, token)
+    wanted = [f"telegram:{number}" for number in range(1, 9)]
+
+    async def add(number: int, address: str) -> None:
+        path = f"/v1/groups/{group['group_id']}/members"
+        for _ in range(20):  # 503: too many at once; 409: an answer that said so had been made true nevertheless
+            status, _ = await post(two_apis[number % 2], path, {"user_id": address}, token)
+            if status != 503:
+                assert status in (200, 409)
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("never added")
+
+    await asyncio.gather(*(add(number, address) for number, address in enumerate(wanted)))
+    _, found = await get(two_apis[1], f"/v1/groups/{group['group_id']}", token)
+    assert set(wanted) < set(found["members"])
