@@ -246,7 +246,7 @@ class KafkaFollower:
                 continue
             place = Place(record.timestamp, record.offset)
             self._recent.add_message(message, place, record.partition)
-            if self.listener is not None:
+            if self.listener is not None and self._recent.is_first(message.message_id, place):
                 self.listener.took_message(record.partition, record.offset, message, place)
 
     def _take_statuses(self, records: list[Any]) -> None:

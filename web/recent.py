@@ -157,6 +157,11 @@ class RecentMessages:
         """Return what is known of a message; it may be facts without the message."""
         return self._by_id.get(message_id)
 
+    def is_first(self, message_id: str, place: Place) -> bool:
+        """Return whether the record at ``place`` is the message, as far as is known here, and not its repetition."""
+        known = self._by_id.get(message_id)
+        return known is None or known.message is None or known.place == place or not may_repeat(message_id)
+
     def move_up(self, message_id: str, place: Place) -> None:
         """Take note that ``place``, if it is before the one known here, is where the message was first."""
         known = self._by_id.get(message_id)

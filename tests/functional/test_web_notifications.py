@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.errors import StoreUnavailable
+from domain.ids import keyed_id
 from domain.records import MessageAccepted
 from domain.status import Status
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
@@ -371,3 +373,31 @@ async def test_a_store_that_never_answers_fills_no_memory(api: Any, monkeypatch:
     api.conversations.participants = ask
     again = await watch(api, token, watcher.cursor)
     assert [(await again.frame())["message_id"] for _ in range(60)] == [f"m-{number}" for number in range(60)]
+
+
+async def test_a_message_that_is_in_the_log_twice_is_pushed_once(api: Any) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    cursor = watcher.cursor
+    keyed = MessageAccepted(keyed_id("u-9", "key-1"), "c-1", "u-9", "telegram:12345", "hi")
+    for _ in range(3):
+        api.live_log.message(keyed)
+    api.live_log.message(message(2))
+    for one in (watcher, await watch(api, token, cursor)):
+        assert [(await one.frame())["message_id"] for _ in range(2)] == [keyed.message_id, "m-2"]
+
+
+async def test_who_comes_to_a_group_or_leaves_it_is_asked_again_soon(api: Any) -> None:
+    token, user_id = await member(api, "c-1")
+    other, _ = await member(api, "c-2")
+    watcher, newcomer = await watch(api, token), await watch(api, other)
+    api.live_log.message(message(1))
+    await watcher.frame()
+    other_id = newcomer.frames[0]["userId"]
+    group = await api.conversations.get("c-1")
+    members = tuple(replace(one, participant_id=other_id) for one in group.members if one.participant_id == user_id)
+    await api.conversations.change(group, replace(group, members=members, version=group.version + 1))
+    api.deps.live.participants.forget("c-1")
+    api.live_log.message(message(2))
+    assert (await newcomer.frame())["message_id"] == "m-2"
+    await watcher.quiet()

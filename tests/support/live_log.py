@@ -87,7 +87,8 @@ class LiveLog:
         if slot < self.partitions:
             message, place = decode(entry.value, MessageAccepted), Place(entry.timestamp_ms, entry.offset)
             process.recent.add_message(message, place, slot)
-            process.hub.took_message(slot, entry.offset, message, place)
+            if process.recent.is_first(message.message_id, place):
+                process.hub.took_message(slot, entry.offset, message, place)
             return
         change = decode(entry.value, StatusChanged)
         state = process.recent.add_logged_fact(change)

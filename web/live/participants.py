@@ -13,20 +13,20 @@ from web.lru import BoundedCache
 
 REMEMBERED = 50_000
 LOOK_UPS_AT_ONCE = 32
-# a conversation in use is looked up again in the background from `fresh_seconds` on; nobody waits for that
-_USABLE_TIMES = 3
+# a conversation in use is asked for again in the background from this part of the time on: nobody waits for that
+_REFRESH_FROM = 0.5
 _NEVER: tuple[Sequence[str], float] = ((), -math.inf)
 
 
 class Participants:
-    """Answers at once for a conversation asked for within ``fresh_seconds``; while the store is away, whatever was
+    """Answers at once for a conversation asked for within ``usable_seconds``; while the store is away, whatever was
     known last stands."""
 
     def __init__(
-        self, store: ConversationStore, fresh_seconds: float, clock: Callable[[], float] = monotonic
+        self, store: ConversationStore, usable_seconds: float, clock: Callable[[], float] = monotonic
     ) -> None:
         self._store = store
-        self._fresh_seconds = fresh_seconds
+        self._usable_seconds = usable_seconds
         self._clock = clock
         # who takes part, and when that was asked
         self._known: BoundedCache[str, tuple[Sequence[str], float]] = BoundedCache(REMEMBERED)
@@ -37,9 +37,9 @@ class Participants:
         """Return who takes part if that is known well enough; else ``None``, and the store is being asked."""
         users, asked_at = self._known.get(conversation_id) or _NEVER
         age_seconds = self._clock() - asked_at
-        if age_seconds > self._fresh_seconds:
+        if age_seconds > self._usable_seconds * _REFRESH_FROM:
             self._ask(conversation_id)
-            if age_seconds > self._fresh_seconds * _USABLE_TIMES:
+            if age_seconds > self._usable_seconds:
                 return None
         return users
 

@@ -189,6 +189,8 @@ class Replayer:
     def _give(self, resumer: Resumer, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
         if isinstance(record, MessageAccepted):
             place = Place(entry.timestamp_ms, entry.offset)
+            if not self._recent.is_first(record.message_id, place):
+                return  # it was in the log before, and goes out once
             if resumer.give(message_event(entry.slot, entry.offset, record, place)):
                 self._on_delivered(record, place, resumer.connection.user_id)
             return

@@ -1,0 +1,63 @@
+"""Who takes part, as live notifications remember it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from domain.errors import StoreUnavailable
+from storage.memory import MemoryConversations
+from web.live.participants import Participants
+
+
+class Store(MemoryConversations):
+    def __init__(self) -> None:
+        super().__init__()
+        self.questions = 0
+        self.now = 0.0
+
+    async def participants(self, conversation_id: str) -> list[str] | None:  # type: ignore[override]
+        self.questions += 1
+        await asyncio.sleep(0)
+        found = await super().participants(conversation_id)
+        return None if found is None else list(found)
+
+
+async def asked() -> tuple[Store, Participants]:
+    store = Store()
+    await store.create("c-1", ["u-1", "u-2"], 0)
+    return store, Participants(store, 4.0, lambda: store.now)
+
+
+async def test_those_who_ask_together_ask_once() -> None:
+    store, participants = await asked()
+    found = await asyncio.gather(*(participants.of("c-1") for _ in range(50)))
+    assert {tuple(users) for users in found} == {("u-1", "u-2")}
+    assert store.questions == 1
+
+
+async def test_what_is_known_is_used_then_refreshed_behind_then_waited_for() -> None:
+    store, participants = await asked()
+    assert participants.known("c-1") is None
+    assert tuple(await participants.of("c-1")) == ("u-1", "u-2")
+    for now, is_known, questions in [(1.9, True, 1), (2.1, True, 2), (4.0, True, 2), (9.0, False, 3)]:
+        store.now = now
+        assert (participants.known("c-1") is not None) is is_known
+        await asyncio.sleep(0.01)
+        assert store.questions == questions
+
+
+async def test_while_the_store_is_away_the_last_answer_stands_but_not_one_that_was_forgotten() -> None:
+    store, participants = await asked()
+    await participants.of("c-1")
+    store.available, store.now = False, 100.0
+    assert tuple(await participants.of("c-1")) == ("u-1", "u-2")
+    participants.forget("c-1")
+    with pytest.raises(StoreUnavailable):
+        await participants.of("c-1")
+    with pytest.raises(StoreUnavailable):
+        await participants.of("c-2")
+    store.available = True
+    assert tuple(await participants.of("c-1")) == ("u-1", "u-2")
+    assert tuple(await participants.of("c-2")) == ()
