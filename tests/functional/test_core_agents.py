@@ -48,7 +48,7 @@ async def test_two_records_of_one_keyed_message_are_one_row_with_the_first_time(
     app = FakeApp()
     table = FakeTable(app.outbox)
     message = encode(MessageAccepted(keyed_id("u-1", "key"), "c-1", "u-1", "whatsapp:+5511999990000", "once"))
-    route_batch(app, batch_of("messages", message, message, start=40))  # type: ignore[arg-type]
+    await route_batch(app, batch_of("messages", message, message, start=40))  # type: ignore[arg-type]
     facts = app.outbox.on("status-updates")
     for order in (facts, facts[::-1]):
         table.rows.clear()
