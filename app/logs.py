@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import orjson
 
 from app.settings import Settings
 
+# The request that is being worked on, for everything that is logged meanwhile; empty outside of requests.
+logged_request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+# Fields of a record (``extra``) that become fields of its line.
+FIELDS = ("request_id", "method", "path", "status", "ms", "user_id", "message_id", "conversation_id")
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 MAX_LINE_CHARS = 16_000
 # aiokafka builds a debug record for each message; kafka's own chatter is of use to nobody here
@@ -36,6 +42,12 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage()[:MAX_LINE_CHARS],
         }
+        for name in FIELDS:
+            value = getattr(record, name, None)
+            if isinstance(value, str | int | float):
+                line[name] = value
+        if "request_id" not in line and (request_id := logged_request_id.get()):
+            line["request_id"] = request_id
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)[-MAX_LINE_CHARS:]
         return orjson.dumps(line).decode()
@@ -56,6 +68,9 @@ class TextFormatter(logging.Formatter):
         clock = self.formatTime(record, "%H:%M:%S")
         message = record.getMessage()[:MAX_LINE_CHARS]
         line = f"{clock}.{int(record.msecs):03d} {level} {self._role:<9} {message}"
+        request_id = getattr(record, "request_id", None) or logged_request_id.get()
+        if request_id:
+            line += f" request_id={request_id}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)[-MAX_LINE_CHARS:]
         return line

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -175,7 +176,8 @@ class Outbox:
         self.records_total += 1
         if not lane.busy:
             lane.busy = True
-            task = self._loop.create_task(self._run(lane, topic, partition))
+            # in a context of its own: what it logs is not about the request that happened to start it
+            task = self._loop.create_task(self._run(lane, topic, partition), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return flight

@@ -77,6 +77,16 @@ class Settings:
     port: int = 8080
     max_body_bytes: int = 64 * 1024
     max_batch_body_bytes: int = 8 * 1024 * 1024
+    max_header_bytes: int = 8_190  # of the request line, and of each header
+    max_headers: int = 128
+    # requests of a user, and from an address, to one process: so many a second, so many at once; 0 a second: no limit
+    rate_limit_user_per_second: float = 5_000.0
+    rate_limit_user_burst: int = 10_000
+    rate_limit_address_per_second: float = 0.0
+    rate_limit_address_burst: int = 1_000
+    # origins whose pages may call the API, separated by commas, such as "https://chat.example.org"; "*": any
+    cors_origins: str = ""
+    hsts_seconds: int = 0  # Strict-Transport-Security, once all clients come over TLS; 0: not sent
     accept_timeout_seconds: float = 5.0
     recent_messages: int = 200_000
     group_membership_seconds: float = 2.0  # how long who was removed from a group elsewhere may still get in

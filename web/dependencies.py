@@ -26,6 +26,7 @@ from domain.token_bucket import Rate
 from web.access import Memberships
 from web.client_address import ClientAddresses
 from web.conversation_list import ConversationLists
+from web.cors import CorsPolicy
 from web.facts import StatusWriter
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
@@ -33,6 +34,7 @@ from web.login_throttle import LoginThrottle
 from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
+from web.request_limits import RequestLimits
 from web.secret_file import checked, secret_of
 from web.sending import Sending
 from web.sessions import Sessions
@@ -124,6 +126,14 @@ class Dependencies:
         return ClientAddresses(self.settings.trusted_proxies)
 
     @cached_property
+    def request_limits(self) -> RequestLimits:
+        return RequestLimits(self.settings, self.client_addresses, self.monotonic)
+
+    @cached_property
+    def cors(self) -> CorsPolicy:
+        return CorsPolicy(self.settings.cors_origins)
+
+    @cached_property
     def login_throttle(self) -> LoginThrottle:
         settings = self.settings
         return LoginThrottle(
@@ -143,6 +153,8 @@ class Dependencies:
                       lambda: self.passwords.waiting)  # fmt: skip
         metrics.watch("chat4all_logins_throttled", "Logins refused because of wrong passwords before.",
                       lambda: self.login_throttle.refused)  # fmt: skip
+        metrics.watch("chat4all_requests_rate_limited", "Requests refused because a user or an address asks too often.",
+                      lambda: self.request_limits.refused)  # fmt: skip
         metrics.watch("chat4all_refresh_tokens_reused", "Sessions ended because a used refresh token came again.",
                       lambda: self.sessions.reuses)  # fmt: skip
         metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))
@@ -160,7 +172,7 @@ class Dependencies:
     def prepare(self) -> None:
         """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
         _ = self.tokens, self.client_addresses, self.login_throttle, self.passwords, self.metrics, self.memberships
-        _ = self.live, self.sending
+        _ = self.live, self.sending, self.request_limits, self.cors
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

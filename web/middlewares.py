@@ -10,8 +10,10 @@ from time import perf_counter
 
 from aiohttp import web
 
+from app.logs import logged_request_id
 from domain.errors import Chat4AllError, Unavailable
 from web.dependencies import DEPENDENCIES
+from web.headers import REQUEST_ID, preflight
 from web.problems import INTERNAL, problem_answer, problem_of, problem_of_http
 from web.traffic import TRAFFIC
 
@@ -19,7 +21,6 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-REQUEST_ID = web.RequestKey("request_id", str)
 SLOW_SECONDS = 1.0
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 # W3C Trace Context: version-traceid-parentid-flags; all-zero ids are invalid, as is version ff
@@ -45,6 +46,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     """One layer, not three: each costs a coroutine a request."""
     started = perf_counter()
     request_id = request[REQUEST_ID] = request_id_of(request.headers)
+    logged_request_id.set(request_id)  # of this connection's task, so until its next request
     traffic = request.app[TRAFFIC]
     traffic.in_flight += 1
     try:
@@ -71,9 +73,11 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
 async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
     """Return the handler's answer or the problem that its error is."""
     try:
-        response = await handler(request)
-        response.headers["X-Request-Id"] = request_id
-        return response
+        if (limits := request.app[DEPENDENCIES].request_limits).limits_addresses:
+            limits.take_for_address(request)
+        if request.method == "OPTIONS" and (answer := preflight(request)) is not None:
+            return answer
+        return await handler(request)
     except Chat4AllError as error:
         if isinstance(error, Unavailable):
             log.warning("a dependency is away: %s", error, extra={"request_id": request_id})

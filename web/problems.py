@@ -19,6 +19,7 @@ import orjson
 from aiohttp import web
 
 from domain import errors
+from web.security import SECURITY_HEADERS, SERVER
 
 PROBLEM_JSON = "application/problem+json"
 _MAX_INSTANCE_CHARS = 1_000
@@ -173,7 +174,9 @@ def problem_document(problem: Problem, raw_path: str, request_id: str) -> dict[s
 def problem_answer(problem: Problem, raw_path: str, request_id: str) -> web.Response:
     """Return the ``application/problem+json`` answer."""
     document = problem_document(problem, raw_path, request_id)
-    headers = {"Content-Type": PROBLEM_JSON, "X-Request-Id": request_id, **problem.headers}
+    # the security headers, too: what is not HTTP is answered outside the application, which would add them
+    headers = {"Content-Type": PROBLEM_JSON, "X-Request-Id": request_id, "Server": SERVER, **SECURITY_HEADERS}
+    headers |= problem.headers
     return web.Response(body=orjson.dumps(document), status=problem.status, headers=headers)
 
 

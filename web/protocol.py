@@ -7,7 +7,9 @@ import logging
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
+from web.dependencies import DEPENDENCIES
 from web.middlewares import request_id_of
 from web.problems import INTERNAL, Problem, problem_answer, problem_of_http
 
@@ -17,7 +19,6 @@ log = logging.getLogger(__name__)
 # sending, gets to read the answer.
 LINGERING_SECONDS = 5.0
 KEEPALIVE_SECONDS = 75.0
-MAX_HEADER_BYTES = 8_190
 BACKLOG = 1_024
 
 
@@ -42,7 +43,10 @@ class ProblemProtocol(web.RequestHandler):
             problem = INTERNAL
         else:
             log.debug("not HTTP: %s", exc, extra={"request_id": request_id})
-            problem = Problem(HTTPStatus(status), "malformed-http", "this is not a valid HTTP request")
+            detail = "this is not a valid HTTP request"
+            if isinstance(exc, LineTooLong):
+                detail = f"the request line, or one of the headers, has more than {self.max_field_size} bytes"
+            problem = Problem(HTTPStatus(status), "malformed-http", detail)
         response = problem_answer(problem, "", request_id)
         response.force_close()
         return response
@@ -62,6 +66,7 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
     if server is None:
         raise RuntimeError("set the runner up first")
     loop = asyncio.get_running_loop()
+    settings = runner.app[DEPENDENCIES].settings
 
     def protocol() -> ProblemProtocol:
         return ProblemProtocol(
@@ -71,8 +76,9 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
             auto_decompress=False,
             keepalive_timeout=KEEPALIVE_SECONDS,
             lingering_time=LINGERING_SECONDS,
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
+            max_line_size=settings.max_header_bytes,
+            max_field_size=settings.max_header_bytes,
+            max_headers=settings.max_headers,
         )
 
     return await loop.create_server(protocol, host, port, reuse_port=True, reuse_address=True, backlog=BACKLOG)

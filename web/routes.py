@@ -29,7 +29,9 @@ def member(handler: Member) -> Public:
     """Return ``handler`` behind a valid token; without one it is not reached, nor is the body read."""
 
     async def with_caller(request: web.Request) -> web.StreamResponse:
-        caller = request.app[DEPENDENCIES].tokens.caller_of(request.headers.get("Authorization"))
+        deps = request.app[DEPENDENCIES]
+        caller = deps.tokens.caller_of(request.headers.get("Authorization"))
+        deps.request_limits.take_for_user(request, caller.user_id)
         return await handler(request, caller)
 
     with_caller.__name__ = handler.__name__

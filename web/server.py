@@ -31,6 +31,7 @@ from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.follower import KafkaFollower
+from web.headers import add_headers
 from web.message_log import KafkaMessageLog
 from web.middlewares import answer_every_request
 from web.protocol import listen
@@ -55,6 +56,7 @@ def create_app(deps: Dependencies) -> web.Application:
     traffic = app[TRAFFIC] = Traffic()
     deps.metrics.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: traffic.in_flight)
     add_routes(app)
+    app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(close_live)
     return app
 

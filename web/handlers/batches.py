@@ -16,7 +16,7 @@ from web.bodies import json_body, validated
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import accepted_document
 from web.handlers.messages import key_of, record_headers
-from web.middlewares import REQUEST_ID
+from web.headers import REQUEST_ID
 from web.problems import INTERNAL, FieldErrors, MalformedBody, problem_document, problem_of
 from web.schemas import CreateBatchItem
 from web.sending import Accepted, Item, Outcome
@@ -37,6 +37,7 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
     deps = request.app[DEPENDENCIES]
     key = key_of(request.headers)
     documents = _messages_of(await json_body(request))
+    deps.request_limits.take_for_user(request, caller.user_id, len(documents) - 1)  # one was taken at the door
     outcomes: dict[int, Outcome] = {}
     items: dict[int, Item] = {}
     for index, document in enumerate(documents):

@@ -14,8 +14,9 @@ from web.answers import json_answer
 from web.bodies import body_as
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import accepted_document, message_document
+from web.headers import REQUEST_ID
 from web.history import merged
-from web.middlewares import REQUEST_ID, traceparent_of
+from web.middlewares import traceparent_of
 from web.schemas import CreateMessage
 from web.tokens import Caller
 

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from domain.errors import NotAuthenticated
 from web.dependencies import DEPENDENCIES
+from web.headers import REQUEST_ID
 from web.live.frames import POLICY
 from web.live.service import CLOSE_SECONDS
-from web.middlewares import REQUEST_ID
 from web.problems import UpgradeRequired
 from web.tokens import Caller
 from web.traffic import TRAFFIC

@@ -1,0 +1,65 @@
+"""How often a user, and an address, may ask one process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from aiohttp import web
+
+from app.settings import InvalidSetting, Settings
+from domain.token_bucket import Rate, Taken
+from web.client_address import ClientAddresses
+from web.problems import RateLimited
+from web.rate_limits import RateLimiter
+
+# The bucket that a request was taken from, for the headers of its answer: what came of it, and how large it is.
+RATE_LIMIT = web.RequestKey("rate_limit", tuple[Taken, int])
+# Those who watch the system are never turned away.
+_EXEMPT = frozenset({"/health", "/health/ready", "/actuator/health", "/metrics", "/actuator/prometheus"})
+
+
+class RequestLimits:
+    """Takes tokens for requests. ``refused`` counts those turned away. With n processes a user has n buckets."""
+
+    def __init__(self, settings: Settings, addresses: ClientAddresses, clock: Callable[[], float]) -> None:
+        self.refused = 0
+        self._client_addresses = addresses
+        self._users = RateLimiter(
+            _rate("RATE_LIMIT_USER", settings.rate_limit_user_per_second, settings.rate_limit_user_burst), clock=clock
+        )
+        self._addresses = RateLimiter(
+            _rate("RATE_LIMIT_ADDRESS", settings.rate_limit_address_per_second, settings.rate_limit_address_burst),
+            clock=clock,
+        )
+        self.limits_addresses = self._addresses.rate.is_limited
+
+    def take_for_address(self, request: web.Request) -> None:
+        """Count ``request`` for where it comes from. Raises ``RateLimited``."""
+        if request.path not in _EXEMPT:
+            self._take(self._addresses, request, self._client_addresses.of(request), 1, "your address")
+
+    def take_for_user(self, request: web.Request, user_id: str, tokens: int = 1) -> None:
+        """Count ``tokens`` requests for the user (a batch is as many as its messages). Raises ``RateLimited``."""
+        self._take(self._users, request, user_id, tokens, "you")
+
+    def _take(self, limiter: RateLimiter, request: web.Request, key: str, tokens: int, who: str) -> None:
+        burst = limiter.rate.burst
+        # more than the bucket holds is let through when it is full, or it never would be
+        taken = limiter.take(key, tokens if tokens < burst else burst)
+        if taken is None:
+            return
+        if taken.allowed:
+            request[RATE_LIMIT] = (taken, burst)
+            return
+        self.refused += 1
+        wait = max(1, math.ceil(taken.retry_after_seconds))
+        detail = f"too many requests from {who}: {limiter.rate.per_second:g} a second; try again in {wait} s"
+        raise RateLimited(detail, burst, taken.remaining, wait, math.ceil(taken.reset_seconds))
+
+
+def _rate(name: str, per_second: float, burst: int) -> Rate:
+    try:
+        return Rate(per_second, burst)
+    except ValueError as error:
+        raise InvalidSetting(f"CHAT4ALL_{name}_PER_SECOND or _BURST: {error}") from None

@@ -1,0 +1,13 @@
+"""Headers that go with every answer, whatever it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# What is served here is data. A page (/docs) that needs more sets a Content-Security-Policy of its own.
+SECURITY_HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+}
+SERVER = "chat4all"  # aiohttp would tell its version and Python's
