@@ -89,7 +89,12 @@ class MemoryMessages(Outage):
     async def count(self, conversation_id: str, activity: Activity) -> int:
         """Return how many messages there are up to ``activity.last``."""
         self.check()
-        return sum(place <= activity.last for place in self._places(conversation_id))
+        rows = self.rows.get(conversation_id, {})
+        return sum(
+            self._by_id[row.message.message_id] == (conversation_id, place)
+            for place, row in rows.items()
+            if row.message is not None and place <= activity.last
+        )
 
     def _places(self, conversation_id: str) -> Sequence[Place]:
         rows = self.rows.get(conversation_id, {})

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from domain.errors import StoreUnavailable
+from domain.ids import may_repeat
 from domain.ports import Activity, Place
 from storage.cassandra.facts import bucket_of, is_possible_key, written_at
 from storage.cassandra.link import Kind
@@ -17,15 +18,19 @@ from storage.cassandra.session import CassandraSession
 log = logging.getLogger(__name__)
 
 CONVERSATIONS_AT_ONCE = 100  # partitions that one request asks for
+LOOKED_AT = 1_000  # messages of one month whose ids are read; of more, the server tells the number
+IDS_AT_ONCE = 100
 _BEFORE_ALL = Place(-1, -1)
 
 _ACTIVITIES = "SELECT conversation_id, last_place, counted FROM {ks}.conversation_activity WHERE conversation_id IN ?"
 _MONTHS = "SELECT bucket FROM {ks}.message_buckets WHERE conversation_id = ?"
-# of ids, not of rows: facts may be mirrored before their message
-_COUNT = (
-    "SELECT count(message_id) FROM {ks}.messages WHERE conversation_id = ? AND bucket = ?"
+_RANGE = (
+    "FROM {ks}.messages WHERE conversation_id = ? AND bucket = ?"
     " AND (accepted_at_ms, position) > (?, ?) AND (accepted_at_ms, position) <= (?, ?)"
 )
+_IDS = f"SELECT message_id, accepted_at_ms, position {_RANGE} LIMIT ?"
+_COUNT = f"SELECT count(message_id) {_RANGE}"  # of ids, not of rows: facts may be mirrored before their message
+_PLACES = "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
 _COUNTED = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET counted = ? WHERE conversation_id = ?"
 
 
@@ -33,7 +38,10 @@ class CassandraActivityReader:
     """``domain.ports.ActivityReader`` on Cassandra.
 
     A count is taken once and then only of what came later: "so many messages up to this place" stays true, because
-    the mirror announces a place only when everything before it is written. So counts are exact, whatever is repeated.
+    the mirror announces a place only when everything before it is written. So counts are exact, whatever the mirror
+    repeats. A message that the log itself holds twice (an idempotency key used in two processes at once) is looked up,
+    and counts where it was first; only where more than ``LOOKED_AT`` messages of a month are counted in one go, the
+    server counts, and such a message twice.
     """
 
     def __init__(self, session: CassandraSession) -> None:
@@ -65,15 +73,24 @@ class CassandraActivityReader:
         async with self._session.deadline():
             months = [row[0] for row in await self._session.run(_MONTHS, (conversation_id,), Kind.READ)]
             edges = (after.accepted_at_ms, after.position, upto.accepted_at_ms, upto.position)
-            first = bucket_of(max(0, after.accepted_at_ms))
-            counts = await asyncio.gather(
-                *(
-                    self._session.run(_COUNT, (conversation_id, month, *edges), Kind.READ)
-                    for month in months
-                    if first <= month <= bucket_of(upto.accepted_at_ms)
-                )
-            )
-        return sum(int(rows[0][0]) for rows in counts)
+            first, last = bucket_of(max(0, after.accepted_at_ms)), bucket_of(upto.accepted_at_ms)
+            wanted = [month for month in months if first <= month <= last]
+            return sum(await asyncio.gather(*(self._of_month(conversation_id, month, edges) for month in wanted)))
+
+    async def _of_month(self, conversation_id: str, month: int, edges: tuple[int, ...]) -> int:
+        rows = await self._session.run(_IDS, (conversation_id, month, *edges, LOOKED_AT + 1), Kind.READ)
+        if len(rows) > LOOKED_AT:
+            return int((await self._session.run(_COUNT, (conversation_id, month, *edges), Kind.READ))[0][0])
+        messages = [row for row in rows if row[0] is not None]
+        keyed = [row[0] for row in messages if may_repeat(row[0])]
+        chunks = [keyed[at : at + IDS_AT_ONCE] for at in range(0, len(keyed), IDS_AT_ONCE)]
+        pages = await asyncio.gather(*(self._session.run(_PLACES, (chunk,), Kind.READ) for chunk in chunks))
+        first = {row[0]: tuple(row[1:]) for page in pages for row in page}
+        return sum(
+            first.get(message_id, here) == here
+            for message_id, *place in messages
+            if (here := (conversation_id, *place))
+        )
 
 
 def _activity(last: Any, counted: Any) -> Activity:

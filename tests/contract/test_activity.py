@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable
+from domain.ids import keyed_id
 from domain.ports import Activity, MirrorEntry, Place
 from domain.records import MessageAccepted
 from domain.status import Fact
@@ -84,6 +85,30 @@ async def test_facts_without_their_message_do_not_count(stores):
     await stores.mirror.write([message(conversation, Place(JANUARY, 1)), message(conversation, Place(JANUARY, 3))])
     await stores.mirror.write([MirrorEntry("m", conversation, Place(JANUARY, 2), None, [Fact("SENT", JANUARY, 1)])])
     assert await counted(stores, conversation) == (Place(JANUARY, 3), 2)
+
+
+async def test_a_message_that_the_log_holds_twice_counts_once(stores):
+    conversation, twice = fresh(), keyed_id("alice", uuid.uuid4().hex)
+    plain = [message(conversation, Place(JANUARY, n)) for n in range(4)]
+    again = [
+        MirrorEntry(twice, conversation, place, MessageAccepted(twice, conversation, "alice", "telegram:5", "hi"))
+        for place in (Place(JANUARY, 7), Place(JANUARY + 1, 9), Place(JANUARY + MONTH_MS, 11))
+    ]
+    await stores.mirror.write([*plain, again[0]])
+    assert await counted(stores, conversation) == (again[0].place, 5)
+    await stores.mirror.write([again[1]])
+    assert await counted(stores, conversation) == (again[1].place, 5)
+    await stores.mirror.write([again[2], message(conversation, Place(JANUARY + MONTH_MS, 12))])
+    assert await counted(stores, conversation) == (Place(JANUARY + MONTH_MS, 12), 6)
+
+
+async def test_more_messages_than_are_looked_at_are_counted(stores):
+    conversation = fresh()
+    held = [message(conversation, Place(JANUARY + n // 3, n)) for n in range(1_500)]
+    await stores.mirror.write(held[:1_100])
+    assert await counted(stores, conversation) == (held[1_099].place, 1_100)
+    await stores.mirror.write(held[1_000:])
+    assert await counted(stores, conversation) == (held[-1].place, 1_500)
 
 
 async def test_many_conversations_are_asked_for_at_once(stores):
