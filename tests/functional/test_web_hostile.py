@@ -19,10 +19,11 @@ JSON_VALUES = st.recursive(
 )
 FIELDS = (
     "username", "password", "email", "conversation_id", "recipient_id", "recipient", "content", "sender_id", "file_id",
-    "refresh_token", "platform", "value",
+    "refresh_token", "platform", "value", "participants", "name", "description", "initial_members", "member_ids",
 )  # fmt: skip
 BODIES = JSON_VALUES | st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES, max_size=6)
-POST_PATHS = ("/users", "/auth/login", "/auth/refresh", "/v1/users/identities", "/v1/messages")
+POST_PATHS = ("/users", "/auth/login", "/auth/refresh", "/v1/users/identities", "/v1/messages", "/v1/conversations",
+              "/v1/groups")  # fmt: skip
 
 MALFORMED = {
     "nothing": b"",
@@ -230,9 +231,34 @@ async def test_a_strange_conversation_in_the_path_is_no_500(api: Any, path: str)
     assert received[9:12] in (b"400", b"404"), received
 
 
+@pytest.mark.parametrize("path", ["\u00e9", "%ED%A0%80", "%00", "a%2Fb", "%F0%9F%98%80", "x" * 2_000, "{}"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "GET /v1/conversations/{odd}",
+        "GET /v1/groups/{odd}",
+        "DELETE /v1/groups/{odd}/members/x",
+        "DELETE /v1/groups/{group}/members/{odd}",
+        "DELETE /v1/groups/{group}/members/whatsapp:{odd}",
+        "PUT /v1/groups/{group}/admins/{odd}",
+        "GET /v1/conversations?cursor={odd}",
+    ],
+)
+async def test_strange_ids_of_conversations_groups_and_members_are_no_500(api: Any, target: str, path: str) -> None:
+    token = await api.somebody()
+    group = (await (await api.call("POST", "/v1/groups", {"name": "g"}, token)).json())["group_id"]
+    line = target.replace("{odd}", path).replace("{group}", group)
+    received = await exchange(api, f"{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    assert received[9:12] in (b"400", b"404"), received
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
+        ("DELETE", "/v1/conversations", {"GET", "HEAD", "POST"}),
+        ("GET", "/v1/groups", {"POST"}),
+        ("GET", "/v1/groups/g/members", {"POST"}),
+        ("DELETE", "/v1/groups/g/admins/u", {"PUT"}),
         ("DELETE", "/v1/messages", {"GET", "HEAD", "POST"}),
         ("GET", "/users", {"POST"}),
         ("PUT", "/auth/login", {"POST"}),
