@@ -205,6 +205,13 @@ async def test_who_is_removed_by_another_process_is_out_within_the_setting(peopl
     assert await people.send(people.joao) == 403
 
 
+async def test_who_is_removed_by_another_process_sees_nothing_of_the_group_itself_any_more(people: People) -> None:
+    assert await people.send(people.joao) == 202
+    await remove_elsewhere(people)
+    for path in (f"/v1/groups/{people.group_id}", f"/v1/conversations/{people.group_id}"):
+        assert (await people.api.call("GET", path, token=people.joao["token"])).status == 403
+
+
 async def test_without_cassandra_members_of_a_group_go_on_sending(people: People) -> None:
     assert await people.send(people.joao) == 202
     people.api.conversations.available = False

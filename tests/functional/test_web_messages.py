@@ -293,6 +293,36 @@ async def test_pages_follow_each_other_without_gap_or_repetition(api: Any, order
     assert seen == expected
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("way", ["cursor", "offset"])
+async def test_pages_hold_still_while_messages_arrive(api: Any, order: str, way: str) -> None:
+    """Newest first an offset counts from an end that moves, so there only a cursor is free of repetition."""
+    token = await api.somebody()
+    for number in range(7):
+        await api.send(token, content=f"m{number}")
+    seen: list[str] = []
+    step: dict[str, Any] = {}
+    arrived = 7
+    while True:
+        params = {"conversation_id": "c-1", "limit": 3, "order": order, **step}
+        page = await (await api.call("GET", "/v1/messages", token=token, params=params)).json()
+        seen += [found["content"] for found in page["messages"]]
+        if not page["pagination"]["has_more"]:
+            break
+        step = {"cursor": page["pagination"]["next_cursor"]} if way == "cursor" else {"offset": len(seen)}
+        if arrived < 10:
+            await api.send(token, content=f"m{arrived}")
+            arrived += 1
+        if arrived == 9:
+            await api.mirror()
+    if order == "asc":
+        assert seen == [f"m{number}" for number in range(arrived)]
+    elif way == "cursor":
+        assert seen == [f"m{number}" for number in reversed(range(7))]
+    else:
+        assert list(dict.fromkeys(seen)) == [f"m{number}" for number in reversed(range(7))]
+
+
 async def test_an_offset_behind_the_end_is_an_empty_page(api: Any) -> None:
     token = await api.somebody()
     await api.send(token)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from domain.conversations import MAX_MEMBERS
-from domain.errors import AlreadyExists, NotFound, Unavailable
+from domain.errors import AlreadyExists, NotAllowed, NotFound, Unavailable
 from domain.ids import uuid7
 from web.answers import json_answer
 from web.bodies import body_as, query_as
@@ -75,11 +75,12 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
     """``GET /v1/conversations/{conversation_id}``: for those who take part."""
     deps = request.app[DEPENDENCIES]
     conversation_id = request.match_info["conversation_id"]
-    await deps.memberships.check(conversation_id, caller.user_id)
-    await _catch_up(deps)
     conversation = await deps.conversations.get(conversation_id)
     if conversation is None:
         raise NotFound("there is no such conversation")
+    if conversation.member(caller.user_id) is None:
+        raise NotAllowed("you take no part in this conversation")
+    await _catch_up(deps)
     return json_answer(_document(await deps.lists.summary(conversation)))
 
 
