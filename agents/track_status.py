@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.facts import read_fact
@@ -30,9 +29,8 @@ def register(app: StreamApp) -> None:
         async for batch in stream:
             if not app.consumer.is_current(batch):
                 continue  # its partition may have another writer by now
-            others, changes, count = fold_batch(app, table, batch)
-            then = partial(mark_persisted, table, batch, changes, count)
-            await completion.when_durable(batch, {*others, *changes}, then)
+            others, changes, _ = fold_batch(app, table, batch)
+            await completion.when_durable(batch, {*others, *changes})
 
 
 def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple[set[Flight], list[Flight], int]:
@@ -62,10 +60,3 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
     for key, row in rows.items():
         flights[table.put(partition, key.encode(), message_state.dump(row))] = None
     return dead, list(flights), len(rows)
-
-
-def mark_persisted(table: DurableTable, batch: RecordBatch, flights: list[Flight], rows: int) -> None:
-    """After the changelog has it: let a restart begin behind it."""
-    if flights:
-        last = flights[-1]
-        table.mark_persisted(batch, last.future.result(), len(last.records))

@@ -1,7 +1,7 @@
 """The loop that fetches records and hands them over in batches; the first half of our consumer (``app/consumer.py``).
 
 A record of a source partition is delivered only if it is the one at the read position, so whatever is dropped on the
-way is fetched again.
+way is fetched again. Whoever drops what was fetched also forgets what was probed (``_next_batch``).
 """
 
 from __future__ import annotations
@@ -46,13 +46,18 @@ class DrainLoop(driver.Consumer):  # type: ignore[misc]
 
     def _reset_state(self) -> None:
         self._epoch = 0
-        self._probed: dict[TP, int] = {}
+        self._probed: dict[TP, tuple[int, int]] = {}
         self._no_fetch = asyncio.Event()
         self._no_fetch.set()
         super()._reset_state()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def epoch(self) -> int:
+        """Return a number that is another one after each rebalance."""
+        return self._epoch
 
     def is_current(self, batch: RecordBatch) -> bool:
         """Return whether the batch was delivered after the last seek, so that its partition is still ours."""
@@ -85,6 +90,7 @@ class DrainLoop(driver.Consumer):  # type: ignore[misc]
                 if self.should_stop or fetched is None:
                     continue
                 if not self.flow_active:
+                    self._probed.clear()
                     continue  # what was fetched is dropped; a seek follows in every such case
                 await self._deliver(fetched)
         except (asyncio.CancelledError, *self.consumer_stopped_errors):
@@ -97,9 +103,11 @@ class DrainLoop(driver.Consumer):  # type: ignore[misc]
         track_end = self.app.monitor.track_tp_end_offset
         for raw_tp, records in fetched.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
+                self._probed.clear()
                 return
             tp = ensure_TP(raw_tp)
             if tp not in self._active_partitions and tp not in self._buffered_partitions:
+                self._probed.pop(tp, None)
                 continue
             track_end(tp, self.highwater(tp))
             if tp.topic in changelogs:
@@ -107,6 +115,7 @@ class DrainLoop(driver.Consumer):  # type: ignore[misc]
                     if not n % 100:
                         await asyncio.sleep(0)
                     if not await self._hand_over(tp, self._to_message(tp, record)):
+                        self._probed.clear()
                         return
             elif (batch := await self._next_batch(tp, records)) is not None:
                 message = self._batch_message(batch)
@@ -122,9 +131,9 @@ class DrainLoop(driver.Consumer):  # type: ignore[misc]
             records = [record for record in records if record.offset >= want]
             if not records:
                 return None
-        if records[0].offset > want and self._probed.get(tp) != want:
-            # Were records dropped on the way, or does the broker no longer have them? Ask it again, once.
-            self._probed[tp] = want
+        if records[0].offset > want and self._probed.get(tp) != (want, records[0].offset):
+            # Were records dropped on the way, or does the broker not have them? Ask it until it says the same twice.
+            self._probed[tp] = want, records[0].offset
             epoch = self._epoch
             await self.seek_wait({tp: want})  # sets or deletes _read_offset
             if epoch == self._epoch:

@@ -7,6 +7,9 @@ Reads and writes happen between two awaits of an agent, so no other event of the
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from functools import partial
 from heapq import nsmallest
 from itertools import islice
 from typing import Any
@@ -14,9 +17,11 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from app.batches import RecordBatch
 from app.outbox import Flight, Outbox, Written
 
+log = logging.getLogger(__name__)
+
+_NOT_ALONE = -1
 _FAUST_OFFSET = b"__faust\0offset__"  # Faust keeps its own row in each RocksDB file
 
 
@@ -24,6 +29,11 @@ class DurableTable(faust.Table):  # type: ignore[misc]
     """``message_state`` and ``attempts`` are tables of this kind. Works on Faust's memory and RocksDB stores."""
 
     outbox: Outbox  # set by the app that makes the table
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._newest: dict[int, Flight] = {}
+        self._held: dict[int, tuple[int, int]] = {}  # partition → epoch, the changelog's end as far as we wrote it
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
         """Return the value of ``key``, ``None`` if there is none."""
@@ -52,13 +62,31 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         else:
             store.data[key] = value
             store._key_partition[key] = partition
-        return self.outbox.put(self.changelog_topic_name, partition, key, value)
+        flight = self.outbox.put(self.changelog_topic_name, partition, key, value)
+        if self._newest.get(partition) is not flight:
+            self._newest[partition] = flight
+            flight.future.add_done_callback(partial(self._landed, partition, flight, self.app.consumer.epoch))
+        return flight
 
-    def mark_persisted(self, batch: RecordBatch, written: Written, records: int) -> None:
-        """Remember how far the local store holds the changelog, so that a restart reads only what is newer."""
-        if written.offset >= 0 and self.app.consumer.is_current(batch):
-            tp = TP(self.changelog_topic_name, batch.partition)
-            self.data.set_persisted_offset(tp, written.offset + records - 1)
+    def _landed(self, partition: int, flight: Flight, epoch: int, future: asyncio.Future[Written]) -> None:
+        """Remember how far the local store holds the changelog, so that a restart reads only what is newer.
+
+        Only while nobody else has written since our recovery: a worker that was frozen does not know that it has a
+        successor, whose changes are not in this store and would never be read.
+        """
+        if future.cancelled() or future.exception() or epoch != self.app.consumer.epoch:
+            return
+        tp = TP(self.changelog_topic_name, partition)
+        if self._held.get(partition, (-1, -1))[0] != epoch:
+            self._held[partition] = epoch, self.app.tables.recovery.active_highwaters.get(tp, -2) + 1
+        held, offset = self._held[partition][1], future.result().offset
+        if held == offset != _NOT_ALONE:
+            held += len(flight.records)
+            self._held[partition] = epoch, held
+            self.data.set_persisted_offset(tp, held - 1)
+        elif held != _NOT_ALONE:
+            self._held[partition] = epoch, _NOT_ALONE
+            log.warning("offset %d of %s[%d] is not of our making since the recovery", offset - 1, *tp)
 
     def rows_after(self, partition: int, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
         """Return up to ``count`` rows of one partition whose key is greater than ``key``, in the order of the keys."""

@@ -20,7 +20,8 @@ from app.consumer import BatchTransport
 from app.durable_table import DurableTable
 from app.logs import logging_config
 from app.metrics import Metrics
-from app.outbox import Flight, Outbox
+from app.outbox import Flight, Outbox, Written
+from app.presence import Presence
 from app.roles import modules_of
 from app.settings import Settings
 from app.topics import Topics, TopicSpec, all_topics, group_of
@@ -66,6 +67,18 @@ class _OutboxService(Service):  # type: ignore[misc]
         await self.app.outbox.stop()
 
 
+class _WorkerOutbox(Outbox):
+    """An outbox that sends nothing for a worker whose partitions may have another owner."""
+
+    def __init__(self, presence: Presence, bootstrap: str, **options: Any) -> None:
+        self._presence = presence
+        super().__init__(bootstrap, **options)
+
+    async def _transmit(self, flight: Flight, topic: str, partition: int) -> Written:
+        self._presence.check()
+        return await super()._transmit(flight, topic, partition)
+
+
 class StreamApp(faust.App):  # type: ignore[misc]
     """One role of the pipeline. Agents register themselves with ``register(app)`` (see ``app/roles.py``)."""
 
@@ -73,7 +86,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.settings = settings
         self.role = settings.role
         self.names = Topics(settings.topic_prefix)
-        self.outbox = Outbox(
+        self.presence = Presence(self)
+        self.outbox: Outbox = _WorkerOutbox(
+            self.presence,
             settings.kafka,
             client_id=group_of(settings.role, settings.topic_prefix),
             timeout_seconds=settings.produce_timeout_seconds,
@@ -131,7 +146,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         core = super().on_init_dependencies()
-        return [_OutboxService(self), *self.resources, *core, *self.companions, Watchdog(self)]
+        return [_OutboxService(self), self.presence, *self.resources, *core, *self.companions, Watchdog(self)]
 
     def _create_directories(self) -> None:
         self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
@@ -207,21 +222,17 @@ class Completion:
         self._tasks: set[asyncio.Task[None]] = set()
         app.on_drain(self.drain)
 
-    async def when_durable(
-        self, batch: RecordBatch, flights: Iterable[Flight], then: Callable[[], None] | None = None
-    ) -> None:
+    async def when_durable(self, batch: RecordBatch, flights: Iterable[Flight]) -> None:
         """Complete ``batch`` when all ``flights`` have arrived. Waits only while too many batches are on their way."""
         await self._slots.acquire()
-        task = asyncio.get_running_loop().create_task(self._complete(batch, list(flights), then))
+        task = asyncio.get_running_loop().create_task(self._complete(batch, list(flights)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _complete(self, batch: RecordBatch, flights: list[Flight], then: Callable[[], None] | None) -> None:
+    async def _complete(self, batch: RecordBatch, flights: list[Flight]) -> None:
         try:
             for flight in flights:
                 await flight.future
-            if then is not None:
-                then()
             self._app.consumer.complete(batch)
             self._app.metrics.completed(self._agent, batch)
         except Exception as error:  # noqa: BLE001  not durable: the worker must not go on

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ from faust.types import TP
 
 from app.batches import RecordBatch
 from app.consumer import BatchConsumer, BatchTransport
-from app.durable_table import DurableTable
-from app.outbox import Flight
 from app.settings import Settings
 from app.stream_app import Completion, StreamApp
 from app.topics import TopicSpec
@@ -90,12 +87,7 @@ class RoundApp(StreamApp):
                 if not self.consumer.is_current(batch):
                     continue
                 flights = list(dict.fromkeys(write_effects(self, table, batch.partition, batch.records)))
-                await completion.when_durable(batch, flights, partial(_mark, table, batch, flights))
-
-
-def _mark(table: DurableTable | None, batch: RecordBatch, flights: list[Flight]) -> None:
-    if table is not None and flights:
-        table.mark_persisted(batch, flights[-1].future.result(), len(flights[-1].records))
+                await completion.when_durable(batch, flights)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

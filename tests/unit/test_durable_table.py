@@ -1,0 +1,107 @@
+"""How far the local store holds the changelog is remembered only while nobody else writes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from app.outbox import Flight, Written
+from app.settings import Settings
+from tests.unit.consumer_on_paper import PaperApp, make_consumer
+
+
+class Lane:
+    """An outbox whose flights land when and where the test says. One record a flight."""
+
+    def __init__(self) -> None:
+        self.flights: list[Flight] = []
+
+    def put(self, topic: str, partition: int, key: bytes, value: bytes | None) -> Flight:
+        flight = Flight(asyncio.get_running_loop())
+        flight.records.append((key, value, ()))
+        self.flights.append(flight)
+        return flight
+
+    async def land(self, *offsets: int) -> None:
+        for offset in offsets:
+            self.flights.pop(0).future.set_result(Written(offset, -1))
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def table(tmp_path: Path) -> Any:
+    app: Any = PaperApp(Settings(role="rounds", store="rocksdb", data_dir=str(tmp_path), partitions=1))
+    app._create_directories()
+    table = app.durable_table("t", help="")
+    table.outbox = Lane()
+    consumer, _, _ = make_consumer(tmp_path)
+    app._consumer = consumer
+    recovered(table, end=10)
+    return table
+
+
+def recovered(table: Any, end: int) -> None:
+    """A rebalance is over; the changelog was read to its end."""
+    table.app.consumer._epoch += 1
+    table.app.tables.recovery.active_highwaters[tp_of(table)] = end - 1
+
+
+def tp_of(table: Any) -> TP:
+    return TP(table.changelog_topic_name, 0)
+
+
+def held(table: Any) -> int | None:
+    offset: int | None = table.persisted_offset(tp_of(table))
+    return offset
+
+
+async def put(table: Any, count: int = 1) -> None:
+    for n in range(count):
+        table.put(0, b"k%d" % n, b"v")
+
+
+async def test_our_own_changes_need_not_be_read_again(table: Any) -> None:
+    await put(table, 3)
+    assert held(table) is None
+    await table.outbox.land(10, 11)
+    assert held(table) == 11
+
+
+async def test_after_somebody_elses_change_nothing_counts_as_held(table: Any) -> None:
+    await put(table, 3)
+    await table.outbox.land(10, 13, 14)  # 11 and 12 are a successor's: they are not in this store
+    assert held(table) == 10
+
+
+async def test_a_recovery_makes_us_the_only_writer_again(table: Any) -> None:
+    await put(table, 2)
+    await table.outbox.land(10, 13)
+    recovered(table, end=14)
+    await put(table)
+    await table.outbox.land(14)
+    assert held(table) == 14
+
+
+async def test_a_change_from_before_a_rebalance_does_not_count(table: Any) -> None:
+    await put(table)
+    recovered(table, end=10)
+    await table.outbox.land(10)  # the recovery may have put an older value over it
+    assert held(table) is None
+
+
+async def test_without_a_recovery_nothing_counts(table: Any) -> None:
+    table.app.tables.recovery.active_highwaters.clear()
+    await put(table)
+    await table.outbox.land(10)
+    assert held(table) is None
+
+
+async def test_a_failed_change_does_not_count(table: Any) -> None:
+    await put(table, 2)
+    table.outbox.flights.pop(0).future.set_exception(ConnectionError())
+    await table.outbox.land(10)
+    assert held(table) == 10

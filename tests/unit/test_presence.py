@@ -1,0 +1,60 @@
+"""A worker that was away for a session writes nothing more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.outbox import Outbox
+from app.presence import Presence, WasAway
+from app.stream_app import _WorkerOutbox
+from support.fakes import FakeApp, until
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def app() -> Any:
+    return FakeApp(session_timeout_seconds=6.0, heartbeat_seconds=2.0)
+
+
+def test_a_worker_that_was_away_for_a_session_ends(app: Any) -> None:
+    clock = Clock()
+    presence = Presence(app, clock)
+    presence.check()
+    clock.now += 3.9
+    presence.check()
+    assert app.died == []
+    clock.now += 4.1
+    presence.check()
+    what, error = app.died[0]
+    assert what == "presence"
+    assert isinstance(error, WasAway)
+    assert "4.1 s" in str(error)
+
+
+async def test_looks_by_itself(app: Any) -> None:
+    presence = Presence(app, Clock())
+    await presence.start()
+    await until(lambda: presence._seen == 1000.0)
+    await presence.stop()
+
+
+async def test_nothing_is_sent_before_a_look_at_the_clock(app: Any) -> None:
+    class Ended(BaseException):
+        pass
+
+    class LoudPresence(Presence):
+        def check(self) -> None:
+            raise Ended
+
+    outbox: Outbox = _WorkerOutbox(LoudPresence(app), "127.0.0.1:1", client_id="t")
+    with pytest.raises(Ended):
+        await outbox._transmit(None, "topic", 0)  # type: ignore[arg-type]
