@@ -43,14 +43,14 @@ async def route_batch(app: StreamApp, batch: RecordBatch) -> set[Flight]:
     flights: set[Flight] = set()
     put, partition = app.outbox.put, batch.partition
     for record in batch.records:
-        if app.outbox.pending_bytes > MAX_PENDING_BYTES:
-            for flight in flights:
-                await flight.future
         try:
             message = decode(record.value, MessageAccepted)
         except InvalidInput as error:
             flights.add(dead_letter(app, batch, record, error, now_ms()))
             continue
+        if message.recipients and app.outbox.pending_bytes > MAX_PENDING_BYTES:
+            for flight in flights:
+                await flight.future
         routed = routing.decide(message, Place(record.timestamp, record.offset))
         key, headers = record.key, record.headers
         for channel, request in routed.requests:

@@ -26,25 +26,31 @@ class Routed:
 
 def decide(message: MessageAccepted, place: Place) -> Routed:
     """Return where ``message`` goes. It is ACCEPTED once, and SENT at once to those who read it inside the system."""
-    targets = message.targets
-    if len(targets) > 1:
-        return _decide_shared(message, place, targets)
+    if len(message.recipients) > 1:
+        return _decide_shared(message, place)
+    # written out without calls: this runs for every message
+    m, accepted_at_ms, position = message, place.accepted_at_ms, place.position
     try:
-        recipient = parse_recipient(targets[0])
+        recipient = parse_recipient(m.recipients[0] if m.recipients else m.recipient_id)
     except InvalidRecipient as error:
-        return Routed((), (_unroutable(message, place, "", error),), error)
-    request = _request(message, place, str(recipient))
-    accepted = fact_of(request, recipient.channel, Status.ACCEPTED, place.accepted_at_ms)
-    if recipient.channel == INTERNAL:
-        return Routed((), (accepted, fact_of(request, INTERNAL, Status.SENT, place.accepted_at_ms)))
-    return Routed(((recipient.channel, request),), (accepted,))
+        return Routed((), (_unroutable(m, place, "", error),), error)
+    channel = recipient.channel
+    fact = StatusChanged(
+        m.message_id, m.conversation_id, "ACCEPTED", accepted_at_ms, accepted_at_ms, position, channel
+    )
+    if channel == INTERNAL:
+        return Routed((), (fact, _about(m, place, "", Status.SENT, INTERNAL)))
+    request = DeliveryRequested(
+        m.message_id, m.conversation_id, m.sender_id, str(recipient), m.content, m.file_id, accepted_at_ms, position
+    )
+    return Routed(((channel, request),), (fact,))
 
 
-def _decide_shared(message: MessageAccepted, place: Place, targets: Sequence[str]) -> Routed:
+def _decide_shared(message: MessageAccepted, place: Place) -> Routed:
     requests: list[tuple[str, DeliveryRequested]] = []
     facts = [_about(message, place, "", Status.ACCEPTED)]
     refused = None
-    for target in targets:
+    for target in message.recipients:
         try:
             recipient = parse_recipient(target)
         except InvalidRecipient as error:
@@ -54,15 +60,12 @@ def _decide_shared(message: MessageAccepted, place: Place, targets: Sequence[str
         if recipient.channel == INTERNAL:
             facts.append(_about(message, place, target, Status.SENT, INTERNAL))
         else:
-            requests.append((recipient.channel, _request(message, place, target)))
+            request = DeliveryRequested(
+                message.message_id, message.conversation_id, message.sender_id, target, message.content,
+                message.file_id, place.accepted_at_ms, place.position, len(message.recipients),
+            )  # fmt: skip
+            requests.append((recipient.channel, request))
     return Routed(requests, facts, refused)
-
-
-def _request(message: MessageAccepted, place: Place, address: str) -> DeliveryRequested:
-    return DeliveryRequested(
-        message.message_id, message.conversation_id, message.sender_id, address, message.content, message.file_id,
-        place.accepted_at_ms, place.position, len(message.targets),
-    )  # fmt: skip
 
 
 def fact_of(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from app.stream_app import StreamApp
 
 NAME = "message_state"
-_STATE_VALUES = len(fields(MessageState))
+_VALUES = len(fields(MessageState)) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,6 @@ def load(value: bytes | None) -> Row:
     if value is None:
         return Row(UNKNOWN, "", "")
     values = orjson.loads(value)
-    return Row(MessageState(*values[:_STATE_VALUES]), *values[_STATE_VALUES:])
+    count = values.pop() if len(values) > _VALUES else 1
+    *state, conversation_id, channel = values
+    return Row(MessageState(*state), conversation_id, channel, count)

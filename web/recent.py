@@ -16,6 +16,7 @@ from domain.status import UNKNOWN, Fact, MessageState, Status, join
 
 MAX_CONTENT_BYTES_IN_ALL = 256 * 1024 * 1024
 _COMPACT_AFTER = 256
+_WORDS = frozenset(Status)
 
 
 @dataclass(slots=True)
@@ -39,16 +40,12 @@ class Recent:
 
 def fact_of(change: StatusChanged) -> Fact:
     """Return the fact that a record of ``status-updates`` tells. Raises ``ValueError`` for an unknown status word."""
+    if change.status not in _WORDS:
+        raise ValueError(f"unknown status {change.status[:40]!r}")
     return Fact(
-        Status(change.status),
-        change.at_ms,
-        change.attempt,
-        change.provider_id,
-        change.failure_code,
-        change.failure_detail,
-        change.recipient_id,
-        change.recipient_count,
-    )
+        change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code, change.failure_detail,
+        change.recipient_id, change.recipient_count,
+    )  # fmt: skip
 
 
 class _Timeline:

@@ -153,7 +153,8 @@ async def test_routing_waits_for_kafka_before_the_outbox_would_refuse() -> None:
     app = FakeApp()
     app.outbox.held = True
     app.outbox.pending_bytes = 64 * 1024 * 1024
-    routing = asyncio.create_task(route_batch(app, batch_of("messages", accepted(0), accepted(1))))  # type: ignore[arg-type]
+    shared = encode(MessageAccepted("m-1", "c-1", "u-1", "", "hi", None, GROUP, ("u-2", "u-3", "u-4")))
+    routing = asyncio.create_task(route_batch(app, batch_of("messages", accepted(0), shared)))  # type: ignore[arg-type]
     await asyncio.sleep(0.02)
     assert len(app.outbox.on("whatsapp-outbound")) == 1
     app.outbox.release()
