@@ -156,6 +156,11 @@ class SharedState(MessageState):
         return max([*theirs, *(at for at in own if at is not None)], default=0)
 
 
+def delivery_of(state: MessageState, address: str) -> MessageState:
+    """Return what ``state`` knows of the delivery to ``address``, one of those that the message goes to."""
+    return state.deliveries.get(address, UNKNOWN) if isinstance(state, SharedState) else state
+
+
 def _latest(times: Iterable[int | None]) -> int | None:
     return max((at for at in times if at is not None), default=None)
 

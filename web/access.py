@@ -37,8 +37,9 @@ class Memberships:
         self._known: BoundedCache[tuple[str, str], int] = BoundedCache(limit)
         self._removals = 0
 
-    async def enter(self, conversation_id: str, user_id: str) -> None:
-        """Make sure that the user takes part; a conversation that does not exist is created with that user.
+    async def enter(self, conversation_id: str, user_id: str, *others: str) -> None:
+        """Make sure that the user takes part; a conversation that does not exist is created with that user and
+        ``others``.
 
         Raises ``NotAllowed`` for somebody outside, ``StoreUnavailable`` if it is not known and cannot be asked.
         """
@@ -47,7 +48,7 @@ class Memberships:
         found = await self._ask(conversation_id, user_id)
         if found is None:
             now_ms = self._clock_ms()
-            if await self._store.create(conversation_id, [user_id], now_ms, created_by=user_id):
+            if await self._store.create(conversation_id, [user_id, *others], now_ms, created_by=user_id):
                 self._known.put((conversation_id, user_id), _FOR_EVER)
                 return
         if found is None or not found.takes_part:

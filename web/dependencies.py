@@ -24,6 +24,7 @@ from domain.ports import (
 )
 from domain.token_bucket import Rate
 from web.access import Memberships
+from web.audience import Audience
 from web.client_address import ClientAddresses
 from web.conversation_list import ConversationLists
 from web.cors import CorsPolicy
@@ -54,6 +55,10 @@ class Follower(Protocol):
     async def catch_up(self, timeout_seconds: float) -> bool:
         """Return ``True`` once all that was acknowledged before the call is in the cache, ``False`` if it cannot be
         within the time."""
+        ...
+
+    async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
+        """As ``catch_up``, for the facts about messages: what others reported before the call is known."""
         ...
 
     def records_behind(self) -> int | None:
@@ -94,6 +99,10 @@ class Dependencies:
     @cached_property
     def lists(self) -> ConversationLists:
         return ConversationLists(self)
+
+    @cached_property
+    def audience(self) -> Audience:
+        return Audience(self, self.monotonic)
 
     @cached_property
     def statuses(self) -> StatusWriter:

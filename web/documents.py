@@ -7,7 +7,7 @@ from typing import Any
 from domain.conversations import MAX_MEMBERS, Conversation
 from domain.ports import Identity, Place, StoredMessage, User
 from domain.records import MessageAccepted
-from domain.status import Status
+from domain.status import MessageState, Status, delivery_of
 from web.answers import iso_utc, iso_utc_or_none
 
 
@@ -44,20 +44,49 @@ def accepted_document(message: MessageAccepted, place: Place) -> dict[str, Any]:
 
 
 def message_document(stored: StoredMessage) -> dict[str, Any]:
-    """Return a message with its state. ``failed_at`` and ``failure`` are there only while the status is FAILED."""
-    message, place, state = stored.message, stored.place, stored.state
-    failed = state.status is Status.FAILED
+    """Return a message with its state, one for all recipients."""
+    message, place = stored.message, stored.place
     return {
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
         "sender_id": message.sender_id,
-        "recipient_id": message.recipient_id,
+        "recipient_id": message.recipient_id or None,
         "content": message.content,
         "file_id": message.file_id,
         "file_metadata": None,
-        "status": state.status,
         "timestamp": place.accepted_at_ms,
         "accepted_at": iso_utc(place.accepted_at_ms),
+        **_state_document(stored.state.overall),
+    }
+
+
+def message_with_deliveries(stored: StoredMessage) -> dict[str, Any]:
+    """As ``message_document``; of a message to several with a state for each of them.
+
+    A recipient is shown as who takes part, a user or an address; an address that a user linked is nobody else's
+    business.
+    """
+    document = message_document(stored)
+    message = stored.message
+    if len(message.targets) > 1:
+        users = dict(zip(message.recipients, message.recipient_users, strict=False))
+        document["deliveries"] = [
+            {
+                "recipient_id": users.get(address) or address,
+                "channel": address.partition(":")[0],
+                **_state_document(delivery_of(stored.state, address)),
+            }
+            for address in message.targets
+        ]
+    return document
+
+
+def _state_document(state: MessageState) -> dict[str, Any]:
+    """Return a status word with its times. ``failed_at`` and ``failure`` are there only while the word is FAILED."""
+    status = state.status
+    failed = status is Status.FAILED
+    return {
+        "status": status,
         "sent_at": iso_utc_or_none(state.sent_at_ms),
         "delivered_at": iso_utc_or_none(state.delivered_at_ms),
         "read_at": iso_utc_or_none(state.read_at_ms),

@@ -10,7 +10,7 @@ from domain.errors import LogUnavailable
 from domain.ports import MessageLog, Place
 from domain.recipients import INTERNAL
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import MessageState, SharedState, Status
+from domain.status import MessageState, Status, delivery_of
 from web.recent import RecentMessages
 
 log = logging.getLogger(__name__)
@@ -66,13 +66,6 @@ class StatusWriter:
             log.warning("DELIVERED of %s is not recorded: %s", change.message_id, error)
             return
         self._recent.add_fact(change)
-
-
-def delivery_of(state: MessageState, address: str) -> MessageState:
-    """Return what ``state`` knows of the delivery to ``address``."""
-    if not isinstance(state, SharedState):
-        return state
-    return state.deliveries.get(address, MessageState())
 
 
 def fact_about(message: MessageAccepted, place: Place, address: str, status: Status, at_ms: int) -> StatusChanged:

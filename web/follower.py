@@ -71,6 +71,7 @@ class KafkaFollower:
         self._waiters: list[tuple[dict[TopicPartition, int], asyncio.Future[None]]] = []
         self._consumer: Any = None
         self._ends = LogEnds(self._messages)
+        self._fact_ends = LogEnds(self._statuses)
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._attempted = asyncio.Event()
@@ -103,9 +104,18 @@ class KafkaFollower:
     async def catch_up(self, timeout_seconds: float) -> bool:
         """Return ``True`` once every message acknowledged before the call is in the cache, ``False`` if it cannot be
         within the time, or Kafka is away."""
+        reached = await self._reach(self._ends, timeout_seconds)
+        self.has_caught_up |= reached
+        return reached
+
+    async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
+        """As ``catch_up``, for the facts on ``status-updates``: what others reported before the call is known."""
+        return await self._reach(self._fact_ends, timeout_seconds)
+
+    async def _reach(self, measured: LogEnds, timeout_seconds: float) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
-        ends = await self._ends.now(timeout_seconds)
+        ends = await measured.now(timeout_seconds)
         if ends is None:
             return False
         missing = {tp: end for tp, end in ends.items() if self._positions.get(tp, -1) < end}
@@ -118,7 +128,6 @@ class KafkaFollower:
                     await waiter
             except TimeoutError:
                 return False
-        self.has_caught_up = True
         return True
 
     async def settle(self, timeout_seconds: float) -> None:
@@ -136,14 +145,14 @@ class KafkaFollower:
                 await consumer.start()
                 await measurer.start()
                 await self._begin(consumer)
-                self._consumer, self._ends.consumer = consumer, measurer
+                self._consumer, self._ends.consumer, self._fact_ends.consumer = consumer, measurer, measurer
                 self._attempted.set()
                 pause_seconds = _FIRST_PAUSE_SECONDS
                 await self._follow(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("cannot follow the log: %r; trying again in %.2g s", error, pause_seconds)
             finally:
-                self._consumer = self._ends.consumer = None
+                self._consumer = self._ends.consumer = self._fact_ends.consumer = None
                 self._attempted.set()
                 await consumer.stop()
                 await measurer.stop()

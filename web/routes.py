@@ -18,6 +18,7 @@ from web.handlers import (
     messages,
     notifications,
     operations,
+    receipts,
 )
 from web.tokens import Caller
 
@@ -53,6 +54,8 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("POST", BATCH_PATH, member(batches.create_messages)),
     ("GET", "/v1/messages", member(history.list_messages)),
     ("GET", "/v1/messages/{message_id}", member(messages.show_message)),
+    ("GET", "/v1/messages/{message_id}/trace", member(receipts.show_trace)),
+    ("POST", "/v1/messages/{message_id}/read", member(receipts.mark_read)),
     ("GET", "/v1/conversations/{conversation_id}/messages", member(history.list_messages)),
     ("GET", "/notifications", notifications.follow),
     ("POST", "/v1/conversations", member(conversations.create_conversation)),

@@ -27,6 +27,7 @@ from web.password_rules import weakness_of
 
 MAX_OFFSET = 10_000
 MAX_CREDENTIAL_CHARS = 10_000
+_USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 
 
@@ -43,18 +44,20 @@ def _conversation_id(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
-    if not text:
-        raise _wrong("is required for now, as a channel address such as whatsapp:+5511999990000; "
-                     "messages to everyone in a conversation come later")  # fmt: skip
+def _recipient(text: str) -> str:
+    """An address, a user id, or nothing: everyone in the conversation."""
+    if not text or _USER_ID.fullmatch(text.lower()):
+        return text.lower()
     try:
         recipient = parse_recipient(text)
-        if recipient.channel == INTERNAL:
-            raise InvalidInput("messages to users of the system come later")
-        return str(recipient)
     except InvalidInput as error:
-        hint = "" if ":" in text else "; messages to user ids come later"
+        hint = "" if ":" in text else "; or be a user id, or be left out: then it goes to everyone in the conversation"
         raise _wrong(f"{error}{hint}") from None
+    if recipient.channel != INTERNAL:
+        return str(recipient)
+    if not _USER_ID.fullmatch(recipient.address.lower()):
+        raise _wrong("not a possible user id")
+    return recipient.address.lower()
 
 
 def _absent_if_null(value: object) -> object:
@@ -142,7 +145,7 @@ class CreateMessage(_Schema):
     recipient_id: Annotated[
         str,
         BeforeValidator(_absent_if_null),
-        AfterValidator(_address),
+        AfterValidator(_recipient),
         Field(validation_alias=AliasChoices("recipient_id", "recipient"), validate_default=True),
     ] = ""
     content: Annotated[str, AfterValidator(_content)]

@@ -20,6 +20,7 @@ from domain.ids import keyed_id, uuid7
 from domain.ports import Appended, Place, StoredMessage
 from domain.records import MessageAccepted
 from web.history import merged
+from web.problems import FieldErrors
 from web.schemas import CreateMessage
 from web.turns import Turns
 
@@ -77,15 +78,14 @@ class Sending:
         return Item(message, key is not None)
 
     async def one(self, item: Item, headers: Headers) -> Accepted:
-        """Accept one message. Raises ``NotAllowed``, ``KeyReused``, ``Unavailable``."""
+        """Accept one message. Raises ``NotAllowed``, ``FieldErrors``, ``KeyReused``, ``Unavailable``."""
         if item.is_keyed:
             (outcome,) = await self.many([item], headers)
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
-        message = item.message
-        await self._deps.memberships.enter(message.conversation_id, message.sender_id)
-        return self._remembered(item, await self._deps.log.append(message, headers))
+        message = await self._deps.audience.admit(item.message)
+        return self._remembered(Item(message, False), await self._deps.log.append(message, headers))
 
     async def many(self, items: Sequence[Item], headers: Headers) -> list[Outcome]:
         """Accept ``items`` of one sender; return what became of each, in order.
@@ -147,8 +147,8 @@ class Sending:
             return None
 
     async def _write(self, fresh: list[Item], headers: Headers, found: dict[str, Outcome]) -> None:
-        deps, message = self._deps, fresh[0].message
-        await deps.memberships.enter(message.conversation_id, message.sender_id)
+        deps = self._deps
+        fresh = await self._admitted(fresh, found)
         # each is queued for Kafka in its task's first step, so they are in the order of the items
         appended = await asyncio.gather(
             *(deps.log.append(item.message, headers) for item in fresh), return_exceptions=True
@@ -165,6 +165,16 @@ class Sending:
                 found[item.message.message_id] = self._remembered(item, result)
         if written:
             await self._settle(written, found)
+
+    async def _admitted(self, fresh: list[Item], found: dict[str, Outcome]) -> list[Item]:
+        """Return the items with their recipients; those that name somebody who is not there have their outcome."""
+        admitted = []
+        for item in fresh:
+            try:
+                admitted.append(Item(await self._deps.audience.admit(item.message), item.is_keyed))
+            except FieldErrors as error:
+                found[item.message.message_id] = error
+        return admitted
 
     async def _settle(self, written: list[tuple[Item, Appended]], found: dict[str, Outcome]) -> None:
         """Read the log up to what was written: of several records of one id, the first is the message."""

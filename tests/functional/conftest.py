@@ -56,6 +56,15 @@ class MemoryFollower:
     available: bool = True
     has_caught_up: bool = True
     unseen: list[tuple[MessageAccepted, Place]] = field(default_factory=list)
+    unseen_facts: list[StatusChanged] = field(default_factory=list)
+
+    async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
+        if not self.available:
+            return False
+        for change in self.unseen_facts:
+            self.recent.add_fact(change)
+        self.unseen_facts.clear()
+        return True
 
     async def catch_up(self, timeout_seconds: float) -> bool:
         if not self.available:

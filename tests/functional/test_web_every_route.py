@@ -57,6 +57,8 @@ ROUTES: dict[str, Access | None] = {
     "POST /v1/messages/batch": Access(body={"messages": [MESSAGE]}, member=207, stranger=frozenset({207})),
     "GET /v1/messages": Access(query="?conversation_id={conversation}"),
     "GET /v1/messages/{message_id}": Access("/v1/messages/{message}"),
+    "GET /v1/messages/{message_id}/trace": Access("/v1/messages/{message}/trace"),
+    "POST /v1/messages/{message_id}/read": Access("/v1/messages/{incoming}/read"),
     "GET /v1/conversations/{conversation_id}/messages": Access("/v1/conversations/{conversation}/messages"),
     "POST /v1/conversations": Access(body={"participants": ["telegram:5"]}, member=201, stranger=FINE),
     "GET /v1/conversations": Access(stranger=FINE),
@@ -103,9 +105,12 @@ class World:
         sent = await api.send(owner["token"], "the-conversation", "secret content")
         body = {"name": "secret group", "description": "secret description", "initial_members": ["telegram:7"]}
         group = await (await api.call("POST", "/v1/groups", body, owner["token"])).json()
+        to_owner = {"conversation_id": "incoming", "recipient_id": owner["user_id"], "content": "secret content"}
+        incoming = await (await api.call("POST", "/v1/messages", to_owner, await api.somebody())).json()
         self.names = {
             "conversation": "the-conversation",
             "message": sent["message_id"],
+            "incoming": incoming["message_id"],
             "group": group["group_id"],
             "owner": owner["user_id"],
             "stranger": stranger["user_id"],

@@ -10,9 +10,9 @@ import pytest
 from domain.errors import LogUnavailable
 from domain.ports import Appended, Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import Status
+from domain.status import Status, delivery_of
 from support.fakes import until
-from web.facts import StatusWriter, delivery_of
+from web.facts import StatusWriter
 from web.recent import RecentMessages
 
 PLACE = Place(1_000, 7)

@@ -97,7 +97,7 @@ async def following(consumer: ScriptedConsumer, mirrored: dict[TopicPartition, i
 
     follower._mirrored = committed  # type: ignore[method-assign]
     await follower._begin(consumer)
-    follower._consumer = follower._ends.consumer = consumer
+    follower._consumer = follower._ends.consumer = follower._fact_ends.consumer = consumer
     return follower, asyncio.create_task(follower._follow(consumer))
 
 
@@ -108,6 +108,18 @@ async def test_what_is_not_mirrored_is_read_and_what_is_mirrored_is_not() -> Non
     follower, task = await following(consumer, {TopicPartition("messages", 0): 4})
     assert await follower.catch_up(1)
     assert [follower._recent.get(f"m-{n}") is not None for n in range(6)] == [False] * 4 + [True] * 2
+    task.cancel()
+
+
+async def test_what_others_reported_is_known_once_caught_up_with_facts() -> None:
+    consumer = ScriptedConsumer()
+    follower, task = await following(consumer)
+    consumer.add("messages", 0, accepted(0))
+    consumer.add("status-updates", 0, changed(0, "READ"))
+    assert await follower.catch_up_with_facts(1)
+    assert follower._recent.get("m-0").state.status == "READ"
+    consumer.broken = True
+    assert not await follower.catch_up_with_facts(0.05)
     task.cancel()
 
 

@@ -26,7 +26,10 @@ async def link_identity(request: web.Request, caller: Caller) -> web.Response:
         raise Conflict(f"a user has at most {MAX_IDENTITIES} identities; unlink one first")
     # nothing proves yet that the address is the caller's
     identity = Identity(caller.user_id, wanted.platform, wanted.value, False, deps.clock_ms())
-    return json_answer(identity_document(await deps.identities.link(identity)), 201)
+    try:
+        return json_answer(identity_document(await deps.identities.link(identity)), 201)
+    finally:  # even without an answer from the store it may be linked
+        deps.audience.forget(caller.user_id)
 
 
 async def list_identities(request: web.Request, caller: Caller) -> web.Response:
@@ -42,5 +45,9 @@ async def unlink_identity(request: web.Request, caller: Caller) -> web.Response:
         value = linked_value(platform, value)
     except InvalidInput as error:
         raise NotFound(f"no such identity can be linked: {error}") from None
-    await request.app[DEPENDENCIES].identities.unlink(caller.user_id, platform, value)
+    deps = request.app[DEPENDENCIES]
+    try:
+        await deps.identities.unlink(caller.user_id, platform, value)
+    finally:
+        deps.audience.forget(caller.user_id)
     return json_answer({"user_id": caller.user_id, "platform": platform, "value": value})

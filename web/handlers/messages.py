@@ -10,10 +10,11 @@ from multidict import CIMultiDictProxy
 from domain.errors import InvalidInput, NotAllowed, NotFound, Unavailable
 from domain.idempotency import check_key
 from domain.ports import StoredMessage
+from domain.status import Status, delivery_of
 from web.answers import json_answer
 from web.bodies import body_as
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import accepted_document, message_document
+from web.documents import accepted_document, message_with_deliveries
 from web.headers import REQUEST_ID
 from web.history import merged
 from web.middlewares import traceparent_of
@@ -58,6 +59,18 @@ def record_headers(request: web.Request) -> dict[str, bytes]:
 async def show_message(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/messages/{message_id}``: for those who take part; to a stranger it does not exist."""
     deps = request.app[DEPENDENCIES]
+    found = await visible_message(request, caller)
+    address = found.message.address_of(caller.user_id)
+    if address is not None and delivery_of(found.state, address).status is not Status.READ:
+        # it is the caller who reads it, perhaps just now and by another process
+        await deps.follower.catch_up_with_facts(CATCH_UP_SECONDS)
+        found = merged(found, deps.recent.get(found.message.message_id)) or found
+    return json_answer(message_with_deliveries(found))
+
+
+async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:
+    """Return the message that the path names. Raises ``NotFound`` also if it is there and not for the caller."""
+    deps = request.app[DEPENDENCIES]
     message_id = request.match_info["message_id"].lower()
     if not _UUID.fullmatch(message_id):
         raise NotFound(_NO_SUCH_MESSAGE)
@@ -66,7 +79,7 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
         await deps.memberships.check(found.message.conversation_id, caller.user_id)
     except (NotAllowed, NotFound):
         raise NotFound(_NO_SUCH_MESSAGE) from None
-    return json_answer(message_document(found))
+    return found
 
 
 async def _find(deps: Dependencies, message_id: str) -> StoredMessage:

@@ -1,0 +1,129 @@
+"""To whom a message goes that names no address: everyone in the conversation, or a user of the system.
+
+Users are reached on the channel that they linked first, else inside the system. That is decided when the message is
+accepted and written into its record, so that the workers need neither Cassandra nor a later opinion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from domain.conversations import is_address
+from domain.errors import NotFound, Unavailable
+from domain.ports import Identity
+from domain.recipients import INTERNAL
+from domain.records import MAX_RECIPIENTS, MessageAccepted
+from web.lru import BoundedCache
+from web.problems import FieldErrors
+
+if TYPE_CHECKING:
+    from web.dependencies import Dependencies
+
+REMEMBERED = 50_000
+FRESH_SECONDS = 10.0
+LOOK_UPS_AT_ONCE = 32
+
+
+def first_linked(user_id: str, identities: Sequence[Identity]) -> str:
+    """Return where the user is reached: at the identity linked first (then by platform, then by value), else here."""
+    if not identities:
+        return f"{INTERNAL}:{user_id}"
+    first = min(identities, key=lambda one: (one.linked_at_ms, one.platform, one.value))
+    return f"{first.platform}:{first.value}"
+
+
+class Audience:
+    """Admits messages to their conversations and finds out whom they are for.
+
+    A linked channel is asked for again after ``FRESH_SECONDS``; while Cassandra is away, what was known stands.
+    """
+
+    def __init__(self, deps: Dependencies, monotonic: Callable[[], float]) -> None:
+        self._deps = deps
+        self._monotonic = monotonic
+        self._addresses: BoundedCache[str, tuple[str, float]] = BoundedCache(REMEMBERED)
+        self._users: BoundedCache[str, bool] = BoundedCache(REMEMBERED)
+        self._turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+
+    async def admit(self, message: MessageAccepted) -> MessageAccepted:
+        """Make sure that the sender takes part in the conversation; return the message with its recipients.
+
+        A conversation that does not exist is begun, with the sender and the user whom the message names. A message
+        to an address asks for nothing else. Raises ``NotAllowed``, ``Unavailable``, and ``FieldErrors`` about a
+        recipient who is not there.
+        """
+        conversation_id, sender_id, recipient_id = message.conversation_id, message.sender_id, message.recipient_id
+        if not recipient_id:
+            users = await self._others(conversation_id, sender_id)
+        elif is_address(recipient_id):
+            await self._deps.memberships.enter(conversation_id, sender_id)
+            return message
+        else:
+            await self._named(conversation_id, sender_id, recipient_id)
+            users = [recipient_id]
+        reached = await asyncio.gather(*map(self._address_of, users))
+        owners: dict[str, str] = {}
+        for address, participant in zip(reached, users, strict=True):
+            # two may be one: a user, and the very address that the user linked
+            if address not in owners or not is_address(participant):
+                owners[address] = "" if is_address(participant) else participant
+        return replace(message, recipients=tuple(owners), recipient_users=tuple(owners.values()))
+
+    def forget(self, user_id: str) -> None:
+        """The user linked or unlinked an identity."""
+        self._addresses.drop(user_id)
+
+    async def _others(self, conversation_id: str, sender_id: str) -> Sequence[str]:
+        """Return who else takes part: 1 to ``MAX_RECIPIENTS``."""
+        try:
+            await self._deps.memberships.check(conversation_id, sender_id)
+            found = [one for one in await self._participants(conversation_id, sender_id) if one != sender_id]
+        except NotFound:
+            found = []
+        if not found:
+            raise _wrong("is required: nobody else takes part in this conversation")
+        if len(found) > MAX_RECIPIENTS:
+            raise _wrong(f"is required: more than {MAX_RECIPIENTS} others take part in this conversation")
+        return found
+
+    async def _named(self, conversation_id: str, sender_id: str, user_id: str) -> None:
+        """Make sure that both take part. Only whoever can read a message there can get it."""
+        if not self._users.get(user_id):
+            if await self._deps.users.by_id(user_id) is None:
+                raise _wrong(f"there is no user {user_id}")
+            self._users.put(user_id, True)
+        await self._deps.memberships.enter(conversation_id, sender_id, user_id)
+        if user_id not in await self._participants(conversation_id, user_id):
+            raise _wrong(f"user {user_id} takes no part in this conversation")
+
+    async def _participants(self, conversation_id: str, wanted: str) -> Sequence[str]:
+        """Return who takes part; asked anew if ``wanted``, who should be among them, is not."""
+        found = await self._deps.live.participants.of(conversation_id)
+        if wanted in found:
+            return found
+        return await self._deps.conversations.participants(conversation_id) or ()
+
+    async def _address_of(self, participant_id: str) -> str:
+        if is_address(participant_id):
+            return participant_id
+        known = self._addresses.get(participant_id)
+        now = self._monotonic()
+        if known is not None and now - known[1] < FRESH_SECONDS:
+            return known[0]
+        try:
+            async with self._turns:
+                identities = await self._deps.identities.of_user(participant_id)
+        except Unavailable:
+            if known is None:
+                raise
+            return known[0]
+        address = first_linked(participant_id, identities)
+        self._addresses.put(participant_id, (address, now))
+        return address
+
+
+def _wrong(detail: str) -> FieldErrors:
+    return FieldErrors([("recipient_id", detail)])

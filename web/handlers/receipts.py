@@ -1,0 +1,108 @@
+"""What became of a message: read by the caller; all that is known of its way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from app.outbox import partition_for
+from app.topics import Topics
+from domain.errors import Conflict, NotAllowed
+from domain.ports import StoredMessage
+from domain.records import MessageAccepted
+from domain.status import Fact, MessageState, Status, delivery_of
+from web.answers import iso_utc, json_answer
+from web.dependencies import DEPENDENCIES, Dependencies
+from web.handlers.messages import CATCH_UP_SECONDS, record_headers, visible_message
+from web.history import facts_of, merged
+from web.tokens import Caller
+
+
+async def mark_read(request: web.Request, caller: Caller) -> web.Response:
+    """``POST /v1/messages/{message_id}/read``: 200 for its recipient, with the time of the first; 403 for others who
+    take part; 409 if it failed."""
+    deps = request.app[DEPENDENCIES]
+    found = await visible_message(request, caller)
+    address = await _address_of(deps, found.message, caller)
+    if delivery_of(found.state, address).status is not Status.READ:
+        # another process may have been told before, by the caller's other device
+        await deps.follower.catch_up_with_facts(CATCH_UP_SECONDS)
+        found = merged(found, deps.recent.get(found.message.message_id)) or found
+    state = delivery_of(found.state, address)
+    if state.status is Status.FAILED:
+        raise Conflict(f"this message failed, so it cannot be read: {state.failure_code}")
+    if state.status is not Status.READ:
+        state = await deps.statuses.read(
+            found.message, found.place, address, deps.clock_ms(), record_headers(request)
+        )
+    return json_answer(_read_document(found.message, state))
+
+
+async def _address_of(deps: Dependencies, message: MessageAccepted, caller: Caller) -> str:
+    """Return the address at which the caller gets the message, a linked one included. Raises ``NotAllowed``."""
+    address = message.address_of(caller.user_id)
+    if address is not None:
+        return address
+    if message.sender_id != caller.user_id:
+        for identity in await deps.identities.of_user(caller.user_id):
+            if (linked := f"{identity.platform}:{identity.value}") in message.targets:
+                return linked
+    raise NotAllowed("only who a message is for can have read it")
+
+
+def _read_document(message: MessageAccepted, state: MessageState) -> dict[str, Any]:
+    read_at_ms = state.read_at_ms or 0
+    return {
+        "message_id": message.message_id,
+        "conversation_id": message.conversation_id,
+        "status": Status.READ,
+        "read_at": iso_utc(read_at_ms),
+        "timestamp": read_at_ms,
+    }
+
+
+async def show_trace(request: web.Request, caller: Caller) -> web.Response:
+    """``GET /v1/messages/{message_id}/trace``: what is on record of its way, in the order of the times.
+
+    Only the place of its acceptance is kept with the message; of later facts the topic and partition are known, but
+    not the offset.
+    """
+    settings = request.app[DEPENDENCIES].settings
+    found = await visible_message(request, caller)
+    topics = Topics(settings.topic_prefix)
+    partition = partition_for(found.message.conversation_id.encode(), settings.partitions)
+    facts = sorted(facts_of(found.state), key=lambda fact: (fact.at_ms, list(Status).index(Status(fact.status))))
+    accepted = {
+        "topic": topics.messages,
+        "partition": partition,
+        "offset": found.place.position,
+        **_event(found, Fact(Status.ACCEPTED, found.place.accepted_at_ms)),
+    }
+    later = [
+        {"topic": topics.status_updates, "partition": partition, "offset": None, **_event(found, fact)}
+        for fact in facts
+        if fact.status != Status.ACCEPTED
+    ]
+    document = {
+        "message_id": found.message.message_id,
+        "conversation_id": found.message.conversation_id,
+        "status": found.state.status,
+        "events": [accepted, *later],
+    }
+    return json_answer(document)
+
+
+def _event(found: StoredMessage, fact: Fact) -> dict[str, Any]:
+    users = dict(zip(found.message.recipients, found.message.recipient_users, strict=False))
+    document: dict[str, Any] = {
+        "event": fact.status,
+        "at": iso_utc(fact.at_ms),
+        "timestamp": fact.at_ms,
+        "attempt": fact.attempt or None,  # receipts do not tell
+        "provider_status": fact.failure_code,
+    }
+    if fact.recipient_id:
+        document["recipient_id"] = users.get(fact.recipient_id) or fact.recipient_id
+        document["channel"] = fact.recipient_id.partition(":")[0]
+    return document
