@@ -48,18 +48,14 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
         except InvalidInput as error:
             dead.add(dead_letter(app, batch, record, error, now_ms()))
             continue
-        key = change.message_id
-        if change.recipient_count > 1:
-            key, fact = delivery_key(change), alone(fact)
+        key = delivery_key(change)
         row = rows.get(key)
         if row is None:
             row = message_state.load(table.get_bytes(partition, key.encode()))
-        count = change.recipient_count
-        if row.recipient_count > count:
-            count = row.recipient_count
         rows[key] = message_state.Row(
-            join(row.state, fact), change.conversation_id, change.channel or row.channel, count
-        )
+            join(row.state, alone(fact)), change.conversation_id, change.channel or row.channel,
+            max(change.recipient_count, row.recipient_count),
+        )  # fmt: skip
     flights: dict[Flight, None] = {}
     for key, row in rows.items():
         flights[table.put(partition, key.encode(), message_state.dump(row))] = None
