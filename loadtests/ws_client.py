@@ -28,6 +28,7 @@ class Listener(asyncio.Protocol):
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_open = False
         self.close_code: int | None = None
+        self.ended = asyncio.Event()
 
     @classmethod
     async def open(cls, host: str, port: int, path: str, on_frame: OnFrame) -> Listener:
@@ -57,6 +58,7 @@ class Listener(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
+        self.ended.set()
         if not self._opened.done():
             self._opened.set_exception(OSError("the server hung up"))
 

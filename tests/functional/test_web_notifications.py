@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import WSMsgType
 
 from domain.errors import StoreUnavailable
 from domain.ids import keyed_id
@@ -51,6 +52,7 @@ async def test_the_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol(a
         assert (await socket.receive_json(timeout=SECONDS))["type"] == "connected"
         assert socket.protocol == more.get("protocols", [None])[0]
         await socket.close()
+        assert socket.close_code == 1000
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "x" * 3_000])
@@ -401,3 +403,16 @@ async def test_who_comes_to_a_group_or_leaves_it_is_asked_again_soon(api: Any) -
     api.live_log.message(message(2))
     assert (await newcomer.frame())["message_id"] == "m-2"
     await watcher.quiet()
+
+
+async def test_a_client_that_answers_no_pings_is_let_go(api: Any) -> None:
+    object.__setattr__(api.settings, "live_heartbeat_seconds", 0.1)
+    token, _ = await member(api)
+    alive = await watch(api, token)
+    dead = await watch(api, token, autoping=False)
+    assert (await dead.socket.receive(SECONDS)).type is WSMsgType.PING
+    reading = asyncio.create_task(alive.frame())  # a client answers pings while it reads
+    await dead.closed()
+    assert api.deps.live.hub.count == 1
+    api.live_log.message(message(1))
+    assert (await reading)["message_id"] == "m-1"

@@ -165,6 +165,46 @@ async def test_facts_are_joined_and_unreadable_records_are_passed_by() -> None:
     task.cancel()
 
 
+class Heard:
+    """A ``Listener`` that takes notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[Any, ...]] = []
+
+    def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Any) -> None:
+        self.notes.append(("message", partition, offset, message.message_id, place.position))
+
+    def took_change(self, partition: int, offset: int, change: StatusChanged, state: Any, logged_at_ms: int) -> None:
+        self.notes.append(("change", partition, offset, change.message_id, str(state.status)))
+
+    def reached(self, slot: int, offset: int) -> None:
+        self.notes.append(("reached", slot, offset))
+
+
+async def test_a_listener_is_told_what_is_read_and_what_it_changes_and_how_far_reading_is() -> None:
+    consumer = ScriptedConsumer()
+    consumer.add("messages", 0, accepted(0))
+    follower, task = await following(consumer, {TopicPartition("messages", 0): 1})
+    task.cancel()
+    follower.listener = heard = Heard()
+    await follower._begin(consumer)
+    assert sorted(heard.notes) == [("reached", slot, int(slot == 0)) for slot in range(4)]
+    heard.notes.clear()
+    task = asyncio.create_task(follower._follow(consumer))
+    consumer.add("messages", 0, accepted(1))
+    for value in (changed(1, "SENT"), b"?", changed(1, "SENT"), changed(1, "READ"), changed(1, "DELIVERED")):
+        consumer.add("status-updates", 1, value)
+    for _ in range(500):
+        if follower.records_behind() == 0:
+            break
+        await asyncio.sleep(0.002)
+    assert [note for note in heard.notes if note[0] != "reached"] == [
+        ("message", 0, 1, "m-1", 1), ("change", 1, 0, "m-1", "SENT"), ("change", 1, 3, "m-1", "READ"),
+    ]  # fmt: skip
+    assert {("reached", 0, 2), ("reached", 3, 5)} <= set(heard.notes)
+    task.cancel()
+
+
 async def test_catching_up_waits_for_what_was_there_before_and_not_for_ever() -> None:
     consumer = ScriptedConsumer()
     follower, task = await following(consumer)

@@ -34,6 +34,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
         refusal = error
     socket = web.WebSocketResponse(
         timeout=CLOSE_SECONDS,
+        autoclose=False,
         heartbeat=deps.settings.live_heartbeat_seconds,
         max_msg_size=deps.settings.live_max_frame_bytes,
         protocols=(protocol,) if protocol else (),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
@@ -71,6 +72,7 @@ class Live:
         )
         self._replayer = Replayer(open_log, self.participants, recent, settings.partitions, self._tell_delivered)
         self._transports: dict[Connection, asyncio.WriteTransport] = {}
+        self._of_user: Counter[str] = Counter()
         self._is_stopping = False
         self._none_left = asyncio.Event()
         self._facts = facts
@@ -83,6 +85,7 @@ class Live:
         connection = Connection(caller.user_id, transport, self._settings.live_buffer_bytes, self._close)
         refusal = self._refusal(caller.user_id)
         self._transports[connection] = transport
+        self._of_user[caller.user_id] += 1
         task: asyncio.Task[None] | None = None
         try:
             if refusal is not None:
@@ -91,12 +94,17 @@ class Live:
                 task = asyncio.create_task(self._bring_up_to_date(connection, since))
                 self._end_with_token(connection, caller.expires_at_s * 1000)
             await self._listen(connection, socket)
+            if not connection.is_open:
+                transport.close()  # both sides have said goodbye; aiohttp, which does not know, would say it again
         finally:
             if task is not None:
                 task.cancel()
             connection.ended()
             self.hub.leave(connection)
             del self._transports[connection]
+            self._of_user[caller.user_id] -= 1
+            if not self._of_user[caller.user_id]:
+                del self._of_user[caller.user_id]
             if self._is_stopping and not self._transports:
                 self._none_left.set()
             # aiohttp closes the transport, which waits for the rest to be read, for ever if nobody is there
@@ -122,8 +130,7 @@ class Live:
             return TRY_AGAIN, "the log cannot be read yet; connect again"
         if len(self._transports) >= self._settings.live_connections:
             return TRY_AGAIN, "this server has as many connections as it takes"
-        of_user = sum(1 for other in self._transports if other.user_id == user_id)
-        if of_user >= self._settings.live_connections_per_user:
+        if self._of_user[user_id] >= self._settings.live_connections_per_user:
             return TOO_MANY, f"a user has at most {self._settings.live_connections_per_user} connections"
         return None
 
