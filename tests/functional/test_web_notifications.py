@@ -16,6 +16,7 @@ from domain.ids import keyed_id
 from domain.records import MessageAccepted
 from domain.status import Status
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
+from web.cors import CorsPolicy
 from web.live.cursor import Positions
 from web.metrics import DURATION_BOUNDS_SECONDS
 
@@ -416,3 +417,13 @@ async def test_a_client_that_answers_no_pings_is_let_go(api: Any) -> None:
     assert api.deps.live.hub.count == 1
     api.live_log.message(message(1))
     assert (await reading)["message_id"] == "m-1"
+
+
+async def test_pages_of_other_origins_may_connect_as_the_setting_says(api: Any) -> None:
+    token, _ = await member(api)
+    other, own = "https://elsewhere.example.org", f"http://127.0.0.1:{api.port}"
+    await watch(api, token, headers={"Origin": other})
+    api.deps.__dict__["cors"] = CorsPolicy("https://chat.example.org")
+    for origin in ("https://chat.example.org", own):
+        await watch(api, token, headers={"Origin": origin})
+    assert await Watcher(await connect(api, token, headers={"Origin": other})).closed() == 1008

@@ -32,6 +32,8 @@ async def follow(request: web.Request) -> web.StreamResponse:
         caller = deps.tokens.caller_of(authorization)
     except NotAuthenticated as error:
         refusal = error
+    if not may_connect(request):
+        caller, refusal = None, NotAuthenticated("pages of this origin may not connect")
     socket = web.WebSocketResponse(
         timeout=CLOSE_SECONDS,
         autoclose=False,
@@ -53,6 +55,17 @@ async def follow(request: web.Request) -> web.StreamResponse:
         else:
             await deps.live.serve(socket, transport, caller, request.query.get("since"))
     return socket
+
+
+def may_connect(request: web.Request) -> bool:
+    """Return whether the setting lets pages of the request's origin in. Nothing but a browser tells one.
+
+    Without the setting any may: a page needs a token, and browsers attach none by themselves.
+    """
+    cors, origin = request.app[DEPENDENCIES].cors, request.headers.get("Origin")
+    if origin is None or not cors.is_on:
+        return True
+    return cors.allows(origin) or origin.partition("://")[2] == request.headers.get("Host")
 
 
 def is_upgrade(request: web.Request) -> bool:
