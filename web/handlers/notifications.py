@@ -30,6 +30,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     refusal = NotAuthenticated("")
     try:
         caller = deps.tokens.caller_of(authorization)
+        deps.request_limits.take_for_user(request, caller.user_id)
     except NotAuthenticated as error:
         refusal = error
     if not may_connect(request):
