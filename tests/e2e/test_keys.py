@@ -98,8 +98,13 @@ async def test_a_keyed_message_that_is_in_the_log_more_than_once_is_sent_and_sho
     for changes in (await sent_facts(settings)).values():
         assert len({(change.at_ms, change.attempt, change.provider_id) for change in changes}) == 1
     assert [message["message_id"] for message in await listed(client)] == ids
-    again = await send(client, "early", "said early")
-    assert again == first
+    assert await send(client, "early", "said early") == first
+    system.apis[0].kill()
+    await system.revive()
+    assert await send(client, "early", "said early") == first
+    other = {"conversation_id": CONVERSATION, "recipient_id": "telegram:@maria_2", "content": "something else"}
+    answer = await client.ask("POST", "/v1/messages", other, headers={"Idempotency-Key": "early"})
+    assert answer.status == 422, answer
     assert (await listed(client))[0]["timestamp"] == first["timestamp"]
     report = await audit(settings, message_state.load)
     assert report.is_clean, str(report)

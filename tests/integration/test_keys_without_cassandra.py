@@ -1,0 +1,83 @@
+"""Keyed sends on a real Kafka while Cassandra refuses connections, and while it says nothing at all."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from app.settings import Settings
+from app.topic_admin import ensure_topics
+from devstack.config import LOOPBACK
+from devstack.ports import is_free
+from storage.cassandra.link import CassandraConfig
+from web.server import run
+
+pytestmark = pytest.mark.real
+
+ANSWERS_WITHIN_SECONDS = 4.0
+
+
+async def send(session: ClientSession, token: str, key: str, content: str = "hi") -> tuple[int, Any, float]:
+    """Return status, document and seconds."""
+    body = {"conversation_id": "known", "recipient_id": "telegram:12345", "content": content}
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+    began = monotonic()
+    async with session.post("/v1/messages", json=body, headers=headers) as answer:
+        return answer.status, await answer.json(content_type=None), monotonic() - began
+
+
+async def test_without_cassandra_keyed_sends_go_on_and_stay_one_message(
+    stack: Any, cassandra: CassandraConfig, make_proxy: Callable[..., Any]
+) -> None:
+    proxy = make_proxy(cassandra.hosts[0], cassandra.port)
+    await proxy.on()
+    port = next(port for port in range(21_900, 31_900, 11) if is_free(LOOPBACK, port))
+    settings = Settings(
+        kafka=stack.kafka_bootstrap, topic_prefix=f"t{uuid.uuid4().hex[:8]}-", partitions=3, port=port,
+        cassandra=cassandra.hosts, cassandra_port=proxy.port, keyspace=cassandra.keyspace, jwt_secret="s" * 48,
+        argon2_time_cost=1, argon2_memory_kib=64,
+    )  # fmt: skip
+    await ensure_topics(settings)
+    stop = asyncio.Event()
+    server = asyncio.create_task(run(settings, stop))
+    try:
+        async with ClientSession(f"http://{LOOPBACK}:{port}") as session:
+            await until_ready(session)
+            credentials = {"username": "nora", "password": "correct horse battery"}
+            async with session.post("/users", json=credentials) as answer:
+                assert answer.status == 201
+            async with session.post("/auth/login", json=credentials) as answer:
+                token = (await answer.json())["access_token"]
+            before = await send(session, token, "before")
+            assert before[0] == 202
+            for name, begin in (("stalled", proxy.stall), ("refused", proxy.off)):
+                if (waiting := begin()) is not None:
+                    await waiting
+                status, first, seconds = await send(session, token, name)
+                assert (status, seconds < ANSWERS_WITHIN_SECONDS) == (202, True), (name, first, seconds)
+                assert (await send(session, token, name))[:2] == (202, first)
+                assert (await send(session, token, name, "another"))[0] == 422
+                assert (await send(session, token, "before"))[:2] == before[:2]
+    finally:
+        proxy.resume()
+        stop.set()
+        await asyncio.wait_for(server, 30)
+        await proxy.off()
+
+
+async def until_ready(session: ClientSession) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async with session.get("/health/ready") as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                pass
+            await asyncio.sleep(0.1)
