@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.errors import KeyReused, NotAllowed, StoreUnavailable, Unavailable
+from domain.errors import KeyReused, NotAllowed, Unavailable
 from domain.idempotency import is_same_message
 from domain.ids import keyed_id, uuid7
-from domain.ports import Appended, Place, StoredMessage
+from domain.ports import Appended, Place
 from domain.records import MessageAccepted
 from web.history import merged
+from web.patient_reader import PatientReader
 from web.problems import FieldErrors
 from web.schemas import CreateMessage
 from web.turns import Turns
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 CATCH_UP_SECONDS = 3.0
 CONVERSATIONS_AT_ONCE = 100  # of one request
-LOOK_UPS_AT_ONCE = 100  # of one process
 
 Headers = Mapping[str, bytes]
 
@@ -61,7 +61,7 @@ class Sending:
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
         self._turns = Turns(deps.settings.accept_timeout_seconds)
-        self._look_ups = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._history = PatientReader(deps.reader)
 
     def item(self, wanted: CreateMessage, caller: Caller, key: str | None = None) -> Item:
         """Return the message that ``wanted`` is. Raises ``NotAllowed`` if the sender is somebody else."""
@@ -127,8 +127,10 @@ class Sending:
         deps, message_id = self._deps, item.message.message_id
         known = merged(None, deps.recent.get(message_id))
         if known is None:
+            # While Cassandra is away, what is not in memory counts as new: sends go on without it, and should the key
+            # be an old one, the second record of its message changes nothing.
             stored, is_up_to_date = await asyncio.gather(
-                self._stored(message_id), deps.follower.catch_up(CATCH_UP_SECONDS)
+                self._history.get(message_id), deps.follower.catch_up(CATCH_UP_SECONDS)
             )
             known = merged(stored, deps.recent.get(message_id))
             if known is None and not is_up_to_date:
@@ -136,15 +138,6 @@ class Sending:
         if known is not None:
             found[message_id] = _compared(item, known.message, known.place, is_replayed=True)
             deps.metrics.messages_replayed.count += 1
-
-    async def _stored(self, message_id: str) -> StoredMessage | None:
-        try:
-            async with self._look_ups:
-                return await self._deps.reader.get(message_id)
-        except StoreUnavailable:
-            # Then what is not in memory counts as new: sends go on without Cassandra, and should the key be an old
-            # one, the second record of its message changes nothing.
-            return None
 
     async def _write(self, fresh: list[Item], headers: Headers, found: dict[str, Outcome]) -> None:
         deps = self._deps
