@@ -39,14 +39,20 @@ class RequestLimits:
         if request.path not in _EXEMPT:
             self._take(self._addresses, request, self._client_addresses.of(request), 1, "your address")
 
-    def take_for_user(self, request: web.Request, user_id: str, tokens: int = 1) -> None:
-        """Count ``tokens`` requests for the user (a batch is as many as its messages). Raises ``RateLimited``."""
-        self._take(self._users, request, user_id, tokens, "you")
+    def take_for_user(self, request: web.Request, user_id: str) -> None:
+        """Count ``request`` for the user. Raises ``RateLimited``."""
+        self._take(self._users, request, user_id, 1, "you")
+
+    def take_more_for_user(self, request: web.Request, user_id: str, more: int) -> None:
+        """Count a request that was counted once for ``more``: a batch is as many as its messages.
+
+        More than the bucket holds passes when it is full, or it never would. Raises ``RateLimited``.
+        """
+        self._take(self._users, request, user_id, min(more, self._users.rate.burst - 1), "you")
 
     def _take(self, limiter: RateLimiter, request: web.Request, key: str, tokens: int, who: str) -> None:
         burst = limiter.rate.burst
-        # more than the bucket holds is let through when it is full, or it never would be
-        taken = limiter.take(key, tokens if tokens < burst else burst)
+        taken = limiter.take(key, tokens)
         if taken is None:
             return
         if taken.allowed:

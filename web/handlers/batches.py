@@ -37,7 +37,7 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
     deps = request.app[DEPENDENCIES]
     key = key_of(request.headers)
     documents = _messages_of(await json_body(request))
-    deps.request_limits.take_for_user(request, caller.user_id, len(documents) - 1)  # one was taken at the door
+    deps.request_limits.take_more_for_user(request, caller.user_id, len(documents) - 1)
     outcomes: dict[int, Outcome] = {}
     items: dict[int, Item] = {}
     for index, document in enumerate(documents):
