@@ -6,7 +6,7 @@ EXTRAS := stack,dev
 N ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint types imports format bench rounds stack-up stack-down lock clean
+.PHONY: help env run test lint types imports format bench rounds openapi stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: env ## measure latency, throughput and CPU, with a ledger that must balan
 
 rounds: env ## N=40 rebalance rounds; CONSUMER=stock for Faust's own consumer
 	@$(BIN)/python -m loadtests.rounds -n $(N) $(if $(CONSUMER),--consumer $(CONSUMER)) $(ARGS)
+
+openapi: env ## write the API's description to docs/openapi.json, as a test expects it
+	@$(BIN)/python -m web.openapi > docs/openapi.new && mv docs/openapi.new docs/openapi.json
 
 stack-up: env ## start Kafka and Cassandra alone
 	@$(BIN)/chat4all stack up

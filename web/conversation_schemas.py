@@ -52,7 +52,19 @@ def _description(text: str) -> str:
     return text
 
 
-ParticipantId = Annotated[str, AfterValidator(participant_id)]
+ParticipantId = Annotated[
+    str,
+    AfterValidator(participant_id),
+    Field(description="A user's id, or an address on a channel.", examples=["whatsapp:+5511999990000"]),
+]
+Label = Annotated[
+    str,
+    AfterValidator(_label),
+    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_CHARS}, examples=["Family"]),
+]
+Description = Annotated[
+    str, AfterValidator(_description), Field(json_schema_extra={"maxLength": MAX_DESCRIPTION_CHARS})
+]
 
 
 class CreateConversation(_Schema):
@@ -60,14 +72,14 @@ class CreateConversation(_Schema):
 
     participants: Annotated[list[ParticipantId], Field(min_length=1, max_length=MAX_MEMBERS)]
     conversation_id: ConversationId | None = None
-    name: Annotated[str, AfterValidator(_label)] | None = None
+    name: Label | None = None
 
 
 class CreateGroup(_Schema):
     """The caller is a member, and the first admin, whether named or not."""
 
-    name: Annotated[str, AfterValidator(_label)]
-    description: Annotated[str, AfterValidator(_description)] | None = None
+    name: Label
+    description: Description | None = None
     initial_members: Annotated[
         list[ParticipantId],
         Field(

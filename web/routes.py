@@ -1,8 +1,12 @@
-"""Every path of the API, on one screen. ``member`` handlers are given the caller of a valid token."""
+"""Every path of the API, on one screen. ``member`` handlers are given the caller of a valid token.
+
+What each is for, takes and answers stands in ``web/operations.py``; a route without an entry there fails a test.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import wraps
 
 from aiohttp import web
 
@@ -12,6 +16,7 @@ from web.handlers import (
     accounts,
     batches,
     conversations,
+    description,
     groups,
     history,
     identities,
@@ -29,13 +34,13 @@ Member = Callable[[web.Request, Caller], Awaitable[web.Response]]
 def member(handler: Member) -> Public:
     """Return ``handler`` behind a valid token; without one it is not reached, nor is the body read."""
 
+    @wraps(handler)
     async def with_caller(request: web.Request) -> web.StreamResponse:
         deps = request.app[DEPENDENCIES]
         caller = deps.tokens.caller_of(request.headers.get("Authorization"))
         deps.request_limits.take_for_user(request, caller.user_id)
         return await handler(request, caller)
 
-    with_caller.__name__ = handler.__name__
     return with_caller
 
 
@@ -71,11 +76,14 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("GET", "/actuator/health", operations.show_readiness),
     ("GET", "/metrics", operations.show_metrics),
     ("GET", "/actuator/prometheus", operations.show_metrics),
+    ("GET", "/openapi.json", description.show_openapi),
+    ("GET", "/docs", description.show_docs),
 )
 
 
 def add_routes(app: web.Application) -> None:
     """Register every route. A ``GET`` also answers ``HEAD``."""
+    app[description.DESCRIPTION] = description.Description(ROUTES)
     for method, path, handler in ROUTES:
         resource = app.router.add_resource(path)
         resource.add_route(method, handler, expect_handler=expect_continue)

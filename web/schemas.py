@@ -12,15 +12,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from domain.content import check_content
 from domain.errors import InvalidInput
 from domain.recipients import CHANNELS, INTERNAL, parse_recipient
-from domain.records import MAX_CONVERSATION_ID_CHARS
+from domain.records import MAX_CONTENT_BYTES, MAX_CONVERSATION_ID_CHARS
 from web.addresses import linked_value
 from web.history import place_of
 from web.password_rules import weakness_of
@@ -88,17 +90,37 @@ def _email(text: str) -> str:
     return text
 
 
-ConversationId = Annotated[str, AfterValidator(_conversation_id)]
+# what a validator above asks for is told to JSON Schema in json_schema_extra, as far as that can say it
+ConversationId = Annotated[
+    str,
+    AfterValidator(_conversation_id),
+    Field(
+        json_schema_extra={"minLength": 1, "maxLength": MAX_CONVERSATION_ID_CHARS},
+        description="Printable characters.",
+        examples=["family"],
+    ),
+]
 
 
 class _Schema(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Tell of the older names that fields have, too."""
+        described = handler(schema)
+        properties = handler.resolve_ref_schema(described)["properties"]
+        for name, field in cls.model_fields.items():
+            for older in field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ():
+                if isinstance(older, str) and older != name:
+                    properties[older] = {**properties[name], "deprecated": True, "description": f"Older `{name}`."}
+        return described
+
 
 class CreateUser(_Schema):
-    username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{3,50}$")]
-    password: str = Field(repr=False)
-    email: Annotated[str, AfterValidator(_email)] | None = None
+    username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{3,50}$", examples=["maria"])]
+    password: str = Field(repr=False, json_schema_extra={"minLength": 8, "format": "password"})
+    email: Annotated[str, AfterValidator(_email), Field(json_schema_extra={"format": "email"})] | None = None
 
     @field_validator("password")
     @classmethod
@@ -127,8 +149,8 @@ class EndSession(_Schema):
 
 
 class LinkIdentity(_Schema):
-    platform: Annotated[str, AfterValidator(_platform)]
-    value: str
+    platform: Annotated[str, AfterValidator(_platform), Field(json_schema_extra={"enum": list(CHANNELS)})]
+    value: Annotated[str, Field(description="A telephone number, or a name.", examples=["+5511999990000", "@maria"])]
 
     @field_validator("value")
     @classmethod
@@ -146,10 +168,23 @@ class CreateMessage(_Schema):
         str,
         BeforeValidator(_absent_if_null),
         AfterValidator(_recipient),
-        Field(validation_alias=AliasChoices("recipient_id", "recipient"), validate_default=True),
+        Field(
+            validation_alias=AliasChoices("recipient_id", "recipient"),
+            validate_default=True,
+            description="An address on a channel, or a user's id; without it: everyone in the conversation.",
+            examples=["whatsapp:+5511999990000", "instagram:@maria", "telegram:@maria"],
+        ),
     ] = ""
-    content: Annotated[str, AfterValidator(_content)]
-    sender_id: str | None = None
+    content: Annotated[
+        str,
+        AfterValidator(_content),
+        Field(
+            json_schema_extra={"maxLength": MAX_CONTENT_BYTES},
+            description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8.",
+            examples=["See you at eight"],
+        ),
+    ]
+    sender_id: Annotated[str | None, Field(description="The caller, if given.")] = None
     file_id: Annotated[object, AfterValidator(_no_file)] = None
 
 

@@ -17,6 +17,7 @@ from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
+from support.contract import Contract
 from support.live_log import LiveLog
 from web.dependencies import Dependencies
 from web.protocol import listen
@@ -145,6 +146,8 @@ class Api:
         )
         self.live_log.follow(self.deps.live.hub, self.recent)
         self.app = create_app(self.deps)
+        self.contract = Contract()
+        self.app.on_response_prepare.append(self.contract.check)
         self.port = 0
         self.session: ClientSession
 
@@ -236,7 +239,7 @@ class Api:
 
 @asynccontextmanager
 async def running(api: Api) -> AsyncIterator[Api]:
-    """The API, answering on a port."""
+    """The API, answering on a port. In the end: was every answer as the API's description says?"""
     runner = web.AppRunner(api.app, shutdown_timeout=1)
     await runner.setup()
     server = await listen(runner, "127.0.0.1", 0)
@@ -246,6 +249,7 @@ async def running(api: Api) -> AsyncIterator[Api]:
     server.close()
     await runner.cleanup()
     api.deps.passwords.close()
+    assert api.contract.breaches == []
 
 
 @pytest.fixture

@@ -75,6 +75,8 @@ ROUTES: dict[str, Access | None] = {
     "GET /actuator/health": PUBLIC,
     "GET /metrics": PUBLIC,
     "GET /actuator/prometheus": PUBLIC,
+    "GET /openapi.json": PUBLIC,
+    "GET /docs": PUBLIC,
 }
 GUARDED = [name for name, access in ROUTES.items() if access is not None]
 INVALID = ["none", "of another key", "unsigned", "unsigned with a signature", "changed", "expired", "no token"]

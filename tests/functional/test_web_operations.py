@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +88,18 @@ async def test_stopping_waits_for_a_request_whose_body_is_still_coming(api: Any)
     assert b"Connection: close" in answer
     assert await stopping
     writer.close()
+
+
+async def test_the_description_is_served_as_it_is_committed(api: Any) -> None:
+    answer = await api.call("GET", "/openapi.json")
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    committed = Path(__file__).parents[2] / "docs" / "openapi.json"
+    assert await answer.json() == json.loads(committed.read_text())
+
+
+async def test_the_page_is_served_with_a_policy_that_fits_it(api: Any) -> None:
+    answer = await api.call("GET", "/docs")
+    assert (answer.status, answer.content_type) == (200, "text/html")
+    script = (await answer.text()).partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]

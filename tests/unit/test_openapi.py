@@ -1,0 +1,89 @@
+"""The description of the API is complete, in step with its committed copy, and keeps the promises that it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+from pydantic import BaseModel
+
+from web.handlers.description import PAGE, Description
+from web.openapi import openapi_document, openapi_json
+from web.operations import OPERATIONS, TAGS
+from web.routes import ROUTES
+
+COPY = Path(__file__).parents[2] / "docs" / "openapi.json"
+WITH_EXAMPLE = [name for name, operation in OPERATIONS.items() if operation.example is not None]
+
+
+def references(thing: Any) -> set[str]:
+    if isinstance(thing, dict):
+        here = {thing["$ref"]} if isinstance(thing.get("$ref"), str) else set()
+        return here.union(*map(references, thing.values()))
+    return set().union(*map(references, thing)) if isinstance(thing, list) else set()
+
+
+def test_every_route_is_described_and_nothing_else() -> None:
+    routes = {f"{method} {path}" for method, path, _ in ROUTES}
+    assert routes - set(OPERATIONS) == set(), "new routes: describe them in web/operations.py, then make openapi"
+    assert set(OPERATIONS) - routes == set(), "routes that are no more"
+
+
+def test_the_committed_copy_is_what_the_code_says() -> None:
+    assert COPY.read_bytes() == openapi_json(ROUTES, indent=True), "the API has changed: make openapi, and look at it"
+
+
+def test_every_reference_leads_somewhere_and_every_part_is_used() -> None:
+    document = openapi_document(ROUTES)
+    there = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "responses", "headers")
+        for name in document["components"][kind]
+    }
+    assert references(document) == there
+
+
+def test_every_operation_has_a_name_of_its_own_and_a_known_tag() -> None:
+    operations = [operation for item in openapi_document(ROUTES)["paths"].values() for operation in item.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert {operation.tag for operation in OPERATIONS.values()} == set(TAGS)
+
+
+def test_what_takes_a_token_says_so() -> None:
+    paths = openapi_document(ROUTES)["paths"]
+    guarded = {
+        f"{method.upper()} {path}" for path, item in paths.items() for method in item if "security" in item[method]
+    }
+    assert {name for name in OPERATIONS if name.split(" ")[1].startswith("/v1/")} <= guarded
+    assert guarded & {"POST /users", "POST /auth/login", "GET /health", "GET /docs"} == set()
+    for path, item in paths.items():
+        for method, operation in item.items():
+            assert f"{method.upper()} {path}" not in guarded or "401" in operation["responses"]
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLE)
+def test_an_example_is_valid_for_the_schema_and_for_what_validates(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert operation.body is not None
+    assert issubclass(operation.body, BaseModel)
+    operation.body.model_validate(operation.example, strict=True)
+    components = openapi_document(ROUTES)["components"]
+    schema = {"$ref": f"#/components/schemas/{operation.body.__name__}", "components": components}
+    assert Draft202012Validator(schema, validate_formats=True).is_valid(operation.example)
+
+
+def test_every_body_has_an_example() -> None:
+    assert {name for name, operation in OPERATIONS.items() if operation.body is not None} == set(WITH_EXAMPLE)
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() -> None:
+    page = PAGE.read_text()
+    for outside in ("http://", "https://", "src=", "@import", "url(", "style=", "innerHTML", "eval("):
+        assert outside not in page
+    policy = Description(ROUTES).page_policy
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "*" not in policy

@@ -1,0 +1,68 @@
+"""The API described: for programs as OpenAPI, for people as a page that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from aiohttp import web
+
+from web.answers import JSON
+from web.openapi import Route, openapi_json
+
+PAGE = Path(__file__).parent.parent / "docs.html"
+
+
+class Description:
+    """Made of ``routes`` when first asked for: 30 ms that a process that nobody asks does not need to spend."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = routes
+
+    @cached_property
+    def document(self) -> bytes:
+        """The OpenAPI document."""
+        return openapi_json(self._routes)
+
+    @cached_property
+    def page(self) -> bytes:
+        """The page: style and script within, the document from ``/openapi.json``."""
+        return PAGE.read_bytes()
+
+    @cached_property
+    def page_policy(self) -> str:
+        """A ``Content-Security-Policy`` that lets the page run its own script, use its own style, ask this API, and
+        nothing else."""
+        text = self.page.decode()
+        return (
+            f"default-src 'none'; script-src {_hashes(text, 'script')}; style-src {_hashes(text, 'style')}; "
+            "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+
+
+DESCRIPTION = web.AppKey("description", Description)
+
+
+async def show_openapi(request: web.Request) -> web.Response:
+    """``GET /openapi.json``."""
+    return web.Response(body=request.app[DESCRIPTION].document, headers={"Content-Type": JSON})
+
+
+async def show_docs(request: web.Request) -> web.Response:
+    """``GET /docs``."""
+    description = request.app[DESCRIPTION]
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": description.page_policy,
+    }
+    return web.Response(body=description.page, headers=headers)
+
+
+def _hashes(page: str, element: str) -> str:
+    """Return the sources that allow what stands in the page's elements of that name."""
+    found = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
+    return " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in found)

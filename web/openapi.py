@@ -1,0 +1,239 @@
+"""The API's description in OpenAPI 3.1, made of the routes, their operations and the schemas that validate.
+
+python -m web.openapi > docs/openapi.json        or        make openapi
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from web.answer_schemas import Problem
+from web.operations import OPERATIONS, TAGS, Operation
+from web.problems import PROBLEM_JSON
+
+VERSION = "1.0.0"
+INTRODUCTION = """Accept a message once over HTTP, deliver it on WhatsApp, Instagram or Telegram, and tell the truth \
+about it.
+
+JSON in UTF-8; unknown fields are ignored. `*_at` are ISO-8601 UTC with milliseconds, `timestamp` is epoch \
+milliseconds. Errors are RFC 9457 problems. Every answer carries `X-Request-Id`, the client's own if it sent a sane \
+one. A `GET` also answers `HEAD`; an unknown path is 404, a wrong method 405 with `Allow`."""
+
+PROBLEMS = {
+    400: "Invalid: not HTTP, not JSON, or `errors` tells of every invalid field.",
+    401: "No token, or none that is valid.",
+    403: "Not the caller's to do, or the caller takes no part in it.",
+    404: "There is no such thing.",
+    408: "The body did not come in time.",
+    409: "It contradicts what is there.",
+    413: "The body is too large.",
+    415: "The body has a `Content-Encoding`.",
+    417: "An `Expect` other than `100-continue`.",
+    422: "The `Idempotency-Key` was used for something else.",
+    426: "Only for WebSockets.",
+    429: "Too often.",
+    503: "Something needed is away; try again.",
+}
+_ANSWERS = {
+    101: "A WebSocket", 200: "Fine", 201: "Created", 202: "Accepted", 204: "Done", 207: "An outcome for each",
+    503: "Not ready",
+}  # fmt: skip
+HEADERS = {
+    "X-Request-Id": "The client's, if it sent a sane one.",
+    "Location": "Where it can be looked at.",
+    "WWW-Authenticate": "`Bearer`.",
+    "Retry-After": "Seconds to wait.",
+    "RateLimit-Limit": "Requests in the window.",
+    "RateLimit-Remaining": "Requests left.",
+    "RateLimit-Reset": "Seconds until all may be used again.",
+    "Upgrade": "`websocket`.",
+    "Idempotent-Replayed": "`true` if this is the answer to an earlier request of the same key.",
+}
+_PROBLEM_HEADERS = {
+    401: ("WWW-Authenticate",),
+    426: ("Upgrade",),
+    429: ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+    503: ("Retry-After",),
+}
+_PATH_PARAMETERS: dict[str, dict[str, Any]] = {
+    "conversation_id": {"type": "string", "minLength": 1, "examples": ["family"]},
+    "message_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"]},
+    "group_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-7a01-7d22-8b3c-4d5e6f708192"]},
+    "user_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-5d7b-7c10-8a3e-0b1f2a3c4d5e"]},
+    "platform": {"type": "string", "minLength": 1, "examples": ["whatsapp"]},
+    "value": {"type": "string", "minLength": 1, "examples": ["+5511999990000"]},
+}
+_HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": {
+        "description": "Any number of requests with one key are one message.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["order-4711"]},
+    },
+}
+
+Handler = Callable[..., Any]
+Route = tuple[str, str, Handler]
+
+
+def needs_token(handler: Handler) -> bool:
+    """Return whether ``routes.member`` stands before the handler."""
+    return hasattr(handler, "__wrapped__")
+
+
+def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
+    """Return the description of ``routes``. Raises ``KeyError`` for one that is not among ``OPERATIONS``."""
+    listed = list(routes)
+    schemas = _schemas(OPERATIONS[f"{method} {path}"] for method, path, _ in listed)
+    paths: dict[str, dict[str, Any]] = {}
+    names: set[str] = set()
+    for method, path, handler in listed:
+        operation = OPERATIONS[f"{method} {path}"]
+        described = _operation(path, operation, needs_token(handler))
+        name = handler.__name__ if handler.__name__ not in names else f"{handler.__name__}_at_{_slug(path)}"
+        names.add(name)
+        paths.setdefault(path, {})[method.lower()] = {"operationId": name, **described}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Chat4All", "version": VERSION, "description": INTRODUCTION},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {f"Problem{status}": _problem(status) for status in PROBLEMS},
+            "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "tokenInQuery": {"type": "apiKey", "in": "query", "name": "token"},
+            },
+        },
+    }
+
+
+def openapi_json(routes: Iterable[Route], *, indent: bool = False) -> bytes:
+    """Return the description as JSON, with its end of line when indented."""
+    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE if indent else 0
+    return orjson.dumps(openapi_document(routes), option=option)
+
+
+def _operation(path: str, operation: Operation, has_token: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {"tags": [operation.tag], "summary": operation.summary}
+    if operation.description:
+        described["description"] = operation.description
+    if parameters := list(_parameters(path, operation)):
+        described["parameters"] = parameters
+    if operation.body is not None:
+        content: dict[str, Any] = {"schema": _ref(operation.body)}
+        if operation.example is not None:
+            content["example"] = operation.example
+        described["requestBody"] = {"required": operation.is_body_required, "content": {"application/json": content}}
+    described["responses"] = dict(sorted(_responses(operation, has_token)))
+    if has_token:
+        described["security"] = [{"token": []}]
+    elif 101 in operation.answers:
+        described["security"] = [{"token": []}, {"tokenInQuery": []}]
+    return described
+
+
+def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
+    in_path = re.findall(r"{(\w+)}", path)
+    for name in in_path:
+        yield {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]}
+    if operation.query is not None:
+        query = operation.query.model_json_schema(schema_generator=_Untitled)
+        for name, schema in query["properties"].items():
+            if name not in in_path:
+                is_required = name in query.get("required", ())
+                yield {"name": name, "in": "query", "required": is_required, "schema": _without_null(schema)}
+    for name in operation.headers:
+        yield {"name": name, "in": "header", "required": False, **_HEADER_PARAMETERS[name]}
+
+
+def _responses(operation: Operation, has_token: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    for status, answer in operation.answers.items():
+        response: dict[str, Any] = {"description": _ANSWERS[status], "headers": _headers(status, operation)}
+        if isinstance(answer, str):
+            kind = "object" if answer == "application/json" else "string"
+            response["content"] = {answer: {"schema": {"type": kind}}}
+        elif answer is not None:
+            response["content"] = {"application/json": {"schema": _ref(answer)}}
+        yield str(status), response
+    problems = {400, 417, *operation.problems}
+    problems |= {408, 413, 415} if operation.body is not None else set()
+    problems |= {401} if has_token else set()
+    problems |= set() if operation.is_local else {429, 503}
+    for status in problems - set(operation.answers):
+        yield str(status), {"$ref": f"#/components/responses/Problem{status}"}
+
+
+def _headers(status: int, operation: Operation) -> dict[str, Any]:
+    names = ["X-Request-Id"]
+    if operation.body is not None and status in (201, 202) and operation.tag not in ("Accounts", "Identities"):
+        names.append("Location")
+    if "Idempotency-Key" in operation.headers and status == 202:
+        names.append("Idempotent-Replayed")
+    if status == 503:
+        names.append("Retry-After")
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    names = ("X-Request-Id", *_PROBLEM_HEADERS.get(status, ()))
+    return {
+        "description": PROBLEMS[status],
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
+        "content": {PROBLEM_JSON: {"schema": _ref(Problem)}},
+    }
+
+
+class _Untitled(GenerateJsonSchema):
+    """A field's title says what its name says."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
+    """Return the JSON schemas of all that the operations take and answer, by name."""
+    models: dict[str, type[BaseModel]] = {Problem.__name__: Problem}
+    for operation in operations:
+        for model in (operation.body, *operation.answers.values()):
+            if isinstance(model, type):
+                models[model.__name__] = model
+    _, top = models_json_schema(
+        [(model, "validation") for model in models.values()],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_Untitled,
+    )
+    schemas: dict[str, Any] = top["$defs"]
+    return dict(sorted(schemas.items()))
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A query has no null: a parameter is there or it is not."""
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) != 1:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf" and not (key == "default" and value is None)}
+    return {**options[0], **rest}
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _slug(path: str) -> str:
+    return re.sub(r"\W+", "_", path).strip("_")
+
+
+if __name__ == "__main__":
+    import sys
+
+    from web.routes import ROUTES
+
+    sys.stdout.buffer.write(openapi_json(ROUTES, indent=True))

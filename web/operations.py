@@ -1,0 +1,207 @@
+"""What each route of ``web/routes.py`` is for, what it takes and what it answers: the source of the API's description.
+
+Whatever a client may be answered stands here. Every answer of every functional test is checked against it, so a status
+or a field that is missing here fails a test. Each problem has one meaning, told in ``web/openapi.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, RootModel
+
+from web import answer_schemas as answer
+from web.conversation_schemas import AddMember, CreateConversation, CreateGroup, ListConversations
+from web.handlers.batches import MAX_MESSAGES
+from web.schemas import (
+    CreateBatchItem,
+    CreateMessage,
+    CreateToken,
+    CreateUser,
+    EndSession,
+    LinkIdentity,
+    ListMessages,
+    RefreshSession,
+)
+
+ACCOUNTS, IDENTITIES, MESSAGES = "Accounts", "Identities", "Messages"
+CONVERSATIONS, GROUPS, LIVE, OPERATIONS_TAG = "Conversations", "Groups", "Live", "Operation"
+TAGS: Mapping[str, str] = {
+    ACCOUNTS: "Register, log in, stay logged in, log out.",
+    IDENTITIES: "Which addresses on the channels are mine.",
+    MESSAGES: "Send, follow and read messages.",
+    CONVERSATIONS: "Conversations exist from their first message on, or are begun here.",
+    GROUPS: "Conversations whose members are chosen by their admins.",
+    LIVE: "What happens, as it happens.",
+    OPERATIONS_TAG: "For those who run it.",
+}
+HTML, TEXT, ANY_JSON = "text/html", "text/plain", "application/json"
+
+MESSAGE = {"conversation_id": "family", "recipient_id": "whatsapp:+5511999990000", "content": "See you at eight"}
+CREDENTIALS = {"username": "maria", "password": "correct horse battery"}
+
+
+class CreateBatch(BaseModel):
+    """The messages are checked one by one, so that those that are right are accepted."""
+
+    messages: Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_MESSAGES)]
+
+
+class BatchBody(RootModel[CreateBatch | Annotated[list[CreateBatchItem], Field(max_length=MAX_MESSAGES)]]):
+    """With a name round it, or bare."""
+
+
+# a schema's JSON; a media type of something else; nothing
+Answer = type[BaseModel] | str | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """``answers``: by status, those that are no problems. ``problems``: those that are this operation's own, besides
+
+    what any request may get (400, 417), with a body (408, 413, 415), with a token (401), and, unless ``is_local``,
+    from what the API depends on (503) and from its limits (429). ``headers``: of the request, beside the general.
+    ``example``: a body as the contract shows it.
+    """
+
+    tag: str
+    summary: str
+    answers: Mapping[int, Answer]
+    problems: tuple[int, ...] = ()
+    body: type[BaseModel] | None = None
+    is_body_required: bool = True
+    example: Any = None
+    query: type[BaseModel] | None = None
+    headers: tuple[str, ...] = ()
+    description: str = ""
+    is_local: bool = False
+
+
+class FollowQuery(BaseModel):
+    since: Annotated[
+        str | None,
+        Field(description="The `cursor` of the last frame one has seen: what came after it is sent first, nothing is "
+                          "lost. Without it: from now on."),
+    ] = None  # fmt: skip
+
+
+REGISTER = Operation(
+    ACCOUNTS, "Register", {201: answer.User}, (409,), CreateUser,
+    example={**CREDENTIALS, "email": "maria@example.org"},
+    description="409 if the name is taken. A password has at least 8 characters of any kind, is not among the "
+                "commonest and does not hold the username.",
+)  # fmt: skip
+LOGIN = Operation(
+    ACCOUNTS, "Log in", {200: answer.Session}, (401,), CreateToken, example=CREDENTIALS,
+    description="401 is the same, in the same time, for an unknown user and a wrong password.",
+)  # fmt: skip
+LIST_MESSAGES = Operation(
+    MESSAGES, "List a conversation's messages", {200: answer.Messages}, (403, 404), query=ListMessages,
+    description="Read on with `cursor`, which is stable while messages arrive; `offset` is for older clients. "
+                "What was acknowledged before this request is in the answer.",
+)  # fmt: skip
+READINESS = Operation(
+    OPERATIONS_TAG, "Can requests be served?", {200: answer.Readiness, 503: answer.Readiness}, is_local=True,
+    description="503 while something is down that requests need.",
+)  # fmt: skip
+METRICS = Operation(OPERATIONS_TAG, "Metrics of this process, for Prometheus", {200: TEXT}, is_local=True)
+
+OPERATIONS: Mapping[str, Operation] = {
+    "POST /users": REGISTER,
+    "POST /auth/register": REGISTER,
+    "POST /auth/login": LOGIN,
+    "POST /auth/token": LOGIN,
+    "POST /auth/refresh": Operation(
+        ACCOUNTS, "Stay logged in", {200: answer.Session}, (401,), RefreshSession, example={"refresh_token": "rt_…"},
+        description="A refresh token is taken once; one that comes again ends its session.",
+    ),
+    "POST /auth/logout": Operation(
+        ACCOUNTS, "Log out", {204: None}, (403,), EndSession, is_body_required=False, example={},
+        description="Ends the session of the `refresh_token`, or of the access token if there is none. "
+                    "204 also if it had ended before; 403 if it is another user's.",
+    ),
+    "GET /v1/users/me": Operation(ACCOUNTS, "Who am I?", {200: answer.User}),
+    "POST /v1/users/identities": Operation(
+        IDENTITIES, "Link an address", {201: answer.Identity}, (409,), LinkIdentity,
+        example={"platform": "whatsapp", "value": "+55 11 99999-0000"},
+        description="201 also if it is linked already; 409 if it is another user's, or one has too many.",
+    ),
+    "GET /v1/users/identities": Operation(IDENTITIES, "List one's addresses", {200: answer.Identities}),
+    "DELETE /v1/users/identities/{platform}/{value}": Operation(
+        IDENTITIES, "Unlink an address", {200: answer.UnlinkedIdentity}, (404,)
+    ),
+    "POST /v1/messages": Operation(
+        MESSAGES, "Send a message", {202: answer.Accepted}, (403, 409, 422), CreateMessage, example=MESSAGE,
+        headers=("Idempotency-Key",),
+        description="202 once the message is durable, and not before. The conversation is created on first use, with "
+                    "the caller in it. With an `Idempotency-Key` a repetition gets the same answer; 422 if its body "
+                    "is another.",
+    ),
+    "POST /v1/messages/batch": Operation(
+        MESSAGES, "Send several messages", {207: answer.Batch}, body=BatchBody,
+        example={"messages": [MESSAGE, {**MESSAGE, "content": "Bring cake"}]}, headers=("Idempotency-Key",),
+        description="Each is accepted or refused by itself. A message's key is its own `idempotency_key`, else the "
+                    "header's together with its index.",
+    ),
+    "GET /v1/messages": LIST_MESSAGES,
+    "GET /v1/conversations/{conversation_id}/messages": LIST_MESSAGES,
+    "GET /v1/messages/{message_id}": Operation(
+        MESSAGES, "Show a message", {200: answer.MessageWithDeliveries}, (404,),
+        description="Found right after its 202, whichever process answers. To a stranger it does not exist.",
+    ),
+    "GET /v1/messages/{message_id}/trace": Operation(
+        MESSAGES, "Trace a message", {200: answer.Trace}, (404,), description="What is on record of its way."
+    ),
+    "POST /v1/messages/{message_id}/read": Operation(
+        MESSAGES, "Say that one has read it", {200: answer.Read}, (403, 404, 409),
+        description="By its recipient, any number of times; 403 for others who take part; 409 if it failed.",
+    ),
+    "GET /notifications": Operation(
+        LIVE, "Follow what happens (WebSocket)", {101: None}, (401, 426), query=FollowQuery,
+        description="The token comes as `?token=`, as `Authorization`, or as one of the values of "
+                    "`Sec-WebSocket-Protocol`. Frames are JSON: `{\"type\":\"connected\",…}`, "
+                    "`{\"type\":\"new_message\", message_id, conversation_id, sender_id, content, timestamp, cursor}`, "
+                    "`{\"type\":\"status\", message_id, conversation_id, status, timestamp, cursor}`; "
+                    "`{\"type\":\"ping\"}` is answered by `{\"type\":\"pong\"}`. Close codes: 1008 bad token, 1001 "
+                    "this server stops, 1013 try again, 4401 token expired, 4408 too slow, 4429 too many connections. "
+                    "426 without an upgrade.",
+    ),
+    "POST /v1/conversations": Operation(
+        CONVERSATIONS, "Begin a conversation", {201: answer.Conversation, 200: answer.Conversation}, (409,),
+        CreateConversation, example={"participants": ["whatsapp:+5511999990000"], "name": "Plans"},
+        description="200 if the caller made the very same one before; 409 if the id is taken.",
+    ),
+    "GET /v1/conversations": Operation(
+        CONVERSATIONS, "List one's conversations", {200: answer.Conversations}, query=ListConversations,
+        description="What happened last first.",
+    ),
+    "GET /v1/conversations/{conversation_id}": Operation(
+        CONVERSATIONS, "Show a conversation", {200: answer.Conversation}, (403, 404)
+    ),
+    "POST /v1/groups": Operation(
+        GROUPS, "Found a group", {201: answer.CreatedGroup}, body=CreateGroup,
+        example={"name": "Family", "initial_members": ["whatsapp:+5511999990000"]},
+        description="The caller is its first admin.",
+    ),
+    "GET /v1/groups/{group_id}": Operation(GROUPS, "Show a group", {200: answer.Group}, (403, 404)),
+    "POST /v1/groups/{group_id}/members": Operation(
+        GROUPS, "Add a member", {200: answer.Group}, (403, 404, 409), AddMember,
+        example={"user_id": "telegram:@joana"}, description="By an admin; 409 if a member already, or it is full.",
+    ),
+    "DELETE /v1/groups/{group_id}/members/{user_id}": Operation(
+        GROUPS, "Remove a member, or leave", {200: answer.Group}, (403, 404, 409),
+        description="By an admin, or by oneself; 409 for the last admin.",
+    ),
+    "PUT /v1/groups/{group_id}/admins/{user_id}": Operation(
+        GROUPS, "Make a member an admin", {200: answer.Group}, (403, 404, 409), description="By an admin.",
+    ),
+    "GET /health": Operation(OPERATIONS_TAG, "Does this process answer?", {200: answer.Liveness}, is_local=True),
+    "GET /health/ready": READINESS,
+    "GET /actuator/health": READINESS,
+    "GET /metrics": METRICS,
+    "GET /actuator/prometheus": METRICS,
+    "GET /openapi.json": Operation(OPERATIONS_TAG, "This description, as OpenAPI 3.1", {200: ANY_JSON}, (429,), is_local=True),
+    "GET /docs": Operation(OPERATIONS_TAG, "This description, to browse", {200: HTML}, (429,), is_local=True),
+}  # fmt: skip
