@@ -202,6 +202,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /actuator/health": READINESS,
     "GET /metrics": METRICS,
     "GET /actuator/prometheus": METRICS,
-    "GET /openapi.json": Operation(OPERATIONS_TAG, "This description, as OpenAPI 3.1", {200: ANY_JSON}, (429,), is_local=True),
+    "GET /openapi.json": Operation(
+        OPERATIONS_TAG, "This description, as OpenAPI 3.1", {200: ANY_JSON}, (429,), is_local=True
+    ),
     "GET /docs": Operation(OPERATIONS_TAG, "This description, to browse", {200: HTML}, (429,), is_local=True),
 }  # fmt: skip

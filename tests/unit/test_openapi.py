@@ -9,6 +9,8 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 from pydantic import BaseModel
 
+from support.contract import mismatch
+from web.answers import json_answer
 from web.handlers.description import PAGE, Description
 from web.openapi import openapi_document, openapi_json
 from web.operations import OPERATIONS, TAGS
@@ -87,3 +89,28 @@ def test_the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_els
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
     assert "*" not in policy
+
+
+PROBLEM = {
+    "type": "urn:chat4all:problem:not-found", "title": "Not Found", "status": 404, "detail": "there is no such group",
+    "instance": "/v1/groups/x", "request_id": "1", "error": "there is no such group",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "headers", "breach"),
+    [
+        ({}, {}, ""),
+        ({"more": 1}, {}, "more"),
+        ({"status": "404"}, {}, "404"),
+        ({}, {"Content-Type": "application/json"}, "application/json"),
+        ({}, {"X-Request-Id": ""}, "X-Request-Id"),
+    ],
+)
+def test_the_tests_see_an_answer_that_is_not_as_described(
+    changes: dict[str, Any], headers: dict[str, str], breach: str
+) -> None:
+    all_headers = {"Content-Type": "application/problem+json", "X-Request-Id": "1", **headers}
+    answer = json_answer({**PROBLEM, **changes}, 404, {name: value for name, value in all_headers.items() if value})
+    found = mismatch({"$ref": "#/components/responses/Problem404"}, answer)
+    assert (breach in found) if breach else not found
