@@ -1,8 +1,9 @@
 """What stops a command, in sentences that say what to do next.
 
 CliError
-├── CannotSupervise   the processes cannot be started as asked
-└── CannotMigrate     topics or tables are there, and are not what this release can work with
+├── CannotSupervise      the processes cannot be started as asked
+├── CannotKeepSessions   the file of who is logged in is damaged, or another command does not let go of it
+└── CannotMigrate        topics or tables are there, and are not what this release can work with
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class CannotSupervise(CliError):
 
 class CannotMigrate(CliError):
     """A topic has another number of partitions, or a migration that was applied has another text."""
+
+
+class CannotKeepSessions(CliError):
+    """The file of the sessions is damaged, or another command does not let go of it."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from cli import commands
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -18,14 +21,14 @@ _HIDDEN = "***"
 
 
 class _Commands(click.Group):
-    """`stack` comes from devstack, which is loaded when it is asked for."""
+    """`stack` comes from devstack, what talks to the API from cli/commands; both are loaded when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "stack"])
+        return sorted([*super().list_commands(ctx), *commands.NAMES, "stack"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name != "stack":
-            return super().get_command(ctx, cmd_name)
+            return super().get_command(ctx, cmd_name) or commands.command_named(cmd_name)
         from devstack.commands import stack
 
         return stack
@@ -84,11 +87,15 @@ def count_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Accept a message once, deliver it on WhatsApp, Instagram or Telegram, and tell the truth about it.
 
-    Settings are CHAT4ALL_* variables, also in a file .env; `chat4all config` shows them.
+    Settings are CHAT4ALL_* variables, also in a file .env; `chat4all config` shows them. CHAT4ALL_URL says where the
+    API is. Colours are for terminals, unless NO_COLOR is set.
     """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 @main.command()
@@ -195,31 +202,6 @@ def run(processes: int, counts: dict[str, int]) -> None:
     settings = read_settings()
     with sentences():
         sys.exit(run_everything(settings, processes, counts))
-
-
-@main.command()
-@click.argument("recipient")
-@click.argument("text")
-@click.option("--conversation", metavar="ID", help="Default: one of your own for this recipient.")
-@click.option(
-    "--wait", "until", default="READ", show_default=True, help="How far to follow it.",
-    type=click.Choice(["ACCEPTED", "SENT", "DELIVERED", "READ"], case_sensitive=False),
-)  # fmt: skip
-@click.option("--timeout", default=30.0, show_default=True, help="Seconds to follow it for at most.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON line for each event, for programs.")
-def send(recipient: str, text: str, conversation: str | None, until: str, timeout: float, as_json: bool) -> None:
-    """Send TEXT to RECIPIENT (whatsapp:+5511999999999) as a local demo user, and watch what becomes of it.
-
-    Exit codes: 0 it got as far as --wait says, 1 it did not, 2 the API refused it as wrong, 3 no API is reachable.
-    """
-    import asyncio
-
-    from cli.sending import send_and_follow
-    from domain.status import Status
-
-    wanted = Status(until.upper())
-    story = send_and_follow(read_settings(), recipient, text, conversation, wanted, timeout, as_json)
-    sys.exit(asyncio.run(story))
 
 
 if __name__ == "__main__":

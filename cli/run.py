@@ -21,7 +21,7 @@ from cli.client import Client
 from cli.groups import open_groups
 from cli.migration import migrate_schema, migrate_topics
 from cli.readable import Screen, fresh, keep_short
-from cli.sending import api_url
+from cli.session import api_url
 from cli.summary import summary
 from cli.supervisor import ProcessSpec, Supervisor, Wishes
 from cli.workers import WORKER_STAGE, api_specs, check_ports, claimed, counts_of, worker_specs

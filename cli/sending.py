@@ -5,105 +5,71 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import IntEnum
+from datetime import datetime
 
 import click
 
-from app.settings import Settings
-from cli.client import Accepted, Change, Client, Refused, Unreachable, has_reached
+from cli.client import Accepted, Change, has_reached
+from cli.client.answers import iso_of
 from cli.demo_user import log_in
+from cli.output import Exit, Output, printable, word
+from cli.session import Session
 from domain.status import Status
 
-_COLOURS = {Status.READ: "green", Status.DELIVERED: "cyan", Status.SENT: "blue", Status.FAILED: "red"}
 _WIDTH = max(len(word) for word in Status)
-
-
-class Exit(IntEnum):
-    """The command's exit codes; click's own for wrong usage is 2."""
-
-    REACHED = 0
-    NOT_REACHED = 1
-    WRONG = 2
-    NO_API = 3
 
 
 @dataclass
 class Story:
     """Prints a message's life: a line for each change, with its time and how long it took."""
 
-    as_json: bool
-    accepted: Accepted | None = None
+    out: Output
+    accepted: Accepted
     last: datetime | None = None
     seen: set[Status] = field(default_factory=set)
 
-    def begin(self, accepted: Accepted, recipient: str) -> None:
+    def begin(self, recipient: str) -> None:
         """Tell which message it is."""
-        self.accepted = accepted
-        if not self.as_json:
-            click.echo(f"message {accepted.message_id} to {recipient}, conversation {accepted.conversation_id}")
+        if not self.out.as_json:
+            conversation = printable(self.accepted.conversation_id)
+            click.echo(f"message {self.accepted.message_id} to {printable(recipient)}, conversation {conversation}")
 
     def tell(self, change: Change) -> None:
         """Tell one change."""
-        assert self.accepted is not None
         took_ms = None if self.last is None else round((change.at - self.last).total_seconds() * 1000)
         self.last = change.at
         self.seen.add(change.status)
-        if self.as_json:
-            at = change.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if self.out.as_json:
+            at = iso_of(round(change.at.timestamp() * 1000))
             words = {"event": "status", "message_id": self.accepted.message_id, "status": change.status, "at": at}
             click.echo(json.dumps({**words, "took_ms": took_ms, "detail": change.detail or None}))
             return
-        word = click.style(f"{change.status:<{_WIDTH}}", fg=_COLOURS.get(change.status), bold=True)
-        clock = change.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
-        click.echo("  ".join(part for part in (word, clock, duration(took_ms), change.detail) if part))
-
-    def fail(self, detail: str, code: Exit) -> Exit:
-        """Tell why it goes no further."""
-        if self.as_json:
-            click.echo(json.dumps({"event": "error", "detail": detail, "exit_code": code}))
-        else:
-            click.echo(f"Error: {detail}", err=True)
-        return code
+        at = change.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+        parts = (word(change.status, _WIDTH), at, duration(took_ms), printable(change.detail))
+        click.echo("  ".join(part for part in parts if part))
 
 
 async def send_and_follow(
-    settings: Settings,
-    recipient: str,
-    text: str,
-    conversation: str | None,
-    until: Status,
-    seconds: float,
-    as_json: bool,
-) -> int:
-    """Send, follow for at most ``seconds``, and return the exit code."""
-    story = Story(as_json)
-    try:
-        async with Client(api_url(settings)) as client:
-            user = await log_in(client)
-            accepted = await client.send(recipient, text, conversation or conversation_of(user.username, recipient))
-            story.begin(accepted, recipient)
-            async for change in client.follow(accepted.message_id, until, seconds):
-                story.tell(change)
-    except Unreachable as error:
-        return story.fail(f"{error}. Is it running? `chat4all run` starts everything.", Exit.NO_API)
-    except Refused as error:
-        return story.fail(str(error), Exit.WRONG if 400 <= error.status < 500 else Exit.NOT_REACHED)
+    session: Session, recipient: str | None, text: str, conversation: str | None, until: Status, seconds: float
+) -> Exit:
+    """Send, follow for at most ``seconds``, and return the exit code. Who is not logged in becomes the demo user."""
+    client, sender = session.client, session.username
+    if not client.token:
+        sender = (await log_in(client)).username
+    accepted = await client.send(recipient, text, conversation or conversation_of(sender, recipient or ""))
+    story = Story(session.out, accepted)
+    story.begin(recipient or "everyone")
+    async for change in client.follow(accepted.message_id, until, seconds):
+        story.tell(change)
     if has_reached(story.seen, until):
-        return Exit.REACHED
+        return Exit.DONE
     if Status.FAILED not in story.seen:
-        story.fail(f"it is not {until} after {seconds:g} s", Exit.NOT_REACHED)
-    return Exit.NOT_REACHED
-
-
-def api_url(settings: Settings) -> str:
-    """Return where this machine reaches the API."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "", "::") else settings.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+        session.out.fail(f"it is not {until} after {seconds:g} s", Exit.FAILED)
+    return Exit.FAILED
 
 
 def conversation_of(username: str, recipient: str) -> str:
-    """Return the id of the demo user's conversation with a recipient."""
+    """Return the id of a user's own conversation with a recipient."""
     return f"{username}-{re.sub(r'[^A-Za-z0-9]+', '-', recipient).strip('-')}"[:100]
 
 

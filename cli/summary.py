@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from app.settings import Settings
-from cli.sending import api_url
+from cli.session import api_url
 from cli.supervisor import Supervised
 from cli.workers import API_STAGE, LOOPBACK, port_of
 from devstack import Part

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.settings import Settings
 from cli.client import Client, Refused, Unreachable
 from cli.demo_user import log_in
-from cli.sending import Exit, send_and_follow
+from cli.output import Exit
+from cli.sending import send_and_follow
+from cli.session import Target, outcome
 from domain.records import StatusChanged
 from domain.status import Status
 
@@ -24,8 +25,9 @@ RECIPIENT = "whatsapp:+5511999999999"
 
 
 async def send(api: Api, *, until: Status = Status.READ, seconds: float = 5.0, recipient: str = RECIPIENT) -> Exit:
-    settings = Settings(port=api.port)
-    return Exit(await send_and_follow(settings, recipient, "hello", None, until, seconds, as_json=True))
+    target = Target(f"http://127.0.0.1:{api.port}", "", 0.5, as_json=True)
+    wanted = {"recipient": recipient, "text": "hello", "conversation": None, "until": until, "seconds": seconds}
+    return Exit(await outcome(send_and_follow, target, wanted, needs_login=False))
 
 
 async def play(api: Api, *words: Status) -> None:
@@ -58,25 +60,26 @@ def events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 async def test_the_life_of_a_message_is_told_as_it_happens(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     code, _ = await asyncio.gather(send(api), play(api, Status.SENT, Status.DELIVERED, Status.READ))
     told = events(capsys)
-    assert code is Exit.REACHED
+    assert code is Exit.DONE
     assert [event["status"] for event in told] == ["ACCEPTED", "SENT", "DELIVERED", "READ"]
     assert [event["took_ms"] for event in told] == [None, 100, 100, 100]
 
 
 async def test_it_waits_no_longer_than_it_is_asked_to(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await send(api, until=Status.ACCEPTED) is Exit.REACHED
-    assert await send(api, until=Status.SENT, seconds=0.2) is Exit.NOT_REACHED
+    assert await send(api, until=Status.ACCEPTED) is Exit.DONE
+    assert await send(api, until=Status.SENT, seconds=0.2) is Exit.FAILED
     assert events(capsys)[-1]["detail"] == "it is not SENT after 0.2 s"
 
 
 async def test_a_failure_is_told_with_its_reason(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     code, _ = await asyncio.gather(send(api), play(api, Status.FAILED))
-    assert code is Exit.NOT_REACHED
+    assert code is Exit.FAILED
     assert events(capsys)[-1]["detail"] == "no such number"
 
 

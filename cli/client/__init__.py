@@ -1,0 +1,49 @@
+"""The Python client of the HTTP API: what the `chat4all` commands use, and whoever writes a program against it.
+
+    async with Client("http://127.0.0.1:8080") as client:
+        await client.login("ana", password)
+        accepted = await client.send("whatsapp:+5511999999999", "hello", "conversation-1")
+        async for change in client.follow(accepted.message_id, timeout_seconds=30):
+            print(change.status, change.at)
+        async for frame in client.notifications():
+            print(frame["type"], frame.get("content"))
+
+A token that has expired is refreshed. What is safe to repeat is repeated for ``retry_seconds`` while the API is away,
+answers 503 or asks for patience: reads, changes that come to the same when made twice, and sends, because each has an
+``Idempotency-Key``.
+"""
+
+from cli.client.answers import Accepted, Change, changes_of, has_reached
+from cli.client.client import Client
+from cli.client.errors import (
+    ClientError,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    NotLoggedIn,
+    Refused,
+    TooManyRequests,
+    Unreachable,
+)
+from cli.client.tokens import Keeper, MemoryKeeper, Tokens
+
+__all__ = [
+    "Accepted",
+    "Change",
+    "Client",
+    "ClientError",
+    "Conflict",
+    "Forbidden",
+    "InvalidRequest",
+    "Keeper",
+    "MemoryKeeper",
+    "NotFound",
+    "NotLoggedIn",
+    "Refused",
+    "Tokens",
+    "TooManyRequests",
+    "Unreachable",
+    "changes_of",
+    "has_reached",
+]

@@ -1,0 +1,176 @@
+"""Requests and their answers: tokens, refresh, repetition, problems."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from cli.client.errors import NotLoggedIn, Refused, Unreachable, refused_of
+from cli.client.patience import Patience, seconds_of
+from cli.client.tokens import Keeper, Tokens, tokens_of
+
+MAX_ANSWER_BYTES = 32 << 20
+_REPEATED_METHODS = ("GET", "PUT", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    document: dict[str, Any]
+    retry_after_seconds: float | None
+
+
+class Transport:
+    """One connection pool to one API. ``keeper`` has the tokens that requests carry."""
+
+    def __init__(self, url: str, keeper: Keeper, request_seconds: float, retry_seconds: float) -> None:
+        self.url = url.rstrip("/")
+        self.keeper = keeper
+        self.tokens = keeper.load()
+        self.retry_seconds = retry_seconds
+        self.has_answered = False
+        self._timeout = aiohttp.ClientTimeout(total=request_seconds)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=self._timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        assert self._session is not None, "use `async with Client(…)`"
+        return self._session
+
+    def keep(self, tokens: Tokens) -> None:
+        """Carry these from now on."""
+        self.tokens = tokens
+        self.keeper.save(tokens)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        is_repeatable: bool | None = None,
+        with_token: bool = True,
+        retry_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Return the document of the answer, empty for one without; refresh the token once if that is what it needs.
+
+        ``is_repeatable``: whether the request comes to the same when made twice; default: what its method says.
+        Raises ``Unreachable``, ``Refused``.
+        """
+        if is_repeatable is None:
+            is_repeatable = method in _REPEATED_METHODS
+        patience = Patience(self.retry_seconds if retry_seconds is None else retry_seconds)
+        was_refreshed = False
+        while True:
+            token = self.tokens.access_token if with_token else ""
+            try:
+                answer = await self._once(method, path, body, params or {}, headers or {}, token)
+            except Unreachable as error:
+                if not await self._may_repeat(error, patience, is_repeatable):
+                    raise
+                continue
+            if answer.status < 400:
+                return answer.document
+            if answer.status == 401 and token and not was_refreshed and await self.refresh(token):
+                was_refreshed = True
+            elif not (
+                (answer.status == 429 or (answer.status == 503 and is_repeatable))
+                and await patience.wait(answer.retry_after_seconds)
+            ):
+                raise self._error_of(answer)
+
+    async def refresh(self, used_token: str) -> bool:
+        """Get another access token than ``used_token``; return whether there is one now. Raises ``Unreachable``."""
+        async with self.keeper.lock():
+            kept = self.keeper.load()
+            if kept.access_token and kept.access_token != used_token:  # somebody was faster
+                self.tokens = kept
+                return True
+            if not kept.refresh_token:
+                return False
+            body = {"refresh_token": kept.refresh_token}
+            try:
+                answer = await self.call("POST", "/auth/refresh", body, is_repeatable=True, with_token=False)
+            except NotLoggedIn:
+                return False
+            self.keep(tokens_of(answer))
+            return True
+
+    async def _may_repeat(self, error: Unreachable, patience: Patience, is_repeatable: bool) -> bool:
+        """Whether to try again, having waited. A server that never answered is not waited for: perhaps the address is
+        wrong. What cannot be repeated is tried again only if it has certainly not arrived."""
+        never_arrived = isinstance(error.__cause__, aiohttp.ClientConnectorError)
+        if not self.has_answered or not (is_repeatable or never_arrived):
+            return False
+        return await patience.wait()
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        token: str,
+    ) -> _Answer:
+        sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        try:
+            async with self.session.request(
+                method, self.url + path, json=body, params=params, headers=sent, allow_redirects=False
+            ) as answer:
+                content = await _read(answer)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self.unreachable(error) from error
+        except ValueError as error:
+            raise Unreachable(f"{self.url} is not a Chat4All API: {method} {path}: {error}") from None
+        document = self._document(method, path, content)
+        self.has_answered = True
+        return _Answer(answer.status, document, seconds_of(answer.headers.get("Retry-After")))
+
+    def _document(self, method: str, path: str, content: bytes) -> dict[str, Any]:
+        if not content:
+            return {}
+        try:
+            document = json.loads(content)
+        except ValueError:
+            raise Unreachable(f"{self.url} is not a Chat4All API: {method} {path} answered without JSON") from None
+        if not isinstance(document, dict):
+            raise Unreachable(f"{self.url} is not a Chat4All API: {method} {path} answered with other JSON")
+        return document
+
+    def unreachable(self, error: BaseException) -> Unreachable:
+        """Return the exception for an answer that did not come."""
+        reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
+        return Unreachable(f"no answer from {self.url}: {reason}")
+
+    def _error_of(self, answer: _Answer) -> Unreachable | Refused:
+        if answer.status == 503:
+            return Unreachable(f"{self.url} cannot serve this now: {answer.document.get('detail', 'unavailable')}")
+        return refused_of(answer.status, answer.document, answer.retry_after_seconds)
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body. Raises ``ValueError`` for one that no answer of this API can be."""
+    content = bytearray()
+    async for chunk in answer.content.iter_chunked(1 << 16):
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise ValueError("an answer has no end")
+    return bytes(content)

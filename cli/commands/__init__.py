@@ -1,0 +1,33 @@
+"""The commands that talk to the API, by the module each is in, which is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+_MODULE_OF = {
+    "completion": "completion",
+    "conversations": "conversations",
+    "groups": "groups",
+    "identities": "accounts",
+    "login": "accounts",
+    "logout": "accounts",
+    "messages": "messages",
+    "read": "messages",
+    "register": "accounts",
+    "send": "sending",
+    "status": "messages",
+    "tail": "live",
+    "trace": "messages",
+    "whoami": "accounts",
+}
+NAMES = tuple(_MODULE_OF)
+
+
+def command_named(name: str) -> click.Command | None:
+    """Return a command, ``None`` if it is none of these."""
+    if name not in _MODULE_OF:
+        return None
+    found: click.Command = getattr(import_module(f"cli.commands.{_MODULE_OF[name]}"), name)
+    return found

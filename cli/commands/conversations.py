@@ -1,0 +1,70 @@
+"""`chat4all conversations`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cli.commands.listing import ListByDefault
+from cli.output import clock, printable
+from cli.session import Session, api_command
+
+_limit = click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
+
+
+@click.group(cls=ListByDefault)
+def conversations() -> None:
+    """Conversations; without a command: list them."""
+
+
+@conversations.command("list")
+@_limit
+@api_command()
+async def list_conversations(session: Session, limit: int) -> None:
+    """List them, what happened last first."""
+    found = [one async for one in session.client.conversations(limit)]
+    session.out.table("conversations", found, map(_row, found))
+
+
+@conversations.command("create")
+@click.argument("participants", nargs=-1, required=True, metavar="PARTICIPANT...")
+@click.option("--id", "conversation_id", help="Of your choice; default: a new one.")
+@click.option("--name")
+@api_command()
+async def create_conversation(
+    session: Session, participants: tuple[str, ...], conversation_id: str | None, name: str | None
+) -> None:
+    """Begin a conversation with users (their ids) and addresses (whatsapp:+5511999999999)."""
+    made = await session.client.create_conversation(participants, conversation_id, name)
+    session.out.document(made, _story(made))
+
+
+@conversations.command("show")
+@click.argument("conversation_id")
+@api_command()
+async def show_conversation(session: Session, conversation_id: str) -> None:
+    """Show one."""
+    found = await session.client.conversation(conversation_id)
+    session.out.document(found, _story(found))
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    people = len(one["participants"])
+    return (
+        printable(one["conversation_id"]),
+        clock(one["last_message_at"]),
+        f"{one['message_count']} messages",
+        f"{people} participants",
+        printable(one["name"]),
+    )
+
+
+def _story(one: dict[str, Any]) -> str:
+    kind = "group" if one["is_group"] else "conversation"
+    lines = [
+        f"{kind} {click.style(printable(one['conversation_id']), bold=True)}  {printable(one['name'])}".rstrip(),
+        f"{one['message_count']} messages, the last one {clock(one['last_message_at'])}",
+        *(f"  {printable(participant)}" for participant in one["participants"]),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""`chat4all tail`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cli.output import Exit, clock, printable, word
+from cli.session import Session, api_command
+
+
+@click.command()
+@click.argument("conversations", nargs=-1, metavar="[CONVERSATION_ID]...")
+@click.option("--since", metavar="CURSOR", help="Begin after this cursor, which is in each line of --json.")
+@click.option("-n", "--count", type=click.IntRange(1), help="End after so many messages and changes.")
+@click.option("--timeout", "seconds", type=click.FloatRange(0, min_open=True), help="End after so many seconds, with 1 "
+              "if --count was not reached.")  # fmt: skip
+@api_command()
+async def tail(
+    session: Session, conversations: tuple[str, ...], since: str | None, count: int | None, seconds: float | None
+) -> Exit:
+    """Show messages and their changes as they happen, of all your conversations or of some; Ctrl-C ends it.
+
+    A connection that is lost is made again, and nothing is missed. --json: the API's frames, one a line.
+    """
+    import asyncio
+    from contextlib import aclosing
+
+    shown = 0
+    try:
+        async with asyncio.timeout(seconds), aclosing(session.client.notifications(since)) as frames:  # type: ignore[type-var]
+            async for frame in frames:
+                if frame.get("conversation_id", "") in (*conversations, "") or not conversations:
+                    _show(session, frame)
+                    shown += "message_id" in frame
+                if shown == count:
+                    break
+    except TimeoutError:
+        return Exit.FAILED if count else Exit.DONE
+    except asyncio.CancelledError:  # Ctrl-C
+        return Exit.DONE
+    return Exit.DONE
+
+
+def _show(session: Session, frame: dict[str, Any]) -> None:
+    session.out.document(frame, " ".join(_words(frame)))
+
+
+def _words(frame: dict[str, Any]) -> list[str]:
+    kind = frame.get("type")
+    if kind == "new_message":
+        text = printable(frame["content"]) or f"file {printable(frame.get('file_id'))}"
+        return [_time(frame), _where(frame), click.style(printable(frame["sender_id"]), bold=True), text]
+    if kind == "status":
+        detail = (frame.get("failure") or {}).get("detail") or ""
+        return [_time(frame), _where(frame), printable(frame["message_id"]), word(frame["status"]), printable(detail)]
+    detail = "live" if kind == "connected" else printable(frame.get("detail") or kind)
+    return [click.style(f"{_time(frame)} {detail}", dim=True)]
+
+
+def _where(frame: dict[str, Any]) -> str:
+    return click.style(f"[{printable(frame['conversation_id'])}]", dim=True)
+
+
+def _time(frame: dict[str, Any]) -> str:
+    from cli.client.answers import iso_of
+
+    return clock(iso_of(int(frame.get("timestamp", 0)))).partition(" ")[2]

@@ -1,0 +1,71 @@
+"""What the commands that talk to the API print: sentences and columns for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+import click
+
+_COLOURS = {"READ": "green", "DELIVERED": "cyan", "SENT": "blue", "FAILED": "red"}
+_JOINER = "\u200d"  # holds emoji together
+
+
+class Exit(IntEnum):
+    """Exit codes."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG = 2
+    NO_API = 3
+
+
+EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong as it was asked for, 3 no API is reachable."
+
+
+class Output:
+    """Prints to stdout. With ``as_json`` every document is one line, and so is what went wrong."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def document(self, document: Mapping[str, Any], text: str) -> None:
+        """Print one thing."""
+        click.echo(json.dumps(document) if self.as_json else text)
+
+    def table(self, name: str, documents: Sequence[Mapping[str, Any]], rows: Iterable[Sequence[str]]) -> None:
+        """Print a list: as the object ``{name: […]}``, or as rows of aligned columns."""
+        if self.as_json:
+            click.echo(json.dumps({name: list(documents)}))
+            return
+        cells = [list(row) for row in rows]
+        widths = [max(len(click.unstyle(cell)) for cell in column) for column in zip(*cells, strict=True)]
+        for row in cells:
+            padded = (cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(padded).rstrip())
+
+    def fail(self, detail: str, code: Exit) -> Exit:
+        """Tell why it goes no further."""
+        if self.as_json:
+            click.echo(json.dumps({"event": "error", "detail": detail, "exit_code": code}))
+        else:
+            click.echo(f"Error: {printable(detail)}", err=True)
+        return code
+
+
+def printable(text: object) -> str:
+    """Return text of others as it may go to a terminal: control characters are shown, not obeyed."""
+    return "".join(c if c.isprintable() or c == _JOINER else ascii(c)[1:-1] for c in str(text or ""))
+
+
+def clock(at: str | None) -> str:
+    """Return a time of the API as this machine's clock shows it."""
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "-"
+
+
+def word(status: str, width: int = 0) -> str:
+    """Return a status word in its colour."""
+    return click.style(f"{printable(status):<{width}}", fg=_COLOURS.get(status), bold=True)

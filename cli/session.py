@@ -1,0 +1,119 @@
+"""What every command that talks to the API needs: where it is, who asks, and what the end of it means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.output import EXIT_CODES, Exit, Output
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from cli.client import Client
+    from cli.saved_sessions import SavedSessions
+
+RETRY_SECONDS = 10.0
+URL_VARIABLE = "CHAT4ALL_URL"
+
+Command = Callable[..., Awaitable[int | None]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the options that all these commands share say."""
+
+    url: str
+    account: str
+    retry_seconds: float
+    as_json: bool
+
+
+@dataclass
+class Session:
+    """What a command is given. ``username``: who asks, empty if nobody is logged in."""
+
+    client: Client
+    username: str
+    saved: SavedSessions
+    out: Output
+
+
+def api_command(*, needs_login: bool = True) -> Callable[[Command], Callable[..., None]]:
+    """Make a command of an async function: it is given a ``Session`` and the arguments of the command line."""
+
+    def decorate(function: Command) -> Callable[..., None]:
+        @click.option("--url", default="", help=f"Where the API is. Default: {URL_VARIABLE}, else this machine's.")
+        @click.option("--as", "account", metavar="USERNAME", default="", help="Default: who logged in last.")
+        @click.option(
+            "--retry", "retry_seconds", metavar="SECONDS", default=RETRY_SECONDS, show_default=True,
+            help="How long to repeat what an API that is away or busy did not answer.",
+        )  # fmt: skip
+        @click.option("--json", "as_json", is_flag=True, help="JSON, one document a line, for programs.")
+        @wraps(function)
+        def run(url: str, account: str, retry_seconds: float, as_json: bool, **arguments: Any) -> None:
+            import asyncio
+
+            target = Target(url or api_url(), account, retry_seconds, as_json)
+            try:
+                code = asyncio.run(outcome(function, target, arguments, needs_login=needs_login))
+            except KeyboardInterrupt:
+                code = 130  # as the shell says it: 128 and the signal's number
+            click.get_current_context().exit(code)
+
+        run.__doc__ = f"{function.__doc__}\n\n{EXIT_CODES}"
+        return run
+
+    return decorate
+
+
+async def outcome(function: Command, target: Target, arguments: dict[str, Any], *, needs_login: bool = True) -> int:
+    """Return the exit code of a command, having told what went wrong."""
+    from cli.client import Client, InvalidRequest, NotLoggedIn, Refused, Unreachable
+    from cli.errors import CliError
+    from cli.saved_sessions import SavedSessions
+
+    out = Output(target.as_json)
+    try:
+        saved = SavedSessions(target.url)
+        # a command with a username for an argument begins that user's session
+        username = arguments.get("username") or target.account or saved.current
+        keeper = saved.keeper(username)
+        if needs_login and not keeper.load().access_token:
+            return out.fail(_not_logged_in(username, target.url), Exit.FAILED)
+        async with Client(target.url, retry_seconds=target.retry_seconds, keeper=keeper) as client:
+            return await function(Session(client, username, saved, out), **arguments) or Exit.DONE
+    except Unreachable as error:
+        return out.fail(f"{error}. Is it running? `chat4all run` starts everything.", Exit.NO_API)
+    except NotLoggedIn as error:
+        return out.fail(str(error), Exit.FAILED)
+    except Refused as error:
+        return out.fail(str(error), Exit.WRONG if isinstance(error, InvalidRequest) else Exit.FAILED)
+    except CliError as error:
+        return out.fail(str(error), Exit.FAILED)
+
+
+def _not_logged_in(username: str, url: str) -> str:
+    who = f" as {username}" if username else ""
+    return f"not logged in{who} at {url}: `chat4all login {username or 'USERNAME'}`"
+
+
+def api_url(settings: Settings | None = None) -> str:
+    """Return where the API is: as ``CHAT4ALL_URL`` says, else where this machine reaches the API of its settings."""
+    from app.settings import InvalidSetting, Settings, read_env_file
+
+    if settings is None:
+        url = os.environ.get(URL_VARIABLE) or read_env_file(Path(".env")).get(URL_VARIABLE)
+        if url:
+            return url.rstrip("/")
+        try:
+            settings = Settings.from_environ()
+        except InvalidSetting as error:
+            raise click.ClickException(str(error)) from error
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "", "::") else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
