@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.unit.consumer_on_paper import TPS, assign, fetch, make_consumer, rebalance, revoke
 
 tps = st.sampled_from(TPS)
+batches = st.integers(0, 20)  # counted from the newest
 
 
 class Books(RuleBasedStateMachine):
@@ -36,7 +37,7 @@ class Books(RuleBasedStateMachine):
 
     # what happens to the log
 
-    @rule(tp=tps, records=st.integers(1, 5), hole=st.sampled_from([0, 0, 0, 1, 4]))
+    @rule(tp=tps, records=st.integers(1, 9), hole=st.sampled_from([0, 0, 0, 1, 4]))
     def more_is_written(self, tp: Any, records: int, hole: int) -> None:
         self.records_are_written(tp, records, hole)
 
@@ -53,9 +54,10 @@ class Books(RuleBasedStateMachine):
 
     # what the worker does
 
-    @rule()
-    def fetches(self) -> None:
-        self.run(fetch(self.consumer))
+    @rule(times=st.integers(1, 3))
+    def fetches(self, times: int) -> None:
+        for _ in range(times):
+            self.run(fetch(self.consumer))
 
     @rule(tp=tps, most=st.integers(1, 4))
     def what_was_fetched_is_dropped(self, tp: Any, most: int) -> None:
@@ -64,9 +66,10 @@ class Books(RuleBasedStateMachine):
         self.records_are_written(tp, 1, 0)  # without a seek, only the next record shows that one is missing
 
     @precondition(lambda self: self.delivered)
-    @rule(data=st.data())
-    def a_batch_is_completed(self, data: Any) -> None:
-        self._complete(data.draw(st.integers(0, len(self.delivered) - 1)))
+    @rule(which=st.lists(batches, min_size=1, max_size=4))
+    def batches_are_completed(self, which: list[int]) -> None:
+        for n in which:
+            self._complete(n)
 
     @rule(refused=st.booleans())
     def commits(self, refused: bool) -> None:
@@ -96,15 +99,15 @@ class Books(RuleBasedStateMachine):
         self.run(assign(self.consumer))
 
     @precondition(lambda self: self.delivered)
-    @rule(refused=st.booleans(), data=st.data())
-    def rebalances_while_a_commit_is_on_its_way(self, refused: bool, data: Any) -> None:
+    @rule(refused=st.booleans(), which=batches)
+    def rebalances_while_a_commit_is_on_its_way(self, refused: bool, which: int) -> None:
         async def work() -> None:
             go_on = asyncio.Event()
             self.broker.during_commit, self.broker.refuses_commits = go_on.wait, refused
             commit = asyncio.create_task(self.consumer.commit())
             await asyncio.sleep(0)
             self.broker.during_commit = None
-            self._complete(data.draw(st.integers(0, len(self.delivered) - 1)))
+            self._complete(which)
             asyncio.get_running_loop().call_later(0.001, go_on.set)
             await rebalance(self.consumer)
             await commit
@@ -149,7 +152,7 @@ class Books(RuleBasedStateMachine):
         self.run(self.consumer.commit())
 
     def _complete(self, n: int) -> None:
-        batch = self.delivered[n]
+        batch = self.delivered[-1 - n % len(self.delivered)]
         if self.consumer.is_current(batch):
             self.open[batch.tp] -= {record.offset for record in batch.records}
         self.consumer.complete(batch)
