@@ -143,6 +143,23 @@ async def test_messages_are_sent_listed_and_looked_at(run: Run, ana: str) -> Non
     assert told(await run("status", listed[0]["message_id"], "--json")) == listed[0]
 
 
+async def test_a_message_to_everyone_is_read_and_traced(run: Run, ana: str) -> None:
+    bruno = told(await run("register", "bruno", "--password-stdin", "--json", stdin=PASSWORD))["user_id"]
+    await run("conversations", "create", ana, RECIPIENT, "--id", "c-1")
+    await run("send", "hello", "--conversation", "c-1", "--wait", "accepted")
+    [sent] = lines(await run("messages", "c-1", "--json"))
+    message_id = sent["message_id"]
+    assert (sent["sender_id"], sent["recipient_id"]) == (bruno, None)
+    assert told(await run("read", message_id, "--as", "ana", "--json"))["status"] == "READ"
+    assert "READ" in (await run("read", message_id, "--as", "ana")).output
+    assert "only who a message is for" in (await run("read", message_id, code=1)).output
+    shown = (await run("status", message_id)).output
+    assert "everyone" in shown
+    assert f"{RECIPIENT}:" in shown
+    assert told(await run("trace", message_id, "--json"))["events"][0]["event"] == "ACCEPTED"
+    assert "messages[" in (await run("trace", message_id)).output
+
+
 async def test_send_needs_a_recipient_or_a_conversation(run: Run, ana: str) -> None:
     await run("send", "hello", code=2)
     await run("send", RECIPIENT, "hello", "you", code=2)

@@ -1,0 +1,67 @@
+"""The commands on a real terminal: what is echoed, and what is coloured."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PASSWORD = "correct horse battery"
+SECONDS = 30.0
+Type = Callable[..., Coroutine[Any, Any, tuple[int, str]]]
+
+
+@pytest.fixture
+def type_(api: Any, tmp_path: Path) -> Type:
+    """Run a command on a terminal of its own; each answer is typed after a prompt. Return the code and the screen."""
+
+    async def type_(*arguments: str, answers: tuple[str, ...] = (), **environ: str) -> tuple[int, str]:
+        master, slave = pty.openpty()
+        usual = {"CHAT4ALL_URL": f"http://127.0.0.1:{api.port}", "XDG_CONFIG_HOME": str(tmp_path), "NO_COLOR": ""}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli.main", *arguments, stdin=slave, stdout=slave, stderr=slave,
+            env={**os.environ, **usual, **environ}, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        left, screen = list(answers), ""
+        try:
+            while chunk := await asyncio.wait_for(asyncio.to_thread(_read, master), SECONDS):
+                screen += chunk
+                if left and screen.endswith(": "):
+                    os.write(master, f"{left.pop(0)}\n".encode())
+            return await asyncio.wait_for(process.wait(), SECONDS), screen
+        finally:
+            os.close(master)
+
+    return type_
+
+
+def _read(master: int) -> str:
+    try:
+        return os.read(master, 65_536).decode()
+    except OSError:  # the other end is closed
+        return ""
+
+
+async def test_a_password_is_asked_for_without_showing_it(type_: Type) -> None:
+    code, screen = await type_("register", "ana", answers=(PASSWORD, PASSWORD))
+    assert code == 0, screen
+    assert "Repeat for confirmation" in screen
+    assert PASSWORD not in screen
+    code, screen = await type_("login", "ana", answers=(PASSWORD,))
+    assert code == 0, screen
+    assert PASSWORD not in screen
+
+
+async def test_colours_are_for_terminals_that_want_them(type_: Type) -> None:
+    await type_("register", "ana", answers=(PASSWORD, PASSWORD))
+    begin = ("conversations", "create", "telegram:@ana_1")
+    assert "\x1b[1m" in (await type_(*begin))[1]
+    assert "\x1b" not in (await type_(*begin, NO_COLOR="1"))[1]
+    assert "\x1b" not in (await type_(*begin, "--json"))[1]
