@@ -30,7 +30,7 @@ from app.cassandra import cassandra_config
 from app.clock import now_ms
 from domain.recipients import CHANNELS
 from loadtests.bench import own_servers
-from loadtests.generator import Generator, percentile
+from loadtests.generator import Generator, Shots, percentile
 from loadtests.groups import NotInTime, until
 from loadtests.meter import Machine, Meter
 from loadtests.orders import Orders
@@ -41,9 +41,7 @@ from storage.cassandra.session import CassandraSession
 from web.tokens import Tokens
 
 ROLES = {"core": 1, "mirror": 1, **dict.fromkeys(CHANNELS, 1)}
-WARM_UP_SECONDS = 3.0
 LAST_FRAMES_SECONDS = 30.0
-WORDS = ("SENT", "DELIVERED", "READ")
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -53,6 +51,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--rate", type=float, default=300.0, help="messages a second")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long it is measured")
+    parser.add_argument("--warm-up", type=float, default=10.0, help="seconds of load before that")
     parser.add_argument("--api", type=int, default=1, help="processes of the API")
     parser.add_argument("--on", default="", help="host:kafka:cassandra of servers that run already")
     return parser.parse_args(arguments)
@@ -140,36 +139,63 @@ async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) ->
         senders = {name: tokens.issue(participants[0], "load") for name, participants in users.items()}
         async with Generator(settings.host, settings.port, 64) as generator:
 
-            async def send(count: int) -> int:
-                requests = [order.request(senders[order.conversation_id]) for order in orders.make(count)]
-                shots = await generator.at_rate(requests, wanted.rate)
-                return shots.count(202)
+            async def send(seconds: float) -> Shots:
+                made = orders.make(round(wanted.rate * seconds))
+                requests = [order.request(senders[order.conversation_id]) for order in made]
+                return await generator.at_rate(requests, wanted.rate)
 
             _say(f"{len(listeners)} sockets are open; warming up")
-            await send(round(wanted.rate * WARM_UP_SECONDS))
+            await send(wanted.warm_up)
             await asyncio.sleep(5)
             _say(f"measuring {wanted.rate:g} messages/s for {wanted.seconds:g} s")
             meter = Meter(system, servers)
             delays.is_on, started = True, time()
-            accepted = await send(round(wanted.rate * wanted.seconds))
-            seconds = time() - started
+            lateness = asyncio.create_task(_lateness())
+            shots = await send(wanted.seconds)
+            accepted, seconds = shots.count(202), time() - started
             used = meter.used_ms()
+            lateness.cancel()
+            late_ms = await lateness
             expected = {"new_message": accepted * members, "READ": accepted * members}
             await _until_all_came(delays, expected)
         still_open = sum(listener.is_open for listener in listeners)
         for listener in listeners:
             listener.close()
     print(f"{Machine.here()}; load average at the end {psutil.getloadavg()[0]:.1f}")
+    print(f"accepts: {_spread(shots.latencies_ms())}; a process that only sleeps wakes late by: {_spread(late_ms)}")
     print(f"{accepted} messages at {accepted / seconds:.0f}/s to {members} sockets each, {len(listeners)} sockets")
     for name, values in (("new_message", delays.messages), ("status", delays.statuses),
                          ("all", delays.messages + delays.statuses)):  # fmt: skip
-        ordered = [float(value) for value in sorted(values)]
-        shown = ", ".join(f"p{share * 100:g} {percentile(ordered, share):.0f} ms" for share in (0.5, 0.95, 0.99, 1))
-        print(f"{name}: {len(values)} frames, {shown}")
+        print(f"{name}: {len(values)} frames, {_spread(sorted(map(float, values)))}")
     cpu = ", ".join(f"{kind} {ms / seconds / 10:.0f} %" for kind, ms in sorted(used.items()))
     print(f"processor (of one core): {cpu}")
     print(f"frames by kind: {dict(delays.counts)}; sockets still open: {still_open}")
     return still_open == len(listeners) and all(delays.counts[kind] == count for kind, count in expected.items())
+
+
+def _spread(ordered_ms: Sequence[float]) -> str:
+    return ", ".join(f"p{share * 100:g} {percentile(ordered_ms, share):.0f} ms" for share in (0.5, 0.95, 0.99, 1))
+
+
+async def _lateness() -> list[float]:
+    """Return, when cancelled, by how many milliseconds each of many short sleeps took longer: how busy the machine is.
+
+    In a process of its own, so that the load generator's own work is not in it.
+    """
+    code = (
+        "import time\nwhile True:\n t = time.perf_counter(); time.sleep(0.01)\n"
+        " print((time.perf_counter() - t - 0.01) * 1000, flush=True)"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    values: list[float] = []
+    assert process.stdout is not None
+    try:
+        async for line in process.stdout:
+            values.append(float(line))
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+    return sorted(values)
 
 
 async def _until_all_came(delays: Delays, expected: dict[str, int]) -> None:
