@@ -183,10 +183,7 @@ async def test_a_cursor_older_than_the_log_is_told(api: Any) -> None:
         api.live_log.message(message(number))
     api.live_log.first = {api.live_log.slot_of("c-1"): 3}
     watcher = await watch(api, token, cursor)
-    frames = [await watcher.frame()]
-    if frames[-1]["type"] == "connected":
-        frames.append(await watcher.frame())
-    assert frames[-1]["type"] == "resync_required"
+    assert (await watcher.frame())["type"] == "resync_required"
     await watcher.quiet()
 
 
@@ -217,6 +214,24 @@ async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: An
     api.live_log.message(message(2))
     api.live_log.message(message(3))
     assert (await (await waiting).frame())["message_id"] == "m-3"
+
+
+@pytest.mark.parametrize(("in_the_log", "told"), [(True, 1013), (False, "resync_required")])
+async def test_a_cursor_ahead_for_long_is_of_another_log_or_this_process_is_behind(
+    api: Any, monkeypatch: pytest.MonkeyPatch, in_the_log: bool, told: Any
+) -> None:
+    monkeypatch.setattr("web.live.service.AHEAD_SECONDS", 0.1)
+    token, _ = await member(api)
+    ahead = Positions([0] * 2 * api.live_log.partitions)
+    ahead[api.live_log.slot_of("c-1")] = 1
+    api.live_log.processes[0].is_paused = True
+    if in_the_log:
+        api.live_log.message(message(1))
+    watcher = Watcher(await connect(api, token, ahead.text().decode()))
+    if in_the_log:
+        assert await watcher.closed() == told
+    else:
+        assert [(await watcher.frame())["type"] for _ in range(2)] == ["connected", told]
 
 
 async def test_live_frames_go_on_for_known_conversations_while_the_store_is_away(api: Any) -> None:

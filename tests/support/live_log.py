@@ -105,6 +105,9 @@ class LiveLog:
     async def first_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
         return {slot: self.first.get(slot, 0) for slot in slots}
 
+    async def end_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
+        return {slot: len(self.slots[slot]) for slot in slots}
+
     async def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
         self.reads += 1
         for slot, (start, stop) in ranges.items():

@@ -44,6 +44,7 @@ class Connection:
         self._buffer_bytes = buffer_bytes
         self._on_close = on_close
         self.is_open = True
+        self.is_greeted = False
         self.timer: asyncio.TimerHandle | None = None  # until the token expires
 
     def put(self, event: Event, frame: bytes) -> bool:

@@ -41,6 +41,10 @@ class LogReader(Protocol):
         """Return the oldest offset that each slot still has."""
         ...
 
+    async def end_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
+        """Return the offset that the next record of each slot will have."""
+        ...
+
     def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
         """Yield the records of all ranges, in order within each slot; never an empty list."""
         ...
@@ -83,8 +87,15 @@ class KafkaLogReader:
 
     async def first_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
         """Return the oldest offset that each slot still has."""
+        return await self._offsets(self._consumer.beginning_offsets, slots)
+
+    async def end_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
+        """Return the offset that the next record of each slot will have."""
+        return await self._offsets(self._consumer.end_offsets, slots)
+
+    async def _offsets(self, ask: Any, slots: Sequence[int]) -> Mapping[int, int]:
         try:
-            found = await self._consumer.beginning_offsets([self._partitions[slot] for slot in slots])
+            found = await ask([self._partitions[slot] for slot in slots])
         except KafkaError as error:
             raise LogUnavailable(f"what was missed cannot be read: {error!r}") from error
         return {self._slots[tp]: offset for tp, offset in found.items()}

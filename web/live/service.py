@@ -13,7 +13,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from app.settings import Settings
-from domain.errors import Unavailable
+from domain.errors import LogUnavailable, Unavailable
 from domain.ports import ConversationStore, Place
 from domain.records import MessageAccepted
 from web.facts import StatusWriter
@@ -76,6 +76,8 @@ class Live:
         self._is_stopping = False
         self._none_left = asyncio.Event()
         self._facts = facts
+        self._open_log = open_log
+        self._one_asks = asyncio.Semaphore(1)
         metrics.watch("chat4all_live_connections", "Open WebSockets.", lambda: len(self._transports))
 
     async def serve(
@@ -150,7 +152,8 @@ class Live:
                 self.hub.leave(connection)
                 connection.held = None
                 self.hub.join(connection)
-                self._greet(connection, self.hub.positions)
+                if not connection.is_greeted:
+                    self._greet(connection, self.hub.positions)
                 connection.write(control_frame(
                     "resync_required", detail=f"{error}; read what you missed over HTTP",
                     timestamp=self._clock_ms(), cursor=self.hub.positions.text().decode(),
@@ -187,8 +190,19 @@ class Live:
         deadline = asyncio.get_running_loop().time() + AHEAD_SECONDS
         while self.hub.positions.behind(positions):
             if asyncio.get_running_loop().time() > deadline:
-                raise TooOld("the cursor is of another log")
+                async with self._one_asks:
+                    await self._check_end(positions)
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _check_end(self, positions: Positions) -> None:
+        """Raise ``TooOld`` if the log does not reach to the cursor, ``LogUnavailable`` if this process is behind."""
+        if not self.hub.positions.behind(positions):
+            return
+        async with self._open_log() as log_reader:
+            ends = await log_reader.end_offsets(range(self._slots))
+        if any(positions[slot] > end for slot, end in ends.items()):
+            raise TooOld("the cursor is of another log")
+        raise LogUnavailable("this process has not read as far as the cursor")
 
     def _check_age(self, positions: Positions) -> None:
         if positions.behind(self.hub.positions) > self._settings.live_replay_records:
@@ -210,6 +224,7 @@ class Live:
                 self._tell_delivered(event.message, place, connection.user_id)
 
     def _greet(self, connection: Connection, positions: Positions) -> None:
+        connection.is_greeted = True
         connection.write(control_frame(
             "connected", userId=connection.user_id, timestamp=self._clock_ms(), cursor=positions.text().decode()
         ))  # fmt: skip
