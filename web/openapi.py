@@ -13,6 +13,7 @@ import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from domain.recipients import CHANNELS
 from web.answer_schemas import Problem
 from web.operations import OPERATIONS, TAGS, Operation
 from web.problems import PROBLEM_JSON
@@ -66,7 +67,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "message_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"]},
     "group_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-7a01-7d22-8b3c-4d5e6f708192"]},
     "user_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-5d7b-7c10-8a3e-0b1f2a3c4d5e"]},
-    "platform": {"type": "string", "minLength": 1, "examples": ["whatsapp"]},
+    "platform": {"type": "string", "enum": list(CHANNELS)},
     "value": {"type": "string", "minLength": 1, "examples": ["+5511999990000"]},
 }
 _HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
