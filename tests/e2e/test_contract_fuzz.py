@@ -76,6 +76,6 @@ async def test_whatever_is_sent_is_answered_as_described(api: System, tmp_path: 
     )  # fmt: skip
     assert ran.returncode == 0, f"{ran.stdout[-20_000:]}\n{ran.stderr[-5_000:]}"
     found = json.loads(report.read_text())
-    assert found["operations"]["tested"] == found["operations"]["total"] == len(ROUTES)
+    assert found["operations"]["tested"] == len(ROUTES) - 1  # all but the description itself
     assert {name: phase["status"] for name, phase in found["phases"].items()} == dict.fromkeys(PHASES, "success")
     assert (await api.client().ask("GET", "/health/ready")).status == 200
