@@ -14,6 +14,7 @@ from loadtests.rounds.journal import seeks
 
 _LOOK_SECONDS = 0.05
 JOIN_SECONDS = 30.0
+ROWS_SECONDS = 5.0
 
 
 class Worker:
@@ -28,6 +29,7 @@ class Worker:
         self._arguments = [str(folder), name, kafka, prefix]
         self._process: Process | None = None
         self._wanted = False
+        self._seeks_before = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -58,14 +60,17 @@ class Worker:
             await self._task
 
     async def rows(self) -> dict[bytes, int]:
-        """Return the rows of the partitions that it owns; none if it does not run."""
-        if not self._wanted:
+        """Return the rows of the partitions that it owns; none if it has not joined, or does not answer."""
+        if not self._wanted or seeks(self.journal) <= self._seeks_before:
             return {}
         self._rows.unlink(missing_ok=True)
         self.send(signal.SIGHUP)
-        async with asyncio.timeout(10):
-            while not self._rows.exists():  # noqa: ASYNC110  another process makes it
-                await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            async with asyncio.timeout(ROWS_SECONDS):
+                while not self._rows.exists():  # noqa: ASYNC110  another process makes it
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            return {}
         return {key.encode(): bits for key, bits in json.loads(self._rows.read_text()).items()}
 
     async def _keep(self) -> None:
@@ -73,6 +78,7 @@ class Worker:
         environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with self._log.open("ab") as output:
             while self._wanted:
+                self._seeks_before = seeks(self.journal)
                 self._process = await asyncio.create_subprocess_exec(
                     *command, stdin=DEVNULL, stdout=output, stderr=output, env=environ
                 )
