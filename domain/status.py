@@ -91,7 +91,7 @@ class MessageState:
 
 UNKNOWN = MessageState()
 _NAMES = tuple(f.name for f in fields(MessageState))
-_RANKS = {Status.ACCEPTED: 0, Status.SENT: 1, Status.DELIVERED: 2, Status.READ: 3}
+_WORDS = tuple(Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ class SharedState(MessageState):
 
     deliveries: Mapping[str, MessageState] = field(default_factory=dict)
     recipient_count: int = 1
+    # how many of `deliveries` have each word, in the order of `Status`: with 256 addresses nobody wants to count
+    tally: tuple[int, ...] = (0, 0, 0, 0, 0)
 
     @property
     def own(self) -> MessageState:
@@ -111,20 +113,31 @@ class SharedState(MessageState):
         return MessageState(**_own(self))
 
     @property
+    def status(self) -> Status:
+        """FAILED if it failed for all; else the least word of those for whom it did not."""
+        _, sent, delivered, read, failed = self.tally
+        if self.recipient_count <= len(self.deliveries) and not self.tally[0]:
+            for count, word in ((sent, Status.SENT), (delivered, Status.DELIVERED), (read, Status.READ)):
+                if count:
+                    return word
+            if failed:
+                return Status.FAILED
+        return Status.ACCEPTED
+
+    @property
     def overall(self) -> MessageState:
-        """FAILED if it failed for all; else the least word of those for whom it did not, each time the latest of
-        theirs."""
-        states = list(self.deliveries.values())
-        states += [UNKNOWN] * (self.recipient_count - len(states))
-        alive = [state for state in states if state.status is not Status.FAILED]
-        if not alive:
+        """A state with ``status`` as its word; each time is the latest of those for whom it did not fail."""
+        word = self.status
+        if word is Status.ACCEPTED:
+            return MessageState(self.accepted_at_ms)
+        if word is Status.FAILED:
             return self._failed()
-        rank = min(_RANKS[state.status] for state in alive)
+        alive = [state for state in self.deliveries.values() if state.status is not Status.FAILED]
         return MessageState(
             self.accepted_at_ms,
-            _latest(state.sent_at_ms for state in alive) if rank >= 1 else None,
-            _latest(state.delivered_at_ms for state in alive) if rank >= 2 else None,
-            _latest(state.read_at_ms for state in alive) if rank == 3 else None,
+            _latest(state.sent_at_ms for state in alive),
+            None if word is Status.SENT else _latest(state.delivered_at_ms for state in alive),
+            _latest(state.read_at_ms for state in alive) if word is Status.READ else None,
         )
 
     def _failed(self) -> MessageState:
@@ -137,11 +150,6 @@ class SharedState(MessageState):
             failure_code=first.failure_code,
             failure_detail=first.failure_detail,
         )
-
-    @property
-    def status(self) -> Status:
-        """The word that the known facts add up to, for all addresses together."""
-        return self.overall.status
 
     @property
     def is_final(self) -> bool:
@@ -228,14 +236,21 @@ def alone(fact: Fact) -> Fact:
 
 def _join_shared(s: MessageState, fact: Fact) -> SharedState:
     """A state that nobody knew to be one of several addresses becomes the message's own."""
-    deliveries, count = (s.deliveries, s.recipient_count) if isinstance(s, SharedState) else ({}, 1)
-    own = MessageState(**_own(s))
-    if fact.recipient_count > 1 and fact.recipient_id:
-        known = deliveries.get(fact.recipient_id, UNKNOWN)
-        deliveries = {**deliveries, fact.recipient_id: join(known, alone(fact))}
-    else:
+    shared = s if isinstance(s, SharedState) else SharedState(**_own(s))
+    own, count = shared.own, max(shared.recipient_count, fact.recipient_count)
+    if fact.recipient_count == 1 or not fact.recipient_id:
         own = join(own, alone(fact))
-    return SharedState(**_own(own), deliveries=deliveries, recipient_count=max(count, fact.recipient_count))
+        return SharedState(
+            **_own(own), deliveries=shared.deliveries, recipient_count=count, tally=shared.tally
+        )
+    known = shared.deliveries.get(fact.recipient_id)
+    delivery = join(known or UNKNOWN, alone(fact))
+    tally = list(shared.tally)
+    if known is not None:
+        tally[_WORDS.index(known.status)] -= 1
+    tally[_WORDS.index(delivery.status)] += 1
+    deliveries = {**shared.deliveries, fact.recipient_id: delivery}
+    return SharedState(**_own(own), deliveries=deliveries, recipient_count=count, tally=tuple(tally))
 
 
 def _own(s: MessageState) -> dict[str, Any]:

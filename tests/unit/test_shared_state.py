@@ -52,6 +52,15 @@ def test_each_address_has_the_state_that_it_would_have_alone(some: list[Fact]) -
     assert state.deliveries.get(ADDRESSES[2], UNKNOWN) == fold(some)
 
 
+@given(st.lists(facts, max_size=16))
+def test_the_tally_is_the_count(some: list[Fact]) -> None:
+    state = fold(some)
+    if isinstance(state, SharedState):
+        words = [delivery.status for delivery in state.deliveries.values()]
+        assert state.tally == tuple(words.count(word) for word in Status)
+    assert state.overall.status is state.status
+
+
 @given(st.lists(facts.map(alone), max_size=8))
 def test_a_message_to_one_address_is_as_it_always_was(some: list[Fact]) -> None:
     state = fold(some)
