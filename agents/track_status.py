@@ -48,14 +48,17 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
         except InvalidInput as error:
             dead.add(dead_letter(app, batch, record, error, now_ms()))
             continue
-        key = delivery_key(change)
+        key, count = change.message_id, change.recipient_count
+        if count > 1:
+            key, fact = delivery_key(change), alone(fact)
         row = rows.get(key)
         if row is None:
             row = message_state.load(table.get_bytes(partition, key.encode()))
+        if row.recipient_count > count:
+            count = row.recipient_count
         rows[key] = message_state.Row(
-            join(row.state, alone(fact)), change.conversation_id, change.channel or row.channel,
-            max(change.recipient_count, row.recipient_count),
-        )  # fmt: skip
+            join(row.state, fact), change.conversation_id, change.channel or row.channel, count
+        )
     flights: dict[Flight, None] = {}
     for key, row in rows.items():
         flights[table.put(partition, key.encode(), message_state.dump(row))] = None
