@@ -61,6 +61,11 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() or c == _JOINER else ascii(c)[1:-1] for c in str(text or ""))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 message`` or ``2 messages``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def clock(at: str | None) -> str:
     """Return a time of the API as this machine's clock shows it."""
     return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "-"

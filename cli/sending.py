@@ -50,13 +50,20 @@ class Story:
 
 
 async def send_and_follow(
-    session: Session, recipient: str | None, text: str, conversation: str | None, until: Status, seconds: float
+    session: Session,
+    recipient: str | None,
+    text: str,
+    conversation: str | None,
+    until: Status,
+    seconds: float,
+    key: str | None = None,
 ) -> Exit:
     """Send, follow for at most ``seconds``, and return the exit code. Who is not logged in becomes the demo user."""
     client, sender = session.client, session.username
     if not client.token:
         sender = (await log_in(client)).username
-    accepted = await client.send(recipient, text, conversation or conversation_of(sender, recipient or ""))
+    conversation = conversation or conversation_of(sender, recipient or "")
+    accepted = await client.send(recipient, text, conversation, idempotency_key=key)
     story = Story(session.out, accepted)
     story.begin(recipient or "everyone")
     async for change in client.follow(accepted.message_id, until, seconds):

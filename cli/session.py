@@ -6,12 +6,13 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.output import EXIT_CODES, Exit, Output
+from cli.output import EXIT_CODES, Exit, Output, printable
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -43,6 +44,12 @@ class Session:
     saved: SavedSessions
     out: Output
 
+    def name_of(self, participant: str | None) -> str:
+        """Return who it is as a terminal may show it: one's own name instead of one's id; nobody is everyone."""
+        if participant and participant == self.client.user_id:
+            return self.username
+        return printable(participant or "everyone")
+
 
 def api_command(*, needs_login: bool = True) -> Callable[[Command], Callable[..., None]]:
     """Make a command of an async function: it is given a ``Session`` and the arguments of the command line."""
@@ -66,7 +73,7 @@ def api_command(*, needs_login: bool = True) -> Callable[[Command], Callable[...
                 code = 130  # as the shell says it: 128 and the signal's number
             click.get_current_context().exit(code)
 
-        run.__doc__ = f"{function.__doc__}\n\n{EXIT_CODES}"
+        run.__doc__ = f"{cleandoc(function.__doc__ or '')}\n\n{EXIT_CODES}"
         return run
 
     return decorate

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.commands.listing import ListByDefault
-from cli.output import clock, printable
+from cli.output import clock, counted, printable
 from cli.session import Session, api_command
 
 _limit = click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
@@ -37,7 +37,7 @@ async def create_conversation(
 ) -> None:
     """Begin a conversation with users (their ids) and addresses (whatsapp:+5511999999999)."""
     made = await session.client.create_conversation(participants, conversation_id, name)
-    session.out.document(made, _story(made))
+    session.out.document(made, _story(session, made))
 
 
 @conversations.command("show")
@@ -46,25 +46,24 @@ async def create_conversation(
 async def show_conversation(session: Session, conversation_id: str) -> None:
     """Show one."""
     found = await session.client.conversation(conversation_id)
-    session.out.document(found, _story(found))
+    session.out.document(found, _story(session, found))
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    people = len(one["participants"])
     return (
         printable(one["conversation_id"]),
         clock(one["last_message_at"]),
-        f"{one['message_count']} messages",
-        f"{people} participants",
+        counted(one["message_count"], "message"),
+        counted(len(one["participants"]), "participant"),
         printable(one["name"]),
     )
 
 
-def _story(one: dict[str, Any]) -> str:
+def _story(session: Session, one: dict[str, Any]) -> str:
     kind = "group" if one["is_group"] else "conversation"
     lines = [
         f"{kind} {click.style(printable(one['conversation_id']), bold=True)}  {printable(one['name'])}".rstrip(),
-        f"{one['message_count']} messages, the last one {clock(one['last_message_at'])}",
-        *(f"  {printable(participant)}" for participant in one["participants"]),
+        f"{counted(one['message_count'], 'message')}, the last one {clock(one['last_message_at'])}",
+        *(f"  {session.name_of(participant)}" for participant in one["participants"]),
     ]
     return "\n".join(lines)

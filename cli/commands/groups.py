@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.commands.listing import ListByDefault
-from cli.output import clock, printable
+from cli.output import clock, counted, printable
 from cli.session import Session, api_command
 
 
@@ -22,7 +22,7 @@ async def list_groups(session: Session) -> None:
     """List those you are in."""
     found = [one async for one in session.client.conversations() if one["is_group"]]
     rows = [
-        (printable(one["conversation_id"]), f"{len(one['participants'])} members", clock(one["last_message_at"]),
+        (printable(one["conversation_id"]), counted(len(one["participants"]), "member"), clock(one["last_message_at"]),
          printable(one["name"]))
         for one in found
     ]  # fmt: skip
@@ -38,7 +38,7 @@ async def create_group(session: Session, name: str, members: tuple[str, ...], de
     """Make a group, whose first admin you are."""
     made = await session.client.create_group(name, members, description)
     group_id = made["group_id"]
-    session.out.document(made, f"group {group_id}  {printable(made['name'])}: {made['members']} members")
+    session.out.document(made, f"group {group_id}  {printable(made['name'])}: {counted(made['members'], 'member')}")
 
 
 @groups.command("show")
@@ -82,6 +82,6 @@ def _show(session: Session, group: dict[str, Any]) -> None:
         f"group {click.style(printable(group['group_id']), bold=True)}  {printable(group['name'])}",
         *([printable(group["description"])] if group["description"] else []),
         f"{len(members)} of at most {group['max_members']} members:",
-        *(f"  {printable(member)}{'  admin' if member in group['admins'] else ''}" for member in members),
+        *(f"  {session.name_of(member)}{'  admin' if member in group['admins'] else ''}" for member in members),
     ]
     session.out.document(group, "\n".join(lines))

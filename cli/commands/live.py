@@ -44,14 +44,14 @@ async def tail(
 
 
 def _show(session: Session, frame: dict[str, Any]) -> None:
-    session.out.document(frame, " ".join(_words(frame)))
+    session.out.document(frame, " ".join(_words(session, frame)))
 
 
-def _words(frame: dict[str, Any]) -> list[str]:
+def _words(session: Session, frame: dict[str, Any]) -> list[str]:
     kind = frame.get("type")
     if kind == "new_message":
         text = printable(frame["content"]) or f"file {printable(frame.get('file_id'))}"
-        return [_time(frame), _where(frame), click.style(printable(frame["sender_id"]), bold=True), text]
+        return [_time(frame), _where(frame), click.style(session.name_of(frame["sender_id"]), bold=True), text]
     if kind == "status":
         detail = (frame.get("failure") or {}).get("detail") or ""
         return [_time(frame), _where(frame), printable(frame["message_id"]), word(frame["status"]), printable(detail)]

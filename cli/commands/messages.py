@@ -19,11 +19,11 @@ async def messages(session: Session, conversation_id: str, limit: int, wants_all
     """List a conversation's messages, the latest one last. --json: one message a line."""
     if wants_all:
         async for message in session.client.messages(conversation_id):
-            session.out.document(message, _line(message))
+            session.out.document(message, _line(session, message))
         return
     latest = [message async for message in session.client.messages(conversation_id, order="desc", limit=limit)]
     for message in reversed(latest):
-        session.out.document(message, _line(message))
+        session.out.document(message, _line(session, message))
 
 
 @click.command()
@@ -33,10 +33,10 @@ async def status(session: Session, message_id: str) -> None:
     """Show a message and what has become of it, at each recipient."""
     message = await session.client.message(message_id)
     lines = [f"message {message['message_id']}, conversation {printable(message['conversation_id'])}"]
-    lines += [f"{printable(message['sender_id'])} -> {printable(message['recipient_id'] or 'everyone')}"]
+    lines += [f"{session.name_of(message['sender_id'])} -> {session.name_of(message['recipient_id'])}"]
     lines += [printable(message["content"]), *_life(message)]
     for one in message.get("deliveries", ()):
-        lines.append(f"{printable(one['recipient_id'])}:")
+        lines.append(f"{session.name_of(one['recipient_id'])}:")
         lines += [f"  {line}" for line in _life(one)]
     session.out.document(message, "\n".join(lines))
 
@@ -69,8 +69,8 @@ async def trace(session: Session, message_id: str) -> None:
     session.out.table("events", events, rows)
 
 
-def _line(message: dict[str, Any]) -> str:
-    who = f"{printable(message['sender_id'])} -> {printable(message['recipient_id'] or 'everyone')}"
+def _line(session: Session, message: dict[str, Any]) -> str:
+    who = f"{session.name_of(message['sender_id'])} -> {session.name_of(message['recipient_id'])}"
     return f"{clock(message['accepted_at'])}  {word(message['status'], 9)}  {who}  {printable(message['content'])}"
 
 

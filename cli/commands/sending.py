@@ -18,15 +18,21 @@ _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
     "--wait", "until", type=click.Choice(_WORDS, case_sensitive=False),
     help="How far to follow it. Default: READ on a channel, SENT to users of the system.",
 )  # fmt: skip
+@click.option("--key", metavar="KEY", help="One key is one message, however often it is sent. Default: a new one.")
 @click.option("--timeout", "seconds", default=30.0, show_default=True, help="Seconds to follow it for at most.")
 @api_command(needs_login=False)
 async def send(
-    session: Session, words: tuple[str, ...], conversation: str | None, until: str | None, seconds: float
+    session: Session,
+    words: tuple[str, ...],
+    conversation: str | None,
+    until: str | None,
+    key: str | None,
+    seconds: float,
 ) -> int:
     """Send TEXT to RECIPIENT (whatsapp:+5511999999999, or a user's id), and watch what becomes of it.
 
     Without a recipient it goes to everyone in the --conversation. TEXT - is read from stdin. Who is not logged in sends
-    as a local demo user. --json: one line for each event. 1 also says that it did not get as far as --wait says.
+    as a local demo user. The exit code is 1 also when it did not get as far as --wait says.
     """
     from cli.sending import send_and_follow
     from domain.recipients import CHANNELS
@@ -41,4 +47,4 @@ async def send(
         text = sys.stdin.read()
     is_on_a_channel = recipient is not None and recipient.partition(":")[0].lower() in CHANNELS
     wanted = Status(until.upper()) if until else Status.READ if is_on_a_channel else Status.SENT
-    return await send_and_follow(session, recipient, text, conversation, wanted, seconds)
+    return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key)

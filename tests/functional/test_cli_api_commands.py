@@ -125,7 +125,7 @@ async def test_groups_are_managed(run: Run, ana: str) -> None:
     assert told(await run("groups", "remove", group, bruno, "--json", "--as", "ana"))["members"] == [ana]
     await run("groups", "show", group, code=1)
     assert "2 of at most 256" in (await run("groups", "add", group, bruno, "--as", "ana")).output
-    assert bruno in (await run("groups", "show", group)).output
+    assert "\n  bruno\n" in (await run("groups", "show", group)).output
     assert "friends" in (await run("groups")).output
 
 
@@ -158,6 +158,13 @@ async def test_a_message_to_everyone_is_read_and_traced(run: Run, ana: str) -> N
     assert f"{RECIPIENT}:" in shown
     assert told(await run("trace", message_id, "--json"))["events"][0]["event"] == "ACCEPTED"
     assert "messages[" in (await run("trace", message_id)).output
+
+
+async def test_one_key_is_one_message(run: Run, ana: str) -> None:
+    for code, text in ((0, "hello"), (0, "hello"), (1, "something else")):
+        send = ("send", RECIPIENT, text, "--conversation", "c-1", "--wait", "accepted", "--key", "order-17")
+        await run(*send, code=code)
+    assert (await run("messages", "c-1")).output.count(f"ana -> {RECIPIENT}  hello") == 1
 
 
 async def test_send_needs_a_recipient_or_a_conversation(run: Run, ana: str) -> None:
