@@ -2,6 +2,7 @@
 
     python -m loadtests.live                                   # 1,000 sockets, 300 messages/s, about a minute
     python -m loadtests.live --sockets 100 --rate 50 --seconds 5
+    python -m loadtests.live --alone                           # Kafka, the API and the clients; no workers
     python -m loadtests.live --on 127.0.0.1:9092:9042          # on a Kafka and a Cassandra that run already
 
 Every conversation has the same number of participants, each with one socket; one of them sends. An event's time is the
@@ -22,13 +23,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
+from typing import Any
 
+import orjson
 import psutil
 import uvloop
 
 from app.cassandra import cassandra_config
 from app.clock import now_ms
+from app.codec import encode
+from app.outbox import Outbox, partition_for
+from app.settings import Settings
+from app.topics import Topics
 from domain.recipients import CHANNELS
+from domain.records import StatusChanged
 from loadtests.bench import own_servers
 from loadtests.generator import Generator, Shots, percentile
 from loadtests.groups import NotInTime, until
@@ -42,6 +50,7 @@ from web.tokens import Tokens
 
 ROLES = {"core": 1, "mirror": 1, **dict.fromkeys(CHANNELS, 1)}
 LAST_FRAMES_SECONDS = 30.0
+WORDS = ("SENT", "DELIVERED", "READ")
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -53,6 +62,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20.0, help="how long it is measured")
     parser.add_argument("--warm-up", type=float, default=10.0, help="seconds of load before that")
     parser.add_argument("--api", type=int, default=1, help="processes of the API")
+    parser.add_argument("--alone", action="store_true", help="no workers: this program writes the facts itself")
     parser.add_argument("--on", default="", help="host:kafka:cassandra of servers that run already")
     return parser.parse_args(arguments)
 
@@ -126,16 +136,26 @@ async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) ->
     members = max(1, wanted.sockets // wanted.conversations)
     orders = Orders(wanted.conversations, CHANNELS)
     users = {name: [str(uuid.uuid4()) for _ in range(members)] for name in orders.conversations}
-    async with System(settings, folder, ROLES, api_processes=wanted.api) as system:
+    roles = {} if wanted.alone else ROLES
+    worker = Worker(settings)
+    async with System(settings, folder, roles, api_processes=wanted.api) as system:
+        await worker.outbox.start()
         async with CassandraSession(cassandra_config(settings)) as link:
             await link.connected(30)
             store = CassandraConversationStore(link)
             for name, participants in users.items():
                 await store.create(name, participants, now_ms())
         delays, listeners = Delays(), []
-        for user in (user for participants in users.values() for user in participants):
+
+        def take_first(frame: bytes) -> None:
+            delays.take(frame)
+            if wanted.alone:
+                worker.take(frame)
+
+        for user, is_first in ((user, not n) for them in users.values() for n, user in enumerate(them)):
             path = f"/notifications?token={tokens.issue(user, 'load')}"
-            listeners.append(await Listener.open(settings.host, settings.port, path, delays.take))
+            take = take_first if is_first else delays.take
+            listeners.append(await Listener.open(settings.host, settings.port, path, take))
         senders = {name: tokens.issue(participants[0], "load") for name, participants in users.items()}
         async with Generator(settings.host, settings.port, 64) as generator:
 
@@ -150,19 +170,19 @@ async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) ->
             _say(f"measuring {wanted.rate:g} messages/s for {wanted.seconds:g} s")
             meter = Meter(system, servers)
             delays.is_on, started = True, time()
-            lateness = asyncio.create_task(_lateness())
+            waited = sum(_waited_seconds(api.pid) for api in system.apis)
             shots = await send(wanted.seconds)
             accepted, seconds = shots.count(202), time() - started
             used = meter.used_ms()
-            lateness.cancel()
-            late_ms = await lateness
+            waited = sum(_waited_seconds(api.pid) for api in system.apis) - waited
             expected = {"new_message": accepted * members, "READ": accepted * members}
             await _until_all_came(delays, expected)
+        await worker.outbox.stop()
         still_open = sum(listener.is_open for listener in listeners)
         for listener in listeners:
             listener.close()
     print(f"{Machine.here()}; load average at the end {psutil.getloadavg()[0]:.1f}")
-    print(f"accepts: {_spread(shots.latencies_ms())}; a process that only sleeps wakes late by: {_spread(late_ms)}")
+    print(f"accepts: {_spread(shots.latencies_ms())}; the API waited for a core {waited / seconds:.0%} of the time")
     print(f"{accepted} messages at {accepted / seconds:.0f}/s to {members} sockets each, {len(listeners)} sockets")
     for name, values in (("new_message", delays.messages), ("status", delays.statuses),
                          ("all", delays.messages + delays.statuses)):  # fmt: skip
@@ -177,25 +197,37 @@ def _spread(ordered_ms: Sequence[float]) -> str:
     return ", ".join(f"p{share * 100:g} {percentile(ordered_ms, share):.0f} ms" for share in (0.5, 0.95, 0.99, 1))
 
 
-async def _lateness() -> list[float]:
-    """Return, when cancelled, by how many milliseconds each of many short sleeps took longer: how busy the machine is.
-
-    In a process of its own, so that the load generator's own work is not in it.
-    """
-    code = (
-        "import time\nwhile True:\n t = time.perf_counter(); time.sleep(0.01)\n"
-        " print((time.perf_counter() - t - 0.01) * 1000, flush=True)"
-    )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-    values: list[float] = []
-    assert process.stdout is not None
+def _waited_seconds(pid: int) -> float:
+    """Return how long the threads of a process have waited for a free core, in all (Linux's schedstat; else 0)."""
     try:
-        async for line in process.stdout:
-            values.append(float(line))
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-    return sorted(values)
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
+    except OSError:
+        return 0.0
+
+
+class Worker:
+    """Stands in for the workers (``--alone``): three facts follow each message, 0.2 s apart, straight to Kafka."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._partitions = settings.partitions
+        self._topic = Topics(settings.topic_prefix).status_updates
+        self.outbox = Outbox(settings.kafka, client_id="chat4all-load")
+
+    def take(self, frame: bytes) -> None:
+        """See to the message of a frame."""
+        if frame.startswith(b'{"type":"new_message"'):
+            document = orjson.loads(frame)
+            for number, word in enumerate(WORDS, 1):
+                asyncio.get_running_loop().call_later(0.2 * number, self._report, document, word)
+
+    def _report(self, document: dict[str, Any], word: str) -> None:
+        conversation_id, accepted_at_ms = document["conversation_id"], document["timestamp"]
+        change = StatusChanged(
+            document["message_id"], conversation_id, word, now_ms(), accepted_at_ms, 0, "telegram", 1
+        )
+        key = conversation_id.encode()
+        self.outbox.put(self._topic, partition_for(key, self._partitions), key, encode(change))
 
 
 async def _until_all_came(delays: Delays, expected: dict[str, int]) -> None:
