@@ -114,7 +114,7 @@ class Settings:
     live_heartbeat_seconds: float = 30.0  # a ping that often; no pong within half of it ends the connection
     live_buffer_bytes: int = 256 * 1024  # may wait for a reader who is slow
     live_max_frame_bytes: int = 4_096  # from a client
-    live_membership_seconds: float = 4.0  # how long who left a conversation elsewhere may still get its frames
+    live_membership_seconds: float = 4.0  # how long who left a group elsewhere may still get its frames
     live_replay_records: int = 200_000  # a cursor further back than so many records of the log is too old
 
     # workers

@@ -354,14 +354,14 @@ async def test_what_is_measured(api: Any) -> None:
 
 async def test_a_store_that_answers_late_reorders_nothing(api: Any) -> None:
     token, _ = await member(api, "c-1", "c-2")
-    ask, asked = api.conversations.participants, asyncio.Event()
+    ask, asked = api.conversations.get, asyncio.Event()
 
     async def slow(conversation_id: str) -> Any:
         if conversation_id == "c-1":
             await asked.wait()
         return await ask(conversation_id)
 
-    api.conversations.participants = slow
+    api.conversations.get = slow
     watcher = await watch(api, token)
     for number in range(10):
         api.live_log.message(message(number, "c-1"))
@@ -383,12 +383,12 @@ async def test_a_store_that_never_answers_fills_no_memory(api: Any, monkeypatch:
         await asyncio.sleep(0)
         raise StoreUnavailable("away")
 
-    ask, api.conversations.participants = api.conversations.participants, away
+    ask, api.conversations.get = api.conversations.get, away
     for number in range(60):
         api.live_log.message(message(number))
         await asyncio.sleep(0)
     assert await watcher.closed() == 1013
-    api.conversations.participants = ask
+    api.conversations.get = ask
     again = await watch(api, token, watcher.cursor)
     assert [(await again.frame())["message_id"] for _ in range(60)] == [f"m-{number}" for number in range(60)]
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from domain.conversations import Conversation
 from domain.errors import StoreUnavailable
 from storage.memory import MemoryConversations
 from web.live.participants import Participants
@@ -17,16 +18,15 @@ class Store(MemoryConversations):
         self.questions = 0
         self.now = 0.0
 
-    async def participants(self, conversation_id: str) -> list[str] | None:  # type: ignore[override]
+    async def get(self, conversation_id: str) -> Conversation | None:
         self.questions += 1
         await asyncio.sleep(0)
-        found = await super().participants(conversation_id)
-        return None if found is None else list(found)
+        return await super().get(conversation_id)
 
 
-async def asked() -> tuple[Store, Participants]:
+async def asked(*, is_group: bool = True) -> tuple[Store, Participants]:
     store = Store()
-    await store.create("c-1", ["u-1", "u-2"], 0)
+    await store.create("c-1", ["u-1", "u-2"], 0, is_group=is_group)
     return store, Participants(store, 4.0, lambda: store.now)
 
 
@@ -46,6 +46,25 @@ async def test_what_is_known_is_used_then_refreshed_behind_then_waited_for() -> 
         assert (participants.known("c-1") is not None) is is_known
         await asyncio.sleep(0.01)
         assert store.questions == questions
+
+
+async def test_a_conversation_that_is_no_group_is_asked_for_once() -> None:
+    store, participants = await asked(is_group=False)
+    await participants.of("c-1")
+    store.now = 1e9
+    assert tuple(participants.known("c-1") or ()) == ("u-1", "u-2")
+    await asyncio.sleep(0)
+    assert store.questions == 1
+    participants.forget("c-1")
+    assert participants.known("c-1") is None
+
+
+async def test_a_conversation_that_is_not_there_yet_is_asked_for_again() -> None:
+    store, participants = await asked()
+    assert tuple(await participants.of("c-2")) == ()
+    await store.create("c-2", ["u-3"], 0)
+    store.now = 5.0
+    assert tuple(await participants.of("c-2")) == ("u-3",)
 
 
 async def test_while_the_store_is_away_the_last_answer_stands_but_not_one_that_was_forgotten() -> None:

@@ -13,14 +13,14 @@ from web.lru import BoundedCache
 
 REMEMBERED = 50_000
 LOOK_UPS_AT_ONCE = 32
-# a conversation in use is asked for again in the background from this part of the time on: nobody waits for that
+# a group in use is asked for again in the background from this part of the time on: nobody waits for that
 _REFRESH_FROM = 0.5
 _NEVER: tuple[Sequence[str], float] = ((), -math.inf)
 
 
 class Participants:
-    """Answers at once for a conversation asked for within ``usable_seconds``; while the store is away, whatever was
-    known last stands."""
+    """Asks once for a conversation that is no group: nobody comes or goes there. For a group it answers at once if it
+    was asked for within ``usable_seconds``. While the store is away, whatever was known last stands."""
 
     def __init__(
         self, store: ConversationStore, usable_seconds: float, clock: Callable[[], float] = monotonic
@@ -72,13 +72,14 @@ class Participants:
         async with self._turns:
             asked_at = self._clock()
             try:
-                found = await self._store.participants(conversation_id)
+                found = await self._store.get(conversation_id)
             except Unavailable:
                 last = self._known.get(conversation_id)
                 if last is None or last is _NEVER:
                     raise
                 self._known.put(conversation_id, (last[0], asked_at))
                 return last[0]
-        users = tuple(found or ())
-        self._known.put(conversation_id, (users, asked_at))
+        users = () if found is None else tuple(found.participants)
+        can_change = found is None or found.is_group
+        self._known.put(conversation_id, (users, asked_at if can_change else math.inf))
         return users
