@@ -55,7 +55,11 @@ def _description(text: str) -> str:
 ParticipantId = Annotated[
     str,
     AfterValidator(participant_id),
-    Field(description="A user's id, or an address on a channel.", examples=["whatsapp:+5511999990000"]),
+    Field(
+        json_schema_extra={"minLength": 1},
+        description="A user's id, or an address on a channel.",
+        examples=["whatsapp:+5511999990000"],
+    ),
 ]
 Label = Annotated[
     str,

@@ -43,13 +43,16 @@ MESSAGE = {"conversation_id": "family", "recipient_id": "whatsapp:+5511999990000
 CREDENTIALS = {"username": "maria", "password": "correct horse battery"}
 
 
+SeveralMessages = Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_MESSAGES)]
+
+
 class CreateBatch(BaseModel):
     """The messages are checked one by one, so that those that are right are accepted."""
 
-    messages: Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_MESSAGES)]
+    messages: SeveralMessages
 
 
-class BatchBody(RootModel[CreateBatch | Annotated[list[CreateBatchItem], Field(max_length=MAX_MESSAGES)]]):
+class BatchBody(RootModel[CreateBatch | SeveralMessages]):
     """With a name round it, or bare."""
 
 

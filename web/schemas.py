@@ -185,7 +185,11 @@ class CreateMessage(_Schema):
         ),
     ]
     sender_id: Annotated[str | None, Field(description="The caller, if given.")] = None
-    file_id: Annotated[object, AfterValidator(_no_file)] = None
+    file_id: Annotated[
+        object,
+        AfterValidator(_no_file),
+        Field(json_schema_extra={"type": "null"}, description="Files cannot be sent yet."),
+    ] = None
 
 
 class CreateBatchItem(CreateMessage):
