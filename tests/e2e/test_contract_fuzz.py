@@ -19,8 +19,8 @@ from web.routes import ROUTES
 
 pytestmark = pytest.mark.real
 
-FUZZ_SECONDS = 40  # fuzzing and stateful tests are repeated until then
-PATIENCE_SECONDS = 90
+FUZZ_SECONDS = 35  # fuzzing and stateful tests are repeated until then
+PATIENCE_SECONDS = 80
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
