@@ -66,7 +66,7 @@ def api_command(*, needs_login: bool = True) -> Callable[[Command], Callable[...
         def run(url: str, account: str, retry_seconds: float, as_json: bool, **arguments: Any) -> None:
             import asyncio
 
-            target = Target(url or api_url(), account, retry_seconds, as_json)
+            target = Target(with_scheme(url) if url else api_url(), account, retry_seconds, as_json)
             try:
                 code = asyncio.run(outcome(function, target, arguments, needs_login=needs_login))
             except KeyboardInterrupt:
@@ -98,7 +98,8 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
     except Unreachable as error:
         return out.fail(f"{error}. Is it running? `chat4all run` starts everything.", Exit.NO_API)
     except NotLoggedIn as error:
-        return out.fail(str(error), Exit.FAILED)
+        hint = "" if "username" in arguments else f"; `chat4all login {username or 'USERNAME'}`"
+        return out.fail(f"{error}{hint}", Exit.FAILED)
     except Refused as error:
         return out.fail(str(error), Exit.WRONG if isinstance(error, InvalidRequest) else Exit.FAILED)
     except CliError as error:
@@ -110,6 +111,11 @@ def _not_logged_in(username: str, url: str) -> str:
     return f"not logged in{who} at {url}: `chat4all login {username or 'USERNAME'}`"
 
 
+def with_scheme(url: str) -> str:
+    """Return ``url`` as it is saved with sessions: localhost:8080 is http://localhost:8080, as for curl."""
+    return (url if "://" in url else f"http://{url}").rstrip("/")
+
+
 def api_url(settings: Settings | None = None) -> str:
     """Return where the API is: as ``CHAT4ALL_URL`` says, else where this machine reaches the API of its settings."""
     from app.settings import InvalidSetting, Settings, read_env_file
@@ -117,7 +123,7 @@ def api_url(settings: Settings | None = None) -> str:
     if settings is None:
         url = os.environ.get(URL_VARIABLE) or read_env_file(Path(".env")).get(URL_VARIABLE)
         if url:
-            return url.rstrip("/")
+            return with_scheme(url)
         try:
             settings = Settings.from_environ()
         except InvalidSetting as error:

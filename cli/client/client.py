@@ -140,9 +140,7 @@ class Client:
 
     async def remove_member(self, group_id: str, user_id: str) -> dict[str, Any]:
         """Remove a member, or leave; return the group."""
-        # not repeated: the second time the member is not there, or, having left, one may not look
-        path = f"/v1/groups/{_part(group_id)}/members/{_part(user_id)}"
-        return await self._transport.call("DELETE", path, is_repeatable=False)
+        return await self._transport.call("DELETE", f"/v1/groups/{_part(group_id)}/members/{_part(user_id)}")
 
     async def make_admin(self, group_id: str, user_id: str) -> dict[str, Any]:
         """Make a member an admin; return the group."""

@@ -15,7 +15,8 @@ from cli.client.patience import Patience, seconds_of
 from cli.client.tokens import Keeper, Tokens, tokens_of
 
 MAX_ANSWER_BYTES = 32 << 20
-_REPEATED_METHODS = ("GET", "PUT", "DELETE")
+# not DELETE: the second time, what was deleted is not there
+_REPEATED_METHODS = ("GET", "PUT")
 
 
 @dataclass(frozen=True, slots=True)

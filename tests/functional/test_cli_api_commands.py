@@ -95,7 +95,7 @@ async def test_an_expired_token_is_refreshed_and_kept(api: Any, run: Run, ana: s
 
 async def test_a_session_that_ended_at_the_api_can_be_logged_out(api: Any, run: Run, ana: str) -> None:
     api.clock.now_ms += 40 * 86_400_000
-    await run("whoami", code=1)
+    assert "`chat4all login ana`" in (await run("whoami", code=1)).output
     await run("logout")
 
 
@@ -195,6 +195,10 @@ async def test_a_terminal_obeys_nothing_that_others_wrote(run: Run, ana: str) ->
     output = (await run("messages", "c-1")).output
     assert not set(output) & {"\x1b", "\x07", "\u202e"}
     assert "👩‍👩‍👧" in output
+
+
+async def test_the_scheme_of_the_url_may_be_left_out(api: Any, run: Run, ana: str) -> None:
+    await run("whoami", "--url", f"127.0.0.1:{api.port}/")
 
 
 async def test_no_api_is_exit_code_3_and_a_damaged_file_is_a_sentence(run: Run, ana: str) -> None:
