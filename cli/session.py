@@ -81,7 +81,7 @@ def api_command(*, needs_login: bool = True) -> Callable[[Command], Callable[...
 
 async def outcome(function: Command, target: Target, arguments: dict[str, Any], *, needs_login: bool = True) -> int:
     """Return the exit code of a command, having told what went wrong."""
-    from cli.client import Client, InvalidRequest, NotLoggedIn, Refused, Unreachable
+    from cli.client import Client, InvalidRequest, Keeper, MemoryKeeper, NotLoggedIn, Refused, Unreachable
     from cli.errors import CliError
     from cli.saved_sessions import SavedSessions
 
@@ -90,7 +90,7 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
         saved = SavedSessions(target.url)
         # a command with a username for an argument begins that user's session
         username = arguments.get("username") or target.account or saved.current
-        keeper = saved.keeper(username)
+        keeper: Keeper = saved.keeper(username) if username else MemoryKeeper()  # the demo user's is not kept
         if needs_login and not keeper.load().access_token:
             return out.fail(_not_logged_in(username, target.url), Exit.FAILED)
         async with Client(target.url, retry_seconds=target.retry_seconds, keeper=keeper) as client:

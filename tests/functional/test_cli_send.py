@@ -71,6 +71,11 @@ async def test_the_life_of_a_message_is_told_as_it_happens(api: Api, capsys: pyt
     assert [event["took_ms"] for event in told] == [None, 100, 100, 100]
 
 
+async def test_the_demo_user_is_not_who_is_logged_in(api: Api, tmp_path: Path) -> None:
+    assert await send(api, until=Status.ACCEPTED) is Exit.DONE
+    assert not (tmp_path / "config").exists()
+
+
 async def test_it_waits_no_longer_than_it_is_asked_to(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     assert await send(api, until=Status.ACCEPTED) is Exit.DONE
     assert await send(api, until=Status.SENT, seconds=0.2) is Exit.FAILED

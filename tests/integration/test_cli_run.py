@@ -54,6 +54,7 @@ class System:
         self.port = free_ports(6)
         name = uuid.uuid4().hex[:8]
         self.environ = os.environ | {
+            "XDG_CONFIG_HOME": str(folder / "config"),
             "CHAT4ALL_KAFKA": stack.kafka_bootstrap,
             "CHAT4ALL_CASSANDRA": ",".join(stack.cassandra_contact_points),
             "CHAT4ALL_CASSANDRA_PORT": str(stack.cassandra_port),
