@@ -63,7 +63,7 @@ async def test_the_frames_over_all_resumes_are_every_message_once(
         done = written.is_set()
         await collect(watcher, 10_000 if done else chance.randrange(1, 30))
         frames += watcher.frames
-        cursor = watcher.cursor
+        cursor = watcher.cursor or cursor  # on a busy machine it may be cut before its greeting
         if done:
             break
         if chance.random() < 0.5:

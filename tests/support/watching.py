@@ -46,7 +46,8 @@ class Watcher:
 
     @property
     def cursor(self) -> str:
-        return str(next(frame["cursor"] for frame in reversed(self.frames) if "cursor" in frame))
+        """The newest cursor that came, empty before the greeting."""
+        return next((str(frame["cursor"]) for frame in reversed(self.frames) if "cursor" in frame), "")
 
 
 async def watch(api: Any, token: str, since: str | None = None, **more: Any) -> Watcher:
