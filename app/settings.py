@@ -37,7 +37,7 @@ class Settings:
     min_insync_replicas: int = 1
     produce_timeout_seconds: float = 10.0
     session_timeout_seconds: float = 6.0
-    heartbeat_seconds: float = 2.0
+    heartbeat_seconds: float = 1.0
     fetch_wait_ms: int = 50
     max_poll_records: int = 500
     commit_interval_seconds: float = 0.5
