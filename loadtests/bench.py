@@ -100,8 +100,9 @@ class Bench:
         for rate in map(float, self._wanted.rates.split(",")):
             _say(f"accepting {rate:g}/s for {self._wanted.seconds:g} s")
             self._run.reader.pause()
+            self._meter.begin()
             shots = await self._run.send(self._orders.make(round(rate * self._wanted.seconds)), rate)
-            self._figures.latencies.append(Latency.of(shots, rate))
+            self._figures.latencies.append(Latency.of(shots, rate, self._meter.other_cores()))
             await self._run.settled()
 
     async def flat_out(self) -> None:
@@ -111,8 +112,9 @@ class Bench:
             _say(f"accepting flat out on {connections} connections")
             self._run.reader.pause()
             orders = self._orders.make(round(estimate * self._wanted.flat_seconds))
+            self._meter.begin()
             shots = await self._run.send(orders, connections=connections)
-            latency = Latency.of(shots, 0.0)
+            latency = Latency.of(shots, 0.0, self._meter.other_cores())
             self._figures.flat_out.append((connections, latency))
             estimate = max(estimate, latency.achieved_per_second)
             await self._run.settled()
@@ -127,6 +129,7 @@ class Bench:
         self._meter.begin()
         shots = await self._run.send(orders)
         mirrored_ms = await self._mirrored()
+        self._figures.other_cores = self._meter.other_cores()
         self._figures.cpu_ms = {name: ms / count for name, ms in self._meter.used_ms().items()}
         await self._run.settled()
         self._figures.messages = count

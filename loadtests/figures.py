@@ -11,12 +11,16 @@ from loadtests.meter import GENERATOR
 GOAL_PER_SECOND = 700.0
 GOAL_WORKER_MS = 1.3
 GOAL_P99_MS, GOAL_P99_RATE = 10.0, 100.0
+QUIET_CORES = 0.1
 _NOT_WORKERS = ("api", "Kafka", "Cassandra", GENERATOR)
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long an accept took at a rate, in milliseconds from the scheduled time; rate 0: flat out."""
+    """How long an accept took at a rate, in milliseconds from the scheduled time; rate 0: flat out.
+
+    ``other_cores``: what all else on the machine kept busy meanwhile.
+    """
 
     per_second: float
     requests: int
@@ -26,13 +30,15 @@ class Latency:
     p99_ms: float
     most_ms: float
     not_accepted: int
+    other_cores: float
 
     @classmethod
-    def of(cls, shots: Shots, per_second: float) -> Latency:
+    def of(cls, shots: Shots, per_second: float, other_cores: float) -> Latency:
         found = shots.latencies_ms()
         p50, p95, p99 = (percentile(found, share) for share in (0.5, 0.95, 0.99))
         achieved = len(shots) / shots.seconds
-        return cls(per_second, len(shots), achieved, p50, p95, p99, found[-1], len(shots) - shots.count(202))
+        not_accepted = len(shots) - shots.count(202)
+        return cls(per_second, len(shots), achieved, p50, p95, p99, found[-1], not_accepted, other_cores)
 
 
 @dataclass(slots=True)
@@ -51,6 +57,7 @@ class Figures:
     mirror_seconds: float = 0.0
     cpu_ms: dict[str, float] = field(default_factory=dict)
     idle_ms_a_second: dict[str, float] = field(default_factory=dict)
+    other_cores: float = 0.0
     ledger: str = ""
 
     @property
@@ -84,9 +91,8 @@ class Figures:
     def _accept_table(self) -> str:
         rows = [(f"{x.per_second:g}/s", *_latency_cells(x)) for x in self.latencies]
         rows += [(f"flat out, {connections} connections", *_latency_cells(x)) for connections, x in self.flat_out]
-        return "### Accepting\n\n" + _table(
-            ("load", "requests", "accepted/s", "p50 ms", "p95 ms", "p99 ms", "most ms", "not 202"), rows
-        )
+        head = ("load", "requests", "accepted/s", "p50 ms", "p95 ms", "p99 ms", "most ms", "not 202", "others, cores")
+        return f"### Accepting\n\n{_table(head, rows)}"
 
     def _throughput_table(self) -> str:
         rows = [
@@ -103,7 +109,10 @@ class Figures:
         rows = [(n, f"{self.cpu_ms[n]:.3f}", f"{self.idle_ms_a_second.get(n, 0.0):.1f}") for n in names]
         rows.append(("**all workers**", f"**{self.worker_ms:.3f}**", ""))
         rows.append(("**everything**", f"**{sum(self.cpu_ms.values()):.3f}**", ""))
-        return "### Processor time\n\n" + _table(("process", "ms a message", "ms a second when idle"), rows)
+        others = f"All else on the machine kept {self.other_cores:.2f} cores busy meanwhile"
+        others += "." if self.other_cores <= QUIET_CORES else ": TOO MANY, the figures are those of a busy machine."
+        table = _table(("process", "ms a message", "ms a second when idle"), rows)
+        return f"### Processor time\n\n{table}\n\n{others}"
 
     def _goal_table(self) -> str:
         return "### Goals\n\n" + _table(
@@ -114,7 +123,8 @@ class Figures:
 def _latency_cells(x: Latency) -> tuple[str, ...]:
     numbers = (x.p50_ms, x.p95_ms, x.p99_ms, x.most_ms)
     return (
-        str(x.requests), f"{x.achieved_per_second:,.0f}", *(f"{number:.1f}" for number in numbers), str(x.not_accepted)
+        str(x.requests), f"{x.achieved_per_second:,.0f}", *(f"{number:.1f}" for number in numbers), str(x.not_accepted),
+        f"{x.other_cores:.2f}",
     )  # fmt: skip
 
 

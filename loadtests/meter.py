@@ -29,11 +29,12 @@ class Meter:
             if pid is not None:
                 self._pids[title] = pid
         self._before: dict[str, float] = {}
+        self._busy_before = self._began = 0.0
         self.begin()
 
     def begin(self) -> None:
         """Count from now on."""
-        self._before = self._now()
+        self._before, self._busy_before, self._began = self._now(), _busy_seconds(), time.monotonic()
 
     def used_ms(self) -> dict[str, float]:
         """Return the milliseconds of processor time used since ``begin``."""
@@ -43,8 +44,20 @@ class Meter:
             sums[kind if dash and number.isdigit() else name] += (seconds - self._before[name]) * 1000
         return dict(sums)
 
+    def other_cores(self) -> float:
+        """Return how many cores all else on this machine kept busy since ``begin``: 0 is a quiet machine."""
+        ours = sum(self.used_ms().values()) / 1000
+        busy = _busy_seconds() - self._busy_before
+        return max(0.0, (busy - ours) / (time.monotonic() - self._began))
+
     def _now(self) -> dict[str, float]:
         return {**{name: cpu_seconds(pid) for name, pid in self._pids.items()}, GENERATOR: time.process_time()}
+
+
+def _busy_seconds() -> float:
+    """Return the processor time used on this machine, and that which its host gave to others."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 from time import monotonic
 
@@ -14,6 +14,12 @@ from app.settings import Settings
 from loadtests.groups import Groups
 
 LOOK_SECONDS = 0.2
+
+
+def longest_gap(moves: Iterable[float], since: float, to: float) -> float:
+    """Return the longest time without a move from ``since`` to ``to``."""
+    marks = [since, *sorted(at for at in moves if since <= at <= to), to]
+    return max(after - before for before, after in pairwise(marks))
 
 
 class CommitWatch:
@@ -39,12 +45,7 @@ class CommitWatch:
 
     def longest_seconds(self, partitions: Collection[TopicPartition], since: float, to: float) -> float:
         """Return the longest time between two advances of one of ``partitions``, between two ``monotonic`` times."""
-        longest = 0.0
-        for tp in partitions:
-            moves = [at for at, _ in self._seen.get(tp, ()) if since <= at <= to]
-            marks = [since, *moves, to]
-            longest = max(longest, *(after - before for before, after in pairwise(marks)))
-        return longest
+        return max(longest_gap((at for at, _ in self._seen.get(tp, ())), since, to) for tp in partitions)
 
     async def _watch(self) -> None:
         async with Groups.connected(self._settings) as groups:
