@@ -109,12 +109,12 @@ async def test_a_sender_learns_the_offset_of_its_own_record() -> None:
 
 
 async def test_what_did_not_leave_in_time_is_withdrawn_and_offsets_stay_right() -> None:
-    outbox = await opened(timeout_seconds=0.05)
+    outbox = await opened(timeout_seconds=1.0)
     outbox.producer.open.clear()
     on_its_way = asyncio.create_task(outbox.send("t", 0, b"k", b"on its way"))
     await asyncio.sleep(0.01)
     withdrawn = asyncio.create_task(outbox.send("t", 0, b"k", b"withdrawn"))
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.6)
     kept = asyncio.create_task(outbox.send("t", 0, b"k", b"kept"))
     for lost in (on_its_way, withdrawn):
         with pytest.raises(LogUnavailable):
