@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -183,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_up=f"{wanted.api} x API, {wanted.workers} x each of {', '.join(ROLES)}, Kafka, Cassandra and the load "
         "generator on the same machine; no simulated delay",
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     with own_servers() as (servers, folder):
         is_balanced = uvloop.run(measure(wanted, servers, folder, figures))
     text = figures.markdown()
