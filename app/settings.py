@@ -117,6 +117,26 @@ class Settings:
     live_membership_seconds: float = 4.0  # how long who left a group elsewhere may still get its frames
     live_replay_records: int = 200_000  # a cursor further back than so many records of the log is too old
 
+    # files: "local" (a folder, which all processes must share) or "s3" (MinIO, or any other S3)
+    files: str = "local"
+    files_dir: str = ".chat4all/files"
+    files_max_bytes: int = 2 * 1024**3
+    files_link_seconds: int = 3_600  # how long a download link holds
+    files_channel_link_seconds: int = 7 * 86_400  # one in a message, where a channel cannot take the file; S3: 7 days
+    files_timeout_seconds: float = 30.0  # of one request to the store
+    uploads_at_once: int = 32  # of one process; each has up to 15 MiB in memory
+    upload_stall_seconds: float = 60.0  # no byte from the client for so long ends a request
+    upload_expiry_hours: float = 24.0  # since the last byte of an upload that can be resumed
+    upload_hold_seconds: float = 30.0  # after so long without a sign, another process may go on with an upload
+    files_sweep_seconds: float = 300.0  # how often the API clears away uploads that nobody finished; 0: never
+    public_url: str = ""  # how clients reach the API, for links to files in a folder; empty: as the request came
+    s3_url: str = "http://127.0.0.1:9000"
+    s3_public_url: str = ""  # how clients reach the store, for its download links; empty: s3_url
+    s3_bucket: str = "chat4all-files"
+    s3_region: str = "us-east-1"
+    s3_access_key: str = "minioadmin"
+    s3_secret_key: str = field(default="minioadmin", repr=False)
+
     # workers
     metrics_port: int = 8082
     log_level: str = "INFO"

@@ -13,7 +13,8 @@ Chat4AllError
 ├── KeyReused                  an idempotency key with another request   → HTTP 422
 ├── Unavailable                a dependency is away; a retry can help    → HTTP 503 with Retry-After
 │   ├── LogUnavailable         Kafka did not acknowledge in time
-│   └── StoreUnavailable       Cassandra did not answer in time
+│   ├── StoreUnavailable       Cassandra did not answer in time
+│   └── FileStoreUnavailable   the folder or bucket of files did not answer in time
 └── DeliveryFailed             a channel refused a message for good      → status FAILED
 """
 
@@ -117,6 +118,12 @@ class StoreUnavailable(Unavailable):
     """Cassandra did not answer in time."""
 
     code = "store-unavailable"
+
+
+class FileStoreUnavailable(Unavailable):
+    """The store of files did not answer in time, or has no room."""
+
+    code = "file-store-unavailable"
 
 
 class DeliveryFailed(Chat4AllError):

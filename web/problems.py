@@ -113,6 +113,7 @@ _OUTAGES: tuple[tuple[type[errors.Unavailable], str], ...] = (
     (errors.LogUnavailable, "the message log did not acknowledge in time, so the message may or may not be delivered; "
                             "try again"),
     (errors.StoreUnavailable, "the store of accounts, conversations and history does not answer; try again"),
+    (errors.FileStoreUnavailable, "the store of files does not answer; try again"),
 )  # fmt: skip
 
 INTERNAL = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "something went wrong here; it has been logged")

@@ -1,0 +1,114 @@
+"""What a file is: its facts, its safe name, and its keys in the store."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import quote
+
+MIB = 1024 * 1024
+MAX_FILE_BYTES = 2 * 1024 * MIB
+# Every part but the last has so many bytes: S3's minimum. A file of 2 GiB has 410 parts; S3 takes 10,000, and lists
+# 1,000 at a time. Changing it breaks the uploads that are under way.
+PART_BYTES = 5 * MIB
+MAX_FILENAME_BYTES = 255  # of UTF-8: what file systems take
+FALLBACK_NAME = "file"
+CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+_MAX_SEGMENT_CHARS = 200  # of a key's first segment; S3 keys have at most 1,024 bytes, names in folders 255
+_SEPARATORS = re.compile(r"[/\\]")
+_EXTENSION = re.compile(r"\.[a-z0-9]{1,12}", re.ASCII)
+# Characters that Windows refuses in names, and those that shells and headers make trouble with
+_UNWANTED = frozenset('<>:"|?*')
+# Cc control, Cf format (direction overrides, zero-width), Cs surrogate, Co private use, Zl and Zp line separators
+_UNWANTED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")  # within words of several languages, and within emoji
+
+
+@dataclass(frozen=True, slots=True)
+class FileMetadata:
+    """What goes with a message through Kafka and is told of a file everywhere.
+
+    ``checksum``: "sha256:<64 hex digits>" of the bytes. ``storage_path``: the object's key in the store.
+    """
+
+    filename: str
+    size_bytes: int
+    mimetype: str
+    checksum: str
+    storage_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A whole file, which is never changed. ``uploaded_at_ms``: epoch milliseconds."""
+
+    file_id: str
+    conversation_id: str
+    uploader_id: str
+    metadata: FileMetadata
+    uploaded_at_ms: int
+
+
+def safe_filename(given: str) -> str:
+    """Return a name that can be a name on any system and in any header: the last segment of ``given``, in NFC, without
+    control, format and other unprintable characters, not hidden, and at most ``MAX_FILENAME_BYTES`` bytes of UTF-8
+    with its extension kept. ``FALLBACK_NAME`` if nothing is left.
+    """
+    name = unicodedata.normalize("NFC", _SEPARATORS.split(given)[-1])
+    name = "".join(map(_acceptable, name))
+    name = re.sub(r"\s+", " ", name).strip(" .")
+    if not name.strip("_-"):
+        return FALLBACK_NAME
+    if len(name.encode()) > MAX_FILENAME_BYTES:
+        stem, dot, extension = name.rpartition(".")
+        if not dot or not stem or len(extension.encode()) > MAX_FILENAME_BYTES // 4:
+            stem, dot, extension = name, "", ""
+        kept = stem.encode()[: MAX_FILENAME_BYTES - len((dot + extension).encode())].decode(errors="ignore")
+        name = kept.rstrip(" .") + dot + extension
+    return name
+
+
+def _acceptable(character: str) -> str:
+    if character in _JOINERS:
+        return character
+    if unicodedata.category(character) in _UNWANTED_CATEGORIES:
+        return " " if character in "\t\n\r" else ""
+    return "_" if character in _UNWANTED else character
+
+
+def extension_of(filename: str) -> str:
+    """Return the extension of a safe name with its dot, in lower case; empty if it has none that is plain ASCII."""
+    stem, dot, extension = filename.rpartition(".")
+    found = f".{extension.lower()}"
+    return found if stem and dot and _EXTENSION.fullmatch(found) else ""
+
+
+def storage_key(conversation_id: str, file_id: str, filename: str) -> str:
+    """Return "<conversation>/<file_id><ext>", the conversation such that it is one safe segment of a path.
+
+    Its id is percent-encoded (RFC 3986) where it is not ``A-Za-z0-9_.-~``, and where it begins with a dot, which would
+    hide a folder or mean another one. In place of one that is then too long stands its SHA-256.
+    """
+    segment = quote(conversation_id, safe="")
+    if segment.startswith("."):
+        segment = f"%2E{segment[1:]}"
+    if len(segment) > _MAX_SEGMENT_CHARS:
+        segment = f"sha256-{sha256(conversation_id.encode()).hexdigest()}"
+    return f"{segment}/{file_id}{extension_of(filename)}"
+
+
+def staging_key(file_id: str) -> str:
+    """Return where a file's bytes stay while its conversation is not known; no conversation has this folder."""
+    return f".uploads/{file_id}"
+
+
+def tail_key(file_id: str, part: int) -> str:
+    """Return where the bytes of an unfinished upload stay that are not enough for part number ``part``."""
+    return f".uploads/{file_id}.{part}"
+
+
+def file_id_of(key: str) -> str:
+    """Return the id of the file that the object at ``key`` belongs to, whatever kind of key it is."""
+    return key.rpartition("/")[2].partition(".")[0]

@@ -1,0 +1,26 @@
+"""What the core needs from the outside, as Protocols, and the values that pass through them.
+
+Adapters live in ``storage/`` and ``channels/``; their fakes (``storage/memory*.py``) pass the same contract tests.
+Every method may raise ``domain.errors.Unavailable`` when its dependency does not answer in time.
+"""
+
+from domain.ports.accounts import Identity, IdentityStore, RefreshToken, RefreshTokenStore, User, UserStore
+from domain.ports.channels import Connector, Receipt, Sent
+from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined
+from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
+from domain.ports.messages import (
+    Appended,
+    MessageLog,
+    MessageMirror,
+    MessageReader,
+    MirrorEntry,
+    Place,
+    StoredMessage,
+)
+
+__all__ = [
+    "Activity", "ActivityReader", "Appended", "Connector", "ConversationStore", "FileRecords", "FileStore", "Identity",
+    "IdentityStore", "Joined", "MessageLog", "MessageMirror", "MessageReader", "MirrorEntry", "Part", "Place",
+    "Receipt", "RefreshToken", "RefreshTokenStore", "Sent", "StoredMessage", "StoredObject", "Upload", "User",
+    "UserStore",
+]  # fmt: skip

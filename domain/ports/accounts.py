@@ -1,0 +1,102 @@
+"""Users, their addresses on the channels, and their sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account. ``password_hash`` is an Argon2id string in PHC format."""
+
+    user_id: str
+    username: str
+    password_hash: str
+    email: str | None
+    created_at_ms: int
+
+
+class UserStore(Protocol):
+    async def create(self, user: User) -> None:
+        """Raises ``AlreadyExists`` if the username is taken (compared without regard to case)."""
+        ...
+
+    async def by_username(self, username: str) -> User | None: ...
+
+    async def by_id(self, user_id: str) -> User | None: ...
+
+    async def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user's address on a channel: ``platform`` is a name of the manifest, ``value`` is normalised for it.
+
+    Nobody but ``user_id`` has this address. ``verified``: whether it was proven to be theirs.
+    """
+
+    user_id: str
+    platform: str
+    value: str
+    verified: bool
+    linked_at_ms: int
+
+
+class IdentityStore(Protocol):
+    """Which address belongs to whom. Platforms and values are compared as they are: normalise them before."""
+
+    async def link(self, identity: Identity) -> Identity:
+        """Return the identity as it stands: an address that the user has already stays as it is.
+
+        Raises ``AlreadyExists`` if it is another user's; ``StoreUnavailable``, after which it may be linked or not:
+        link it again.
+        """
+        ...
+
+    async def unlink(self, user_id: str, platform: str, value: str) -> None:
+        """Raises ``NotFound`` if this user has no such identity; after ``StoreUnavailable`` unlink it again."""
+        ...
+
+    async def of_user(self, user_id: str) -> Sequence[Identity]:
+        """Return the user's identities by platform and value, never one that is another's by now."""
+        ...
+
+    async def owner(self, platform: str, value: str) -> str | None:
+        """Return the id of the user who has this address, ``None`` if nobody has."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """The current refresh token of a session: hashes only (see ``domain.refresh_tokens``), in hex."""
+
+    session_id: str
+    user_id: str
+    token_hash: str
+    expires_at_ms: int
+
+
+class RefreshTokenStore(Protocol):
+    """The sessions there are, each with its current token. A session is forgotten ``ttl_seconds`` after its last one.
+
+    After ``StoreUnavailable`` from a change it may have been made or not.
+    """
+
+    async def start(self, token: RefreshToken, ttl_seconds: int) -> None:
+        """Store the first token of a new session."""
+        ...
+
+    async def find(self, session_id: str) -> RefreshToken | None: ...
+
+    async def rotate(self, used_hash: str, token: RefreshToken, ttl_seconds: int) -> bool:
+        """Put ``token`` in place of its session's current one if that has the hash ``used_hash``; else ``False``.
+
+        Of several at once exactly one is told ``True``.
+        """
+        ...
+
+    async def end(self, session_id: str) -> None:
+        """Forget the session, if there is one."""
+        ...

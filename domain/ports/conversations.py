@@ -1,0 +1,86 @@
+"""Conversations: who takes part, and what happens in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.conversations import Conversation, Membership
+from domain.ports.messages import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One of a user's conversations, and since when (epoch ms). It may be gone, or the user may have left."""
+
+    conversation_id: str
+    joined_at_ms: int
+
+
+class ConversationStore(Protocol):
+    async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
+        """Return whether the user takes part, or ``None`` if there is no such conversation."""
+        ...
+
+    async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
+        """As ``is_participant``, with whether it is a group, where that can change."""
+        ...
+
+    async def create(
+        self,
+        conversation_id: str,
+        participants: Sequence[str],
+        created_at_ms: int,
+        *,
+        created_by: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        is_group: bool = False,
+    ) -> bool:
+        """Create the conversation; return ``False`` if it was there already (and change nothing).
+
+        A group has its creator, if among the participants, as its first admin.
+        """
+        ...
+
+    async def participants(self, conversation_id: str) -> Sequence[str] | None:
+        """Return the user ids (and addresses) that take part, ``None`` if there is no such conversation."""
+        ...
+
+    async def get(self, conversation_id: str) -> Conversation | None: ...
+
+    async def change(self, before: Conversation, after: Conversation) -> bool:
+        """Make the members those of ``after``; return ``False`` if the conversation is not ``before`` any more (then
+        nothing was changed). Raises ``StoreUnavailable``, after which it may have been changed."""
+        ...
+
+    async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
+        """Return up to ``limit`` conversations that the user joined, the last joined first.
+
+        None that the user takes part in is missing; some may be there that the user has left, or that never came to
+        be: ask ``get``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Of one conversation: every message up to ``last`` is in the history, and up to ``counted_to`` there are
+    ``counted`` of them. Both are facts that stay true; later ones replace them."""
+
+    last: Place
+    counted_to: Place | None = None
+    counted: int = 0
+
+
+class ActivityReader(Protocol):
+    """When something last happened in a conversation, and how much has: for lists of conversations."""
+
+    async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
+        """Return what is known of each conversation that has messages in the history."""
+        ...
+
+    async def count(self, conversation_id: str, activity: Activity) -> int:
+        """Return how many messages there are up to ``activity.last``; repetition does not count twice."""
+        ...

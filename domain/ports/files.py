@@ -1,0 +1,182 @@
+"""Files: their bytes (``FileStore``: a folder or a bucket) and what is known of them (``FileRecords``: Cassandra).
+
+A file comes to be in this order, so that whatever ends a process leaves nothing that cannot be found again:
+
+    records.begin      the row of the upload, which names the key that its bytes will have
+    store.begin …      parts, of which nothing can be read
+    store.finish       the object, whole
+    records.finish     the row becomes a file: from here on, and not before, it can be read and sent
+
+Whoever works on an upload has its *hold*: a name and a time until which nobody else may touch it. Every change of the
+row is a lightweight transaction on the hold, so a process that slept past its time cannot finish what the sweeper has
+taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.files import File
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an upload that the store has. ``number`` counts from 1; ``etag`` is the store's name for its bytes."""
+
+    number: int
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Something in the store: a whole object, or an upload that was begun (``is_whole`` false; its size is unknown)."""
+
+    key: str
+    size_bytes: int
+    modified_at_ms: int
+    is_whole: bool = True
+
+
+class FileStore(Protocol):
+    """Bytes under keys. An object is there whole or not at all, and a reader sees only whole ones.
+
+    Keys are ``domain.files.storage_key`` and ``tail_key``: relative paths of safe segments. Raises
+    ``FileStoreUnavailable`` when the store does not answer in time; every call may then be repeated.
+    """
+
+    async def begin(self, key: str, mimetype: str) -> str:
+        """Begin an upload in parts; return the store's name for it. Several uploads of one key may be under way."""
+        ...
+
+    async def put_part(self, key: str, upload: str, number: int, data: bytes) -> Part:
+        """Store part ``number``, durable when this returns; a second time it replaces the first.
+
+        All parts but the last have ``domain.files.PART_BYTES`` bytes. They may come in any order and side by side.
+        Raises ``NotFound`` if the upload is gone.
+        """
+        ...
+
+    async def parts(self, key: str, upload: str) -> Sequence[Part]:
+        """Return the parts that are there, by number. Raises ``NotFound`` if the upload is gone."""
+        ...
+
+    async def finish(self, key: str, upload: str, parts: Sequence[Part]) -> None:
+        """Make ``parts`` (1, 2, 3, … without a gap, at least one) the object at ``key``; parts not named are dropped.
+
+        Raises ``NotFound`` if the upload is gone, also because it was finished before.
+        """
+        ...
+
+    async def put(self, key: str, data: bytes, mimetype: str) -> None:
+        """Store a whole object of at most ``PART_BYTES`` bytes (it may be empty), replacing one that is there."""
+        ...
+
+    async def size(self, key: str) -> int | None:
+        """Return the size of the object in bytes, ``None`` if there is none."""
+        ...
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the object's bytes from ``start`` on, ``length`` of them or all, in chunks of at most 1 MiB.
+
+        Raises ``NotFound`` (before the first chunk) if there is none. Close the iterator to stop early.
+        """
+        ...
+
+    async def move(self, source: str, target: str) -> None:
+        """Give the object another key. Raises ``NotFound`` if there is none. May be repeated after a failure:
+        if only ``target`` is there, nothing is left to do."""
+        ...
+
+    async def discard(self, key: str) -> None:
+        """Delete the object and all unfinished uploads of ``key``; nothing wrong if there are none."""
+        ...
+
+    def everything(self) -> AsyncIterator[StoredObject]:
+        """Yield all objects, and those unfinished uploads that the store can list without being told their keys."""
+        ...
+
+    def link(self, file: File, seconds: int, now_ms: int) -> str:
+        """Return a URL from which anybody can get the file until ``now_ms`` + ``seconds``: as an attachment, with
+        ranges. Made without asking the store."""
+        ...
+
+    async def ping(self) -> None:
+        """Return if the store answers and can be written to. Raises ``FileStoreUnavailable``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file on its way. ``upload_id`` becomes the file's id.
+
+    ``size_bytes``: what the client announced, ``None`` if it did not. ``offset_bytes``: so many bytes are durable in
+    the store and survive us. ``key`` is empty until the first byte is to be stored, ``store_upload`` (the store's name
+    for the upload in parts) until there is more than one part. ``expected_checksum``: what the client says the whole
+    must have, "sha256:<hex>", or empty. ``holder``: whose hold it is until ``held_until_ms``; both empty if nobody's.
+    After ``expires_at_ms``, and when nobody holds it, it may be swept away.
+    """
+
+    upload_id: str
+    conversation_id: str
+    uploader_id: str
+    filename: str
+    size_bytes: int | None
+    started_at_ms: int
+    expires_at_ms: int
+    offset_bytes: int = 0
+    mimetype: str = ""
+    key: str = ""
+    store_upload: str = ""
+    expected_checksum: str = ""
+    holder: str = ""
+    held_until_ms: int = 0
+
+
+class FileRecords(Protocol):
+    """What is known of files and of uploads under way; one row becomes the other."""
+
+    async def begin(self, upload: Upload) -> None:
+        """Store a new upload, with its holder if it has one. Raises ``StoreUnavailable``: it may be there or not."""
+        ...
+
+    async def upload(self, upload_id: str) -> Upload | None:
+        """Return the upload; ``None`` if there is none (any more), also because it is a file by now."""
+        ...
+
+    async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take the hold until ``until_ms`` if nobody (else) has it at ``now_ms``; return the upload as it then is.
+
+        Returns ``None`` if somebody else has it, or there is no such upload: ``upload`` tells which.
+        """
+        ...
+
+    async def save(self, upload: Upload, *, holder: str) -> bool:
+        """Store ``upload`` as it is given if the hold is ``holder``'s; return ``False`` (and store nothing) if it is
+        not, or the upload is gone. With ``upload.holder`` empty the hold is let go."""
+        ...
+
+    async def finish(self, file: File, *, holder: str) -> bool:
+        """Make the upload of that id the file, if the hold is ``holder``'s; else return ``False``.
+
+        ``True`` also when it is this very file already (the answer to a first try was lost).
+        """
+        ...
+
+    async def forget(self, upload_id: str, *, holder: str) -> bool:
+        """Delete the upload if the hold is ``holder``'s; ``True`` also if there is none. Files are never deleted."""
+        ...
+
+    async def get(self, file_id: str) -> File | None:
+        """Return the file, ``None`` if there is none or it is not whole yet."""
+        ...
+
+    def expired(self, now_ms: int) -> AsyncIterator[Upload]:
+        """Yield the uploads that may be swept away at ``now_ms``."""
+        ...
