@@ -9,7 +9,8 @@ A file comes to be in this order, so that whatever ends a process leaves nothing
 
 Whoever works on an upload has its *hold*: a name and a time until which nobody else may touch it. Every change of the
 row is a lightweight transaction on the hold, so a process that slept past its time cannot finish what the sweeper has
-taken away.
+taken away. And once an upload has expired nobody but the sweeper gets its hold, so what the sweeper began to delete
+does not come back to life, however long the sweeper sleeps in between.
 """
 
 from __future__ import annotations
@@ -143,7 +144,10 @@ class FileRecords(Protocol):
     """What is known of files and of uploads under way; one row becomes the other."""
 
     async def begin(self, upload: Upload) -> None:
-        """Store a new upload, with its holder if it has one. Raises ``StoreUnavailable``: it may be there or not."""
+        """Store a new upload, with its holder if it has one; nothing changes if that id is there already.
+
+        Raises ``StoreUnavailable``: it may be there or not.
+        """
         ...
 
     async def upload(self, upload_id: str) -> Upload | None:
@@ -151,15 +155,30 @@ class FileRecords(Protocol):
         ...
 
     async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take the hold until ``until_ms`` if nobody (else) has it at ``now_ms``; return the upload as it then is.
+        """Take the hold until ``until_ms`` if nobody has it at ``now_ms``; return the upload as it then is.
 
-        Returns ``None`` if somebody else has it, or there is no such upload: ``upload`` tells which.
+        Whoever has it already renews it. Returns ``None`` if somebody else has it, if there is no such upload, or it
+        has expired: ``upload`` tells which. Raises ``ValueError`` for an empty ``holder``.
+
+        The times are those of the callers' clocks: one whose clock is ahead gets a hold that much too early. The
+        former holder then finds out at its next change, so no harm is done, but an upload is interrupted.
+        """
+        ...
+
+    async def take_expired(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take the hold of an upload that has expired, to delete it: as ``take``, which refuses those.
+
+        Nobody can get it back then: a hold that begins after the expiry ends after it, on every clock.
         """
         ...
 
     async def save(self, upload: Upload, *, holder: str) -> bool:
         """Store ``upload`` as it is given if the hold is ``holder``'s; return ``False`` (and store nothing) if it is
-        not, or the upload is gone. With ``upload.holder`` empty the hold is let go."""
+        not, or the upload is gone. With ``upload.holder`` empty the hold is let go.
+
+        A hold whose time is over is still the holder's as long as nobody took it. ``True`` also when this is what is
+        stored already (the answer to a first try was lost).
+        """
         ...
 
     async def finish(self, file: File, *, holder: str) -> bool:
@@ -170,7 +189,10 @@ class FileRecords(Protocol):
         ...
 
     async def forget(self, upload_id: str, *, holder: str) -> bool:
-        """Delete the upload if the hold is ``holder``'s; ``True`` also if there is none. Files are never deleted."""
+        """Delete the upload if the hold is ``holder``'s; ``True`` also if there is none.
+
+        Files are never deleted: ``False`` if it is one by now.
+        """
         ...
 
     async def get(self, file_id: str) -> File | None:
@@ -178,5 +200,5 @@ class FileRecords(Protocol):
         ...
 
     def expired(self, now_ms: int) -> AsyncIterator[Upload]:
-        """Yield the uploads that may be swept away at ``now_ms``."""
+        """Yield the uploads that may be swept away at ``now_ms``: those that have expired and that nobody holds."""
         ...

@@ -12,6 +12,7 @@ import pytest_asyncio
 from domain.ports import (
     ActivityReader,
     ConversationStore,
+    FileRecords,
     IdentityStore,
     MessageMirror,
     MessageReader,
@@ -20,6 +21,7 @@ from domain.ports import (
 )
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
+from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.link import CassandraConfig
 from storage.cassandra.messages import CassandraMessageMirror, CassandraMessageReader
@@ -27,6 +29,7 @@ from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
+from storage.memory_file_records import MemoryFileRecords
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 
 
@@ -41,6 +44,7 @@ class Stores:
     activity: ActivityReader
     identities: IdentityStore
     refresh_tokens: RefreshTokenStore
+    file_records: FileRecords
     off: Callable[[], Awaitable[None]]
     on: Callable[[], Awaitable[None]]
 
@@ -68,6 +72,7 @@ async def stores(target: CassandraConfig | None, make_proxy: Callable[..., Any])
             activity=CassandraActivityReader(session),
             identities=CassandraIdentityStore(session),
             refresh_tokens=CassandraRefreshTokenStore(session),
+            file_records=CassandraFileRecords(session),
             off=proxy.off,
             on=proxy.on,
         )
@@ -81,6 +86,7 @@ def memory_stores() -> Stores:
         "conversations": MemoryConversations(),
         "identities": MemoryIdentities(),
         "refresh_tokens": MemoryRefreshTokens(),
+        "file_records": MemoryFileRecords(),
     }
 
     async def switch(available: bool) -> None:

@@ -1,0 +1,207 @@
+"""Files, and the uploads that become them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any
+
+from domain.errors import StoreUnavailable
+from domain.files import File, FileMetadata
+from domain.ports import Upload
+from storage.cassandra.facts import is_possible_key
+from storage.cassandra.link import Kind
+from storage.cassandra.session import CassandraSession
+
+_HOUR_MS = 3_600_000
+# An entry without a row may be that of an upload which somebody is just beginning. `begin` takes seconds; a process
+# that was stopped in the middle of it for a day, and then goes on, leaves a row that no sweeper finds.
+_BEGINNING_MS = 24 * _HOUR_MS
+_PAGE = 100
+_NO_HOLDER = "\0"
+
+_FIELDS = [field.name for field in fields(Upload)]
+# in the order of the fields of Upload
+_UPLOAD = (
+    "file_id, conversation_id, uploader_id, filename, size_bytes, started_at_ms, expires_at_ms, offset_bytes, mimetype,"
+    " storage_path, store_upload, expected_checksum, holder, held_until_ms"
+)
+_COLUMNS = f"{_UPLOAD}, checksum, uploaded_at_ms"
+_BEGIN = f"INSERT INTO {{ks}}.files ({_UPLOAD}) VALUES ({', '.join('?' * len(_FIELDS))}) IF NOT EXISTS"
+_FIND = f"SELECT {_COLUMNS} FROM {{ks}}.files WHERE file_id = ?"
+_FIND_ALL = f"SELECT {_COLUMNS} FROM {{ks}}.files WHERE file_id IN ?"
+_HOLD = "UPDATE {ks}.files SET holder = ?, held_until_ms = ? WHERE file_id = ?"
+# null is neither more nor less than anything: a file is never taken
+_TAKE = f"{_HOLD} IF held_until_ms <= ? AND expires_at_ms > ?"
+_TAKE_EXPIRED = f"{_HOLD} IF held_until_ms <= ? AND expires_at_ms <= ?"
+_RENEW = f"{_HOLD} IF holder = ?"
+_SAVE = (
+    f"UPDATE {{ks}}.files SET {', '.join(f'{name} = ?' for name in _UPLOAD.split(', ')[1:])}"
+    " WHERE file_id = ? IF holder = ?"
+)
+_FINISH = (
+    "UPDATE {ks}.files SET conversation_id = ?, uploader_id = ?, filename = ?, size_bytes = ?, mimetype = ?,"
+    " checksum = ?, storage_path = ?, uploaded_at_ms = ?, expires_at_ms = null, offset_bytes = null,"
+    " store_upload = null, expected_checksum = null, holder = null, held_until_ms = null"
+    " WHERE file_id = ? IF holder = ?"
+)
+_FORGET = "DELETE FROM {ks}.files WHERE file_id = ? IF holder = ?"
+
+_REMEMBER_HOUR = "INSERT INTO {ks}.open_upload_hours (scope, hour) VALUES ('all', ?)"
+_FORGET_HOUR = "DELETE FROM {ks}.open_upload_hours WHERE scope = 'all' AND hour = ?"
+_HOURS = "SELECT hour FROM {ks}.open_upload_hours WHERE scope = 'all'"
+_REMEMBER = "INSERT INTO {ks}.open_uploads (hour, upload_id) VALUES (?, ?)"
+_STRIKE = "DELETE FROM {ks}.open_uploads WHERE hour = ? AND upload_id = ?"
+_REMEMBERED = f"SELECT upload_id FROM {{ks}}.open_uploads WHERE hour = ? AND upload_id > ? LIMIT {_PAGE}"
+
+
+class CassandraFileRecords:
+    """``domain.ports.FileRecords`` on Cassandra.
+
+    An upload is noted in ``open_uploads`` before it is, and struck off after it is no more, so the sweeper finds all
+    there are without reading the whole table; what breaks off in between leaves a note too many.
+    """
+
+    def __init__(self, session: CassandraSession) -> None:
+        self._session = session
+
+    async def begin(self, upload: Upload) -> None:
+        """Store a new upload; nothing changes if its id is there already.
+
+        Raises ``StoreUnavailable``: it may be there or not. ``ValueError`` for an id that cannot be.
+        """
+        if not is_possible_key(upload.upload_id):
+            raise ValueError(f"upload id {upload.upload_id!r:.80}: cannot be a key")
+        hour = upload.started_at_ms // _HOUR_MS
+        async with self._session.deadline():
+            await self._session.run(_REMEMBER_HOUR, (hour,), Kind.WRITE)
+            await self._session.run(_REMEMBER, (hour, upload.upload_id), Kind.WRITE)
+            await self._session.run(_BEGIN, _values(upload), Kind.DECIDE)
+
+    async def upload(self, upload_id: str) -> Upload | None:
+        """Return the upload, ``None`` if there is none or it is a file by now. Raises ``StoreUnavailable``."""
+        found = await self._find(upload_id)
+        return found if isinstance(found, Upload) else None
+
+    async def get(self, file_id: str) -> File | None:
+        """Return the file, ``None`` if there is none or it is not whole yet. Raises ``StoreUnavailable``."""
+        found = await self._find(file_id)
+        return found if isinstance(found, File) else None
+
+    async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take or renew the hold; ``None`` if it is another's, or the upload is gone or has expired.
+
+        Raises ``StoreUnavailable`` (take it again), ``ValueError`` for an empty ``holder``.
+        """
+        return await self._take(_TAKE, upload_id, holder, now_ms, until_ms)
+
+    async def take_expired(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take or renew the hold of an upload that has expired. Raises as ``take``."""
+        return await self._take(_TAKE_EXPIRED, upload_id, holder, now_ms, until_ms)
+
+    async def _take(self, cql: str, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        if not holder:
+            raise ValueError("a hold needs a holder")
+        if not is_possible_key(upload_id):
+            return None
+        hold = (holder, until_ms, upload_id)
+        async with self._session.deadline():
+            if await self._applied(cql, (*hold, now_ms, now_ms)) or await self._applied(_RENEW, (*hold, holder)):
+                taken = await self.upload(upload_id)  # only the holder changes it from here on
+                return taken if taken is not None and taken.holder == holder else None
+        return None
+
+    async def save(self, upload: Upload, *, holder: str) -> bool:
+        """Store ``upload`` if the hold is ``holder``'s. Raises ``StoreUnavailable`` (save it again)."""
+        upload_id, *values = _values(upload)
+        if not is_possible_key(upload_id):
+            return False
+        async with self._session.deadline():
+            if holder and await self._applied(_SAVE, (*values, upload_id, holder)):
+                return True
+            # an answer that got lost: a save that lets the hold go does not find it again
+            stored = await self.upload(upload_id)
+        return stored is not None and _values(stored) == (upload_id, *values)
+
+    async def finish(self, file: File, *, holder: str) -> bool:
+        """Make the upload the file if the hold is ``holder``'s. Raises ``StoreUnavailable`` (finish it again)."""
+        if not is_possible_key(file.file_id):
+            return False
+        about = file.metadata
+        values = (
+            file.conversation_id, file.uploader_id, about.filename, about.size_bytes, about.mimetype, about.checksum,
+            about.storage_path, file.uploaded_at_ms,
+        )  # fmt: skip
+        async with self._session.deadline():
+            if not holder or not await self._applied(_FINISH, (*values, file.file_id, holder)):
+                return await self._find(file.file_id) == file
+        with suppress(StoreUnavailable):
+            await self._strike(await self._session.run(_FIND, (file.file_id,), Kind.READ))
+        return True
+
+    async def forget(self, upload_id: str, *, holder: str) -> bool:
+        """Delete the upload if the hold is ``holder``'s; ``False`` also if it is a file. Raises ``StoreUnavailable``
+        (forget it again)."""
+        if not is_possible_key(upload_id):
+            return True
+        async with self._session.deadline():
+            rows = await self._session.run(_FIND, (upload_id,), Kind.READ)
+            if not holder or not await self._applied(_FORGET, (upload_id, holder)):
+                return await self._find(upload_id) is None
+        with suppress(StoreUnavailable):
+            await self._strike(rows)
+        return True
+
+    async def expired(self, now_ms: int) -> AsyncIterator[Upload]:
+        """Yield the uploads that have expired and that nobody holds; strike off on the way what is no upload (any
+        more). Raises ``StoreUnavailable``; each of its queries has the configured time.
+        """
+        for (hour,) in await self._session.run(_HOURS, (), Kind.READ):
+            is_past = (hour + 1) * _HOUR_MS + _BEGINNING_MS <= now_ms
+            left, entries = 0, [""]
+            while entries := [row[0] for row in await self._session.run(_REMEMBERED, (hour, entries[-1]), Kind.READ)]:
+                found = {row[0]: _read(row) for row in await self._session.run(_FIND_ALL, (entries,), Kind.READ)}
+                for upload_id in entries:
+                    known = found.get(upload_id)
+                    if isinstance(known, File) or (known is None and is_past and await self._is_nothing(upload_id)):
+                        await self._session.run(_STRIKE, (hour, upload_id), Kind.WRITE)
+                        continue
+                    left += 1
+                    if known is not None and known.expires_at_ms <= now_ms and known.held_until_ms <= now_ms:
+                        yield known
+            if not left and is_past:
+                await self._session.run(_FORGET_HOUR, (hour,), Kind.WRITE)
+
+    async def _is_nothing(self, upload_id: str) -> bool:
+        """Return whether there is no row, and none of a ``begin`` under way either: a transaction completes those."""
+        await self._applied(_FORGET, (upload_id, _NO_HOLDER))
+        return await self._find(upload_id) is None
+
+    async def _find(self, file_id: str) -> Upload | File | None:
+        if not is_possible_key(file_id):
+            return None
+        rows = await self._session.run(_FIND, (file_id,), Kind.READ)
+        return _read(rows[0]) if rows else None
+
+    async def _applied(self, cql: str, values: tuple[Any, ...]) -> bool:
+        return bool((await self._session.run(cql, values, Kind.DECIDE))[0]["[applied]"])
+
+    async def _strike(self, rows: Sequence[Any]) -> None:
+        """Strike an upload off; what breaks off here is done by the next sweep."""
+        for row in rows:
+            await self._session.run(_STRIKE, (row[5] // _HOUR_MS, row[0]), Kind.WRITE)
+
+
+def _values(upload: Upload) -> tuple[Any, ...]:
+    held_until_ms = upload.held_until_ms if upload.holder else 0
+    return (*(getattr(upload, name) for name in _FIELDS[:-1]), held_until_ms)
+
+
+def _read(row: Any) -> Upload | File:
+    *about, checksum, uploaded_at_ms = row
+    if uploaded_at_ms is None:
+        return Upload(*about)
+    file_id, conversation_id, uploader_id, filename, size_bytes, _, _, _, mimetype, storage_path, *_ = about
+    metadata = FileMetadata(filename, size_bytes, mimetype, checksum, storage_path)
+    return File(file_id, conversation_id, uploader_id, metadata, uploaded_at_ms)

@@ -1,0 +1,91 @@
+"""Fake of ``FileRecords``: one dict in place of the table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from domain.files import File
+from domain.ports import Upload
+from storage.memory import Outage
+
+
+class MemoryFileRecords(Outage):
+    """``FileRecords`` over one dict, of uploads and of what they became."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, Upload | File] = {}
+
+    async def begin(self, upload: Upload) -> None:
+        """Store a new upload."""
+        self.check()
+        self.rows.setdefault(upload.upload_id, _held(upload))
+
+    async def upload(self, upload_id: str) -> Upload | None:
+        """Return the upload, ``None`` if there is none or it is a file by now."""
+        self.check()
+        found = self.rows.get(upload_id)
+        return found if isinstance(found, Upload) else None
+
+    async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take or renew the hold; ``None`` if it is another's, or the upload is gone or has expired."""
+        found = await self.upload(upload_id)
+        return self._take(found, holder, now_ms, until_ms, found is not None and now_ms < found.expires_at_ms)
+
+    async def take_expired(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take or renew the hold of an upload that has expired."""
+        found = await self.upload(upload_id)
+        return self._take(found, holder, now_ms, until_ms, found is not None and found.expires_at_ms <= now_ms)
+
+    def _take(self, found: Upload | None, holder: str, now_ms: int, until_ms: int, is_for_it: bool) -> Upload | None:
+        if not holder:
+            raise ValueError("a hold needs a holder")
+        if found is None or not (found.holder == holder or (is_for_it and found.held_until_ms <= now_ms)):
+            return None
+        taken = replace(found, holder=holder, held_until_ms=until_ms)
+        self.rows[found.upload_id] = taken
+        return taken
+
+    async def save(self, upload: Upload, *, holder: str) -> bool:
+        """Store ``upload`` if the hold is ``holder``'s."""
+        found, wanted = await self.upload(upload.upload_id), _held(upload)
+        if not _has(found, holder):
+            return found == wanted
+        self.rows[upload.upload_id] = wanted
+        return True
+
+    async def finish(self, file: File, *, holder: str) -> bool:
+        """Make the upload the file if the hold is ``holder``'s."""
+        if not _has(await self.upload(file.file_id), holder):
+            return self.rows.get(file.file_id) == file
+        self.rows[file.file_id] = file
+        return True
+
+    async def forget(self, upload_id: str, *, holder: str) -> bool:
+        """Delete the upload if the hold is ``holder``'s."""
+        if not _has(await self.upload(upload_id), holder):
+            return upload_id not in self.rows
+        del self.rows[upload_id]
+        return True
+
+    async def get(self, file_id: str) -> File | None:
+        """Return the file, ``None`` if there is none or it is not whole yet."""
+        self.check()
+        found = self.rows.get(file_id)
+        return found if isinstance(found, File) else None
+
+    async def expired(self, now_ms: int) -> AsyncIterator[Upload]:
+        """Yield the uploads that have expired and that nobody holds."""
+        self.check()
+        for found in tuple(self.rows.values()):
+            if isinstance(found, Upload) and found.expires_at_ms <= now_ms and found.held_until_ms <= now_ms:
+                yield found
+
+
+def _held(upload: Upload) -> Upload:
+    return upload if upload.holder else replace(upload, held_until_ms=0)
+
+
+def _has(found: Upload | None, holder: str) -> bool:
+    return found is not None and found.holder == holder != ""
