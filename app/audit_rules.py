@@ -14,7 +14,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, MessageState, SharedState, join
 
 _DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
-_SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id", "recipients", "recipient_users")
+_SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id", "file", "recipients", "recipient_users")
 
 
 _S = TypeVar("_S", bound=MessageState)

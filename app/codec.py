@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from domain.errors import MalformedRecord
+from domain.files import FileMetadata, metadata_fault
 from domain.records import MAX_RECIPIENTS, DeadLetter, DeliveryRequested, MessageAccepted, Record, StatusChanged
 
 R = TypeVar("R", MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
@@ -20,14 +21,18 @@ MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024  # it holds a refused record, which Kafk
 _BINARY = {"key", "value"}
 _CLASSES = (MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
 # fields that came later: left out at their default, so that what does not need them looks as it always did
-_LATER = {"recipients", "recipient_users", "recipient_count", "recipient_id"}
+_LATER = {"recipients", "recipient_users", "recipient_count", "recipient_id", "file"}
 
 
 def _kind(annotation: str) -> type:
     if annotation.startswith("tuple"):
         return list
+    if annotation.startswith("FileMetadata"):
+        return dict
     return int if "int" in annotation else str
 
+
+_FILE_PARTS = tuple((f.name, _kind(str(f.type))) for f in fields(FileMetadata))
 
 # field name, JSON type, may it be null, must it be there
 _SHAPES: dict[type, tuple[tuple[str, type, bool, bool], ...]] = {
@@ -95,6 +100,8 @@ def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, need
         raise MalformedRecord(f"field {name!r} is {_shown(value)}, expected {kind.__name__}", name)
     if kind is list:
         return _texts_of(name, value)
+    if kind is dict:
+        return _file_of(name, value)
     return _bytes_of(name, value) if name in _BINARY else value
 
 
@@ -104,6 +111,18 @@ def _texts_of(name: str, value: Any) -> tuple[str, ...]:
     if not all(type(item) is str for item in value):
         raise MalformedRecord(f"field {name!r} holds something that is no text", name)
     return tuple(value)
+
+
+def _file_of(name: str, value: Any) -> FileMetadata:
+    found: dict[str, Any] = {}
+    for part, kind in _FILE_PARTS:
+        if type(value.get(part)) is not kind:
+            raise MalformedRecord(f"field '{name}.{part}' is {_shown(value.get(part))}, expected {kind.__name__}", name)
+        found[part] = value[part]
+    metadata = FileMetadata(**found)
+    if fault := metadata_fault(metadata):
+        raise MalformedRecord(f"field '{name}.{fault}' is {_shown(found[fault])}, which it cannot be", name)
+    return metadata
 
 
 def _bytes_of(name: str, value: Any) -> bytes:

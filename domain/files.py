@@ -16,6 +16,12 @@ PART_BYTES = 5 * MIB
 MAX_FILENAME_BYTES = 255  # of UTF-8: what file systems take
 FALLBACK_NAME = "file"
 CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+MAX_STORED_BYTES = 10_000 * PART_BYTES  # what can be stored at all; how much may be uploaded is a setting
+# what it takes to be a key of a whole object: no empty segment, none that is hidden or leads upwards
+_KEY = re.compile(r"[\w~%-][\w.~%-]*(/[\w~%-][\w.~%-]*)*", re.ASCII)
+_MAX_KEY_CHARS = 1_024
+_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]+")
+_MIMETYPE = re.compile(r"[!#$&^_.+\w-]{1,127}/[!#$&^_.+\w-]{1,127}(;[\x20-\x7e]{1,100})?", re.ASCII)  # RFC 6838
 _MAX_SEGMENT_CHARS = 200  # of a key's first segment; S3 keys have at most 1,024 bytes, names in folders 255
 _SEPARATORS = re.compile(r"[/\\]")
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,12}", re.ASCII)
@@ -49,6 +55,22 @@ class File:
     uploader_id: str
     metadata: FileMetadata
     uploaded_at_ms: int
+
+
+def metadata_fault(metadata: FileMetadata) -> str | None:
+    """Return the name of the first field that no file of ours can have so, ``None`` if all is well."""
+    m = metadata
+    if not _NAME.fullmatch(m.filename) or len(m.filename.encode()) > MAX_FILENAME_BYTES:
+        return "filename"
+    if not 0 <= m.size_bytes <= MAX_STORED_BYTES:
+        return "size_bytes"
+    if not _MIMETYPE.fullmatch(m.mimetype):
+        return "mimetype"
+    if not CHECKSUM.fullmatch(m.checksum):
+        return "checksum"
+    if len(m.storage_path) > _MAX_KEY_CHARS or not _KEY.fullmatch(m.storage_path):
+        return "storage_path"
+    return None
 
 
 def safe_filename(given: str) -> str:

@@ -5,6 +5,8 @@ On the wire each is one JSON object with ``type`` and ``version`` besides the fi
     {"type":"MessageAccepted","version":1,"message_id":"0193…","conversation_id":"c-1","sender_id":"0193…",
      "recipient_id":"whatsapp:+5511999990000","content":"hi","file_id":null}
 
+With a file there is ``"file":{"filename":…,"size_bytes":…,"mimetype":…,"checksum":…,"storage_path":…}``, too.
+
 Unknown fields are ignored on the way in; an unknown version is a ``MalformedRecord``. Fields that came later have a
 default; at its default such a field is left out, so a message to one address looks as it always did.
 """
@@ -12,6 +14,8 @@ default; at its default such a field is left out, so a message to one address lo
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from domain.files import FileMetadata
 
 MAX_CONTENT_BYTES = 10_240
 MAX_CONVERSATION_ID_CHARS = 128
@@ -25,6 +29,7 @@ class MessageAccepted:
     ``recipient_id`` is what the client named: an address, a user id, or nothing for everyone in the conversation. In
     the two latter cases ``recipients`` holds the addresses that this meant when the message was accepted, and
     ``recipient_users`` whose they are, one for one: a user id, empty for an address that itself takes part.
+    ``file`` is what was known of the file ``file_id`` then, so that nobody downstream has to look it up.
     """
 
     message_id: str
@@ -35,6 +40,7 @@ class MessageAccepted:
     file_id: str | None = None
     recipients: tuple[str, ...] = ()
     recipient_users: tuple[str, ...] = ()
+    file: FileMetadata | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -67,6 +73,7 @@ class DeliveryRequested:
     accepted_at_ms: int
     position: int
     recipient_count: int = 1
+    file: FileMetadata | None = None
 
 
 @dataclass(frozen=True, slots=True)

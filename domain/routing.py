@@ -41,8 +41,9 @@ def decide(message: MessageAccepted, place: Place) -> Routed:
     if channel == INTERNAL:
         return Routed((), (fact, _about(m, place, "", Status.SENT, INTERNAL)))
     request = DeliveryRequested(
-        m.message_id, m.conversation_id, m.sender_id, str(recipient), m.content, m.file_id, accepted_at_ms, position
-    )
+        m.message_id, m.conversation_id, m.sender_id, str(recipient), m.content, m.file_id, accepted_at_ms, position,
+        1, m.file,
+    )  # fmt: skip
     return Routed(((channel, request),), (fact,))
 
 
@@ -62,7 +63,7 @@ def _decide_shared(message: MessageAccepted, place: Place) -> Routed:
         else:
             request = DeliveryRequested(
                 message.message_id, message.conversation_id, message.sender_id, target, message.content,
-                message.file_id, place.accepted_at_ms, place.position, len(message.recipients),
+                message.file_id, place.accepted_at_ms, place.position, len(message.recipients), message.file,
             )  # fmt: skip
             requests.append((recipient.channel, request))
     return Routed(requests, facts, refused)

@@ -92,14 +92,27 @@ class _State(BaseModel):
     failure: Failure | None
 
 
+class FileMetadata(BaseModel):
+    filename: Annotated[str, Field(examples=["photo.jpg"])]
+    size_bytes: Annotated[int, Field(ge=0, examples=[182044])]
+    mimetype: Annotated[str, Field(description="As found in the bytes.", examples=["image/jpeg"])]
+    checksum: Annotated[
+        str,
+        Field(
+            pattern=r"^sha256:[0-9a-f]{64}$",
+            examples=["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+        ),
+    ]
+
+
 class Message(_State):
     message_id: MessageId
     conversation_id: ConversationIdOf
     sender_id: UserId
     recipient_id: Annotated[Participant | None, Field(description="`null`: everyone in the conversation.")]
     content: Annotated[str, Field(examples=["See you at eight"])]
-    file_id: str | None
-    file_metadata: dict[str, object] | None
+    file_id: Annotated[str | None, Field(examples=["019aaf33-1c2d-7e3f-8a4b-5c6d7e8f9a0b"])]
+    file_metadata: FileMetadata | None
     timestamp: EpochMs
     accepted_at: Time
 

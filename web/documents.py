@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.conversations import MAX_MEMBERS, Conversation
+from domain.files import FileMetadata
 from domain.ports import Identity, Place, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import MessageState, Status, delivery_of
@@ -43,6 +44,16 @@ def accepted_document(message: MessageAccepted, place: Place) -> dict[str, Any]:
     }
 
 
+def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
+    """Return what is told of a file wherever it is named."""
+    return {
+        "filename": metadata.filename,
+        "size_bytes": metadata.size_bytes,
+        "mimetype": metadata.mimetype,
+        "checksum": metadata.checksum,
+    }
+
+
 def message_document(stored: StoredMessage) -> dict[str, Any]:
     """Return a message with its state, one for all recipients."""
     message, place = stored.message, stored.place
@@ -53,7 +64,7 @@ def message_document(stored: StoredMessage) -> dict[str, Any]:
         "recipient_id": message.recipient_id or None,
         "content": message.content,
         "file_id": message.file_id,
-        "file_metadata": None,
+        "file_metadata": None if message.file is None else file_metadata_document(message.file),
         "timestamp": place.accepted_at_ms,
         "accepted_at": iso_utc(place.accepted_at_ms),
         **_state_document(stored.state.overall),

@@ -15,6 +15,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, MessageState, Status, join
 
 MAX_CONTENT_BYTES_IN_ALL = 256 * 1024 * 1024
+_FILE_BYTES = 1_000  # what a file's metadata takes, about: three short texts beside name and path
 _COMPACT_AFTER = 256
 _WORDS = frozenset(Status)
 
@@ -46,6 +47,10 @@ def fact_of(change: StatusChanged) -> Fact:
         change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code, change.failure_detail,
         change.recipient_id, change.recipient_count,
     )  # fmt: skip
+
+
+def _bytes_of(message: MessageAccepted) -> int:
+    return len(message.content) if message.file is None else len(message.content) + _FILE_BYTES
 
 
 class _Timeline:
@@ -122,7 +127,7 @@ class RecentMessages:
         known.place = place  # what facts say of it may be the place of its repetition
         known.is_settled = not may_repeat(message.message_id)
         known.message = message
-        self._content_bytes += len(message.content)
+        self._content_bytes += _bytes_of(message)
         timeline = self._conversations.get(message.conversation_id)
         if timeline is None:
             timeline = self._conversations[message.conversation_id] = _Timeline()
@@ -190,7 +195,7 @@ class RecentMessages:
             gone = self._by_id.pop(oldest)
             if gone.message is None:
                 continue
-            self._content_bytes -= len(gone.message.content)
+            self._content_bytes -= _bytes_of(gone.message)
             timeline = self._conversations[gone.conversation_id]
             timeline.discard((gone.place.accepted_at_ms, gone.place.position))
             if not timeline:

@@ -1,19 +1,23 @@
-"""A fact as one short text in a row's ``facts`` set, and what can be a key of a table.
+"""A fact as one short text in a row's ``facts`` set, a file's metadata as one, and what can be a key of a table.
 
     ["SENT",1732312312345,1,"sim.abc"]      status, epoch ms, attempt, provider id, failure code, failure detail
     ["READ",1732312312345,1,"sim.abc",null,null,"instagram:@maria",3]                  …, recipient, their number
 
 Trailing nulls are dropped, so a fact has one text only and adding it twice adds it once.
+
+    {"filename":"a.pdf","size_bytes":1024,"mimetype":"application/pdf","checksum":"sha256:…","storage_path":"c-1/…"}
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 import orjson
 
+from domain.files import FileMetadata
 from domain.ports import Place
 from domain.status import Fact, MessageState, Status, fold
 
@@ -21,6 +25,7 @@ MAX_KEY_BYTES = 65_535  # Cassandra's own limit for partition keys and for eleme
 _MAX_DETAIL_CHARS = 2_000
 _WORDS = frozenset(Status)
 _SHARED_PARTS = 8
+_FILE_FIELDS = tuple(f.name for f in fields(FileMetadata))
 
 
 def encode_fact(fact: Fact) -> str:
@@ -42,6 +47,17 @@ def decode_fact(text: str) -> Fact | None:
     if len(parts) < _SHARED_PARTS:
         return Fact(*parts[:6])
     return Fact(*(*parts[:6], parts[6] or "", parts[7]))
+
+
+def encode_file(metadata: FileMetadata) -> str:
+    """Return the text of what is known of a message's file."""
+    return orjson.dumps(metadata).decode()
+
+
+def decode_file(text: str) -> FileMetadata:
+    """Return what ``encode_file`` wrote; what later releases add to it is left out."""
+    found = orjson.loads(text)
+    return FileMetadata(**{name: found[name] for name in _FILE_FIELDS})
 
 
 def state_of(place: Place, texts: Iterable[str] | None) -> MessageState:

@@ -14,7 +14,7 @@ from domain.errors import MalformedRecord
 from domain.ids import may_repeat
 from domain.ports import MirrorEntry, Place
 from storage.cassandra.errors import is_rejected
-from storage.cassandra.facts import bucket_of, encode_fact, first_wins, is_possible_key, written_at
+from storage.cassandra.facts import bucket_of, encode_fact, encode_file, first_wins, is_possible_key, written_at
 from storage.cassandra.link import Kind, Link
 from storage.cassandra.session import CassandraSession
 
@@ -30,7 +30,7 @@ _BEFORE_ALL = Place(-1, -1)
 _PLACE = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 _CONTENT = (
     "UPDATE {ks}.messages SET message_id = ?, sender_id = ?, recipient_id = ?, content = ?, file_id = ?,"
-    f" recipients = ?, recipient_users = ?, facts = facts + ? WHERE {_PLACE}"
+    f" file = ?, recipients = ?, recipient_users = ?, facts = facts + ? WHERE {_PLACE}"
 )
 _FACTS = f"UPDATE {{ks}}.messages SET facts = facts + ? WHERE {_PLACE}"
 _BY_ID = (
@@ -112,6 +112,7 @@ class CassandraMessageMirror:
                 columns = (
                     message.message_id, message.sender_id, message.recipient_id, message.content,
                     UNSET_VALUE if message.file_id is None else message.file_id,
+                    UNSET_VALUE if message.file is None else encode_file(message.file),
                     message.recipients or UNSET_VALUE, message.recipient_users or UNSET_VALUE, texts or UNSET_VALUE,
                 )  # fmt: skip
                 writes.append(_sized(content.bind((*columns, *where)), len(texts)))

@@ -9,7 +9,7 @@ from typing import Any
 from domain.ids import may_repeat
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted
-from storage.cassandra.facts import bucket_of, is_possible_key, state_of
+from storage.cassandra.facts import bucket_of, decode_file, is_possible_key, state_of
 from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
@@ -22,8 +22,8 @@ _FIRST = Place(-1, -1)
 _LAST = Place(2**63 - 1, 2**63 - 1)
 
 _COLUMNS = (
-    "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, recipients, recipient_users,"
-    " facts"
+    "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, file, recipients,"
+    " recipient_users, facts"
 )
 _BY_ID = "SELECT conversation_id, bucket, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id = ?"
 _ONE = (
@@ -127,12 +127,13 @@ class CassandraMessageReader:
 def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMessage]:
     """Return the messages of ``rows``; facts may be mirrored before the content, such a row is no message yet."""
     messages = []
-    for accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, to, users, facts in rows:
+    for accepted_at_ms, position, message_id, sender, recipient, content, file_id, file, to, users, facts in rows:
         if content is None or message_id is None:
             continue
         place = Place(accepted_at_ms, position)
         message = MessageAccepted(
-            message_id, conversation_id, sender_id, recipient_id, content, file_id, tuple(to or ()), tuple(users or ())
-        )
+            message_id, conversation_id, sender, recipient, content, file_id, tuple(to or ()), tuple(users or ()),
+            None if file is None else decode_file(file),
+        )  # fmt: skip
         messages.append(StoredMessage(message, place, state_of(place, facts)))
     return messages

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable
+from domain.files import FileMetadata
 from domain.ids import keyed_id
 from domain.ports import MirrorEntry, Place
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
@@ -84,6 +85,18 @@ async def test_to_whom_a_message_went_comes_back_with_a_state_for_each(stores):
         "whatsapp:+5511999990000": Status.READ
     }
     assert await stores.reader.list(conversation, after=None, limit=10, descending=False) == [found]
+
+
+async def test_what_is_known_of_a_messages_file_comes_back_as_it_was(stores):
+    conversation = fresh()
+    metadata = FileMetadata('it\'s "a" é.pdf', 2**31, "application/pdf", f"sha256:{'0f' * 32}", f"{conversation}/f.pdf")
+    entry = accepted(conversation, Place(JANUARY, 9), "", file_id="f-1", file=metadata)
+    await stores.mirror.write([entry, accepted(conversation, Place(JANUARY, 10))])
+    first, second = await stores.reader.list(conversation, after=None, limit=10, descending=False)
+    assert first.message == entry.message
+    assert first.message.file == metadata
+    assert (second.message.file_id, second.message.file) == (None, None)
+    assert (await stores.reader.get(entry.message_id)).message == entry.message
 
 
 async def test_what_was_never_written_is_not_found(stores):

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from domain.errors import StoreUnavailable
+from domain.files import FileMetadata
 from domain.ids import keyed_id
 from domain.records import MessageAccepted
 from domain.status import Status
@@ -33,6 +34,11 @@ async def test_the_frames_are_those_of_the_contract(api: Any) -> None:
     assert pushed == {
         "type": "new_message", "message_id": "m-1", "conversation_id": "c-1", "sender_id": "u-9", "content": "hi 1",
         "timestamp": place.accepted_at_ms, "file_id": "f-1", "cursor": pushed["cursor"],
+    }  # fmt: skip
+    whole = FileMetadata("a.pdf", 3, "application/pdf", f"sha256:{'0' * 64}", "c-1/f-2.pdf")
+    api.live_log.message(message(2, file_id="f-2", file=whole))
+    assert (await watcher.frame())["file_metadata"] == {
+        "filename": "a.pdf", "size_bytes": 3, "mimetype": "application/pdf", "checksum": whole.checksum,
     }  # fmt: skip
     api.live_log.fact(fact(1, "SENT", 3_000))
     told = await watcher.frame()

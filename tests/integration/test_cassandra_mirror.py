@@ -60,11 +60,12 @@ async def test_no_tombstone_is_written(session):
     bare.facts.clear()  # neither a file nor facts: nothing is said about either column
     await CassandraMessageMirror(session).write([bare])
     cql = (
-        "SELECT writetime(content), writetime(file_id) FROM {ks}.messages WHERE conversation_id = ? AND bucket = 202601"
+        "SELECT writetime(content), writetime(file_id), writetime(file) FROM {ks}.messages"
+        " WHERE conversation_id = ? AND bucket = 202601"
     )
-    ((content_at, file_at),) = await session.run(cql, (conversation,), Kind.READ)
+    ((content_at, *file_at),) = await session.run(cql, (conversation,), Kind.READ)
     assert content_at is not None
-    assert file_at is None
+    assert file_at == [None, None]
     found = await CassandraMessageReader(session).get(bare.message_id)
     assert found.state.accepted_at_ms == JANUARY + 1
     assert found.message.file_id is None

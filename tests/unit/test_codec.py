@@ -9,15 +9,25 @@ from hypothesis import strategies as st
 
 from app.codec import MAX_RECORD_BYTES, decode, encode
 from domain.errors import MalformedRecord
+from domain.files import FileMetadata
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, Record, StatusChanged
 
 text = st.text(max_size=40)
 number = st.integers(-(2**53), 2**53)
 maybe = st.none() | text
 texts = st.lists(text, max_size=5).map(tuple)
+metadata = st.builds(
+    FileMetadata,
+    st.sampled_from(["a.pdf", "b'\"\u200d é.tar.gz", "x" * 255]),
+    st.integers(0, 2**31),
+    st.sampled_from(["image/jpeg", "application/vnd.ms-excel", "text/plain; charset=utf-8"]),
+    st.binary(min_size=32, max_size=32).map(lambda digest: f"sha256:{digest.hex()}"),
+    st.sampled_from(["c-1/0193.pdf", "fam%C3%ADlia/0193", "%2Ehidden/0193"]),
+)
+maybe_file = st.none() | metadata
 records = st.one_of(
-    st.builds(MessageAccepted, text, text, text, text, text, maybe, texts, texts),
-    st.builds(DeliveryRequested, text, text, text, text, text, maybe, number, number, number),
+    st.builds(MessageAccepted, text, text, text, text, text, maybe, texts, texts, maybe_file),
+    st.builds(DeliveryRequested, text, text, text, text, text, maybe, number, number, number, maybe_file),
     st.builds(StatusChanged, text, text, text, number, number, number, text, number, maybe, maybe, maybe, text, number),
     st.builds(
         DeadLetter, text, number, number, text, text, st.none() | st.binary(), st.none() | st.binary(), number, number
@@ -40,6 +50,47 @@ GOOD = {
     "type": "MessageAccepted", "version": 1, "message_id": "m", "conversation_id": "c", "sender_id": "s",
     "recipient_id": "whatsapp:+5511999990000", "content": "hi", "file_id": None,
 }  # fmt: skip
+
+
+FILE = {
+    "filename": "a.pdf", "size_bytes": 3, "mimetype": "application/pdf", "checksum": f"sha256:{'0' * 64}",
+    "storage_path": "c/f.pdf",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("a.pdf", "field 'file' is 'a.pdf', expected dict"),
+        ({}, "field 'file.filename' is None"),
+        ({**FILE, "filename": ""}, "field 'file.filename' is ''"),
+        ({**FILE, "filename": "../a"}, "field 'file.filename'"),
+        ({**FILE, "filename": "a\r\nX-Evil: 1"}, "field 'file.filename'"),
+        ({**FILE, "filename": "é" * 128}, "field 'file.filename'"),
+        ({**FILE, "size_bytes": -1}, "field 'file.size_bytes' is -1, which it cannot be"),
+        ({**FILE, "size_bytes": 2**53}, "field 'file.size_bytes'"),
+        ({**FILE, "size_bytes": True}, "field 'file.size_bytes' is True, expected int"),
+        ({**FILE, "size_bytes": "3"}, "field 'file.size_bytes' is '3', expected int"),
+        ({**FILE, "mimetype": "pdf"}, "field 'file.mimetype'"),
+        ({**FILE, "mimetype": "text/plain\nX: y"}, "field 'file.mimetype'"),
+        ({**FILE, "checksum": "md5:0"}, "field 'file.checksum'"),
+        ({**FILE, "storage_path": "../../etc/passwd"}, "field 'file.storage_path'"),
+        ({**FILE, "storage_path": "/etc/passwd"}, "field 'file.storage_path'"),
+        ({**FILE, "storage_path": ".uploads/f"}, "field 'file.storage_path'"),
+        ({**FILE, "storage_path": "c/" + "x" * 1_030}, "field 'file.storage_path'"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_and_its_field_named(file: object, said: str) -> None:
+    with pytest.raises(MalformedRecord, match=said) as caught:
+        decode(orjson.dumps({**GOOD, "file_id": "f", "file": file}), MessageAccepted)
+    assert caught.value.field == "file"
+
+
+def test_a_file_goes_along_as_an_object_and_what_later_releases_say_of_it_is_ignored() -> None:
+    known = {**FILE, "width": 640}
+    message = decode(orjson.dumps({**GOOD, "file_id": "f", "file": known}), MessageAccepted)
+    assert message.file == FileMetadata(**FILE)  # type: ignore[arg-type]
+    assert orjson.loads(encode(message)) == {**GOOD, "file_id": "f", "file": FILE}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +118,7 @@ def test_what_goes_to_one_address_looks_as_it_always_did() -> None:
     request = DeliveryRequested("m", "c", "s", "whatsapp:+5511999990000", "hi", None, 1, 2)
     change = StatusChanged("m", "c", "SENT", 3, 1, 2, "whatsapp", 1, "p")
     assert orjson.loads(encode(message)) == GOOD
-    later = {"recipients", "recipient_users", "recipient_count"}
+    later = {"recipients", "recipient_users", "recipient_count", "file"}
     assert not later & (orjson.loads(encode(request)).keys() | orjson.loads(encode(change)).keys())
     assert "recipient_id" not in orjson.loads(encode(change))
     assert decode(orjson.dumps(GOOD), MessageAccepted) == message

@@ -12,6 +12,7 @@ from domain import routing
 from domain.attempts import Attempt, Outcome, Step, backoff_seconds, next_step
 from domain.content import check_content
 from domain.errors import InvalidContent, InvalidRecipient
+from domain.files import FileMetadata
 from domain.ids import uuid7
 from domain.ports import Place
 from domain.recipients import CHANNELS, INTERNAL, parse_recipient
@@ -120,6 +121,16 @@ def test_a_message_to_several_is_one_request_for_each_on_its_channel() -> None:
         ("ACCEPTED", "", 4), ("SENT", "internal:u-4", 4), ("FAILED", "pigeon:loft-3", 4),
     }  # fmt: skip
     assert routed.refused is not None
+
+
+@pytest.mark.parametrize(
+    "recipients", [("whatsapp:+5511999990000",), ("whatsapp:+5511999990000", "instagram:@maria", "internal:u-4")]
+)
+def test_what_is_known_of_a_file_goes_with_every_request(recipients: tuple[str, ...]) -> None:
+    file = FileMetadata("a.pdf", 3, "application/pdf", f"sha256:{'0' * 64}", "c-1/f-1.pdf")
+    message = MessageAccepted("m-1", "c-1", "u-1", "", "", "f-1", recipients, file=file)
+    routed = routing.decide(message, Place(1_000, 42))
+    assert {(request.file_id, request.file) for _, request in routed.requests} == {("f-1", file)}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The frames of the contract, and how they go over the wire.
 
     {"type":"new_message","message_id":"0193…","conversation_id":"c-1","sender_id":"0193…","content":"hi",
-     "timestamp":1763848800123,"cursor":"AQUA…"}
+     "timestamp":1763848800123,"cursor":"AQUA…"}          with a file also "file_id" and "file_metadata":{…}
     {"type":"status","message_id":"0193…","conversation_id":"c-1","status":"READ","timestamp":1763848803000,
      "cursor":"AQUB…"}
 
@@ -18,6 +18,7 @@ import orjson
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import MessageState, Status
+from web.documents import file_metadata_document
 
 # close codes: those of RFC 6455 where one fits, else 4000 plus the HTTP status that says the same
 GOING_AWAY, POLICY, TRY_AGAIN = 1001, 1008, 1013
@@ -58,6 +59,8 @@ def message_event(slot: int, offset: int, message: MessageAccepted, place: Place
     }
     if message.file_id is not None:
         document["file_id"] = message.file_id
+    if message.file is not None:
+        document["file_metadata"] = file_metadata_document(message.file)
     return Event(
         slot, offset, message.conversation_id, message.message_id, place.accepted_at_ms, orjson.dumps(document), "",
         message,
