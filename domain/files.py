@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote
 
+from domain.errors import InvalidInput
+
 MIB = 1024 * 1024
 MAX_FILE_BYTES = 2 * 1024 * MIB
 # Every part but the last has so many bytes: S3's minimum. A file of 2 GiB has 410 parts; S3 takes 10,000, and lists
@@ -24,6 +26,9 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f/\\]+")
 _MIMETYPE = re.compile(r"[!#$&^_.+\w-]{1,127}/[!#$&^_.+\w-]{1,127}(;[\x20-\x7e]{1,100})?", re.ASCII)  # RFC 6838
 _MAX_SEGMENT_CHARS = 200  # of a key's first segment; S3 keys have at most 1,024 bytes, names in folders 255
 _SEPARATORS = re.compile(r"[/\\]")
+# What percent-encoding leaves; S3 takes keys of 1,024 bytes
+_KEY = re.compile(r"[A-Za-z0-9_.~%/-]{1,1024}", re.ASCII)
+_NO_SEGMENTS = frozenset({"", ".", ".."})
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,12}", re.ASCII)
 # Characters that Windows refuses in names, and those that shells and headers make trouble with
 _UNWANTED = frozenset('<>:"|?*')
@@ -129,6 +134,16 @@ def staging_key(file_id: str) -> str:
 def tail_key(file_id: str, part: int) -> str:
     """Return where the bytes of an unfinished upload stay that are not enough for part number ``part``."""
     return f".uploads/{file_id}.{part}"
+
+
+def checked_key(key: str) -> str:
+    """Return ``key`` if it is one: segments between slashes, none of which means another folder. Our own functions
+    make no others, so this is a second fence. Raises ``InvalidInput``."""
+    segments = key.split("/")
+    is_safe = all(segment not in _NO_SEGMENTS and len(segment) <= MAX_FILENAME_BYTES for segment in segments)
+    if not is_safe or not _KEY.fullmatch(key):
+        raise InvalidInput(f"{key!r:.80} is no key of a stored file")
+    return key
 
 
 def file_id_of(key: str) -> str:

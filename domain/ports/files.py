@@ -44,8 +44,8 @@ class StoredObject:
 class FileStore(Protocol):
     """Bytes under keys. An object is there whole or not at all, and a reader sees only whole ones.
 
-    Keys are ``domain.files.storage_key`` and ``tail_key``: relative paths of safe segments. Raises
-    ``FileStoreUnavailable`` when the store does not answer in time; every call may then be repeated.
+    Keys are ``domain.files.storage_key`` and ``tail_key``: relative paths of safe segments; ``InvalidInput`` for any
+    other. Raises ``FileStoreUnavailable`` when the store does not answer in time; every call may then be repeated.
     """
 
     async def begin(self, key: str, mimetype: str) -> str:
@@ -67,7 +67,8 @@ class FileStore(Protocol):
     async def finish(self, key: str, upload: str, parts: Sequence[Part]) -> None:
         """Make ``parts`` (1, 2, 3, … without a gap, at least one) the object at ``key``; parts not named are dropped.
 
-        Raises ``NotFound`` if the upload is gone, also because it was finished before.
+        Raises ``NotFound`` if the upload is gone, also because it was finished before; ``Conflict`` if ``parts`` make
+        no object, or one of them is not there (any more) as it is named.
         """
         ...
 
@@ -80,7 +81,8 @@ class FileStore(Protocol):
         ...
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        """Yield the object's bytes from ``start`` on, ``length`` of them or all, in chunks of at most 1 MiB.
+        """Yield the object's bytes from ``start`` on, ``length`` of them or all, in chunks of at most 1 MiB; nothing
+        if ``start`` is at the end or beyond it.
 
         Raises ``NotFound`` (before the first chunk) if there is none. Close the iterator to stop early.
         """
@@ -101,7 +103,8 @@ class FileStore(Protocol):
 
     def link(self, file: File, seconds: int, now_ms: int) -> str:
         """Return a URL from which anybody can get the file until ``now_ms`` + ``seconds``: as an attachment, with
-        ranges. Made without asking the store."""
+        ranges. Made without asking the store. It begins with "/v1/" if it leads to our API and its public address is
+        not known: put the origin of the request before it."""
         ...
 
     async def ping(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from domain.ports import (
     ActivityReader,
     ConversationStore,
     FileRecords,
+    FileStore,
     IdentityStore,
     MessageMirror,
     MessageReader,
@@ -28,8 +31,10 @@ from storage.cassandra.messages import CassandraMessageMirror, CassandraMessageR
 from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
+from storage.local_files import LocalFileStore
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
 from storage.memory_file_records import MemoryFileRecords
+from storage.memory_files import MemoryFileStore
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 
 
@@ -101,3 +106,44 @@ def memory_stores() -> Stores:
         off=lambda: switch(False),
         on=lambda: switch(True),
     )
+
+
+@dataclass
+class Files:
+    """A store of files, and the switch of what is behind it."""
+
+    store: FileStore
+    off: Callable[[], Awaitable[None]]
+    on: Callable[[], Awaitable[None]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["memory", "local"])
+async def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Files]:
+    made = memory_files() if request.param == "memory" else local_files(tmp_path_factory.mktemp("files") / "folder")
+    yield made
+    await made.store.close()
+
+
+def memory_files() -> Files:
+    store = MemoryFileStore()
+
+    async def switch(available: bool) -> None:
+        store.available = available
+
+    return Files(store, lambda: switch(False), lambda: switch(True))
+
+
+def local_files(folder: Path) -> Files:
+    away = folder.with_name("away")
+
+    def take_away() -> None:
+        folder.mkdir(exist_ok=True)
+        folder.rename(away)
+        folder.symlink_to(folder)  # which nobody can follow, not even root
+
+    def bring_back() -> None:
+        folder.unlink()
+        away.rename(folder)
+
+    store = LocalFileStore(folder, link_key=bytes(32), timeout_seconds=10)
+    return Files(store, lambda: asyncio.to_thread(take_away), lambda: asyncio.to_thread(bring_back))
