@@ -24,8 +24,7 @@ class MemoryFileRecords(Outage):
 
     async def upload(self, upload_id: str) -> Upload | None:
         """Return the upload, ``None`` if there is none or it is a file by now."""
-        self.check()
-        found = self.rows.get(upload_id)
+        found = await self.find(upload_id)
         return found if isinstance(found, Upload) else None
 
     async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
@@ -71,9 +70,20 @@ class MemoryFileRecords(Outage):
 
     async def get(self, file_id: str) -> File | None:
         """Return the file, ``None`` if there is none or it is not whole yet."""
-        self.check()
-        found = self.rows.get(file_id)
+        found = await self.find(file_id)
         return found if isinstance(found, File) else None
+
+    async def find(self, file_id: str) -> Upload | File | None:
+        """Return what stands under this id."""
+        self.check()
+        return self.rows.get(file_id)
+
+    async def files(self) -> AsyncIterator[File]:
+        """Yield all files."""
+        self.check()
+        for found in tuple(self.rows.values()):
+            if isinstance(found, File):
+                yield found
 
     async def expired(self, now_ms: int) -> AsyncIterator[Upload]:
         """Yield the uploads that have expired and that nobody holds."""

@@ -202,6 +202,15 @@ class FileRecords(Protocol):
         """Return the file, ``None`` if there is none or it is not whole yet."""
         ...
 
+    async def find(self, file_id: str) -> Upload | File | None:
+        """Return what stands under this id, in one look: ``get`` and then ``upload`` would both miss what
+        becomes a file in between."""
+        ...
+
+    def files(self) -> AsyncIterator[File]:
+        """Yield all files, in no order; those that come to be meanwhile or not. For checks: it reads everything."""
+        ...
+
     def expired(self, now_ms: int) -> AsyncIterator[Upload]:
         """Yield the uploads that may be swept away at ``now_ms``: those that have expired and that nobody holds."""
         ...

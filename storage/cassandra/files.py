@@ -19,6 +19,7 @@ _HOUR_MS = 3_600_000
 # that was stopped in the middle of it for a day, and then goes on, leaves a row that no sweeper finds.
 _BEGINNING_MS = 24 * _HOUR_MS
 _PAGE = 100
+_LEAST_TOKEN = -(2**63)  # no row has it
 _NO_HOLDER = "\0"
 
 _FIELDS = [field.name for field in fields(Upload)]
@@ -31,6 +32,7 @@ _COLUMNS = f"{_UPLOAD}, checksum, uploaded_at_ms"
 _BEGIN = f"INSERT INTO {{ks}}.files ({_UPLOAD}) VALUES ({', '.join('?' * len(_FIELDS))}) IF NOT EXISTS"
 _FIND = f"SELECT {_COLUMNS} FROM {{ks}}.files WHERE file_id = ?"
 _FIND_ALL = f"SELECT {_COLUMNS} FROM {{ks}}.files WHERE file_id IN ?"
+_ALL = f"SELECT token(file_id), {_COLUMNS} FROM {{ks}}.files WHERE token(file_id) > ? LIMIT {_PAGE}"
 _HOLD = "UPDATE {ks}.files SET holder = ?, held_until_ms = ? WHERE file_id = ?"
 # null is neither more nor less than anything: a file is never taken
 _TAKE = f"{_HOLD} IF held_until_ms <= ? AND expires_at_ms > ?"
@@ -81,13 +83,29 @@ class CassandraFileRecords:
 
     async def upload(self, upload_id: str) -> Upload | None:
         """Return the upload, ``None`` if there is none or it is a file by now. Raises ``StoreUnavailable``."""
-        found = await self._find(upload_id)
+        found = await self.find(upload_id)
         return found if isinstance(found, Upload) else None
 
     async def get(self, file_id: str) -> File | None:
         """Return the file, ``None`` if there is none or it is not whole yet. Raises ``StoreUnavailable``."""
-        found = await self._find(file_id)
+        found = await self.find(file_id)
         return found if isinstance(found, File) else None
+
+    async def find(self, file_id: str) -> Upload | File | None:
+        """Return what stands under this id. Raises ``StoreUnavailable``."""
+        if not is_possible_key(file_id):
+            return None
+        rows = await self._session.run(_FIND, (file_id,), Kind.READ)
+        return _read(rows[0]) if rows else None
+
+    async def files(self) -> AsyncIterator[File]:
+        """Yield all files, in the order of their hashes. Raises ``StoreUnavailable``; each page has the configured
+        time."""
+        rows: Sequence[Any] = [(_LEAST_TOKEN,)]
+        while rows := await self._session.run(_ALL, (rows[-1][0],), Kind.READ):
+            for _, *row in rows:
+                if isinstance(found := _read(row), File):
+                    yield found
 
     async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
         """Take or renew the hold; ``None`` if it is another's, or the upload is gone or has expired.
@@ -135,7 +153,7 @@ class CassandraFileRecords:
         )  # fmt: skip
         async with self._session.deadline():
             if not holder or not await self._applied(_FINISH, (*values, file.file_id, holder)):
-                return await self._find(file.file_id) == file
+                return await self.find(file.file_id) == file
         with suppress(StoreUnavailable):
             await self._strike(await self._session.run(_FIND, (file.file_id,), Kind.READ))
         return True
@@ -148,7 +166,7 @@ class CassandraFileRecords:
         async with self._session.deadline():
             rows = await self._session.run(_FIND, (upload_id,), Kind.READ)
             if not holder or not await self._applied(_FORGET, (upload_id, holder)):
-                return await self._find(upload_id) is None
+                return await self.find(upload_id) is None
         with suppress(StoreUnavailable):
             await self._strike(rows)
         return True
@@ -176,13 +194,7 @@ class CassandraFileRecords:
     async def _is_nothing(self, upload_id: str) -> bool:
         """Return whether there is no row, and none of a ``begin`` under way either: a transaction completes those."""
         await self._applied(_FORGET, (upload_id, _NO_HOLDER))
-        return await self._find(upload_id) is None
-
-    async def _find(self, file_id: str) -> Upload | File | None:
-        if not is_possible_key(file_id):
-            return None
-        rows = await self._session.run(_FIND, (file_id,), Kind.READ)
-        return _read(rows[0]) if rows else None
+        return await self.find(upload_id) is None
 
     async def _applied(self, cql: str, values: tuple[Any, ...]) -> bool:
         return bool((await self._session.run(cql, values, Kind.DECIDE))[0]["[applied]"])

@@ -197,6 +197,29 @@ async def test_a_file_is_never_taken_changed_or_forgotten(records):
     assert await records.get(one.upload_id) == file
 
 
+async def test_what_stands_under_an_id_is_found_whatever_it_is(records):
+    one = an_upload(holder="api-1", held_until_ms=NOW_MS + 1)
+    assert await records.find(one.upload_id) is None
+    await records.begin(one)
+    assert await records.find(one.upload_id) == one
+    await records.finish(file_of(one), holder="api-1")
+    assert await records.find(one.upload_id) == file_of(one)
+
+
+async def test_all_files_are_listed_and_no_upload_is_among_them(records):
+    uploads = [an_upload(holder="api-1", held_until_ms=NOW_MS + 1) for _ in range(120)]
+    for start in range(0, len(uploads), 10):
+        await asyncio.gather(*(decided(lambda one=one: records.begin(one)) for one in uploads[start : start + 10]))
+    whole, under_way = uploads[:110], {upload.upload_id for upload in uploads[110:]}
+    for start in range(0, len(whole), 10):
+        finishes = (lambda one=one: records.finish(file_of(one), holder="api-1") for one in whole[start : start + 10])
+        await asyncio.gather(*map(decided, finishes))
+    listed = [file async for file in records.files()]
+    assert len(listed) == len({file.file_id for file in listed})
+    assert {file_of(upload).file_id for upload in whole} <= {file.file_id for file in listed}
+    assert [file for file in listed if file.file_id in under_way] == []
+
+
 async def test_a_file_of_no_bytes_is_a_file(records):
     one = an_upload(holder="api-1", held_until_ms=NOW_MS + 1)
     await records.begin(one)
@@ -310,6 +333,7 @@ async def test_the_sweeper_is_shown_more_than_a_page_of_them(records):
 async def test_a_file_that_cannot_be_is_not_found(records, odd):
     upload = replace(an_upload(), upload_id=odd)
     assert await records.get(odd) is None
+    assert await records.find(odd) is None
     assert await records.upload(odd) is None
     assert await records.take(odd, "api-1", NOW_MS, NOW_MS + 1) is None
     assert await records.take_expired(odd, "api-1", NOW_MS, NOW_MS + 1) is None
@@ -327,6 +351,9 @@ async def test_an_outage_is_told_quickly(stores):
     async def sweep() -> list[Upload]:
         return [found async for found in records.expired(NOW_MS)]
 
+    async def check() -> list[File]:
+        return [found async for found in records.files()]
+
     try:
         for call in (
             lambda: records.begin(an_upload()),
@@ -337,7 +364,9 @@ async def test_an_outage_is_told_quickly(stores):
             lambda: records.save(one, holder="api-1"),
             lambda: records.finish(file_of(one), holder="api-1"),
             lambda: records.forget(one.upload_id, holder="api-1"),
+            lambda: records.find(one.upload_id),
             sweep,
+            check,
         ):
             began = time.monotonic()
             with pytest.raises(StoreUnavailable):
