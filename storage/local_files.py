@@ -99,6 +99,10 @@ class LocalFileStore:
         await self._call(self._uploads.discard, key)  # first: one that is finished meanwhile becomes the object
         await self._call(self._objects.discard, key)
 
+    async def abort(self, key: str) -> None:
+        """Delete the unfinished uploads of the key."""
+        await self._call(self._uploads.discard, key)
+
     async def everything(self) -> AsyncIterator[StoredObject]:
         """Yield all objects and unfinished uploads. Clears away what killed processes left that belongs to neither."""
         await self._call(self._objects.tidy)

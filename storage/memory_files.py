@@ -116,6 +116,14 @@ class MemoryFileStore:
         """Delete the object and its unfinished uploads."""
         self._check("discard")
         self.objects.pop(checked_key(key), None)
+        self._drop_uploads(key)
+
+    async def abort(self, key: str) -> None:
+        """Delete the unfinished uploads of the key."""
+        self._check("abort")
+        self._drop_uploads(checked_key(key))
+
+    def _drop_uploads(self, key: str) -> None:
         for upload in [name for name, known in self.uploads.items() if known.key == key]:
             del self.uploads[upload]
 

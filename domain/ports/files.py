@@ -97,6 +97,10 @@ class FileStore(Protocol):
         """Delete the object and all unfinished uploads of ``key``; nothing wrong if there are none."""
         ...
 
+    async def abort(self, key: str) -> None:
+        """Delete all unfinished uploads of ``key``; an object there stays."""
+        ...
+
     def everything(self) -> AsyncIterator[StoredObject]:
         """Yield all objects, and those unfinished uploads that the store can list without being told their keys."""
         ...

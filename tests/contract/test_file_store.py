@@ -210,6 +210,20 @@ async def test_discard_deletes_the_object_and_every_upload_of_the_key_and_no_oth
     await store.discard(key)
 
 
+async def test_abort_deletes_the_uploads_of_the_key_and_leaves_its_object(store, key):
+    upload = await store.begin(key, TYPE)
+    await store.put_part(key, upload, 1, b"part")
+    await store.put(key, b"object", TYPE)
+    other = await store.begin(f"{key}.1", TYPE)
+    for _ in range(2):
+        await store.abort(key)
+        with pytest.raises(NotFound):
+            await store.parts(key, upload)
+        assert await content(store, key) == b"object"
+    assert list(await store.parts(f"{key}.1", other)) == []
+    await store.discard(f"{key}.1")
+
+
 async def test_a_moved_object_is_at_its_new_key_only_and_moving_it_again_does_nothing(store, key):
     target = new_key()
     await store.put(key, b"content", "text/plain")
@@ -238,7 +252,7 @@ async def test_a_key_that_is_none_is_refused_everywhere(store, hostile):
 
     for attempt in (
         store.begin(hostile, TYPE), store.put(hostile, b"", TYPE), store.size(hostile), read(), store.discard(hostile),
-        store.move(hostile, "a/b"), store.move("a/b", hostile), store.parts(hostile, "x"),
+        store.abort(hostile), store.move(hostile, "a/b"), store.move("a/b", hostile), store.parts(hostile, "x"),
     ):  # fmt: skip
         with pytest.raises(InvalidInput):
             await attempt
@@ -252,7 +266,8 @@ async def test_a_store_that_is_away_says_so_and_is_back_later(files, store, key)
         attempts = (
             store.begin(key, TYPE), store.put_part(key, upload, 1, b"x"), store.parts(key, upload),
             store.finish(key, upload, [Part(1, 1, "0" * 32)]), store.put(key, b"", TYPE), store.size(key),
-            content(store, key), store.move(key, new_key()), store.discard(key), listed(store, key), store.ping(),
+            content(store, key), store.move(key, new_key()), store.discard(key), store.abort(key),
+            listed(store, key), store.ping(),
         )  # fmt: skip
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [FileStoreUnavailable] * len(attempts), outcomes
