@@ -19,15 +19,13 @@ MAX_FILENAME_BYTES = 255  # of UTF-8: what file systems take
 FALLBACK_NAME = "file"
 CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 MAX_STORED_BYTES = 10_000 * PART_BYTES  # what can be stored at all; how much may be uploaded is a setting
-# what it takes to be a key of a whole object: no empty segment, none that is hidden or leads upwards
-_KEY = re.compile(r"[\w~%-][\w.~%-]*(/[\w~%-][\w.~%-]*)*", re.ASCII)
-_MAX_KEY_CHARS = 1_024
 _NAME = re.compile(r"[^\x00-\x1f\x7f/\\]+")
 _MIMETYPE = re.compile(r"[!#$&^_.+\w-]{1,127}/[!#$&^_.+\w-]{1,127}(;[\x20-\x7e]{1,100})?", re.ASCII)  # RFC 6838
 _MAX_SEGMENT_CHARS = 200  # of a key's first segment; S3 keys have at most 1,024 bytes, names in folders 255
 _SEPARATORS = re.compile(r"[/\\]")
 # What percent-encoding leaves; S3 takes keys of 1,024 bytes
 _KEY = re.compile(r"[A-Za-z0-9_.~%/-]{1,1024}", re.ASCII)
+_UPLOADS = ".uploads/"
 _NO_SEGMENTS = frozenset({"", ".", ".."})
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,12}", re.ASCII)
 # Characters that Windows refuses in names, and those that shells and headers make trouble with
@@ -73,9 +71,10 @@ def metadata_fault(metadata: FileMetadata) -> str | None:
         return "mimetype"
     if not CHECKSUM.fullmatch(m.checksum):
         return "checksum"
-    if len(m.storage_path) > _MAX_KEY_CHARS or not _KEY.fullmatch(m.storage_path):
+    try:
+        return "storage_path" if checked_key(m.storage_path).startswith(_UPLOADS) else None
+    except InvalidInput:
         return "storage_path"
-    return None
 
 
 def safe_filename(given: str) -> str:
@@ -128,12 +127,12 @@ def storage_key(conversation_id: str, file_id: str, filename: str) -> str:
 
 def staging_key(file_id: str) -> str:
     """Return where a file's bytes stay while its conversation is not known; no conversation has this folder."""
-    return f".uploads/{file_id}"
+    return f"{_UPLOADS}{file_id}"
 
 
 def tail_key(file_id: str, part: int) -> str:
     """Return where the bytes of an unfinished upload stay that are not enough for part number ``part``."""
-    return f".uploads/{file_id}.{part}"
+    return f"{_UPLOADS}{file_id}.{part}"
 
 
 def checked_key(key: str) -> str:
