@@ -124,7 +124,9 @@ class Settings:
     files_link_seconds: int = 3_600  # how long a download link holds
     files_channel_link_seconds: int = 7 * 86_400  # one in a message, where a channel cannot take the file; S3: 7 days
     files_timeout_seconds: float = 30.0  # of one request to the store
-    uploads_at_once: int = 32  # of one process; each has up to 15 MiB in memory
+    uploads_at_once: int = 32  # of one process; each has about 10 MiB in memory
+    uploads_per_user: int = 8  # of those
+    downloads_at_once: int = 200  # through one process; links to S3 do not count
     upload_stall_seconds: float = 60.0  # no byte from the client for so long ends a request
     upload_expiry_hours: float = 24.0  # since the last byte of an upload that can be resumed
     upload_hold_seconds: float = 30.0  # after so long without a sign, another process may go on with an upload

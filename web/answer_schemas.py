@@ -212,6 +212,28 @@ class Component(BaseModel):
     latency_ms: Annotated[float, Field(ge=0, examples=[1.4])]
 
 
+class FileMetadata(BaseModel):
+    """``mimetype`` is what the bytes say, ``checksum`` theirs."""
+
+    filename: Annotated[str, Field(min_length=1, examples=["photo.jpg"])]
+    size_bytes: Annotated[int, Field(ge=0, examples=[48_211])]
+    mimetype: Annotated[str, Field(examples=["image/jpeg"])]
+    checksum: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+
+
+class File(FileMetadata):
+    file_id: Id
+    conversation_id: str
+    uploader_id: Id
+    storage_path: Annotated[str, Field(description="Its key in the store.", examples=["family/0193f2a0-….jpg"])]
+    uploaded_at: Timestamp
+
+
+class Download(File):
+    download_url: Annotated[str, Field(description="Needs no token; holds until `expires_at`.")]
+    expires_at: Timestamp
+
+
 class Readiness(BaseModel):
     status: Literal["UP", "DOWN"]
     components: dict[str, Component]

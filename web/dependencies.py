@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Protocol
@@ -16,19 +17,24 @@ from domain.login_attempts import Patience
 from domain.ports import (
     ActivityReader,
     ConversationStore,
+    FileRecords,
+    FileStore,
     IdentityStore,
     MessageLog,
     MessageReader,
     RefreshTokenStore,
     UserStore,
 )
+from domain.signed_links import link_key
 from domain.token_bucket import Rate
 from web.access import Memberships
 from web.audience import Audience
 from web.client_address import ClientAddresses
 from web.conversation_list import ConversationLists
 from web.cors import CorsPolicy
+from web.downloads import DownloadGate
 from web.facts import StatusWriter
+from web.files import KnownFiles
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
 from web.login_throttle import LoginThrottle
@@ -40,6 +46,8 @@ from web.secret_file import checked, secret_of
 from web.sending import Sending
 from web.sessions import Sessions
 from web.tokens import Tokens
+from web.uploads.gate import UploadGate
+from web.uploads.part_writer import HASH_THREADS, PartSlots
 
 
 def wall_clock_ms() -> int:
@@ -82,6 +90,8 @@ class Dependencies:
     refresh_tokens: RefreshTokenStore
     conversations: ConversationStore
     activity: ActivityReader
+    files: FileRecords
+    file_store: FileStore
     recent: RecentMessages
     follower: Follower
     probes: Mapping[str, Probe] = field(default_factory=dict)
@@ -103,6 +113,31 @@ class Dependencies:
     @cached_property
     def audience(self) -> Audience:
         return Audience(self, self.monotonic)
+
+    @cached_property
+    def known_files(self) -> KnownFiles:
+        return KnownFiles(self.files, self.memberships)
+
+    @cached_property
+    def link_keys(self) -> list[bytes]:
+        previous = self.settings.jwt_previous_secret
+        return [link_key(secret) for secret in (secret_of(self.settings.jwt_secret), previous) if secret]
+
+    @cached_property
+    def upload_gate(self) -> UploadGate:
+        return UploadGate(self.settings.uploads_at_once, self.settings.uploads_per_user)
+
+    @cached_property
+    def download_gate(self) -> DownloadGate:
+        return DownloadGate(self.settings.downloads_at_once)
+
+    @cached_property
+    def part_slots(self) -> PartSlots:
+        return PartSlots()
+
+    @cached_property
+    def upload_threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="chat4all-hash")
 
     @cached_property
     def statuses(self) -> StatusWriter:
@@ -166,6 +201,10 @@ class Dependencies:
                       lambda: self.request_limits.refused)  # fmt: skip
         metrics.watch("chat4all_refresh_tokens_reused", "Sessions ended because a used refresh token came again.",
                       lambda: self.sessions.reuses)  # fmt: skip
+        metrics.watch("chat4all_uploads_under_way", "Uploads being received.", lambda: self.upload_gate.under_way)
+        metrics.watch("chat4all_uploads_refused", "Uploads turned away for want of room.",
+                      lambda: self.upload_gate.refused)  # fmt: skip
+        metrics.watch("chat4all_downloads_under_way", "Downloads being sent.", lambda: self.download_gate.under_way)
         metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))
         metrics.watch("chat4all_follower_records_behind", "Records in Kafka that the API has yet to read.",
                       self.follower.records_behind)  # fmt: skip
@@ -181,7 +220,7 @@ class Dependencies:
     def prepare(self) -> None:
         """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
         _ = self.tokens, self.client_addresses, self.login_throttle, self.passwords, self.metrics, self.memberships
-        _ = self.live, self.sending, self.request_limits, self.cors
+        _ = self.live, self.sending, self.request_limits, self.cors, self.known_files, self.link_keys
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

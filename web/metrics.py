@@ -16,6 +16,10 @@ from aioprometheus.collectors import Counter, Gauge, Histogram
 
 # seconds; the service's aim (95 % of accepts under 10 ms) lies on a bound
 DURATION_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+UPLOAD_BOUNDS_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+# a file has at most so many bytes to be in the bucket of that name
+_SIZE_BOUNDS_BYTES = (64 << 10, 1 << 20, 16 << 20, 128 << 20, 1 << 30)
+SIZE_BUCKETS = ("64KiB", "1MiB", "16MiB", "128MiB", "1GiB", "more")
 
 
 class _Tally(Counter):  # type: ignore[misc]
@@ -70,20 +74,40 @@ class _Durations(Histogram):  # type: ignore[misc]
 class _Spread(Histogram):  # type: ignore[misc]
     """A histogram of seconds without labels."""
 
-    def __init__(self, name: str, doc: str, registry: Registry) -> None:
+    def __init__(
+        self, name: str, doc: str, registry: Registry, bounds: tuple[float, ...] = DURATION_BOUNDS_SECONDS
+    ) -> None:
         super().__init__(name, doc, registry=registry)
-        self._counts = [0] * (len(DURATION_BOUNDS_SECONDS) + 1)
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
     def count(self, seconds: float, times: int = 1) -> None:
-        self._counts[bisect_left(DURATION_BOUNDS_SECONDS, seconds)] += times
+        self._counts[bisect_left(self._bounds, seconds)] += times
         self._sum += seconds * times
 
     def get_all(self) -> list[tuple[dict[str, str], dict[float | str, float]]]:
         cumulative = list(accumulate(self._counts))
-        bounds = (*DURATION_BOUNDS_SECONDS, float("inf"))
+        bounds = (*self._bounds, float("inf"))
         values: dict[float | str, float] = dict(zip(bounds, cumulative, strict=True))
         return [({}, values | {"count": cumulative[-1], "sum": self._sum})]
+
+
+class _Uploads(Counter):  # type: ignore[misc]
+    """Whole files by size, and how long each took to come in."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__("chat4all_files_uploaded_total", "Files that became whole, by size.", registry=registry)
+        self._counts = [0] * len(SIZE_BUCKETS)
+        self._seconds = _Spread("chat4all_file_upload_seconds", "Seconds from a file's first byte to its answer.",
+                                registry=registry, bounds=UPLOAD_BOUNDS_SECONDS)  # fmt: skip
+
+    def count(self, size_bytes: int, seconds: float) -> None:
+        self._counts[bisect_left(_SIZE_BOUNDS_BYTES, size_bytes)] += 1
+        self._seconds.count(seconds)
+
+    def get_all(self) -> list[tuple[dict[str, str], float]]:
+        return [({"size_bucket": name}, n) for name, n in zip(SIZE_BUCKETS, self._counts, strict=True)]
 
 
 class Metrics:
@@ -109,6 +133,15 @@ class Metrics:
         self.live_resumed = _Tally("chat4all_live_resumed_total", "Connections with since=.", registry=self._registry)
         self.live_push = _Spread(
             "chat4all_live_push_seconds", "Seconds from an event's time in the log to its push.", self._registry
+        )
+
+        self.files_uploaded = _Uploads(self._registry)
+        self.file_bytes_received = _Tally(
+            "chat4all_file_bytes_received_total", "Bytes of files that came in, also of those that failed.",
+            registry=self._registry,
+        )  # fmt: skip
+        self.file_bytes_sent = _Tally(
+            "chat4all_file_bytes_sent_total", "Bytes of files that went out through the API.", registry=self._registry
         )
 
     def watch(self, name: str, doc: str, read: Callable[[], float | None]) -> None:

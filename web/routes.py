@@ -10,13 +10,14 @@ from functools import wraps
 
 from aiohttp import web
 
-from web.bodies import BATCH_PATH, expect_continue
+from web.bodies import BATCH_PATH, FILES_PATH, expect_continue
 from web.dependencies import DEPENDENCIES
 from web.handlers import (
     accounts,
     batches,
     conversations,
     description,
+    files,
     groups,
     history,
     identities,
@@ -28,7 +29,7 @@ from web.handlers import (
 from web.tokens import Caller
 
 Public = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Member = Callable[[web.Request, Caller], Awaitable[web.Response]]
+Member = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
 
 def member(handler: Member) -> Public:
@@ -71,6 +72,11 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("POST", "/v1/groups/{group_id}/members", member(groups.add_member)),
     ("DELETE", "/v1/groups/{group_id}/members/{user_id}", member(groups.remove_member)),
     ("PUT", "/v1/groups/{group_id}/admins/{user_id}", member(groups.make_admin)),
+    ("POST", FILES_PATH, member(files.create_file)),
+    ("GET", "/v1/files/{file_id}", member(files.show_file)),
+    ("GET", "/v1/files/{file_id}/download", member(files.show_download)),
+    ("GET", "/v1/files/{file_id}/content", member(files.send_content)),
+    ("GET", "/v1/files/{file_id}/link", files.follow_link),
     ("GET", "/health", operations.show_liveness),
     ("GET", "/health/ready", operations.show_readiness),
     ("GET", "/actuator/health", operations.show_readiness),

@@ -1,0 +1,70 @@
+"""Files: send one in, look at it, get it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from domain.errors import NotAllowed
+from domain.signed_links import LinkState, judge
+from web.answers import iso_utc, json_answer
+from web.bodies import max_bytes_of, refuse_early
+from web.dependencies import DEPENDENCIES
+from web.downloads import send_file
+from web.files import absolute, file_document
+from web.tokens import Caller
+from web.uploads.form import Form
+from web.uploads.receiver import receive
+
+
+async def create_file(request: web.Request, caller: Caller) -> web.Response:
+    """``POST /v1/files``: 201 once all bytes and what is known of them are durable."""
+    deps = request.app[DEPENDENCIES]
+    refuse_early(request, max_bytes_of(request))
+    started = deps.monotonic()
+    with deps.upload_gate.entered(caller.user_id):
+        file = await receive(deps, Form(request, deps.settings.upload_stall_seconds), caller.user_id)
+    deps.known_files.add(file)
+    deps.metrics.files_uploaded.count(file.metadata.size_bytes, deps.monotonic() - started)
+    return json_answer(file_document(file), 201, {"Location": f"/v1/files/{file.file_id}"})
+
+
+async def show_file(request: web.Request, caller: Caller) -> web.Response:
+    """``GET /v1/files/{file_id}``: for those who take part; to a stranger it does not exist."""
+    deps = request.app[DEPENDENCIES]
+    return json_answer(file_document(await deps.known_files.visible(request.match_info["file_id"], caller.user_id)))
+
+
+async def show_download(request: web.Request, caller: Caller) -> web.Response:
+    """``GET /v1/files/{file_id}/download``: with a link that needs no token, for a while."""
+    deps = request.app[DEPENDENCIES]
+    file = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
+    now_ms, seconds = deps.clock_ms(), deps.settings.files_link_seconds
+    link = deps.file_store.link(file, seconds, now_ms)
+    document = {
+        **file_document(file),
+        "download_url": absolute(link, request),
+        "expires_at": iso_utc((now_ms // 1000 + seconds) * 1000),  # links count whole seconds
+    }
+    return json_answer(document)
+
+
+async def send_content(request: web.Request, caller: Caller) -> web.StreamResponse:
+    """``GET /v1/files/{file_id}/content``: the bytes, or a range of them."""
+    deps = request.app[DEPENDENCIES]
+    file = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
+    return await send_file(request, deps, file)
+
+
+async def follow_link(request: web.Request) -> web.StreamResponse:
+    """``GET /v1/files/{file_id}/link``: the bytes, for whoever has a link that we signed."""
+    deps = request.app[DEPENDENCIES]
+    file_id, query = request.match_info["file_id"], request.query
+    state = judge(
+        deps.link_keys, file_id, query.get("expires", ""), query.get("signature", ""), deps.clock_ms()
+    )
+    if state is LinkState.EXPIRED:
+        raise NotAllowed("this link has expired; ask for another one")
+    file = await deps.known_files.get(file_id) if state is LinkState.GOOD else None
+    if file is None:
+        raise NotAllowed("this link is not valid")
+    return await send_file(request, deps, file)

@@ -1,0 +1,106 @@
+"""An upload in this process's hands: its row, kept as ours for as long as we work on it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from domain.errors import Conflict, Unavailable
+from domain.files import File
+from domain.ports import FileRecords, Upload
+
+log = logging.getLogger(__name__)
+
+_RENEWALS = 3  # in the time that a hold lasts
+
+
+class HoldLost(Conflict):
+    """Another process took the upload over, or the sweeper did, because this one was silent for too long."""
+
+    code = "upload-taken-over"
+
+
+class Held:
+    """``upload`` as its row is, with the hold of ``holder``: renewed until the end of ``async with``.
+
+    ``lives_on``: whether the upload is to be there after us (its own expiry then stands); else it expires with the
+    hold, so that the sweeper finds it soon after this process has died.
+    """
+
+    def __init__(
+        self,
+        records: FileRecords,
+        upload: Upload,
+        hold_seconds: float,
+        clock_ms: Callable[[], int],
+        *,
+        lives_on: bool = False,
+    ) -> None:
+        self.upload = upload
+        self.holder = upload.holder
+        self._records = records
+        self._hold_seconds = hold_seconds
+        self._clock_ms = clock_ms
+        self._lives_on = lives_on
+        self._renewing: asyncio.Task[None] | None = None
+        self._is_lost = False
+        self._turn = asyncio.Lock()
+        # brings the row up to date with what is durable by now, before each renewal
+        self.progress: Callable[[Upload], Upload] = lambda upload: upload
+
+    async def __aenter__(self) -> Self:
+        self._renewing = asyncio.create_task(self._renew_on_time())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.wait([self._renewing])
+
+    def check(self) -> None:
+        """Raises ``HoldLost`` once the upload is not ours any more, or may not be."""
+        if self._is_lost or self._clock_ms() >= self.upload.held_until_ms:
+            raise HoldLost("the upload was taken over, because nothing was heard of it for too long; try again")
+
+    async def save(self, **changes: Any) -> None:
+        """Change the row, and with it renew the hold. Raises ``HoldLost``, ``StoreUnavailable``."""
+        async with self._turn:
+            until_ms = self._clock_ms() + int(self._hold_seconds * 1000)
+            changes = {"held_until_ms": until_ms, **changes}
+            if not self._lives_on:
+                changes["expires_at_ms"] = until_ms
+            wanted = replace(self.upload, **changes)
+            if not await self._records.save(wanted, holder=self.holder):
+                self._is_lost = True
+                self.check()
+            self.upload = wanted
+
+    async def finish(self, file: File) -> None:
+        """Make it a file. Raises ``HoldLost``: then it is none; and ``StoreUnavailable``: then it may be one."""
+        async with self._turn:
+            self.check()
+            if not await self._records.finish(file, holder=self.holder):
+                self._is_lost = True
+                self.check()
+
+    async def let_go(self, **changes: Any) -> None:
+        """Let others have it, with ``changes`` to the row. Raises as ``save``."""
+        await self.save(holder="", held_until_ms=0, **changes)
+        self._is_lost = True
+
+    async def _renew_on_time(self) -> None:
+        while not self._is_lost:
+            await asyncio.sleep(self._hold_seconds / _RENEWALS)
+            try:
+                changed = self.progress(self.upload)
+                await self.save(offset_bytes=changed.offset_bytes, expires_at_ms=changed.expires_at_ms)
+            except Unavailable as error:
+                log.warning("the hold of upload %s was not renewed: %s", self.upload.upload_id, error)
+            except HoldLost:
+                return

@@ -1,0 +1,196 @@
+"""One file in one request: ``POST /v1/files``.
+
+    curl -F conversation_id=family -F file=@photo.jpg …
+
+Where the order of the fields allows it, nothing is read before it is known that the caller takes part in the
+conversation. If the file comes first, what fits in one part waits in memory; a longer one is stored under a staging
+key and moved once its conversation is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from domain.errors import Chat4AllError
+from domain.files import File, FileMetadata, safe_filename, staging_key, storage_key
+from domain.ids import uuid7
+from domain.ports import Upload
+from web.bodies import validated
+from web.file_schemas import FileForm
+from web.problems import BodyTooLarge, FieldErrors
+from web.uploads.held import Held, HoldLost
+from web.uploads.part_writer import PartWriter, new_checksum
+from web.uploads.sniffing import HEAD_BYTES, sniffed_type
+
+if TYPE_CHECKING:
+    from web.dependencies import Dependencies
+    from web.uploads.form import Form
+
+log = logging.getLogger(__name__)
+
+_CLEAN_UP_SECONDS = 20.0
+
+
+async def receive(deps: Dependencies, form: Form, user_id: str) -> File:
+    """Return the file that ``form`` brings, whole and recorded, or leave nothing of it.
+
+    Raises ``FieldErrors``, ``NotAllowed``, ``BodyTooLarge``, ``BodyTimeout``, ``MalformedBody``, ``Unavailable``.
+    """
+    async with AsyncExitStack() as stack:
+        reception = Reception(deps, user_id, stack)
+        try:
+            async for field in form.fields():
+                if field.name == "file":
+                    await reception.take(field.filename or "", form.chunks_of(field))
+                elif field.name in FileForm.model_fields:
+                    await reception.learn(field.name, await form.text_of(field))
+            return await reception.finish()
+        except BaseException:
+            await reception.undo()
+            raise
+
+
+class Reception:
+    """A file that is coming in. Its row begins when the first of its bytes is to be stored."""
+
+    def __init__(self, deps: Dependencies, user_id: str, stack: AsyncExitStack) -> None:
+        self._deps = deps
+        self._user_id = user_id
+        self._stack = stack
+        self._started_at_ms = deps.clock_ms()
+        self._file_id = uuid7(self._started_at_ms, deps.randomness(10))
+        self._fields: dict[str, str] = {}
+        self._conversation_id = ""
+        self._filename: str | None = None
+        self._head = b""
+        self._size_bytes = 0
+        self._checksum = new_checksum()
+        self._writer: PartWriter | None = None
+        self._held: Held | None = None
+        self._store_upload = ""
+        self._key = ""
+        self._may_be_a_file = False
+
+    async def learn(self, name: str, value: str) -> None:
+        """Take another field of the form. Raises ``FieldErrors``, ``NotAllowed``."""
+        if name in self._fields:
+            raise FieldErrors([(name, "must be given once")])
+        self._fields[name] = value
+        if name == "conversation_id":
+            self._conversation_id = validated(FileForm, {name: value}, strict=True).conversation_id
+            await self._deps.memberships.enter(self._conversation_id, self._user_id)
+
+    async def take(self, filename: str, chunks: AsyncIterator[bytes]) -> None:
+        """Take the file itself. Raises ``BodyTooLarge``, ``FieldErrors``, and what ``chunks`` and the stores raise."""
+        if self._filename is not None:
+            raise FieldErrors([("file", "must be given once")])
+        self._filename = safe_filename(filename)
+        self._key = self._final_key() if self._conversation_id else staging_key(self._file_id)
+        deps, most = self._deps, self._deps.settings.files_max_bytes
+        writer = self._writer = PartWriter(
+            deps.file_store, self._key, self._begin_parts, deps.part_slots, deps.upload_threads, checksum=self._checksum
+        )
+        async for chunk in chunks:
+            self._size_bytes += len(chunk)
+            if self._size_bytes > most:
+                raise BodyTooLarge(f"a file may have {most} bytes at most")
+            if len(self._head) < HEAD_BYTES:
+                self._head += chunk
+            await writer.write(chunk)
+
+    async def finish(self) -> File:
+        """Return the file, once its bytes and then its row are durable."""
+        self._check_fields()
+        assert self._filename is not None
+        assert self._writer is not None
+        writer, key = self._writer, self._final_key()
+        await writer.hash_rest()
+        checksum = f"sha256:{self._checksum.hexdigest()}"
+        expected = self._fields.get("checksum", "")
+        if expected and expected.lower() != checksum:
+            raise FieldErrors([("checksum", f"the bytes that came have {checksum}")])
+        mimetype = sniffed_type(self._head, self._filename)
+        if self._store_upload:
+            await self._deps.file_store.finish(self._key, self._store_upload, await writer.flush())
+            if self._key != key:
+                assert self._held is not None
+                await self._held.save(key=key, conversation_id=self._conversation_id)
+                await self._deps.file_store.move(self._key, key)
+                self._key = key
+        else:
+            self._key = key
+            await self._begin_row(mimetype)
+            await self._deps.file_store.put(key, writer.waiting, mimetype)
+        metadata = FileMetadata(self._filename, self._size_bytes, mimetype, checksum, key)
+        file = File(self._file_id, self._conversation_id, self._user_id, metadata, self._deps.clock_ms())
+        assert self._held is not None
+        self._may_be_a_file = True
+        await self._held.finish(file)
+        return file
+
+    async def undo(self) -> None:
+        """Leave nothing of it; what cannot be taken away now (a store is away) the sweeper will find."""
+        clean_up = asyncio.ensure_future(self._undo())
+        try:
+            await asyncio.shield(clean_up)
+        except asyncio.CancelledError:
+            await asyncio.wait([clean_up], timeout=_CLEAN_UP_SECONDS)
+            raise
+
+    async def _undo(self) -> None:
+        if self._writer is not None:
+            await self._writer.stop()
+        if self._held is None or self._may_be_a_file:
+            return
+        try:
+            async with asyncio.timeout(_CLEAN_UP_SECONDS):
+                self._held.check()
+                for key in {self._key, staging_key(self._file_id)}:
+                    await self._deps.file_store.discard(key)
+                await self._deps.files.forget(self._file_id, holder=self._held.holder)
+        except HoldLost:
+            pass  # whoever has it now takes care of it
+        except (Chat4AllError, TimeoutError) as error:
+            log.warning("upload %s is left to the sweeper: %s", self._file_id, error)
+
+    def _check_fields(self) -> None:
+        wrong = []
+        if self._filename is None:
+            wrong.append(("file", "is required"))
+        try:
+            validated(FileForm, self._fields, strict=True)
+        except FieldErrors as error:
+            wrong += error.found
+        if wrong:
+            raise FieldErrors(wrong)
+
+    def _final_key(self) -> str:
+        assert self._filename is not None
+        return storage_key(self._conversation_id, self._file_id, self._filename)
+
+    async def _begin_parts(self) -> str:
+        """Called before each part is stored."""
+        if self._held is None:
+            assert self._filename is not None
+            mimetype = sniffed_type(self._head, self._filename)
+            await self._begin_row(mimetype)
+            self._store_upload = await self._deps.file_store.begin(self._key, mimetype)
+        else:
+            self._held.check()
+        return self._store_upload
+
+    async def _begin_row(self, mimetype: str) -> None:
+        deps = self._deps
+        until_ms = deps.clock_ms() + int(deps.settings.upload_hold_seconds * 1000)
+        assert self._filename is not None
+        upload = Upload(
+            self._file_id, self._conversation_id, self._user_id, self._filename, None, self._started_at_ms, until_ms,
+            mimetype=mimetype, key=self._key, holder=deps.randomness(8).hex(), held_until_ms=until_ms,
+        )  # fmt: skip
+        self._held = Held(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms)
+        await deps.files.begin(upload)
+        await self._stack.enter_async_context(self._held)
