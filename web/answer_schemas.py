@@ -24,6 +24,7 @@ EpochMs = Annotated[int, Field(ge=0, examples=[1763848800123], description="The 
 Count = Annotated[int, Field(ge=0, examples=[2])]
 UserId = Annotated[str, Field(examples=["019aaf33-5d7b-7c10-8a3e-0b1f2a3c4d5e"])]
 MessageId = Annotated[str, Field(examples=["019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"])]
+FileId = Annotated[str, Field(examples=["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"])]
 ConversationIdOf = Annotated[str, Field(examples=["family"])]
 Participant = Annotated[
     str,
@@ -222,16 +223,16 @@ class FileMetadata(BaseModel):
 
 
 class File(FileMetadata):
-    file_id: Id
-    conversation_id: str
-    uploader_id: Id
+    file_id: FileId
+    conversation_id: ConversationIdOf
+    uploader_id: UserId
     storage_path: Annotated[str, Field(description="Its key in the store.", examples=["family/0193f2a0-….jpg"])]
-    uploaded_at: Timestamp
+    uploaded_at: Time
 
 
 class Download(File):
     download_url: Annotated[str, Field(description="Needs no token; holds until `expires_at`.")]
-    expires_at: Timestamp
+    expires_at: Time
 
 
 class Readiness(BaseModel):

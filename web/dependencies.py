@@ -32,9 +32,9 @@ from web.audience import Audience
 from web.client_address import ClientAddresses
 from web.conversation_list import ConversationLists
 from web.cors import CorsPolicy
-from web.downloads import DownloadGate
 from web.facts import StatusWriter
 from web.files import KnownFiles
+from web.gates import Gate
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
 from web.login_throttle import LoginThrottle
@@ -46,7 +46,6 @@ from web.secret_file import checked, secret_of
 from web.sending import Sending
 from web.sessions import Sessions
 from web.tokens import Tokens
-from web.uploads.gate import UploadGate
 from web.uploads.part_writer import HASH_THREADS, PartSlots
 
 
@@ -124,12 +123,12 @@ class Dependencies:
         return [link_key(secret) for secret in (secret_of(self.settings.jwt_secret), previous) if secret]
 
     @cached_property
-    def upload_gate(self) -> UploadGate:
-        return UploadGate(self.settings.uploads_at_once, self.settings.uploads_per_user)
+    def upload_gate(self) -> Gate:
+        return Gate("uploads", self.settings.uploads_at_once, self.settings.uploads_per_user)
 
     @cached_property
-    def download_gate(self) -> DownloadGate:
-        return DownloadGate(self.settings.downloads_at_once)
+    def download_gate(self) -> Gate:
+        return Gate("downloads", self.settings.downloads_at_once)
 
     @cached_property
     def part_slots(self) -> PartSlots:

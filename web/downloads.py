@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -21,33 +21,13 @@ from web.headers import REQUEST_ID
 from web.problems import Problem, problem_answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator
 
     from web.dependencies import Dependencies
 
 log = logging.getLogger(__name__)
 
-_RETRY_SECONDS = 5
 _ANY_ETAG = "*"
-
-
-class DownloadGate:
-    """How many downloads a process serves at once: each has a chunk or two in memory."""
-
-    def __init__(self, most: int) -> None:
-        self.under_way = 0
-        self._most = most
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Be inside. Raises ``Unavailable`` if there is no room."""
-        if self.under_way >= self._most:
-            raise Unavailable("too many downloads are under way here; try again later", _RETRY_SECONDS)
-        self.under_way += 1
-        try:
-            yield
-        finally:
-            self.under_way -= 1
 
 
 async def send_file(request: web.Request, deps: Dependencies, file: File) -> web.StreamResponse:
@@ -99,7 +79,8 @@ async def _stream(
     request: web.Request, deps: Dependencies, file: File, part: ByteRange, answer: web.StreamResponse
 ) -> None:
     # an iterator that is a generator: it is closed, and its connection freed, as soon as the client is gone
-    chunks = cast("AsyncGenerator[bytes, None]", deps.file_store.read(file.metadata.storage_path, part.start, part.length))
+    read = deps.file_store.read(file.metadata.storage_path, part.start, part.length)
+    chunks = cast("AsyncGenerator[bytes, None]", read)
     async with aclosing(chunks):
         first = await anext(chunks, b"")
         await answer.prepare(request)

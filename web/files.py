@@ -80,5 +80,5 @@ def metadata_document(metadata: FileMetadata) -> dict[str, Any]:
 
 
 def absolute(link: str, request: web.Request) -> str:
-    """Return a link of the store as a URL: one to ourselves, without CHAT4ALL_PUBLIC_URL, is to where the client asked."""
+    """Return a link of the store as a URL. One to us, without CHAT4ALL_PUBLIC_URL, goes to where the client asked."""
     return f"{request.url.origin()}{link}" if link.startswith("/") else link

@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from domain.recipients import CHANNELS
 from web.answer_schemas import Problem
-from web.operations import OPERATIONS, TAGS, Operation
+from web.operations import ANY_BYTES, OPERATIONS, TAGS, Operation
 from web.problems import PROBLEM_JSON
 
 VERSION = "1.0.0"
@@ -33,8 +33,10 @@ PROBLEMS = {
     404: "There is no such thing.",
     408: "The body did not come in time.",
     409: "It contradicts what is there.",
+    412: "The file is not the one that `If-Match` names.",
     413: "The body is too large.",
     415: "The body has a `Content-Encoding`.",
+    416: "The file has no such range.",
     417: "An `Expect` other than `100-continue`.",
     422: "The `Idempotency-Key` was used for something else.",
     426: "Only for WebSockets.",
@@ -42,8 +44,8 @@ PROBLEMS = {
     503: "Something needed is away; try again.",
 }
 _ANSWERS = {
-    101: "A WebSocket", 200: "Fine", 201: "Created", 202: "Accepted", 204: "Done", 207: "An outcome for each",
-    503: "Not ready",
+    101: "A WebSocket", 200: "Fine", 201: "Created", 202: "Accepted", 204: "Done", 206: "A range of it",
+    207: "An outcome for each", 304: "What you have is right", 503: "Not ready",
 }  # fmt: skip
 HEADERS = {
     "X-Request-Id": "The client's, if it sent a sane one.",
@@ -54,9 +56,14 @@ HEADERS = {
     "RateLimit-Remaining": "Requests left.",
     "RateLimit-Reset": "Seconds until all may be used again.",
     "Upgrade": "`websocket`.",
+    "Content-Range": "Which bytes of how many.",
+    "Content-Disposition": "`attachment`, with the file's name.",
+    "Accept-Ranges": "`bytes`.",
+    "ETag": "The checksum.",
     "Idempotent-Replayed": "`true` if this is the answer to an earlier request of the same key.",
 }
 _PROBLEM_HEADERS = {
+    416: ("Content-Range",),
     401: ("WWW-Authenticate",),
     426: ("Upgrade",),
     429: ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
@@ -67,10 +74,15 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "message_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"]},
     "group_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-7a01-7d22-8b3c-4d5e6f708192"]},
     "user_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-5d7b-7c10-8a3e-0b1f2a3c4d5e"]},
+    "file_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"]},
     "platform": {"type": "string", "enum": list(CHANNELS)},
     "value": {"type": "string", "minLength": 1, "examples": ["+5511999990000"]},
 }
 _HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
+    "Range": {
+        "description": "One range of bytes; several, or what is none, are answered with the whole.",
+        "schema": {"type": "string", "examples": ["bytes=0-1023"]},
+    },
     "Idempotency-Key": {
         "description": "Any number of requests with one key are one message.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["order-4711"]},
@@ -132,7 +144,7 @@ def _operation(path: str, operation: Operation, has_token: bool) -> dict[str, An
         content: dict[str, Any] = {"schema": _ref(operation.body)}
         if operation.example is not None:
             content["example"] = operation.example
-        described["requestBody"] = {"required": operation.is_body_required, "content": {"application/json": content}}
+        described["requestBody"] = {"required": operation.is_body_required, "content": {operation.body_kind: content}}
     described["responses"] = dict(sorted(_responses(operation, has_token)))
     if has_token:
         described["security"] = [{"token": []}]
@@ -159,8 +171,8 @@ def _responses(operation: Operation, has_token: bool) -> Iterator[tuple[str, dic
     for status, answer in operation.answers.items():
         response: dict[str, Any] = {"description": _ANSWERS[status], "headers": _headers(status, operation)}
         if isinstance(answer, str):
-            kind = "object" if answer == "application/json" else "string"
-            response["content"] = {answer: {"schema": {"type": kind}}}
+            schema = {"application/json": {"type": "object"}, ANY_BYTES: {}}.get(answer, {"type": "string"})
+            response["content"] = {answer: {"schema": schema}}
         elif answer is not None:
             response["content"] = {"application/json": {"schema": _ref(answer)}}
         yield str(status), response
@@ -180,6 +192,10 @@ def _headers(status: int, operation: Operation) -> dict[str, Any]:
         names.append("Idempotent-Replayed")
     if status == 503:
         names.append("Retry-After")
+    if operation.answers[status] == ANY_BYTES:
+        names += ["Content-Disposition", "Accept-Ranges", "ETag"]
+    if status == 206:
+        names.append("Content-Range")
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 

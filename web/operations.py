@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from web import answer_schemas as answer
 from web.conversation_schemas import AddMember, CreateConversation, CreateGroup, ListConversations
+from web.file_schemas import FileForm
 from web.handlers.batches import MAX_MESSAGES
 from web.schemas import (
     CreateBatchItem,
@@ -28,16 +29,19 @@ from web.schemas import (
 
 ACCOUNTS, IDENTITIES, MESSAGES = "Accounts", "Identities", "Messages"
 CONVERSATIONS, GROUPS, LIVE, OPERATIONS_TAG = "Conversations", "Groups", "Live", "Operation"
+FILES = "Files"
 TAGS: Mapping[str, str] = {
     ACCOUNTS: "Register, log in, stay logged in, log out.",
     IDENTITIES: "Which addresses on the channels are mine.",
     MESSAGES: "Send, follow and read messages.",
     CONVERSATIONS: "Conversations exist from their first message on, or are begun here.",
+    FILES: "Up to 2 GiB, for those who take part in a conversation.",
     GROUPS: "Conversations whose members are chosen by their admins.",
     LIVE: "What happens, as it happens.",
     OPERATIONS_TAG: "For those who run it.",
 }
-HTML, TEXT, ANY_JSON = "text/html", "text/plain", "application/json"
+HTML, TEXT, ANY_JSON, ANY_BYTES = "text/html", "text/plain", "application/json", "*/*"
+FORM = "multipart/form-data"
 
 MESSAGE = {"conversation_id": "family", "recipient_id": "whatsapp:+5511999990000", "content": "See you at eight"}
 CREDENTIALS = {"username": "maria", "password": "correct horse battery"}
@@ -75,11 +79,23 @@ class Operation:
     problems: tuple[int, ...] = ()
     body: type[BaseModel] | None = None
     is_body_required: bool = True
+    body_kind: str = "application/json"
     example: Any = None
     query: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
     description: str = ""
     is_local: bool = False
+
+
+class UploadForm(FileForm):
+    """Fields in any order; with the conversation first, who takes no part in it is refused before the file is read."""
+
+    file: Annotated[bytes, Field(json_schema_extra={"format": "binary"})]
+
+
+class LinkQuery(BaseModel):
+    expires: Annotated[str, Field(description="Epoch seconds.")]
+    signature: str
 
 
 class FollowQuery(BaseModel):
@@ -110,6 +126,8 @@ READINESS = Operation(
     description="503 while something is down that requests need.",
 )  # fmt: skip
 METRICS = Operation(OPERATIONS_TAG, "Metrics of this process, for Prometheus", {200: TEXT}, is_local=True)
+
+CONTENT: Mapping[int, Answer] = {200: ANY_BYTES, 206: ANY_BYTES, 304: None}
 
 OPERATIONS: Mapping[str, Operation] = {
     "POST /users": REGISTER,
@@ -199,6 +217,25 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "PUT /v1/groups/{group_id}/admins/{user_id}": Operation(
         GROUPS, "Make a member an admin", {200: answer.Group}, (403, 404, 409), description="By an admin.",
+    ),
+    "POST /v1/files": Operation(
+        FILES, "Send a file in", {201: answer.File}, (403, 409), UploadForm, body_kind=FORM,
+        description="201 once the file is whole and durable; else nothing of it is kept. At most 2 GiB (413). Its type "
+                    "is found by its bytes. To go on after an interruption use `/v1/uploads`.",
+    ),
+    "GET /v1/files/{file_id}": Operation(
+        FILES, "Show a file", {200: answer.File}, (404,), description="To a stranger it does not exist."
+    ),
+    "GET /v1/files/{file_id}/download": Operation(
+        FILES, "Get a link to a file", {200: answer.Download}, (404,), description="The link holds for an hour."
+    ),
+    "GET /v1/files/{file_id}/content": Operation(
+        FILES, "Get a file", CONTENT, (404, 412, 416), headers=("Range",),
+        description="Always as an attachment, and never to be guessed at (`nosniff`).",
+    ),
+    "GET /v1/files/{file_id}/link": Operation(
+        FILES, "Follow a link to a file", CONTENT, (403, 412, 416), query=LinkQuery, headers=("Range",),
+        description="What `download_url` is where files are kept in a folder. 403 once it has expired.",
     ),
     "GET /health": Operation(OPERATIONS_TAG, "Does this process answer?", {200: answer.Liveness}, is_local=True),
     "GET /health/ready": READINESS,

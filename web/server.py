@@ -17,6 +17,7 @@ import uvloop
 from aiohttp import web
 
 from app.cassandra import cassandra_config
+from app.files import open_file_store
 from app.logs import logging_config
 from app.outbox import Outbox
 from app.settings import Settings
@@ -24,6 +25,7 @@ from app.topics import Topics
 from domain.errors import LogUnavailable
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
+from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
@@ -100,6 +102,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     """The real adapters, and the tasks that must not end."""
     outbox = Outbox(settings.kafka, client_id="chat4all-api", timeout_seconds=settings.accept_timeout_seconds)
     cassandra = CassandraSession(cassandra_config(settings))
+    file_store = open_file_store(settings)
     recent = RecentMessages(settings.recent_messages)
     follower = KafkaFollower(settings, recent)
     deps = Dependencies(
@@ -111,9 +114,11 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         refresh_tokens=CassandraRefreshTokenStore(cassandra),
         conversations=CassandraConversationStore(cassandra),
         activity=CassandraActivityReader(cassandra),
+        files=CassandraFileRecords(cassandra),
+        file_store=file_store,
         recent=recent,
         follower=follower,
-        probes={"kafka": follower.ping, "cassandra": cassandra.ping},
+        probes={"kafka": follower.ping, "cassandra": cassandra.ping, "files": file_store.ping},
     )
     follower.listener = deps.live.hub
     cassandra.start()
@@ -127,7 +132,9 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         await follower.stop()
         await outbox.stop()
         await cassandra.close()
+        await file_store.close()
         deps.passwords.close()
+        deps.upload_threads.shutdown(wait=False)
 
 
 async def _keep_open(outbox: Outbox) -> None:

@@ -15,7 +15,10 @@ from app.settings import Settings
 from domain.errors import LogUnavailable
 from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
+from domain.signed_links import link_key
 from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
+from storage.memory_file_records import MemoryFileRecords
+from storage.memory_files import MemoryFileStore
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 from support.contract import Contract
 from support.live_log import LiveLog
@@ -120,6 +123,8 @@ class Api:
         self.identities = MemoryIdentities()
         self.refresh_tokens = MemoryRefreshTokens()
         self.conversations = MemoryConversations()
+        self.files = MemoryFileRecords()
+        self.file_store = MemoryFileStore(key=link_key("s" * 48))
         self.recent = RecentMessages(self.settings.recent_messages)
         self.follower = MemoryFollower(self.recent)
         self.live_log = live_log or LiveLog(self.settings.partitions)
@@ -137,6 +142,8 @@ class Api:
             refresh_tokens=self.refresh_tokens,
             conversations=self.conversations,
             activity=self.messages,
+            files=self.files,
+            file_store=self.file_store,
             recent=self.recent,
             follower=self.follower,
             probes={"kafka": self._probe("kafka"), "cassandra": self._probe("cassandra")},
@@ -155,6 +162,7 @@ class Api:
         """Become another process of the same system: the same log and stores, a memory of its own."""
         for shared in (
             "log", "messages", "users", "conversations", "identities", "refresh_tokens", "live_log", "clock", "_names",
+            "files", "file_store",
         ):  # fmt: skip
             setattr(self, shared, getattr(other, shared))
         self.follower = LogFollower(self.recent, log=self.log)

@@ -59,9 +59,7 @@ async def follow_link(request: web.Request) -> web.StreamResponse:
     """``GET /v1/files/{file_id}/link``: the bytes, for whoever has a link that we signed."""
     deps = request.app[DEPENDENCIES]
     file_id, query = request.match_info["file_id"], request.query
-    state = judge(
-        deps.link_keys, file_id, query.get("expires", ""), query.get("signature", ""), deps.clock_ms()
-    )
+    state = judge(deps.link_keys, file_id, query.get("expires", ""), query.get("signature", ""), deps.clock_ms())
     if state is LinkState.EXPIRED:
         raise NotAllowed("this link has expired; ask for another one")
     file = await deps.known_files.get(file_id) if state is LinkState.GOOD else None

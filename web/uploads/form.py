@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from domain.errors import InvalidInput
 from web.problems import BodyTimeout, MalformedBody
@@ -72,5 +73,5 @@ class Form:
                 return await coming
         except TimeoutError:
             raise BodyTimeout(f"no byte came for {self._stall_seconds:g} seconds") from None
-        except (web.RequestPayloadError, ValueError, UnicodeDecodeError) as error:
+        except (web.RequestPayloadError, HttpProcessingError, ValueError) as error:
             raise MalformedBody(f"the body broke off, or is no multipart/form-data: {error}") from None

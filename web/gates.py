@@ -1,0 +1,44 @@
+"""How many of one kind a process serves at once, and how many of those for one user."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from domain.errors import Unavailable
+
+_RETRY_SECONDS = 5
+
+
+class Gate:
+    """``under_way`` are inside, ``refused`` were turned away. ``what``: "uploads", for the words of a refusal."""
+
+    def __init__(self, what: str, most: int, most_per_user: int = 0) -> None:
+        self.under_way = 0
+        self.refused = 0
+        self._what = what
+        self._most = most
+        self._most_per_user = most_per_user or most
+        self._of_user: Counter[str] = Counter()
+
+    @contextmanager
+    def entered(self, user_id: str = "") -> Iterator[None]:
+        """Be inside. Raises ``Unavailable`` if there is no room; whoever asks before reading a body lost nothing."""
+        if self._of_user[user_id] >= self._most_per_user:
+            self._refuse(f"you have {self._most_per_user} {self._what} under way here; try again later")
+        if self.under_way >= self._most:
+            self._refuse(f"too many {self._what} are under way here; try again later")
+        self.under_way += 1
+        self._of_user[user_id] += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+            self._of_user[user_id] -= 1
+            if not self._of_user[user_id]:
+                del self._of_user[user_id]
+
+    def _refuse(self, detail: str) -> None:
+        self.refused += 1
+        raise Unavailable(detail, _RETRY_SECONDS)
