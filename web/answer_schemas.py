@@ -213,15 +213,6 @@ class Component(BaseModel):
     latency_ms: Annotated[float, Field(ge=0, examples=[1.4])]
 
 
-class FileMetadata(BaseModel):
-    """``mimetype`` is what the bytes say, ``checksum`` theirs."""
-
-    filename: Annotated[str, Field(min_length=1, examples=["photo.jpg"])]
-    size_bytes: Annotated[int, Field(ge=0, examples=[48_211])]
-    mimetype: Annotated[str, Field(examples=["image/jpeg"])]
-    checksum: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
-
-
 class File(FileMetadata):
     file_id: FileId
     conversation_id: ConversationIdOf

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from app.secret_file import checked, secret_of
 from app.settings import Settings
 from domain.login_attempts import Patience
 from domain.ports import (
@@ -42,7 +43,6 @@ from web.metrics import Metrics
 from web.passwords import Passwords
 from web.recent import RecentMessages
 from web.request_limits import RequestLimits
-from web.secret_file import checked, secret_of
 from web.sending import Sending
 from web.sessions import Sessions
 from web.tokens import Tokens

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from domain.errors import NotAllowed, NotFound
-from domain.files import File, FileMetadata
+from domain.files import File
 from web.answers import iso_utc
+from web.documents import file_metadata_document
 from web.lru import BoundedCache
 
 if TYPE_CHECKING:
@@ -63,19 +64,9 @@ def file_document(file: File) -> dict[str, Any]:
         "file_id": file.file_id,
         "conversation_id": file.conversation_id,
         "uploader_id": file.uploader_id,
-        **metadata_document(file.metadata),
+        **file_metadata_document(file.metadata),
         "storage_path": file.metadata.storage_path,
         "uploaded_at": iso_utc(file.uploaded_at_ms),
-    }
-
-
-def metadata_document(metadata: FileMetadata) -> dict[str, Any]:
-    """Return what goes with a message about its file."""
-    return {
-        "filename": metadata.filename,
-        "size_bytes": metadata.size_bytes,
-        "mimetype": metadata.mimetype,
-        "checksum": metadata.checksum,
     }
 
 

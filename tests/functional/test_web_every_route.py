@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import FormData, WSMsgType
 from jose import jwt
 
 FORBIDDEN = frozenset({403, 404})
@@ -31,6 +31,7 @@ class Access:
     path: str = ""
     query: str = ""
     body: Any = None
+    form: Any = None  # in place of a body, its values texts or the bytes of a file
     member: int = 200
     stranger: frozenset[int] = FORBIDDEN
     nobody: frozenset[int] = field(default_factory=lambda: frozenset({401}))
@@ -70,6 +71,12 @@ ROUTES: dict[str, Access | None] = {
     "PUT /v1/groups/{group_id}/admins/{user_id}": Access("/v1/groups/{group}/admins/{owner}"),
     # as plain HTTP; as a WebSocket see below
     "GET /notifications": Access(member=426, stranger=frozenset({426})),
+    "POST /v1/files": Access(form={"conversation_id": "{conversation}", "file": b"another file"}, member=201),
+    "GET /v1/files/{file_id}": Access("/v1/files/{file}"),
+    "GET /v1/files/{file_id}/download": Access("/v1/files/{file}/download"),
+    "GET /v1/files/{file_id}/content": Access("/v1/files/{file}/content"),
+    # its signature stands for a token: without one, nobody gets it (more in test_web_downloads)
+    "GET /v1/files/{file_id}/link": Access("/v1/files/{file}/link", member=403, nobody=frozenset({403})),
     "GET /health": PUBLIC,
     "GET /health/ready": PUBLIC,
     "GET /actuator/health": PUBLIC,
@@ -80,7 +87,7 @@ ROUTES: dict[str, Access | None] = {
 }
 GUARDED = [name for name, access in ROUTES.items() if access is not None]
 INVALID = ["none", "of another key", "unsigned", "unsigned with a signature", "changed", "expired", "no token"]
-SECRETS = ("secret content", "secret group", "secret description", "secret@example.org", "secret_handle")
+SECRETS = ("secret content", "secret group", "secret description", "secret@example.org", "secret_handle", "secret_name")
 
 
 def routes_of(api: Any) -> Iterator[str]:
@@ -109,7 +116,12 @@ class World:
         group = await (await api.call("POST", "/v1/groups", body, owner["token"])).json()
         to_owner = {"conversation_id": "incoming", "recipient_id": owner["user_id"], "content": "secret content"}
         incoming = await (await api.call("POST", "/v1/messages", to_owner, await api.somebody())).json()
+        form = FormData(default_to_multipart=True)
+        form.add_field("conversation_id", "the-conversation")
+        form.add_field("file", b"secret content of a file", filename="secret_name.txt")
+        file = await (await api.call("POST", "/v1/files", token=owner["token"], data=form)).json()
         self.names = {
+            "file": file["file_id"],
             "conversation": "the-conversation",
             "message": sent["message_id"],
             "incoming": incoming["message_id"],
@@ -139,10 +151,18 @@ class World:
         access, (method, pattern) = ROUTES[name], name.split(" ", 1)
         assert access is not None
         path = self._filled((access.path or pattern) + access.query)
-        body = json.loads(self._filled(json.dumps(access.body)))
+        body: Any = json.loads(self._filled(json.dumps(access.body)))
+        if access.form is not None:
+            data = FormData(default_to_multipart=True)
+            for field_name, value in access.form.items():
+                is_file = isinstance(value, bytes)
+                data.add_field(field_name, value if is_file else self._filled(value), filename="f" if is_file else None)
+            more = {"data": data}
+        else:
+            more = {"json": body}
         if token == "expired":
             self.api.clock.now_ms += self.api.settings.jwt_ttl_seconds * 1000
-        return await self.api.call(method, path, body, self.tokens[token])
+        return await self.api.call(method, path, token=self.tokens[token], **more)
 
     def _filled(self, text: str) -> str:
         for name, value in self.names.items():

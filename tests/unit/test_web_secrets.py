@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
+from app.secret_file import UnusableSecret, checked, secret_of
 from web.lru import BoundedCache
 from web.password_rules import weakness_of
 from web.passwords import Passwords, TooManyLogins
-from web.secret_file import UnusableSecret, checked, secret_of
 
 
 def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> None:
