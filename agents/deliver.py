@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from agents.attachments import Attachments
 from agents.deliveries import Deliveries
 from app.clock import now_ms
 from app.codec import decode
 from app.dead_letters import dead_letter
+from app.worker_files import FilesOfWorker
 from channels import make_connector
 from channels.simulated import Simulation
 from domain.errors import InvalidInput
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 def register(app: StreamApp) -> None:
     channel, settings = app.role, app.settings
     simulation = Simulation(settings.simulated_delivered_seconds, settings.simulated_read_seconds)
-    deliveries = Deliveries(app, make_connector(channel, simulation), attempts.declare(app))
+    connector = make_connector(channel, simulation)
+    attachments = Attachments(app, connector, FilesOfWorker.of(app).open)
+    deliveries = Deliveries(app, connector, attempts.declare(app), attachments)
 
     @app.batch_agent(f"deliver_{channel}", app.names.outbound(channel), help=f"hands messages to {channel}")
     async def deliver(stream: Any) -> None:

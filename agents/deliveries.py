@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agents.attachments import Attachments
 from agents.delivery import Delivery, Reports, Turn
 from app.clock import now_ms
 from domain.attempts import MAX_ATTEMPTS, Attempt, Outcome, Step, backoff_seconds, next_step
@@ -34,12 +35,14 @@ class Deliveries:
         app: StreamApp,
         connector: Connector,
         table: DurableTable,
+        attachments: Attachments,
         backoff: Callable[[int], float] = backoff_seconds,
     ) -> None:
         self._app = app
         self._connector = connector
         self._reports = Reports(app, connector.channel)
         self._table = table
+        self._attachments = attachments
         self._backoff = backoff
         self._slots = asyncio.Semaphore(app.settings.in_flight_per_worker)
         self._last_turn: dict[str, Turn] = {}
@@ -55,7 +58,8 @@ class Deliveries:
     ) -> asyncio.Task[None] | None:
         """Begin one delivery and return its task, or ``None`` if the worker is giving its partitions up.
 
-        The attempt is on record (or on its way there: the task waits for it) before this returns.
+        The attempt is on record (or on its way there: the task waits for it) before this returns, unless a file goes
+        with it: then it begins once that is ready.
         """
         current = self._round
         await self._slots.acquire()
@@ -120,7 +124,7 @@ class Deliveries:
         if known is not None:
             delivery.attempt = known
         delivery.step = next_step(known, repeatable=self._connector.repeatable)
-        if delivery.step is Step.SEND:
+        if delivery.step is Step.SEND and delivery.request.file is None:
             self._begin(delivery)
 
     def _ended(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
@@ -180,6 +184,15 @@ class Deliveries:
     async def _send(self, delivery: Delivery) -> Sent | None:
         task = asyncio.current_task()
         assert task is not None
+        attachment = None
+        if (file := delivery.request.file) is not None:
+            # nobody has got anything of it yet: so it may be cancelled, and there is no attempt on record
+            try:
+                attachment = await self._attachments.prepare(delivery.request, file)
+            except DeliveryFailed as error:
+                self._fail(delivery, error.reason, str(error))
+                return None
+            self._begin(delivery)
         while True:
             assert delivery.gate is not None
             await asyncio.shield(delivery.gate.future)
@@ -187,7 +200,7 @@ class Deliveries:
             delivery.begun = False
             self._sending.add(task)
             try:
-                sent = await self._connector.send(delivery.request, number)
+                sent = await self._connector.send(delivery.request, number, attachment)
             except DeliveryFailed as error:
                 self._fail(delivery, error.reason, str(error))
                 return None
@@ -198,6 +211,8 @@ class Deliveries:
             else:
                 self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, sent.provider_id))
                 self._reports.report(delivery, Status.SENT, sent.at_ms, provider_id=sent.provider_id)
+                if attachment is not None:
+                    self._app.metrics.carried(self._connector.channel, attachment.carriage.kind)
                 return sent
             finally:
                 self._sending.discard(task)

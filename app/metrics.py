@@ -20,6 +20,7 @@ class Metrics:
         make: dict[str, Any] = {"const_labels": label, "registry": self.registry}
         self._events = Counter("chat4all_events_total", "Records whose effects are durable, by agent", **make)
         self._sent = Counter("chat4all_messages_sent_total", "Sends to a channel, by status", **make)
+        self._carried = Counter("chat4all_files_carried_total", "Files sent to a channel, by what they went as", **make)
         self._dead = Counter("chat4all_dead_letters_total", "Records that could not be processed, by reason", **make)
         self._lag = Gauge("chat4all_lag_records", "Records not yet committed, by topic and partition", **make)
         self._mirror_delay = Gauge("chat4all_mirror_delay_seconds", "Age of the newest mirrored record", **make)
@@ -30,6 +31,9 @@ class Metrics:
 
     def sent(self, channel: str, status: str, count: int = 1) -> None:
         self._sent.add({"channel": channel, "status": status}, count)
+
+    def carried(self, channel: str, kind: str) -> None:
+        self._carried.inc({"channel": channel, "as": kind})
 
     def dead_letter(self, topic: str, reason: str) -> None:
         self._dead.inc({"topic": topic, "reason": reason})

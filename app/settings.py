@@ -54,6 +54,9 @@ class Settings:
 
     # delivery
     in_flight_per_worker: int = 10_000
+    # since its acceptance, a message waits so long for a store of files that is away, and then it fails
+    file_patience_hours: float = 24.0
+    files_fetched_at_once: int = 8  # of one worker; each has a few MiB in memory
     simulated_delivered_seconds: tuple[float, float] = (1.0, 3.0)
     simulated_read_seconds: tuple[float, float] = (2.0, 5.0)
 

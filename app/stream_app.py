@@ -95,6 +95,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         )
         self.metrics = Metrics(settings.role)
         self.waiting_for: str | None = None  # a dependency whose absence explains why nothing moves
+        self.steps = 0  # grows while something long is being worked on, such as a large file: that is no stall
         self.resources: list[ServiceT] = []  # started before the agents, stopped after them
         self.companions: list[ServiceT] = []  # started after the agents, stopped before them
         self._drains: list[Callable[[], Awaitable[None]]] = []

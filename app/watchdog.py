@@ -67,4 +67,4 @@ class Watchdog(Service):  # type: ignore[misc]
         committed = {tp: offset for tp, offset in self.app.consumer._committed_offset.items() if offset is not None}
         recovery = self.app.tables.recovery
         restored = sum(offset or 0 for offset in recovery.active_offsets.values())
-        return committed, restored
+        return committed, restored, self.app.steps

@@ -9,7 +9,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from domain.ports import Receipt, Sent
+from domain.attachments import Kind
+from domain.ports import Attachment, Receipt, Sent
 from domain.records import DeliveryRequested, delivery_key
 from domain.status import Status
 
@@ -34,8 +35,18 @@ class SimulatedConnector:
         self._title = title
         self._simulation = simulation
 
-    async def send(self, request: DeliveryRequested, attempt: int) -> Sent:
-        log.info("[%s] Delivered to %s", self._title, request.recipient_id.partition(":")[2])
+    async def upload(self, attachment: Attachment) -> str:
+        async for _ in attachment.read():
+            pass
+        return f"sim.{attachment.metadata.checksum}"
+
+    async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> Sent:
+        address = request.recipient_id.partition(":")[2]
+        log.info("[%s] Delivered to %s", self._title, address)
+        if attachment is not None:  # the link itself is not for logs: whoever has it gets the file
+            file, kind = attachment.metadata, attachment.carriage.kind
+            how = f"as a {Kind.LINK}" if kind is Kind.LINK else f"as {kind}, {file.checksum}"
+            log.info("[%s] With %s for %s: %s bytes, %s", self._title, file.filename, address, file.size_bytes, how)
         return Sent(_provider_id(request), time.time_ns() // 1_000_000)
 
     async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:

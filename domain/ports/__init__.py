@@ -5,7 +5,7 @@ Every method may raise ``domain.errors.Unavailable`` when its dependency does no
 """
 
 from domain.ports.accounts import Identity, IdentityStore, RefreshToken, RefreshTokenStore, User, UserStore
-from domain.ports.channels import Connector, Receipt, Sent
+from domain.ports.channels import Attachment, Connector, Receipt, Sent
 from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
 from domain.ports.messages import (
@@ -19,8 +19,8 @@ from domain.ports.messages import (
 )
 
 __all__ = [
-    "Activity", "ActivityReader", "Appended", "Connector", "ConversationStore", "FileRecords", "FileStore", "Identity",
-    "IdentityStore", "Joined", "MessageLog", "MessageMirror", "MessageReader", "MirrorEntry", "Part", "Place",
-    "Receipt", "RefreshToken", "RefreshTokenStore", "Sent", "StoredMessage", "StoredObject", "Upload", "User",
-    "UserStore",
+    "Activity", "ActivityReader", "Appended", "Attachment", "Connector", "ConversationStore", "FileRecords",
+    "FileStore", "Identity", "IdentityStore", "Joined", "MessageLog", "MessageMirror", "MessageReader", "MirrorEntry",
+    "Part", "Place", "Receipt", "RefreshToken", "RefreshTokenStore", "Sent", "StoredMessage", "StoredObject", "Upload",
+    "User", "UserStore",
 ]  # fmt: skip

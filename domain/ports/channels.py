@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.attachments import Carriage
+from domain.files import FileMetadata
 from domain.records import DeliveryRequested
 from domain.status import Status
 
@@ -26,6 +28,24 @@ class Receipt:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A message's file, and how it and the message's text go to the channel (``carriage``; there is nothing else to
+    send then).
+
+    ``read`` yields the file's bytes in chunks of at most 1 MiB. The last one comes only when all of them, together,
+    are what was uploaded, so who passes them on never completes a file that is not. It raises ``DeliveryFailed``
+    (``file-corrupt``, ``file-missing``) or ``FileStoreUnavailable``. ``url``: for channels that fetch files
+    themselves; anybody can get the file there for some days. ``handle``: what ``Connector.upload`` returned.
+    """
+
+    carriage: Carriage
+    metadata: FileMetadata
+    url: str
+    read: Callable[[], AsyncIterator[bytes]]
+    handle: str = ""
+
+
 class Connector(Protocol):
     """One channel.
 
@@ -36,8 +56,20 @@ class Connector(Protocol):
     channel: str
     repeatable: bool
 
-    async def send(self, request: DeliveryRequested, attempt: int) -> Sent:
-        """Hand the message over. Raises ``DeliveryFailed`` (for good) or ``Unavailable`` (try again)."""
+    async def upload(self, attachment: Attachment) -> str:
+        """Do with the file what has to be done before the message goes, and return the channel's name for it.
+
+        Called unless the file goes as a link; whoever cannot do anything with it yet reads it, so that nothing goes
+        that is corrupt. Nothing of it reaches a person, so it may be cancelled at any time, and repeated. Raises what
+        ``attachment.read`` raises, ``DeliveryFailed``, or ``Unavailable``.
+        """
+        ...
+
+    async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> Sent:
+        """Hand the message over, with its file if it has one.
+
+        Raises ``DeliveryFailed`` (for good) or ``Unavailable`` (try again).
+        """
         ...
 
     def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:

@@ -3,71 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from agents.deliver import deliver_batch
-from agents.deliveries import Deliveries
 from app.batches import RecordBatch
 from app.codec import decode, encode
 from domain.attempts import Attempt, Outcome
 from domain.errors import DeliveryFailed, Unavailable
-from domain.ports import Receipt, Sent
 from domain.records import DeliveryRequested, StatusChanged
-from domain.status import Status
-from support.fakes import FakeApp, FakeTable, batch_of, until
+from support.deliveries import World, requests
+from support.fakes import batch_of, until
 from tables import attempts
-
-
-class Channel:
-    """A connector whose answers the test gives. ``calls`` are message ids in the order of the calls."""
-
-    channel = "whatsapp"
-
-    def __init__(self, *, repeatable: bool = False) -> None:
-        self.repeatable = repeatable
-        self.calls: list[str] = []
-        self.answers: dict[str, list[Exception]] = {}
-        self.open = asyncio.Event()
-        self.open.set()
-        self.reading = asyncio.Event()
-        self.reading.set()
-
-    async def send(self, request: DeliveryRequested, attempt: int) -> Sent:
-        self.calls.append(request.message_id)
-        await self.open.wait()
-        if self.answers.get(request.message_id):
-            raise self.answers[request.message_id].pop(0)
-        return Sent(f"p-{request.message_id}-{attempt}", 100)
-
-    async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
-        yield Receipt(Status.DELIVERED, 200)
-        await self.reading.wait()
-        yield Receipt(Status.READ, 300)
-
-
-class World:
-    def __init__(self, *, repeatable: bool = False, in_flight: int = 100) -> None:
-        self.app = FakeApp(in_flight_per_worker=in_flight)
-        self.table = FakeTable(self.app.outbox)
-        self.channel = Channel(repeatable=repeatable)
-        self.deliveries = Deliveries(self.app, self.channel, self.table, lambda number: 0.0)  # type: ignore[arg-type]
-
-    async def deliver(self, batch: RecordBatch) -> None:
-        await deliver_batch(self.app, self.deliveries, batch)  # type: ignore[arg-type]
-
-    def facts(self) -> list[tuple[str, str]]:
-        changes = [decode(value, StatusChanged) for value in self.app.outbox.on("status-updates")]
-        return [(change.message_id, change.status) for change in changes]
-
-    def attempt(self, message_id: str) -> Attempt | None:
-        return attempts.load(self.table.rows.get(message_id.encode()))
-
-
-def requests(*ids: str, conversation: str = "c-1", start: int = 0) -> RecordBatch:
-    values = [encode(DeliveryRequested(i, conversation, "u", "whatsapp:+5511999990000", "hi", None, 1, 0)) for i in ids]
-    return batch_of("whatsapp-outbound", *values, start=start)
 
 
 async def test_a_message_is_sent_and_followed_to_read_and_then_its_batch_is_complete() -> None:

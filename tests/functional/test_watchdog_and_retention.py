@@ -84,6 +84,13 @@ async def test_a_broker_that_is_away_is_no_stall(app: Any) -> None:
     assert await still_alive(app)
 
 
+async def test_a_large_file_that_comes_piece_by_piece_is_no_stall(app: Any) -> None:
+    app.consumer.end = 1_000
+    for _ in range(8):
+        app.steps += 1
+        assert await still_alive(app, 0.1)
+
+
 async def test_waiting_for_a_named_dependency_is_no_stall(app: Any) -> None:
     app.consumer.end = 9
     app.waiting_for = "cassandra"

@@ -95,6 +95,7 @@ class FakeApp:
         self.consumer = FakeConsumer()
         self.metrics = _NoMetrics()
         self.waiting_for: str | None = None
+        self.steps = 0
         self.died: list[tuple[str, BaseException]] = []
         self.drains: list[Callable[[], Awaitable[None]]] = []
 

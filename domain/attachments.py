@@ -1,0 +1,179 @@
+"""What each channel takes of files and texts, and so how a message with a file goes there.
+
+Sizes in MB are 10^6 bytes: the providers do not say which they mean, and this is the smaller reading. What a channel
+does not take for its type or its size goes as a link in the text. Sources: the providers' documentation of media types
+(WhatsApp Cloud API "Supported media types", Instagram "Attachment upload", Telegram Bot API "Sending files").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.files import FileMetadata
+
+MB = 1_000_000
+
+
+class Kind(StrEnum):
+    """As what a file goes."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    DOCUMENT = "document"
+    LINK = "link"
+
+
+def utf16_units(character: str) -> int:
+    """Return how much of a limit in characters it takes: an emoji counts as two, as in Telegram's own counting."""
+    return 1 if character <= "\uffff" else 2
+
+
+def utf8_bytes(character: str) -> int:
+    """Return how much of a limit in bytes it takes."""
+    return len(character.encode(errors="surrogatepass"))
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """Files of ``types`` (``None``: any) up to ``max_bytes`` go as ``kind``, with a caption up to ``max_caption``."""
+
+    kind: Kind
+    max_bytes: int
+    max_caption: int
+    types: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """A channel. Texts and captions are measured by ``cost`` of each character; of ``takes`` the first that fits is
+    used."""
+
+    max_text: int
+    cost: Callable[[str], int]
+    takes: tuple[Takes, ...]
+
+
+def _types(kind: str, *names: str) -> frozenset[str]:
+    return frozenset(f"{kind}/{name}" for name in names)
+
+
+_OFFICE = "vnd.openxmlformats-officedocument"
+_WHATSAPP_DOCUMENTS = _types("text", "plain") | _types(
+    "application", "pdf", "msword", "vnd.ms-excel", "vnd.ms-powerpoint", f"{_OFFICE}.wordprocessingml.document",
+    f"{_OFFICE}.spreadsheetml.sheet", f"{_OFFICE}.presentationml.presentation",
+)  # fmt: skip
+
+CHANNELS: Mapping[str, Abilities] = {
+    "whatsapp": Abilities(4_096, utf16_units, (
+        Takes(Kind.IMAGE, 5 * MB, 1_024, _types("image", "jpeg", "png")),
+        Takes(Kind.AUDIO, 16 * MB, 0, _types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
+        Takes(Kind.VIDEO, 16 * MB, 1_024, _types("video", "mp4", "3gpp")),
+        Takes(Kind.DOCUMENT, 100 * MB, 1_024, _WHATSAPP_DOCUMENTS),
+    )),
+    # one text or one attachment a call, so no captions; texts under 1,000 bytes
+    "instagram": Abilities(999, utf8_bytes, (
+        Takes(Kind.IMAGE, 8 * MB, 0, _types("image", "jpeg", "png", "gif")),
+        Takes(Kind.AUDIO, 25 * MB, 0, _types("audio", "aac", "mp4", "wav")),
+        Takes(Kind.VIDEO, 25 * MB, 0, _types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
+    )),
+    "telegram": Abilities(4_096, utf16_units, (
+        Takes(Kind.IMAGE, 10 * MB, 1_024, _types("image", "jpeg", "png", "webp")),
+        Takes(Kind.AUDIO, 50 * MB, 1_024, _types("audio", "mpeg", "mp4")),
+        Takes(Kind.VIDEO, 50 * MB, 1_024, _types("video", "mp4")),
+        Takes(Kind.DOCUMENT, 50 * MB, 1_024),
+    )),
+}  # fmt: skip
+
+# other names that the same types go by
+_USUAL_NAME = {
+    "image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-m4a": "audio/mp4", "audio/m4a": "audio/mp4",
+    "audio/x-aac": "audio/aac", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav",
+    "audio/opus": "audio/ogg", "video/x-m4v": "video/mp4", "video/3gp": "video/3gpp", "video/avi": "video/x-msvideo",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """How a message with a file goes: as ``kind`` with ``caption`` (may be empty), and then ``texts``, one by one.
+
+    As a link there is nothing but texts. Within the channel's limits; all that can be seen of the content is in it.
+    """
+
+    kind: Kind
+    caption: str = ""
+    texts: tuple[str, ...] = ()
+
+
+def carriage(channel: str, metadata: FileMetadata, content: str, url: str) -> Carriage | None:
+    """Return how the file and the message's text go to ``channel``. ``url`` is where the file can be had.
+
+    ``None``: it has to go as a link, and the URL alone is longer than a text may be.
+    """
+    able = CHANNELS[channel]
+    taken = _how_taken(able, metadata)
+    if taken is None:
+        texts = _texts_with_link(able, metadata, content, url)
+        return None if texts is None else Carriage(Kind.LINK, "", texts)
+    if _measure(content, able.cost) <= taken.max_caption:
+        return Carriage(taken.kind, content)
+    return Carriage(taken.kind, "", split(content, able.max_text, able.cost))
+
+
+def _how_taken(able: Abilities, metadata: FileMetadata) -> Takes | None:
+    mimetype = metadata.mimetype.partition(";")[0].strip().lower()
+    mimetype = _USUAL_NAME.get(mimetype, mimetype)
+    if not metadata.size_bytes:
+        return None  # no channel takes an empty file
+    for takes in able.takes:
+        if (takes.types is None or mimetype in takes.types) and metadata.size_bytes <= takes.max_bytes:
+            return takes
+    return None
+
+
+def _texts_with_link(able: Abilities, metadata: FileMetadata, content: str, url: str) -> tuple[str, ...] | None:
+    named = f"{metadata.filename} ({human_size(metadata.size_bytes)})\n{url}"
+    together = f"{content}\n\n{named}" if content.strip() else named
+    if _measure(together, able.cost) <= able.max_text:
+        return (together,)
+    for last in (named, url):
+        if _measure(last, able.cost) <= able.max_text:
+            return (*split(content, able.max_text, able.cost), last)
+    return None
+
+
+def split(text: str, limit: int, cost: Callable[[str], int]) -> tuple[str, ...]:
+    """Return ``text`` in pieces of at most ``limit`` each, cut after white space where there is some.
+
+    Together they are the text again, but for pieces of nothing but white space, which no channel takes.
+    """
+    pieces: list[str] = []
+    start = gap = used = 0
+    for index, character in enumerate(text):
+        price = cost(character)
+        while used + price > limit:
+            end = gap if gap > start else index
+            pieces.append(text[start:end])
+            used = _measure(text[end:index], cost)
+            start = end
+        used += price
+        if character.isspace():
+            gap = index + 1
+    pieces.append(text[start:])
+    return tuple(piece for piece in pieces if piece.strip())
+
+
+def human_size(size_bytes: int) -> str:
+    """Return a size as people read it, in powers of 1,000: "2.1 GB"."""
+    size, unit = float(size_bytes), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1_000:
+            break
+        size, unit = size / 1_000, larger
+    return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+
+
+def _measure(text: str, cost: Callable[[str], int]) -> int:
+    return sum(map(cost, text))

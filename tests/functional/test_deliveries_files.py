@@ -1,0 +1,356 @@
+"""Delivery of messages with files, on fakes: checked, sent as what the channel takes, waited for, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from app.clock import now_ms
+from app.codec import decode
+from channels.simulated import SimulatedConnector, Simulation
+from domain.attachments import MB, Kind
+from domain.attempts import Attempt, Outcome
+from domain.errors import DeliveryFailed, Unavailable
+from domain.files import FileMetadata
+from domain.ports import Attachment
+from domain.records import StatusChanged
+from support.deliveries import World, request, requests
+from support.fakes import batch_of, until
+from tables import attempts
+
+
+def failure(world: World) -> StatusChanged:
+    """The fact that tells of a failure."""
+    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    (failed,) = [change for change in changes if change.status == "FAILED"]
+    return failed
+
+
+def attached(world: World, n: int = 0) -> Attachment:
+    found = world.channel.attachments[n]
+    assert found is not None
+    return found
+
+
+async def test_a_file_reaches_the_channel_whole_before_the_message_does() -> None:
+    world = World()
+    data = bytes(range(256)) * 5_000
+    await world.deliver(requests("m-1", file=world.put(data)))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.uploaded == [data]
+    assert attached(world).carriage.kind is Kind.IMAGE
+    assert attached(world).carriage.caption == "hi"
+    assert attached(world).handle == "media-1"
+    assert attached(world).url.startswith("https://files.example.org/v1/files/f-1/link?")
+    assert world.facts() == [("m-1", "SENT"), ("m-1", "DELIVERED"), ("m-1", "READ")]
+    assert world.attempt("m-1") == Attempt(1, Outcome.SENT, 100, "p-m-1-1")
+    assert world.store.readers == 0
+
+
+async def test_messages_without_a_file_open_no_store() -> None:
+    world = World()
+    await world.deliver(requests("m-1", "m-2"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.opened == []
+    assert world.channel.attachments == [None, None]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b"", b"as it waS", b"as it was, and more", b"as it"],
+    ids=["empty", "another byte", "longer", "shorter"],
+)
+async def test_a_file_that_is_not_what_was_uploaded_fails_the_message_for_good(stored: bytes) -> None:
+    world = World()
+    file = world.put(b"as it was")
+    world.store.objects[file.storage_path] = (stored, 0)
+    await world.deliver(requests("m-1", "m-2", file=file))
+    await world.deliver(requests("m-3", start=2))
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    failed = [(change.message_id, change.failure_code) for change in changes if change.status == "FAILED"]
+    assert failed == [("m-1", "file-corrupt"), ("m-2", "file-corrupt")]
+    assert world.channel.calls == ["m-3"], "and the conversation goes on"
+    assert file.filename in (changes[0].failure_detail or "")
+
+
+@pytest.mark.parametrize("stored", [b"x" * 300_000, b"y" * 600_000 + b"x" * 300_000])
+async def test_a_channel_never_gets_the_end_of_a_corrupt_file(stored: bytes) -> None:
+    world = World()
+    file = world.put(b"y" * 300_000 + b"x" * 300_000)
+    world.store.objects[file.storage_path] = (stored, 0)
+    await world.deliver(requests("m-1", file=file))
+    await until(lambda: world.app.consumer.completed)
+    assert failure(world).failure_code == "file-corrupt"
+    assert len(world.channel.uploaded[0]) < file.size_bytes
+
+
+@pytest.mark.parametrize("size_bytes", [9, 200 * MB])
+async def test_a_file_that_is_gone_fails_the_message_for_good(size_bytes: int) -> None:
+    world = World()
+    file = replace(world.put(b"as it was"), size_bytes=size_bytes)
+    del world.store.objects[file.storage_path]
+    await world.deliver(requests("m-1", file=file))
+    await until(lambda: world.app.consumer.completed)
+    assert failure(world).failure_code == "file-missing"
+    assert world.attempt("m-1").outcome == Outcome.FAILED  # type: ignore[union-attr]
+    await world.deliver(requests("m-1", file=file))
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    assert world.channel.calls == []
+
+
+async def test_a_file_over_the_channels_cap_goes_as_a_link_without_being_read() -> None:
+    world = World()
+    data = b"\0" * (5 * MB + 1)
+    await world.deliver(requests("m-1", file=world.put(data, "image/jpeg", "big.jpg")))
+    await until(lambda: world.app.consumer.completed)
+    way = attached(world).carriage
+    assert way.kind is Kind.LINK
+    assert way.texts == (f"hi\n\nbig.jpg (5.0 MB)\n{attached(world).url}",)
+    assert (world.store.reads, world.channel.uploaded) == (0, [])
+
+
+async def test_a_link_to_a_file_of_another_size_is_not_sent() -> None:
+    world = World()
+    file = world.put(b"short", "application/zip")
+    await world.deliver(requests("m-1", file=replace(file, size_bytes=6)))
+    await until(lambda: world.app.consumer.completed)
+    assert failure(world).failure_code == "file-corrupt"
+
+
+async def test_a_link_that_no_text_can_hold_fails_the_message() -> None:
+    world = World(channel="instagram")
+    world.store._public_url = f"https://{'x' * 999}"
+    await world.deliver(requests("m-1", file=world.put(b"%PDF", "application/pdf")))
+    await until(lambda: world.app.consumer.completed)
+    assert failure(world).failure_code == "link-too-long"
+
+
+async def test_while_the_store_is_away_a_message_waits_without_attempts_and_others_go_on() -> None:
+    world = World()
+    world.store.available = False
+    await world.deliver(requests("m-1", "m-2", conversation="a", file=world.put(b"data")))
+    await world.deliver(requests("m-3", conversation="b", start=2))
+    await until(lambda: world.app.consumer.completed and world.app.waiting_for == "files")
+    assert world.channel.calls == ["m-3"]
+    assert world.attempt("m-1") is None
+    await until(lambda: len(world.opened) > 12)  # more tries than a channel would be given attempts
+    world.store.available = True
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    assert world.channel.calls == ["m-3", "m-1", "m-2"]
+    assert world.attempt("m-1").number == 1  # type: ignore[union-attr]
+    assert world.app.waiting_for is None
+
+
+async def test_a_store_that_says_nothing_counts_as_away() -> None:
+    world = World(files_timeout_seconds=0.02)
+    world.store.gate.clear()
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.app.waiting_for == "files" and world.store.reads > 2)
+    world.store.gate.set()
+    await until(lambda: world.app.consumer.completed)
+    assert world.facts()[0] == ("m-1", "SENT")
+    assert world.store.readers == 0
+
+
+async def test_patience_with_the_store_ends_with_the_messages_age() -> None:
+    world = World(file_patience_hours=24.0, least_patience_seconds=0.1)
+    world.store.available = False
+    file = world.put(b"data")
+    await world.deliver(batch_of("whatsapp-outbound", request("m-1", file=file, accepted_at_ms=now_ms() - 86_400_000)))
+    await world.deliver(requests("m-2", conversation="b", file=file, start=1))
+    await until(lambda: world.app.consumer.completed)
+    assert (failure(world).message_id, failure(world).failure_code) == ("m-1", "file-store-unavailable")
+    assert len(world.opened) > 2, "an old message is tried for a while, too"
+    assert len(world.app.consumer.completed) == 1
+    await world.app.drain()
+
+
+async def test_a_slow_file_holds_up_its_own_conversation_only_and_is_no_stall() -> None:
+    world = World()
+    world.store.gate.clear()
+    await world.deliver(requests("m-1", conversation="a", file=world.put(b"x" * 600_000)))
+    await world.deliver(requests("m-2", conversation="a", start=1))
+    await world.deliver(requests("m-3", conversation="b", start=2))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-3"]
+    steps = world.app.steps
+    world.store.gate.set()
+    await until(lambda: len(world.app.consumer.completed) == 3)
+    assert world.channel.calls == ["m-3", "m-1", "m-2"]
+    assert world.app.steps > steps + 1, "the watchdog sees each piece"
+
+
+async def test_only_so_many_files_are_fetched_at_once() -> None:
+    world = World(files_fetched_at_once=2)
+    world.store.gate.clear()
+    file = world.put(b"data")
+    for n in range(5):
+        await world.deliver(requests(f"m-{n}", conversation=f"c-{n}", start=n, file=file))
+    await until(lambda: world.store.readers == 2)
+    await asyncio.sleep(0.02)
+    assert world.store.readers == 2
+    world.store.gate.set()
+    await until(lambda: len(world.app.consumer.completed) == 5)
+
+
+async def test_draining_during_a_fetch_takes_the_message_back_as_if_it_had_never_been_begun() -> None:
+    world = World(repeatable=False)
+    world.store.gate.clear()
+    file = world.put(b"data")
+    await world.deliver(requests("m-1", "m-2", file=file))
+    await until(lambda: world.store.readers == 1)
+    await asyncio.wait_for(world.app.drain(), 1)
+    assert (world.store.readers, world.table.rows, world.channel.calls) == (0, {}, [])
+    assert world.app.consumer.completed == []
+    world.store.gate.set()
+    await world.deliver(requests("m-1", "m-2", file=file))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1", "m-2"]
+    assert world.app.outbox.on("dead-letters") == []
+
+
+async def test_draining_while_the_store_is_away_does_not_wait_for_it() -> None:
+    world = World()
+    world.store.available = False
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.app.waiting_for == "files")
+    await asyncio.wait_for(world.app.drain(), 1)
+    assert world.app.waiting_for is None
+    assert world.table.rows == {}
+
+
+async def test_an_attempt_is_on_record_only_once_the_file_is_ready_and_durable_before_the_channel_is_called() -> None:
+    world = World()
+    world.store.gate.clear()
+    world.app.outbox.held = True
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.store.readers)
+    assert world.attempt("m-1") is None, "a crash now leaves nothing unknown"
+    world.store.gate.set()
+    await until(lambda: world.attempt("m-1") is not None)
+    await asyncio.sleep(0.02)
+    assert world.channel.calls == []
+    world.app.outbox.release()
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"]
+
+
+async def test_a_channel_that_is_busy_gets_the_file_once_and_the_message_again() -> None:
+    world = World()
+    world.channel.answers["m-1"] = [Unavailable("busy"), Unavailable("busy")]
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.app.consumer.completed)
+    assert world.attempt("m-1") == Attempt(3, Outcome.SENT, 100, "p-m-1-3")
+    assert world.channel.uploaded == [b"data"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "code"),
+    [([Unavailable("busy")] * 8, "unavailable"), ([DeliveryFailed("media-refused", "no")], "media-refused")],
+)
+async def test_a_channel_that_does_not_take_the_file_fails_the_message(errors: list[Exception], code: str) -> None:
+    world = World()
+
+    async def upload(attachment: Attachment) -> str:
+        raise errors.pop(0)
+
+    world.channel.upload = upload  # type: ignore[method-assign]
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.app.consumer.completed)
+    assert failure(world).failure_code == code
+    assert errors == []
+
+
+async def test_what_was_sent_with_a_file_is_not_fetched_again_when_its_event_comes_back() -> None:
+    world = World()
+    file = world.put(b"data")
+    for times in (1, 2):
+        await world.deliver(requests("m-1", file=file))
+        await until(lambda wanted=times: len(world.app.consumer.completed) == wanted)
+    assert (world.channel.calls, world.store.reads) == (["m-1"], 1)
+
+
+async def test_an_attempt_with_unknown_outcome_is_held_back_with_a_file_too() -> None:
+    world = World(repeatable=False)
+    world.table.rows[b"m-1"] = attempts.dump(Attempt(1, Outcome.BEGUN, 5))
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.app.consumer.completed)
+    assert (world.channel.calls, world.store.reads) == ([], 0)
+    assert b"unknown-outcome" in world.app.outbox.on("dead-letters")[0]
+
+
+def to_three(file: FileMetadata, message_id: str = "m-1") -> list[bytes]:
+    return [
+        request(message_id, file=file, recipient_id=f"whatsapp:+551199999000{n}", recipient_count=3) for n in range(3)
+    ]
+
+
+async def test_a_file_for_several_is_fetched_once_and_sent_to_each() -> None:
+    world = World()
+    await world.deliver(batch_of("whatsapp-outbound", *to_three(world.put(b"data"))))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"] * 3
+    assert (world.store.reads, world.channel.uploaded) == (1, [b"data"])
+    assert world.facts().count(("m-1", "SENT")) == 3
+
+
+async def test_a_corrupt_file_for_several_fails_each() -> None:
+    world = World()
+    file = replace(world.put(b"data"), checksum=f"sha256:{'0' * 64}")
+    await world.deliver(batch_of("whatsapp-outbound", *to_three(file)))
+    await until(lambda: world.app.consumer.completed)
+    assert world.facts() == [("m-1", "FAILED")] * 3
+    assert world.app.died == []
+
+
+async def test_draining_a_fetch_for_several_ends_it() -> None:
+    world = World()
+    world.store.gate.clear()
+    values = to_three(world.put(b"data"))
+    await world.deliver(batch_of("whatsapp-outbound", *values))
+    await until(lambda: world.store.readers)
+    await asyncio.wait_for(world.app.drain(), 1)
+    await until(lambda: world.store.readers == 0)
+    world.store.gate.set()
+    await world.deliver(batch_of("whatsapp-outbound", *values))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"] * 3
+
+
+async def test_the_simulated_channel_checks_what_it_is_given_and_tells_how_it_went(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    connector = SimulatedConnector("whatsapp", "WhatsApp", Simulation())
+    world = World()
+    world.channel.upload = connector.upload  # type: ignore[method-assign]
+    world.channel.send = connector.send  # type: ignore[method-assign]
+    world.put(b"data", key="c-1/bad")
+    good, bad = world.put(b"data"), replace(world.put(b"data"), storage_path="c-1/bad", checksum=f"sha256:{'0' * 64}")
+    await world.deliver(
+        batch_of("whatsapp-outbound", request("m-1", file=good), request("m-2", file=bad),
+                 request("m-3", file=replace(good, mimetype="application/zip"))),
+    )  # fmt: skip
+    await until(lambda: world.app.consumer.completed)
+    assert failure(world).message_id == "m-2"
+    told = [line for line in caplog.messages if line.startswith("[WhatsApp] With")]
+    assert told == [
+        f"[WhatsApp] With a.png for +5511999990000: 4 bytes, as image, {good.checksum}",
+        "[WhatsApp] With a.png for +5511999990000: 4 bytes, as a link",
+    ]
+    assert "signature=" not in caplog.text
+
+
+async def test_an_error_of_our_own_ends_the_worker_loudly() -> None:
+    world = World()
+
+    def broken() -> None:
+        raise RuntimeError("a bug")
+
+    world.deliveries._attachments._open_store = broken  # type: ignore[assignment]
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.app.died)
+    assert isinstance(world.app.died[0][1], RuntimeError)

@@ -1,0 +1,169 @@
+"""How a message with a file goes to each channel."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from domain.attachments import CHANNELS, MB, Kind, carriage, human_size, split, utf8_bytes, utf16_units
+from domain.files import MAX_FILE_BYTES, FileMetadata
+from domain.recipients import CHANNELS as CHANNELS_THERE_ARE
+
+URL = "https://files.example.org/c-1/f-1?signature=0"
+OFFICE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+def of(mimetype: str, size_bytes: int = 1_000, filename: str = "a.bin") -> FileMetadata:
+    return FileMetadata(filename, size_bytes, mimetype, f"sha256:{'0' * 64}", "c-1/f-1")
+
+
+def test_it_is_known_of_every_channel_what_it_takes() -> None:
+    assert set(CHANNELS) == set(CHANNELS_THERE_ARE)
+
+
+@pytest.mark.parametrize(
+    ("channel", "mimetype", "size_bytes", "kind"),
+    [
+        ("whatsapp", "image/jpeg", 5 * MB, Kind.IMAGE),
+        ("whatsapp", "image/jpeg", 5 * MB + 1, Kind.LINK),
+        ("whatsapp", "image/png", 1, Kind.IMAGE),
+        ("whatsapp", "image/png", 0, Kind.LINK),
+        ("whatsapp", "image/webp", 1_000, Kind.LINK),
+        ("whatsapp", "audio/mpeg", 16 * MB, Kind.AUDIO),
+        ("whatsapp", "audio/mpeg", 16 * MB + 1, Kind.LINK),
+        ("whatsapp", "audio/x-m4a", 1_000, Kind.AUDIO),
+        ("whatsapp", "video/mp4", 16 * MB, Kind.VIDEO),
+        ("whatsapp", "video/mp4", 16 * MB + 1, Kind.LINK),
+        ("whatsapp", "application/pdf", 100 * MB, Kind.DOCUMENT),
+        ("whatsapp", "application/pdf", 100 * MB + 1, Kind.LINK),
+        ("whatsapp", OFFICE, 1_000, Kind.DOCUMENT),
+        ("whatsapp", "text/plain; charset=utf-8", 1_000, Kind.DOCUMENT),
+        ("whatsapp", "application/zip", 1_000, Kind.LINK),
+        ("whatsapp", "application/octet-stream", 1_000, Kind.LINK),
+        ("instagram", "image/jpeg", 8 * MB, Kind.IMAGE),
+        ("instagram", "image/jpeg", 8 * MB + 1, Kind.LINK),
+        ("instagram", "IMAGE/GIF", 1_000, Kind.IMAGE),
+        ("instagram", "audio/x-wav", 25 * MB, Kind.AUDIO),
+        ("instagram", "audio/wav", 25 * MB + 1, Kind.LINK),
+        ("instagram", "video/quicktime", 25 * MB, Kind.VIDEO),
+        ("instagram", "video/quicktime", 25 * MB + 1, Kind.LINK),
+        ("instagram", "application/pdf", 1_000, Kind.LINK),
+        ("telegram", "image/jpeg", 10 * MB, Kind.IMAGE),
+        ("telegram", "image/jpeg", 10 * MB + 1, Kind.DOCUMENT),
+        ("telegram", "video/mp4", 50 * MB, Kind.VIDEO),
+        ("telegram", "audio/mpeg", 1_000, Kind.AUDIO),
+        ("telegram", "application/zip", 50 * MB, Kind.DOCUMENT),
+        ("telegram", "application/zip", 50 * MB + 1, Kind.LINK),
+        ("telegram", "application/zip", MAX_FILE_BYTES, Kind.LINK),
+    ],
+)
+def test_a_file_goes_as_what_the_channel_takes_or_as_a_link(
+    channel: str, mimetype: str, size_bytes: int, kind: Kind
+) -> None:
+    found = carriage(channel, of(mimetype, size_bytes), "look", URL)
+    assert found is not None
+    assert found.kind is kind
+    assert any(URL in text for text in found.texts) is (kind is Kind.LINK)
+
+
+@pytest.mark.parametrize(
+    ("channel", "mimetype", "content", "caption", "texts"),
+    [
+        ("whatsapp", "image/png", "", "", ()),
+        ("whatsapp", "image/png", "look", "look", ()),
+        ("whatsapp", "image/png", "x" * 1_024, "x" * 1_024, ()),
+        ("whatsapp", "image/png", "x" * 1_025, "", ("x" * 1_025,)),
+        ("whatsapp", "image/png", "\U0001f600" * 513, "", ("\U0001f600" * 513,)),
+        ("whatsapp", "audio/mpeg", "listen", "", ("listen",)),
+        ("whatsapp", "application/pdf", "x" * 5_000, "", ("x" * 4_096, "x" * 904)),
+        ("instagram", "image/png", "look", "", ("look",)),
+        ("instagram", "image/png", "é" * 600, "", ("é" * 499, "é" * 101)),
+        ("telegram", "image/png", "look", "look", ()),
+        ("telegram", "audio/mpeg", "x" * 1_025, "", ("x" * 1_025,)),
+    ],
+)
+def test_a_text_is_the_caption_where_it_fits_and_else_a_message_of_its_own(
+    channel: str, mimetype: str, content: str, caption: str, texts: tuple[str, ...]
+) -> None:
+    found = carriage(channel, of(mimetype), content, URL)
+    assert found is not None
+    assert (found.caption, found.texts) == (caption, texts)
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("", (f"big.iso (2.1 GB)\n{URL}",)),
+        ("here it is", (f"here it is\n\nbig.iso (2.1 GB)\n{URL}",)),
+        ("word " * 190 + "end", ("word " * 190 + "end", f"big.iso (2.1 GB)\n{URL}")),
+        ("word " * 300, ("word " * 199, "word " * 101, f"big.iso (2.1 GB)\n{URL}")),
+    ],
+)
+def test_a_link_stands_below_the_text_or_by_itself_if_both_are_too_long(content: str, texts: tuple[str, ...]) -> None:
+    found = carriage("instagram", of("application/x-iso9660-image", MAX_FILE_BYTES, "big.iso"), content, URL)
+    assert found is not None
+    assert found.texts == texts
+
+
+def test_a_long_link_goes_without_the_files_name_and_one_that_fits_nowhere_does_not_go() -> None:
+    found = carriage("instagram", of("application/pdf", filename="n" * 200), "look", f"https://x/{'s' * 900}")
+    assert found is not None
+    assert found.texts == ("look", f"https://x/{'s' * 900}")
+    assert carriage("instagram", of("application/pdf"), "look", f"https://x/{'s' * 990}") is None
+    assert carriage("whatsapp", of("application/zip"), "look", f"https://x/{'s' * 990}") is not None
+
+
+def seen(text: str) -> str:
+    """All of a text that can be seen."""
+    return "".join(text.split())
+
+
+@given(
+    channel=st.sampled_from(sorted(CHANNELS)),
+    mimetype=st.sampled_from(["image/png", "audio/mpeg", "video/mp4", "application/pdf", "application/zip", "x/y"]),
+    size_bytes=st.integers(0, MAX_FILE_BYTES) | st.integers(0, 20).map(lambda n: n * MB),
+    content=st.text(max_size=40) | st.builds(lambda text, n: text * n, st.text(max_size=200), st.integers(1, 60)),
+    url=st.integers(20, 1_200).map(lambda n: "https://x/".ljust(n, "s")),
+)
+def test_no_limit_is_ever_exceeded_and_no_text_lost(
+    channel: str, mimetype: str, size_bytes: int, content: str, url: str
+) -> None:
+    able = CHANNELS[channel]
+    found = carriage(channel, of(mimetype, size_bytes), content, url)
+    if found is None:
+        assert len(url) > able.max_text
+        return
+    assert all(0 < sum(map(able.cost, text)) <= able.max_text for text in found.texts)
+    if found.kind is Kind.LINK:
+        assert found.caption == ""
+        assert found.texts[-1].endswith(url)
+        assert seen("".join(found.texts)).startswith(seen(content))
+    else:
+        taken = [takes for takes in able.takes if takes.kind is found.kind]
+        assert 0 < size_bytes <= max(takes.max_bytes for takes in taken)
+        assert sum(map(able.cost, found.caption)) <= max(takes.max_caption for takes in taken)
+        assert seen(found.caption + "".join(found.texts)) == seen(content)
+
+
+@given(st.text(max_size=300), st.integers(4, 50), st.sampled_from([utf8_bytes, utf16_units]))
+@example(" aaaaaaaaa\U0001f600", 10, utf16_units)
+@example("a" * 21, 10, utf8_bytes)
+def test_pieces_of_a_text_are_within_the_limit_and_together_the_text(text: str, limit: int, cost: object) -> None:
+    assert callable(cost)
+    pieces = split(text, limit, cost)
+    assert all(sum(map(cost, piece)) <= limit for piece in pieces)
+    assert seen("".join(pieces)) == seen(text)
+    assert all(piece in text for piece in pieces)
+
+
+def test_a_text_is_cut_between_words() -> None:
+    assert split("one two three", 8, utf8_bytes) == ("one two ", "three")
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (48_211, "48.2 kB"), (2 * 1024**3, "2.1 GB")],
+)
+def test_sizes_are_told_as_people_read_them(size_bytes: int, text: str) -> None:
+    assert human_size(size_bytes) == text
