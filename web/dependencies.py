@@ -29,6 +29,7 @@ from domain.ports import (
 from domain.signed_links import link_key
 from domain.token_bucket import Rate
 from web.access import Memberships
+from web.attached_files import AttachedFiles
 from web.audience import Audience
 from web.client_address import ClientAddresses
 from web.conversation_list import ConversationLists
@@ -116,6 +117,10 @@ class Dependencies:
     @cached_property
     def known_files(self) -> KnownFiles:
         return KnownFiles(self.files, self.memberships)
+
+    @cached_property
+    def attached_files(self) -> AttachedFiles:
+        return AttachedFiles(self.known_files, self.memberships)
 
     @cached_property
     def link_keys(self) -> list[bytes]:

@@ -42,6 +42,10 @@ class KnownFiles:
                 self._known.put(file_id, found)
         return found
 
+    def remembered(self, file_id: str) -> File | None:
+        """Return the file if it need not be asked for."""
+        return self._known.get(file_id)
+
     def add(self, file: File) -> None:
         """It has just come to be."""
         self._known.put(file.file_id, file)

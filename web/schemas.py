@@ -29,7 +29,7 @@ from web.password_rules import weakness_of
 
 MAX_OFFSET = 10_000
 MAX_CREDENTIAL_CHARS = 10_000
-_USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 
 
@@ -48,7 +48,7 @@ def _conversation_id(text: str) -> str:
 
 def _recipient(text: str) -> str:
     """An address, a user id, or nothing: everyone in the conversation."""
-    if not text or _USER_ID.fullmatch(text.lower()):
+    if not text or _UUID.fullmatch(text.lower()):
         return text.lower()
     try:
         recipient = parse_recipient(text)
@@ -57,7 +57,7 @@ def _recipient(text: str) -> str:
         raise _wrong(f"{error}{hint}") from None
     if recipient.channel != INTERNAL:
         return str(recipient)
-    if not _USER_ID.fullmatch(recipient.address.lower()):
+    if not _UUID.fullmatch(recipient.address.lower()):
         raise _wrong("not a possible user id")
     return recipient.address.lower()
 
@@ -66,16 +66,14 @@ def _absent_if_null(value: object) -> object:
     return "" if value is None else value
 
 
-def _content(text: str) -> str:
-    try:
-        return check_content(text, has_file=False)
-    except InvalidInput as error:
-        raise _wrong(str(error)) from None
+def _absent_if_empty(value: object) -> object:
+    return None if value == "" else value
 
 
-def _no_file(value: object) -> None:
-    if value is not None:
-        raise _wrong("files cannot be sent yet: leave file_id out")
+def _file_id(text: str | None) -> str | None:
+    if text is not None and not _UUID.fullmatch(text.lower()):
+        raise _wrong("must be the file_id of an uploaded file, or be left out")
+    return text and text.lower()
 
 
 def _platform(text: str) -> str:
@@ -163,6 +161,8 @@ class LinkIdentity(_Schema):
 
 
 class CreateMessage(_Schema):
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["content"]}, {"required": ["file_id"]}]})
+
     conversation_id: ConversationId
     recipient_id: Annotated[
         str,
@@ -175,21 +175,35 @@ class CreateMessage(_Schema):
             examples=["whatsapp:+5511999990000", "instagram:@maria", "telegram:@maria"],
         ),
     ] = ""
+    # before the content, which may be empty if there is a file
+    file_id: Annotated[
+        str | None,
+        BeforeValidator(_absent_if_empty),
+        AfterValidator(_file_id),
+        Field(
+            description="A whole file of this conversation (`POST /v1/files`).",
+            examples=["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"],
+        ),
+    ] = None
     content: Annotated[
         str,
-        AfterValidator(_content),
+        BeforeValidator(_absent_if_null),
         Field(
+            validate_default=True,
             json_schema_extra={"maxLength": MAX_CONTENT_BYTES},
-            description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8.",
+            description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8; with a file it may be empty.",
             examples=["See you at eight"],
         ),
-    ]
+    ] = ""
     sender_id: Annotated[str | None, Field(description="The caller, if given.")] = None
-    file_id: Annotated[
-        object,
-        AfterValidator(_no_file),
-        Field(json_schema_extra={"type": "null"}, description="Files cannot be sent yet."),
-    ] = None
+
+    @field_validator("content")
+    @classmethod
+    def _can_be_delivered(cls, content: str, info: ValidationInfo) -> str:
+        try:
+            return check_content(content, has_file=info.data.get("file_id") is not None)
+        except InvalidInput as error:
+            raise _wrong(str(error)) from None
 
 
 class CreateBatchItem(CreateMessage):

@@ -74,6 +74,7 @@ class Sending:
             sender_id=caller.user_id,
             recipient_id=wanted.recipient_id,
             content=wanted.content,
+            file_id=wanted.file_id,
         )
         return Item(message, key is not None)
 
@@ -84,7 +85,10 @@ class Sending:
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
-        message = await self._deps.audience.admit(item.message)
+        message = item.message
+        if message.file_id is not None:
+            message = await self._deps.attached_files.attach(message)
+        message = await self._deps.audience.admit(message)
         return self._remembered(Item(message, False), await self._deps.log.append(message, headers))
 
     async def many(self, items: Sequence[Item], headers: Headers) -> list[Outcome]:
@@ -160,14 +164,31 @@ class Sending:
             await self._settle(written, found)
 
     async def _admitted(self, fresh: list[Item], found: dict[str, Outcome]) -> list[Item]:
-        """Return the items with their recipients; those that name somebody who is not there have their outcome."""
+        """Return the items with their files and recipients; those that name what is not there have their outcome."""
         admitted = []
-        for item in fresh:
+        for item in await self._with_files(fresh, found):
             try:
                 admitted.append(Item(await self._deps.audience.admit(item.message), item.is_keyed))
             except FieldErrors as error:
                 found[item.message.message_id] = error
         return admitted
+
+    async def _with_files(self, fresh: list[Item], found: dict[str, Outcome]) -> list[Item]:
+        """Return those items whose file can be sent, or that have none. They are asked for all at once."""
+        if all(item.message.file_id is None for item in fresh):
+            return fresh
+        results = await asyncio.gather(
+            *(self._deps.attached_files.attach(item.message) for item in fresh), return_exceptions=True
+        )
+        ready = []
+        for item, result in zip(fresh, results, strict=True):
+            if isinstance(result, MessageAccepted):
+                ready.append(Item(result, item.is_keyed))
+            elif isinstance(result, FieldErrors | Unavailable):
+                found[item.message.message_id] = result
+            else:
+                raise result
+        return ready
 
     async def _settle(self, written: list[tuple[Item, Appended]], found: dict[str, Outcome]) -> None:
         """Read the log up to what was written: of several records of one id, the first is the message."""

@@ -1,0 +1,67 @@
+"""The files that messages name: they must be whole, and of the very conversation that the message is for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from domain.errors import NotFound, StoreUnavailable
+from domain.files import File
+from domain.records import MessageAccepted
+from web.access import Memberships
+from web.problems import FieldErrors
+
+if TYPE_CHECKING:
+    from web.files import KnownFiles
+
+LOOK_UPS_AT_ONCE = 32
+# one text for all cases: what files there are elsewhere is nobody's business
+NO_SUCH_FILE = "there is no such file in this conversation; upload it there first, to its end"
+
+
+class AttachedFiles:
+    """Puts what is known of a file into the message that names it.
+
+    A file is asked for once. When the store does not answer, one question at a time goes to it until it does: a batch
+    of messages with files must not wait for a time-out after the other.
+    """
+
+    def __init__(self, files: KnownFiles, memberships: Memberships) -> None:
+        self._files = files
+        self._memberships = memberships
+        self._room = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._is_away = False
+        self._asked = 0
+
+    async def attach(self, message: MessageAccepted) -> MessageAccepted:
+        """Return the message with its file's metadata. A conversation that does not exist is not created by this.
+
+        Raises ``FieldErrors`` about ``file_id``, ``NotAllowed`` for a sender outside the conversation, and
+        ``StoreUnavailable`` if one of it is not known and cannot be asked.
+        """
+        if message.file_id is None:
+            return message
+        try:
+            await self._memberships.check(message.conversation_id, message.sender_id)
+        except NotFound:
+            raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
+        file = self._files.remembered(message.file_id) or await self._ask(message.file_id)
+        if file is None or file.conversation_id != message.conversation_id:
+            raise FieldErrors([("file_id", NO_SUCH_FILE)])
+        return replace(message, file=file.metadata)
+
+    async def _ask(self, file_id: str) -> File | None:
+        async with self._room:
+            if self._is_away and self._asked:
+                raise StoreUnavailable("somebody else is asking whether it answers again")
+            self._asked += 1
+            try:
+                found = await self._files.get(file_id)
+            except StoreUnavailable:
+                self._is_away = True
+                raise
+            finally:
+                self._asked -= 1
+            self._is_away = False
+            return found
