@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from miniopy_async import Minio
 
 from devstack import Stack, StackConfig
 from storage.cassandra.link import CassandraConfig
 from storage.cassandra.schema import migrate
 from storage.cassandra.session import CassandraSession
+from storage.s3_config import S3Config
 
 ROOT = Path(__file__).parent.parent
 
@@ -127,6 +130,43 @@ def stack() -> Iterator[Stack | BorrowedStack]:
         return
     with own_stack(["kafka", "cassandra"]) as own:
         yield own
+
+
+@dataclass(frozen=True)
+class RunningMinio:
+    """A MinIO, and its keys."""
+
+    port: int
+    access_key: str = "minioadmin"
+    secret_key: str = "minioadmin"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def config(self, **changes: Any) -> S3Config:
+        """How to reach it, with a bucket of a new name."""
+        keys = {"access_key": self.access_key, "secret_key": self.secret_key}
+        return S3Config(**{"url": self.url, "bucket": f"test-{uuid.uuid4().hex[:12]}", **keys, **changes})
+
+    async def delete_bucket(self, config: S3Config) -> None:
+        """Delete the bucket with all that is in it."""
+        host, keys = f"127.0.0.1:{self.port}", (self.access_key, self.secret_key)
+        async with Minio(host, *keys, secure=False, region="us-east-1") as client:
+            if await client.bucket_exists(config.bucket):
+                async for found in client.list_objects(config.bucket, recursive=True):
+                    await client.remove_object(config.bucket, found.object_name)
+                await client.remove_bucket(config.bucket)
+
+
+@pytest.fixture(scope="session")
+def minio() -> Iterator[RunningMinio]:
+    """A MinIO, running. CHAT4ALL_TEST_MINIO=127.0.0.1:9000 borrows one with its built-in keys."""
+    if borrowed := os.environ.get("CHAT4ALL_TEST_MINIO"):
+        yield RunningMinio(int(borrowed.rpartition(":")[2]))
+        return
+    with own_stack(["minio"]) as own:
+        yield RunningMinio(own.part("minio").port)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
 from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
+from storage.s3 import S3FileStore
 
 
 @dataclass
@@ -117,11 +119,33 @@ class Files:
     on: Callable[[], Awaitable[None]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["memory", "local"])
-async def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Files]:
+FILE_STORES = ["memory", "local", pytest.param("s3", marks=pytest.mark.real)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=FILE_STORES)
+async def files(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_proxy: Callable[..., Any]
+) -> AsyncIterator[Files]:
+    if request.param == "s3":
+        async with s3_files(request.getfixturevalue("minio"), make_proxy) as made:
+            yield made
+        return
     made = memory_files() if request.param == "memory" else local_files(tmp_path_factory.mktemp("files") / "folder")
     yield made
     await made.store.close()
+
+
+@asynccontextmanager
+async def s3_files(minio: Any, make_proxy: Callable[..., Any]) -> AsyncIterator[Files]:
+    """A bucket of a real MinIO, behind a proxy that can play an outage."""
+    proxy = make_proxy("127.0.0.1", minio.port)
+    await proxy.on()
+    config = minio.config(url=f"http://127.0.0.1:{proxy.port}", timeout_seconds=10.0)
+    store = S3FileStore(config)
+    yield Files(store, proxy.off, proxy.on)
+    await store.close()
+    await proxy.off()
+    await minio.delete_bucket(config)
 
 
 def memory_files() -> Files:
