@@ -6,7 +6,7 @@ EXTRAS := stack,dev
 N ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint types imports format bench rounds openapi stack-up stack-down lock clean
+.PHONY: help env run test lint types imports format bench rounds openapi minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 run: env ## start everything and follow the logs; Ctrl-C stops it (API on :8080)
 	@$(BIN)/chat4all run
 
-test: env ## run every test, on a Kafka and a Cassandra that the session starts itself
+test: env ## run every test, on a Kafka, a Cassandra and a MinIO that the session starts itself
 	@$(BIN)/python -m pytest
 
 lint: env ## check the code with ruff
@@ -47,6 +47,9 @@ rounds: env ## N=40 rebalance rounds; CONSUMER=stock for Faust's own consumer
 
 openapi: env ## write the API's description to docs/openapi.json, as a test expects it
 	@$(BIN)/python -m web.openapi > docs/openapi.new && mv docs/openapi.new docs/openapi.json
+
+minio: env ## build the server of MinIO if there is none (takes Go, and a few minutes), as its tests need it
+	@$(BIN)/chat4all stack fetch minio
 
 stack-up: env ## start Kafka and Cassandra alone
 	@$(BIN)/chat4all stack up

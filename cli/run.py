@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -43,7 +44,7 @@ def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, 
 
     Raises ``StackError``, ``CannotSupervise`` and the errors of the migration, having stopped what it had started.
     """
-    stack = Stack(StackConfig.from_environment())
+    stack = Stack(StackConfig.from_environment({**os.environ, **settings.to_environ()}))
     settings, ours = parts_of(settings, stack)
     if settings.log_format == "auto":
         settings = replace(settings, log_format="text")
@@ -69,6 +70,9 @@ def parts_of(settings: Settings, stack: Stack) -> tuple[Settings, list[str]]:
     if (settings.cassandra, settings.cassandra_port) in ((default.cassandra, default.cassandra_port), here):
         settings = replace(settings, cassandra=here[0], cassandra_port=here[1])
         ours.append("cassandra")
+    if settings.files == "s3" and settings.s3_url in (default.s3_url, stack.minio_url):
+        settings = replace(settings, s3_url=stack.minio_url)
+        ours.append("minio")
     return settings, ours
 
 
@@ -130,11 +134,12 @@ class _Run:
                 await asyncio.gather(*(asyncio.to_thread(part.stop) for part in running))
 
     async def _bring_up(self, line: ProgressLine) -> None:
-        """Kafka and Cassandra side by side; the processes as soon as there are topics, for they wait for Cassandra."""
+        """All parts side by side; the processes as soon as there are topics, for they wait for the rest."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._kafka_and_processes(line))
                 tasks.create_task(self._cassandra(line))
+                tasks.create_task(self._start_part("minio", line))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         await self._until_ready()

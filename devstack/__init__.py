@@ -1,4 +1,4 @@
-"""The real infrastructure (Kafka, Cassandra) on this machine from pip alone; no container engine.
+"""The real infrastructure (Kafka, Cassandra, and MinIO if it is wanted) on this machine; no container engine.
 
 `chat4all stack up` from a shell, `Stack(StackConfig.from_environment()).up()` from Python.
 """
@@ -13,6 +13,7 @@ from devstack.errors import (
     PartDidNotStart,
     PartDidNotStop,
     PortTaken,
+    ProgramUnavailable,
     RunsElsewhere,
     SettingInvalid,
     StackError,
@@ -33,6 +34,7 @@ __all__ = [
     "PartDidNotStop",
     "PartStatus",
     "PortTaken",
+    "ProgramUnavailable",
     "Progress",
     "RunsElsewhere",
     "SettingInvalid",

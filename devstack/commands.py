@@ -1,4 +1,4 @@
-"""`chat4all stack up | down | status | logs | reset`."""
+"""`chat4all stack up | down | status | logs | reset | fetch`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _stack() -> Stack:
 
 @click.group()
 def stack() -> None:
-    """Kafka and Cassandra on this machine, without containers.
+    """Kafka and Cassandra (and MinIO) on this machine, without containers.
 
     Everything is kept in .devstack of the checkout (CHAT4ALL_STACK_FOLDER) and bound to 127.0.0.1.
     """
@@ -45,16 +45,27 @@ def stack() -> None:
 @stack.command()
 @click.argument("parts", nargs=-1, type=_PART_NAMES)
 def up(parts: tuple[str, ...]) -> None:
-    """Start PARTS (all by default) and wait until they answer. Downloads 115 MB the first time."""
+    """Start PARTS and wait until they answer: by default Kafka and Cassandra, and MinIO if CHAT4ALL_FILES=s3.
+
+    The first time 115 MB are downloaded. MinIO's server is built, with Go, if there is none.
+    """
     with _sentences():
         servers = _stack()
         began = time.monotonic()
         with ProgressLine(sys.stderr) as line:
             servers.up(list(parts) or None, on_progress=line.show)
         for status in servers.status():
-            if not parts or status.name in parts:
+            if status.name in (parts or servers.wanted):
                 click.echo(_described(status))
         click.echo(f"Ready after {time.monotonic() - began:.1f} s. Data is in {servers.config.folder}.")
+
+
+@stack.command()
+@click.argument("parts", nargs=-1, required=True, type=_PART_NAMES)
+def fetch(parts: tuple[str, ...]) -> None:
+    """Download or build the programs of PARTS, and start nothing."""
+    with _sentences(), ProgressLine(sys.stderr) as line:
+        _stack().fetch(parts, on_progress=line.show)
 
 
 @stack.command()
@@ -68,15 +79,16 @@ def down() -> None:
 @stack.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
 def status(as_json: bool) -> None:
-    """Show each part and whether it answers. Exit code 0 only if all do."""
+    """Show each part and whether it answers. Exit code 0 only if all do (MinIO: if it is wanted, or was started)."""
     with _sentences():
-        found = _stack().status()
+        servers = _stack()
+        found = servers.status()
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found]))
     else:
         for one in found:
             click.echo(_described(one))
-    if any(one.state != "up" for one in found):
+    if any(one.state != "up" and (one.name in servers.wanted or one.pid is not None) for one in found):
         sys.exit(1)
 
 
@@ -101,11 +113,11 @@ def show_logs(part: str | None, follow: bool, lines: int) -> None:
 @stack.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(yes: bool) -> None:
-    """Stop everything and delete its data and logs. The downloaded jars stay."""
+    """Stop everything and delete its data and logs. Downloaded jars and built programs stay."""
     with _sentences():
         servers = _stack()
         if not yes:
-            click.confirm(f"Delete all topics, tables and logs in {servers.config.folder}?", abort=True)
+            click.confirm(f"Delete all topics, tables, buckets and logs in {servers.config.folder}?", abort=True)
         servers.reset()
     click.echo("Deleted. `up` starts anew.")
 

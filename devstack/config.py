@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,13 @@ from devstack.ports import is_free
 
 PREFIX = "CHAT4ALL_STACK_"
 LOOPBACK = "127.0.0.1"
+# what else may say the same: a variable of MinIO's own users, and the settings of the system
+_OTHER_NAMES = {
+    "minio_bin": "MINIO_BIN",
+    "minio_user": "CHAT4ALL_S3_ACCESS_KEY",
+    "minio_password": "CHAT4ALL_S3_SECRET_KEY",
+    "files": "CHAT4ALL_FILES",
+}
 
 # Below the range from which Linux and macOS hand out client ports (32768 and 49152 upwards), so that
 # no outgoing connection can take a test stack's port while one of its parts is stopped.
@@ -33,6 +40,9 @@ class StackConfig:
     jars_timeout_seconds: for the whole download of a part's jars.
     maven_url: a mirror to download from; Maven Central when empty.
     log_file_mb: size in MiB at which a log file is rolled; two older ones are kept.
+    minio_bin: MinIO's server (also MINIO_BIN); when empty it is looked for, and built if need be: devstack/minio.py.
+    minio_user, minio_password: its keys (also CHAT4ALL_S3_ACCESS_KEY and CHAT4ALL_S3_SECRET_KEY).
+    files: "s3" (also CHAT4ALL_FILES) makes MinIO one of the parts that `up` starts without being told.
     """
 
     folder: Path
@@ -41,6 +51,7 @@ class StackConfig:
     kafka_controller_port: int = 9093
     cassandra_port: int = 9042
     cassandra_storage_port: int = 7000
+    minio_port: int = 9000
     kafka_heap_mb: int = 512
     cassandra_heap_mb: int = 512
     start_timeout_seconds: float = 90.0
@@ -48,6 +59,10 @@ class StackConfig:
     jars_timeout_seconds: float = 900.0
     log_file_mb: int = 10
     maven_url: str = ""
+    minio_bin: str = ""
+    minio_user: str = "minioadmin"
+    minio_password: str = field(default="minioadmin", repr=False)
+    files: str = "local"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StackConfig:
@@ -59,10 +74,11 @@ class StackConfig:
         Raises SettingInvalid when a value is not a number where one is expected, or out of range.
         """
         values: dict[str, Any] = {}
-        for field in fields(cls):
-            text = environment.get(setting(field.name), "").strip()
+        for each in fields(cls):
+            names = (setting(each.name), _OTHER_NAMES.get(each.name, ""))
+            text = next((text for name in names if (text := environment.get(name, "").strip())), "")
             if text:
-                values[field.name] = _parsed(field.name, str(field.type), text)
+                values[each.name] = _parsed(each.name, str(each.type), text)
         folder = values.setdefault("folder", checkout_folder() / ".devstack")
         values.setdefault("jars_folder", folder / "jars")
         return cls(**values)
@@ -70,7 +86,7 @@ class StackConfig:
     @classmethod
     def on_free_ports(cls, folder: Path, jars_folder: Path, **changes: Any) -> StackConfig:
         """A configuration for tests: ports that nobody uses now; `changes` override any field."""
-        names = [field.name for field in fields(cls) if field.name.endswith("_port")]
+        names = [each.name for each in fields(cls) if each.name.endswith("_port")]
         candidates = random.sample(_TEST_PORTS, k=len(_TEST_PORTS) // 10)
         free = (port for port in candidates if is_free(LOOPBACK, port))
         ports = {name: next(free) for name in names}

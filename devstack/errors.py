@@ -6,6 +6,7 @@ StackError
 ├── NotInstalled        the `stack` extra is not installed
 ├── FolderNotOurs       a folder that we would fill or delete was not made by us
 ├── JarsUnavailable     the Java archives could not be downloaded or do not match their checksum
+├── ProgramUnavailable  a server's program is neither here nor can be built
 ├── PortTaken           another process owns a port that a part needs
 ├── RunsElsewhere       it runs already, on other ports than the settings say
 ├── PartBusy            another command holds the part for longer than we wait
@@ -53,6 +54,15 @@ class JarsUnavailable(StackError):
             f"The Java archives of {title} could not be fetched: {reason}. "
             "Check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are honoured, CHAT4ALL_STACK_MAVEN_URL names "
             "a mirror) and run `up` again: what is already downloaded is kept."
+        )
+
+
+class ProgramUnavailable(StackError):
+    def __init__(self, title: str, reason: str) -> None:
+        super().__init__(
+            f"There is no server of {title} on this machine: {reason}. Put it on the PATH, or name it in MINIO_BIN; or "
+            "install Go and run this again, which builds it in 2 to 4 minutes and keeps it. Without it, "
+            "CHAT4ALL_FILES=local keeps files in a folder."
         )
 
 

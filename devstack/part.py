@@ -44,6 +44,8 @@ class Part(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    is_optional: ClassVar[bool] = False  # `up` starts it only when it is named, or the settings ask for it
+    fetch_stage: ClassVar[Stage] = "jars"
 
     def __init__(self, config: StackConfig) -> None:
         self.config = config
@@ -76,6 +78,10 @@ class Part(ABC):
     def ask(self, timeout_seconds: float) -> None:
         """Make a real request. Raises OSError when it is not answered."""
 
+    def environment(self) -> Mapping[str, str]:
+        """The environment of the daemon."""
+        return processes.minimal_environment()
+
     # What is the same for all.
 
     @property
@@ -90,7 +96,7 @@ class Part(ABC):
     def start(self, on_progress: OnProgress = silent, cancellation: Cancellation | None = None) -> None:
         """Make it run and answer, keeping its data; returns at once when it does already.
 
-        Raises JarsUnavailable, PortTaken, PartDidNotStart, RunsElsewhere, PartBusy, FolderNotOurs,
+        Raises JarsUnavailable, ProgramUnavailable, PortTaken, PartDidNotStart, RunsElsewhere, PartBusy, FolderNotOurs,
         Cancelled. What it started and could not bring up is killed again.
         """
         cancellation = cancellation or Cancellation()
@@ -104,7 +110,7 @@ class Part(ABC):
             cancellation.pause(self.title, seconds)
 
         self._make_stack_folder()
-        self.fetch(lambda done, total: tell("jars", done, total), cancellation)
+        self.fetch(lambda done, total: tell(self.fetch_stage, done, total), cancellation)
         with self._held(waiting):
             tell("starting")
             if self.process is None:
@@ -150,7 +156,7 @@ class Part(ABC):
         self._claim_folder()
         self.log_file.parent.mkdir(exist_ok=True)
         self.prepare()
-        process = processes.start(self.command(), self.folder, self.output_file, processes.minimal_environment())
+        process = processes.start(self.command(), self.folder, self.output_file, self.environment())
         with processes.no_leftover(process):
             processes.record(process, self.ports, self._record)
         return process

@@ -6,6 +6,7 @@ server that is still starting.
 
 from __future__ import annotations
 
+import http.client
 import socket
 import struct
 
@@ -57,6 +58,25 @@ def ask_cassandra(host: str, port: int, timeout_seconds: float) -> None:
             answer = _read(connection, size)
             if answered != expected:
                 raise UnexpectedAnswer(f"CQL opcode {answered} instead of {expected}: {answer[:200]!r}")
+
+
+def ask_minio(host: str, port: int, timeout_seconds: float) -> None:
+    """Ask whether it is ready, then list buckets without a signature, which it must refuse in S3's words.
+
+    Raises OSError (UnexpectedAnswer included).
+    """
+    for path, expected_status, expected_word in (("/minio/health/ready", 200, b""), ("/", 403, b"AccessDenied")):
+        connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read(_MAX_ANSWER_BYTES)
+        except http.client.HTTPException as error:
+            raise UnexpectedAnswer(f"no HTTP: {error!r}") from error
+        finally:
+            connection.close()
+        if response.status != expected_status or expected_word not in body:
+            raise UnexpectedAnswer(f"GET {path}: status {response.status} instead of {expected_status}")
 
 
 def _string(value: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from devstack.errors import Cancelled
 
-Stage = Literal["waiting", "jars", "starting", "up"]
+Stage = Literal["waiting", "jars", "building", "starting", "up"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def described(step: Progress) -> str:
     words = {
         "waiting": "waiting for another command",
         "jars": f"jars {step.done}/{step.total}",
+        "building": "building it from source, which takes a few minutes the first time",
         "starting": "starting",
         "up": "up",
     }

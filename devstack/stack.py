@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
@@ -10,11 +11,12 @@ from devstack.cassandra import Cassandra
 from devstack.config import LOOPBACK, StackConfig
 from devstack.errors import Cancelled, UnknownPart
 from devstack.kafka import Kafka
+from devstack.minio import Minio
 from devstack.part import Part, PartStatus
 from devstack.progress import Cancellation, OnProgress, Progress, silent
 
 # In the order in which they are shown; stopped in the opposite order. A new part joins here.
-PARTS: tuple[type[Part], ...] = (Kafka, Cassandra)
+PARTS: tuple[type[Part], ...] = (Kafka, Cassandra, Minio)
 
 
 class Stack:
@@ -45,6 +47,16 @@ class Stack:
     def cassandra_port(self) -> int:
         return self.config.cassandra_port
 
+    @property
+    def minio_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.config.minio_port}"
+
+    @property
+    def wanted(self) -> list[str]:
+        """The parts that `up` starts by default: all but the optional ones that the settings do not ask for."""
+        asked_for = {"minio"} if self.config.files == "s3" else set()
+        return [name for name, part in self.parts.items() if not part.is_optional or name in asked_for]
+
     def part(self, name: str) -> Part:
         """Raises UnknownPart."""
         try:
@@ -53,12 +65,12 @@ class Stack:
             raise UnknownPart(name, self.parts) from None
 
     def up(self, parts: Sequence[str] | None = None, on_progress: OnProgress = silent) -> None:
-        """Start the named parts (all by default) side by side, and return when each one answers.
+        """Start the named parts (by default those `wanted`) side by side, and return when each one answers.
 
         What runs already is left alone. on_progress is called from several threads, one at a time.
         Raises the first StackError of a part; the others are then no longer waited for.
         """
-        wanted = [self.part(name) for name in (self.parts if parts is None else parts)]
+        wanted = [self.part(name) for name in (self.wanted if parts is None else parts)]
         cancellation = Cancellation()
         one_at_a_time = threading.Lock()
 
@@ -76,6 +88,16 @@ class Stack:
         errors = [error for future in futures if (error := future.exception())]
         if errors:
             raise min(errors, key=lambda error: isinstance(error, Cancelled))
+
+    def fetch(self, parts: Sequence[str], on_progress: OnProgress = silent) -> None:
+        """Make the programs of the named parts available, one after the other. Raises StackError."""
+        for name in parts:
+            part, began = self.part(name), time.monotonic()
+
+            def tell(done: int, total: int, part: Part = part, began: float = began) -> None:
+                on_progress(Progress(part.name, part.fetch_stage, time.monotonic() - began, done, total))
+
+            part.fetch(tell, Cancellation())
 
     def down(self) -> list[str]:
         """Stop all parts, last one first. Returns the names of those that were running."""

@@ -24,7 +24,8 @@ _READERS_AT_ONCE = 256  # of their own: clients who read slowly must not keep ot
 _SLOWEST_COPY_BYTES_PER_SECOND = 20 * 1024 * 1024
 _PING_KEY = ".ping"
 _ROUNDS = 5
-_NO_UPLOAD = frozenset({"NoSuchUpload", "XMinioInvalidObjectName"})  # the other: MinIO's for a name none can have
+# the others: what MinIO says of a name that none can have
+_NO_UPLOAD = frozenset({"NoSuchUpload", "XMinioInvalidObjectName", "XMinioInvalidResourceName"})
 _NO_OBJECT = frozenset({"NoSuchKey", "HTTP 404"})
 _WRONG_PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
 

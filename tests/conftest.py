@@ -10,16 +10,17 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from miniopy_async import Minio
+from miniopy_async import Minio as MinioClient
 
-from devstack import Stack, StackConfig
+from devstack import Stack, StackConfig, StackError
+from devstack.minio import Minio
 from storage.cassandra.link import CassandraConfig
 from storage.cassandra.schema import migrate
 from storage.cassandra.session import CassandraSession
@@ -152,7 +153,7 @@ class RunningMinio:
     async def delete_bucket(self, config: S3Config) -> None:
         """Delete the bucket with all that is in it."""
         host, keys = f"127.0.0.1:{self.port}", (self.access_key, self.secret_key)
-        async with Minio(host, *keys, secure=False, region="us-east-1") as client:
+        async with MinioClient(host, *keys, secure=False, region="us-east-1") as client:
             if await client.bucket_exists(config.bucket):
                 async for found in client.list_objects(config.bucket, recursive=True):
                     await client.remove_object(config.bucket, found.object_name)
@@ -165,8 +166,36 @@ def minio() -> Iterator[RunningMinio]:
     if borrowed := os.environ.get("CHAT4ALL_TEST_MINIO"):
         yield RunningMinio(int(borrowed.rpartition(":")[2]))
         return
+    require_minio()
     with own_stack(["minio"]) as own:
         yield RunningMinio(own.part("minio").port)
+
+
+@pytest.fixture
+def own_minio() -> Iterator[Stack]:
+    """A stack with a MinIO that one test may stop and start."""
+    require_minio()
+    with own_stack(["minio"]) as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def minio_config() -> Callable[[Stack], S3Config]:
+    """How to reach the MinIO of a stack."""
+    return lambda stack: RunningMinio(stack.part("minio").port).config()
+
+
+def require_minio() -> None:
+    """Skip the test if there is no MinIO on this machine, or fail it if there must be one."""
+    try:
+        is_here = Minio(StackConfig.on_free_ports(ROOT / ".devstack", ROOT / ".devstack" / "jars")).program is not None
+        missing = "there is no MinIO here; `make minio` builds it, which takes Go and a few minutes"
+    except StackError as error:
+        is_here, missing = False, str(error)
+    if not is_here:
+        if os.environ.get("CHAT4ALL_REQUIRE_MINIO"):
+            pytest.fail(missing)
+        pytest.skip(missing)
 
 
 @pytest.fixture(scope="module")

@@ -83,14 +83,15 @@ def test_a_wrong_setting_is_named_in_the_error(variable: str, value: str) -> Non
 
 
 def test_test_stacks_get_ports_that_differ_and_are_free(config: StackConfig) -> None:
-    chosen = [config.kafka_port, config.kafka_controller_port, config.cassandra_port, config.cassandra_storage_port]
-    assert len(set(chosen)) == 4
+    names = ("kafka_port", "kafka_controller_port", "cassandra_port", "cassandra_storage_port", "minio_port")
+    chosen = [getattr(config, name) for name in names]
+    assert len(set(chosen)) == 5
     assert all(ports.is_free(LOOPBACK, port) for port in chosen)
     assert all(port < 32_768 for port in chosen), "a client's port could take it while the part is stopped"
 
 
 def test_an_unknown_part_is_answered_with_the_known_ones(config: StackConfig) -> None:
-    with pytest.raises(UnknownPart, match="kafka, cassandra"):
+    with pytest.raises(UnknownPart, match="kafka, cassandra, minio"):
         Stack(config).part("redis")
 
 

@@ -22,7 +22,7 @@ from devstack.progress_line import ProgressLine
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     config = StackConfig.on_free_ports(tmp_path / "stack", tmp_path / "jars")
-    names = ("folder", "kafka_port", "kafka_controller_port", "cassandra_port", "cassandra_storage_port")
+    names = ("folder", "kafka_port", "kafka_controller_port", "cassandra_port", "cassandra_storage_port", "minio_port")
     return {f"CHAT4ALL_STACK_{name.upper()}": str(getattr(config, name)) for name in names}
 
 
@@ -32,6 +32,7 @@ def test_status_of_a_stack_that_never_ran_is_down_with_exit_code_1(environment: 
     assert [(one["name"], one["state"]) for one in json.loads(result.output)] == [
         ("kafka", "down"),
         ("cassandra", "down"),
+        ("minio", "down"),
     ]
 
 
