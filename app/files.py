@@ -6,8 +6,7 @@ from pathlib import Path
 
 from app.secret_file import secret_of
 from app.settings import InvalidSetting, Settings
-from domain.files import PART_BYTES
-from domain.parts import MAX_PARTS
+from domain.files import MAX_STORED_BYTES
 from domain.ports import FileStore
 from domain.signed_links import link_key
 from storage.local_files import LocalFileStore
@@ -22,7 +21,7 @@ def open_file_store(settings: Settings) -> FileStore:
 
     Raises ``InvalidSetting``, and ``app.secret_file.UnusableSecret`` where the links of a folder cannot be signed.
     """
-    largest_bytes = MAX_PARTS * PART_BYTES if settings.files == "local" else _LARGEST_COPY_BYTES
+    largest_bytes = MAX_STORED_BYTES if settings.files == "local" else _LARGEST_COPY_BYTES
     if not 1 <= settings.files_max_bytes <= largest_bytes:
         raise InvalidSetting(f"CHAT4ALL_FILES_MAX_BYTES={settings.files_max_bytes}: expected 1 to {largest_bytes}")
     if settings.files == "local":
