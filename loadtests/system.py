@@ -59,6 +59,7 @@ def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
         "topic_prefix": f"run-{name}-",
         "keyspace": f"run_{name}",
         "data_dir": str(folder / "workers"),
+        "files_dir": str(folder / "files"),
         "node": name,
         "port": free_ports(1),
         "metrics_port": free_ports(16),
