@@ -134,6 +134,8 @@ class Settings:
     upload_expiry_hours: float = 24.0  # since the last byte of an upload that can be resumed
     upload_hold_seconds: float = 30.0  # after so long without a sign, another process may go on with an upload
     files_sweep_seconds: float = 300.0  # how often the API clears away uploads that nobody finished; 0: never
+    files_orphans_hours: float = 24.0  # how often it looks through the store for what belongs to no file; 0: never
+    files_grace_hours: float = 24.0  # what the store has for a shorter time belongs to no file yet, perhaps
     public_url: str = ""  # how clients reach the API, for links to files in a folder; empty: as the request came
     s3_url: str = "http://127.0.0.1:9000"
     s3_public_url: str = ""  # how clients reach the store, for its download links; empty: s3_url

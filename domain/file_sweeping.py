@@ -1,0 +1,56 @@
+"""What may be cleared away of files: pure decisions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+
+from domain.files import PART_BYTES, File, file_id_of, staging_key, tail_key
+from domain.ports.files import Part, StoredObject, Upload
+
+_OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+# So many objects without a row are believed, however few objects there are. More of them than of those with a row are
+# not: then it is rather the rows that are missing (another keyspace, tables restored from long ago).
+_BELIEVED_ORPHANS = 20
+
+
+class Verdict(Enum):
+    """What to do with something in the store."""
+
+    KEEP = "keep"
+    FOREIGN = "foreign"  # not ours: somebody else uses the folder or bucket, too
+    DISCARD = "discard"
+    ABORT = "abort"  # an unfinished upload beside the whole object of the same key, which stays
+
+
+def keys_of(upload: Upload, parts: Iterable[Part] = ()) -> list[str]:
+    """Return the keys under which the store may have something of ``upload``, of which it has ``parts``.
+
+    The tail is that of the part after the last one; the row may be behind the parts.
+    """
+    counts = {upload.offset_bytes // PART_BYTES, *sorted(part.number for part in parts)[-1:]}
+    numbers = sorted({count + step for count in counts for step in (0, 1, 2)})
+    tails = [tail_key(upload.upload_id, number) for number in numbers if number > 0]
+    return [*([upload.key] if upload.key else []), staging_key(upload.upload_id), *tails]
+
+
+def verdict_on(found: StoredObject, known: Upload | File | None) -> Verdict:
+    """Return what to do with ``found``, which is old enough, if ``known`` is what stands under its file's id."""
+    if not is_ours(found.key):
+        return Verdict.FOREIGN
+    if isinstance(known, Upload):
+        return Verdict.KEEP  # it goes with its upload, or becomes the file
+    if known is not None and known.metadata.storage_path == found.key:
+        return Verdict.KEEP if found.is_whole else Verdict.ABORT
+    return Verdict.DISCARD
+
+
+def is_ours(key: str) -> bool:
+    """Return whether ``key`` can be one of a file of ours: "<segment>/<UUID>", perhaps with an ending."""
+    return key.count("/") == 1 and _OURS.fullmatch(file_id_of(key)) is not None
+
+
+def is_believable(orphans: int, owned: int) -> bool:
+    """Return whether it can be that ``orphans`` objects belong to nothing where ``owned`` belong to something."""
+    return orphans <= max(_BELIEVED_ORPHANS, owned)

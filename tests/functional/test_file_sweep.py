@@ -1,0 +1,320 @@
+"""The sweep of files, on fakes."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.file_sweep import Sweep, SweepReport
+from app.file_sweeper import FileSweeper
+from app.settings import Settings
+from domain.errors import FileStoreUnavailable
+from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
+from domain.ports import Upload
+from storage.memory_file_records import MemoryFileRecords
+from storage.memory_files import MemoryFileStore
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+FULL = bytes(PART_BYTES)
+TYPE = "text/plain"
+
+
+class World:
+    """The two fakes, and a clock."""
+
+    def __init__(self) -> None:
+        self.records = MemoryFileRecords()
+        self.store = MemoryFileStore()
+        self.now_ms = 1_900_000_000_000  # later than everything that the fake stores
+
+    def sweep(self, **options: Any) -> Sweep:
+        return Sweep(self.records, self.store, lambda: self.now_ms, **{"grace_ms": DAY_MS, **options})
+
+    async def swept(self, **options: Any) -> SweepReport:
+        sweep = self.sweep(**options)
+        await sweep.uploads()
+        await sweep.orphans()
+        return sweep.report
+
+    async def upload(self, **given: Any) -> Upload:
+        """An upload of two parts and a tail, which has expired."""
+        file_id = str(uuid.uuid4())
+        key = storage_key("family", file_id, "a.txt")
+        name = await self.store.begin(key, TYPE)
+        for number in (1, 2):
+            await self.store.put_part(key, name, number, FULL)
+        await self.store.put(tail_key(file_id, 3), b"tail", TYPE)
+        long_ago = self.now_ms - 2 * DAY_MS
+        made = Upload(
+            file_id, "family", "u-1", "a.txt", None, long_ago, self.now_ms, 2 * PART_BYTES + 4, TYPE, key, name
+        )
+        made = replace(made, **given)
+        await self.records.begin(made)
+        return made
+
+    async def file(self, content: bytes = b"whole") -> File:
+        file_id = str(uuid.uuid4())
+        key = storage_key("family", file_id, "a.txt")
+        await self.records.begin(
+            Upload(file_id, "family", "u-1", "a.txt", None, 0, 1, key=key, holder="h", held_until_ms=1)
+        )
+        await self.store.put(key, content, TYPE)
+        file = File(file_id, "family", "u-1", FileMetadata("a.txt", len(content), TYPE, "sha256:x", key), 2)
+        assert await self.records.finish(file, holder="h")
+        return file
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_of_an_upload_that_nobody_finished_nothing_is_left(world: World) -> None:
+    await world.upload()
+    await world.upload(key="", store_upload="", offset_bytes=0)
+    file = await world.file()
+    report = await world.swept()
+    # two orphans: the row of the second one knew nothing of its parts and its tail yet
+    assert (report.uploads_swept, report.objects_swept, report.failures) == (2, 2, [])
+    assert world.records.rows == {file.file_id: file}
+    assert list(world.store.objects) == [file.metadata.storage_path]
+    assert world.store.uploads == {}
+    again = await world.swept()
+    assert (again.uploads_swept, again.objects_swept, again.failures) == (0, 0, [])
+
+
+async def test_an_upload_in_time_and_one_that_somebody_holds_are_left_alone(world: World) -> None:
+    uploads = [
+        await world.upload(expires_at_ms=world.now_ms + 1),
+        await world.upload(holder="api", held_until_ms=world.now_ms + 1),
+    ]
+    objects = dict(world.store.objects)
+    report = await world.swept()
+    assert (report.uploads_swept, report.objects_swept, report.failures) == (0, 0, [])
+    assert list(world.records.rows.values()) == uploads
+    assert world.store.objects == objects
+    assert len(world.store.uploads) == 2
+
+
+async def test_what_somebody_takes_just_before_the_sweeper_does_is_left_alone(world: World) -> None:
+    upload = await world.upload()
+    listed = world.records.expired
+
+    async def expired(now_ms: int) -> AsyncIterator[Upload]:
+        async for one in listed(now_ms):
+            world.records.rows[one.upload_id] = replace(one, expires_at_ms=now_ms + DAY_MS)
+            yield one
+
+    world.records.expired = expired  # type: ignore[method-assign]
+    report = await world.swept()
+    assert (report.uploads_swept, report.uploads_busy) == (0, 1)
+    assert upload.upload_id in world.records.rows
+    assert len(world.store.uploads) == 1
+
+
+async def test_the_row_stays_for_the_next_sweep_while_the_store_is_away(world: World) -> None:
+    upload = await world.upload()
+    world.store.available = False
+    report = await world.swept()
+    assert report.uploads_swept == 0
+    assert any("switched off" in failure for failure in report.failures)
+    assert upload.upload_id in world.records.rows
+    world.store.available = True
+    world.now_ms += HOUR_MS  # the hold of the first sweep is over
+    report = await world.swept()
+    assert (report.uploads_swept, report.failures) == (1, [])
+    assert world.records.rows == world.store.objects == {}
+
+
+async def test_a_store_that_is_away_is_not_asked_for_every_upload(world: World) -> None:
+    for _ in range(60):
+        await world.upload(key="", store_upload="")
+    world.store.failing.add("discard")
+    sweep = world.sweep()
+    await sweep.uploads()
+    assert 16 <= len(sweep.report.failures) <= 24
+    assert len(world.records.rows) == 60
+
+
+async def test_one_upload_that_cannot_be_cleared_away_does_not_hold_up_the_others(world: World) -> None:
+    uploads = [await world.upload() for _ in range(30)]
+    discard = world.store.discard
+
+    async def all_but_one(key: str) -> None:
+        if uploads[0].upload_id in key:
+            raise FileStoreUnavailable("this one is stuck")
+        await discard(key)
+
+    world.store.discard = all_but_one  # type: ignore[method-assign]
+    sweep = world.sweep()
+    await sweep.uploads()
+    assert sweep.report.uploads_swept == 29
+    assert sweep.report.failures == ["an upload was not cleared away: this one is stuck"]
+    assert list(world.records.rows) == [uploads[0].upload_id]
+
+
+async def test_while_the_database_is_away_nothing_is_discarded(world: World) -> None:
+    await world.upload()
+    objects = dict(world.store.objects)
+    world.records.available = False
+    report = await world.swept()
+    assert report.failures
+    assert world.store.objects == objects
+
+
+async def test_what_belongs_to_no_row_is_discarded_when_it_is_old_enough(world: World) -> None:
+    file = await world.file()
+    upload = await world.upload(expires_at_ms=world.now_ms + DAY_MS)
+    gone = str(uuid.uuid4())
+    for key in (storage_key("family", gone, ""), staging_key(gone), tail_key(gone, 9), staging_key(file.file_id)):
+        await world.store.put(key, b"orphan", TYPE)
+    await world.store.begin(storage_key("other", gone, ".txt"), TYPE)
+    await world.store.put("notes/readme.txt", b"somebody else's", TYPE)
+    expected = {file.metadata.storage_path, tail_key(upload.upload_id, 3), "notes/readme.txt"}
+    since = min(since for _, since in world.store.objects.values())
+    world.now_ms, now_ms = since + DAY_MS - 1, world.now_ms
+    report = await world.swept()
+    assert (report.objects_swept, report.failures) == (0, [])
+    world.now_ms = now_ms
+    report = await world.swept()
+    assert (report.objects_swept, report.objects_foreign, report.failures) == (5, 1, [])
+    assert set(world.store.objects) == expected
+    assert [known.key for known in world.store.uploads.values()] == [upload.key]
+
+
+async def test_an_unfinished_upload_beside_the_whole_file_goes_and_the_file_stays(world: World) -> None:
+    file = await world.file()
+    await world.store.begin(file.metadata.storage_path, TYPE)
+    report = await world.swept()
+    assert (report.objects_swept, report.failures) == (1, [])
+    assert world.store.uploads == {}
+    assert await world.store.size(file.metadata.storage_path) == 5
+
+
+async def test_when_most_rows_are_missing_nothing_is_discarded_unless_the_operator_says_so(world: World) -> None:
+    files = [await world.file() for _ in range(30)]
+    for file in files[:25]:
+        del world.records.rows[file.file_id]
+    report = await world.swept()
+    assert report.objects_swept == 0
+    assert "25 objects belong to no file and 5 do" in report.failures[0]
+    assert len(world.store.objects) == 30
+    report = await world.swept(believing=True)
+    assert (report.objects_swept, report.failures) == (25, [])
+    assert len(world.store.objects) == 5
+
+
+async def test_a_dry_run_counts_and_changes_nothing(world: World) -> None:
+    await world.upload()
+    await world.store.put(staging_key(str(uuid.uuid4())), b"orphan", TYPE)
+    rows, objects, uploads = dict(world.records.rows), dict(world.store.objects), dict(world.store.uploads)
+    report = await world.swept(dry_run=True)
+    assert (report.uploads_swept, report.objects_swept) == (1, 1)
+    assert (world.records.rows, world.store.objects, world.store.uploads) == (rows, objects, uploads)
+
+
+async def test_a_file_without_its_object_or_with_another_size_is_reported_and_stays(world: World) -> None:
+    well, missing, short = [await world.file() for _ in range(3)]
+    await world.store.discard(missing.metadata.storage_path)
+    await world.store.put(short.metadata.storage_path, b"shor", TYPE)
+    sweep = world.sweep()
+    await sweep.check()
+    assert (sweep.report.files_checked, sweep.report.files_damaged) == (3, 2)
+    assert set(sweep.report.damaged) == {missing.file_id, short.file_id}
+    assert set(world.records.rows) == {well.file_id, missing.file_id, short.file_id}
+
+
+async def test_several_sweepers_at_once_are_no_harm(world: World) -> None:
+    for _ in range(20):
+        await world.upload()
+    reports = await asyncio.gather(*(world.swept() for _ in range(3)))
+    assert sum(report.uploads_swept for report in reports) == 20
+    assert all(report.failures == [] for report in reports)
+    assert world.records.rows == world.store.objects == world.store.uploads == {}
+
+
+class Nights:
+    """``sleep`` of a sweeper: returns at once so many times, then never."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+        self.seconds: list[float] = []
+        self.over = asyncio.Event()
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self.left -= 1
+        if self.left < 0:
+            self.over.set()
+            await asyncio.Event().wait()
+
+
+async def swept_by_timer(world: World, settings: Settings, nights: Nights) -> list[SweepReport]:
+    reports: list[SweepReport] = []
+    sweeper = FileSweeper(world.records, world.store, settings, lambda: world.now_ms, reports.append, nights)
+    running = asyncio.create_task(sweeper.run())
+    async with asyncio.timeout(10):
+        await nights.over.wait()
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return reports
+
+
+async def test_the_timer_sweeps_uploads_over_and_over_at_times_that_stray(world: World) -> None:
+    await world.upload()
+    nights = Nights(3)
+    reports = await swept_by_timer(world, Settings(files_sweep_seconds=100.0, files_orphans_hours=0.0), nights)
+    assert [report.uploads_swept for report in reports] == [1, 0, 0]
+    assert 0 <= nights.seconds[0] <= 100
+    assert all(80 <= seconds <= 120 for seconds in nights.seconds[1:])
+    assert len(set(nights.seconds)) == len(nights.seconds)
+
+
+async def test_the_timer_looks_for_orphans_as_often_as_is_set_and_first_within_an_hour(world: World) -> None:
+    await world.store.put(staging_key(str(uuid.uuid4())), b"orphan", TYPE)
+    nights = Nights(1)
+    reports = await swept_by_timer(world, Settings(files_sweep_seconds=0.0, files_orphans_hours=24.0), nights)
+    assert [report.objects_swept for report in reports] == [1]
+    assert 0 <= nights.seconds[0] <= 3600
+    assert 19 * 3600 <= nights.seconds[1] <= 29 * 3600
+
+
+@pytest.mark.parametrize("error", [FileStoreUnavailable("away"), RuntimeError("a mistake of ours")], ids=repr)
+async def test_a_sweep_that_fails_is_logged_and_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    await world.upload()
+    discard, errors = world.store.discard, [error]
+
+    async def fails_once(key: str) -> None:
+        world.now_ms += HOUR_MS  # the hold is over when it is tried again
+        if errors:
+            raise errors.pop()
+        await discard(key)
+
+    world.store.discard = fails_once  # type: ignore[method-assign]
+    settings = Settings(files_sweep_seconds=300.0, files_orphans_hours=0.0)
+    reports = await swept_by_timer(world, settings, Nights(3))
+    assert [(report.uploads_swept, len(report.failures)) for report in reports] == [(0, 1), (1, 0), (0, 0)]
+    assert str(error) in caplog.text
+
+
+async def test_a_timer_that_is_switched_off_does_nothing_and_does_not_end(world: World) -> None:
+    await world.upload()
+    sweeper = FileSweeper(
+        world.records, world.store, Settings(files_sweep_seconds=0.0, files_orphans_hours=0.0), lambda: world.now_ms
+    )
+    running = asyncio.create_task(sweeper.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert len(world.records.rows) == 1

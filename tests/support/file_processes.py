@@ -1,0 +1,209 @@
+"""Uploaders and sweepers on fakes, which stop, sleep and go on at any point between any two calls.
+
+Each call of the database and of the store waits for its turn, so every interleaving can be played, and a process that
+is ended at a turn has died between two calls. Nobody asks a clock whether its hold still stands: only the row decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from app.file_sweep import Sweep
+from domain.errors import Conflict, NotFound
+from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
+from domain.ports import Part, Upload
+from storage.memory_file_records import MemoryFileRecords
+from storage.memory_files import MemoryFileStore
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+HOLD_MS = 30_000
+KINDS = ("plain", "staged", "resumable")
+TYPE = "text/plain"
+FULL = b"f" * PART_BYTES
+REST = b"the rest"
+
+
+class Turns:
+    """Those who wait for their turn, of one process."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    async def mine(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        await turn
+
+
+class Gated:
+    """``target``, each of whose calls waits for its turn first."""
+
+    def __init__(self, target: Any, turns: Turns) -> None:
+        self._target = target
+        self._turns = turns
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+
+        async def call(*args: Any, **options: Any) -> Any:
+            await self._turns.mine()
+            return await method(*args, **options)
+
+        async def each(*args: Any, **options: Any) -> AsyncIterator[Any]:
+            await self._turns.mine()
+            async for one in method(*args, **options):
+                yield one
+
+        return each if inspect.isasyncgenfunction(method) else call
+
+
+class Process:
+    """Something that runs, one turn at a time."""
+
+    def __init__(self, work: Callable[[Turns], Coroutine[Any, Any, None]]) -> None:
+        self.turns = Turns()
+        self.task = asyncio.create_task(work(self.turns))
+
+    @property
+    def ended(self) -> bool:
+        return self.task.done()
+
+    async def step(self, turns: int = 1) -> None:
+        """Let it make so many calls, or as many as it makes."""
+        for _ in range(turns):
+            if self.ended:
+                return
+            while self.turns.waiting:
+                turn = self.turns.waiting.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    break
+            await settle()
+
+    async def kill(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def settle() -> None:
+    for _ in range(12):
+        await asyncio.sleep(0)
+
+
+class FileWorld:
+    """The two fakes, a clock, the processes, and what was promised: who was told that a file is whole finds it so."""
+
+    def __init__(self) -> None:
+        self.records, self.store = MemoryFileRecords(), MemoryFileStore()
+        self.now_ms = time.time_ns() // 1_000_000
+        self.processes: list[Process] = []
+        self.promised: dict[str, int] = {}
+
+    async def start(self, work: Callable[[Turns], Coroutine[Any, Any, None]]) -> Process:
+        process = Process(work)
+        self.processes.append(process)
+        await settle()
+        return process
+
+    def uploads(self) -> list[Upload]:
+        return [row for row in self.records.rows.values() if isinstance(row, Upload)]
+
+    def check(self) -> None:
+        """Every file that was promised, and every file there is, has its whole object."""
+        for row in self.records.rows.values():
+            if isinstance(row, File):
+                self.promised.setdefault(row.file_id, row.metadata.size_bytes)
+        for file_id, size_bytes in self.promised.items():
+            row = self.records.rows[file_id]
+            assert isinstance(row, File)
+            assert len(self.store.objects[row.metadata.storage_path][0]) == size_bytes
+
+    async def end(self) -> None:
+        """All processes die; after a last sweep there is nothing but whole files."""
+        for process in self.processes:
+            await process.kill()
+        self.now_ms += 3 * DAY_MS
+        sweep = Sweep(self.records, self.store, lambda: self.now_ms, grace_ms=DAY_MS, believing=True)
+        await sweep.uploads()
+        await sweep.orphans()
+        assert sweep.report.failures == []
+        self.check()
+        assert set(self.records.rows) == set(self.promised)
+        paths = {row.metadata.storage_path for row in self.records.rows.values() if isinstance(row, File)}
+        assert set(self.store.objects) == paths
+        assert self.store.uploads == {}
+
+    async def sweep(self, turns: Turns) -> None:
+        records, store = Gated(self.records, turns), Gated(self.store, turns)
+        sweep = Sweep(records, store, lambda: self.now_ms, grace_ms=DAY_MS, believing=True)
+        await sweep.uploads()
+        await sweep.orphans()
+        assert sweep.report.failures == []
+
+    async def upload(self, turns: Turns, count: int, kind: str, expiry_ms: int) -> None:
+        """One request that brings a file: all of it, or as much as it can before it lets go."""
+        file_id, holder = str(uuid.uuid4()), f"api-{uuid.uuid4()}"
+        records, store = Gated(self.records, turns), Gated(self.store, turns)
+        final = storage_key("family", file_id, "a.txt")
+        row = Upload(
+            file_id, "family", "u-1", "a.txt", None, self.now_ms, self.now_ms + expiry_ms,
+            key=staging_key(file_id) if kind == "staged" else final, holder=holder, held_until_ms=self.now_ms + HOLD_MS,
+        )  # fmt: skip
+        await records.begin(row)
+        name = await store.begin(row.key, TYPE)
+        row = replace(row, store_upload=name)
+        if not await records.save(row, holder=holder):
+            return
+        for number in range(1, count):
+            try:
+                await store.put_part(row.key, name, number, FULL)
+            except NotFound:
+                return
+            row = replace(row, offset_bytes=number * PART_BYTES, held_until_ms=self.now_ms + HOLD_MS)
+            if not await records.save(row, holder=holder):
+                return
+        if kind == "resumable":
+            await store.put(tail_key(file_id, count), REST[:3], TYPE)
+            row = replace(row, offset_bytes=row.offset_bytes + 3, expires_at_ms=self.now_ms + DAY_MS, holder="")
+            await records.save(row, holder=holder)
+            return
+        await self.complete(records, store, row, holder)
+
+    async def resume(self, turns: Turns, upload_id: str) -> None:
+        """Another request, which brings the rest of an upload. It is wary of what is in the store, not of time."""
+        holder = f"api-{uuid.uuid4()}"
+        records, store = Gated(self.records, turns), Gated(self.store, turns)
+        row = await records.take(upload_id, holder, self.now_ms, self.now_ms + HOLD_MS)
+        if row is None:
+            return
+        if not row.store_upload:  # this may be the second one of the key
+            row = replace(row, store_upload=await store.begin(row.key, TYPE), offset_bytes=0)
+            if not await records.save(row, holder=holder):
+                return
+        await self.complete(records, store, row, holder)
+
+    async def complete(self, records: Any, store: Any, row: Upload, holder: str) -> None:
+        try:
+            parts = [part for part in await store.parts(row.key, row.store_upload) if part.size_bytes == PART_BYTES]
+            last: Part = await store.put_part(row.key, row.store_upload, len(parts) + 1, REST)
+            await store.finish(row.key, row.store_upload, [*parts, last])
+            final = storage_key("family", row.upload_id, "a.txt")
+            if row.key != final:
+                await store.move(row.key, final)
+        except (NotFound, Conflict):
+            return
+        size_bytes = sum(part.size_bytes for part in parts) + len(REST)
+        file = File(
+            row.upload_id, "family", "u-1", FileMetadata("a.txt", size_bytes, TYPE, "sha256:x", final), self.now_ms
+        )
+        if await records.finish(file, holder=holder):
+            self.promised[row.upload_id] = size_bytes
+            await store.discard(tail_key(row.upload_id, len(parts) + 1))
