@@ -136,7 +136,8 @@ class Settings:
     files_sweep_seconds: float = 300.0  # how often the API clears away uploads that nobody finished; 0: never
     files_orphans_hours: float = 24.0  # how often it looks through the store for what belongs to no file; 0: never
     files_grace_hours: float = 24.0  # what the store has for a shorter time belongs to no file yet, perhaps
-    public_url: str = ""  # how clients reach the API, for links to files in a folder; empty: as the request came
+    # how clients reach the API, for links to files in a folder; empty: as the request came (in messages: host and port)
+    public_url: str = ""
     s3_url: str = "http://127.0.0.1:9000"
     s3_public_url: str = ""  # how clients reach the store, for its download links; empty: s3_url
     s3_bucket: str = "chat4all-files"

@@ -22,6 +22,7 @@ class FilesOfWorker(Service):  # type: ignore[misc]
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
         # a link in a message has no request whose host it could take
         self._settings = replace(settings, public_url=settings.public_url or f"http://{settings.host}:{settings.port}")
+        self._is_guessed = not settings.public_url
         self._store: FileStore | None = None
         super().__init__(**kwargs)
 
@@ -39,6 +40,9 @@ class FilesOfWorker(Service):  # type: ignore[misc]
 
             self._store = open_file_store(self._settings)
             log.info("opened the store of files (%s)", self._settings.files)
+            if self._settings.files == "local" and self._is_guessed:
+                guess = self._settings.public_url
+                log.warning("links to files in messages begin with %s: set CHAT4ALL_PUBLIC_URL", guess)
         return self._store
 
     async def on_stop(self) -> None:

@@ -1,11 +1,14 @@
-"""Messages with files through the whole system, with files in a folder: sent, refused, waited for, linked."""
+"""Messages with files through the whole system, on both stores of files: sent, refused, waited for, linked."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from app.clock import now_ms
 from app.worker_files import FilesOfWorker
 from domain.attachments import MB
 from domain.files import File, FileMetadata
+from domain.ports import FileStore
+from domain.recipients import CHANNELS
 from loadtests.groups import until
 from loadtests.orders import signed_up
 from loadtests.system import System, system_settings
@@ -29,24 +34,69 @@ LIFE_SECONDS = 30.0
 WATCHDOG_SECONDS = 5.0
 
 
-@pytest.fixture(scope="module")
-def system(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A worker of each role."""
+Switch = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class World:
+    """A system, what its files are stored in, and the switch of that."""
+
+    system: System
+    files: FileStore
+    off: Switch
+    on: Switch
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["local", "s3"])
+async def world(
+    request: pytest.FixtureRequest, stack: Any, make_proxy: Any, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """A worker of each role. ``s3`` is a real MinIO, behind a proxy."""
     folder: Path = tmp_path_factory.mktemp("files")
-    settings = system_settings(stack, folder, watchdog_seconds=WATCHDOG_SECONDS)
-    made = System(settings, folder, {"core": 1, "mirror": 1, "whatsapp": 1, "instagram": 1, "telegram": 1})
-    try:
-        asyncio.run(made.start())
-        yield made
-    finally:
-        asyncio.run(made.stop())
+    async with AsyncExitStack() as stores:
+        if request.param == "s3":
+            changes, off, on = await stores.enter_async_context(_bucket(request.getfixturevalue("minio"), make_proxy))
+        else:
+            changes = {}
+            off, on = partial(asyncio.to_thread, take_away, folder), partial(asyncio.to_thread, bring_back, folder)
+        settings = system_settings(
+            stack, folder, watchdog_seconds=WATCHDOG_SECONDS, files_timeout_seconds=3.0, **changes
+        )
+        worker = FilesOfWorker(settings)
+        async with System(settings, folder, {"core": 1, "mirror": 1, **dict.fromkeys(CHANNELS, 1)}) as system:
+            yield World(system, worker.open(), off, on)
+        await worker.on_stop()
+
+
+@asynccontextmanager
+async def _bucket(minio: Any, make_proxy: Any) -> AsyncIterator[tuple[dict[str, str], Switch, Switch]]:
+    """Settings for a bucket, and its switch."""
+    proxy = make_proxy("127.0.0.1", minio.port)
+    await proxy.on()
+    config = minio.config()
+    changes = {"files": "s3", "s3_url": f"http://127.0.0.1:{proxy.port}", "s3_bucket": config.bucket}
+    yield changes, proxy.off, proxy.on
+    await proxy.off()
+    await minio.delete_bucket(config)
+
+
+def take_away(folder: Path) -> None:
+    files = folder / "files"
+    files.rename(folder / "away")
+    files.symlink_to(files)  # which nobody can follow
+
+
+def bring_back(folder: Path) -> None:
+    (folder / "files").unlink()
+    (folder / "away").rename(folder / "files")
 
 
 class Person:
     """Somebody with a token who sends files."""
 
-    def __init__(self, system: System, session: ClientSession) -> None:
-        self.system = system
+    def __init__(self, world: World, session: ClientSession) -> None:
+        self.world = world
+        self.system = world.system
         self._session = session
 
     async def upload(self, conversation_id: str, data: bytes, filename: str) -> Any:
@@ -82,27 +132,12 @@ class Person:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def person(system: System) -> AsyncIterator[Person]:
-    settings = system.settings
+async def person(world: World) -> AsyncIterator[Person]:
+    settings = world.system.settings
     token = await signed_up(settings.host, settings.port)
     headers = {"Authorization": f"Bearer {token}"}
     async with ClientSession(f"http://{settings.host}:{settings.port}", headers=headers) as session:
-        yield Person(system, session)
-
-
-def object_of(system: System, file: Any) -> Path:
-    """Where the file's bytes are."""
-    return Path(system.settings.files_dir) / "objects" / str(file["storage_path"])
-
-
-def take_away(folder: Path) -> None:
-    folder.rename(folder.with_name("away"))
-    folder.symlink_to(folder)  # which nobody can follow
-
-
-def bring_back(folder: Path) -> None:
-    folder.unlink()
-    folder.with_name("away").rename(folder)
+        yield Person(world, session)
 
 
 def lines_about(system: System, channel: str, file: str) -> list[str]:
@@ -135,9 +170,8 @@ async def test_a_file_that_changed_in_the_store_or_left_it_fails_its_message_and
     await person.send("broken", to, content="first")
     corrupt = await person.upload("broken", PDF + b"the contract", "contract.pdf")
     gone = await person.upload("broken", PDF + b"the annex", "annex.pdf")
-    stored = object_of(person.system, corrupt)
-    stored.write_bytes(stored.read_bytes().replace(b"contract", b"cOntract"))
-    object_of(person.system, gone).unlink()
+    await person.world.files.put(corrupt["storage_path"], PDF + b"the cOntract", "application/pdf")
+    await person.world.files.discard(gone["storage_path"])
 
     ids = [await person.send("broken", to, corrupt), await person.send("broken", to, gone)]
     last = await person.send("broken", to, content="last")
@@ -161,11 +195,9 @@ async def test_a_file_over_the_cap_goes_as_a_link_that_anybody_can_follow(person
         f"large.png for +5511999990003: {len(data)} bytes, as a link"
     ]
     # the log does not tell the link; this is how a worker makes it
-    whole = File(file["file_id"], "large", "", FileMetadata("large.png", len(data), "", "", file["storage_path"]), 0)
-    worker = FilesOfWorker(system.settings)
-    url = worker.open().link(whole, system.settings.files_channel_link_seconds, now_ms())
-    await worker.on_stop()
-    assert url.startswith(f"http://{system.settings.host}:{system.settings.port}/")
+    metadata = FileMetadata("large.png", len(data), "image/png", file["checksum"], file["storage_path"])
+    whole = File(file["file_id"], "large", "", metadata, 0)
+    url = person.world.files.link(whole, system.settings.files_channel_link_seconds, now_ms())
     async with ClientSession() as anybody, anybody.get(url) as answer:
         assert (answer.status, await answer.read()) == (200, data)
 
@@ -193,18 +225,17 @@ async def test_while_the_store_is_away_messages_with_files_wait_and_no_worker_is
     await person.until(await person.send("patience", to, content="first"), "READ")
     file = await person.upload("patience", PDF + b"worth waiting for", "later.pdf")
     pids = {process.name: process.pid for process in system.workers}
-    folder = Path(system.settings.files_dir)
-    take_away(folder)
+    await person.world.off()
     try:
         waiting = await person.send("patience", to, file)
-        await until("the worker waits", 10, lambda: _is_told(system, "the store of files is away"))
+        await until("the worker waits", LIFE_SECONDS, lambda: _is_told(system, "the store of files is away"))
         behind = await person.send("patience", to, content="keeps its place")
         await person.until(await person.send("others", to, content="at once"), "READ")
         await asyncio.sleep(2 * WATCHDOG_SECONDS)
         for message_id in (waiting, behind):
             assert (await person.ask("GET", f"/v1/messages/{message_id}", 200))["status"] == "ACCEPTED"
     finally:
-        bring_back(folder)
+        await person.world.on()
     await person.until(behind, "READ")
     assert (await person.until(waiting, "READ"))["failure"] is None
     assert {process.name: process.pid for process in system.workers if process.is_running} == pids

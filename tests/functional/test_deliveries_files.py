@@ -128,6 +128,15 @@ async def test_a_link_that_no_text_can_hold_fails_the_message() -> None:
     assert failure(world).failure_code == "link-too-long"
 
 
+async def test_a_link_that_a_long_name_makes_too_long_is_made_without_the_name() -> None:
+    world = World(channel="instagram")
+    world.store.link = lambda file, seconds, now: f"https://x/{file.metadata.filename * 9}"  # type: ignore[method-assign]
+    await world.deliver(requests("m-1", file=world.put(b"%PDF", "application/pdf", f"{'n' * 200}.pdf")))
+    await until(lambda: world.app.consumer.completed)
+    assert attached(world).url == f"https://x/{'file.pdf' * 9}"
+    assert attached(world).carriage.texts == (f"hi\n\n{'n' * 200}.pdf (4 bytes)\n{attached(world).url}",)
+
+
 async def test_while_the_store_is_away_a_message_waits_without_attempts_and_others_go_on() -> None:
     world = World()
     world.store.available = False

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.attachments import CHANNELS, MB, Kind, carriage, human_size, split, utf8_bytes, utf16_units
-from domain.files import MAX_FILE_BYTES, FileMetadata
+from domain.files import MAX_FILE_BYTES, File, FileMetadata
 from domain.recipients import CHANNELS as CHANNELS_THERE_ARE
+from storage.s3 import S3FileStore
+from storage.s3_config import S3Config
 
 URL = "https://files.example.org/c-1/f-1?signature=0"
 OFFICE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -167,3 +171,17 @@ def test_a_text_is_cut_between_words() -> None:
 )
 def test_sizes_are_told_as_people_read_them(size_bytes: int, text: str) -> None:
     assert human_size(size_bytes) == text
+
+
+@pytest.mark.parametrize("channel", sorted(CHANNELS))
+def test_a_link_into_a_bucket_fits_every_channel_once_its_longest_name_is_left_out(channel: str) -> None:
+    """As ``agents/attachments.py`` makes it, for the longest path there is."""
+    store = S3FileStore(S3Config(url="https://files.eu-central-1.example.org", bucket="b" * 63, access_key="k" * 20,
+                                 secret_key="s"))  # fmt: skip
+    longest = of("application/zip", MAX_FILE_BYTES, f"{'é' * 120}.zip")
+    file = File("f" * 36, "c", "u", replace(longest, storage_path=f"{'c' * 200}/{'f' * 36}.{'x' * 12}"), 0)
+    plain = replace(file, metadata=replace(file.metadata, filename="file.zip"))
+    url = store.link(plain, 7 * 86_400, 1_763_848_800_123)
+    assert carriage(channel, longest, "x" * 10_240, url) is not None
+    with_name = store.link(file, 7 * 86_400, 1_763_848_800_123)
+    assert (carriage(channel, longest, "", with_name) is None) is (channel == "instagram")
