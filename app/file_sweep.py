@@ -18,8 +18,9 @@ Why no file, and no upload that somebody works on, is ever touched, however long
 3. Bytes are stored after their row was written, and a row goes for good. So what has no row has none to come; the grace
    is for a clock of the store that is not ours. A row is looked at once for both, upload and file: it becomes the one
    from the other, and two looks could miss it.
-4. Rows that are missing by mistake (another keyspace, an old backup) would make orphans of all files. When more objects
-   have no row than have one, none is discarded unless the operator says so.
+4. Rows that are missing by mistake would make orphans of whole files. So the store bears the mark of the records that
+   swept it first, and others (another keyspace, a new database) leave its objects alone; and when more objects have no
+   row than have one (an old backup), none is discarded. The operator can say that it is to be done nevertheless.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from domain.errors import Chat4AllError, NotFound
-from domain.file_sweeping import Verdict, is_believable, is_ours, keys_of, verdict_on
+from domain.errors import Chat4AllError, NotFound, Unavailable
+from domain.file_sweeping import OWNER_KEY, Verdict, is_believable, is_ours, keys_of, verdict_on
 from domain.files import File, file_id_of
 from domain.ports import FileRecords, FileStore, Part, StoredObject, Upload
 
@@ -98,16 +99,25 @@ class Sweep:
 
     async def uploads(self) -> None:
         """Clear away the uploads that have expired and that nobody holds."""
+        await self._owns_the_store()  # the first one makes its mark
         await self._each(self._records.expired(self._clock_ms()), self._clear, "an upload was not cleared away")
 
     async def orphans(self) -> None:
         """Discard what the store has and that belongs to no row."""
+        if not await self._owns_the_store():
+            self.report.failures.append(
+                "the store of files bears the mark of another database: what belongs to no file was not looked for."
+                " If it is this one's now, say so: chat4all files sweep --force"
+            )
+            return
         found: list[tuple[str, Verdict]] = []
         before_ms = self._clock_ms() - self._grace_ms
         owned = 0
 
         async def judge(one: StoredObject) -> None:
             nonlocal owned
+            if one.key == OWNER_KEY:
+                return
             self.report.objects_seen += 1
             if one.modified_at_ms > before_ms:
                 return
@@ -125,8 +135,8 @@ class Sweep:
             await self._each(_each_of(found), self._discard, "an object was not discarded")
         else:
             self.report.failures.append(
-                f"{len(found)} objects belong to no file and {owned} do, so it is rather rows that are missing; nothing"
-                " was discarded. See that the keyspace and the store belong together (chat4all files sweep --force)"
+                f"{len(found)} objects belong to no file and {owned} do. Rather, rows are missing, so nothing"
+                " was discarded. If these are to go, say so: chat4all files sweep --force"
             )
 
     async def check(self) -> None:
@@ -140,6 +150,21 @@ class Sweep:
                     self.report.damaged.append(file.file_id)
 
         await self._each(self._records.files(), look, "a file was not checked")
+
+    async def _owns_the_store(self) -> bool:
+        """Return whether the store is that of our records; a store that bears no mark, or is claimed, gets ours."""
+        try:
+            ours = (await self._records.identity()).encode()
+            with suppress(NotFound):
+                mark = b"".join([chunk async for chunk in self._store.read(OWNER_KEY)])
+                if mark == ours or not self._believing:
+                    return mark == ours
+            if not self._dry_run:
+                await self._store.put(OWNER_KEY, ours, "text/plain")
+        except Unavailable as error:
+            self.report.failures.append(f"whose the store is could not be seen: {error}")
+            return False
+        return True
 
     async def _clear(self, upload: Upload) -> None:
         if self._dry_run:

@@ -10,8 +10,10 @@ from domain.files import PART_BYTES, File, file_id_of, staging_key, tail_key
 from domain.ports.files import Part, StoredObject, Upload
 
 _OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+# says whose records the store belongs to
+OWNER_KEY = ".uploads/owner"
 # So many objects without a row are believed, however few objects there are. More of them than of those with a row are
-# not: then it is rather the rows that are missing (another keyspace, tables restored from long ago).
+# not: then it is rather the rows that are missing, such as after tables were restored from long ago.
 _BELIEVED_ORPHANS = 20
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ class MemoryFileRecords(Outage):
     def __init__(self) -> None:
         super().__init__()
         self.rows: dict[str, Upload | File] = {}
+        self._identity = str(uuid.uuid4())
 
     async def begin(self, upload: Upload) -> None:
         """Store a new upload."""
@@ -77,6 +79,11 @@ class MemoryFileRecords(Outage):
         """Return what stands under this id."""
         self.check()
         return self.rows.get(file_id)
+
+    async def identity(self) -> str:
+        """Return what tells these records from all others."""
+        self.check()
+        return self._identity
 
     async def files(self) -> AsyncIterator[File]:
         """Yield all files."""

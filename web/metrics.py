@@ -144,6 +144,16 @@ class Metrics:
             "chat4all_file_bytes_sent_total", "Bytes of files that went out through the API.", registry=self._registry
         )
 
+        self.files_swept = _Tally(
+            "chat4all_files_swept_total", "Uploads cleared away that nobody finished.", registry=self._registry
+        )
+        self.file_orphans_swept = _Tally(
+            "chat4all_file_orphans_swept_total", "Objects discarded that belong to no file.", registry=self._registry
+        )
+        self.file_sweep_failures = _Tally(
+            "chat4all_file_sweep_failures_total", "What the sweep of files could not do.", registry=self._registry
+        )
+
     def watch(self, name: str, doc: str, read: Callable[[], float | None]) -> None:
         """Expose ``read()`` as the gauge ``name``; while it returns ``None`` the gauge is absent."""
         _Reading(name, doc, self._registry, read)

@@ -17,6 +17,8 @@ import uvloop
 from aiohttp import web
 
 from app.cassandra import cassandra_config
+from app.file_sweep import SweepReport
+from app.file_sweeper import FileSweeper
 from app.files import open_file_store
 from app.logs import logging_config
 from app.outbox import Outbox
@@ -122,7 +124,11 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     )
     follower.listener = deps.live.hub
     cassandra.start()
-    background = [asyncio.create_task(_keep_open(outbox), name="outbox"), follower.start()]
+    background = [
+        asyncio.create_task(_keep_open(outbox), name="outbox"),
+        asyncio.create_task(_sweep_files(deps), name="file-sweeper"),
+        follower.start(),
+    ]
     try:
         await follower.settle(SETTLE_SECONDS)
         yield deps, background
@@ -150,6 +156,18 @@ async def _keep_open(outbox: Outbox) -> None:
         log.info("connected to Kafka")
         await outbox.failed.wait()
         connect = outbox.reopen
+
+
+async def _sweep_files(deps: Dependencies) -> None:
+    """Clear away uploads that nobody finished and what belongs to no file, as often as is set."""
+
+    def count(report: SweepReport) -> None:
+        metrics = deps.metrics
+        metrics.files_swept.count += report.uploads_swept
+        metrics.file_orphans_swept.count += report.objects_swept
+        metrics.file_sweep_failures.count += len(report.failures)
+
+    await FileSweeper(deps.files, deps.file_store, deps.settings, deps.clock_ms, count).run()
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -1,4 +1,4 @@
-"""The commands that talk to the API, by the module each is in, which is loaded when it is asked for."""
+"""The commands that are not in cli/main.py, by the module each is in, which is loaded when it is asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 _MODULE_OF = {
     "completion": "completion",
     "conversations": "conversations",
+    "files": "files_admin",
     "groups": "groups",
     "identities": "accounts",
     "login": "accounts",

@@ -211,6 +211,10 @@ class FileRecords(Protocol):
         becomes a file in between."""
         ...
 
+    async def identity(self) -> str:
+        """Return what tells these records from all others: made once at random, never changed."""
+        ...
+
     def files(self) -> AsyncIterator[File]:
         """Yield all files, in no order; those that come to be meanwhile or not. For checks: it reads everything."""
         ...

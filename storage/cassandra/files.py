@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -49,6 +50,8 @@ _FINISH = (
     " WHERE file_id = ? IF holder = ?"
 )
 _FORGET = "DELETE FROM {ks}.files WHERE file_id = ? IF holder = ?"
+_IDENTITY = "SELECT id FROM {ks}.file_records_identity WHERE scope = 'files'"
+_IDENTIFY = "INSERT INTO {ks}.file_records_identity (scope, id) VALUES ('files', ?) IF NOT EXISTS"
 
 _REMEMBER_HOUR = "INSERT INTO {ks}.open_upload_hours (scope, hour) VALUES ('all', ?)"
 _FORGET_HOUR = "DELETE FROM {ks}.open_upload_hours WHERE scope = 'all' AND hour = ?"
@@ -97,6 +100,16 @@ class CassandraFileRecords:
             return None
         rows = await self._session.run(_FIND, (file_id,), Kind.READ)
         return _read(rows[0]) if rows else None
+
+    async def identity(self) -> str:
+        """Return what tells these records from all others. Raises ``StoreUnavailable``."""
+        async with self._session.deadline():
+            rows = await self._session.run(_IDENTITY, (), Kind.READ)
+            if rows:
+                return str(rows[0][0])
+            made = str(uuid.uuid4())
+            row = (await self._session.run(_IDENTIFY, (made,), Kind.DECIDE))[0]
+            return made if row["[applied]"] else str(row["id"])
 
     async def files(self) -> AsyncIterator[File]:
         """Yield all files, in the order of their hashes. Raises ``StoreUnavailable``; each page has the configured

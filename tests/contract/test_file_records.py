@@ -220,6 +220,13 @@ async def test_all_files_are_listed_and_no_upload_is_among_them(records):
     assert [file for file in listed if file.file_id in under_way] == []
 
 
+async def test_the_records_have_one_identity_for_ever(records):
+    found = {await decided(records.identity) for _ in range(3)}
+    found |= set(await asyncio.gather(*(decided(records.identity) for _ in range(5))))
+    assert len(found) == 1
+    assert uuid.UUID(found.pop())
+
+
 async def test_a_file_of_no_bytes_is_a_file(records):
     one = an_upload(holder="api-1", held_until_ms=NOW_MS + 1)
     await records.begin(one)
@@ -365,6 +372,7 @@ async def test_an_outage_is_told_quickly(stores):
             lambda: records.finish(file_of(one), holder="api-1"),
             lambda: records.forget(one.upload_id, holder="api-1"),
             lambda: records.find(one.upload_id),
+            records.identity,
             sweep,
             check,
         ):

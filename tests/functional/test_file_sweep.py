@@ -14,6 +14,7 @@ from app.file_sweep import Sweep, SweepReport
 from app.file_sweeper import FileSweeper
 from app.settings import Settings
 from domain.errors import FileStoreUnavailable
+from domain.file_sweeping import OWNER_KEY
 from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
 from domain.ports import Upload
 from storage.memory_file_records import MemoryFileRecords
@@ -32,6 +33,10 @@ class World:
         self.records = MemoryFileRecords()
         self.store = MemoryFileStore()
         self.now_ms = 1_900_000_000_000  # later than everything that the fake stores
+
+    @property
+    def objects(self) -> dict[str, Any]:
+        return {key: known for key, known in self.store.objects.items() if key != OWNER_KEY}
 
     def sweep(self, **options: Any) -> Sweep:
         return Sweep(self.records, self.store, lambda: self.now_ms, **{"grace_ms": DAY_MS, **options})
@@ -83,7 +88,7 @@ async def test_of_an_upload_that_nobody_finished_nothing_is_left(world: World) -
     # two orphans: the row of the second one knew nothing of its parts and its tail yet
     assert (report.uploads_swept, report.objects_swept, report.failures) == (2, 2, [])
     assert world.records.rows == {file.file_id: file}
-    assert list(world.store.objects) == [file.metadata.storage_path]
+    assert list(world.objects) == [file.metadata.storage_path]
     assert world.store.uploads == {}
     again = await world.swept()
     assert (again.uploads_swept, again.objects_swept, again.failures) == (0, 0, [])
@@ -94,11 +99,11 @@ async def test_an_upload_in_time_and_one_that_somebody_holds_are_left_alone(worl
         await world.upload(expires_at_ms=world.now_ms + 1),
         await world.upload(holder="api", held_until_ms=world.now_ms + 1),
     ]
-    objects = dict(world.store.objects)
+    objects = dict(world.objects)
     report = await world.swept()
     assert (report.uploads_swept, report.objects_swept, report.failures) == (0, 0, [])
     assert list(world.records.rows.values()) == uploads
-    assert world.store.objects == objects
+    assert world.objects == objects
     assert len(world.store.uploads) == 2
 
 
@@ -129,7 +134,7 @@ async def test_the_row_stays_for_the_next_sweep_while_the_store_is_away(world: W
     world.now_ms += HOUR_MS  # the hold of the first sweep is over
     report = await world.swept()
     assert (report.uploads_swept, report.failures) == (1, [])
-    assert world.records.rows == world.store.objects == {}
+    assert world.records.rows == world.objects == {}
 
 
 async def test_a_store_that_is_away_is_not_asked_for_every_upload(world: World) -> None:
@@ -161,11 +166,11 @@ async def test_one_upload_that_cannot_be_cleared_away_does_not_hold_up_the_other
 
 async def test_while_the_database_is_away_nothing_is_discarded(world: World) -> None:
     await world.upload()
-    objects = dict(world.store.objects)
+    objects = dict(world.objects)
     world.records.available = False
     report = await world.swept()
     assert report.failures
-    assert world.store.objects == objects
+    assert world.objects == objects
 
 
 async def test_what_belongs_to_no_row_is_discarded_when_it_is_old_enough(world: World) -> None:
@@ -177,14 +182,14 @@ async def test_what_belongs_to_no_row_is_discarded_when_it_is_old_enough(world: 
     await world.store.begin(storage_key("other", gone, ".txt"), TYPE)
     await world.store.put("notes/readme.txt", b"somebody else's", TYPE)
     expected = {file.metadata.storage_path, tail_key(upload.upload_id, 3), "notes/readme.txt"}
-    since = min(since for _, since in world.store.objects.values())
+    since = min(since for _, since in world.objects.values())
     world.now_ms, now_ms = since + DAY_MS - 1, world.now_ms
     report = await world.swept()
     assert (report.objects_swept, report.failures) == (0, [])
     world.now_ms = now_ms
     report = await world.swept()
     assert (report.objects_swept, report.objects_foreign, report.failures) == (5, 1, [])
-    assert set(world.store.objects) == expected
+    assert set(world.objects) == expected
     assert [known.key for known in world.store.uploads.values()] == [upload.key]
 
 
@@ -204,19 +209,43 @@ async def test_when_most_rows_are_missing_nothing_is_discarded_unless_the_operat
     report = await world.swept()
     assert report.objects_swept == 0
     assert "25 objects belong to no file and 5 do" in report.failures[0]
-    assert len(world.store.objects) == 30
+    assert len(world.objects) == 30
     report = await world.swept(believing=True)
     assert (report.objects_swept, report.failures) == (25, [])
-    assert len(world.store.objects) == 5
+    assert len(world.objects) == 5
+
+
+async def test_a_store_that_bears_the_mark_of_another_database_keeps_what_it_has(world: World) -> None:
+    file = await world.file()
+    assert (await world.swept()).failures == []
+    other = World()
+    other.store = world.store
+    abandoned = await other.upload()
+    report = await other.swept()
+    assert "the mark of another database" in report.failures[0]
+    assert (report.uploads_swept, report.objects_swept) == (1, 0)  # its own uploads are its own
+    assert list(world.objects) == [file.metadata.storage_path]
+    assert (await world.swept()).failures == []
+    report = await other.swept(believing=True)
+    assert (report.objects_swept, report.failures) == (1, [])
+    assert abandoned.upload_id not in other.records.rows
+    assert "the mark of another database" in (await world.swept()).failures[0]
+
+
+async def test_a_dry_run_makes_no_mark(world: World) -> None:
+    await world.swept(dry_run=True)
+    assert world.store.objects == {}
+    await world.swept()
+    assert list(world.store.objects) == [OWNER_KEY]
 
 
 async def test_a_dry_run_counts_and_changes_nothing(world: World) -> None:
     await world.upload()
     await world.store.put(staging_key(str(uuid.uuid4())), b"orphan", TYPE)
-    rows, objects, uploads = dict(world.records.rows), dict(world.store.objects), dict(world.store.uploads)
+    rows, objects, uploads = dict(world.records.rows), dict(world.objects), dict(world.store.uploads)
     report = await world.swept(dry_run=True)
     assert (report.uploads_swept, report.objects_swept) == (1, 1)
-    assert (world.records.rows, world.store.objects, world.store.uploads) == (rows, objects, uploads)
+    assert (world.records.rows, world.objects, world.store.uploads) == (rows, objects, uploads)
 
 
 async def test_a_file_without_its_object_or_with_another_size_is_reported_and_stays(world: World) -> None:
@@ -236,7 +265,7 @@ async def test_several_sweepers_at_once_are_no_harm(world: World) -> None:
     reports = await asyncio.gather(*(world.swept() for _ in range(3)))
     assert sum(report.uploads_swept for report in reports) == 20
     assert all(report.failures == [] for report in reports)
-    assert world.records.rows == world.store.objects == world.store.uploads == {}
+    assert world.records.rows == world.objects == world.store.uploads == {}
 
 
 class Nights:

@@ -17,6 +17,7 @@ from typing import Any
 
 from app.file_sweep import Sweep
 from domain.errors import Conflict, NotFound
+from domain.file_sweeping import OWNER_KEY
 from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
 from domain.ports import Part, Upload
 from storage.memory_file_records import MemoryFileRecords
@@ -138,7 +139,7 @@ class FileWorld:
         self.check()
         assert set(self.records.rows) == set(self.promised)
         paths = {row.metadata.storage_path for row in self.records.rows.values() if isinstance(row, File)}
-        assert set(self.store.objects) == paths
+        assert set(self.store.objects) == paths | {OWNER_KEY}
         assert self.store.uploads == {}
 
     async def sweep(self, turns: Turns) -> None:
