@@ -62,6 +62,8 @@ async def test_metrics_count_what_was_accepted_and_how_long_it_took(api: Any, pa
     assert "chat4all_follower_records_behind 0" in text
     assert "chat4all_recent_messages 3" in text
     assert "chat4all_password_hashes_waiting 0" in text
+    for swept in ("files_swept", "file_orphans_swept", "file_sweep_failures"):
+        assert f"chat4all_{swept}_total 0" in text
     names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line and not line.startswith("#")}
     assert all(name.startswith("chat4all_") for name in names)
 
