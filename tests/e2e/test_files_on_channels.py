@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, FormData
 
+from app.audit import audit
 from app.clock import now_ms
 from app.worker_files import FilesOfWorker
 from domain.attachments import MB
@@ -25,6 +26,7 @@ from domain.recipients import CHANNELS
 from loadtests.groups import until
 from loadtests.orders import signed_up
 from loadtests.system import System, system_settings
+from tables import message_state
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -32,6 +34,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 LIFE_SECONDS = 30.0
 WATCHDOG_SECONDS = 5.0
+AWAY = "the store of files is away"
 
 
 Switch = Callable[[], Awaitable[None]]
@@ -228,7 +231,7 @@ async def test_while_the_store_is_away_messages_with_files_wait_and_no_worker_is
     await person.world.off()
     try:
         waiting = await person.send("patience", to, file)
-        await until("the worker waits", LIFE_SECONDS, lambda: _is_told(system, "the store of files is away"))
+        await until("the worker waits", LIFE_SECONDS, lambda: _is_told(system, 1))
         behind = await person.send("patience", to, content="keeps its place")
         await person.until(await person.send("others", to, content="at once"), "READ")
         await asyncio.sleep(2 * WATCHDOG_SECONDS)
@@ -241,5 +244,35 @@ async def test_while_the_store_is_away_messages_with_files_wait_and_no_worker_is
     assert {process.name: process.pid for process in system.workers if process.is_running} == pids
 
 
-async def _is_told(system: System, text: str) -> bool:
-    return text in system.worker("telegram-1").log_text()
+async def test_a_worker_that_is_killed_while_a_file_is_made_ready_leaves_it_to_the_next(person: Person) -> None:
+    world, to = person.world, "telegram:@daniel"
+    worker = world.system.worker("telegram-1")
+    await person.until(await person.send("crash", to, content="first"), "READ")
+    file = await person.upload("crash", PDF + b"sent once", "once.pdf")
+    told = worker.log_text().count(AWAY)
+    await world.off()
+    try:
+        waiting = await person.send("crash", to, file)
+        behind = await person.send("crash", to, content="keeps its place")
+        await until("the worker waits", LIFE_SECONDS, lambda: _is_told(world.system, told + 1))
+        worker.kill()
+    finally:
+        await world.on()
+    await world.system.revive()
+    await person.until(behind, "READ")
+    assert (await person.until(waiting, "READ"))["failure"] is None
+    assert len(lines_about(world.system, "telegram", "once.pdf")) == 1
+
+
+async def test_in_the_end_every_view_says_the_same_of_every_file(world: World) -> None:
+    async def is_at_rest() -> bool:
+        return (await audit(world.system.settings, message_state.load)).behind == 0
+
+    await until("all is processed", LIFE_SECONDS, is_at_rest)
+    report = await audit(world.system.settings, message_state.load)
+    assert report.is_clean, str(report)
+    assert report.messages > 10
+
+
+async def _is_told(system: System, times: int) -> bool:
+    return system.worker("telegram-1").log_text().count(AWAY) >= times

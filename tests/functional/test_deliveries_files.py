@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +16,10 @@ from channels.simulated import SimulatedConnector, Simulation
 from domain.attachments import MB, Kind
 from domain.attempts import Attempt, Outcome
 from domain.errors import DeliveryFailed, Unavailable
-from domain.files import FileMetadata
+from domain.files import PART_BYTES, FileMetadata
 from domain.ports import Attachment
 from domain.records import StatusChanged
+from storage.local_files import LocalFileStore
 from support.deliveries import World, request, requests
 from support.fakes import batch_of, until
 from tables import attempts
@@ -137,10 +141,11 @@ async def test_a_link_that_a_long_name_makes_too_long_is_made_without_the_name()
     assert attached(world).carriage.texts == (f"hi\n\n{'n' * 200}.pdf (4 bytes)\n{attached(world).url}",)
 
 
-async def test_while_the_store_is_away_a_message_waits_without_attempts_and_others_go_on() -> None:
+@pytest.mark.parametrize("mimetype", ["image/png", "application/zip"], ids=["as an image", "as a link"])
+async def test_while_the_store_is_away_a_message_waits_without_attempts_and_others_go_on(mimetype: str) -> None:
     world = World()
     world.store.available = False
-    await world.deliver(requests("m-1", "m-2", conversation="a", file=world.put(b"data")))
+    await world.deliver(requests("m-1", "m-2", conversation="a", file=world.put(b"data", mimetype)))
     await world.deliver(requests("m-3", conversation="b", start=2))
     await until(lambda: world.app.consumer.completed and world.app.waiting_for == "files")
     assert world.channel.calls == ["m-3"]
@@ -190,6 +195,28 @@ async def test_a_slow_file_holds_up_its_own_conversation_only_and_is_no_stall() 
     await until(lambda: len(world.app.consumer.completed) == 3)
     assert world.channel.calls == ["m-3", "m-1", "m-2"]
     assert world.app.steps > steps + 1, "the watchdog sees each piece"
+
+
+async def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    store = LocalFileStore(tmp_path, link_key=bytes(32))
+    upload = await store.begin("c-1/f-1", "application/pdf")
+    data, parts = bytes(PART_BYTES), 10
+    await store.finish("c-1/f-1", upload, [await store.put_part("c-1/f-1", upload, n + 1, data) for n in range(parts)])
+    checksum = f"sha256:{sha256(data * parts).hexdigest()}"
+    world = World()
+    world.deliveries._attachments._open_store = lambda: store
+    world.channel.upload = SimulatedConnector("whatsapp", "WhatsApp", Simulation()).upload  # type: ignore[method-assign]
+    tracemalloc.start()
+    try:
+        file = FileMetadata("a.pdf", parts * PART_BYTES, "application/pdf", checksum, "c-1/f-1")
+        await world.deliver(requests("m-1", file=file))
+        await until(lambda: world.app.consumer.completed)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await store.close()
+    assert world.channel.calls == ["m-1"]
+    assert most_bytes < 4 * MB
 
 
 async def test_only_so_many_files_are_fetched_at_once() -> None:
