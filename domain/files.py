@@ -130,9 +130,12 @@ def staging_key(file_id: str) -> str:
     return f"{_UPLOADS}{file_id}"
 
 
-def tail_key(file_id: str, part: int) -> str:
-    """Return where the bytes of an unfinished upload stay that are not enough for part number ``part``."""
-    return f"{_UPLOADS}{file_id}.{part}"
+def tail_key(file_id: str, offset_bytes: int) -> str:
+    """Return where an upload that is so far has its bytes that do not make a part yet.
+
+    Each offset has its own: one written late, by a process that has lost its hold meanwhile, replaces no other.
+    """
+    return f"{_UPLOADS}{file_id}.{offset_bytes}"
 
 
 def checked_key(key: str) -> str:

@@ -19,6 +19,7 @@ BODY_TIMEOUT_SECONDS = 10.0
 MAX_SHOWN_ERRORS = 50
 BATCH_PATH = "/v1/messages/batch"
 FILES_PATH = "/v1/files"
+UPLOADS_PATH = "/v1/uploads"
 FORM_OVERHEAD_BYTES = 64 * 1024  # of a form with a file: boundaries, headers of fields, other fields
 
 
@@ -46,6 +47,8 @@ async def json_body(request: web.Request) -> object:
 def max_bytes_of(request: web.Request) -> int:
     """Return how long the body of ``request`` may be."""
     settings = request.app[DEPENDENCIES].settings
+    if request.path.startswith(UPLOADS_PATH):
+        return settings.files_max_bytes
     if request.path == FILES_PATH:
         return settings.files_max_bytes + FORM_OVERHEAD_BYTES
     return settings.max_batch_body_bytes if request.path == BATCH_PATH else settings.max_body_bytes

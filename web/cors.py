@@ -13,8 +13,8 @@ from app.settings import InvalidSetting
 ANY = "*"
 EXPOSED_HEADERS = (
     "X-Request-Id, Location, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Idempotent-Replayed, "
-    "Content-Disposition, Content-Range, Accept-Ranges, Upload-Offset, Upload-Length, Upload-Expires, Tus-Resumable, "
-    "Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm"
+    "Content-Disposition, Content-Range, Accept-Ranges, Upload-Offset, Upload-Length, Upload-Metadata, "
+    "Upload-Expires, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm"
 )
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, X-Request-Id, traceparent, Range, Tus-Resumable, Upload-Length, "

@@ -48,6 +48,7 @@ from web.sending import Sending
 from web.sessions import Sessions
 from web.tokens import Tokens
 from web.uploads.part_writer import HASH_THREADS, PartSlots
+from web.uploads.resumable import ResumableUploads
 
 
 def wall_clock_ms() -> int:
@@ -144,6 +145,10 @@ class Dependencies:
         return ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="chat4all-hash")
 
     @cached_property
+    def resumable(self) -> ResumableUploads:
+        return ResumableUploads(self)
+
+    @cached_property
     def statuses(self) -> StatusWriter:
         return StatusWriter(self.log, self.recent)
 
@@ -224,7 +229,7 @@ class Dependencies:
     def prepare(self) -> None:
         """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
         _ = self.tokens, self.client_addresses, self.login_throttle, self.passwords, self.metrics, self.memberships
-        _ = self.live, self.sending, self.request_limits, self.cors, self.known_files, self.link_keys
+        _ = self.live, self.sending, self.request_limits, self.cors, self.known_files, self.link_keys, self.resumable
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

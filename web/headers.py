@@ -6,10 +6,12 @@ import math
 
 from aiohttp import web
 
+from web.bodies import UPLOADS_PATH
 from web.cors import preflight_headers
 from web.dependencies import DEPENDENCIES
 from web.request_limits import RATE_LIMIT
 from web.security import SECURITY_HEADERS, SERVER
+from web.uploads.tus import VERSION
 
 REQUEST_ID = web.RequestKey("request_id", str)
 
@@ -23,6 +25,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     if (request_id := request.get(REQUEST_ID)) is not None:  # else an error before the handlers, which has set it
         headers["X-Request-Id"] = request_id
     headers["Server"] = SERVER
+    if request.path.startswith(UPLOADS_PATH):
+        headers["Tus-Resumable"] = VERSION
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)
     if "Authorization" in request.headers:

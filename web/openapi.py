@@ -17,6 +17,7 @@ from domain.recipients import CHANNELS
 from web.answer_schemas import Problem
 from web.operations import ANY_BYTES, OPERATIONS, TAGS, Operation
 from web.problems import PROBLEM_JSON
+from web.uploads.tus import VERSION as VERSION_OF_TUS
 
 VERSION = "1.0.0"
 INTRODUCTION = """Accept a message once over HTTP, deliver it on WhatsApp, Instagram or Telegram, and tell the truth \
@@ -33,14 +34,17 @@ PROBLEMS = {
     404: "There is no such thing.",
     408: "The body did not come in time.",
     409: "It contradicts what is there.",
-    412: "The file is not the one that `If-Match` names.",
+    410: "It was there once.",
+    412: "The file is not the one that `If-Match` names, or `Tus-Resumable` is not 1.0.0.",
     413: "The body is too large.",
-    415: "The body has a `Content-Encoding`.",
+    415: "The body has a `Content-Encoding`, or is of another type.",
     416: "The file has no such range.",
     417: "An `Expect` other than `100-continue`.",
     422: "The `Idempotency-Key` was used for something else.",
+    423: "Another request is at work on it.",
     426: "Only for WebSockets.",
     429: "Too often.",
+    460: "The bytes do not have the checksum that they should.",
     503: "Something needed is away; try again.",
 }
 _ANSWERS = {
@@ -60,11 +64,21 @@ HEADERS = {
     "Content-Disposition": "`attachment`, with the file's name.",
     "Accept-Ranges": "`bytes`.",
     "ETag": "The checksum.",
+    "Upload-Offset": "So many bytes are durable.",
+    "Upload-Length": "So many bytes the whole has.",
+    "Upload-Metadata": "What is kept of what it began with.",
+    "Upload-Expires": "Until when it can be resumed; absent once it is a file.",
+    "Cache-Control": "`no-store`.",
+    "Tus-Version": "`1.0.0`.",
+    "Tus-Extension": "Which parts of tus.",
+    "Tus-Max-Size": "So many bytes at most.",
+    "Tus-Checksum-Algorithm": "What `Upload-Checksum` may name.",
     "Idempotent-Replayed": "`true` if this is the answer to an earlier request of the same key.",
 }
 _PROBLEM_HEADERS = {
     416: ("Content-Range",),
     401: ("WWW-Authenticate",),
+    423: ("Retry-After",),
     426: ("Upgrade",),
     429: ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
     503: ("Retry-After",),
@@ -75,6 +89,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "group_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-7a01-7d22-8b3c-4d5e6f708192"]},
     "user_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-5d7b-7c10-8a3e-0b1f2a3c4d5e"]},
     "file_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"]},
+    "upload_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"]},
     "platform": {"type": "string", "enum": list(CHANNELS)},
     "value": {"type": "string", "minLength": 1, "examples": ["+5511999990000"]},
 }
@@ -82,6 +97,30 @@ _HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
     "Range": {
         "description": "One range of bytes; several, or what is none, are answered with the whole.",
         "schema": {"type": "string", "examples": ["bytes=0-1023"]},
+    },
+    "Tus-Resumable": {
+        "description": "The version of tus.",
+        "required": True,
+        "schema": {"type": "string", "enum": [VERSION_OF_TUS]},
+    },
+    "Upload-Length": {
+        "description": "Bytes of the whole.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["1073741824"]},
+    },
+    "Upload-Offset": {
+        "description": "Where the body begins.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["0"]},
+    },
+    "Upload-Metadata": {
+        "description": "Pairs of a key and its value in base64, between commas.",
+        "required": True,
+        "schema": {"type": "string", "examples": ["filename aG9saWRheS5tcDQ=,conversation_id ZmFtaWx5"]},
+    },
+    "Upload-Checksum": {
+        "description": "Of the body: an algorithm, and the digest in base64. Nothing is kept if it does not fit.",
+        "schema": {"type": "string", "examples": ["sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]},
     },
     "Idempotency-Key": {
         "description": "Any number of requests with one key are one message.",
@@ -185,7 +224,7 @@ def _responses(operation: Operation, has_token: bool) -> Iterator[tuple[str, dic
 
 
 def _headers(status: int, operation: Operation) -> dict[str, Any]:
-    names = ["X-Request-Id"]
+    names = ["X-Request-Id", *operation.answer_headers]
     if operation.body is not None and status in (201, 202) and operation.tag not in ("Accounts", "Identities"):
         names.append("Location")
     if "Idempotency-Key" in operation.headers and status == 202:

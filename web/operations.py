@@ -26,6 +26,7 @@ from web.schemas import (
     ListMessages,
     RefreshSession,
 )
+from web.uploads.tus import OFFSET_STREAM
 
 ACCOUNTS, IDENTITIES, MESSAGES = "Accounts", "Identities", "Messages"
 CONVERSATIONS, GROUPS, LIVE, OPERATIONS_TAG = "Conversations", "Groups", "Live", "Operation"
@@ -69,7 +70,8 @@ class Operation:
     """``answers``: by status, those that are no problems. ``problems``: those that are this operation's own, besides
 
     what any request may get (400, 417), with a body (408, 413, 415), with a token (401), and, unless ``is_local``,
-    from what the API depends on (503) and from its limits (429). ``headers``: of the request, beside the general.
+    from what the API depends on (503) and from its limits (429). ``headers`` of the request and ``answer_headers`` of
+    its answers: those beside the general.
     ``example``: a body as the contract shows it.
     """
 
@@ -83,6 +85,7 @@ class Operation:
     example: Any = None
     query: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
+    answer_headers: tuple[str, ...] = ()
     description: str = ""
     is_local: bool = False
 
@@ -91,6 +94,10 @@ class UploadForm(FileForm):
     """Fields in any order; with the conversation first, who takes no part in it is refused before the file is read."""
 
     file: Annotated[bytes, Field(json_schema_extra={"format": "binary"})]
+
+
+class FileBytes(RootModel[bytes]):
+    """Bytes of a file, from an offset on."""
 
 
 class LinkQuery(BaseModel):
@@ -127,6 +134,10 @@ READINESS = Operation(
 )  # fmt: skip
 METRICS = Operation(OPERATIONS_TAG, "Metrics of this process, for Prometheus", {200: TEXT}, is_local=True)
 
+TUS_OPTIONS = Operation(
+    FILES, "What is done of tus", {204: None}, is_local=True,
+    answer_headers=("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
+)  # fmt: skip
 CONTENT: Mapping[int, Answer] = {200: ANY_BYTES, 206: ANY_BYTES, 304: None}
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -236,6 +247,33 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /v1/files/{file_id}/link": Operation(
         FILES, "Follow a link to a file", CONTENT, (403, 412, 416), query=LinkQuery, headers=("Range",),
         description="What `download_url` is where files are kept in a folder. 403 once it has expired.",
+    ),
+    "OPTIONS /v1/uploads": TUS_OPTIONS,
+    "POST /v1/uploads": Operation(
+        FILES, "Begin an upload that can be resumed (tus 1.0.0)", {201: None}, (403, 409, 412, 423, 460), FileBytes,
+        is_body_required=False, body_kind=OFFSET_STREAM,
+        headers=("Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Checksum"),
+        answer_headers=("Upload-Offset", "Upload-Expires"),
+        description="Of the metadata, `conversation_id` is needed; `filename` and `checksum` (\"sha256:<hex>\" of the "
+                    "whole) are taken. The first bytes may come along. The last segment of `Location` will be the "
+                    "file's id. 409: a newer request goes on with it.",
+    ),
+    "OPTIONS /v1/uploads/{upload_id}": TUS_OPTIONS,
+    "HEAD /v1/uploads/{upload_id}": Operation(
+        FILES, "How far is an upload?", {200: None}, (404, 409, 410, 412, 423, 460), headers=("Tus-Resumable",),
+        answer_headers=("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires", "Cache-Control"),
+        description="At its whole length it is a file. 423 while another server is about to make it one.",
+    ),
+    "PATCH /v1/uploads/{upload_id}": Operation(
+        FILES, "Go on with an upload", {204: None}, (403, 404, 409, 410, 412, 423, 460), FileBytes,
+        body_kind=OFFSET_STREAM, headers=("Tus-Resumable", "Upload-Offset", "Upload-Checksum"),
+        answer_headers=("Upload-Offset", "Upload-Expires"),
+        description="204 once the bytes are durable, and after the last one once it is a file. Of a request that broke "
+                    "off, what came is kept. 409: it is at another offset, or a newer request goes on with it.",
+    ),
+    "DELETE /v1/uploads/{upload_id}": Operation(
+        FILES, "Give an upload up", {204: None}, (404, 409, 410, 412, 423), headers=("Tus-Resumable",),
+        description="Nothing is left of it. 409 if it is a file by now.",
     ),
     "GET /health": Operation(OPERATIONS_TAG, "Does this process answer?", {200: answer.Liveness}, is_local=True),
     "GET /health/ready": READINESS,

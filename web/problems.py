@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -33,27 +33,35 @@ class FieldErrors(errors.InvalidInput):
         self.found = found
 
 
+class WithHeaders(errors.Chat4AllError):
+    """An error whose answer carries ``headers`` of its own."""
+
+    def __init__(self, detail: str, headers: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.headers = headers
+
+
 class MalformedBody(errors.InvalidInput):
     """The body is not a JSON object in UTF-8."""
 
     code = "malformed-json"
 
 
-class RateLimited(errors.Chat4AllError):
+class RateLimited(WithHeaders):
     """The caller asks too often. ``limit`` and ``remaining`` count requests; the times are in whole seconds."""
 
     code = "rate-limited"
     retryable = True
 
     def __init__(self, detail: str, limit: int, remaining: int, retry_after_seconds: int, reset_seconds: int) -> None:
-        super().__init__(detail)
         # the names of draft-ietf-httpapi-ratelimit-headers-06, which clients know; later drafts changed them
-        self.headers = {
+        headers = {
             "Retry-After": str(retry_after_seconds),
             "RateLimit-Limit": str(limit),
             "RateLimit-Remaining": str(remaining),
             "RateLimit-Reset": str(reset_seconds),
         }
+        super().__init__(detail, headers)
 
 
 class BodyTooLarge(errors.Chat4AllError):
@@ -80,17 +88,65 @@ class UpgradeRequired(errors.Chat4AllError):
     code = "upgrade-required"
 
 
+class UnsupportedMediaType(errors.Chat4AllError):
+    """The body is of a type that is not taken here."""
+
+    code = "unsupported-media-type"
+
+
+class UnsupportedTusVersion(WithHeaders):
+    """The client does not speak our version of tus, or does not say so."""
+
+    code = "unsupported-tus-version"
+
+
+class WrongOffset(WithHeaders, errors.Conflict):
+    """The upload is not as far as the client thinks, or farther."""
+
+    code = "wrong-offset"
+
+
+class Locked(WithHeaders):
+    """Another request, at another process perhaps, works on the same thing."""
+
+    code = "locked"
+    retryable = True
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail, {"Retry-After": str(retry_after_seconds)})
+
+
+class Gone(errors.NotFound):
+    """It was there once."""
+
+    code = "gone"
+
+
+class ChecksumMismatch(errors.Chat4AllError):
+    """The bytes that came are not those that the client meant to send."""
+
+    code = "checksum-mismatch"
+
+
+CHECKSUM_MISMATCH = 460  # of tus; HTTP has no such status
+_TITLES = {CHECKSUM_MISMATCH: "Checksum Mismatch"}
+
 # The first class that fits decides, so leaves stand above their parents.
-STATUS_OF: tuple[tuple[type[errors.Chat4AllError], HTTPStatus], ...] = (
+STATUS_OF: tuple[tuple[type[errors.Chat4AllError], int], ...] = (
     (errors.InvalidInput, HTTPStatus.BAD_REQUEST),
     (errors.NotAuthenticated, HTTPStatus.UNAUTHORIZED),
     (errors.NotAllowed, HTTPStatus.FORBIDDEN),
+    (Gone, HTTPStatus.GONE),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (BodyTimeout, HTTPStatus.REQUEST_TIMEOUT),
     (errors.Conflict, HTTPStatus.CONFLICT),
     (errors.KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedEncoding, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (UnsupportedTusVersion, HTTPStatus.PRECONDITION_FAILED),
+    (Locked, HTTPStatus.LOCKED),
+    (ChecksumMismatch, CHECKSUM_MISMATCH),
     (RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
     (UpgradeRequired, HTTPStatus.UPGRADE_REQUIRED),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -101,7 +157,7 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], HTTPStatus], ...] = (
 class Problem:
     """An error as a client sees it. ``headers`` go with the answer."""
 
-    status: HTTPStatus
+    status: int
     code: str
     detail: str
     errors: Sequence[tuple[str, str]] = ()
@@ -123,7 +179,7 @@ def problem_of(error: errors.Chat4AllError) -> Problem:
     """Return the problem that ``error`` is over HTTP."""
     status = next((status for cls, status in STATUS_OF if isinstance(error, cls)), HTTPStatus.INTERNAL_SERVER_ERROR)
     detail = next((text for cls, text in _OUTAGES if isinstance(error, cls)), str(error))
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = {**error.headers} if isinstance(error, WithHeaders) else {}
     found: Sequence[tuple[str, str]] = ()
     if isinstance(error, FieldErrors):
         found = error.found
@@ -133,8 +189,6 @@ def problem_of(error: errors.Chat4AllError) -> Problem:
         headers["WWW-Authenticate"] = 'Bearer realm="chat4all"'
     elif isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    elif isinstance(error, RateLimited):
-        headers |= error.headers
     elif isinstance(error, UpgradeRequired):
         headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
     elif isinstance(error, UnsupportedEncoding):
@@ -158,7 +212,7 @@ def problem_document(problem: Problem, raw_path: str, request_id: str) -> dict[s
     """Return the RFC 9457 document."""
     document: dict[str, Any] = {
         "type": f"urn:chat4all:problem:{problem.code}",
-        "title": problem.status.phrase,
+        "title": _TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
         "status": int(problem.status),
         "detail": _printable(problem.detail),
         "instance": _printable(raw_path[:_MAX_INSTANCE_CHARS]),
@@ -178,7 +232,8 @@ def problem_answer(problem: Problem, raw_path: str, request_id: str) -> web.Resp
     # the security headers, too: what is not HTTP is answered outside the application, which would add them
     headers = {"Content-Type": PROBLEM_JSON, "X-Request-Id": request_id, "Server": SERVER, **SECURITY_HEADERS}
     headers |= problem.headers
-    return web.Response(body=orjson.dumps(document), status=problem.status, headers=headers)
+    reason = _TITLES.get(problem.status)
+    return web.Response(body=orjson.dumps(document), status=problem.status, reason=reason, headers=headers)
 
 
 def _printable(text: str) -> str:

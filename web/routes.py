@@ -10,7 +10,7 @@ from functools import wraps
 
 from aiohttp import web
 
-from web.bodies import BATCH_PATH, FILES_PATH, expect_continue
+from web.bodies import BATCH_PATH, FILES_PATH, UPLOADS_PATH, expect_continue
 from web.dependencies import DEPENDENCIES
 from web.handlers import (
     accounts,
@@ -25,6 +25,7 @@ from web.handlers import (
     notifications,
     operations,
     receipts,
+    uploads,
 )
 from web.tokens import Caller
 
@@ -77,6 +78,12 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("GET", "/v1/files/{file_id}/download", member(files.show_download)),
     ("GET", "/v1/files/{file_id}/content", member(files.send_content)),
     ("GET", "/v1/files/{file_id}/link", files.follow_link),
+    ("OPTIONS", UPLOADS_PATH, uploads.describe_uploads),
+    ("POST", UPLOADS_PATH, member(uploads.create_upload)),
+    ("OPTIONS", "/v1/uploads/{upload_id}", uploads.describe_uploads),
+    ("HEAD", "/v1/uploads/{upload_id}", member(uploads.show_upload)),
+    ("PATCH", "/v1/uploads/{upload_id}", member(uploads.append_to_upload)),
+    ("DELETE", "/v1/uploads/{upload_id}", member(uploads.end_upload)),
     ("GET", "/health", operations.show_liveness),
     ("GET", "/health/ready", operations.show_readiness),
     ("GET", "/actuator/health", operations.show_readiness),

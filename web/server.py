@@ -91,6 +91,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         finally:
             server.close()
             log.info("stopping: finishing %d requests", app[TRAFFIC].in_flight)
+            deps.resumable.stop()
             if not await app[TRAFFIC].drained(IN_FLIGHT_SECONDS):
                 log.warning("stopping with %d requests unfinished", app[TRAFFIC].in_flight)
             await runner.cleanup()

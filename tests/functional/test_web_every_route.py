@@ -15,6 +15,8 @@ import pytest
 from aiohttp import FormData, WSMsgType
 from jose import jwt
 
+from web.uploads.tus import OFFSET_STREAM
+
 FORBIDDEN = frozenset({403, 404})
 FINE = frozenset({200, 201, 202, 204, 207})
 
@@ -31,6 +33,7 @@ class Access:
     path: str = ""
     query: str = ""
     body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
     form: Any = None  # in place of a body, its values texts or the bytes of a file
     member: int = 200
     stranger: frozenset[int] = FORBIDDEN
@@ -40,6 +43,8 @@ class Access:
 PUBLIC = None
 
 MESSAGE = {"conversation_id": "{conversation}", "recipient_id": "telegram:5", "content": "hi"}
+TUS = {"Tus-Resumable": "1.0.0"}
+IN_CONVERSATION = f"conversation_id {base64.b64encode(b'the-conversation').decode()}"
 ROUTES: dict[str, Access | None] = {
     "POST /users": PUBLIC,
     "POST /auth/register": PUBLIC,
@@ -77,6 +82,14 @@ ROUTES: dict[str, Access | None] = {
     "GET /v1/files/{file_id}/content": Access("/v1/files/{file}/content"),
     # its signature stands for a token: without one, nobody gets it (more in test_web_downloads)
     "GET /v1/files/{file_id}/link": Access("/v1/files/{file}/link", member=403, nobody=frozenset({403})),
+    "OPTIONS /v1/uploads": PUBLIC,
+    "POST /v1/uploads": Access(headers={**TUS, "Upload-Length": "3", "Upload-Metadata": IN_CONVERSATION}, member=201),
+    "OPTIONS /v1/uploads/{upload_id}": PUBLIC,
+    "HEAD /v1/uploads/{upload_id}": Access("/v1/uploads/{upload}", headers=TUS),
+    "PATCH /v1/uploads/{upload_id}": Access(
+        "/v1/uploads/{upload}", headers={**TUS, "Upload-Offset": "0", "Content-Type": OFFSET_STREAM}, member=204
+    ),
+    "DELETE /v1/uploads/{upload_id}": Access("/v1/uploads/{upload}", headers=TUS, member=204),
     "GET /health": PUBLIC,
     "GET /health/ready": PUBLIC,
     "GET /actuator/health": PUBLIC,
@@ -92,7 +105,8 @@ SECRETS = ("secret content", "secret group", "secret description", "secret@examp
 
 def routes_of(api: Any) -> Iterator[str]:
     for route in api.app.router.routes():
-        if route.method != "HEAD":
+        methods = {other.method for other in route.resource}
+        if route.method != "HEAD" or "GET" not in methods:
             yield f"{route.method} {route.resource.canonical}"
 
 
@@ -120,8 +134,11 @@ class World:
         form.add_field("conversation_id", "the-conversation")
         form.add_field("file", b"secret content of a file", filename="secret_name.txt")
         file = await (await api.call("POST", "/v1/files", token=owner["token"], data=form)).json()
+        headers = {**TUS, "Upload-Length": "3", "Upload-Metadata": IN_CONVERSATION}
+        begun = await api.call("POST", "/v1/uploads", token=owner["token"], headers=headers)
         self.names = {
             "file": file["file_id"],
+            "upload": begun.headers["Location"].rpartition("/")[2],
             "conversation": "the-conversation",
             "message": sent["message_id"],
             "incoming": incoming["message_id"],
@@ -159,7 +176,7 @@ class World:
                 data.add_field(field_name, value if is_file else self._filled(value), filename="f" if is_file else None)
             more = {"data": data}
         else:
-            more = {"json": body}
+            more = {"json": body, "headers": access.headers}
         if token == "expired":
             self.api.clock.now_ms += self.api.settings.jwt_ttl_seconds * 1000
         return await self.api.call(method, path, token=self.tokens[token], **more)
@@ -215,7 +232,7 @@ async def test_without_a_valid_token_nothing_is_reached(world: World, name: str,
 @pytest.mark.parametrize("name", [name for name, access in ROUTES.items() if access is PUBLIC])
 async def test_what_is_public_needs_no_token_and_tells_no_secret(world: World, name: str) -> None:
     method, path = name.split(" ")
-    answer = await world.api.call(method, path, {} if method == "POST" else None)
+    answer = await world.api.call(method, path.format(upload_id="x"), {} if method == "POST" else None)
     assert answer.status not in (401, 403, 404, 405)
     text = await answer.text()
     assert not [secret for secret in (*SECRETS, *world.names.values()) if secret and secret in text]

@@ -36,8 +36,9 @@ def breach_of(request: web.Request, answer: web.StreamResponse) -> str:
         return ""
     if resource is None or status in ("405", "500"):  # answers of the house, not of an operation
         return mismatch({"$ref": f"{REFUSED}400"}, answer)
-    method = "get" if request.method == "HEAD" else request.method.lower()
-    responses = described()["paths"][resource.canonical][method]["responses"]
+    methods = described()["paths"][resource.canonical]
+    method = "get" if request.method == "HEAD" and "head" not in methods else request.method.lower()
+    responses = methods[method]["responses"]
     if status not in responses:
         return f"only {', '.join(responses)} are described"
     return mismatch(responses[status], answer)
@@ -48,7 +49,7 @@ def mismatch(response: dict[str, Any], answer: web.StreamResponse) -> str:
     missing = [
         name
         for name in response.get("headers", {})
-        if name not in answer.headers and name not in ("Idempotent-Replayed", "Location")
+        if name not in answer.headers and name not in ("Idempotent-Replayed", "Location", "Upload-Expires")
     ]
     if missing and answer.status != 101:
         return f"without {missing}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -70,9 +70,12 @@ class Held:
 
     async def save(self, **changes: Any) -> None:
         """Change the row, and with it renew the hold. Raises ``HoldLost``, ``StoreUnavailable``."""
-        async with self._turn:
+        await self._save(lambda: changes)
+
+    async def _save(self, changes_now: Callable[[], Mapping[str, Any]]) -> None:
+        async with self._turn:  # what is changed is asked for in here: before, it might be older than what is stored
             until_ms = self._clock_ms() + int(self._hold_seconds * 1000)
-            changes = {"held_until_ms": until_ms, **changes}
+            changes = {"held_until_ms": until_ms, **changes_now()}
             if not self._lives_on:
                 changes["expires_at_ms"] = until_ms
             wanted = replace(self.upload, **changes)
@@ -94,12 +97,15 @@ class Held:
         await self.save(holder="", held_until_ms=0, **changes)
         self._is_lost = True
 
+    def _progress_now(self) -> Mapping[str, Any]:
+        changed = self.progress(self.upload)
+        return {"offset_bytes": changed.offset_bytes, "expires_at_ms": changed.expires_at_ms}
+
     async def _renew_on_time(self) -> None:
         while not self._is_lost:
             await asyncio.sleep(self._hold_seconds / _RENEWALS)
             try:
-                changed = self.progress(self.upload)
-                await self.save(offset_bytes=changed.offset_bytes, expires_at_ms=changed.expires_at_ms)
+                await self._save(self._progress_now)
             except Unavailable as error:
                 log.warning("the hold of upload %s was not renewed: %s", self.upload.upload_id, error)
             except HoldLost:

@@ -1,0 +1,165 @@
+"""One request's bytes at the end of an upload that we hold: what ends it, what came is kept and is not sent again.
+
+The row never claims a byte that is not durable, whatever breaks off where: first the bytes that make no part yet (the
+tail) are stored, then the row, then the tail of before goes.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import Chat4AllError, NotFound
+from domain.files import PART_BYTES, tail_key
+from domain.ports import Part, Upload
+from web.problems import BodyTooLarge, WrongOffset
+from web.uploads.hashing import RequestDigest
+from web.uploads.held import Held
+from web.uploads.part_writer import Hash, PartWriter
+from web.uploads.sniffing import HEAD_BYTES, UNKNOWN, sniffed_type
+
+if TYPE_CHECKING:
+    from web.dependencies import Dependencies
+    from web.uploads.body import Body
+
+log = logging.getLogger(__name__)
+
+
+class Appending:
+    """Appends to ``held.upload``. ``hashed``: the SHA-256 of what is there, ``None`` if it is not known.
+
+    With ``digest`` nothing of the request counts before all of it has come and is what it should be.
+    """
+
+    def __init__(
+        self, deps: Dependencies, held: Held, tail: bytes, hashed: Hash | None, digest: RequestDigest | None
+    ) -> None:
+        upload = held.upload
+        self.size_bytes = upload.size_bytes or 0
+        self.hashed = hashed
+        self.start = self.end = upload.offset_bytes
+        self._first = self.start // PART_BYTES + 1
+        self._head = tail if self._first == 1 else bytes(HEAD_BYTES)
+        self._deps = deps
+        self._held = held
+        self._digest = digest
+        self._had_parts = bool(upload.store_upload)
+        self._last_byte_ms = 0
+        self._is_consistent = True
+        self.writer = PartWriter(
+            deps.file_store, upload.key, self._begin_parts, deps.part_slots, deps.upload_threads,
+            first=self._first, tail=tail, checksum=hashed,
+        )  # fmt: skip
+        held.progress = self._progress
+
+    @property
+    def has_all(self) -> bool:
+        """Whether the last byte of the file has come."""
+        return self.end == self.size_bytes
+
+    async def take(self, body: Body) -> None:
+        """Take the body. Raises ``BodyTooLarge``, and what ``body`` and the stores raise."""
+        async for chunk in body.chunks():
+            if self.end + len(chunk) > self.size_bytes:
+                raise BodyTooLarge(f"the upload has {self.size_bytes} bytes, and more than that came")
+            self._deps.metrics.file_bytes_received.count += len(chunk)
+            if self._digest is not None:
+                await self._digest.update(chunk)
+            if len(self._head) < HEAD_BYTES:
+                self._head += chunk
+            self._is_consistent = False  # if this is cancelled, or the store fails, some of the bytes are nowhere
+            await self.writer.write(chunk)
+            self._is_consistent = True
+            self.end += len(chunk)
+            self._last_byte_ms = self._deps.clock_ms()
+
+    async def keep(self) -> None:
+        """Make durable what came, and let go. Raises ``HoldLost``, ``Unavailable``; ``WrongOffset`` if the store has
+        lost the upload: then it begins anew."""
+        store, upload_id, failure = self._deps.file_store, self._held.upload.upload_id, None
+        try:
+            end = await self._keep_bytes()
+        except NotFound:
+            await self.start_over()
+        except Chat4AllError as error:
+            failure, end = error, self._durable_end()
+        await self._held.let_go(**self._changes(end))
+        if end > self.start and self.start % PART_BYTES:
+            with suppress(Chat4AllError):  # left to the sweeper
+                await store.discard(tail_key(upload_id, self.start))
+        if failure is not None:
+            raise failure
+
+    async def drop(self) -> None:
+        """Let go without a byte of this request. Raises ``HoldLost``, ``Unavailable``."""
+        with suppress(Chat4AllError):
+            await self.writer.settle()  # or a part that does not count might land on the one that will
+        # what the file is was guessed by bytes that do not count
+        changes = {} if self._had_parts else {"store_upload": "", "mimetype": ""}
+        await self._held.let_go(offset_bytes=self.start, **changes)
+
+    async def flush(self) -> list[Part]:
+        """Return all parts of the whole, durable, and known to be all in the row. Raises as ``keep``."""
+        upload = self._held.upload
+        parts: dict[int, Part] = {}
+        try:
+            written = await self.writer.flush()
+            if self._first > 1:
+                there = await self._deps.file_store.parts(upload.key, upload.store_upload)
+                parts = {part.number: part for part in there}
+        except NotFound:
+            await self.start_over()
+        await self._held.save(**self._changes(self.size_bytes))
+        return [part for _, part in sorted((parts | {part.number: part for part in written}).items())]
+
+    async def start_over(self) -> None:
+        """The store has lost what it had: let go of an upload that has nothing. Raises ``WrongOffset``."""
+        log.warning("the store has lost what came of upload %s", self._held.upload.upload_id)
+        await self._held.let_go(offset_bytes=0, store_upload="", mimetype="")
+        raise wrong_offset(self._held.upload)
+
+    async def _keep_bytes(self) -> int:
+        """Return how far it is durable, with as much as can be made so."""
+        await self.writer.settle()
+        if not self._is_consistent or self.has_all or self.end == self.start:
+            return self._durable_end()  # if all has come, it is kept as a whole file or as whole parts
+        if self.end % PART_BYTES == 0:
+            await self.writer.flush()
+            return self.end
+        upload_id = self._held.upload.upload_id
+        await self._deps.file_store.put(tail_key(upload_id, self.end), self.writer.waiting, UNKNOWN)
+        return self.end
+
+    def _durable_end(self) -> int:
+        durable = self.writer.durable_bytes  # as if the last part, too, were a full one
+        return min(self.size_bytes, (self._first - 1) * PART_BYTES + durable) if durable else self.start
+
+    def _progress(self, upload: Upload) -> Upload:
+        return upload if self._digest is not None else replace(upload, **self._changes(self._durable_end()))
+
+    def _changes(self, end: int) -> dict[str, Any]:
+        """What the row becomes once all before ``end`` is durable."""
+        upload = self._held.upload
+        if end <= upload.offset_bytes:
+            return {}
+        expiry_ms = int(self._deps.settings.upload_expiry_hours * 3_600_000)
+        return {"offset_bytes": end, "expires_at_ms": max(upload.expires_at_ms, self._last_byte_ms + expiry_ms)}
+
+    async def _begin_parts(self) -> str:
+        """Called before each part is stored."""
+        held, store = self._held, self._deps.file_store
+        held.check()
+        if not held.upload.store_upload:
+            mimetype = sniffed_type(self._head, held.upload.filename)
+            await store.abort(held.upload.key)  # what an earlier life began and did not get to note
+            name = await store.begin(held.upload.key, mimetype)
+            await held.save(store_upload=name, mimetype=mimetype)
+        return held.upload.store_upload
+
+
+def wrong_offset(upload: Upload) -> WrongOffset:
+    """Return the error that tells a client how far the upload is."""
+    detail = f"the upload is at offset {upload.offset_bytes}; go on from there"
+    return WrongOffset(detail, {"Upload-Offset": str(upload.offset_bytes)})

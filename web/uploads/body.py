@@ -1,0 +1,49 @@
+"""A request's body as it comes, which may be told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from domain.errors import Chat4AllError
+from web.problems import BodyTimeout, MalformedBody
+
+
+class Body:
+    """``stall_seconds`` is how long no byte may come. ``length``: what the client announces, ``None`` if nothing."""
+
+    def __init__(self, request: web.Request, stall_seconds: float) -> None:
+        self.length = request.content_length if request.can_read_body else 0
+        self._content = request.content
+        self._stall_seconds = stall_seconds
+        self._stopped: Chat4AllError | None = None
+        self._reading: asyncio.Timeout | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the bytes. Raises ``MalformedBody`` if they break off, ``BodyTimeout``, and what ``stop`` was given."""
+        while chunk := await self._next():
+            yield chunk
+
+    def stop(self, error: Chat4AllError) -> None:
+        """Read no more: whoever waits for bytes gets ``error``, now or when it asks for them."""
+        self._stopped = error
+        if self._reading is not None:
+            with suppress(RuntimeError):  # it is ending just now
+                self._reading.reschedule(0)
+
+    async def _next(self) -> bytes:
+        if self._stopped is not None:
+            raise self._stopped
+        try:
+            async with asyncio.timeout(self._stall_seconds) as self._reading:
+                return await self._content.readany()
+        except TimeoutError:
+            raise self._stopped or BodyTimeout(f"no byte came for {self._stall_seconds:g} seconds") from None
+        except (web.RequestPayloadError, HttpProcessingError, OSError, ValueError) as error:
+            raise MalformedBody(f"the body broke off: {error}") from None
+        finally:
+            self._reading = None

@@ -1,0 +1,90 @@
+"""Digests of what comes and of what is stored, made in threads where it is much."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from domain.ports import FileStore
+from web.lru import BoundedCache
+from web.uploads.part_writer import HASHED_HERE_BYTES, Hash, new_checksum
+
+if TYPE_CHECKING:
+    from web.uploads.tus import WantedDigest
+
+_AT_ONCE_BYTES = 512 * 1024
+REMEMBERED = 2_000
+
+
+class RequestDigest:
+    """Of the bytes of one request."""
+
+    def __init__(self, wanted: WantedDigest, threads: Executor) -> None:
+        self._wanted = wanted
+        self._threads = threads
+        self._hash = hashlib.new(wanted.algorithm, usedforsecurity=False)
+        self._waiting = bytearray()
+
+    async def update(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._waiting += data
+        if len(self._waiting) >= _AT_ONCE_BYTES:
+            await self._hash_waiting()
+
+    async def is_right(self) -> bool:
+        """Return whether the bytes are those that the client meant."""
+        await self._hash_waiting()
+        return self._hash.digest() == self._wanted.digest
+
+    async def _hash_waiting(self) -> None:
+        data, self._waiting = bytes(self._waiting), bytearray()
+        await _update(self._hash, data, self._threads)
+
+
+class RunningHashes:
+    """What this process knows of uploads under way: the SHA-256 of all their bytes up to an offset.
+
+    Whoever is not known any more, or came in through another process, is read back from the store once it is whole.
+    """
+
+    def __init__(self, limit: int = REMEMBERED) -> None:
+        self._known: BoundedCache[str, tuple[int, Hash]] = BoundedCache(limit)
+
+    def at(self, upload_id: str, offset_bytes: int) -> Hash | None:
+        """Return a hash to go on with, ``None`` if it is not known."""
+        if offset_bytes == 0:
+            return new_checksum()
+        known = self._known.get(upload_id)
+        return known[1].copy() if known is not None and known[0] == offset_bytes else None
+
+    def remember(self, upload_id: str, offset_bytes: int, checksum: Hash) -> None:
+        """``checksum`` is that of the first ``offset_bytes`` bytes."""
+        self._known.put(upload_id, (offset_bytes, checksum))
+
+    def forget(self, upload_id: str) -> None:
+        """It is over."""
+        self._known.drop(upload_id)
+
+
+async def sha256_of(data: bytes, threads: Executor) -> str:
+    """Return "sha256:<hex>" of ``data``."""
+    checksum = new_checksum()
+    await _update(checksum, data, threads)
+    return f"sha256:{checksum.hexdigest()}"
+
+
+async def sha256_of_object(store: FileStore, key: str, threads: Executor) -> str:
+    """Return "sha256:<hex>" of what is stored. Raises ``NotFound``, ``FileStoreUnavailable``."""
+    checksum = new_checksum()
+    async for chunk in store.read(key):
+        await _update(checksum, chunk, threads)
+    return f"sha256:{checksum.hexdigest()}"
+
+
+async def _update(checksum: Hash, data: bytes, threads: Executor) -> None:
+    if len(data) <= HASHED_HERE_BYTES:
+        checksum.update(data)
+    else:
+        await asyncio.get_running_loop().run_in_executor(threads, checksum.update, data)

@@ -1,0 +1,280 @@
+"""Uploads that can be resumed: begin one, append to it, see how far it is, give it up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from domain.errors import Chat4AllError, Conflict, NotFound, Unavailable
+from domain.files import PART_BYTES, File, storage_key, tail_key
+from domain.ids import uuid7
+from domain.ports import Upload
+from web.problems import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
+from web.uploads.appending import Appending, wrong_offset
+from web.uploads.completing import complete, complete_stored, destroy
+from web.uploads.hashing import RequestDigest, RunningHashes
+from web.uploads.held import Held, HoldLost
+from web.uploads.newest import NewestFirst, TakenOver
+
+if TYPE_CHECKING:
+    from web.dependencies import Dependencies
+    from web.uploads.body import Body
+    from web.uploads.tus import Creation, WantedDigest
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 20.0  # with an earlier request that is busy
+_END_SECONDS = 20.0  # to keep what came, when this process ends
+_MOST_RETRY_SECONDS = 5
+_NO_SUCH_UPLOAD = "there is no such upload"
+R = TypeVar("R")
+
+
+class ResumableUploads:
+    """Those of this process. Every method raises ``Unavailable``; all that take an id raise ``NotFound`` for one that
+    is not the user's, and ``Gone`` once it has expired."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+        self._newest = NewestFirst(_PATIENCE_SECONDS)
+        self.hashes = RunningHashes()
+
+    def stop(self) -> None:
+        """This process ends: whoever is sending gets to know; what came is kept."""
+        self._newest.stop_all()
+
+    async def create(
+        self, user_id: str, creation: Creation, body: Body | None, wanted: WantedDigest | None
+    ) -> Upload | File:
+        """Begin an upload, with its first bytes if there is a ``body``. Raises ``BodyTooLarge``, ``NotAllowed``, and
+        as ``append``."""
+        deps = self._deps
+        if creation.size_bytes > deps.settings.files_max_bytes:
+            raise BodyTooLarge(f"a file may have {deps.settings.files_max_bytes} bytes at most")
+        await deps.memberships.enter(creation.conversation_id, user_id)
+        now_ms = deps.clock_ms()
+        upload_id = uuid7(now_ms, deps.randomness(10))
+        is_begun = body is not None or creation.size_bytes == 0
+        upload = Upload(
+            upload_id, creation.conversation_id, user_id, creation.filename, creation.size_bytes, now_ms,
+            now_ms + int(deps.settings.upload_expiry_hours * 3_600_000),
+            key=storage_key(creation.conversation_id, upload_id, creation.filename),
+            expected_checksum=creation.checksum,
+            holder=self._new_holder() if is_begun else "",
+            held_until_ms=now_ms + self._hold_ms if is_begun else 0,
+        )  # fmt: skip
+        if not is_begun:
+            await deps.files.begin(upload)
+            return upload
+        with deps.upload_gate.entered(user_id) if body is not None else nullcontext():
+            async with self._newest.hold(upload_id, body.stop if body is not None else lambda error: None):
+                await deps.files.begin(upload)
+                async with self._held(upload) as held:
+                    return await self._append(held, body, wanted)
+
+    async def append(
+        self, user_id: str, upload_id: str, offset_bytes: int, body: Body, wanted: WantedDigest | None
+    ) -> Upload | File:
+        """Append ``body``, which must begin at ``offset_bytes``; return how far it is then: a file, perhaps.
+
+        Raises ``Locked``, ``WrongOffset``, ``BodyTooLarge``, ``ChecksumMismatch``, ``BodyTimeout``, ``MalformedBody``,
+        ``HoldLost``, ``TakenOver``.
+        """
+        found = await self._find(user_id, upload_id)
+        await self._deps.memberships.check(found.conversation_id, user_id)
+        async with self._newest.hold(upload_id, body.stop):
+            with self._deps.upload_gate.entered(user_id):
+                taken = await self._take(user_id, upload_id)
+                if isinstance(taken, File):
+                    return _after_the_end(taken, offset_bytes, body)
+                async with self._held(taken) as held:
+                    if offset_bytes != taken.offset_bytes:
+                        await held.let_go()
+                        raise wrong_offset(taken)
+                    return await self._append(held, body, wanted)
+
+    async def look(self, user_id: str, upload_id: str) -> Upload | File:
+        """Return how far it is. Whoever asks is not sending any more: an earlier request here is told to stop.
+
+        What has all its bytes, but broke off before it was a file, becomes one now. Raises ``Locked`` while somebody
+        else is at that.
+        """
+        found = await self._find(user_id, upload_id)
+        if isinstance(found, File):
+            return found
+        if not self._newest.is_held(upload_id) and found.offset_bytes != found.size_bytes:
+            return found
+        async with self._newest.hold(upload_id):
+            found = await self._find(user_id, upload_id)
+            if isinstance(found, File) or found.offset_bytes != found.size_bytes:
+                return found
+            taken = await self._take(user_id, upload_id)
+            if isinstance(taken, File):
+                return taken
+            async with self._held(taken) as held:
+                return await self._append(held, None, None)
+
+    async def terminate(self, user_id: str, upload_id: str) -> None:
+        """Leave nothing of it. Raises ``Conflict`` for what is a file, ``Locked``."""
+        await self._find(user_id, upload_id)
+        async with self._newest.hold(upload_id):
+            taken = await self._take(user_id, upload_id)
+            if isinstance(taken, File):
+                raise Conflict("the upload is a file by now, and files are not deleted")
+            async with self._held(taken) as held:
+                try:
+                    await destroy(self._deps, held, held.upload.offset_bytes)
+                except Unavailable:
+                    await _try_to_let_go(held)
+                    raise
+
+    @property
+    def _hold_ms(self) -> int:
+        return int(self._deps.settings.upload_hold_seconds * 1000)
+
+    def _new_holder(self) -> str:
+        return self._deps.randomness(8).hex()
+
+    async def _find(self, user_id: str, upload_id: str) -> Upload | File:
+        found = await self._deps.files.find(upload_id)
+        if found is None or found.uploader_id != user_id:
+            raise NotFound(_NO_SUCH_UPLOAD)
+        if isinstance(found, Upload):
+            if found.size_bytes is None:  # of POST /v1/files
+                raise NotFound(_NO_SUCH_UPLOAD)
+            if found.expires_at_ms <= self._deps.clock_ms():
+                raise Gone("the upload has expired; begin another one")
+        return found
+
+    async def _take(self, user_id: str, upload_id: str) -> Upload | File:
+        """Return the upload with our hold, or the file that it is."""
+        deps, now_ms = self._deps, self._deps.clock_ms()
+        taken = await deps.files.take(upload_id, self._new_holder(), now_ms, now_ms + self._hold_ms)
+        if taken is not None:
+            return taken
+        found = await self._find(user_id, upload_id)
+        if isinstance(found, File):
+            return found
+        seconds = max(1, min(_MOST_RETRY_SECONDS, (found.held_until_ms - now_ms) // 1000 + 1))
+        raise Locked("another request, at another server, is at work on this upload; try again", seconds)
+
+    @asynccontextmanager
+    async def _held(self, upload: Upload) -> AsyncIterator[Held]:
+        deps = self._deps
+        async with Held(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms, lives_on=True) as held:
+            yield held
+
+    async def _append(self, held: Held, body: Body | None, wanted: WantedDigest | None) -> Upload | File:
+        deps, upload = self._deps, held.upload
+        left = (upload.size_bytes or 0) - upload.offset_bytes
+        if body is not None and body.length is not None and body.length > left:
+            await held.let_go()
+            raise BodyTooLarge(f"{left} bytes of the upload are left, and {body.length} were announced")
+        if upload.size_bytes and not left:
+            return await self._completed(held, None)
+        digest = RequestDigest(wanted, deps.upload_threads) if wanted is not None else None
+        # what has one part is hashed when it is whole
+        is_hashed = (upload.size_bytes or 0) > PART_BYTES
+        hashed = self.hashes.at(upload.upload_id, upload.offset_bytes) if is_hashed else None
+        appending = Appending(deps, held, await self._tail(held), hashed, digest)
+        failure: BaseException | None = None
+        try:
+            if body is not None:
+                await appending.take(body)
+            if digest is not None and not await digest.is_right():
+                raise ChecksumMismatch("the bytes of this request do not have its Upload-Checksum; send them again")
+        except BaseException as error:  # noqa: BLE001  it is raised again once what came is kept
+            failure = error
+        return await _in_any_case(self._end(held, appending, digest, failure))
+
+    async def _end(
+        self, held: Held, appending: Appending, digest: RequestDigest | None, failure: BaseException | None
+    ) -> Upload | File:
+        """Keep or drop what came, and raise ``failure``; but a file whose last byte has come needs no more."""
+        try:
+            if isinstance(failure, HoldLost):
+                await appending.writer.stop()
+            elif failure is not None and digest is not None:
+                await appending.drop()
+            elif appending.has_all and (
+                failure is None or isinstance(failure, MalformedBody | BodyTimeout | TakenOver | Unavailable)
+            ):
+                return await self._completed(held, appending)
+            else:
+                await appending.keep()
+                await self._remember(held, appending)
+        except Chat4AllError as error:
+            if failure is None:
+                raise
+            log.warning("what came last of upload %s was not kept: %s", held.upload.upload_id, error)
+        if failure is not None:
+            raise failure
+        return held.upload
+
+    async def _remember(self, held: Held, appending: Appending) -> None:
+        if appending.hashed is not None and held.upload.offset_bytes == appending.end:
+            await appending.writer.hash_rest()
+            self.hashes.remember(held.upload.upload_id, appending.end, appending.hashed)
+
+    async def _completed(self, held: Held, appending: Appending | None) -> File:
+        try:
+            if appending is None:
+                return await complete_stored(self._deps, held)
+            return await complete(self._deps, held, appending)
+        except Unavailable:
+            if appending is not None:
+                with suppress(Chat4AllError):
+                    await appending.keep()
+            else:
+                await _try_to_let_go(held)
+            raise
+
+    async def _tail(self, held: Held) -> bytes:
+        """Return the bytes of the upload that make no part yet. Raises ``WrongOffset`` if the store has lost them."""
+        upload = held.upload
+        length = upload.offset_bytes % PART_BYTES
+        tail = bytearray()
+        try:
+            if length:
+                async for chunk in self._deps.file_store.read(tail_key(upload.upload_id, upload.offset_bytes)):
+                    tail += chunk
+        except NotFound:
+            pass
+        except Unavailable:
+            await _try_to_let_go(held)
+            raise
+        if len(tail) != length:
+            log.warning("the store has lost the last bytes of upload %s", upload.upload_id)
+            await held.let_go(offset_bytes=upload.offset_bytes - length)
+            raise wrong_offset(held.upload)
+        return bytes(tail)
+
+
+def _after_the_end(file: File, offset_bytes: int, body: Body) -> File:
+    """The answer to the last bytes was lost, perhaps, and the client looks whether all is well."""
+    size_bytes = file.metadata.size_bytes
+    if offset_bytes != size_bytes:
+        raise Conflict(f"the upload is a file of {size_bytes} bytes by now")
+    if body.length != 0:
+        raise BodyTooLarge("the upload is a file by now; nothing can be added")
+    return file
+
+
+async def _try_to_let_go(held: Held) -> None:
+    """If it does not work the hold ends by itself."""
+    with suppress(Chat4AllError):
+        await held.let_go()
+
+
+async def _in_any_case(work: Coroutine[Any, Any, R]) -> R:
+    """Return what ``work`` does, which goes on for a while even if this is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_END_SECONDS)
+        task.cancel()
+        raise
