@@ -36,7 +36,7 @@ from typing import TypeVar
 from domain.errors import Chat4AllError, NotFound, Unavailable
 from domain.file_sweeping import OWNER_KEY, Verdict, is_believable, is_ours, keys_of, verdict_on
 from domain.files import File, file_id_of
-from domain.ports import FileRecords, FileStore, Part, StoredObject, Upload
+from domain.ports import FileRecords, FileStore, StoredObject, Upload
 
 log = logging.getLogger(__name__)
 
@@ -176,11 +176,7 @@ class Sweep:
         if taken is None:
             self.report.uploads_busy += 1
             return
-        parts: list[Part] = []
-        if taken.store_upload:
-            with suppress(NotFound):
-                parts += await self._store.parts(taken.key, taken.store_upload)
-        for key in keys_of(taken, parts):
+        for key in keys_of(taken):
             await self._store.discard(key)
         if await self._records.forget(taken.upload_id, holder=self._holder):
             self.report.uploads_swept += 1

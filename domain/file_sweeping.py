@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from enum import Enum
 
 from domain.files import PART_BYTES, File, file_id_of, staging_key, tail_key
-from domain.ports.files import Part, StoredObject, Upload
+from domain.ports.files import StoredObject, Upload
 
 _OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # says whose records the store belongs to
@@ -26,15 +25,17 @@ class Verdict(Enum):
     ABORT = "abort"  # an unfinished upload beside the whole object of the same key, which stays
 
 
-def keys_of(upload: Upload, parts: Iterable[Part] = ()) -> list[str]:
-    """Return the keys under which the store may have something of ``upload``, of which it has ``parts``.
+def keys_of(upload: Upload) -> list[str]:
+    """Return the keys under which the store has what there is of ``upload``, as its row says.
 
-    The tail is that of the part after the last one; the row may be behind the parts.
+    What a process stored that was killed before the row said so is an orphan once the row is gone.
     """
-    counts = {upload.offset_bytes // PART_BYTES, *sorted(part.number for part in parts)[-1:]}
-    numbers = sorted({count + step for count in counts for step in (0, 1, 2)})
-    tails = [tail_key(upload.upload_id, number) for number in numbers if number > 0]
-    return [*([upload.key] if upload.key else []), staging_key(upload.upload_id), *tails]
+    keys = [staging_key(upload.upload_id)]
+    if upload.key:
+        keys.append(upload.key)
+    if upload.offset_bytes % PART_BYTES:
+        keys.append(tail_key(upload.upload_id, upload.offset_bytes))
+    return keys
 
 
 def verdict_on(found: StoredObject, known: Upload | File | None) -> Verdict:

@@ -54,7 +54,7 @@ class World:
         name = await self.store.begin(key, TYPE)
         for number in (1, 2):
             await self.store.put_part(key, name, number, FULL)
-        await self.store.put(tail_key(file_id, 3), b"tail", TYPE)
+        await self.store.put(tail_key(file_id, 2 * PART_BYTES + 4), b"tail", TYPE)
         long_ago = self.now_ms - 2 * DAY_MS
         made = Upload(
             file_id, "family", "u-1", "a.txt", None, long_ago, self.now_ms, 2 * PART_BYTES + 4, TYPE, key, name
@@ -181,7 +181,7 @@ async def test_what_belongs_to_no_row_is_discarded_when_it_is_old_enough(world: 
         await world.store.put(key, b"orphan", TYPE)
     await world.store.begin(storage_key("other", gone, ".txt"), TYPE)
     await world.store.put("notes/readme.txt", b"somebody else's", TYPE)
-    expected = {file.metadata.storage_path, tail_key(upload.upload_id, 3), "notes/readme.txt"}
+    expected = {file.metadata.storage_path, tail_key(upload.upload_id, upload.offset_bytes), "notes/readme.txt"}
     since = min(since for _, since in world.objects.values())
     world.now_ms, now_ms = since + DAY_MS - 1, world.now_ms
     report = await world.swept()
