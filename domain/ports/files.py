@@ -198,7 +198,9 @@ class FileRecords(Protocol):
     async def forget(self, upload_id: str, *, holder: str) -> bool:
         """Delete the upload if the hold is ``holder``'s; ``True`` also if there is none.
 
-        Files are never deleted: ``False`` if it is one by now.
+        Files are never deleted: ``False`` if it is one by now. Who deletes an upload that others may go on with saves
+        it as expired before it touches the store: should it sleep past its hold then, nobody takes it up meanwhile,
+        and what is deleted late is nobody's.
         """
         ...
 

@@ -57,6 +57,13 @@ class Files(RuleBasedStateMachine):
         upload_id = data.draw(st.sampled_from([upload.upload_id for upload in self.world.uploads()]))
         self.run(self.world.start(lambda turns: self.world.resume(turns, upload_id)))
 
+    @precondition(lambda self: len(self.world.processes) < _MOST_PROCESSES and self.world.uploads())
+    @rule(data=st.data(), turns=st.integers(0, 6))
+    def start_to_terminate_an_upload(self, data: st.DataObject, turns: int) -> None:
+        upload_id = data.draw(st.sampled_from([upload.upload_id for upload in self.world.uploads()]))
+        self.run(self.world.start(lambda turns: self.world.terminate(turns, upload_id)))
+        self.run(self.world.processes[-1].step(turns))
+
     @precondition(lambda self: len(self.world.processes) < _MOST_PROCESSES)
     @rule(turns=st.integers(0, 12))
     def start_a_sweep(self, turns: int) -> None:
@@ -154,3 +161,19 @@ async def test_wherever_an_uploader_falls_asleep_another_brings_the_file_to_its_
         promised += len(world.promised)
         await world.end()
     assert promised >= 12  # one that is whole in the store already is not finished by the other: it is swept
+
+
+async def test_wherever_who_deletes_an_upload_falls_asleep_no_file_that_another_makes_of_it_is_lost() -> None:
+    for before in range(1, 8):
+        world = FileWorld()
+        uploader = await world.start(lambda turns, world=world: world.upload(turns, 2, "resumable", DAY_MS))  # type: ignore[misc]
+        await uploader.step(_MOST_TURNS)
+        upload_id = world.uploads()[0].upload_id
+        deleter = await world.start(lambda turns, world=world, one=upload_id: world.terminate(turns, one))  # type: ignore[misc]
+        await deleter.step(before)
+        world.now_ms += HOUR_MS
+        resumer = await world.start(lambda turns, world=world, one=upload_id: world.resume(turns, one))  # type: ignore[misc]
+        await resumer.step(_MOST_TURNS)
+        await deleter.step(_MOST_TURNS)
+        world.check()
+        await world.end()

@@ -56,7 +56,7 @@ class System:
         await self.records.begin(row)
         name = await self.store.begin(key, TYPE)
         await self.store.put_part(key, name, 1, FULL)
-        await self.store.put(tail_key(file_id, 2), b"tail", TYPE)
+        await self.store.put(tail_key(file_id, PART_BYTES + 4), b"tail", TYPE)
         row = replace(row, store_upload=name, offset_bytes=PART_BYTES + 4, holder=holder,
                       held_until_ms=now_ms + 60_000 if holder else 0)  # fmt: skip
         assert await self.records.save(row, holder="api")
@@ -71,7 +71,7 @@ class System:
         metadata = FileMetadata("a.txt", PART_BYTES + 8, TYPE, f"sha256:{'0' * 64}", row.key)
         file = File(row.upload_id, row.conversation_id, row.uploader_id, metadata, row.started_at_ms)
         assert await self.records.finish(file, holder="api")
-        await self.store.discard(tail_key(row.upload_id, 2))
+        await self.store.discard(tail_key(row.upload_id, row.offset_bytes))
         return file
 
 
@@ -123,7 +123,7 @@ async def test_what_nobody_finished_and_what_no_file_needs_goes_and_the_rest_sta
     assert (report["uploads_swept"], report["objects_swept"], report["failures"]) == (0, 1, [])
     assert file.file_id not in report["damaged"]
     assert {key for key, is_whole in await system.keys() if is_whole} == {
-        path, tail_key(in_time.upload_id, 2), tail_key(held.upload_id, 2),
+        path, tail_key(in_time.upload_id, PART_BYTES + 4), tail_key(held.upload_id, PART_BYTES + 4),
     }  # fmt: skip
     for upload in (in_time, held):
         assert len(await system.store.parts(upload.key, upload.store_upload)) == 1

@@ -17,7 +17,7 @@ from typing import Any
 
 from app.file_sweep import Sweep
 from domain.errors import Conflict, NotFound
-from domain.file_sweeping import OWNER_KEY
+from domain.file_sweeping import OWNER_KEY, keys_of
 from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
 from domain.ports import Part, Upload
 from storage.memory_file_records import MemoryFileRecords
@@ -172,7 +172,7 @@ class FileWorld:
             if not await records.save(row, holder=holder):
                 return
         if kind == "resumable":
-            await store.put(tail_key(file_id, count), REST[:3], TYPE)
+            await store.put(tail_key(file_id, row.offset_bytes + 3), REST[:3], TYPE)
             row = replace(row, offset_bytes=row.offset_bytes + 3, expires_at_ms=self.now_ms + DAY_MS, holder="")
             await records.save(row, holder=holder)
             return
@@ -191,6 +191,17 @@ class FileWorld:
                 return
         await self.complete(records, store, row, holder)
 
+    async def terminate(self, turns: Turns, upload_id: str) -> None:
+        """A request to delete an upload that others may go on with: first of all it expires."""
+        holder = f"api-{uuid.uuid4()}"
+        records, store = Gated(self.records, turns), Gated(self.store, turns)
+        row = await records.take(upload_id, holder, self.now_ms, self.now_ms + HOLD_MS)
+        if row is None or not await records.save(replace(row, expires_at_ms=self.now_ms), holder=holder):
+            return
+        for key in keys_of(row):
+            await store.discard(key)
+        await records.forget(upload_id, holder=holder)
+
     async def complete(self, records: Any, store: Any, row: Upload, holder: str) -> None:
         try:
             parts = [part for part in await store.parts(row.key, row.store_upload) if part.size_bytes == PART_BYTES]
@@ -207,4 +218,4 @@ class FileWorld:
         )
         if await records.finish(file, holder=holder):
             self.promised[row.upload_id] = size_bytes
-            await store.discard(tail_key(row.upload_id, len(parts) + 1))
+            await store.discard(tail_key(row.upload_id, row.offset_bytes))
