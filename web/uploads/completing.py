@@ -65,6 +65,7 @@ async def destroy(deps: Dependencies, held: Held, tail_at: int) -> None:
     Raises ``HoldLost`` or ``Conflict`` if it is not ours, ``Unavailable``.
     """
     upload = held.upload
+    await held.give_up()
     held.check()
     deps.resumable.hashes.forget(upload.upload_id)
     await deps.file_store.discard(upload.key)

@@ -77,7 +77,7 @@ class Held:
             until_ms = self._clock_ms() + int(self._hold_seconds * 1000)
             changes = {"held_until_ms": until_ms, **changes_now()}
             if not self._lives_on:
-                changes["expires_at_ms"] = until_ms
+                changes["expires_at_ms"] = changes["held_until_ms"]
             wanted = replace(self.upload, **changes)
             if not await self._records.save(wanted, holder=self.holder):
                 self._is_lost = True
@@ -91,6 +91,14 @@ class Held:
             if not await self._records.finish(file, holder=self.holder):
                 self._is_lost = True
                 self.check()
+
+    async def give_up(self) -> None:
+        """Let the upload expire with the hold, before it is deleted. Raises as ``save``.
+
+        Else another could take it up if we sleep past our hold, and what we delete when we wake up would be its file.
+        """
+        self._lives_on = False
+        await self.save()
 
     async def let_go(self, **changes: Any) -> None:
         """Let others have it, with ``changes`` to the row. Raises as ``save``."""
