@@ -130,7 +130,7 @@ class S3FileStore:
     async def move(self, source: str, target: str) -> None:
         """Copy within the store (at most 5 GiB), then delete."""
         size = await self.size(source)
-        if size is not None:
+        if size is not None and source != target:
             origin = quote(f"/{self._config.bucket}/{source}")
             request = Request("PUT", checked_key(target), headers={"x-amz-copy-source": origin})
             with suppress(Refused):  # if somebody else was quicker, the target tells

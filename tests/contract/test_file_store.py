@@ -231,6 +231,8 @@ async def test_a_moved_object_is_at_its_new_key_only_and_moving_it_again_does_no
     assert (await store.size(key), await content(store, target)) == (None, b"content")
     await store.move(key, target)
     assert await content(store, target) == b"content"
+    await store.move(target, target)
+    assert await content(store, target) == b"content"
     await store.put(key, b"newer", TYPE)
     await store.move(key, target)
     assert (await store.size(key), await content(store, target)) == (None, b"newer")
