@@ -138,3 +138,16 @@ def request(message_id: str, conversation: str = "c-1", file: FileMetadata | Non
 def requests(*ids: str, conversation: str = "c-1", start: int = 0, **more: Any) -> RecordBatch:
     values = [request(i, conversation, **more) for i in ids]
     return batch_of("whatsapp-outbound", *values, start=start)
+
+
+def to_three(file: FileMetadata, message_id: str = "m-1") -> list[bytes]:
+    return [
+        request(message_id, file=file, recipient_id=f"whatsapp:+551199999000{n}", recipient_count=3) for n in range(3)
+    ]
+
+
+def failure(world: World) -> StatusChanged:
+    """The fact that tells of a failure."""
+    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    (failed,) = [change for change in changes if change.status == "FAILED"]
+    return failed

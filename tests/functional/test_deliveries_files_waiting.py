@@ -1,0 +1,165 @@
+"""Delivery of messages with files, on fakes: stores that are slow or away, partitions that go meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from app.clock import now_ms
+from channels.simulated import SimulatedConnector, Simulation
+from domain.attachments import MB
+from domain.files import PART_BYTES, FileMetadata
+from storage.local_files import LocalFileStore
+from support.deliveries import World, failure, request, requests, to_three
+from support.fakes import batch_of, until
+
+
+@pytest.mark.parametrize("mimetype", ["image/png", "application/zip"], ids=["as an image", "as a link"])
+async def test_while_the_store_is_away_a_message_waits_without_attempts_and_others_go_on(mimetype: str) -> None:
+    world = World()
+    world.store.available = False
+    await world.deliver(requests("m-1", "m-2", conversation="a", file=world.put(b"data", mimetype)))
+    await world.deliver(requests("m-3", conversation="b", start=2))
+    await until(lambda: world.app.consumer.completed and world.app.waiting_for == "files")
+    assert world.channel.calls == ["m-3"]
+    assert world.attempt("m-1") is None
+    await until(lambda: len(world.opened) > 12)  # more tries than a channel would be given attempts
+    world.store.available = True
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    assert world.channel.calls == ["m-3", "m-1", "m-2"]
+    assert world.attempt("m-1").number == 1  # type: ignore[union-attr]
+    assert world.app.waiting_for is None
+
+
+async def test_a_store_that_says_nothing_counts_as_away() -> None:
+    world = World(files_timeout_seconds=0.02)
+    world.store.gate.clear()
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.app.waiting_for == "files" and world.store.reads > 2)
+    world.store.gate.set()
+    await until(lambda: world.app.consumer.completed)
+    assert world.facts()[0] == ("m-1", "SENT")
+    assert world.store.readers == 0
+
+
+async def test_patience_with_the_store_ends_with_the_messages_age() -> None:
+    world = World(file_patience_hours=24.0, least_patience_seconds=0.1)
+    world.store.available = False
+    file = world.put(b"data")
+    await world.deliver(batch_of("whatsapp-outbound", request("m-1", file=file, accepted_at_ms=now_ms() - 86_400_000)))
+    await world.deliver(requests("m-2", conversation="b", file=file, start=1))
+    await until(lambda: world.app.consumer.completed)
+    assert (failure(world).message_id, failure(world).failure_code) == ("m-1", "file-store-unavailable")
+    assert len(world.opened) > 2, "an old message is tried for a while, too"
+    assert len(world.app.consumer.completed) == 1
+    await world.app.drain()
+
+
+async def test_a_slow_file_holds_up_its_own_conversation_only_and_is_no_stall() -> None:
+    world = World()
+    world.store.gate.clear()
+    await world.deliver(requests("m-1", conversation="a", file=world.put(b"x" * 600_000)))
+    await world.deliver(requests("m-2", conversation="a", start=1))
+    await world.deliver(requests("m-3", conversation="b", start=2))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-3"]
+    steps = world.app.steps
+    world.store.gate.set()
+    await until(lambda: len(world.app.consumer.completed) == 3)
+    assert world.channel.calls == ["m-3", "m-1", "m-2"]
+    assert world.app.steps > steps + 1, "the watchdog sees each piece"
+
+
+async def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    store = LocalFileStore(tmp_path, link_key=bytes(32))
+    upload = await store.begin("c-1/f-1", "application/pdf")
+    data, parts = bytes(PART_BYTES), 10
+    await store.finish("c-1/f-1", upload, [await store.put_part("c-1/f-1", upload, n + 1, data) for n in range(parts)])
+    checksum = f"sha256:{sha256(data * parts).hexdigest()}"
+    world = World()
+    world.deliveries._attachments._open_store = lambda: store
+    world.channel.upload = SimulatedConnector("whatsapp", "WhatsApp", Simulation()).upload  # type: ignore[method-assign]
+    tracemalloc.start()
+    try:
+        file = FileMetadata("a.pdf", parts * PART_BYTES, "application/pdf", checksum, "c-1/f-1")
+        await world.deliver(requests("m-1", file=file))
+        await until(lambda: world.app.consumer.completed)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await store.close()
+    assert world.channel.calls == ["m-1"]
+    assert most_bytes < 4 * MB
+
+
+async def test_only_so_many_files_are_fetched_at_once() -> None:
+    world = World(files_fetched_at_once=2)
+    world.store.gate.clear()
+    file = world.put(b"data")
+    for n in range(5):
+        await world.deliver(requests(f"m-{n}", conversation=f"c-{n}", start=n, file=file))
+    await until(lambda: world.store.readers == 2)
+    await asyncio.sleep(0.02)
+    assert world.store.readers == 2
+    world.store.gate.set()
+    await until(lambda: len(world.app.consumer.completed) == 5)
+
+
+async def test_draining_during_a_fetch_takes_the_message_back_as_if_it_had_never_been_begun() -> None:
+    world = World(repeatable=False)
+    world.store.gate.clear()
+    file = world.put(b"data")
+    await world.deliver(requests("m-1", "m-2", file=file))
+    await until(lambda: world.store.readers == 1)
+    await asyncio.wait_for(world.app.drain(), 1)
+    assert (world.store.readers, world.table.rows, world.channel.calls) == (0, {}, [])
+    assert world.app.consumer.completed == []
+    world.store.gate.set()
+    await world.deliver(requests("m-1", "m-2", file=file))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1", "m-2"]
+    assert world.app.outbox.on("dead-letters") == []
+
+
+async def test_draining_while_the_store_is_away_does_not_wait_for_it() -> None:
+    world = World()
+    world.store.available = False
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.app.waiting_for == "files")
+    await asyncio.wait_for(world.app.drain(), 1)
+    assert world.app.waiting_for is None
+    assert world.table.rows == {}
+
+
+async def test_an_attempt_is_on_record_only_once_the_file_is_ready_and_durable_before_the_channel_is_called() -> None:
+    world = World()
+    world.store.gate.clear()
+    world.app.outbox.held = True
+    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await until(lambda: world.store.readers)
+    assert world.attempt("m-1") is None, "a crash now leaves nothing unknown"
+    world.store.gate.set()
+    await until(lambda: world.attempt("m-1") is not None)
+    await asyncio.sleep(0.02)
+    assert world.channel.calls == []
+    world.app.outbox.release()
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"]
+
+
+async def test_draining_a_fetch_for_several_ends_it() -> None:
+    world = World()
+    world.store.gate.clear()
+    values = to_three(world.put(b"data"))
+    await world.deliver(batch_of("whatsapp-outbound", *values))
+    await until(lambda: world.store.readers)
+    await asyncio.wait_for(world.app.drain(), 1)
+    await until(lambda: world.store.readers == 0)
+    world.store.gate.set()
+    await world.deliver(batch_of("whatsapp-outbound", *values))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"] * 3
