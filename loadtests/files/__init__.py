@@ -1,0 +1,1 @@
+"""Large files through the real system, and how it bears them."""

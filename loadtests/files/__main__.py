@@ -1,0 +1,126 @@
+"""Measures large files on this machine: through MinIO and through a folder, beside the plain client of MinIO.
+
+    python -m loadtests.files                    # 2 GiB each way, about four minutes
+    python -m loadtests.files --mib 256
+    python -m loadtests.files --markdown figures.md
+
+Exit code 1 if a byte was lost. Kafka, Cassandra and MinIO are started for it and gone afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from app.roles import ROLES
+from devstack import Stack, StackConfig
+from loadtests.files.figures import FileFigures
+from loadtests.files.measure import Files, WentWrong, child
+from loadtests.meter import Machine
+from loadtests.run import Run
+from loadtests.system import LOOPBACK, System, free_ports, system_settings
+
+MINIO_USER = "minioadmin"
+
+
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.files", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--mib", type=int, default=2_048, help="size of the one large file")
+    parser.add_argument("--at-once", type=int, default=16, help="how many smaller ones go up together")
+    parser.add_argument("--at-once-mib", type=int, default=128, help="size of each of those")
+    parser.add_argument("--rate", type=float, default=50.0, help="messages a second meanwhile; 0: none")
+    parser.add_argument("--stores", default="s3,local", help="which of s3 and local")
+    parser.add_argument("--markdown", type=Path, help="write the figures to this file as well")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def own_servers() -> Iterator[tuple[Stack, Path]]:
+    """Kafka, Cassandra and MinIO on free ports with empty data, and a folder for the rest; gone at the end."""
+    usual = StackConfig.from_environment()
+    usual.folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="files-", dir=usual.folder))
+    stack = Stack(StackConfig.on_free_ports(folder, usual.jars_folder))
+    try:
+        _say("starting Kafka, Cassandra and MinIO")
+        stack.up(["kafka", "cassandra", "minio"])
+        yield stack, folder
+    finally:
+        stack.down()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, figures: FileFigures) -> None:
+    """Fill ``figures``. Raises ``WentWrong``."""
+    large = wanted.mib << 20
+    _say("the plain client of MinIO, alone")
+    figures.plain = await child("plain", stack.minio_url, MINIO_USER, MINIO_USER, str(large))
+    for kind in wanted.stores.split(","):
+        settings = system_settings(stack, folder / kind, **store_settings(kind, folder, stack))
+        _say(f"{kind}: an API and a worker of each role")
+        async with System(settings, folder / kind, dict.fromkeys(ROLES, 1)) as system, Run(system) as run:
+            files = Files(system, run, wanted.rate)
+            await files.warm_up()
+            _say(f"{kind}: {wanted.mib} MiB up")
+            up, sent = await files.up(large, 1)
+            figures.add(kind, "up", up)
+            _say(f"{kind}: {wanted.mib} MiB down")
+            figures.add(kind, "down", await files.down(sent))
+            _say(f"{kind}: down by its link")
+            figures.add(kind, "down by link", await files.down(sent, by_link=True))
+            _say(f"{kind}: {wanted.at_once} x {wanted.at_once_mib} MiB up at once")
+            together, _ = await files.up(wanted.at_once_mib << 20, wanted.at_once)
+            figures.add(kind, f"{wanted.at_once} up at once", together)
+
+
+def store_settings(kind: str, folder: Path, stack: Stack) -> dict[str, Any]:
+    """Return the settings that choose a store: "local" in ``folder``, or "s3" on the MinIO of ``stack``."""
+    port = free_ports(1)
+    more: dict[str, Any] = {"port": port, "public_url": f"http://{LOOPBACK}:{port}"}
+    if kind == "local":
+        return more | {"files": "local", "files_dir": str(folder / "files")}
+    return more | {"files": "s3", "s3_url": stack.minio_url, "s3_bucket": folder.name.replace("_", "-").lower()}
+
+
+def _say(text: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print. Returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    wanted = options(given)
+    figures = FileFigures(
+        command=" ".join(["python -m loadtests.files", *given]),
+        when=f"{datetime.now(UTC):%Y-%m-%d}",
+        machine=str(Machine.here()),
+        mib=wanted.mib,
+        rate=wanted.rate,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
+    with own_servers() as (stack, folder):
+        try:
+            uvloop.run(measure(wanted, stack, folder, figures))
+        except WentWrong as error:
+            print(f"{error}", file=sys.stderr)
+            return 1
+    text = figures.markdown()
+    print(text)
+    if wanted.markdown is not None:
+        wanted.markdown.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""One file up or down over plain sockets, in a process of its own, so that its work is not the API's nor the meter's.
+
+    python -m loadtests.files.transfer up http://127.0.0.1:8080 TOKEN CONVERSATION BYTES
+    python -m loadtests.files.transfer down URL TOKEN
+
+Prints one JSON object: ``seconds``, ``status``, and the answer (``document``) or ``bytes`` and ``checksum``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import sys
+from http.client import HTTPResponse
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit
+
+from loadtests.files.content import blocks
+
+_BOUNDARY = "b0undary"
+_BUFFER_BYTES = 1 << 20
+_TIMEOUT_SECONDS = 120.0
+
+
+def upload(url: str, token: str, conversation_id: str, size_bytes: int) -> dict[str, Any]:
+    """Send a file of ``size_bytes`` bytes by ``POST /v1/files``."""
+    before = (
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="conversation_id"\r\n\r\n{conversation_id}\r\n'
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="large.bin"\r\n\r\n'
+    ).encode()
+    after = f"\r\n--{_BOUNDARY}--\r\n".encode()
+    with _connected(url) as connection:
+        began = perf_counter()
+        head = _head("POST", "/v1/files", url, token)
+        head += f"Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
+        head += f"Content-Length: {len(before) + size_bytes + len(after)}\r\n\r\n"
+        connection.sendall(head.encode() + before)
+        for block in blocks(size_bytes):
+            connection.sendall(block)
+        connection.sendall(after)
+        answer = _answer(connection)
+        document = json.loads(answer.read())
+        return {"seconds": perf_counter() - began, "status": answer.status, "document": document}
+
+
+def download(url: str, token: str) -> dict[str, Any]:
+    """Get what is at ``url`` and hash it; without a token if that is empty."""
+    parts = urlsplit(url)
+    with _connected(url) as connection:
+        began = perf_counter()
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        connection.sendall(f"{_head('GET', path, url, token)}\r\n".encode())
+        answer = _answer(connection)
+        found, size, buffer = hashlib.sha256(), 0, memoryview(bytearray(_BUFFER_BYTES))
+        while read := answer.readinto(buffer):
+            found.update(buffer[:read])
+            size += read
+        seconds = perf_counter() - began
+    return {"seconds": seconds, "status": answer.status, "bytes": size, "checksum": f"sha256:{found.hexdigest()}"}
+
+
+def _connected(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    connection = socket.create_connection((parts.hostname, parts.port or 80), _TIMEOUT_SECONDS)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+    return connection
+
+
+def _head(method: str, path: str, url: str, token: str) -> str:
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"{method} {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nConnection: close\r\n{authorization}"
+
+
+def _answer(connection: socket.socket) -> HTTPResponse:
+    answer = HTTPResponse(connection)
+    answer.begin()
+    return answer
+
+
+def main(arguments: list[str]) -> None:
+    match arguments:
+        case ["up", url, token, conversation_id, size]:
+            print(json.dumps(upload(url, token, conversation_id, int(size))))
+        case ["down", url, token]:
+            print(json.dumps(download(url, token)))
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
