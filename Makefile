@@ -6,7 +6,7 @@ EXTRAS := stack,dev
 N ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint types imports format bench rounds openapi minio stack-up stack-down lock clean
+.PHONY: help env run test lint types imports format bench bench-files rounds openapi minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ imports: env ## check the direction of imports
 format: env ## correct what ruff can correct, and the layout
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+bench-files: env ## measure files of 2 GiB through MinIO and a folder, beside the plain client
+	@$(BIN)/python -m loadtests.files $(ARGS)
 
 bench: env ## measure latency, throughput and CPU, with a ledger that must balance
 	@$(BIN)/python -m loadtests.bench $(ARGS)

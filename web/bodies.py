@@ -17,6 +17,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 BODY_TIMEOUT_SECONDS = 10.0
 MAX_SHOWN_ERRORS = 50
+MESSAGES_PATH = "/v1/messages"
 BATCH_PATH = "/v1/messages/batch"
 FILES_PATH = "/v1/files"
 UPLOADS_PATH = "/v1/uploads"

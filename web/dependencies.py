@@ -41,6 +41,7 @@ from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
 from web.login_throttle import LoginThrottle
 from web.metrics import Metrics
+from web.pace import Pace
 from web.passwords import Passwords
 from web.recent import RecentMessages
 from web.request_limits import RequestLimits
@@ -137,6 +138,10 @@ class Dependencies:
         return Gate("downloads", self.settings.downloads_at_once)
 
     @cached_property
+    def pace(self) -> Pace:
+        return Pace(self.monotonic)
+
+    @cached_property
     def part_slots(self) -> PartSlots:
         return PartSlots()
 
@@ -213,6 +218,8 @@ class Dependencies:
         metrics.watch("chat4all_uploads_under_way", "Uploads being received.", lambda: self.upload_gate.under_way)
         metrics.watch("chat4all_uploads_refused", "Uploads turned away for want of room.",
                       lambda: self.upload_gate.refused)  # fmt: skip
+        metrics.watch("chat4all_transfers_bytes_per_second", "What files are held to, so that messages stay quick.",
+                      lambda: self.pace.bytes_per_second)  # fmt: skip
         metrics.watch("chat4all_downloads_under_way", "Downloads being sent.", lambda: self.download_gate.under_way)
         metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))
         metrics.watch("chat4all_follower_records_behind", "Records in Kafka that the API has yet to read.",

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from app.logs import logged_request_id
 from domain.errors import Chat4AllError, Unavailable
+from web.bodies import MESSAGES_PATH
 from web.dependencies import DEPENDENCIES
 from web.headers import REQUEST_ID, preflight
 from web.problems import INTERNAL, problem_answer, problem_of, problem_of_http
@@ -62,7 +63,10 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     route = resource.canonical if resource is not None else "unknown"
     # the methods of a table are few, those of the world are not: a metric's labels are bounded
     method = request.method if resource is not None else "-"
-    request.app[DEPENDENCIES].metrics.requests.count(method, route, response.status, seconds)
+    deps = request.app[DEPENDENCIES]
+    deps.metrics.requests.count(method, route, response.status, seconds)
+    if route == MESSAGES_PATH and method == "POST":
+        deps.pace.accepted()
     if response.status >= 500 or seconds > SLOW_SECONDS:
         _report(logging.WARNING, request, response.status, seconds)
     elif log.isEnabledFor(logging.DEBUG):

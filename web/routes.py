@@ -10,7 +10,7 @@ from functools import wraps
 
 from aiohttp import web
 
-from web.bodies import BATCH_PATH, FILES_PATH, UPLOADS_PATH, expect_continue
+from web.bodies import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH, expect_continue
 from web.dependencies import DEPENDENCIES
 from web.handlers import (
     accounts,
@@ -57,7 +57,7 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("POST", "/v1/users/identities", member(identities.link_identity)),
     ("GET", "/v1/users/identities", member(identities.list_identities)),
     ("DELETE", "/v1/users/identities/{platform}/{value}", member(identities.unlink_identity)),
-    ("POST", "/v1/messages", member(messages.create_message)),
+    ("POST", MESSAGES_PATH, member(messages.create_message)),
     ("POST", BATCH_PATH, member(batches.create_messages)),
     ("GET", "/v1/messages", member(history.list_messages)),
     ("GET", "/v1/messages/{message_id}", member(messages.show_message)),

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import logging.config
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -50,6 +51,9 @@ IN_FLIGHT_SECONDS = 8.0
 # a process that began to answer before it has read what the mirror still lacks would not find what others accepted
 SETTLE_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
+# Threads (for hashes, files, Cassandra) hand the interpreter back to the event loop after so long; by default it is
+# 5 ms, which a message would wait several times on its way.
+THREAD_SWITCH_SECONDS = 0.0005
 
 
 def create_app(deps: Dependencies) -> web.Application:
@@ -182,6 +186,7 @@ def _stop_on_signals() -> asyncio.Event:
 def main(settings: Settings | None = None) -> None:
     """Run one API process on uvloop."""
     settings = settings or Settings.from_environ()
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     logging.config.dictConfig(logging_config(replace(settings, role="api")))
     with suppress(KeyboardInterrupt):
         uvloop.run(run(settings))

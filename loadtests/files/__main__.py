@@ -30,6 +30,7 @@ from loadtests.meter import Machine
 from loadtests.run import Run
 from loadtests.system import LOOPBACK, System, free_ports, system_settings
 
+ALONE_SECONDS = 10.0
 MINIO_USER = "minioadmin"
 
 
@@ -40,6 +41,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--at-once", type=int, default=16, help="how many smaller ones go up together")
     parser.add_argument("--at-once-mib", type=int, default=128, help="size of each of those")
     parser.add_argument("--rate", type=float, default=50.0, help="messages a second meanwhile; 0: none")
+    parser.add_argument("--workers", type=int, default=0, help="workers of each role; to accept, none are needed")
     parser.add_argument("--stores", default="s3,local", help="which of s3 and local")
     parser.add_argument("--markdown", type=Path, help="write the figures to this file as well")
     return parser.parse_args(arguments)
@@ -64,14 +66,17 @@ def own_servers() -> Iterator[tuple[Stack, Path]]:
 async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, figures: FileFigures) -> None:
     """Fill ``figures``. Raises ``WentWrong``."""
     large = wanted.mib << 20
+    workers = dict.fromkeys(ROLES, wanted.workers) if wanted.workers else {}
     _say("the plain client of MinIO, alone")
     figures.plain = await child("plain", stack.minio_url, MINIO_USER, MINIO_USER, str(large))
     for kind in wanted.stores.split(","):
         settings = system_settings(stack, folder / kind, **store_settings(kind, folder, stack))
-        _say(f"{kind}: an API and a worker of each role")
-        async with System(settings, folder / kind, dict.fromkeys(ROLES, 1)) as system, Run(system) as run:
+        _say(f"{kind}: an API and {wanted.workers} workers of each role")
+        async with System(settings, folder / kind, workers) as system, Run(system) as run:
             files = Files(system, run, wanted.rate)
             await files.warm_up()
+            if wanted.rate:
+                figures.alone = figures.alone or await files.nothing(ALONE_SECONDS)
             _say(f"{kind}: {wanted.mib} MiB up")
             up, sent = await files.up(large, 1)
             figures.add(kind, "up", up)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from loadtests.files.measure import Transfers
+from loadtests.generator import percentile
 
 GOAL_SHARE = 0.6
 GOAL_ONE_MIB, GOAL_MANY_MIB = 64.0, 256.0
@@ -13,7 +14,8 @@ GOAL_P99_MS = 25.0
 
 @dataclass(slots=True)
 class FileFigures:
-    """``plain``: seconds of the plain client for the large file, up and down. ``mib``: that file's size."""
+    """``plain``: seconds of the plain client for the large file, up and down. ``mib``: that file's size. ``alone``:
+    what messages take with no file under way, milliseconds, sorted."""
 
     command: str
     when: str
@@ -21,6 +23,7 @@ class FileFigures:
     mib: int
     rate: float
     plain: dict[str, float] = field(default_factory=dict)
+    alone: list[float] = field(default_factory=list)
     rows: list[tuple[str, str, Transfers]] = field(default_factory=list)
 
     def add(self, store: str, way: str, transfers: Transfers) -> None:
@@ -57,6 +60,8 @@ class FileFigures:
             "",
             f"One file of {self.mib} MiB; {self.rate:g} messages/s are accepted meanwhile. The plain `minio` client "
             f"alone: {plain_up:.0f} MiB/s up, {plain_down:.0f} MiB/s down.",
+            "",
+            f"Messages alone: p50 {percentile(self.alone, 0.5):.1f} ms, p99 {percentile(self.alone, 0.99):.1f} ms.",
             "",
             "| store | way | MiB/s | of the plain client | API grows, MiB | API CPU, s/GiB | accept p50 / p99, ms |",
             "|---|---|---|---|---|---|---|",

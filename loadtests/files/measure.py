@@ -76,9 +76,14 @@ class Files:
 
     async def warm_up(self) -> None:
         """Make what is made once: conversations, buffers, connections."""
-        await self._run.meet(self._orders)
+        await self._run.send(self._orders.one_for_each_conversation())
         await self.up(1 << 20, 1)
         await self.up(32 << 20, 1)
+
+    async def nothing(self, seconds: float) -> list[float]:
+        """Return how long messages take (milliseconds, sorted) while no file is under way."""
+        shots = await self._run.send(self._orders.make(max(1, int(self._rate * seconds))), self._rate)
+        return shots.latencies_ms()
 
     async def up(self, size_bytes: int, count: int) -> tuple[Transfers, list[dict[str, Any]]]:
         """Send ``count`` files at once; return what it took, and what the API says of them."""
@@ -105,8 +110,8 @@ class Files:
             path = f"/v1/files/{file['file_id']}"
             url, token = f"{self._url}{path}/content", self._tokens[number]
             if by_link:
-                answer = await self._system.client(token).ask("GET", f"{path}/download")
-                url, token = answer.json()["download_url"], ""
+                link = await self._system.client(token).ask("GET", f"{path}/download")
+                url, token = link.json()["download_url"], ""
             urls.append((url, token))
         transfers, answers = await self._together(
             [child("transfer", "down", url, token) for url, token in urls], files[0]["size_bytes"]

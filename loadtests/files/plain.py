@@ -13,6 +13,7 @@ import json
 import sys
 import uuid
 from time import perf_counter
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from minio import Minio
@@ -22,13 +23,13 @@ from loadtests.files.content import Reader, checksum_of
 _CHUNK_BYTES = 1 << 20
 
 
-def main(url: str, access_key: str, secret_key: str, size_bytes: int) -> dict[str, float]:
+def measure(url: str, access_key: str, secret_key: str, size_bytes: int) -> dict[str, float]:
     client = Minio(urlsplit(url).netloc, access_key, secret_key, secure=False)
     bucket = f"plain-{uuid.uuid4().hex[:12]}"
     client.make_bucket(bucket)
     try:
         began = perf_counter()
-        client.put_object(bucket, "large.bin", Reader(size_bytes), size_bytes)
+        client.put_object(bucket, "large.bin", cast("BinaryIO", Reader(size_bytes)), size_bytes)
         up_seconds = perf_counter() - began
         found = hashlib.sha256()
         began = perf_counter()
@@ -45,4 +46,4 @@ def main(url: str, access_key: str, secret_key: str, size_bytes: int) -> dict[st
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:4], int(sys.argv[4]))))
+    print(json.dumps(measure(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))))

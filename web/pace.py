@@ -1,0 +1,74 @@
+"""Files give way to messages: how fast bulk transfers may go while messages are being accepted.
+
+Nothing holds transfers back while there are no messages. While there are, one rate for all transfers of this process is
+chosen such that the event loop's thread is busy for no more than a share of the time: then a message finds it free
+soon, each of the several times that it needs it, and the store, the clients and Kafka have something left of the
+machine as well. Measured is the thread's own processor time, so others on the machine do not disturb the measure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+MIB = 1 << 20
+BUSY_SHARE = 0.5
+LEAST_BYTES_PER_SECOND = 16 * MIB  # however busy the thread is: perhaps it is not with transfers
+_WINDOW_SECONDS = 0.1
+_MOST_RISE = 1.25  # of the rate, from one window to the next
+_QUIET_SECONDS = 2.0  # without messages for so long, nothing is held back
+_BURST_SECONDS = 0.01  # what may be sent ahead of the rate
+
+
+class Pace:
+    """``accepted`` is told of messages; ``turn`` makes transfers wait.
+
+    ``clock``: seconds, monotonic. ``busy_clock``: seconds of processor time of the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        busy_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._clock = clock
+        self._busy_clock = busy_clock
+        self._rate = 0.0  # bytes a second; 0: as fast as can be
+        self._due = 0.0  # when all that was let through would have gone at the rate
+        self._last_message = float("-inf")
+        self._window_began = float("-inf")
+        self._busy_before = 0.0
+        self._window_bytes = 0
+
+    @property
+    def bytes_per_second(self) -> float | None:
+        """What transfers are held to; ``None`` if to nothing."""
+        return self._rate or None
+
+    def accepted(self) -> None:
+        """A message came."""
+        self._last_message = self._clock()
+
+    async def turn(self, size_bytes: int) -> None:
+        """Wait until ``size_bytes`` more may be handled."""
+        now = self._clock()
+        if now - self._window_began >= _WINDOW_SECONDS:
+            self._adjust(now)
+        self._window_bytes += size_bytes
+        if not self._rate:
+            return
+        self._due = max(self._due, now - _BURST_SECONDS) + size_bytes / self._rate
+        if self._due > now:
+            await asyncio.sleep(self._due - now)
+
+    def _adjust(self, now: float) -> None:
+        """Choose the rate for the next window by what the last one was like."""
+        seconds, busy = now - self._window_began, self._busy_clock()
+        share, used = (busy - self._busy_before) / seconds, self._window_bytes / seconds
+        self._window_began, self._busy_before, self._window_bytes = now, busy, 0
+        if now - self._last_message > _QUIET_SECONDS:
+            self._rate = 0.0
+        elif seconds < _WINDOW_SECONDS * 10:  # else there were no transfers just now, and nothing is known
+            change = min(_MOST_RISE, BUSY_SHARE / max(share, 0.01))
+            self._rate = max(LEAST_BYTES_PER_SECOND, used * change)
