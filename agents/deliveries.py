@@ -193,6 +193,9 @@ class Deliveries:
                 self._fail(delivery, error.reason, str(error))
                 return None
             self._begin(delivery)
+        elif delivery.request.file_id is not None:  # routed by a release that dropped it: not without the sender's file
+            self._fail(delivery, "file-missing", "nothing is known of the message's file; send it again")
+            return None
         while True:
             assert delivery.gate is not None
             await asyncio.shield(delivery.gate.future)

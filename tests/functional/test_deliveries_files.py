@@ -39,6 +39,14 @@ async def test_a_file_reaches_the_channel_whole_before_the_message_does() -> Non
     assert world.store.readers == 0
 
 
+async def test_a_message_is_not_sent_without_the_file_it_names() -> None:
+    world = World()
+    await world.deliver(requests("m-1", file_id="f-1"))
+    await until(lambda: world.app.consumer.completed)
+    assert failure(world).failure_code == "file-missing"
+    assert world.channel.calls == []
+
+
 async def test_messages_without_a_file_open_no_store() -> None:
     world = World()
     await world.deliver(requests("m-1", "m-2"))
