@@ -2,7 +2,9 @@
 
 CliError
 ├── CannotSupervise      the processes cannot be started as asked
-├── CannotKeepSessions   the file of who is logged in is damaged, or another command does not let go of it
+├── CannotKeepSessions   a file of who is logged in, or of uploads, is damaged, or another command holds on to it
+├── NothingToSend        what is to go with a message is neither a file here nor the id of one
+├── InTheWay             a file would be replaced that is there already
 └── CannotMigrate        topics or tables are there, and are not what this release can work with
 """
 
@@ -22,4 +24,12 @@ class CannotMigrate(CliError):
 
 
 class CannotKeepSessions(CliError):
-    """The file of the sessions is damaged, or another command does not let go of it."""
+    """The file of the sessions, or of the uploads, is damaged, or another command does not let go of it."""
+
+
+class InTheWay(CliError):
+    """A file would be replaced that is there already."""
+
+
+class NothingToSend(CliError):
+    """What is to go with a message is neither a file here nor the id of one."""

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 _COLOURS = {"READ": "green", "DELIVERED": "cyan", "SENT": "blue", "FAILED": "red"}
+_UNITS = ("bytes", "KiB", "MiB", "GiB")
 _JOINER = "\u200d"  # holds emoji together
 
 
@@ -21,6 +22,7 @@ class Exit(IntEnum):
     FAILED = 1
     WRONG = 2
     NO_API = 3
+    INTERRUPTED = 130  # as the shell says it: 128 and the signal's number
 
 
 EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong as it was asked for, 3 no API is reachable."
@@ -74,3 +76,24 @@ def clock(at: str | None) -> str:
 def word(status: str, width: int = 0) -> str:
     """Return a status word in its colour."""
     return click.style(f"{printable(status):<{width}}", fg=_COLOURS.get(status), bold=True)
+
+
+def size_text(size_bytes: int) -> str:
+    """Return ``512 bytes``, ``1.4 MiB``, ``2.0 GiB``."""
+    size, unit = float(size_bytes), 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size_bytes} byte{'' if size_bytes == 1 else 's'}"
+
+
+def file_facts(file: Mapping[str, Any]) -> str:
+    """Return name, size and type of a file for a terminal."""
+    return f"{printable(file['filename'])}, {size_text(file['size_bytes'])}, {printable(file['mimetype'])}"
+
+
+def file_line(message: Mapping[str, Any]) -> str:
+    """Return ``[photo.jpg, 1.4 MiB, image/jpeg, file 0193…]`` for a message with a file, else nothing."""
+    if not message.get("file_id"):
+        return ""
+    known = message.get("file_metadata")
+    return f"[{file_facts(known) + ', ' if known else ''}file {printable(message['file_id'])}]"

@@ -7,12 +7,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import json
-import os
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,10 +15,7 @@ from typing import Any
 import click
 
 from cli.client.tokens import Tokens
-from cli.errors import CannotKeepSessions
-
-LOCK_SECONDS = 30.0
-_LOOK_SECONDS = 0.05
+from cli.private_file import PrivateFile
 
 
 def default_file() -> Path:
@@ -36,7 +28,7 @@ class SavedSessions:
 
     def __init__(self, url: str, file: Path | None = None) -> None:
         self.url = url.rstrip("/")
-        self._file = file or default_file()
+        self._file = PrivateFile(file or default_file(), "delete it and log in again")
 
     @property
     def current(self) -> str:
@@ -53,7 +45,7 @@ class SavedSessions:
 
     def save(self, username: str, tokens: Tokens) -> None:
         """Keep the user's tokens; forget the user if they are empty. The lock must be held."""
-        all_ = self._read()
+        all_ = self._file.read()
         here = all_.setdefault(self.url, {"current": "", "accounts": {}})
         if tokens.access_token:
             here["accounts"][username] = asdict(tokens)
@@ -61,52 +53,20 @@ class SavedSessions:
             here["accounts"].pop(username, None)
             if here["current"] == username:
                 here["current"] = next(reversed(here["accounts"]), "")
-        self._write(all_)
+        self._file.write(all_)
 
     def use(self, username: str) -> None:
         """Let the user be the one whom commands act for. The lock must be held."""
-        all_ = self._read()
+        all_ = self._file.read()
         all_[self.url]["current"] = username
-        self._write(all_)
+        self._file.write(all_)
 
-    @asynccontextmanager
-    async def lock(self) -> AsyncIterator[None]:
+    def lock(self) -> AbstractAsyncContextManager[None]:
         """Keep other commands, and other tasks, from changing the file."""
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            await self._take(descriptor)
-            yield
-        finally:
-            os.close(descriptor)  # which lets go
-
-    async def _take(self, descriptor: int) -> None:
-        for _ in range(round(LOCK_SECONDS / _LOOK_SECONDS)):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                await asyncio.sleep(_LOOK_SECONDS)
-        raise CannotKeepSessions(f"another chat4all command has been changing {self._file} for {LOCK_SECONDS:g} s")
+        return self._file.lock()
 
     def _here(self) -> dict[str, Any]:
-        return dict(self._read().get(self.url, {}))
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            return dict(json.loads(self._file.read_text()))
-        except FileNotFoundError:
-            return {}
-        except (ValueError, OSError) as error:
-            raise CannotKeepSessions(f"{self._file} cannot be read ({error}); delete it and log in again") from None
-
-    def _write(self, sessions: dict[str, Any]) -> None:
-        draft = self._file.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as writer:
-            json.dump(sessions, writer, indent=1)
-        draft.replace(self._file)
+        return dict(self._file.read().get(self.url, {}))
 
 
 class SavedSession:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import click
 
 from cli.client import Accepted, Change, has_reached
 from cli.client.answers import iso_of
 from cli.demo_user import log_in
-from cli.output import Exit, Output, printable, word
+from cli.files import attached, conversation_of, forget
+from cli.output import Exit, Output, file_facts, printable, word
 from cli.session import Session
 from domain.status import Status
 
@@ -28,8 +31,10 @@ class Story:
     last: datetime | None = None
     seen: set[Status] = field(default_factory=set)
 
-    def begin(self, recipient: str) -> None:
+    def begin(self, recipient: str, file: Mapping[str, Any] | None) -> None:
         """Tell which message it is."""
+        if file is not None:
+            self.out.document({"event": "file", **file}, f"file {file['file_id']} ({file_facts(file)})")
         if not self.out.as_json:
             conversation = printable(self.accepted.conversation_id)
             click.echo(f"message {self.accepted.message_id} to {printable(recipient)}, conversation {conversation}")
@@ -57,15 +62,27 @@ async def send_and_follow(
     until: Status,
     seconds: float,
     key: str | None = None,
+    attachment: str | None = None,
 ) -> Exit:
-    """Send, follow for at most ``seconds``, and return the exit code. Who is not logged in becomes the demo user."""
-    client, sender = session.client, session.username
+    """Send, follow for at most ``seconds``, and return the exit code. Who is not logged in becomes the demo user.
+
+    ``attachment``: the path of a file, which is uploaded first, or the id of one that is there.
+    """
+    client = session.client
     if not client.token:
-        sender = (await log_in(client)).username
-    conversation = conversation or conversation_of(sender, recipient or "")
-    accepted = await client.send(recipient, text, conversation, idempotency_key=key)
+        session.username = (await log_in(client)).username
+    file: dict[str, Any] | None = None
+    if attachment is not None:
+        file = await attached(session, attachment, recipient, conversation)
+        conversation = conversation or file["conversation_id"]
+    conversation = conversation or conversation_of(session.username, recipient or "")
+    accepted = await client.send(
+        recipient, text, conversation, file_id=file["file_id"] if file else None, idempotency_key=key
+    )
+    if attachment is not None and key is None:  # with a key the same command sends the same file again
+        await forget(session, Path(attachment), conversation)
     story = Story(session.out, accepted)
-    story.begin(recipient or "everyone")
+    story.begin(recipient or "everyone", file)
     async for change in client.follow(accepted.message_id, until, seconds):
         story.tell(change)
     if has_reached(story.seen, until):
@@ -73,11 +90,6 @@ async def send_and_follow(
     if Status.FAILED not in story.seen:
         session.out.fail(f"it is not {until} after {seconds:g} s", Exit.FAILED)
     return Exit.FAILED
-
-
-def conversation_of(username: str, recipient: str) -> str:
-    """Return the id of a user's own conversation with a recipient."""
-    return f"{username}-{re.sub(r'[^A-Za-z0-9]+', '-', recipient).strip('-')}"[:100]
 
 
 def duration(took_ms: int | None) -> str:

@@ -51,14 +51,16 @@ class Session:
         return printable(participant or "everyone")
 
 
-def api_command(*, needs_login: bool = True) -> Callable[[Command], Callable[..., None]]:
+def api_command(
+    *, needs_login: bool = True, retry_seconds: float = RETRY_SECONDS
+) -> Callable[[Command], Callable[..., None]]:
     """Make a command of an async function: it is given a ``Session`` and the arguments of the command line."""
 
     def decorate(function: Command) -> Callable[..., None]:
         @click.option("--url", default="", help=f"Where the API is. Default: {URL_VARIABLE}, else this machine's.")
         @click.option("--as", "account", metavar="USERNAME", default="", help="Default: who logged in last.")
         @click.option(
-            "--retry", "retry_seconds", metavar="SECONDS", default=RETRY_SECONDS, show_default=True,
+            "--retry", "retry_seconds", metavar="SECONDS", default=retry_seconds, show_default=True,
             help="How long to repeat what an API that is away or busy did not answer.",
         )  # fmt: skip
         @click.option("--json", "as_json", is_flag=True, help="JSON, one document a line, for programs.")
@@ -70,7 +72,7 @@ def api_command(*, needs_login: bool = True) -> Callable[[Command], Callable[...
             try:
                 code = asyncio.run(outcome(function, target, arguments, needs_login=needs_login))
             except KeyboardInterrupt:
-                code = 130  # as the shell says it: 128 and the signal's number
+                code = Exit.INTERRUPTED
             click.get_current_context().exit(code)
 
         run.__doc__ = f"{cleandoc(function.__doc__ or '')}\n\n{EXIT_CODES}"
@@ -81,7 +83,16 @@ def api_command(*, needs_login: bool = True) -> Callable[[Command], Callable[...
 
 async def outcome(function: Command, target: Target, arguments: dict[str, Any], *, needs_login: bool = True) -> int:
     """Return the exit code of a command, having told what went wrong."""
-    from cli.client import Client, InvalidRequest, Keeper, MemoryKeeper, NotLoggedIn, Refused, Unreachable
+    from cli.client import (
+        Client,
+        ClientError,
+        InvalidRequest,
+        Keeper,
+        MemoryKeeper,
+        NotLoggedIn,
+        Refused,
+        Unreachable,
+    )
     from cli.errors import CliError
     from cli.saved_sessions import SavedSessions
 
@@ -102,7 +113,7 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
         return out.fail(f"{error}{hint}", Exit.FAILED)
     except Refused as error:
         return out.fail(str(error), Exit.WRONG if isinstance(error, InvalidRequest) else Exit.FAILED)
-    except CliError as error:
+    except (ClientError, CliError) as error:
         return out.fail(str(error), Exit.FAILED)
 
 

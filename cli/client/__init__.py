@@ -7,6 +7,8 @@
             print(change.status, change.at)
         async for frame in client.notifications():
             print(frame["type"], frame.get("content"))
+        file = await client.upload_file(Path("photo.jpg"), "conversation-1")
+        await client.download_file(file["file_id"], Path("copy.jpg"))
 
 A token that has expired is refreshed. What is safe to repeat is repeated for ``retry_seconds`` while the API is away,
 answers 503 or asks for patience: reads, changes that come to the same when made twice, and sends, because each has an
@@ -18,32 +20,48 @@ from cli.client.client import Client
 from cli.client.errors import (
     ClientError,
     Conflict,
+    Damaged,
     Forbidden,
     InvalidRequest,
+    LocalFault,
     NotFound,
     NotLoggedIn,
+    OutputClosed,
     Refused,
+    TargetExists,
     TooManyRequests,
     Unreachable,
 )
+from cli.client.source import Fingerprint
 from cli.client.tokens import Keeper, MemoryKeeper, Tokens
+from cli.client.transfers import OnProgress, Step
+from cli.client.uploads import Begun, UploadMemory
 
 __all__ = [
     "Accepted",
+    "Begun",
     "Change",
     "Client",
     "ClientError",
     "Conflict",
+    "Damaged",
+    "Fingerprint",
     "Forbidden",
     "InvalidRequest",
     "Keeper",
+    "LocalFault",
     "MemoryKeeper",
     "NotFound",
     "NotLoggedIn",
+    "OnProgress",
+    "OutputClosed",
     "Refused",
+    "Step",
+    "TargetExists",
     "Tokens",
     "TooManyRequests",
     "Unreachable",
+    "UploadMemory",
     "changes_of",
     "has_reached",
 ]

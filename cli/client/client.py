@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 from urllib.parse import quote
 
+from cli.client import files
 from cli.client.answers import Accepted, Change, accepted_of, changes_of, has_reached
 from cli.client.errors import NotLoggedIn, Refused, Unreachable
 from cli.client.notifications import Notifications
 from cli.client.tokens import Keeper, MemoryKeeper, Tokens, tokens_of
+from cli.client.transfers import OnProgress, quietly
 from cli.client.transport import Transport
+from cli.client.uploads import UploadMemory
 from domain.status import Status
 
 REQUEST_SECONDS = 10.0
@@ -149,13 +153,20 @@ class Client:
     # messages
 
     async def send(
-        self, recipient: str | None, content: str, conversation_id: str, *, idempotency_key: str | None = None
+        self,
+        recipient: str | None,
+        content: str,
+        conversation_id: str,
+        *,
+        file_id: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Accepted:
         """Send a message and return once it is durable. ``recipient`` ``None``: everyone in the conversation.
 
+        ``file_id``: a file of this conversation; ``content`` may be empty then.
         It has an idempotency key (default: a new one), so however often it has to be repeated, there is one message.
         """
-        body = _given(conversation_id=conversation_id, recipient_id=recipient, content=content)
+        body = _given(conversation_id=conversation_id, recipient_id=recipient, content=content, file_id=file_id)
         key = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return accepted_of(await self._transport.call("POST", "/v1/messages", body, headers=key, is_repeatable=True))
 
@@ -202,6 +213,50 @@ class Client:
         again without a gap; ``Unreachable`` is raised when there was none for ``patience_seconds``.
         """
         return Notifications(self._transport, since, patience_seconds).frames()
+
+    # files
+
+    async def upload_file(
+        self,
+        path: Path,
+        conversation_id: str,
+        *,
+        on_progress: OnProgress = quietly,
+        memory: UploadMemory | None = None,
+        patience_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Upload a file into a conversation; return it as the API tells it, whole and with the right checksum.
+
+        What breaks it off (the API is away, the token expires) is outlived as long as it gets further within
+        ``patience_seconds``, by default ``retry_seconds``. With a ``memory`` another call, also of another process,
+        goes on where one ended that did not get so far. Raises ``LocalFault`` and ``Damaged``, too.
+        """
+        seconds = self._transport.retry_seconds if patience_seconds is None else patience_seconds
+        return await files.upload(self._transport, path, conversation_id, memory, on_progress, seconds)
+
+    async def file(self, file_id: str) -> dict[str, Any]:
+        """Return what is known of a file. Raises ``NotFound`` also for one of somebody else's conversation."""
+        return await self._transport.call("GET", f"/v1/files/{_part(file_id)}")
+
+    async def download_file(
+        self,
+        file_id: str,
+        target: Path | BinaryIO,
+        *,
+        overwrite: bool = False,
+        on_progress: OnProgress = quietly,
+        patience_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Fetch a file and return what is known of it.
+
+        ``target`` is there whole, with the right checksum, or not at all: until then there is `<target>.part`, with
+        which the next call goes on. Bytes for a stream are checked when they are out. Raises ``TargetExists``,
+        ``LocalFault`` and ``Damaged``, too.
+        """
+        seconds = self._transport.retry_seconds if patience_seconds is None else patience_seconds
+        file = await self.file(file_id)
+        await files.download(self._transport, file, target, overwrite, on_progress, seconds)
+        return file
 
     async def is_ready(self) -> bool:
         """Return whether the API and what it depends on answer."""

@@ -1,6 +1,10 @@
 """What a request can end in, other than an answer.
 
 ClientError
+├── LocalFault            a file of this machine cannot be read or written
+│   ├── TargetExists      a download would replace a file
+│   └── OutputClosed      whoever read the bytes of a download has enough of them
+├── Damaged               the bytes that came are not those of the file, by their checksum
 ├── Unreachable           nothing answers, or it cannot serve this now (503); trying again later can help
 └── Refused               the API answered with a problem (RFC 9457)
     ├── InvalidRequest    400: what was asked for cannot be; ``fields`` says what is wrong with which
@@ -19,6 +23,22 @@ from typing import Any
 
 class ClientError(Exception):
     """Base of the tree; ``str(error)`` is a sentence for people."""
+
+
+class LocalFault(ClientError):
+    """A file of this machine cannot be read or written, or is changed by somebody else meanwhile."""
+
+
+class TargetExists(LocalFault):
+    """A download would replace a file."""
+
+
+class OutputClosed(LocalFault):
+    """Whoever read the bytes of a download has enough of them."""
+
+
+class Damaged(ClientError):
+    """The bytes that came are not those of the file, by their SHA-256."""
 
 
 class Unreachable(ClientError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -15,15 +16,24 @@ from cli.client.patience import Patience, seconds_of
 from cli.client.tokens import Keeper, Tokens, tokens_of
 
 MAX_ANSWER_BYTES = 32 << 20
+CONNECT_SECONDS = 10.0
+# of what has no known end: an upload or a download in which no byte moves for so long is begun again
+STALL_SECONDS = 60.0
 # not DELETE: the second time, what was deleted is not there
 _REPEATED_METHODS = ("GET", "PUT")
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """``document``: empty for an answer without one. ``headers``: whatever the case of their names."""
+
     status: int
     document: dict[str, Any]
-    retry_after_seconds: float | None
+    headers: Mapping[str, str]
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        return seconds_of(self.headers.get("Retry-After"))
 
 
 class Transport:
@@ -36,6 +46,7 @@ class Transport:
         self.retry_seconds = retry_seconds
         self.has_answered = False
         self._timeout = aiohttp.ClientTimeout(total=request_seconds)
+        self._stall = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -70,7 +81,26 @@ class Transport:
         with_token: bool = True,
         retry_seconds: float | None = None,
     ) -> dict[str, Any]:
-        """Return the document of the answer, empty for one without; refresh the token once if that is what it needs.
+        """Return the document of the answer, empty for one without: as ``ask``."""
+        answer = await self.ask(
+            method, path, body, params=params, headers=headers, is_repeatable=is_repeatable, with_token=with_token,
+            retry_seconds=retry_seconds,
+        )  # fmt: skip
+        return answer.document
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        is_repeatable: bool | None = None,
+        with_token: bool = True,
+        retry_seconds: float | None = None,
+    ) -> Answer:
+        """Return the answer; refresh the token once if that is what it needs.
 
         ``is_repeatable``: whether the request comes to the same when made twice; default: what its method says.
         Raises ``Unreachable``, ``Refused``.
@@ -82,20 +112,20 @@ class Transport:
         while True:
             token = self.tokens.access_token if with_token else ""
             try:
-                answer = await self._once(method, path, body, params or {}, headers or {}, token)
+                answer = await self.once(method, path, token, body, params=params, headers=headers)
             except Unreachable as error:
                 if not await self._may_repeat(error, patience, is_repeatable):
                     raise
                 continue
             if answer.status < 400:
-                return answer.document
+                return answer
             if answer.status == 401 and token and not was_refreshed and await self.refresh(token):
                 was_refreshed = True
             elif not (
                 (answer.status == 429 or (answer.status == 503 and is_repeatable))
                 and await patience.wait(answer.retry_after_seconds)
             ):
-                raise self._error_of(answer)
+                raise self.error_of(answer)
 
     async def refresh(self, used_token: str) -> bool:
         """Get another access token than ``used_token``; return whether there is one now. Raises ``Unreachable``."""
@@ -122,28 +152,63 @@ class Transport:
             return False
         return await patience.wait()
 
-    async def _once(
+    async def once(
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None,
-        params: Mapping[str, Any],
-        headers: Mapping[str, str],
         token: str,
-    ) -> _Answer:
-        sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        chunks: AsyncIterable[bytes] | None = None,
+    ) -> Answer:
+        """Ask once; return the answer, whatever it says. Raises ``Unreachable``.
+
+        ``chunks``: a body in place of a JSON one, of as many bytes as the header Content-Length says. It may take its
+        time; whoever yields them sees to it that they are taken.
+        """
+        sent = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        timeout = self._timeout if chunks is None else self._stall
+        given: dict[str, Any] = {"json": body} if chunks is None else {"data": chunks}
         try:
             async with self.session.request(
-                method, self.url + path, json=body, params=params, headers=sent, allow_redirects=False
+                method, self.url + path, params=params, headers=sent, allow_redirects=False, timeout=timeout, **given
             ) as answer:
                 content = await _read(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self.unreachable(error) from error
         except ValueError as error:
             raise Unreachable(f"{self.url} is not a Chat4All API: {method} {path}: {error}") from None
-        document = self._document(method, path, content)
+        return self._answer(answer, content)
+
+    @asynccontextmanager
+    async def opened(
+        self, path: str, token: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse | Answer]:
+        """The answer to a GET with its body still to come; one that is a problem is read and an ``Answer``.
+
+        Raises ``Unreachable``, also for what breaks off while the body is read.
+        """
+        sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        try:
+            async with self.session.get(
+                self.url + path, headers=sent, allow_redirects=False, timeout=self._stall, read_bufsize=1 << 20
+            ) as answer:
+                if answer.status < 400:
+                    self.has_answered = True
+                    yield answer
+                else:
+                    yield self._answer(answer, await _read(answer))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self.unreachable(error) from error
+        except ValueError as error:
+            raise Unreachable(f"{self.url} is not a Chat4All API: GET {path}: {error}") from None
+
+    def _answer(self, answer: aiohttp.ClientResponse, content: bytes) -> Answer:
+        document = self._document(answer.method, answer.url.path, content)
         self.has_answered = True
-        return _Answer(answer.status, document, seconds_of(answer.headers.get("Retry-After")))
+        return Answer(answer.status, document, answer.headers)
 
     def _document(self, method: str, path: str, content: bytes) -> dict[str, Any]:
         if not content:
@@ -161,7 +226,8 @@ class Transport:
         reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
         return Unreachable(f"no answer from {self.url}: {reason}")
 
-    def _error_of(self, answer: _Answer) -> Unreachable | Refused:
+    def error_of(self, answer: Answer) -> Unreachable | Refused:
+        """Return the exception that an answer is, which is none of success."""
         if answer.status == 503:
             return Unreachable(f"{self.url} cannot serve this now: {answer.document.get('detail', 'unavailable')}")
         return refused_of(answer.status, answer.document, answer.retry_after_seconds)

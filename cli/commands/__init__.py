@@ -9,6 +9,7 @@ import click
 _MODULE_OF = {
     "completion": "completion",
     "conversations": "conversations",
+    "download": "files",
     "files": "files_admin",
     "groups": "groups",
     "identities": "accounts",
@@ -21,6 +22,7 @@ _MODULE_OF = {
     "status": "messages",
     "tail": "live",
     "trace": "messages",
+    "upload": "files",
     "whoami": "accounts",
 }
 NAMES = tuple(_MODULE_OF)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cli.output import Exit, clock, printable, word
+from cli.output import Exit, clock, file_line, printable, word
 from cli.session import Session, api_command
 
 
@@ -50,7 +50,7 @@ def _show(session: Session, frame: dict[str, Any]) -> None:
 def _words(session: Session, frame: dict[str, Any]) -> list[str]:
     kind = frame.get("type")
     if kind == "new_message":
-        text = printable(frame["content"]) or f"file {printable(frame.get('file_id'))}"
+        text = " ".join(filter(None, (printable(frame["content"]), file_line(frame))))
         return [_time(frame), _where(frame), click.style(session.name_of(frame["sender_id"]), bold=True), text]
     if kind == "status":
         detail = (frame.get("failure") or {}).get("detail") or ""

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cli.output import clock, printable, word
+from cli.output import clock, file_line, printable, word
 from cli.session import Session, api_command
 
 
@@ -34,7 +34,7 @@ async def status(session: Session, message_id: str) -> None:
     message = await session.client.message(message_id)
     lines = [f"message {message['message_id']}, conversation {printable(message['conversation_id'])}"]
     lines += [f"{session.name_of(message['sender_id'])} -> {session.name_of(message['recipient_id'])}"]
-    lines += [printable(message["content"]), *_life(message)]
+    lines += [_content(message), *_life(message)]
     for one in message.get("deliveries", ()):
         lines.append(f"{session.name_of(one['recipient_id'])}:")
         lines += [f"  {line}" for line in _life(one)]
@@ -71,7 +71,12 @@ async def trace(session: Session, message_id: str) -> None:
 
 def _line(session: Session, message: dict[str, Any]) -> str:
     who = f"{session.name_of(message['sender_id'])} -> {session.name_of(message['recipient_id'])}"
-    return f"{clock(message['accepted_at'])}  {word(message['status'], 9)}  {who}  {printable(message['content'])}"
+    return f"{clock(message['accepted_at'])}  {word(message['status'], 9)}  {who}  {_content(message)}"
+
+
+def _content(message: dict[str, Any]) -> str:
+    """The text, and what there is to know of the file."""
+    return " ".join(filter(None, (printable(message["content"]), file_line(message))))
 
 
 def _life(message: dict[str, Any]) -> list[str]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
 
 from cli.session import Session, api_command
 
+_USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="[RECIPIENT] TEXT")
+@click.argument("words", nargs=-1, metavar="[RECIPIENT] [TEXT]")
+@click.option(
+    "--file", "files", multiple=True, metavar="PATH|FILE_ID", type=click.Path(),
+    help="Goes with it: a file of this machine, uploaded first, or one that is uploaded already.",
+)  # fmt: skip
 @click.option("--conversation", metavar="ID", help="Default: one of your own for this recipient.")
 @click.option(
     "--wait", "until", type=click.Choice(_WORDS, case_sensitive=False),
@@ -24,6 +30,7 @@ _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
 async def send(
     session: Session,
     words: tuple[str, ...],
+    files: tuple[str, ...],
     conversation: str | None,
     until: str | None,
     key: str | None,
@@ -31,20 +38,46 @@ async def send(
 ) -> int:
     """Send TEXT to RECIPIENT (whatsapp:+5511999999999, or a user's id), and watch what becomes of it.
 
-    Without a recipient it goes to everyone in the --conversation. TEXT - is read from stdin. Who is not logged in sends
-    as a local demo user. The exit code is 1 also when it did not get as far as --wait says.
+    Without a recipient it goes to everyone in the --conversation. TEXT - is read from stdin; with a --file it may be
+    left out. A message has one file at most; an upload that was interrupted goes on when the same command is run again.
+    Who is not logged in sends as a local demo user. The exit code is 1 also when it did not get as far as --wait says.
     """
     from cli.sending import send_and_follow
     from domain.recipients import CHANNELS
     from domain.status import Status
 
-    if len(words) > 2:
-        raise click.UsageError("expected RECIPIENT TEXT; put the text in quotes")
-    recipient, text = words if len(words) == 2 else (None, words[0])
+    if len(files) > 1:
+        raise click.UsageError("a message has one file at most; send a message for each")
+    recipient, text = _recipient_and_text(words, has_file=bool(files), has_conversation=conversation is not None)
     if recipient is None and conversation is None:
         raise click.UsageError("without a recipient, --conversation must say which one it is for")
     if text == "-":
         text = sys.stdin.read()
     is_on_a_channel = recipient is not None and recipient.partition(":")[0].lower() in CHANNELS
     wanted = Status(until.upper()) if until else Status.READ if is_on_a_channel else Status.SENT
-    return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key)
+    attachment = files[0] if files else None
+    return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key, attachment)
+
+
+def _recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversation: bool) -> tuple[str | None, str]:
+    """Return what the words are; one alone with a file is the recipient if it has the looks of one."""
+    if len(words) > 2:
+        raise click.UsageError("expected RECIPIENT TEXT; put the text in quotes")
+    if len(words) == 2:
+        return words
+    if not has_file and not words:
+        raise click.UsageError("expected [RECIPIENT] TEXT, or a --file")
+    if not words:
+        return None, ""
+    if has_file and (not has_conversation or _is_recipient(words[0])):
+        return words[0], ""
+    return None, words[0]
+
+
+def _is_recipient(word: str) -> bool:
+    """Return whether it is channel:address or the id of a user, rather than a text."""
+    from domain.recipients import CHANNELS
+
+    channel, colon, address = word.partition(":")
+    is_address = bool(colon) and channel.lower() in CHANNELS and not any(map(str.isspace, address))
+    return is_address or _USER_ID.fullmatch(word) is not None

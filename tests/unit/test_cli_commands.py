@@ -16,9 +16,10 @@ from app.settings import Settings
 from cli import commands
 from cli.client import changes_of, has_reached
 from cli.demo_user import read_or_make
+from cli.files import conversation_of
 from cli.main import main
 from cli.run import parts_of
-from cli.sending import conversation_of, duration
+from cli.sending import duration
 from cli.session import api_url
 from cli.summary import curl_lines
 from devstack import Stack, StackConfig

@@ -1,0 +1,98 @@
+"""What the commands about files have in common: an upload that can be gone on with, and how a file is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.client import ClientError, Conflict, Unreachable
+from cli.errors import NothingToSend
+from cli.output import Exit, printable
+from cli.progress import Progress, shown
+from cli.saved_uploads import SavedUploads
+from cli.session import Session
+from domain.conversations import is_address
+
+PATIENCE_SECONDS = 60.0  # of the upload before a send: without a further byte
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+async def upload(
+    session: Session, path: Path, conversation_id: str, patience_seconds: float | None = None
+) -> dict[str, Any]:
+    """Upload it, or go on with that; return the file. What breaks it off is told with how to go on."""
+    memory, progress = SavedUploads(session.client.url, session.username), Progress()
+    try:
+        with shown(session.out, path.name, progress) as on_progress:
+            return await session.client.upload_file(
+                path, conversation_id, on_progress=on_progress, memory=memory, patience_seconds=patience_seconds
+            )
+    except (asyncio.CancelledError, ClientError) as error:
+        if await memory.recall(path, conversation_id) is not None:
+            tell_how_to_go_on(session, error, f"{progress.at_percent} % are uploaded")
+        raise
+
+
+async def forget(session: Session, path: Path, conversation_id: str) -> None:
+    """The upload is of no further use: another one of the same file is another file."""
+    await SavedUploads(session.client.url, session.username).forget(path, conversation_id)
+
+
+def tell_how_to_go_on(session: Session, error: BaseException, how_far: str) -> None:
+    """Tell it after Ctrl-C, or before what went wrong is told."""
+    sentence = f"{how_far}; the same command again goes on from there"
+    if isinstance(error, asyncio.CancelledError):
+        session.out.fail(f"interrupted: {sentence}", Exit.INTERRUPTED)
+    elif isinstance(error, Unreachable) and not session.out.as_json:
+        click.echo(printable(sentence), err=True)
+
+
+def own_conversation(username: str, path: Path) -> str:
+    """Return the id of a conversation for this file alone: the same for the same file, another when it was changed.
+
+    So nobody gets to see other files because they get to see this one.
+    """
+    try:
+        found = path.stat()
+    except OSError:  # which the upload will tell
+        return username
+    mark = sha256(f"{path.absolute()!r} {found.st_ino} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()
+    return f"{username}-file-{mark[:12]}"
+
+
+async def attached(session: Session, given: str, recipient: str | None, conversation_id: str | None) -> dict[str, Any]:
+    """Return the file that is to go with a message to ``recipient`` (``None``: everyone).
+
+    ``given``: the id of one that is there, or else the path of one that is uploaded into the conversation, which
+    without ``conversation_id`` is one's own with this recipient. Raises ``NothingToSend``.
+    """
+    if not _is_here(given):
+        if not _ID.fullmatch(given):
+            raise NothingToSend(f"{given}: there is no such file here, and it is not the id of one either")
+        return await session.client.file(given)
+    conversation_id = conversation_id or conversation_of(session.username, recipient or "")
+    if recipient is not None and not is_address(recipient):
+        await _begin_with(session, recipient, conversation_id)
+    return await upload(session, Path(given), conversation_id, PATIENCE_SECONDS)
+
+
+def _is_here(path: str) -> bool:
+    return os.path.lexists(path)
+
+
+async def _begin_with(session: Session, recipient: str, conversation_id: str) -> None:
+    """Begin the conversation of a message to a user before the file is there. A file would begin it without them."""
+    with suppress(Conflict):  # it is there
+        await session.client.create_conversation([recipient], conversation_id)
+
+
+def conversation_of(username: str, recipient: str) -> str:
+    """Return the id of a user's own conversation with a recipient."""
+    return f"{username}-{re.sub(r'[^A-Za-z0-9]+', '-', recipient).strip('-')}"[:100]
