@@ -66,9 +66,13 @@ class Proxy:
         """Refuse connections, and cut those there are."""
         if self._server is not None:
             self._server.close()
+        self.cut()
+        await asyncio.gather(*self._pipes, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Cut the connections there are; take new ones."""
         for pipe in self._pipes:
             pipe.cancel()
-        await asyncio.gather(*self._pipes, return_exceptions=True)
 
     def stall(self) -> None:
         """Keep connections open and accept more, but pass nothing on."""

@@ -164,7 +164,7 @@ async def part_file(target: Path, size_bytes: int, *, overwrite: bool, on_progre
         await disk.run(_check_room, target, size_bytes - part.size_bytes)
         yield part
     finally:
-        disk.close(close)
+        await disk.close(close)
 
 
 @asynccontextmanager
@@ -174,7 +174,7 @@ async def stream(writer: BinaryIO) -> AsyncIterator[Sink]:
     try:
         yield Stream(writer, disk)
     finally:
-        disk.close(lambda: None)
+        await disk.close(lambda: None)
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:

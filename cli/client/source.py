@@ -91,7 +91,7 @@ async def opened(path: Path) -> AsyncIterator[Source]:
         descriptor = await disk.run(_open, path)
         yield Source(path, descriptor, disk)
     finally:
-        disk.close(close)
+        await disk.close(close)
 
 
 def _open(path: Path) -> int:

@@ -54,10 +54,11 @@ class DiskThread:
         except OSError as error:
             raise local_fault(error) from error
 
-    def close(self, last: Callable[[], object]) -> None:
-        """Do this after all else, and end; does not wait for it."""
-        self._executor.submit(last)
+    async def close(self, last: Callable[[], object]) -> None:
+        """Do this after all else, whoever gives up waiting for it, and end."""
+        done = asyncio.wrap_future(self._executor.submit(last))
         self._executor.shutdown(wait=False)
+        await asyncio.shield(done)
 
 
 def local_fault(error: OSError, name: str | os.PathLike[str] = "") -> LocalFault:
