@@ -55,6 +55,7 @@ class Proxy:
         self._pipes: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._flows.set()
+        self._bytes_left: int | None = None
         self.port = 0
 
     async def on(self) -> None:
@@ -78,8 +79,17 @@ class Proxy:
         """Keep connections open and accept more, but pass nothing on."""
         self._flows.clear()
 
+    def stall_after(self, size_bytes: int) -> None:
+        """Stall when so many bytes have come from now on, both ways together."""
+        self._bytes_left = size_bytes
+
+    @property
+    def is_stalled(self) -> bool:
+        return not self._flows.is_set()
+
     def resume(self) -> None:
         """Pass on again."""
+        self._bytes_left = None
         self._flows.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,9 +103,16 @@ class Proxy:
             self._pipes.add(pipe)
             pipe.add_done_callback(self._pipes.discard)
 
+    def _count(self, size_bytes: int) -> None:
+        if self._bytes_left is not None:
+            self._bytes_left -= size_bytes
+            if self._bytes_left < 0:
+                self.stall()
+
     async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
             while chunk := await source.read(65_536):
+                self._count(len(chunk))
                 await self._flows.wait()
                 sink.write(chunk)
                 await sink.drain()

@@ -272,7 +272,9 @@ class Uploading:
 
 
 def _expiry_of(answer: Answer) -> float:
+    """Return until when the upload can be gone on with, by our clock, whatever the server's says."""
     try:
-        return parsedate_to_datetime(answer.headers.get("Upload-Expires", "")).timestamp()
+        expires_at, now = (parsedate_to_datetime(answer.headers.get(name, "")) for name in ("Upload-Expires", "Date"))
     except ValueError:
         return time() + EXPIRY_SECONDS
+    return time() + (expires_at - now).total_seconds()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
+from click.testing import CliRunner, Result
 
 from app.settings import Settings
+from cli.main import main
 from domain.errors import LogUnavailable
 from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
@@ -287,3 +291,18 @@ async def two() -> AsyncIterator[tuple[Api, Api]]:
 def start_api() -> Callable[..., Any]:
     """Return an ``Api`` with settings of one's own, as a context manager."""
     return lambda **settings: running(Api(**settings))
+
+
+@pytest.fixture
+def run(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[Result]]:
+    """Run a command in a thread, for the API answers in this one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("CHAT4ALL_URL", f"http://127.0.0.1:{api.port}")
+
+    async def run(*arguments: str, stdin: str | None = None, code: int = 0) -> Result:
+        result = await asyncio.to_thread(CliRunner().invoke, main, arguments, stdin)
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    return run

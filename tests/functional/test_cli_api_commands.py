@@ -9,31 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from cli.client import Tokens
-from cli.main import main
 from cli.saved_sessions import SavedSessions, default_file
 from support.watching import message
 
 PASSWORD = "correct horse battery"
 RECIPIENT = "whatsapp:+5511999999999"
 Run = Callable[..., Awaitable[Result]]
-
-
-@pytest.fixture
-def run(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in a thread, for the API answers in this one."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("CHAT4ALL_URL", f"http://127.0.0.1:{api.port}")
-
-    async def run(*arguments: str, stdin: str | None = None, code: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, main, arguments, stdin)
-        assert result.exit_code == code, (result.output, result.exception)
-        return result
-
-    return run
 
 
 @pytest.fixture

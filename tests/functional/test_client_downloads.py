@@ -15,10 +15,9 @@ import pytest
 from aiohttp import FormData
 
 from cli.client import Client, Damaged, LocalFault, NotFound, NotLoggedIn, OutputClosed, Step, TargetExists, Unreachable
-from support.transfers import MIB, some_bytes
+from support.transfers import LONG, MIB, some_bytes
 
 PASSWORD = "correct horse battery"
-LONG = 24 * MIB  # more than sockets and readers hold between them
 
 
 @pytest.fixture

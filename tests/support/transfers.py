@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 MIB = 1024 * 1024
+LONG = 24 * MIB  # more than sockets and readers hold between them
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:
