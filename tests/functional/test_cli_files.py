@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,10 @@ async def test_a_file_that_is_there_is_replaced_by_force_only(api: Any, run: Run
 
 
 async def test_the_name_that_others_gave_leads_nowhere_else(api: Any, run: Run, ana: str, tmp_path: Path) -> None:
-    file_id = await put(api, PNG, "../../\x1b[31mevil\u202e.png")
+    file_id = await put(api, PNG)
+    known = await api.files.get(file_id)
+    metadata = replace(known.metadata, filename="../../\x1b[31mevil\u202e.png")  # which our server does not let in
+    api.deps.known_files.add(replace(known, metadata=metadata))
     result = await run("download", file_id)
     assert not set(result.output) & {"\x1b", "\u202e"}
     assert names(tmp_path) == ["[31mevil.png"]

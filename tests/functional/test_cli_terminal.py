@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pty
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.transfers import LONG, some_bytes
 
 PASSWORD = "correct horse battery"
 SECONDS = 30.0
@@ -65,3 +68,31 @@ async def test_colours_are_for_terminals_that_want_them(type_: Type) -> None:
     assert "\x1b[1m" in (await type_(*begin))[1]
     assert "\x1b" not in (await type_(*begin, NO_COLOR="1"))[1]
     assert "\x1b" not in (await type_(*begin, "--json"))[1]
+
+
+async def test_a_transfer_is_shown_on_a_terminal_and_gone_when_it_is_done(type_: Type, tmp_path: Path) -> None:
+    (tmp_path / "film.bin").write_bytes(some_bytes(LONG))
+    await type_("register", "ana", answers=(PASSWORD, PASSWORD))
+    code, screen = await type_("upload", str(tmp_path / "film.bin"), "--conversation", "c-1")
+    assert code == 0, screen
+    assert "checking film.bin" in screen
+    assert "uploading film.bin" in screen
+    assert "MiB" in screen
+    file_id = screen.rpartition("chat4all download ")[2].strip()
+    code, screen = await type_("download", file_id, "-o", str(tmp_path / "copy"))
+    assert code == 0, screen
+    assert "downloading copy" in screen
+    assert screen.splitlines()[-1].endswith("checksum verified")
+    assert (tmp_path / "copy").read_bytes() == (tmp_path / "film.bin").read_bytes()
+
+
+async def test_a_program_sees_nothing_of_it(type_: Type, tmp_path: Path) -> None:
+    (tmp_path / "[red]film.bin").write_bytes(b"hello")
+    await type_("register", "ana", answers=(PASSWORD, PASSWORD))
+    upload = ("upload", str(tmp_path / "[red]film.bin"), "--conversation", "c-1")
+    code, screen = await type_(*upload, "--json")
+    assert code == 0, screen
+    assert json.loads(screen)["filename"] == "[red]film.bin"
+    code, screen = await type_(*upload, NO_COLOR="1")
+    assert code == 0, screen
+    assert "\x1b[3" not in screen  # the bar is without colours

@@ -26,6 +26,7 @@ from cli.client import (
     Unreachable,
 )
 from cli.client import uploads as tus
+from support.fakes import until
 from support.transfers import LONG, MIB, some_bytes
 
 PASSWORD = "correct horse battery"
@@ -107,6 +108,7 @@ async def interrupted(api: Any, ana: Client, proxy: Any, path: Path, memory: Mem
     with pytest.raises(asyncio.CancelledError):
         await task
     proxy.resume()
+    await until(lambda: not any(row.holder for row in api.files.rows.values()))  # the API has noticed
 
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB, 23 * MIB + 7])
