@@ -14,6 +14,7 @@ from aiohttp import web
 from domain.errors import Conflict, FileStoreUnavailable, NotFound
 from domain.ports import Part
 from storage.s3 import S3FileStore
+from storage.s3_calls import S3Calls, _Body
 from storage.s3_config import S3Config
 
 KEY, TYPE = "c-1/f-1.bin", "text/plain"
@@ -264,3 +265,13 @@ async def test_everything_goes_over_pages_and_tells_of_uploads_where_the_store_d
     at = 1_767_323_045_678
     assert found == [("c/1", 7, True, at), ("c/2", 7, True, at), ("c/3", 0, False, at)]
     assert "continuation-token=t%261" in fake.asked[1]
+
+
+async def test_over_https_the_bytes_are_signed_too_instead_of_an_md5_on_the_event_loop():
+    calls = S3Calls(S3Config(url="https://s3.example", bucket="bucket", access_key="a", secret_key="s"), 1)
+    client = calls._opened()
+    data = bytes(200_000)
+    headers, _ = await client._build_headers("s3.example", {}, _Body(data), await client._provider.retrieve())
+    assert headers["x-amz-content-sha256"] == hashlib.sha256(data).hexdigest()
+    assert "Content-MD5" not in headers
+    await calls.close()
