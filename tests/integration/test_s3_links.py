@@ -111,7 +111,8 @@ async def test_a_link_that_was_changed_is_refused(store, file, client):
     }
     assert len({link, *changed.values()}) == len(changed) + 1
     statuses = {what: await status_of(client, url) for what, url in changed.items()}
-    assert statuses == {**dict.fromkeys(changed, 403), "no signature": 400}
+    assert statuses.pop("no signature") in (400, 403)
+    assert set(statuses.values()) == {403}
     assert await status_of(client, link) == 200
 
 
@@ -123,8 +124,8 @@ async def test_a_link_is_good_for_reading_only(store, file, client, method):
 
 async def test_without_a_link_nobody_gets_anything(store, file, client):
     bare = link_of(store, file).partition("?")[0]
-    assert await status_of(client, bare) == 403
-    assert await status_of(client, bare.rpartition("/")[0]) == 403
+    for url in (bare, bare.rpartition("/")[0], bare.replace("/f-1.pdf", "")):
+        assert await status_of(client, url) in (403, 404)
 
 
 @pytest.mark.parametrize(
