@@ -2,79 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
-from base64 import b64encode
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
 
 from domain.files import PART_BYTES
+from support.uploads import (
+    TUS,
+    append,
+    begin,
+    checksum_header,
+    is_the_file,
+    look,
+    metadata,
+    nothing_is_left,
+    offset_of,
+    sha256,
+    some_bytes,
+)
 from web.uploads.tus import OFFSET_STREAM
 
-TUS = {"Tus-Resumable": "1.0.0"}
-PATCH = {**TUS, "Content-Type": OFFSET_STREAM}
 HOUR_MS = 3_600_000
-
-
-def some_bytes(size: int, seed: int = 1) -> bytes:
-    return random.Random(seed).randbytes(size)
-
-
-def metadata(**values: str) -> str:
-    return ",".join(f"{name} {b64encode(value.encode()).decode()}" for name, value in values.items())
-
-
-def sha256(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def checksum_header(data: bytes, algorithm: str = "sha256") -> dict[str, str]:
-    digest = hashlib.new(algorithm, data, usedforsecurity=False).digest()
-    return {"Upload-Checksum": f"{algorithm} {b64encode(digest).decode()}"}
-
-
-async def begin(api: Any, token: str, size: int, data: bytes | None = None, **more: str) -> str:
-    """Return the path of a new upload."""
-    values = {"filename": "film.bin", "conversation_id": "c-1", **more}
-    headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": metadata(**values)}
-    if data is not None:
-        headers["Content-Type"] = OFFSET_STREAM
-    answer = await api.call("POST", "/v1/uploads", token=token, headers=headers, data=data)
-    assert answer.status == 201, await answer.text()
-    return str(answer.headers["Location"])
-
-
-async def append(api: Any, token: str, path: str, offset: int, data: Any = b"", **headers: str) -> Any:
-    more = {**PATCH, "Upload-Offset": str(offset), **headers}
-    return await api.call("PATCH", path, token=token, headers=more, data=data)
-
-
-async def look(api: Any, token: str, path: str) -> Any:
-    return await api.call("HEAD", path, token=token, headers=TUS)
-
-
-async def offset_of(api: Any, token: str, path: str) -> int:
-    answer = await look(api, token, path)
-    assert answer.status == 200
-    return int(answer.headers["Upload-Offset"])
-
-
-async def is_the_file(api: Any, token: str, path: str, data: bytes) -> dict[str, Any]:
-    """Return the file that the upload became, whose bytes are ``data``, and of which nothing else is left."""
-    file_id = path.rpartition("/")[2]
-    answer = await api.call("GET", f"/v1/files/{file_id}", token=token)
-    assert answer.status == 200
-    file = await answer.json()
-    assert (file["size_bytes"], file["checksum"]) == (len(data), sha256(data))
-    assert {key: stored for key, (stored, _) in api.file_store.objects.items()} == {file["storage_path"]: data}
-    assert not api.file_store.uploads
-    return dict(file)
-
-
-def nothing_is_left(api: Any) -> bool:
-    return not (api.file_store.objects or api.file_store.uploads or api.files.rows)
-
 
 @pytest.mark.parametrize("size", [0, 1, 1_000, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 7])
 async def test_an_upload_in_one_request_becomes_a_file(api: Any, size: int) -> None:
@@ -113,3 +65,297 @@ async def test_a_first_part_may_come_with_the_creation(api: Any) -> None:
     await is_the_file(api, token, path, data)
     api.file_store.objects.clear()
     await is_the_file(api, token, await begin(api, token, 5_000, data), data)
+
+
+async def test_what_is_begun_tells_where_it_is_and_until_when(api: Any) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, 10, filename="olá/mundo.txt", checksum=sha256(b"0123456789"))
+    answer = await look(api, token, path)
+    assert answer.headers["Upload-Offset"] == "0"
+    assert answer.headers["Upload-Length"] == "10"
+    assert answer.headers["Cache-Control"] == "no-store"
+    pairs = dict(pair.split(" ") for pair in answer.headers["Upload-Metadata"].split(","))
+    values = {name: b64decode(value).decode() for name, value in pairs.items()}
+    assert values == {"filename": "mundo.txt", "conversation_id": "c-1", "checksum": sha256(b"0123456789")}
+    expires = parsedate_to_datetime(answer.headers["Upload-Expires"])
+    assert expires.timestamp() == (api.clock.now_ms + 24 * HOUR_MS) // 1000
+
+
+async def test_each_byte_puts_the_expiry_off(start_api: Any) -> None:
+    async with start_api(jwt_ttl_seconds=10_000_000) as api:
+        token = await api.somebody()
+        path = await begin(api, token, 10)
+        before = (await look(api, token, path)).headers["Upload-Expires"]
+        api.clock.now_ms += HOUR_MS
+        answer = await append(api, token, path, 0, b"0")
+        assert parsedate_to_datetime(answer.headers["Upload-Expires"]) > parsedate_to_datetime(before)
+        assert (await look(api, token, path)).headers["Upload-Expires"] == answer.headers["Upload-Expires"]
+
+
+@pytest.mark.parametrize("path", ["/v1/uploads", "/v1/uploads/x"])
+async def test_options_tell_what_is_done_of_tus_and_need_no_token(api: Any, path: str) -> None:
+    answer = await api.call("OPTIONS", path)
+    assert answer.status == 204
+    assert answer.headers["Tus-Version"] == answer.headers["Tus-Resumable"] == "1.0.0"
+    assert answer.headers["Tus-Max-Size"] == str(2 * 1024**3)
+    assert answer.headers["Tus-Extension"].split(",") == [
+        "creation", "creation-with-upload", "checksum", "expiration", "termination"
+    ]  # fmt: skip
+    assert "sha1" in answer.headers["Tus-Checksum-Algorithm"].split(",")
+    assert "OPTIONS" in answer.headers["Allow"]
+
+
+async def test_a_page_of_an_allowed_origin_may_upload(start_api: Any) -> None:
+    async with start_api(cors_origins="https://chat.example.org") as api:
+        asked = {"Origin": "https://chat.example.org", "Access-Control-Request-Method": "PATCH"}
+        answer = await api.call("OPTIONS", "/v1/uploads/x", headers=asked)
+        assert {"PATCH", "HEAD", "DELETE"} <= set(answer.headers["Access-Control-Allow-Methods"].split(", "))
+        allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
+        assert {"Upload-Offset", "Upload-Checksum", "Upload-Metadata", "Tus-Resumable"} <= set(allowed)
+        answer = await api.call("HEAD", "/v1/uploads/x", headers={"Origin": "https://chat.example.org"})
+        exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
+        assert {"Upload-Offset", "Upload-Length", "Upload-Expires", "Location", "Tus-Resumable"} <= set(exposed)
+
+
+@pytest.mark.parametrize("version", [None, "", "0.2.2", "1.0.1", "nonsense"])
+@pytest.mark.parametrize("method", ["POST", "HEAD", "PATCH", "DELETE"])
+async def test_another_version_of_tus_is_412(api: Any, method: str, version: str | None) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, 3)
+    headers = {"Content-Type": OFFSET_STREAM, "Upload-Offset": "0", "Upload-Length": "3"}
+    headers |= {} if version is None else {"Tus-Resumable": version}
+    answer = await api.call(method, "/v1/uploads" if method == "POST" else path, token=token, headers=headers)
+    assert (answer.status, answer.headers["Tus-Version"]) == (412, "1.0.0")
+    assert await offset_of(api, token, path) == 0
+
+
+GOOD = {"filename": "a.txt", "conversation_id": "c-1"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "wrong"),
+    [
+        ({}, {"Upload-Length", "conversation_id"}),
+        ({"Upload-Metadata": metadata(**GOOD)}, {"Upload-Length"}),
+        ({"Upload-Length": "-1", "Upload-Metadata": metadata(filename="x")}, {"Upload-Length", "conversation_id"}),
+        ({"Upload-Length": "1.5", "Upload-Metadata": metadata(**GOOD)}, {"Upload-Length"}),
+        ({"Upload-Length": "9" * 30, "Upload-Metadata": metadata(**GOOD)}, {"Upload-Length"}),
+        ({"Upload-Defer-Length": "1", "Upload-Metadata": metadata(**GOOD)}, {"Upload-Defer-Length"}),
+        ({"Upload-Length": "1", "Upload-Metadata": "filename !!!"}, {"Upload-Metadata"}),
+        ({"Upload-Length": "1", "Upload-Metadata": "a YQ==,a YQ=="}, {"Upload-Metadata"}),
+        ({"Upload-Length": "1", "Upload-Metadata": ",,"}, {"Upload-Metadata"}),
+        ({"Upload-Length": "1", "Upload-Metadata": "conversation_id /w=="}, {"conversation_id"}),
+        ({"Upload-Length": "1", "Upload-Metadata": "conversation_id"}, {"conversation_id"}),
+        ({"Upload-Length": "x", "Upload-Metadata": metadata(conversation_id="a\n", checksum="1")},
+         {"Upload-Length", "conversation_id", "checksum"}),
+    ],
+)  # fmt: skip
+async def test_what_cannot_begin_is_told_all_that_is_wrong(api: Any, headers: dict[str, str], wrong: set[str]) -> None:
+    answer = await api.call("POST", "/v1/uploads", token=await api.somebody(), headers={**TUS, **headers})
+    assert answer.status == 400
+    assert {error["field"] for error in (await answer.json(content_type=None))["errors"]} == wrong
+    assert nothing_is_left(api)
+
+
+async def test_a_file_over_the_limit_does_not_begin(start_api: Any) -> None:
+    async with start_api(files_max_bytes=1_000) as api:
+        headers = {**TUS, "Upload-Length": "1001", "Upload-Metadata": metadata(**GOOD)}
+        answer = await api.call("POST", "/v1/uploads", token=await api.somebody(), headers=headers)
+        assert answer.status == 413
+        assert nothing_is_left(api)
+
+
+async def test_a_stranger_begins_nothing_in_a_conversation(api: Any) -> None:
+    await api.send(await api.somebody())
+    headers = {**TUS, "Upload-Length": "10", "Upload-Metadata": metadata(**GOOD)}
+    answer = await api.call("POST", "/v1/uploads", token=await api.somebody(), headers=headers)
+    assert answer.status == 403
+    assert nothing_is_left(api)
+
+
+async def test_an_upload_is_its_uploaders_alone(api: Any) -> None:
+    token, other = await api.somebody(), await api.somebody()
+    path = await begin(api, token, 10)
+    for made in (path, "/v1/uploads/nonsense", f"/v1/uploads/{'0' * 300}", "/v1/uploads/%00"):
+        assert (await look(api, other, made)).status == 404
+        assert (await append(api, other, made, 0, b"x")).status == 404
+        assert (await api.call("DELETE", made, token=other, headers=TUS)).status == 404
+    assert await offset_of(api, token, path) == 0
+
+
+async def test_who_left_the_group_cannot_go_on(api: Any) -> None:
+    owner, member = await api.login(await api.register()), await api.login(await api.register())
+    body = {"name": "g", "initial_members": [member["user_id"]]}
+    group = (await (await api.call("POST", "/v1/groups", body, owner["token"])).json())["group_id"]
+    path = await begin(api, member["token"], 10, conversation_id=group)
+    gone = await api.call("DELETE", f"/v1/groups/{group}/members/{member['user_id']}", token=owner["token"])
+    assert gone.status == 200
+    assert (await append(api, member["token"], path, 0, b"0123456789")).status == 403
+    assert (await api.call("DELETE", path, token=member["token"], headers=TUS)).status == 204
+    assert not api.files.rows
+
+
+@pytest.mark.parametrize("offset", ["0", "4", "6", "10", "11", "999999999999"])
+async def test_another_offset_is_409_and_tells_the_right_one(api: Any, offset: str) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, 10)
+    assert (await append(api, token, path, 0, b"01234")).status == 204
+    answer = await append(api, token, path, 0, b"x", **{"Upload-Offset": offset})
+    assert (answer.status, answer.headers["Upload-Offset"]) == (409, "5")
+    assert (await append(api, token, path, 5, b"56789")).status == 204
+    await is_the_file(api, token, path, b"0123456789")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/octet-stream"}, 415),
+        ({"Content-Encoding": "gzip"}, 415),
+        ({"Upload-Offset": "-1"}, 400),
+        ({"Upload-Offset": ""}, 400),
+        ({"Upload-Offset": "ten"}, 400),
+        ({"Upload-Checksum": "crc32 AAAAAA=="}, 400),
+        ({"Upload-Checksum": "sha256 AAAAAA=="}, 400),
+        ({"Upload-Checksum": "sha1"}, 400),
+        ({"Upload-Checksum": "sha1 %%%"}, 400),
+        ({"Upload-Checksum": ""}, 400),
+    ],
+)
+async def test_a_wrong_header_is_refused_and_nothing_taken(api: Any, headers: dict[str, str], status: int) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, 10)
+    assert (await append(api, token, path, 0, b"01234", **headers)).status == status
+    assert await offset_of(api, token, path) == 0
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5"])
+@pytest.mark.parametrize("size", [1_000, 2 * PART_BYTES + 9])
+async def test_bytes_with_the_right_checksum_count(api: Any, algorithm: str, size: int) -> None:
+    token, data = await api.somebody(), some_bytes(size)
+    path = await begin(api, token, size)
+    half = size // 2
+    for start, piece in ((0, data[:half]), (half, data[half:])):
+        answer = await append(api, token, path, start, piece, **checksum_header(piece, algorithm))
+        assert answer.status == 204
+    await is_the_file(api, token, path, data)
+
+
+@pytest.mark.parametrize("start", [0, 7, PART_BYTES, PART_BYTES + 7])
+@pytest.mark.parametrize("size", [100, PART_BYTES * 2])
+async def test_bytes_with_a_wrong_checksum_do_not_count(api: Any, start: int, size: int) -> None:
+    token, data = await api.somebody(), some_bytes(start + size + 50)
+    path = await begin(api, token, len(data))
+    if start:
+        assert (await append(api, token, path, 0, data[:start])).status == 204
+    objects = dict(api.file_store.objects)
+    bad = b"\x89PNG\r\n\x1a\n" + some_bytes(size - 8, seed=2)
+    answer = await append(api, token, path, start, bad, **checksum_header(data[start : start + size]))
+    assert (answer.status, answer.reason) == (460, "Checksum Mismatch")
+    assert await offset_of(api, token, path) == start
+    assert api.file_store.objects == objects
+    assert (await append(api, token, path, start, data[start:])).status == 204
+    assert (await is_the_file(api, token, path, data))["mimetype"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("size", [0, 1_000, PART_BYTES * 2 + 1])
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_a_whole_with_another_checksum_is_no_file(two: Any, size: int, is_seen: bool) -> None:
+    one, other = two
+    token, data = await one.somebody(), some_bytes(size)
+    headers = {**TUS, "Upload-Length": str(size), "Content-Type": OFFSET_STREAM,
+               "Upload-Metadata": metadata(**GOOD, checksum=sha256(b"another"))}  # fmt: skip
+    if not size:
+        assert (await one.call("POST", "/v1/uploads", token=token, headers=headers)).status == 460
+    else:
+        answer = await one.call("POST", "/v1/uploads", token=token, headers=headers, data=data[:-7])
+        path = answer.headers["Location"]
+        assert (await append(one if is_seen else other, token, path, size - 7, data[-7:])).status == 460
+        assert (await look(one, token, path)).status == 404
+    assert nothing_is_left(one)
+
+
+@pytest.mark.parametrize("is_chunked", [True, False])
+@pytest.mark.parametrize("size", [10, PART_BYTES * 2])
+async def test_more_bytes_than_announced_are_not_stored(api: Any, size: int, is_chunked: bool) -> None:
+    token, data = await api.somebody(), some_bytes(size)
+    path = await begin(api, token, size)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield data
+        yield b"!"
+
+    answer = await append(api, token, path, 0, pieces() if is_chunked else data + b"!")
+    assert answer.status == 413
+    kept = await offset_of(api, token, path)
+    assert kept <= size if is_chunked else kept == 0
+    if kept < size:
+        assert (await append(api, token, path, kept, data[kept:])).status == 204
+    await is_the_file(api, token, path, data)
+
+
+async def test_a_body_of_unknown_length_is_taken(api: Any) -> None:
+    token, data = await api.somebody(), some_bytes(PART_BYTES + 100)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(data), 100_000):
+            yield data[start : start + 100_000]
+
+    path = await begin(api, token, len(data))
+    assert (await append(api, token, path, 0, pieces())).status == 204
+    await is_the_file(api, token, path, data)
+
+
+async def test_what_is_a_file_stays_one(api: Any) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, 3, b"abc")
+    assert (await append(api, token, path, 3)).status == 204
+    assert (await append(api, token, path, 0, b"xyz")).status == 409
+    assert (await append(api, token, path, 3, b"d")).status == 413
+    assert (await api.call("DELETE", path, token=token, headers=TUS)).status == 409
+    answer = await look(api, token, path)
+    assert (answer.headers["Upload-Offset"], answer.headers["Upload-Length"]) == ("3", "3")
+    assert "Upload-Expires" not in answer.headers
+    await is_the_file(api, token, path, b"abc")
+
+
+@pytest.mark.parametrize("size", [0, 100, PART_BYTES, PART_BYTES * 2 + 100])
+async def test_what_is_given_up_is_gone(api: Any, size: int) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, PART_BYTES * 3)
+    assert (await append(api, token, path, 0, some_bytes(size))).status == 204
+    assert (await api.call("DELETE", path, token=token, headers=TUS)).status == 204
+    assert nothing_is_left(api)
+    assert (await look(api, token, path)).status == 404
+    assert (await append(api, token, path, size, b"x")).status == 404
+    assert (await api.call("DELETE", path, token=token, headers=TUS)).status == 404
+
+
+async def test_what_has_expired_is_gone_swept_or_not(start_api: Any) -> None:
+    async with start_api(jwt_ttl_seconds=10_000_000) as api:
+        token = await api.somebody()
+        path = await begin(api, token, 10, b"01234")
+        api.clock.now_ms += 24 * HOUR_MS - 1
+        assert (await look(api, token, path)).status == 200
+        api.clock.now_ms += 1
+        for call in (look(api, token, path), append(api, token, path, 5, b"5"),
+                     api.call("DELETE", path, token=token, headers=TUS)):  # fmt: skip
+            assert (await call).status == 410
+
+
+async def test_a_file_coming_in_as_a_form_is_no_resumable_upload(api: Any) -> None:
+    user = await api.login(await api.register())
+    path = await begin(api, user["token"], 10)
+    upload_id = path.rpartition("/")[2]
+    api.files.rows[upload_id] = replace(api.files.rows[upload_id], size_bytes=None)
+    assert (await look(api, user["token"], path)).status == 404
+    assert (await append(api, user["token"], path, 0, b"x")).status == 404
+
+
+async def test_metrics_tell_of_files_that_were_resumed(api: Any) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, 10, b"01234")
+    await append(api, token, path, 5, b"56789")
+    text = await (await api.call("GET", "/metrics")).text()
+    assert 'chat4all_files_uploaded_total{size_bucket="64KiB"} 1' in text
+    assert "chat4all_file_bytes_received_total 10" in text
+    assert api.deps.upload_gate.under_way == 0

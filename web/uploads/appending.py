@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from domain.errors import Chat4AllError, NotFound
 from domain.files import PART_BYTES, tail_key
@@ -78,17 +78,16 @@ class Appending:
     async def keep(self) -> None:
         """Make durable what came, and let go. Raises ``HoldLost``, ``Unavailable``; ``WrongOffset`` if the store has
         lost the upload: then it begins anew."""
-        store, upload_id, failure = self._deps.file_store, self._held.upload.upload_id, None
+        failure = None
         try:
             end = await self._keep_bytes()
         except NotFound:
-            await self.start_over()
+            await start_over(self._deps, self._held, self.start)
         except Chat4AllError as error:
             failure, end = error, self._durable_end()
         await self._held.let_go(**self._changes(end))
-        if end > self.start and self.start % PART_BYTES:
-            with suppress(Chat4AllError):  # left to the sweeper
-                await store.discard(tail_key(upload_id, self.start))
+        if end > self.start:
+            await drop_tail(self._deps, self._held.upload.upload_id, self.start)
         if failure is not None:
             raise failure
 
@@ -110,15 +109,9 @@ class Appending:
                 there = await self._deps.file_store.parts(upload.key, upload.store_upload)
                 parts = {part.number: part for part in there}
         except NotFound:
-            await self.start_over()
+            await start_over(self._deps, self._held, self.start)
         await self._held.save(**self._changes(self.size_bytes))
         return [part for _, part in sorted((parts | {part.number: part for part in written}).items())]
-
-    async def start_over(self) -> None:
-        """The store has lost what it had: let go of an upload that has nothing. Raises ``WrongOffset``."""
-        log.warning("the store has lost what came of upload %s", self._held.upload.upload_id)
-        await self._held.let_go(offset_bytes=0, store_upload="", mimetype="")
-        raise wrong_offset(self._held.upload)
 
     async def _keep_bytes(self) -> int:
         """Return how far it is durable, with as much as can be made so."""
@@ -157,6 +150,21 @@ class Appending:
             name = await store.begin(held.upload.key, mimetype)
             await held.save(store_upload=name, mimetype=mimetype)
         return held.upload.store_upload
+
+
+async def start_over(deps: Dependencies, held: Held, tail_at: int) -> NoReturn:
+    """The store has lost what it had: let go of an upload that has nothing. Raises ``WrongOffset``, as ``keep``."""
+    log.warning("the store has lost what came of upload %s", held.upload.upload_id)
+    await held.let_go(offset_bytes=0, store_upload="", mimetype="")
+    await drop_tail(deps, held.upload.upload_id, tail_at)
+    raise wrong_offset(held.upload)
+
+
+async def drop_tail(deps: Dependencies, upload_id: str, offset_bytes: int) -> None:
+    """Discard the tail that the upload had at an offset. If that does not work it is left to the sweeper."""
+    if offset_bytes % PART_BYTES:
+        with suppress(Chat4AllError):
+            await deps.file_store.discard(tail_key(upload_id, offset_bytes))
 
 
 def wrong_offset(upload: Upload) -> WrongOffset:

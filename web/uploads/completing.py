@@ -9,11 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from domain.errors import Chat4AllError, Conflict, NotFound
+from domain.errors import Conflict, NotFound
 from domain.files import PART_BYTES, File, FileMetadata, tail_key
 from domain.ports import Part
 from web.problems import ChecksumMismatch
-from web.uploads.appending import Appending, wrong_offset
+from web.uploads.appending import Appending, drop_tail, start_over
 from web.uploads.hashing import sha256_of, sha256_of_object
 from web.uploads.held import Held
 from web.uploads.sniffing import sniffed_type
@@ -42,7 +42,7 @@ async def complete(deps: Dependencies, held: Held, appending: Appending) -> File
             await appending.writer.hash_rest()
             checksum = f"sha256:{appending.hashed.hexdigest()}"
             await _check(deps, held, checksum, appending.start)
-        checksum = await _join(deps, held, parts, checksum)
+        checksum = await _join(deps, held, parts, checksum, appending.start)
         await _check(deps, held, checksum, appending.start)
         mimetype = held.upload.mimetype
     return await _finish(deps, held, checksum, mimetype, appending.start)
@@ -54,7 +54,7 @@ async def complete_stored(deps: Dependencies, held: Held) -> File:
     parts: list[Part] = []
     with suppress(NotFound):
         parts += await deps.file_store.parts(upload.key, upload.store_upload)
-    checksum = await _join(deps, held, parts, "")
+    checksum = await _join(deps, held, parts, "", upload.offset_bytes)
     await _check(deps, held, checksum, upload.offset_bytes)
     return await _finish(deps, held, checksum, upload.mimetype, upload.offset_bytes)
 
@@ -75,7 +75,7 @@ async def destroy(deps: Dependencies, held: Held, tail_at: int) -> None:
         raise Conflict("the upload was taken over by another request")
 
 
-async def _join(deps: Dependencies, held: Held, parts: list[Part], checksum: str) -> str:
+async def _join(deps: Dependencies, held: Held, parts: list[Part], checksum: str, tail_at: int) -> str:
     """Make the parts the object; return its checksum, read back unless we know it."""
     upload, store = held.upload, deps.file_store
     held.check()
@@ -89,8 +89,7 @@ async def _join(deps: Dependencies, held: Held, parts: list[Part], checksum: str
     except (NotFound, Conflict):
         checksum = ""
         if await store.size(upload.key) != upload.size_bytes:
-            await held.let_go(offset_bytes=0, store_upload="", mimetype="")
-            raise wrong_offset(held.upload) from None
+            await start_over(deps, held, tail_at)
     return checksum or await sha256_of_object(store, upload.key, deps.upload_threads)
 
 
@@ -110,7 +109,5 @@ async def _finish(deps: Dependencies, held: Held, checksum: str, mimetype: str, 
     deps.known_files.add(file)
     deps.resumable.hashes.forget(upload.upload_id)
     deps.metrics.files_uploaded.count(metadata.size_bytes, max(0, now_ms - upload.started_at_ms) / 1000)
-    if tail_at % PART_BYTES:
-        with suppress(Chat4AllError):  # left to the sweeper
-            await deps.file_store.discard(tail_key(upload.upload_id, tail_at))
+    await drop_tail(deps, upload.upload_id, tail_at)
     return file

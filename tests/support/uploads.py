@@ -1,0 +1,71 @@
+"""What tests of uploads have in common: the requests of tus 1.0.0, and what must come of them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from base64 import b64encode
+from typing import Any
+
+from web.uploads.tus import OFFSET_STREAM
+
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def some_bytes(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def metadata(**values: str) -> str:
+    return ",".join(f"{name} {b64encode(value.encode()).decode()}" for name, value in values.items())
+
+
+def sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def checksum_header(data: bytes, algorithm: str = "sha256") -> dict[str, str]:
+    digest = hashlib.new(algorithm, data, usedforsecurity=False).digest()
+    return {"Upload-Checksum": f"{algorithm} {b64encode(digest).decode()}"}
+
+
+async def begin(api: Any, token: str, size: int, data: bytes | None = None, **more: str) -> str:
+    """Return the path of a new upload."""
+    values = {"filename": "film.bin", "conversation_id": "c-1", **more}
+    headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": metadata(**values)}
+    if data is not None:
+        headers["Content-Type"] = OFFSET_STREAM
+    answer = await api.call("POST", "/v1/uploads", token=token, headers=headers, data=data)
+    assert answer.status == 201, await answer.text()
+    return str(answer.headers["Location"])
+
+
+async def append(api: Any, token: str, path: str, offset: int, data: Any = b"", **headers: str) -> Any:
+    more = {**TUS, "Content-Type": OFFSET_STREAM, "Upload-Offset": str(offset), **headers}
+    return await api.call("PATCH", path, token=token, headers=more, data=data)
+
+
+async def look(api: Any, token: str, path: str) -> Any:
+    return await api.call("HEAD", path, token=token, headers=TUS)
+
+
+async def offset_of(api: Any, token: str, path: str) -> int:
+    answer = await look(api, token, path)
+    assert answer.status == 200
+    return int(answer.headers["Upload-Offset"])
+
+
+async def is_the_file(api: Any, token: str, path: str, data: bytes) -> dict[str, Any]:
+    """Return the file that the upload became, whose bytes are ``data``, and of which nothing else is left."""
+    file_id = path.rpartition("/")[2]
+    answer = await api.call("GET", f"/v1/files/{file_id}", token=token)
+    assert answer.status == 200
+    file = await answer.json()
+    assert (file["size_bytes"], file["checksum"]) == (len(data), sha256(data))
+    assert {key: stored for key, (stored, _) in api.file_store.objects.items()} == {file["storage_path"]: data}
+    assert not api.file_store.uploads
+    return dict(file)
+
+
+def nothing_is_left(api: Any) -> bool:
+    return not (api.file_store.objects or api.file_store.uploads or api.files.rows)
