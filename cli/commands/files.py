@@ -25,6 +25,8 @@ TRANSFER_SECONDS = 60.0
 async def upload(session: Session, path: Path, conversation: str | None) -> None:
     """Upload a file of up to 2 GiB, to send it later or several times.
 
+    A file can be sent in its own conversation only: for users of the system name one that they take part in.
+
     Interrupted (Ctrl-C, no network, API away for longer than --retry), it goes on from where it stopped when the same
     command is run again, for about a day. The server keeps it only if its SHA-256 is that of FILE.
     """
@@ -44,7 +46,10 @@ async def upload(session: Session, path: Path, conversation: str | None) -> None
 
 @click.command()
 @click.argument("file_id")
-@click.option("-o", "--output", metavar="PATH", help="A file, a folder, or - for stdout. Default: its own name, here.")
+@click.option(
+    "-o", "--output", metavar="PATH", type=click.Path(allow_dash=True),
+    help="A file, a folder, or - for stdout. Default: its own name, here.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @api_command(retry_seconds=TRANSFER_SECONDS)
 async def download(session: Session, file_id: str, output: str | None, force: bool) -> None:

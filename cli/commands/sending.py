@@ -48,7 +48,7 @@ async def send(
 
     if len(files) > 1:
         raise click.UsageError("a message has one file at most; send a message for each")
-    recipient, text = _recipient_and_text(words, has_file=bool(files), has_conversation=conversation is not None)
+    recipient, text = recipient_and_text(words, has_file=bool(files), has_conversation=conversation is not None)
     if recipient is None and conversation is None:
         raise click.UsageError("without a recipient, --conversation must say which one it is for")
     if text == "-":
@@ -59,7 +59,7 @@ async def send(
     return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key, attachment)
 
 
-def _recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversation: bool) -> tuple[str | None, str]:
+def recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversation: bool) -> tuple[str | None, str]:
     """Return what the words are; one alone with a file is the recipient if it has the looks of one."""
     if len(words) > 2:
         raise click.UsageError("expected RECIPIENT TEXT; put the text in quotes")

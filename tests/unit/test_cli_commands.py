@@ -15,9 +15,11 @@ from click.testing import CliRunner, Result
 from app.settings import Settings
 from cli import commands
 from cli.client import changes_of, has_reached
+from cli.commands.sending import recipient_and_text
 from cli.demo_user import read_or_make
 from cli.files import conversation_of
 from cli.main import main
+from cli.output import size_text
 from cli.run import parts_of
 from cli.sending import duration
 from cli.session import api_url
@@ -154,3 +156,39 @@ def test_run_starts_what_is_at_its_default_and_leaves_the_rest_to_its_owner(tmp_
 
 def test_version_is_that_of_the_package(run: Callable[..., Result]) -> None:
     assert click.unstyle(run("version").output).startswith("chat4all ")
+
+
+@pytest.mark.parametrize("words", ["upload ", "send --file ", "download x -o "])
+def test_names_of_files_are_completed(run: Callable[..., Result], words: str) -> None:
+    count = len(words.split())
+    environ = {"_CHAT4ALL_COMPLETE": "bash_complete", "COMP_WORDS": f"chat4all {words}", "COMP_CWORD": str(count + 1)}
+    result = CliRunner().invoke(main, env=environ, prog_name="chat4all")
+    assert result.output.splitlines() == ["file,"]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 bytes"), (1, "1 byte"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (1_500_000, "1.4 MiB"), (2**31, "2.0 GiB"),
+     (5 * 2**40, "5120.0 GiB")],
+)  # fmt: skip
+def test_sizes_are_short(size: int, words: str) -> None:
+    assert size_text(size) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "has_conversation", "meant"),
+    [
+        ((), True, (None, "")),
+        (("whatsapp:+5511999999999",), False, ("whatsapp:+5511999999999", "")),
+        (("whatsapp:+5511999999999",), True, ("whatsapp:+5511999999999", "")),
+        (("019AAF33-1c2d-7e3f-8a4b-5c6d7e8f9a0b",), True, ("019AAF33-1c2d-7e3f-8a4b-5c6d7e8f9a0b", "")),
+        (("telegram: see this",), True, (None, "telegram: see this")),
+        (("look",), True, (None, "look")),
+        (("look",), False, ("look", "")),
+        (("telegram:@ana", "look"), True, ("telegram:@ana", "look")),
+    ],
+)
+def test_one_word_with_a_file_is_the_recipient_if_it_looks_like_one(
+    words: tuple[str, ...], has_conversation: bool, meant: tuple[str | None, str]
+) -> None:
+    assert recipient_and_text(words, has_file=True, has_conversation=has_conversation) == meant
