@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli.client import ClientError, Conflict, Unreachable
+from cli.client import ClientError, Conflict
 from cli.errors import NothingToSend
 from cli.output import Exit, printable
 from cli.progress import Progress, shown
@@ -50,7 +50,7 @@ def tell_how_to_go_on(session: Session, error: BaseException, how_far: str) -> N
     sentence = f"{how_far}; the same command again goes on from there"
     if isinstance(error, asyncio.CancelledError):
         session.out.fail(f"interrupted: {sentence}", Exit.INTERRUPTED)
-    elif isinstance(error, Unreachable) and not session.out.as_json:
+    elif not session.out.as_json:
         click.echo(printable(sentence), err=True)
 
 

@@ -16,6 +16,9 @@ from typing import BinaryIO, Protocol
 from cli.client.errors import LocalFault, TargetExists
 from cli.client.transfers import CHUNK_BYTES, HASHED_AT_ONCE_BYTES, DiskThread, OnProgress, Step, local_fault
 
+_SUFFIX = ".part"
+_MAX_NAME_BYTES = 255  # of what file systems take
+
 
 class Sink(Protocol):
     """``size_bytes``: so many are there. Raises ``LocalFault``."""
@@ -133,9 +136,17 @@ class Stream:
         await self._disk.run(self._writer.flush)
 
     def _write(self, chunk: bytes) -> None:
-        self._writer.write(chunk)
-        self._digest.update(chunk)
-        self.size_bytes += len(chunk)
+        view = memoryview(chunk)
+        while view:
+            try:
+                written = self._writer.write(view) or 0  # a raw one need not take all of it
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise local_fault(error, "the output") from error
+            self._digest.update(view[:written])
+            self.size_bytes += written
+            view = view[written:]
 
 
 @asynccontextmanager
@@ -145,7 +156,7 @@ async def part_file(target: Path, size_bytes: int, *, overwrite: bool, on_progre
     Raises ``TargetExists``, and ``LocalFault`` if there is no room for it, or another download is writing there.
     """
     check_target(target, overwrite=overwrite)
-    path = target.with_name(f"{target.name}.part")
+    path = part_path(target)
     disk = DiskThread()
     descriptor = -1
     part: PartFile | None = None
@@ -175,6 +186,12 @@ async def stream(writer: BinaryIO) -> AsyncIterator[Sink]:
         yield Stream(writer, disk)
     finally:
         await disk.close(lambda: None)
+
+
+def part_path(target: Path) -> Path:
+    """Return where ``target`` comes to be; a name that would be too long is shortened."""
+    name = os.fsencode(target.name)[: _MAX_NAME_BYTES - len(_SUFFIX)]
+    return target.with_name(name.decode(errors="ignore") + _SUFFIX)
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:

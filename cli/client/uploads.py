@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -212,6 +213,11 @@ class Uploading:
         }
         clock = asyncio.get_running_loop().time
         fault: ClientError | None = None
+
+        def give(until: float | None) -> None:
+            with suppress(RuntimeError):  # the answer came before the body's end
+                limit.reschedule(until)
+
         try:
             async with asyncio.timeout(STALL_SECONDS) as limit:
 
@@ -223,12 +229,11 @@ class Uploading:
                             self._on_progress(Step.UPLOADING, sent, self._source.size_bytes)
                             yield chunk
                             sent += len(chunk)
-                            if not limit.expired():
-                                limit.reschedule(clock() + STALL_SECONDS)
+                            give(clock() + STALL_SECONDS)
                     except ClientError as error:  # aiohttp would tell only that something was wrong
                         fault = error
                         raise
-                    limit.reschedule(None)  # from here on the answer's own limit counts
+                    give(None)  # from here on the answer's own limit counts
 
                 answer = await self._transport.once(
                     "PATCH", f"/v1/uploads/{begun.upload_id}", token, headers=headers, chunks=body()

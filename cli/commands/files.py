@@ -81,20 +81,25 @@ async def _fetch(session: Session, file: Mapping[str, Any], target: Path, *, for
     import asyncio
 
     from cli.client import ClientError, TargetExists
+    from cli.client.part_file import part_path
     from cli.errors import InTheWay
     from cli.files import tell_how_to_go_on
     from cli.progress import Progress, shown
 
-    progress = Progress()
     try:
-        with shown(session.out, target.name, progress) as on_progress:
+        with shown(session.out, target.name, Progress()) as on_progress:
             await session.client.download_file(file["file_id"], target, overwrite=force, on_progress=on_progress)
     except TargetExists as error:
         raise InTheWay(f"{error}; --force replaces it, -o PATH puts it elsewhere") from None
     except (asyncio.CancelledError, ClientError) as error:
-        if progress.at_percent and target.with_name(f"{target.name}.part").exists():
-            tell_how_to_go_on(session, error, f"{progress.at_percent} % are in {target.name}.part")
+        part = part_path(target)
+        if have := _size_of(part):
+            tell_how_to_go_on(session, error, f"{min(100, 100 * have // max(file['size_bytes'], 1))} % are in {part}")
         raise
+
+
+def _size_of(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
 
 
 async def _pass_on(session: Session, file_id: str) -> None:
@@ -103,8 +108,10 @@ async def _pass_on(session: Session, file_id: str) -> None:
     from cli.client import OutputClosed
     from cli.progress import Progress, shown
 
+    # without a buffer, which would complain a second time, when Python ends, about what could not be written
+    output = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
     try:
         with shown(session.out, file_id, Progress()) as on_progress:
-            await session.client.download_file(file_id, sys.stdout.buffer, on_progress=on_progress)
+            await session.client.download_file(file_id, output, on_progress=on_progress)
     except OutputClosed as error:  # as `head` does; click ends with 1, and says nothing
         raise BrokenPipeError(errno.EPIPE, "") from error

@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,12 +189,12 @@ class Typed:
         url = f"http://127.0.0.1:{proxy.port}"
         self._environ = {**os.environ, "CHAT4ALL_URL": url, "XDG_CONFIG_HOME": str(folder / "config")}
 
-    async def begin(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def begin(self, *arguments: str, **more: Any) -> asyncio.subprocess.Process:
         pipe = subprocess.PIPE
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "cli.main", *arguments, cwd=self._folder, env={
                 **self._environ, "PYTHONPATH": str(Path(saved_uploads.__file__).parent.parent)
-            }, stdin=pipe, stdout=pipe, stderr=pipe,
+            }, **{"stdin": pipe, "stdout": pipe, "stderr": pipe, **more},
         )  # fmt: skip
 
     async def type(self, *arguments: str, stdin: str = "", code: int = 0) -> tuple[str, str]:
@@ -202,7 +204,7 @@ class Typed:
 async def ended(process: asyncio.subprocess.Process, stdin: str = "", code: int = 0) -> tuple[str, str]:
     out, err = await asyncio.wait_for(process.communicate(stdin.encode()), SECONDS)
     assert process.returncode == code, (out, err)
-    return out.decode(), err.decode()
+    return (out or b"").decode(), err.decode()
 
 
 @pytest.fixture
@@ -269,22 +271,37 @@ async def test_a_download_goes_on_after_ctrl_c(api: Any, slow: Any, tmp_path: Pa
     assert not (tmp_path / "copy.part").exists()
 
 
-async def test_a_full_disk_is_a_sentence_and_a_reader_who_has_enough_is_none(
-    api: Any, slow: Any, tmp_path: Path
-) -> None:
+async def test_where_no_byte_can_be_written_is_a_sentence(api: Any, slow: Any, tmp_path: Path) -> None:
     terminal = Typed(slow, tmp_path)
     await terminal.type("register", "ana", "--password-stdin", stdin=PASSWORD)
-    (tmp_path / "film.bin").write_bytes(some_bytes(2 * MIB))
+    (tmp_path / "film.bin").write_bytes(some_bytes(3 * MIB))
     file_id = json.loads((await terminal.type("upload", "film.bin", "--json"))[0])["file_id"]
-    _, err = await terminal.type("download", file_id, "-o", "/dev/full", code=1)
-    assert "Traceback" not in err
-    process = await terminal.begin("download", file_id, "-o", "-")
-    assert process.stdout is not None
-    await asyncio.wait_for(process.stdout.readexactly(1_000), SECONDS)
-    process.stdout._transport.close()  # type: ignore[attr-defined]
-    assert await asyncio.wait_for(process.wait(), SECONDS) == 1
-    assert process.stderr is not None
-    assert await process.stderr.read() == b""
+    full = os.open("/dev/full", os.O_WRONLY)
+    _, err = await ended(await terminal.begin("download", file_id, "-o", "-", stdout=full), code=1)
+    os.close(full)
+    assert err == "Error: the output: No space left on device\n"
+    # a file system where files have at most 1 MiB
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (MIB, MIB))
+    _, err = await ended(await terminal.begin("download", file_id, "-o", "copy", preexec_fn=limit), code=1)
+    hint, error = err.splitlines()
+    assert error == "Error: copy.part: File too large"
+    assert hint == "33 % are in copy.part; the same command again goes on from there"
+    await terminal.type("download", file_id, "-o", "copy")
+    assert content(str(tmp_path / "copy")) == some_bytes(3 * MIB)
+
+
+async def test_a_reader_who_has_enough_is_no_error_to_speak_of(api: Any, slow: Any, tmp_path: Path) -> None:
+    terminal = Typed(slow, tmp_path)
+    await terminal.type("register", "ana", "--password-stdin", stdin=PASSWORD)
+    (tmp_path / "film.bin").write_bytes(some_bytes(3 * MIB))
+    file_id = json.loads((await terminal.type("upload", "film.bin", "--json"))[0])["file_id"]
+    reader, writer = os.pipe()
+    process = await terminal.begin("download", file_id, "-o", "-", stdout=writer)
+    os.close(writer)
+    await asyncio.to_thread(os.read, reader, 1_000)
+    os.close(reader)
+    _, err = await ended(process, code=1)
+    assert err == ""
 
 
 # messages with files

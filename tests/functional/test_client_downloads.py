@@ -15,6 +15,8 @@ import pytest
 from aiohttp import FormData
 
 from cli.client import Client, Damaged, LocalFault, NotFound, NotLoggedIn, OutputClosed, Step, TargetExists, Unreachable
+from cli.client.part_file import part_file
+from cli.client.transfers import quietly
 from support.transfers import LONG, MIB, some_bytes
 
 PASSWORD = "correct horse battery"
@@ -253,3 +255,27 @@ async def test_an_api_that_stays_away_is_given_up_and_what_came_is_kept(
     await proxy.on()
     await ana.download_file(file_id, tmp_path / "copy")
     assert left(tmp_path) == ["copy"]
+
+
+async def test_where_there_is_no_room_not_a_byte_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(LocalFault, match=r"are free, and \d+ are needed"):
+        async with part_file(tmp_path / "copy", 1 << 60, overwrite=False, on_progress=quietly):
+            pass
+    assert left(tmp_path) == []
+
+
+async def test_a_name_may_be_as_long_as_names_can_be(api: Any, ana: Client, tmp_path: Path) -> None:
+    file_id = await put(api, ana, b"new")
+    for name in ("x" * 255, "\U0001f44b" * 63, "\xe1" * 127):
+        await ana.download_file(file_id, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == b"new"
+    assert len(left(tmp_path)) == 3
+
+
+async def test_what_is_there_whole_is_not_fetched_again(api: Any, ana: Client, tmp_path: Path) -> None:
+    data = some_bytes(MIB)
+    file_id = await put(api, ana, data)
+    (tmp_path / "copy.part").write_bytes(data)
+    api.file_store.objects.clear()
+    await ana.download_file(file_id, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == data

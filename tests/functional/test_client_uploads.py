@@ -347,3 +347,23 @@ async def test_odd_names_arrive_as_safe_ones(api: Any, ana: Client, tmp_path: Pa
     with suppress(OSError):  # some file systems take no such name
         written(tmp_path, b"hello", os.fsdecode(b"\xff.txt"))
         assert (await ana.upload_file(Path(os.fsdecode(raw)), "c-1"))["filename"].endswith("txt")
+
+
+async def test_an_api_with_its_hands_full_is_waited_for(start_api: Any, make_proxy: Any, tmp_path: Path) -> None:
+    async with start_api(uploads_at_once=1) as api, Client(f"http://127.0.0.1:{api.port}") as ana:
+        await ana.register("ana", PASSWORD)
+        await ana.login("ana", PASSWORD)
+        proxy = make_proxy("127.0.0.1", api.port)
+        await proxy.on()
+        async with Client(f"http://127.0.0.1:{proxy.port}", ana.token) as slow:
+            watch = Watch(4 * MIB, proxy.stall)
+            first = written(tmp_path, some_bytes(LONG), "first")
+            task = asyncio.create_task(slow.upload_file(first, "c-1", on_progress=watch))
+            await asyncio.wait_for(watch.was_done.wait(), 10)
+            await until(lambda: api.deps.upload_gate.under_way)
+            other = asyncio.create_task(ana.upload_file(written(tmp_path, some_bytes(LONG, 2), "other"), "c-1"))
+            await until(lambda: api.deps.upload_gate.refused)
+            proxy.resume()
+            files = await asyncio.gather(task, other)
+        await proxy.off()
+        assert [stored(api, file) for file in files] == [some_bytes(LONG), some_bytes(LONG, 2)]
