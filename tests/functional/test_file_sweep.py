@@ -6,73 +6,15 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from app.file_sweep import Sweep, SweepReport
-from app.file_sweeper import FileSweeper
-from app.settings import Settings
 from domain.errors import FileStoreUnavailable
 from domain.file_sweeping import OWNER_KEY
-from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
+from domain.files import staging_key, storage_key, tail_key
 from domain.ports import Upload
-from storage.memory_file_records import MemoryFileRecords
-from storage.memory_files import MemoryFileStore
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-FULL = bytes(PART_BYTES)
-TYPE = "text/plain"
-
-
-class World:
-    """The two fakes, and a clock."""
-
-    def __init__(self) -> None:
-        self.records = MemoryFileRecords()
-        self.store = MemoryFileStore()
-        self.now_ms = 1_900_000_000_000  # later than everything that the fake stores
-
-    @property
-    def objects(self) -> dict[str, Any]:
-        return {key: known for key, known in self.store.objects.items() if key != OWNER_KEY}
-
-    def sweep(self, **options: Any) -> Sweep:
-        return Sweep(self.records, self.store, lambda: self.now_ms, **{"grace_ms": DAY_MS, **options})
-
-    async def swept(self, **options: Any) -> SweepReport:
-        sweep = self.sweep(**options)
-        await sweep.uploads()
-        await sweep.orphans()
-        return sweep.report
-
-    async def upload(self, **given: Any) -> Upload:
-        """An upload of two parts and a tail, which has expired."""
-        file_id = str(uuid.uuid4())
-        key = storage_key("family", file_id, "a.txt")
-        name = await self.store.begin(key, TYPE)
-        for number in (1, 2):
-            await self.store.put_part(key, name, number, FULL)
-        await self.store.put(tail_key(file_id, 2 * PART_BYTES + 4), b"tail", TYPE)
-        long_ago = self.now_ms - 2 * DAY_MS
-        made = Upload(
-            file_id, "family", "u-1", "a.txt", None, long_ago, self.now_ms, 2 * PART_BYTES + 4, TYPE, key, name
-        )
-        made = replace(made, **given)
-        await self.records.begin(made)
-        return made
-
-    async def file(self, content: bytes = b"whole") -> File:
-        file_id = str(uuid.uuid4())
-        key = storage_key("family", file_id, "a.txt")
-        await self.records.begin(
-            Upload(file_id, "family", "u-1", "a.txt", None, 0, 1, key=key, holder="h", held_until_ms=1)
-        )
-        await self.store.put(key, content, TYPE)
-        file = File(file_id, "family", "u-1", FileMetadata("a.txt", len(content), TYPE, "sha256:x", key), 2)
-        assert await self.records.finish(file, holder="h")
-        return file
+from support.file_world import DAY_MS, HOUR_MS, TYPE
+from support.file_world import FilesToSweep as World
 
 
 @pytest.fixture
@@ -266,84 +208,3 @@ async def test_several_sweepers_at_once_are_no_harm(world: World) -> None:
     assert sum(report.uploads_swept for report in reports) == 20
     assert all(report.failures == [] for report in reports)
     assert world.records.rows == world.objects == world.store.uploads == {}
-
-
-class Nights:
-    """``sleep`` of a sweeper: returns at once so many times, then never."""
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-        self.seconds: list[float] = []
-        self.over = asyncio.Event()
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-        self.left -= 1
-        if self.left < 0:
-            self.over.set()
-            await asyncio.Event().wait()
-
-
-async def swept_by_timer(world: World, settings: Settings, nights: Nights) -> list[SweepReport]:
-    reports: list[SweepReport] = []
-    sweeper = FileSweeper(world.records, world.store, settings, lambda: world.now_ms, reports.append, nights)
-    running = asyncio.create_task(sweeper.run())
-    async with asyncio.timeout(10):
-        await nights.over.wait()
-    assert not running.done()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    return reports
-
-
-async def test_the_timer_sweeps_uploads_over_and_over_at_times_that_stray(world: World) -> None:
-    await world.upload()
-    nights = Nights(3)
-    reports = await swept_by_timer(world, Settings(files_sweep_seconds=100.0, files_orphans_hours=0.0), nights)
-    assert [report.uploads_swept for report in reports] == [1, 0, 0]
-    assert 0 <= nights.seconds[0] <= 100
-    assert all(80 <= seconds <= 120 for seconds in nights.seconds[1:])
-    assert len(set(nights.seconds)) == len(nights.seconds)
-
-
-async def test_the_timer_looks_for_orphans_as_often_as_is_set_and_first_within_an_hour(world: World) -> None:
-    await world.store.put(staging_key(str(uuid.uuid4())), b"orphan", TYPE)
-    nights = Nights(1)
-    reports = await swept_by_timer(world, Settings(files_sweep_seconds=0.0, files_orphans_hours=24.0), nights)
-    assert [report.objects_swept for report in reports] == [1]
-    assert 0 <= nights.seconds[0] <= 3600
-    assert 19 * 3600 <= nights.seconds[1] <= 29 * 3600
-
-
-@pytest.mark.parametrize("error", [FileStoreUnavailable("away"), RuntimeError("a mistake of ours")], ids=repr)
-async def test_a_sweep_that_fails_is_logged_and_tried_again(
-    world: World, caplog: pytest.LogCaptureFixture, error: Exception
-) -> None:
-    await world.upload()
-    discard, errors = world.store.discard, [error]
-
-    async def fails_once(key: str) -> None:
-        world.now_ms += HOUR_MS  # the hold is over when it is tried again
-        if errors:
-            raise errors.pop()
-        await discard(key)
-
-    world.store.discard = fails_once  # type: ignore[method-assign]
-    settings = Settings(files_sweep_seconds=300.0, files_orphans_hours=0.0)
-    reports = await swept_by_timer(world, settings, Nights(3))
-    assert [(report.uploads_swept, len(report.failures)) for report in reports] == [(0, 1), (1, 0), (0, 0)]
-    assert str(error) in caplog.text
-
-
-async def test_a_timer_that_is_switched_off_does_nothing_and_does_not_end(world: World) -> None:
-    await world.upload()
-    sweeper = FileSweeper(
-        world.records, world.store, Settings(files_sweep_seconds=0.0, files_orphans_hours=0.0), lambda: world.now_ms
-    )
-    running = asyncio.create_task(sweeper.run())
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not running.done()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert len(world.records.rows) == 1

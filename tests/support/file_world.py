@@ -1,0 +1,68 @@
+"""What a sweep of files works on, on fakes: rows, objects, and a clock that moves when told."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from app.file_sweep import Sweep, SweepReport
+from domain.file_sweeping import OWNER_KEY
+from domain.files import PART_BYTES, File, FileMetadata, storage_key, tail_key
+from domain.ports import Upload
+from storage.memory_file_records import MemoryFileRecords
+from storage.memory_files import MemoryFileStore
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+TYPE = "text/plain"
+FULL = bytes(PART_BYTES)
+
+
+class FilesToSweep:
+    """The two fakes, and a clock."""
+
+    def __init__(self) -> None:
+        self.records = MemoryFileRecords()
+        self.store = MemoryFileStore()
+        self.now_ms = 1_900_000_000_000  # later than everything that the fake stores
+
+    @property
+    def objects(self) -> dict[str, Any]:
+        return {key: known for key, known in self.store.objects.items() if key != OWNER_KEY}
+
+    def sweep(self, **options: Any) -> Sweep:
+        return Sweep(self.records, self.store, lambda: self.now_ms, **{"grace_ms": DAY_MS, **options})
+
+    async def swept(self, **options: Any) -> SweepReport:
+        sweep = self.sweep(**options)
+        await sweep.uploads()
+        await sweep.orphans()
+        return sweep.report
+
+    async def upload(self, **given: Any) -> Upload:
+        """An upload of two parts and a tail, which has expired."""
+        file_id = str(uuid.uuid4())
+        key = storage_key("family", file_id, "a.txt")
+        name = await self.store.begin(key, TYPE)
+        for number in (1, 2):
+            await self.store.put_part(key, name, number, FULL)
+        await self.store.put(tail_key(file_id, 2 * PART_BYTES + 4), b"tail", TYPE)
+        long_ago = self.now_ms - 2 * DAY_MS
+        made = Upload(
+            file_id, "family", "u-1", "a.txt", None, long_ago, self.now_ms, 2 * PART_BYTES + 4, TYPE, key, name
+        )
+        made = replace(made, **given)
+        await self.records.begin(made)
+        return made
+
+    async def file(self, content: bytes = b"whole") -> File:
+        file_id = str(uuid.uuid4())
+        key = storage_key("family", file_id, "a.txt")
+        await self.records.begin(
+            Upload(file_id, "family", "u-1", "a.txt", None, 0, 1, key=key, holder="h", held_until_ms=1)
+        )
+        await self.store.put(key, content, TYPE)
+        file = File(file_id, "family", "u-1", FileMetadata("a.txt", len(content), TYPE, "sha256:x", key), 2)
+        assert await self.records.finish(file, holder="h")
+        return file
