@@ -13,6 +13,7 @@ two processes wrote into each other.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -171,7 +172,9 @@ def _checked(upload: str, key: str | None) -> str:
 
 def _append(journal: int, *lines: str) -> None:
     # begins a line as well as ending one: whatever a loss of power left of the line before stays apart
-    os.write(journal, "".join(f"\n{line}\n" for line in lines).encode())
+    text = "".join(f"\n{line}\n" for line in lines).encode()
+    if os.write(journal, text) != len(text):  # the disk is full: what is there of the line says nothing
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _parts_of(journal: int) -> dict[int, Part]:

@@ -102,6 +102,27 @@ async def test_a_torn_line_of_the_journal_spoils_no_other(store, tmp_path):
     assert list(await store.parts(KEY, upload)) == [first, second]
 
 
+async def test_a_part_whose_line_did_not_fit_on_the_disk_is_not_there(store, tmp_path):
+    upload = await store.begin(KEY, TYPE)
+    journal = tmp_path / "files" / "uploads" / f"{upload}.journal"
+    room_bytes = len(journal.read_bytes()) + len("\nclaim 1 0123456789abcdef\n") + len("\ndone 1 01234")
+    has_no_room = f"""
+import resource
+from pathlib import Path
+from storage.local_uploads import LocalUploads
+resource.setrlimit(resource.RLIMIT_FSIZE, ({room_bytes}, {room_bytes}))
+try:
+    LocalUploads(Path({str(tmp_path)!r}, "files", "uploads"), 5).put_part({KEY!r}, {upload!r}, 1, b"x")
+except OSError as error:
+    print(error.strerror)
+"""
+    ended = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", has_no_room], capture_output=True, text=True)
+    assert ended.stdout == "No space left on device\n", ended.stderr
+    assert list(await store.parts(KEY, upload)) == []
+    assert [part.size_bytes for part in [await store.put_part(KEY, upload, 1, b"xy")]] == [2]
+    assert [part.size_bytes for part in await store.parts(KEY, upload)] == [2]
+
+
 async def test_who_slept_through_the_end_of_an_upload_cannot_change_the_object(store, tmp_path):
     upload = await store.begin(KEY, TYPE)
     part = await store.put_part(KEY, upload, 1, b"whole")
