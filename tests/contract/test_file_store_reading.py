@@ -65,7 +65,7 @@ async def test_what_is_not_there_is_not_found_before_the_first_chunk(store, key,
 
 
 async def test_readers_who_stop_early_hold_nothing_up(store, key):
-    for _ in range(60):  # more than any pool of connections or threads
+    for _ in range(300):  # more than any pool of connections or threads
         async with aclosing(store.read(key)) as chunks:
             assert DATA.startswith(await anext(chunks))
     assert b"".join([chunk async for chunk in store.read(key, SIZE - 9)]) == DATA[-9:]

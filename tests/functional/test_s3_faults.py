@@ -78,19 +78,23 @@ async def fake() -> AsyncIterator[FakeS3]:
 
 
 @pytest_asyncio.fixture
-async def store(fake: FakeS3) -> AsyncIterator[S3FileStore]:
+async def address(fake: FakeS3) -> AsyncIterator[str]:
     app = web.Application(client_max_size=2**24)
     app.router.add_route("*", "/{any:.*}", fake.handle)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    made = S3FileStore(S3Config(url=url, bucket="bucket", access_key="a", secret_key="s", timeout_seconds=4.0))
-    yield made
-    await made.close()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     fake.over.set()
     await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def store(address: str) -> AsyncIterator[S3FileStore]:
+    made = S3FileStore(S3Config(url=address, bucket="bucket", access_key="a", secret_key="s", timeout_seconds=4.0))
+    yield made
+    await made.close()
 
 
 @pytest.mark.parametrize("first", [error("SlowDown", 503), error("InternalError", 500), html(502), cut])
@@ -275,3 +279,18 @@ async def test_over_https_the_bytes_are_signed_too_instead_of_an_md5_on_the_even
     assert headers["x-amz-content-sha256"] == hashlib.sha256(data).hexdigest()
     assert "Content-MD5" not in headers
     await calls.close()
+
+
+async def test_a_reader_who_is_slower_than_the_time_out_still_gets_everything(fake, address):
+    async def large(request: web.Request) -> web.Response:
+        return web.Response(body=bytes(8 * 1024 * 1024))
+
+    fake.script = [large]
+    config = S3Config(url=address, bucket="bucket", access_key="a", secret_key="s", timeout_seconds=0.3)
+    store, seen = S3FileStore(config), 0
+    async for chunk in store.read(KEY):
+        if not seen:
+            await asyncio.sleep(0.8)  # as long as it takes, whatever the store does meanwhile
+        seen += len(chunk)
+    assert seen == 8 * 1024 * 1024
+    await store.close()
