@@ -1,29 +1,25 @@
 """Single requests to an S3, through miniopy-async: signed, bounded in time, repeated where that helps, errors mapped.
 
 Of the library we use its client's one request (``_execute``: address, signature, errors as values) and its signer.
-Its ``put_object`` holds the whole object in memory, its sessions wait for 5 minutes, and its hashing is in pieces of
-8 KiB, for https with MD5 on the event loop (docs/adr/0060-files-in-a-store.md).
+Its ``put_object`` holds the whole object in memory, and its sessions wait for 5 minutes
+(docs/adr/0060-files-in-a-store.md).
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 from xml.etree import ElementTree
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
-from miniopy_async.api import Minio
 from miniopy_async.error import InvalidResponseError, MinioException, S3Error, ServerError
-from miniopy_async.time import to_amz_date
 
 from domain.errors import FileStoreUnavailable
+from storage.s3_client import Body, SigningClient
 from storage.s3_config import S3Config
 
 log = logging.getLogger(__name__)
@@ -32,8 +28,6 @@ T = TypeVar("T")
 _PAUSES_SECONDS = (0.1, 0.4, 1.2)  # before the second, third and fourth attempt; half of it is random
 _PASSING = frozenset({"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
 _GATEWAY_LOST = frozenset({502, 504})  # what is behind the gateway may have done it
-_SMALL_BYTES = 64 * 1024  # hashed where we are; a thread costs more
-_WRITE_BYTES = 256 * 1024
 _READ_BUFFER_BYTES = 256 * 1024  # of a connection; aiohttp stops reading at twice that
 
 
@@ -79,7 +73,7 @@ class S3Calls:
     def __init__(self, config: S3Config, connections: int) -> None:
         self._config = config
         self._connections = connections
-        self._client: _Client | None = None
+        self._client: SigningClient | None = None
         self._making_bucket = asyncio.Lock()
 
     async def call(self, request: Request, expected: Collection[str] = (), seconds: float | None = None) -> Answer:
@@ -142,7 +136,7 @@ class S3Calls:
     async def _send(self, request: Request) -> aiohttp.ClientResponse:
         """Raises ``Refused``, ``_Lost``, ``TimeoutError``."""
         try:
-            body: Any = None if request.body is None else _Body(request.body)
+            body: Any = None if request.body is None else Body(request.body)
             response: aiohttp.ClientResponse = await self._opened()._execute(
                 request.method,
                 self._config.bucket,
@@ -184,7 +178,7 @@ class S3Calls:
         log.warning("the store of files at %s %s", self._config.url, reason)
         return FileStoreUnavailable(f"the store of files {reason}")
 
-    def _opened(self) -> _Client:
+    def _opened(self) -> SigningClient:
         if self._client is None:  # a session needs the running loop
             seconds = self._config.timeout_seconds
             session = aiohttp.ClientSession(
@@ -194,7 +188,7 @@ class S3Calls:
                 auto_decompress=False,
                 read_bufsize=_READ_BUFFER_BYTES,
             )
-            self._client = _Client(
+            self._client = SigningClient(
                 self._config.endpoint,
                 self._config.access_key,
                 self._config.secret_key,
@@ -203,42 +197,6 @@ class S3Calls:
                 session=session,
             )
         return self._client
-
-
-class _Body(aiohttp.Payload):
-    """Bytes, sent in slices without a copy, so that one large part neither fills buffers nor holds up the loop."""
-
-    _value: bytes
-
-    def __init__(self, value: bytes) -> None:
-        super().__init__(value, content_type="application/octet-stream")
-        self._size = len(value)
-        self.content = value
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return self.content.decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        view = memoryview(self.content)
-        for start in range(0, len(view), _WRITE_BYTES):
-            await writer.write(view[start : start + _WRITE_BYTES])
-
-
-class _Client(Minio):
-    async def _build_headers(self, host: str, headers: Any, body: Any, creds: Any) -> tuple[dict[str, str], datetime]:
-        """As the library's, but the SHA-256 is signed over https, too, where it would send an MD5."""
-        content = b"" if body is None else body.content
-        if len(content) > _SMALL_BYTES:
-            digest = await asyncio.to_thread(_sha256, content)
-        else:
-            digest = _sha256(content)
-        now = datetime.now(UTC)
-        own = {"Host": host, "x-amz-content-sha256": digest, "x-amz-date": to_amz_date(now)}
-        return {**headers, **own}, now
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _may_pass(error: Refused) -> bool:

@@ -14,7 +14,8 @@ from aiohttp import web
 from domain.errors import Conflict, FileStoreUnavailable, NotFound
 from domain.ports import Part
 from storage.s3 import S3FileStore
-from storage.s3_calls import S3Calls, _Body
+from storage.s3_calls import S3Calls
+from storage.s3_client import Body
 from storage.s3_config import S3Config
 
 KEY, TYPE = "c-1/f-1.bin", "text/plain"
@@ -275,7 +276,7 @@ async def test_over_https_the_bytes_are_signed_too_instead_of_an_md5_on_the_even
     calls = S3Calls(S3Config(url="https://s3.example", bucket="bucket", access_key="a", secret_key="s"), 1)
     client = calls._opened()
     data = bytes(200_000)
-    headers, _ = await client._build_headers("s3.example", {}, _Body(data), await client._provider.retrieve())
+    headers, _ = await client._build_headers("s3.example", {}, Body(data), await client._provider.retrieve())
     assert headers["x-amz-content-sha256"] == hashlib.sha256(data).hexdigest()
     assert "Content-MD5" not in headers
     await calls.close()
