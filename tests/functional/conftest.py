@@ -306,3 +306,12 @@ def run(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         return result
 
     return run
+
+
+@pytest.fixture
+async def proxy(api: Api, make_proxy: Any) -> AsyncIterator[Any]:
+    """A way to the API that can be held up and cut."""
+    proxy = make_proxy("127.0.0.1", api.port)
+    await proxy.on()
+    yield proxy
+    await proxy.off()

@@ -17,25 +17,13 @@ from aiohttp import FormData
 from cli.client import Client, Damaged, LocalFault, NotFound, NotLoggedIn, OutputClosed, Step, TargetExists, Unreachable
 from cli.client.part_file import part_file
 from cli.client.transfers import quietly
-from support.transfers import LONG, MIB, some_bytes
-
-PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-async def proxy(api: Any, make_proxy: Any) -> AsyncIterator[Any]:
-    """Between the client and the API; what it cuts, and after how many bytes, is for the test to say."""
-    proxy = make_proxy("127.0.0.1", api.port)
-    await proxy.on()
-    yield proxy
-    await proxy.off()
+from support.transfers import LONG, MIB, PASSWORD, logged_in, some_bytes
 
 
 @pytest.fixture
 async def ana(proxy: Any) -> AsyncIterator[Client]:
-    async with Client(f"http://127.0.0.1:{proxy.port}") as client:
-        await client.register("ana", PASSWORD)
-        await client.login("ana", PASSWORD)
+    """Who reaches the API through the proxy."""
+    async with logged_in(proxy.port) as client:
         yield client
 
 
