@@ -1,7 +1,7 @@
 """Uploads that can be interrupted: tus 1.0 (tus.io/protocols/resumable-upload), creation and the core.
 
     POST /v1/uploads             Upload-Length, Upload-Metadata   -> 201 Location, the upload's id is the file's
-    HEAD /v1/uploads/{id}                                         -> 200 Upload-Offset
+    HEAD /v1/uploads/{id}                                         -> 200 Upload-Offset, also when it is whole
     PATCH /v1/uploads/{id}       Upload-Offset, bytes             -> 204 Upload-Offset
     GET /v1/files/{id}           once all bytes are there
 
@@ -142,12 +142,9 @@ class Uploading:
         """Send what is missing from ``offset`` on (``None``: ask); return the file. Raises ``_Gone``."""
         try:
             await self._send_rest(begun, offset)
-        except _Gone:  # or it is whole, and only the answer was lost
-            try:
-                return await self._file(begun)
-            except NotFound:
-                await self._forget()
-                raise _Gone from None
+        except _Gone:
+            await self._forget()
+            raise
         return await self._file(begun)
 
     async def _send_rest(self, begun: Begun, offset: int | None) -> None:
