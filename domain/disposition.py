@@ -28,5 +28,6 @@ def attachment_header(filename: str) -> str:
 def _plain(character: str) -> str:
     if unicodedata.combining(character):
         return ""
-    # quoted-string: no quote or backslash; "%" some browsers decode, some do not; "/" and ":" have no place in names
-    return character if " " <= character <= "~" and character not in '"\\%/:' else "_"
+    # quoted-string: no quote or backslash; "%" some browsers decode, some do not; "/" and ":" have no place in names;
+    # at ";" some clients (aiohttp's among them) end the name, quoted or not
+    return character if " " <= character <= "~" and character not in '"\\%/:;' else "_"

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import content_disposition_filename, parse_content_disposition
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.disposition import attachment_header
@@ -81,6 +81,7 @@ def test_whatever_is_sent_is_judged(expires, signature):
         ("ação.pdf", "attachment; filename=\"acao.pdf\"; filename*=UTF-8''a%C3%A7%C3%A3o.pdf"),
         ("日本.png", "attachment; filename=\"file.png\"; filename*=UTF-8''%E6%97%A5%E6%9C%AC.png"),
         ('a"b\\c.txt', "attachment; filename=\"a_b_c.txt\"; filename*=UTF-8''a%22b%5Cc.txt"),
+        ("a;b.txt", "attachment; filename=\"a_b.txt\"; filename*=UTF-8''a%3Bb.txt"),
         ("50%.txt", "attachment; filename=\"50_.txt\"; filename*=UTF-8''50%25.txt"),
         ("a\r\nX: y", "attachment; filename=\"a__X_ y\"; filename*=UTF-8''a%0D%0AX%3A%20y"),
     ],
@@ -90,6 +91,7 @@ def test_the_header_of_a_download(filename, header):
 
 
 @given(st.text())
+@example(";;")
 def test_no_name_ends_the_header_or_is_lost(filename):
     header = attachment_header(filename)
     assert header.isascii()
