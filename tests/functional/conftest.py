@@ -288,6 +288,12 @@ async def two() -> AsyncIterator[tuple[Api, Api]]:
 
 
 @pytest.fixture
+def api_of() -> Callable[..., Api]:
+    """Return an ``Api`` that does not run, with settings of one's own."""
+    return Api
+
+
+@pytest.fixture
 def start_api() -> Callable[..., Any]:
     """Return an ``Api`` with settings of one's own, as a context manager."""
     return lambda **settings: running(Api(**settings))

@@ -45,7 +45,7 @@ class Appending:
         self._deps = deps
         self._held = held
         self._digest = digest
-        self._had_parts = bool(upload.store_upload)
+        self._has_begun = False
         self._last_byte_ms = 0
         self._is_consistent = True
         self.writer = PartWriter(
@@ -83,7 +83,7 @@ class Appending:
         try:
             end = await self._keep_bytes()
         except NotFound:
-            await start_over(self._deps, self._held, self.start)
+            await start_over(self._held)
         except Chat4AllError as error:
             failure, end = error, self._durable_end()
         await self._held.let_go(**self._changes(end))
@@ -96,9 +96,7 @@ class Appending:
         """Let go without a byte of this request. Raises ``HoldLost``, ``Unavailable``."""
         with suppress(Chat4AllError):
             await self.writer.settle()  # or a part that does not count might land on the one that will
-        # what the file is was guessed by bytes that do not count
-        changes = {} if self._had_parts else {"store_upload": "", "mimetype": ""}
-        await self._held.let_go(offset_bytes=self.start, **changes)
+        await self._held.let_go(offset_bytes=self.start)
 
     async def flush(self) -> list[Part]:
         """Return all parts of the whole, durable, and known to be all in the row. Raises as ``keep``."""
@@ -110,7 +108,7 @@ class Appending:
                 there = await self._deps.file_store.parts(upload.key, upload.store_upload)
                 parts = {part.number: part for part in there}
         except NotFound:
-            await start_over(self._deps, self._held, self.start)
+            await start_over(self._held)
         await self._held.save(**self._changes(self.size_bytes))
         return [part for _, part in sorted((parts | {part.number: part for part in written}).items())]
 
@@ -143,21 +141,21 @@ class Appending:
 
     async def _begin_parts(self) -> str:
         """Called before each part is stored."""
-        held, store = self._held, self._deps.file_store
+        held = self._held
         held.check()
-        if not held.upload.store_upload:
+        if self._first == 1 and not self._has_begun:
+            # always, for what is there may have been guessed by bytes that did not count in the end
             mimetype = sniffed_type(self._head, held.upload.filename)
-            await store.abort(held.upload.key)  # what an earlier life began and did not get to note
-            name = await store.begin(held.upload.key, mimetype)
+            name = held.upload.store_upload or await self._deps.file_store.begin(held.upload.key, mimetype)
             await held.save(store_upload=name, mimetype=mimetype)
+            self._has_begun = True
         return held.upload.store_upload
 
 
-async def start_over(deps: Dependencies, held: Held, tail_at: int) -> NoReturn:
+async def start_over(held: Held) -> NoReturn:
     """The store has lost what it had: let go of an upload that has nothing. Raises ``WrongOffset``, as ``keep``."""
     log.warning("the store has lost what came of upload %s", held.upload.upload_id)
     await held.let_go(offset_bytes=0, store_upload="", mimetype="")
-    await drop_tail(deps, held.upload.upload_id, tail_at)
     raise wrong_offset(held.upload)
 
 

@@ -42,7 +42,7 @@ async def complete(deps: Dependencies, held: Held, appending: Appending) -> File
             await appending.writer.hash_rest()
             checksum = f"sha256:{appending.hashed.hexdigest()}"
             await _check(deps, held, checksum, appending.start)
-        checksum = await _join(deps, held, parts, checksum, appending.start)
+        checksum = await _join(deps, held, parts, checksum)
         await _check(deps, held, checksum, appending.start)
         mimetype = held.upload.mimetype
     return await _finish(deps, held, checksum, mimetype, appending.start)
@@ -54,7 +54,7 @@ async def complete_stored(deps: Dependencies, held: Held) -> File:
     parts: list[Part] = []
     with suppress(NotFound):
         parts += await deps.file_store.parts(upload.key, upload.store_upload)
-    checksum = await _join(deps, held, parts, "", upload.offset_bytes)
+    checksum = await _join(deps, held, parts, "")
     await _check(deps, held, checksum, upload.offset_bytes)
     return await _finish(deps, held, checksum, upload.mimetype, upload.offset_bytes)
 
@@ -75,22 +75,27 @@ async def destroy(deps: Dependencies, held: Held, tail_at: int) -> None:
         raise Conflict("the upload was taken over by another request")
 
 
-async def _join(deps: Dependencies, held: Held, parts: list[Part], checksum: str, tail_at: int) -> str:
-    """Make the parts the object; return its checksum, read back unless we know it."""
-    upload, store = held.upload, deps.file_store
+async def _join(deps: Dependencies, held: Held, parts: list[Part], known: str) -> str:
+    """Make the parts the object; return its checksum, read back if it is not ``known``."""
+    upload, store, is_sure = held.upload, deps.file_store, bool(known)
     held.check()
     try:
         try:
             await store.finish(upload.key, upload.store_upload, parts)
         except Conflict:
-            # somebody whose hold was over has stored parts once more; whatever they hold, they are read back
-            parts, checksum = [*await store.parts(upload.key, upload.store_upload)], ""
+            # somebody whose hold was over has stored parts once more
+            is_sure, parts = False, [*await store.parts(upload.key, upload.store_upload)]
             await store.finish(upload.key, upload.store_upload, parts)
     except (NotFound, Conflict):
-        checksum = ""
+        is_sure = False
         if await store.size(upload.key) != upload.size_bytes:
-            await start_over(deps, held, tail_at)
-    return checksum or await sha256_of_object(store, upload.key, deps.upload_threads)
+            await start_over(held)
+    if is_sure:
+        return known
+    checksum = await sha256_of_object(store, upload.key, deps.upload_threads)
+    if known and checksum != known:
+        await start_over(held)
+    return checksum
 
 
 async def _check(deps: Dependencies, held: Held, checksum: str, tail_at: int) -> None:
