@@ -129,6 +129,7 @@ class Settings:
     files_timeout_seconds: float = 30.0  # of one request to the store
     uploads_at_once: int = 32  # of one process; each has about 10 MiB in memory
     uploads_per_user: int = 8  # of those
+    files_busy_share: float = 0.5  # of the event loop's time, while messages come; files are paced to leave the rest
     downloads_at_once: int = 200  # through one process; links to S3 do not count
     upload_stall_seconds: float = 60.0  # no byte from the client for so long ends a request
     upload_expiry_hours: float = 24.0  # since the last byte of an upload that can be resumed

@@ -139,7 +139,7 @@ class Dependencies:
 
     @cached_property
     def pace(self) -> Pace:
-        return Pace(self.monotonic)
+        return Pace(self.monotonic, self.settings.files_busy_share)
 
     @cached_property
     def part_slots(self) -> PartSlots:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 
 MIB = 1 << 20
-BUSY_SHARE = 0.5
 LEAST_BYTES_PER_SECOND = 16 * MIB  # however busy the thread is: perhaps it is not with transfers
 _WINDOW_SECONDS = 0.1
 _MOST_RISE = 1.25  # of the rate, from one window to the next
@@ -24,15 +23,18 @@ _BURST_SECONDS = 0.01  # what may be sent ahead of the rate
 class Pace:
     """``accepted`` is told of messages; ``turn`` makes transfers wait.
 
-    ``clock``: seconds, monotonic. ``busy_clock``: seconds of processor time of the event loop's thread.
+    ``clock``: seconds, monotonic. ``busy_share`` (above 0, to 1) of the time the thread may be busy while messages come.
+    ``busy_clock``: seconds of processor time of the event loop's thread.
     """
 
     def __init__(
         self,
         clock: Callable[[], float],
+        busy_share: float,
         busy_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._clock = clock
+        self._busy_share = busy_share
         self._busy_clock = busy_clock
         self._rate = 0.0  # bytes a second; 0: as fast as can be
         self._due = 0.0  # when all that was let through would have gone at the rate
@@ -70,5 +72,5 @@ class Pace:
         if now - self._last_message > _QUIET_SECONDS:
             self._rate = 0.0
         elif seconds < _WINDOW_SECONDS * 10:  # else there were no transfers just now, and nothing is known
-            change = min(_MOST_RISE, BUSY_SHARE / max(share, 0.01))
+            change = min(_MOST_RISE, self._busy_share / max(share, 0.01))
             self._rate = max(LEAST_BYTES_PER_SECOND, used * change)

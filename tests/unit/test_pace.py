@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from web.pace import BUSY_SHARE, LEAST_BYTES_PER_SECOND, MIB, Pace
+from web.pace import LEAST_BYTES_PER_SECOND, MIB, Pace
 
+BUSY_SHARE = 0.5
 CHUNK = 128 * 1024
 
 
@@ -18,7 +19,7 @@ class Loop:
         self.now = self.busy = 100.0
         self._cost = busy_seconds_a_mib
         self._others = others_share
-        self.pace = Pace(lambda: self.now, lambda: self.busy)
+        self.pace = Pace(lambda: self.now, BUSY_SHARE, lambda: self.busy)
         monkeypatch.setattr(asyncio, "sleep", self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
