@@ -36,6 +36,12 @@ CONFIG = """
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 503]
 """
+# bytes of a file are bytes, whatever tus calls them
+HOOKS = """
+import schemathesis
+
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+"""
 PASSWORD = "correct horse battery"
 
 
@@ -67,6 +73,7 @@ async def test_whatever_is_sent_is_answered_as_described(api: System, tmp_path: 
     report = tmp_path / "report.json"
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
+    (tmp_path / "fuzz_hooks.py").write_text(HOOKS)
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{address}/openapi.json",
         "--header", f"Authorization: Bearer {await token_of_somebody(api)}",
@@ -80,7 +87,7 @@ async def test_whatever_is_sent_is_answered_as_described(api: System, tmp_path: 
     ]  # fmt: skip
     ran = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, cwd=tmp_path, check=False,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", "SCHEMATHESIS_HOOKS": "fuzz_hooks"},
     )  # fmt: skip
     assert ran.returncode == 0, f"{ran.stdout[-20_000:]}\n{ran.stderr[-5_000:]}"
     found = json.loads(report.read_text())
