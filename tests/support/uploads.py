@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 from base64 import b64encode
 from typing import Any
 
+from domain.files import PART_BYTES
+from support.fakes import until
 from web.uploads.tus import OFFSET_STREAM
 
 TUS = {"Tus-Resumable": "1.0.0"}
+SIZE = 3 * PART_BYTES
+SENT = PART_BYTES * 2 + 1_000
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:
@@ -69,3 +74,34 @@ async def is_the_file(api: Any, token: str, path: str, data: bytes) -> dict[str,
 
 def nothing_is_left(api: Any) -> bool:
     return not (api.file_store.objects or api.file_store.uploads or api.files.rows)
+
+
+class Sender:
+    """A client that has announced all that is left of an upload, and sends as much of it as it is told to."""
+
+    def __init__(self, api: Any, token: str, path: str, offset: int = 0, **headers: str) -> None:
+        self.api = api
+        fields = {**TUS, "Content-Type": OFFSET_STREAM, "Upload-Offset": str(offset), "Host": "x",
+                  "Content-Length": str(SIZE - offset), "Authorization": f"Bearer {token}", **headers}  # fmt: skip
+        self._head = f"PATCH {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        """Send the head and ``data``; return once the API has taken it."""
+        received = self.api.deps.metrics.file_bytes_received
+        before = received.count
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.api.port)
+        self._writer.write(f"{self._head}\r\n".encode() + data)
+        await until(lambda: received.count == before + len(data))
+
+    async def status(self) -> int:
+        """Return the status of the answer."""
+        line = await asyncio.wait_for(self._reader.readline(), 10)
+        return int(line.split()[1])
+
+    def send_more(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def vanish(self) -> None:
+        self._writer.transport.abort()

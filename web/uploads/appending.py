@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from domain.errors import Chat4AllError, NotFound
+from domain.errors import Chat4AllError, NotFound, Unavailable
 from domain.files import PART_BYTES, tail_key
 from domain.ports import Part, Upload
 from web.problems import BodyTooLarge, WrongOffset
@@ -150,6 +150,30 @@ class Appending:
             await held.save(store_upload=name, mimetype=mimetype)
             self._has_begun = True
         return held.upload.store_upload
+
+
+async def tail_of(deps: Dependencies, held: Held) -> bytes:
+    """Return the bytes of the upload that make no part yet.
+
+    Raises ``WrongOffset`` if the store has lost them, ``HoldLost``, ``Unavailable``; then the hold is let go.
+    """
+    upload = held.upload
+    length = upload.offset_bytes % PART_BYTES
+    tail = bytearray()
+    try:
+        if length:
+            async for chunk in deps.file_store.read(tail_key(upload.upload_id, upload.offset_bytes)):
+                tail += chunk
+    except NotFound:
+        pass
+    except Unavailable:
+        await held.try_to_let_go()
+        raise
+    if len(tail) != length:
+        log.warning("the store has lost the last bytes of upload %s", upload.upload_id)
+        await held.let_go(offset_bytes=upload.offset_bytes - length)
+        raise wrong_offset(held.upload)
+    return bytes(tail)
 
 
 async def start_over(held: Held) -> NoReturn:

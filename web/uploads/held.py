@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from domain.errors import Conflict, Unavailable
+from domain.errors import Chat4AllError, Conflict, Unavailable
 from domain.files import File
 from domain.ports import FileRecords, Upload
 
@@ -104,6 +105,11 @@ class Held:
         """Let others have it, with ``changes`` to the row. Raises as ``save``."""
         await self.save(holder="", held_until_ms=0, **changes)
         self._is_lost = True
+
+    async def try_to_let_go(self) -> None:
+        """As ``let_go``; if it does not work the hold ends by itself."""
+        with suppress(Chat4AllError):
+            await self.let_go()
 
     def _progress_now(self) -> Mapping[str, Any]:
         changed = self.progress(self.upload)

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from domain.errors import Chat4AllError, Conflict, NotFound, Unavailable
-from domain.files import PART_BYTES, File, storage_key, tail_key
+from domain.files import PART_BYTES, File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
 from web.problems import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
-from web.uploads.appending import Appending, wrong_offset
+from web.uploads.appending import Appending, tail_of, wrong_offset
 from web.uploads.completing import complete, complete_stored, destroy
 from web.uploads.hashing import RequestDigest, RunningHashes
 from web.uploads.held import Held, HoldLost
@@ -128,7 +128,7 @@ class ResumableUploads:
                 try:
                     await destroy(self._deps, held, held.upload.offset_bytes)
                 except Unavailable:
-                    await _try_to_let_go(held)
+                    await held.try_to_let_go()
                     raise
 
     @property
@@ -179,7 +179,7 @@ class ResumableUploads:
         # what has one part is hashed when it is whole
         is_hashed = (upload.size_bytes or 0) > PART_BYTES
         hashed = self.hashes.at(upload.upload_id, upload.offset_bytes) if is_hashed else None
-        appending = Appending(deps, held, await self._tail(held), hashed, digest)
+        appending = Appending(deps, held, await tail_of(deps, held), hashed, digest)
         failure: BaseException | None = None
         try:
             if body is not None:
@@ -229,28 +229,8 @@ class ResumableUploads:
                 with suppress(Chat4AllError):
                     await appending.keep()
             else:
-                await _try_to_let_go(held)
+                await held.try_to_let_go()
             raise
-
-    async def _tail(self, held: Held) -> bytes:
-        """Return the bytes of the upload that make no part yet. Raises ``WrongOffset`` if the store has lost them."""
-        upload = held.upload
-        length = upload.offset_bytes % PART_BYTES
-        tail = bytearray()
-        try:
-            if length:
-                async for chunk in self._deps.file_store.read(tail_key(upload.upload_id, upload.offset_bytes)):
-                    tail += chunk
-        except NotFound:
-            pass
-        except Unavailable:
-            await _try_to_let_go(held)
-            raise
-        if len(tail) != length:
-            log.warning("the store has lost the last bytes of upload %s", upload.upload_id)
-            await held.let_go(offset_bytes=upload.offset_bytes - length)
-            raise wrong_offset(held.upload)
-        return bytes(tail)
 
 
 def _after_the_end(file: File, offset_bytes: int, body: Body) -> File:
@@ -261,12 +241,6 @@ def _after_the_end(file: File, offset_bytes: int, body: Body) -> File:
     if body.length != 0:
         raise BodyTooLarge("the upload is a file by now; nothing can be added")
     return file
-
-
-async def _try_to_let_go(held: Held) -> None:
-    """If it does not work the hold ends by itself."""
-    with suppress(Chat4AllError):
-        await held.let_go()
 
 
 async def _in_any_case(work: Coroutine[Any, Any, R]) -> R:
