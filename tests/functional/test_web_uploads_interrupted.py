@@ -221,6 +221,28 @@ async def test_while_a_file_is_being_made_whoever_asks_waits_for_it(api: Any) ->
     await is_the_file(api, token, path, DATA)
 
 
+async def test_while_another_process_makes_it_a_file_its_end_is_not_told(two: Any) -> None:
+    one, other = two
+    token = await one.somebody()
+    path = await begin(one, token, SIZE)
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    finish = one.file_store.finish
+
+    async def slowly(*args: Any) -> None:
+        reached.set()
+        await go_on.wait()
+        await finish(*args)
+
+    one.file_store.finish = slowly
+    sending = asyncio.create_task(append(one, token, path, 0, DATA))
+    await reached.wait()
+    assert (await look(other, token, path)).status == 423
+    go_on.set()
+    assert (await sending).status == 204
+    assert await offset_of(other, token, path) == SIZE
+    await is_the_file(one, token, path, DATA)
+
+
 async def test_bytes_come_slower_than_the_hold_lasts(start_api: Any) -> None:
     async with start_api(upload_hold_seconds=0.15) as api:
         token = await api.somebody()

@@ -128,6 +128,21 @@ async def test_bytes_that_the_store_has_lost_are_asked_for_again(api: Any) -> No
     await is_the_file(api, token, path, DATA)
 
 
+@pytest.mark.parametrize("sent", [PART_BYTES + 10, 2 * PART_BYTES])
+@pytest.mark.parametrize("more", [10, PART_BYTES + 10, SIZE])
+async def test_an_upload_that_the_store_has_lost_begins_anew(api: Any, sent: int, more: int) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, SIZE)
+    assert (await append(api, token, path, 0, DATA[:sent])).status == 204
+    api.file_store.uploads.clear()
+    answer = await append(api, token, path, sent, DATA[sent : sent + more])
+    if answer.status == 204:  # all of it fits into the tail, which needs no upload in parts
+        answer = await append(api, token, path, sent + more, DATA[sent + more :])
+    assert (answer.status, answer.headers["Upload-Offset"]) == (409, "0")
+    assert (await append(api, token, path, 0, DATA)).status == 204
+    assert api.file_store.objects[next(key for key in api.file_store.objects if key.startswith("c-1/"))][0] == DATA
+
+
 async def test_a_store_that_failed_names_no_host(api: Any) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)

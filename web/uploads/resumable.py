@@ -207,7 +207,7 @@ class ResumableUploads:
                 await appending.keep()
                 await self._remember(held, appending)
         except Chat4AllError as error:
-            if failure is None:
+            if failure is None or isinstance(failure, NotFound):  # the store has lost it: more is known by now
                 raise
             log.warning("what came last of upload %s was not kept: %s", held.upload.upload_id, error)
         if failure is not None:
