@@ -23,8 +23,8 @@ _BURST_SECONDS = 0.01  # what may be sent ahead of the rate
 class Pace:
     """``accepted`` is told of messages; ``turn`` makes transfers wait.
 
-    ``clock``: seconds, monotonic. ``busy_share`` (above 0, to 1) of the time the thread may be busy while messages come.
-    ``busy_clock``: seconds of processor time of the event loop's thread.
+    ``clock``: seconds, monotonic. ``busy_share``: of the time, above 0 to 1, that the thread may be busy while messages
+    come. ``busy_clock``: seconds of processor time of the event loop's thread.
     """
 
     def __init__(
