@@ -125,7 +125,7 @@ class Upload:
     """A file on its way. ``upload_id`` becomes the file's id.
 
     ``size_bytes``: what the client announced, ``None`` if it did not. ``offset_bytes``: so many bytes are durable in
-    the store and survive us. ``key`` may be empty until the first byte is to be stored, ``store_upload`` (the store's name
+    the store and survive us. ``key`` may be empty until a byte is to be stored, ``store_upload`` (the store's name
     for the upload in parts) until there is more than one part. ``expected_checksum``: what the client says the whole
     must have, "sha256:<hex>", or empty. ``holder``: whose hold it is until ``held_until_ms``; both empty if nobody's.
     After ``expires_at_ms``, and when nobody holds it, it may be swept away.
