@@ -72,7 +72,6 @@ class Files:
         self._orders = Orders(50, ["whatsapp"])
         self._url = f"http://{system.settings.host}:{system.settings.port}"
         self._tokens: list[str] = []
-        self._uploaded = 0
 
     async def warm_up(self) -> None:
         """Make what is made once: conversations, buffers, connections."""
@@ -85,16 +84,17 @@ class Files:
         shots = await self._run.send(self._orders.make(max(1, int(self._rate * seconds))), self._rate)
         return shots.latencies_ms()
 
-    async def up(self, size_bytes: int, count: int) -> tuple[Transfers, list[dict[str, Any]]]:
+    async def up(
+        self, size_bytes: int, count: int, *, by_tus: bool = False
+    ) -> tuple[Transfers, list[dict[str, Any]]]:
         """Send ``count`` files at once; return what it took, and what the API says of them."""
         settings = self._system.settings
         while len(self._tokens) < count:
             self._tokens.append(await signed_up(settings.host, settings.port))
 
         def one(number: int) -> Any:
-            self._uploaded += 1
-            conversation = f"files-{number}"
-            return child("transfer", "up", self._url, self._tokens[number], conversation, str(size_bytes))
+            way, token = "tus" if by_tus else "up", self._tokens[number]
+            return child("transfer", way, self._url, token, f"files-{number}", str(size_bytes))
 
         transfers, answers = await self._together([one(number) for number in range(count)], size_bytes)
         expected = checksum_of(size_bytes)

@@ -1,6 +1,7 @@
 """One file up or down over plain sockets, in a process of its own, so that its work is not the API's nor the meter's.
 
     python -m loadtests.files.transfer up http://127.0.0.1:8080 TOKEN CONVERSATION BYTES
+    python -m loadtests.files.transfer tus http://127.0.0.1:8080 TOKEN CONVERSATION BYTES
     python -m loadtests.files.transfer down URL TOKEN
 
 Prints one JSON object: ``seconds``, ``status``, and the answer (``document``) or ``bytes`` and ``checksum``.
@@ -12,6 +13,7 @@ import hashlib
 import json
 import socket
 import sys
+from base64 import b64encode
 from http.client import HTTPResponse
 from time import perf_counter
 from typing import Any
@@ -45,6 +47,25 @@ def upload(url: str, token: str, conversation_id: str, size_bytes: int) -> dict[
         return {"seconds": perf_counter() - began, "status": answer.status, "document": document}
 
 
+def upload_by_tus(url: str, token: str, conversation_id: str, size_bytes: int) -> dict[str, Any]:
+    """Send a file of ``size_bytes`` bytes by tus: one request to begin, one with all bytes, one to see the file."""
+    metadata = f"filename {_base64('large.bin')},conversation_id {_base64(conversation_id)}"
+    began = perf_counter()
+    head = f"{_tus_head('POST', '/v1/uploads', url, token)}Upload-Length: {size_bytes}\r\n"
+    begun = _asked(url, f"{head}Upload-Metadata: {metadata}\r\nContent-Length: 0\r\n\r\n")
+    path = urlsplit(begun.headers["Location"] or "").path
+    head = f"{_tus_head('PATCH', path, url, token)}Upload-Offset: 0\r\nContent-Length: {size_bytes}\r\n"
+    with _connected(url) as connection:
+        connection.sendall(f"{head}Content-Type: application/offset+octet-stream\r\n\r\n".encode())
+        for block in blocks(size_bytes):
+            connection.sendall(block)
+        sent = _answer(connection)
+    seconds = perf_counter() - began
+    shown = _asked(url, f"{_head('GET', '/v1/files/' + path.rpartition('/')[2], url, token)}\r\n")
+    document = json.loads(shown.read())
+    return {"seconds": seconds, "status": 201 if sent.status == 204 else sent.status, "document": document}
+
+
 def download(url: str, token: str) -> dict[str, Any]:
     """Get what is at ``url`` and hash it; without a token if that is empty."""
     parts = urlsplit(url)
@@ -59,6 +80,22 @@ def download(url: str, token: str) -> dict[str, Any]:
             size += read
         seconds = perf_counter() - began
     return {"seconds": seconds, "status": answer.status, "bytes": size, "checksum": f"sha256:{found.hexdigest()}"}
+
+
+def _asked(url: str, request: str) -> HTTPResponse:
+    with _connected(url) as connection:
+        connection.sendall(request.encode())
+        answer = _answer(connection)
+        answer.peek()  # what is small has come
+        return answer
+
+
+def _tus_head(method: str, path: str, url: str, token: str) -> str:
+    return f"{_head(method, path, url, token)}Tus-Resumable: 1.0.0\r\n"
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 def _connected(url: str) -> socket.socket:
@@ -83,6 +120,8 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["up", url, token, conversation_id, size]:
             print(json.dumps(upload(url, token, conversation_id, int(size))))
+        case ["tus", url, token, conversation_id, size]:
+            print(json.dumps(upload_by_tus(url, token, conversation_id, int(size))))
         case ["down", url, token]:
             print(json.dumps(download(url, token)))
         case _:

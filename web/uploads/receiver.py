@@ -121,6 +121,8 @@ class Reception:
         if expected and expected.lower() != checksum:
             raise FieldErrors([("checksum", f"the bytes that came have {checksum}")])
         mimetype = sniffed_type(self._head, self._filename)
+        if self._held is not None:
+            self._held.check()
         if self._store_upload:
             await self._deps.file_store.finish(self._key, self._store_upload, await writer.flush())
             if self._key != key:
