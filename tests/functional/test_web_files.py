@@ -13,6 +13,8 @@ from aiohttp import FormData, MultipartWriter
 
 from domain.files import PART_BYTES, storage_key
 from support.fakes import until
+from web.middlewares import SLOW_SECONDS, TRANSFERS
+from web.routes import ROUTES
 
 MIB = 1024 * 1024
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2_000)
@@ -318,3 +320,18 @@ async def test_a_multipart_without_form_data_is_refused(api: Any) -> None:
         writer.append("x")
         answer = await api.call("POST", "/v1/files", token=await api.somebody(), data=writer)
     assert answer.status == 400
+
+
+async def test_a_file_that_takes_its_time_is_no_slow_request(api: Any, caplog: pytest.LogCaptureFixture) -> None:
+    token = await api.somebody()
+    assert {path for _, path, _ in ROUTES} >= TRANSFERS
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="conversation_id"\r\n\r\nc-1\r\n--b\r\n'
+        await asyncio.sleep(SLOW_SECONDS * 1.05)
+        yield b'Content-Disposition: form-data; name="file"; filename="x"\r\n\r\nx\r\n--b--\r\n'
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = await api.call("POST", "/v1/files", token=token, data=body(), headers=headers)
+    assert answer.status == 201
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
