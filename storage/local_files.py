@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -14,6 +13,7 @@ from domain.files import PART_BYTES, File
 from domain.parts import check_part, check_range
 from domain.ports import Part, StoredObject
 from domain.signed_links import signed_path
+from storage.bulk_threads import bulk_threads
 from storage.local_disk import Objects
 from storage.local_uploads import LocalUploads
 
@@ -39,7 +39,7 @@ class LocalFileStore:
         self._link_key = link_key
         self._public_url = public_url.rstrip("/")
         self._timeout_seconds = timeout_seconds
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="chat4all-files")
+        self._threads = bulk_threads(_THREADS, "chat4all-files")
 
     async def _call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         # A call that is given up goes on in its thread: it keeps what it works on (bytes, open files) by itself.

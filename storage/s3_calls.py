@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 from xml.etree import ElementTree
@@ -19,6 +20,7 @@ import aiohttp
 from miniopy_async.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from domain.errors import FileStoreUnavailable
+from storage.bulk_threads import bulk_threads
 from storage.s3_client import Body, SigningClient
 from storage.s3_config import S3Config
 
@@ -28,6 +30,7 @@ T = TypeVar("T")
 _PAUSES_SECONDS = (0.1, 0.4, 1.2)  # before the second, third and fourth attempt; half of it is random
 _PASSING = frozenset({"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
 _GATEWAY_LOST = frozenset({502, 504})  # what is behind the gateway may have done it
+_HASH_THREADS = 2
 _READ_BUFFER_BYTES = 256 * 1024  # of a connection; aiohttp stops reading at twice that
 
 
@@ -74,6 +77,7 @@ class S3Calls:
         self._config = config
         self._connections = connections
         self._client: SigningClient | None = None
+        self._threads: Executor | None = None
         self._making_bucket = asyncio.Lock()
 
     async def call(self, request: Request, expected: Collection[str] = (), seconds: float | None = None) -> Answer:
@@ -104,6 +108,8 @@ class S3Calls:
         client, self._client = self._client, None
         if client is not None:
             await client.close_session()  # type: ignore[no-untyped-call]
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
 
     async def _until_it_works(
         self, attempt: Callable[[], Awaitable[T]], request: Request, expected: Collection[str], seconds: float | None
@@ -196,6 +202,8 @@ class S3Calls:
                 region=self._config.region,
                 session=session,
             )
+            self._threads = bulk_threads(_HASH_THREADS, "chat4all-sign")
+            self._client.hash_in(self._threads)
         return self._client
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,11 +42,17 @@ class Body(aiohttp.Payload):
 class SigningClient(Minio):
     """Signs the SHA-256 of what it sends."""
 
+    _threads: Executor | None = None
+
+    def hash_in(self, threads: Executor) -> None:
+        """Hash in ``threads`` what is not small."""
+        self._threads = threads
+
     async def _build_headers(self, host: str, headers: Any, body: Any, creds: Any) -> tuple[dict[str, str], datetime]:
         """As the library's, but the SHA-256 is signed over https, too, where it would send an MD5."""
         content = b"" if body is None else body.content
         if len(content) > _SMALL_BYTES:
-            digest = await asyncio.to_thread(_sha256, content)
+            digest = await asyncio.get_running_loop().run_in_executor(self._threads, _sha256, content)
         else:
             digest = _sha256(content)
         now = datetime.now(UTC)

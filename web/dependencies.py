@@ -28,6 +28,7 @@ from domain.ports import (
 )
 from domain.signed_links import link_key
 from domain.token_bucket import Rate
+from storage.bulk_threads import bulk_threads
 from web.access import Memberships
 from web.attached_files import AttachedFiles
 from web.audience import Audience
@@ -147,7 +148,7 @@ class Dependencies:
 
     @cached_property
     def upload_threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="chat4all-hash")
+        return bulk_threads(HASH_THREADS, "chat4all-hash")
 
     @cached_property
     def resumable(self) -> ResumableUploads:

@@ -23,6 +23,7 @@ from typing import Any
 import uvloop
 
 from app.roles import ROLES
+from app.settings import Settings
 from devstack import Stack, StackConfig
 from loadtests.files.figures import FileFigures
 from loadtests.files.measure import Files, WentWrong, child
@@ -42,6 +43,8 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--at-once-mib", type=int, default=128, help="size of each of those")
     parser.add_argument("--rate", type=float, default=50.0, help="messages a second meanwhile; 0: none")
     parser.add_argument("--workers", type=int, default=0, help="workers of each role; to accept, none are needed")
+    parser.add_argument("--busy-share", type=float, default=Settings().files_busy_share,
+                        help="CHAT4ALL_FILES_BUSY_SHARE: how busy files may keep the API")  # fmt: skip
     parser.add_argument("--stores", default="s3,local", help="which of s3 and local")
     parser.add_argument("--markdown", type=Path, help="write the figures to this file as well")
     return parser.parse_args(arguments)
@@ -70,7 +73,8 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, figure
     _say("the plain client of MinIO, alone")
     figures.plain = await child("plain", stack.minio_url, MINIO_USER, MINIO_USER, str(large))
     for kind in wanted.stores.split(","):
-        settings = system_settings(stack, folder / kind, **store_settings(kind, folder, stack))
+        changes = store_settings(kind, folder, stack)
+        settings = system_settings(stack, folder / kind, files_busy_share=wanted.busy_share, **changes)
         _say(f"{kind}: an API and {wanted.workers} workers of each role")
         async with System(settings, folder / kind, workers) as system, Run(system) as run:
             files = Files(system, run, wanted.rate)
