@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from miniopy_async import Minio as MinioClient
 
 from devstack import Stack, StackConfig, StackError
@@ -27,6 +28,10 @@ from storage.cassandra.session import CassandraSession
 from storage.s3_config import S3Config
 
 ROOT = Path(__file__).parent.parent
+
+# How long an example takes says something about the machine only; pytest-timeout stops what hangs.
+hypothesis_settings.register_profile("chat4all", deadline=None)
+hypothesis_settings.load_profile("chat4all")
 
 
 @dataclass(frozen=True)
