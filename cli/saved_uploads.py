@@ -1,7 +1,7 @@
 """Uploads that were begun and not finished: a file beside that of the sessions, which only this user may read.
 
 ~/.config/chat4all/uploads.json
-{"uploads": [{"url": "http://127.0.0.1:8080", "username": "ana", "path": "/home/ana/holiday.mp4",
+{"uploads": [{"url": "http://127.0.0.1:8080", "username": "ana", "path": "…/holiday.mp4",
               "conversation_id": "family", "upload_id": "0193…", "checksum": "sha256:…",
               "fingerprint": {"size_bytes": 1073741824, "modified_ns": 1763848800123456789, "inode": 4711},
               "expires_at": 1763935200.0}]}

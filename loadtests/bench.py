@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -24,13 +21,13 @@ from time import time
 import uvloop
 
 from app.roles import ROLES
-from devstack import Stack, StackConfig
 from domain.recipients import CHANNELS
 from loadtests.figures import Figures, Latency
 from loadtests.groups import Groups, NotInTime, until
 from loadtests.meter import Machine, Meter
 from loadtests.orders import Orders
 from loadtests.run import Run
+from loadtests.servers import own_servers
 from loadtests.system import Servers, System, system_settings
 
 IDLE_SECONDS = 3.0
@@ -53,22 +50,6 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--log-level", default="INFO", help="of the API and the workers")
     parser.add_argument("--markdown", type=Path, help="write the figures to this file as well")
     return parser.parse_args(arguments)
-
-
-@contextmanager
-def own_servers() -> Iterator[tuple[Stack, Path]]:
-    """Kafka and Cassandra on free ports with empty data, and a folder for the rest; gone at the end."""
-    usual = StackConfig.from_environment()
-    usual.folder.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=usual.folder))
-    stack = Stack(StackConfig.on_free_ports(folder, usual.jars_folder))
-    try:
-        _say("starting Kafka and Cassandra")
-        stack.up(["kafka", "cassandra"])
-        yield stack, folder
-    finally:
-        stack.down()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Bench:
@@ -185,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "generator on the same machine; no simulated delay",
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
-    with own_servers() as (servers, folder):
+    _say("starting Kafka and Cassandra")
+    with own_servers("bench", ["kafka", "cassandra"]) as (servers, folder):
         is_balanced = uvloop.run(measure(wanted, servers, folder, figures))
     text = figures.markdown()
     print(text)

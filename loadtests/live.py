@@ -37,11 +37,11 @@ from app.settings import Settings
 from app.topics import Topics
 from domain.recipients import CHANNELS
 from domain.records import StatusChanged
-from loadtests.bench import own_servers
 from loadtests.generator import Generator, Shots, percentile
 from loadtests.groups import NotInTime, until
 from loadtests.meter import Machine, Meter
 from loadtests.orders import Orders
+from loadtests.servers import own_servers
 from loadtests.system import Servers, System, system_settings
 from loadtests.ws_client import Listener
 from storage.cassandra.conversations import CassandraConversationStore
@@ -94,7 +94,7 @@ class RunningServers:
 def servers_for(address: str) -> Iterator[tuple[Servers, Path]]:
     """The servers at ``address``, or some of our own."""
     if not address:
-        with own_servers() as (stack, folder):
+        with own_servers("live", ["kafka", "cassandra"]) as (stack, folder):
             yield stack, folder
         return
     folder = Path(tempfile.mkdtemp(prefix="live-"))

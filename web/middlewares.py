@@ -12,7 +12,7 @@ from aiohttp import web
 
 from app.logs import logged_request_id
 from domain.errors import Chat4AllError, Unavailable
-from web.bodies import FILES_PATH, MESSAGES_PATH, UPLOADS_PATH
+from web.bodies import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH
 from web.dependencies import DEPENDENCIES
 from web.headers import REQUEST_ID, preflight
 from web.problems import INTERNAL, problem_answer, problem_of, problem_of_http
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SLOW_SECONDS = 1.0
+ACCEPTING = frozenset({MESSAGES_PATH, BATCH_PATH})
 # These take as long as there are bytes; how long files take is a metric of its own.
 TRANSFERS = frozenset({FILES_PATH, UPLOADS_PATH, f"{UPLOADS_PATH}/{{upload_id}}", f"{FILES_PATH}/{{file_id}}/content",
                        f"{FILES_PATH}/{{file_id}}/link"})  # fmt: skip
@@ -68,7 +69,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     method = request.method if resource is not None else "-"
     deps = request.app[DEPENDENCIES]
     deps.metrics.requests.count(method, route, response.status, seconds)
-    if route == MESSAGES_PATH and method == "POST":
+    if route in ACCEPTING and method == "POST":
         deps.pace.accepted()
     if response.status >= 500 or (seconds > SLOW_SECONDS and route not in TRANSFERS):
         _report(logging.WARNING, request, response.status, seconds)

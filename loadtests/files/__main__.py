@@ -10,12 +10,9 @@ Exit code 1 if a byte was lost. Kafka, Cassandra and MinIO are started for it an
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,11 +21,12 @@ import uvloop
 
 from app.roles import ROLES
 from app.settings import Settings
-from devstack import Stack, StackConfig
+from devstack import Stack
 from loadtests.files.figures import FileFigures
 from loadtests.files.measure import Files, WentWrong, child
 from loadtests.meter import Machine
 from loadtests.run import Run
+from loadtests.servers import own_servers
 from loadtests.system import LOOPBACK, System, free_ports, system_settings
 
 ALONE_SECONDS = 10.0
@@ -48,22 +46,6 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--stores", default="s3,local", help="which of s3 and local")
     parser.add_argument("--markdown", type=Path, help="write the figures to this file as well")
     return parser.parse_args(arguments)
-
-
-@contextmanager
-def own_servers() -> Iterator[tuple[Stack, Path]]:
-    """Kafka, Cassandra and MinIO on free ports with empty data, and a folder for the rest; gone at the end."""
-    usual = StackConfig.from_environment()
-    usual.folder.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="files-", dir=usual.folder))
-    stack = Stack(StackConfig.on_free_ports(folder, usual.jars_folder))
-    try:
-        _say("starting Kafka, Cassandra and MinIO")
-        stack.up(["kafka", "cassandra", "minio"])
-        yield stack, folder
-    finally:
-        stack.down()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, figures: FileFigures) -> None:
@@ -121,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rate=wanted.rate,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
-    with own_servers() as (stack, folder):
+    _say("starting Kafka, Cassandra and MinIO")
+    with own_servers("files", ["kafka", "cassandra", "minio"]) as (stack, folder):
         try:
             uvloop.run(measure(wanted, stack, folder, figures))
         except WentWrong as error:

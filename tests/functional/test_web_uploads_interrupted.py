@@ -198,9 +198,8 @@ async def test_a_stranger_does_not_stop_an_upload(api: Any) -> None:
     await is_the_file(api, token, path, DATA)
 
 
-async def test_while_a_file_is_being_made_whoever_asks_waits_for_it(api: Any) -> None:
-    token = await api.somebody()
-    path = await begin(api, token, SIZE)
+def finishing_slowly(api: Any) -> tuple[asyncio.Event, asyncio.Event]:
+    """Make the store wait in the middle of making an object: set once it does, and to be set for it to go on."""
     reached, go_on = asyncio.Event(), asyncio.Event()
     finish = api.file_store.finish
 
@@ -210,6 +209,13 @@ async def test_while_a_file_is_being_made_whoever_asks_waits_for_it(api: Any) ->
         await finish(*args)
 
     api.file_store.finish = slowly
+    return reached, go_on
+
+
+async def test_while_a_file_is_being_made_whoever_asks_waits_for_it(api: Any) -> None:
+    token = await api.somebody()
+    path = await begin(api, token, SIZE)
+    reached, go_on = finishing_slowly(api)
     sending = asyncio.create_task(append(api, token, path, 0, DATA))
     await reached.wait()
     asking = asyncio.create_task(offset_of(api, token, path))
@@ -225,15 +231,7 @@ async def test_while_another_process_makes_it_a_file_its_end_is_not_told(two: An
     one, other = two
     token = await one.somebody()
     path = await begin(one, token, SIZE)
-    reached, go_on = asyncio.Event(), asyncio.Event()
-    finish = one.file_store.finish
-
-    async def slowly(*args: Any) -> None:
-        reached.set()
-        await go_on.wait()
-        await finish(*args)
-
-    one.file_store.finish = slowly
+    reached, go_on = finishing_slowly(one)
     sending = asyncio.create_task(append(one, token, path, 0, DATA))
     await reached.wait()
     assert (await look(other, token, path)).status == 423

@@ -1,0 +1,26 @@
+"""Servers of a benchmark's own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from devstack import Stack, StackConfig
+
+
+@contextmanager
+def own_servers(name: str, parts: Sequence[str]) -> Iterator[tuple[Stack, Path]]:
+    """The named parts on free ports with empty data, and a folder for the rest; gone at the end."""
+    usual = StackConfig.from_environment()
+    usual.folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=usual.folder))
+    stack = Stack(StackConfig.on_free_ports(folder, usual.jars_folder))
+    try:
+        stack.up(parts)
+        yield stack, folder
+    finally:
+        stack.down()
+        shutil.rmtree(folder, ignore_errors=True)
