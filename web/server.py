@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 import uvloop
 from aiohttp import web
@@ -33,6 +34,7 @@ from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
+from storage.cassandra.schema import check_schema, latest_version
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from web.dependencies import DEPENDENCIES, Dependencies
@@ -129,7 +131,11 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         file_store=file_store,
         recent=recent,
         follower=follower,
-        probes={"kafka": follower.ping, "cassandra": cassandra.ping, "files": file_store.ping},
+        probes={
+            "kafka": follower.ping,
+            "cassandra": partial(check_schema, cassandra, latest_version()),
+            "files": file_store.ping,
+        },
     )
     follower.listener = deps.live.hub
     cassandra.start()

@@ -93,6 +93,12 @@ async def schema_version(session: CassandraSession) -> int:
     return rows[0][0] or 0
 
 
+async def check_schema(session: CassandraSession, version: int) -> None:
+    """Return if the schema has at least ``version``. Raises ``StoreUnavailable``."""
+    if await schema_version(session) < version:
+        raise StoreUnavailable("the schema is too old: run `chat4all migrate`")
+
+
 async def migrate(session: CassandraSession, *, replication_factor: int, folder: Path = MIGRATIONS) -> list[str]:
     """Create the keyspace and apply what is missing; return the names of what was applied.
 

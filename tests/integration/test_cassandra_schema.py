@@ -12,7 +12,15 @@ import pytest_asyncio
 
 from domain.errors import StoreUnavailable
 from storage.cassandra.link import Kind
-from storage.cassandra.schema import MIGRATIONS, SchemaChanged, latest_version, load_migrations, migrate, schema_version
+from storage.cassandra.schema import (
+    MIGRATIONS,
+    SchemaChanged,
+    check_schema,
+    latest_version,
+    load_migrations,
+    migrate,
+    schema_version,
+)
 from storage.cassandra.session import CassandraSession
 
 pytestmark = pytest.mark.real
@@ -42,6 +50,15 @@ async def test_migrating_twice_applies_once(empty):
     assert await migrate(empty, replication_factor=1) == []
     assert names
     assert await schema_version(empty) == latest_version()
+
+
+async def test_a_schema_that_lacks_a_migration_is_not_ready(empty):
+    with pytest.raises(StoreUnavailable, match="chat4all migrate"):
+        await check_schema(empty, latest_version())
+    await migrate(empty, replication_factor=1)
+    await check_schema(empty, latest_version())
+    with pytest.raises(StoreUnavailable, match="chat4all migrate"):
+        await check_schema(empty, latest_version() + 1)
 
 
 async def test_two_processes_may_migrate_at_once(empty):
