@@ -1,4 +1,7 @@
-"""A channel that exists in this process only: takes every message, reports DELIVERED and then READ after a while."""
+"""A channel that exists in this process only: takes a message, reports DELIVERED and then READ after a while.
+
+Some addresses behave otherwise, so that failures can be seen: ``channels/simulated/manners.py``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from channels.simulated.manners import manner_of
 from domain.attachments import Kind
 from domain.ports import Attachment, Receipt, Sent
 from domain.records import DeliveryRequested, delivery_key
@@ -42,6 +46,10 @@ class SimulatedConnector:
 
     async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> Sent:
         address = request.recipient_id.partition(":")[2]
+        objection = manner_of(address).objection(attempt)
+        if objection is not None:
+            log.info("[%s] Not delivered to %s: %s", self._title, address, objection)
+            raise objection
         log.info("[%s] Delivered to %s", self._title, address)
         if attachment is not None:  # the link itself is not for logs: whoever has it gets the file
             file, kind = attachment.metadata, attachment.carriage.kind
@@ -52,8 +60,11 @@ class SimulatedConnector:
     async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
         chance = hashlib.blake2s(delivery_key(request).encode(), digest_size=8).digest()
         due_ms = sent.at_ms
+        manner = manner_of(request.recipient_id.partition(":")[2])
         steps = ((Status.DELIVERED, self._simulation.delivered_seconds), (Status.READ, self._simulation.read_seconds))
         for n, (status, (least, most)) in enumerate(steps):
+            if not manner.gives(status):
+                return
             share = int.from_bytes(chance[4 * n : 4 * n + 4], "big") / 0xFFFFFFFF
             due_ms += int((least + (most - least) * share) * 1000)
             wait_seconds = due_ms / 1000 - time.time()
