@@ -13,8 +13,12 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import os
+
     from app.settings import Settings
     from app.stream_app import StreamApp
 
-    made = globals()["app"] = StreamApp(Settings.from_environ())
+    settings = Settings.from_environ()
+    os.nice(settings.worker_nice)  # before any thread starts, since Linux keeps niceness for each thread
+    made = globals()["app"] = StreamApp(settings)
     return made

@@ -33,11 +33,12 @@ class _ActiveOnly:
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust hard-codes a fetch wait of 1,500 ms, for which a fetch of idle partitions delays the busy ones."""
+    """Fetches as the settings say. Faust hard-codes a wait of 1,500 ms, which delays busy partitions for idle ones."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.app.settings.fetch_wait_ms
+        consumer._fetch_min_bytes = self.app.settings.fetch_min_bytes
         return consumer
 
 

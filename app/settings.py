@@ -38,7 +38,15 @@ class Settings:
     produce_timeout_seconds: float = 10.0
     session_timeout_seconds: float = 6.0
     heartbeat_seconds: float = 1.0
+    # the broker answers a worker's fetch once it has this many bytes, or after this time: records gather there, and a
+    # message wakes each worker on its way less often (docs/adr/0078-gather-at-the-broker.md)
+    fetch_min_bytes: int = 65_536
     fetch_wait_ms: int = 50
+    # the same for the API, which reads all topics of messages and facts
+    follower_fetch_min_bytes: int = 8_192
+    follower_fetch_wait_ms: int = 30
+    # added to a worker's niceness, so that the API and Kafka get a busy processor first; 0: leave it as it is
+    worker_nice: int = 5
     max_poll_records: int = 500
     commit_interval_seconds: float = 0.5
     watchdog_seconds: float = 60.0

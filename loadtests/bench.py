@@ -38,7 +38,7 @@ WARM_UP_MESSAGES = 3_000
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rates", default="50,100,200,400", help="accepts a second to measure latency at")
+    parser.add_argument("--rates", default="5,50,100,200,400", help="accepts a second to measure latency at")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each rate lasts")
     parser.add_argument("--connections", type=int, default=64, help="most connections of the load generator")
     parser.add_argument("--flat-out", default="1,16,64", help="numbers of connections to accept flat out with")
@@ -61,13 +61,14 @@ class Bench:
         self._meter = meter
         self._figures = figures
         self._orders = Orders(wanted.conversations, CHANNELS)
+        self._delays_known = 0
 
     async def warm_up(self) -> None:
         """Make every conversation known, and let two Java machines compile what is used."""
         _say(f"warming up: {self._wanted.conversations} conversations, {WARM_UP_MESSAGES} messages")
         await self._run.meet(self._orders)
         await self._run.send(self._orders.make(WARM_UP_MESSAGES))
-        await self._run.settled()
+        await self._delays_to_sent()
 
     async def idle(self) -> None:
         """Measure what everything uses while nothing is to be done."""
@@ -84,8 +85,8 @@ class Bench:
             self._run.reader.pause()
             self._meter.begin()
             shots = await self._run.send(self._orders.make(round(rate * self._wanted.seconds)), rate)
-            self._figures.latencies.append(Latency.of(shots, rate, self._meter.other_cores()))
-            await self._run.settled()
+            others = self._meter.other_cores()
+            self._figures.latencies.append(Latency.of(shots, rate, others, await self._delays_to_sent()))
 
     async def flat_out(self) -> None:
         """Accept as fast as the API answers, on different numbers of connections."""
@@ -96,10 +97,18 @@ class Bench:
             orders = self._orders.make(round(estimate * self._wanted.flat_seconds))
             self._meter.begin()
             shots = await self._run.send(orders, connections=connections)
-            latency = Latency.of(shots, 0.0, self._meter.other_cores())
+            others = self._meter.other_cores()
+            latency = Latency.of(shots, 0.0, others, await self._delays_to_sent())
             self._figures.flat_out.append((connections, latency))
             estimate = max(estimate, latency.achieved_per_second)
-            await self._run.settled()
+
+    async def _delays_to_sent(self) -> list[int]:
+        """Wait until all is through; return how long each message took to its first SENT, in milliseconds."""
+        known = self._delays_known
+        await self._run.settled()
+        delays = self._run.ledger.to_sent_ms
+        self._delays_known = len(delays)
+        return delays[known:]
 
     async def to_the_end(self) -> None:
         """Send flat out, and wait until every message is READ and Cassandra has it."""

@@ -19,7 +19,8 @@ _NOT_WORKERS = ("api", "Kafka", "Cassandra", GENERATOR)
 class Latency:
     """How long an accept took at a rate, in milliseconds from the scheduled time; rate 0: flat out.
 
-    ``other_cores``: what all else on the machine kept busy meanwhile.
+    ``other_cores``: what all else on the machine kept busy meanwhile. ``sent_p50_ms`` and ``sent_p99_ms``: from the
+    acceptance of a message to its first SENT.
     """
 
     per_second: float
@@ -31,14 +32,19 @@ class Latency:
     most_ms: float
     not_accepted: int
     other_cores: float
+    sent_p50_ms: float
+    sent_p99_ms: float
 
     @classmethod
-    def of(cls, shots: Shots, per_second: float, other_cores: float) -> Latency:
-        found = shots.latencies_ms()
+    def of(cls, shots: Shots, per_second: float, other_cores: float, to_sent_ms: Sequence[float]) -> Latency:
+        found, sent = shots.latencies_ms(), sorted(to_sent_ms) or [0.0]
         p50, p95, p99 = (percentile(found, share) for share in (0.5, 0.95, 0.99))
         achieved = len(shots) / shots.seconds
         not_accepted = len(shots) - shots.count(202)
-        return cls(per_second, len(shots), achieved, p50, p95, p99, found[-1], not_accepted, other_cores)
+        return cls(
+            per_second, len(shots), achieved, p50, p95, p99, found[-1], not_accepted, other_cores,
+            percentile(sent, 0.5), percentile(sent, 0.99),
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -91,7 +97,8 @@ class Figures:
     def _accept_table(self) -> str:
         rows = [(f"{x.per_second:g}/s", *_latency_cells(x)) for x in self.latencies]
         rows += [(f"flat out, {connections} connections", *_latency_cells(x)) for connections, x in self.flat_out]
-        head = ("load", "requests", "accepted/s", "p50 ms", "p95 ms", "p99 ms", "most ms", "not 202", "others, cores")
+        head = ("load", "requests", "accepted/s", "p50 ms", "p95 ms", "p99 ms", "most ms", "not 202", "others, cores",
+                "to SENT p50 ms", "to SENT p99 ms")  # fmt: skip
         return f"### Accepting\n\n{_table(head, rows)}"
 
     def _throughput_table(self) -> str:
@@ -124,7 +131,7 @@ def _latency_cells(x: Latency) -> tuple[str, ...]:
     numbers = (x.p50_ms, x.p95_ms, x.p99_ms, x.most_ms)
     return (
         str(x.requests), f"{x.achieved_per_second:,.0f}", *(f"{number:.1f}" for number in numbers), str(x.not_accepted),
-        f"{x.other_cores:.2f}",
+        f"{x.other_cores:.2f}", f"{x.sent_p50_ms:.0f}", f"{x.sent_p99_ms:.0f}",
     )  # fmt: skip
 
 

@@ -73,6 +73,7 @@ class Ledger:
         self.uncertain = 0
         self.facts = 0
         self.unreadable = 0
+        self.to_sent_ms: list[int] = []  # of each message, from its acceptance to its first SENT
         self.finished: set[str] = set()
         self.open: set[str] = set()
         self._accepted: dict[str, Order] = {}
@@ -118,6 +119,7 @@ class Ledger:
             life.sent.append((document["attempt"], document["provider_id"]))
             if life.first_sent < 0:
                 life.first_sent = self.facts
+                self.to_sent_ms.append(int(document["at_ms"]) - int(document["accepted_at_ms"]))
         life.words.add(word)
         place = (document["accepted_at_ms"], document["position"])
         life.misplaced |= life.fact_place not in (None, place)

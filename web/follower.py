@@ -33,6 +33,8 @@ _IDLE_MS = 1_000
 # a batch is folded without giving way to requests: 500 records at some 10 µs are 5 ms
 _BATCH_RECORDS = 500
 _LINGER_SECONDS = 0.01
+# after somebody had to wait for the end of the log, fetches do not gather at the broker for this long
+_EAGER_SECONDS = 1.0
 
 
 class Listener(Protocol):
@@ -76,6 +78,7 @@ class KafkaFollower:
         self._wanted = asyncio.Event()
         self._attempted = asyncio.Event()
         self.has_caught_up = False
+        self._eager_until = 0.0
 
     def start(self) -> asyncio.Task[None]:
         """Begin to follow. The task ends only by ``stop`` or by a bug; its owner must not let that pass."""
@@ -120,6 +123,7 @@ class KafkaFollower:
             return False
         missing = {tp: end for tp, end in ends.items() if self._positions.get(tp, -1) < end}
         if missing:
+            self._hurry()
             waiter = loop.create_future()
             self._waiters.append((missing, waiter))
             self._wanted.set()
@@ -165,8 +169,9 @@ class KafkaFollower:
             client_id="chat4all-api-follower",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            # a drained partition is asked for again only when the request under way returns: so this is latency
-            fetch_max_wait_ms=self._settings.fetch_wait_ms,
+            # records gather at the broker: a wake-up for each costs several times their own price
+            fetch_min_bytes=self._settings.follower_fetch_min_bytes,
+            fetch_max_wait_ms=self._settings.follower_fetch_wait_ms,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
         )
 
@@ -222,9 +227,20 @@ class KafkaFollower:
             await admin.close()
         return {tp: found.offset for tp, found in committed.items() if found.offset >= 0}
 
+    def _hurry(self) -> None:
+        """Fetch without gathering for a while. A fetch that is under way at the broker still takes its time there."""
+        self._eager_until = asyncio.get_running_loop().time() + _EAGER_SECONDS
+        if self._consumer is not None:
+            self._consumer._fetcher._fetch_min_bytes = 1
+
+    def _is_eager(self) -> bool:
+        return asyncio.get_running_loop().time() < self._eager_until
+
     async def _follow(self, consumer: Any) -> None:
         messages_topic = self._messages[0].topic
         while True:
+            # aiokafka reads it anew for each request and has no public name for it (tests/unit/test_pins.py)
+            consumer._fetcher._fetch_min_bytes = 1 if self._is_eager() else self._settings.follower_fetch_min_bytes
             batches = await consumer.getmany(timeout_ms=_IDLE_MS, max_records=_BATCH_RECORDS)
             for tp, records in batches.items():
                 if tp.topic == messages_topic:
@@ -237,8 +253,8 @@ class KafkaFollower:
                 await self._linger(sum(map(len, batches.values())))
 
     async def _linger(self, records: int) -> None:
-        """Let records gather, as long as nobody waits for them: a fetch for each costs three times their own price."""
-        if self._waiters or records >= _BATCH_RECORDS:
+        """Let records gather here while fetches do not gather at the broker, as long as nobody waits for them."""
+        if self._waiters or records >= _BATCH_RECORDS or not self._is_eager():
             await asyncio.sleep(0)  # getmany does not give way while it has something
             return
         self._wanted.clear()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaConnectionError
 
 from app.codec import encode
@@ -15,6 +17,7 @@ from app.settings import Settings
 from domain.errors import LogUnavailable
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
+from support.fakes import until
 from web.follower import KafkaFollower
 from web.log_ends import LogEnds
 from web.recent import RecentMessages
@@ -43,6 +46,7 @@ class ScriptedConsumer:
         self.measurements = 0
         self.broken = False
         self.slow_seconds = 0.0
+        self._fetcher = SimpleNamespace(_fetch_min_bytes=SETTINGS.follower_fetch_min_bytes)
 
     def add(self, topic: str, partition: int, value: bytes | None) -> None:
         log = self.logs[TopicPartition(topic, partition)]
@@ -253,3 +257,23 @@ async def test_after_a_question_without_answer_nobody_waits_the_full_time_again(
         assert await ends.now(5) is None
     consumer.slow_seconds = 0
     assert await ends.now(5) is not None
+
+
+async def test_fetches_gather_at_the_broker_unless_somebody_had_to_wait_for_the_end_of_the_log() -> None:
+    consumer = ScriptedConsumer()
+    follower, task = await following(consumer)
+    assert await follower.catch_up(1)  # nothing is missing, so nobody waits
+    assert consumer._fetcher._fetch_min_bytes == 8_192
+    consumer.add("messages", 0, accepted(0))
+    assert await follower.catch_up(1)
+    assert consumer._fetcher._fetch_min_bytes == 1
+    follower._eager_until = 0.0
+    await until(lambda: consumer._fetcher._fetch_min_bytes == 8_192)
+    task.cancel()
+
+
+async def test_the_real_fetcher_has_the_size_that_the_follower_changes() -> None:
+    consumer = KafkaFollower(SETTINGS, RecentMessages(1))._connection()
+    fetcher = Fetcher(consumer._client, consumer._subscription, fetch_min_bytes=consumer._fetch_min_bytes)
+    assert fetcher._fetch_min_bytes == SETTINGS.follower_fetch_min_bytes
+    await fetcher.close()
