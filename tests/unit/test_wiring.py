@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,3 +34,19 @@ def test_a_role_has_its_agents_tables_and_topics(role: str, tmp_path: Path) -> N
 def test_importing_settings_and_topics_does_not_import_faust() -> None:
     code = "import sys, app.settings, app.topics, app.codec, app.roles; sys.exit('faust' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
+
+
+async def test_a_worker_fetches_with_the_size_and_the_wait_of_the_settings(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path), store="memory", fetch_min_bytes=1_234, fetch_wait_ms=56)
+    app = StreamApp(settings)
+    consumer = app.consumer._new_consumer_thread()._create_worker_consumer(app.transport)
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1_234, 56)
+
+
+@pytest.mark.parametrize(("setting", "added"), [(None, 5), ("0", 0)])
+def test_a_worker_gives_way_to_the_api_unless_told_otherwise(setting: str | None, added: int, tmp_path: Path) -> None:
+    environ = {**os.environ, "CHAT4ALL_DATA_DIR": str(tmp_path), "CHAT4ALL_STORE": "memory"}
+    environ |= {} if setting is None else {"CHAT4ALL_WORKER_NICE": setting}
+    code = "import os, app; before = os.nice(0); app.app; print(os.nice(0) - before)"
+    run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=30)
+    assert run.stdout.split()[-1:] == [str(added)], run.stderr
