@@ -10,16 +10,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.partitioner import murmur2
 
-from domain.errors import LogUnavailable
+from domain.errors import InDoubt, LogUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +38,10 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024  # a dead letter holds a refused record of up
 MAX_PENDING_BYTES = 128 * 1024 * 1024
 _RECORD_OVERHEAD_BYTES = 40
 _STOP_SECONDS = 2.0
+# a broker that answers so has written nothing of the batch
+_REFUSALS = (
+    MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError, ClusterAuthorizationFailedError
+)  # fmt: skip
 
 
 class Written(NamedTuple):
@@ -46,15 +58,19 @@ def partition_for(key: bytes, partitions: int) -> int:
 
 
 class Flight:
-    """Some records of one lane that travel as one batch. ``future`` resolves when the broker has acknowledged all."""
+    """Some records of one lane that travel as one batch. ``future`` resolves when the broker has acknowledged all.
 
-    __slots__ = ("future", "records", "size_bytes", "withdrawn")
+    ``has_left``: the producer has the batch, so only the broker's answer tells whether it was written.
+    """
+
+    __slots__ = ("future", "has_left", "records", "size_bytes", "withdrawn")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.future: asyncio.Future[Written] = loop.create_future()
         self.records: list[tuple[bytes | None, bytes | None, Headers] | None] = []
         self.size_bytes = 0
         self.withdrawn = False
+        self.has_left = False
 
 
 class _Lane:
@@ -183,12 +199,14 @@ class Outbox:
         return flight
 
     async def send(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
-    ) -> Written:
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = (),
+        on_doubt: Callable[[asyncio.Future[Written]], None] | None = None,
+    ) -> Written:  # fmt: skip
         """Write one record and return where it is.
 
         Raises ``LogUnavailable`` after ``timeout_seconds``. What has not left by then is withdrawn and will never be
-        written; only a record whose batch was on its way may still be.
+        written; a record whose batch was on its way may still be, which is ``InDoubt``. Then ``on_doubt`` is called
+        before with the future that ends when the broker has decided.
         """
         flight = self.put(topic, partition, key, value, headers)
         index = len(flight.records) - 1
@@ -199,9 +217,13 @@ class Outbox:
             if flight in lane.waiting:
                 flight.records[index] = None
                 flight.withdrawn = True
-            raise LogUnavailable("Kafka did not acknowledge in time") from None
+                raise LogUnavailable("Kafka did not acknowledge in time") from None
+            if on_doubt is not None:
+                on_doubt(flight.future)
+            raise InDoubt("Kafka did not acknowledge in time") from None
         except Exception as error:
-            raise LogUnavailable(f"Kafka did not take the record: {error}") from error
+            is_certain = isinstance(error, _REFUSALS) or not flight.has_left
+            raise (LogUnavailable if is_certain else InDoubt)(f"Kafka did not take the record: {error}") from error
         if flight.withdrawn:  # those before this one that did not go along have no offset
             index -= sum(record is None for record in flight.records[:index])
         return Written(first.offset + index, first.timestamp_ms)
@@ -248,5 +270,6 @@ class Outbox:
             except KafkaTimeoutError:  # no metadata or no free slot: nothing has left yet, so wait on
                 if self._closing:
                     raise
+        flight.has_left = True
         metadata = await sent
         return Written(metadata.offset, metadata.timestamp if metadata.timestamp is not None else -1)

@@ -12,7 +12,9 @@ Chat4AllError
 │   └── AlreadyExists
 ├── KeyReused                  an idempotency key with another request   → HTTP 422
 ├── Unavailable                a dependency is away; a retry can help    → HTTP 503 with Retry-After
-│   ├── LogUnavailable         Kafka did not acknowledge in time
+│   ├── LogUnavailable         Kafka did not acknowledge in time; nothing was written
+│   │   └── InDoubt            … or perhaps it was
+│   │       └── MayBeAccepted  … which is a message: its id tells later
 │   ├── StoreUnavailable       Cassandra did not answer in time
 │   └── FileStoreUnavailable   the folder or bucket of files did not answer in time
 └── DeliveryFailed             a channel refused a message for good      → status FAILED
@@ -109,9 +111,25 @@ class Unavailable(Chat4AllError):
 
 
 class LogUnavailable(Unavailable):
-    """Kafka did not acknowledge in time. The record may still have been written."""
+    """Kafka did not take the record, and never will: a leaf tells when that is not certain."""
 
     code = "log-unavailable"
+
+
+class InDoubt(LogUnavailable):
+    """The record was on its way when the time was over. Kafka may have it, or still get it."""
+
+
+class MayBeAccepted(InDoubt):
+    """Whether the message ``message_id`` is accepted is not known yet; asking for it tells later."""
+
+    def __init__(self, message_id: str, detail: str = "") -> None:
+        super().__init__(
+            detail
+            or "the log did not acknowledge in time, so the message may have been accepted: ask for it by its "
+            "message_id before it is sent anew, or send it again with its Idempotency-Key if it has one"
+        )
+        self.message_id = message_id
 
 
 class StoreUnavailable(Unavailable):

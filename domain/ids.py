@@ -24,6 +24,13 @@ def uuid7(unix_ms: int, randomness: bytes) -> str:
     return str(uuid.UUID(int=value))
 
 
+def made_at_ms(message_id: str) -> int | None:
+    """Return when a UUIDv7 was made (epoch milliseconds), ``None`` for any other UUID."""
+    if len(message_id) != 36 or message_id[_VERSION_AT] != "7":
+        return None
+    return int(message_id[:8] + message_id[9:13], 16)
+
+
 def keyed_id(account_id: str, key: str) -> str:
     """Return the id of the message that ``account_id`` sends with the idempotency ``key``: a UUIDv5, always the same.
 

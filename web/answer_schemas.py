@@ -247,6 +247,21 @@ class Problem(BaseModel):
     request_id: Annotated[str, Field(examples=["5f0c2d7e9b1a4c3d8e6f7a8b9c0d1e2f"])]
     error: Annotated[str, Field(description="The detail once more, for older clients.", examples=["content: …"])]
     errors: Annotated[list[FieldProblem], Field(description="Every invalid field at once.")] = []
+    message_id: Annotated[
+        str,
+        Field(
+            examples=["019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"],
+            description="Of a 503 whose message may be accepted all the same: `GET /v1/messages/{message_id}` tells.",
+        ),
+    ] = ""
+    may_have_been_accepted: Annotated[
+        bool,
+        Field(
+            examples=[True],
+            description="`true` beside `message_id`; a 503 without it accepted nothing. A repetition with the same "
+            "`Idempotency-Key` is the same message; without a key it is another one.",
+        ),
+    ] = False
 
 
 class BatchAccepted(BaseModel):

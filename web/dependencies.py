@@ -35,6 +35,7 @@ from web.audience import Audience
 from web.client_address import ClientAddresses
 from web.conversation_list import ConversationLists
 from web.cors import CorsPolicy
+from web.doubts import Doubts
 from web.facts import StatusWriter
 from web.files import KnownFiles
 from web.gates import Gate
@@ -161,6 +162,10 @@ class Dependencies:
     @cached_property
     def sending(self) -> Sending:
         return Sending(self)
+
+    @cached_property
+    def doubts(self) -> Doubts:
+        return Doubts(self.log, self.clock_ms, self.monotonic)
 
     @cached_property
     def tokens(self) -> Tokens:

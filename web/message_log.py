@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from app.codec import encode
-from app.outbox import Outbox, partition_for
+from app.outbox import Outbox, Written, partition_for
 from app.topics import Topics
+from domain.errors import InDoubt, MayBeAccepted
 from domain.ports import Appended, Place
 from domain.records import MessageAccepted, StatusChanged
 
@@ -19,13 +22,30 @@ class KafkaMessageLog:
         self._messages = topics.messages
         self._statuses = topics.status_updates
         self._partitions = partitions
+        self._pending: set[str] = set()
 
     async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
-        """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after the outbox's time-out."""
+        """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after the outbox's time-out,
+        ``MayBeAccepted`` if the record may have been written all the same."""
         key = message.conversation_id.encode()
         partition = partition_for(key, self._partitions)
-        written = await self._outbox.send(self._messages, partition, key, encode(message), list(headers.items()))
+        try:
+            written = await self._outbox.send(
+                self._messages, partition, key, encode(message), list(headers.items()),
+                partial(self._wait_for, message.message_id),
+            )  # fmt: skip
+        except InDoubt as error:
+            raise MayBeAccepted(message.message_id) from error
         return Appended(Place(written.timestamp_ms, written.offset), partition)
+
+    def is_pending(self, message_id: str) -> bool:
+        """Return whether a message that was given up on here is still on its way, so that it may yet be written."""
+        return message_id in self._pending
+
+    def _wait_for(self, message_id: str, decided: asyncio.Future[Written]) -> None:
+        # bounded as the outbox is: what is on its way counts there until the broker has decided
+        self._pending.add(message_id)
+        decided.add_done_callback(lambda _: self._pending.discard(message_id))
 
     async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
         """Return once every in-sync replica has the fact. Raises ``LogUnavailable`` after the outbox's time-out."""

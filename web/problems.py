@@ -155,19 +155,20 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], int], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as a client sees it. ``headers`` go with the answer."""
+    """An error as a client sees it. ``headers`` go with the answer, ``more`` are members of its own."""
 
     status: int
     code: str
     detail: str
     errors: Sequence[tuple[str, str]] = ()
     headers: dict[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 # What the adapters say of an outage names hosts and drivers: that is for the log, not for clients.
 _OUTAGES: tuple[tuple[type[errors.Unavailable], str], ...] = (
-    (errors.LogUnavailable, "the message log did not acknowledge in time, so the message may or may not be delivered; "
-                            "try again"),
+    (errors.InDoubt, "the message log did not acknowledge in time, so this may be done or not; try again"),
+    (errors.LogUnavailable, "the message log does not take records just now; nothing was accepted, try again"),
     (errors.StoreUnavailable, "the store of accounts, conversations and history does not answer; try again"),
     (errors.FileStoreUnavailable, "the store of files does not answer; try again"),
 )  # fmt: skip
@@ -178,7 +179,11 @@ INTERNAL = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "something went
 def problem_of(error: errors.Chat4AllError) -> Problem:
     """Return the problem that ``error`` is over HTTP."""
     status = next((status for cls, status in STATUS_OF if isinstance(error, cls)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    detail = next((text for cls, text in _OUTAGES if isinstance(error, cls)), str(error))
+    more: Mapping[str, Any] = {}
+    if isinstance(error, errors.MayBeAccepted):
+        detail, more = str(error), {"message_id": error.message_id, "may_have_been_accepted": True}
+    else:
+        detail = next((text for cls, text in _OUTAGES if isinstance(error, cls)), str(error))
     headers: dict[str, str] = {**error.headers} if isinstance(error, WithHeaders) else {}
     found: Sequence[tuple[str, str]] = ()
     if isinstance(error, FieldErrors):
@@ -193,7 +198,7 @@ def problem_of(error: errors.Chat4AllError) -> Problem:
         headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
     elif isinstance(error, UnsupportedEncoding):
         headers["Accept-Encoding"] = "identity"
-    return Problem(status, error.code, detail, found, headers)
+    return Problem(status, error.code, detail, found, headers, more)
 
 
 def problem_of_http(error: web.HTTPException) -> Problem:
@@ -218,6 +223,7 @@ def problem_document(problem: Problem, raw_path: str, request_id: str) -> dict[s
         "instance": _printable(raw_path[:_MAX_INSTANCE_CHARS]),
         "request_id": request_id,
         "error": _printable(problem.detail),
+        **problem.more,
     }
     if problem.errors:
         document["errors"] = [

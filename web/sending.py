@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.errors import KeyReused, NotAllowed, Unavailable
+from domain.errors import KeyReused, MayBeAccepted, NotAllowed, Unavailable
 from domain.idempotency import is_same_message
 from domain.ids import keyed_id, uuid7
 from domain.ports import Appended, Place
@@ -79,7 +79,8 @@ class Sending:
         return Item(message, key is not None)
 
     async def one(self, item: Item, headers: Headers) -> Accepted:
-        """Accept one message. Raises ``NotAllowed``, ``FieldErrors``, ``KeyReused``, ``Unavailable``."""
+        """Accept one message. Raises ``NotAllowed``, ``FieldErrors``, ``KeyReused``, ``Unavailable``, of which
+        ``MayBeAccepted`` says that it may be accepted all the same."""
         if item.is_keyed:
             (outcome,) = await self.many([item], headers)
             if isinstance(outcome, Exception):
@@ -138,7 +139,11 @@ class Sending:
             )
             known = merged(stored, deps.recent.get(message_id))
             if known is None and not is_up_to_date:
-                found[message_id] = Unavailable("whether this key was used before cannot be told just now; try again")
+                found[message_id] = MayBeAccepted(
+                    message_id,
+                    "whether this key was used before cannot be told just now, so the message may have been accepted "
+                    "then; try again with the same key",
+                )
         if known is not None:
             found[message_id] = _compared(item, known.message, known.place, is_replayed=True)
             deps.metrics.messages_replayed.count += 1
@@ -196,7 +201,9 @@ class Sending:
         for item, appended in written:
             message_id = item.message.message_id
             if not is_up_to_date:
-                found[message_id] = Unavailable("accepted, but when cannot be told yet; ask again with the same key")
+                found[message_id] = MayBeAccepted(
+                    message_id, "accepted, but when cannot be told yet; ask again with the same key"
+                )
                 continue
             first = merged(None, self._deps.recent.get(message_id))
             if first is None or first.place == appended.place:

@@ -33,7 +33,12 @@ class MessageLog(Protocol):
     """The log, for writing by the API: accepted messages, and facts about messages inside the system."""
 
     async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
-        """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after a bounded wait."""
+        """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after a bounded wait,
+        ``MayBeAccepted`` if the record may have been written all the same."""
+        ...
+
+    def is_pending(self, message_id: str) -> bool:
+        """Return whether a message that ``append`` gave up on is still on its way, so that it may yet be written."""
         ...
 
     async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:

@@ -42,6 +42,10 @@ class MemoryLog:
     available: bool = True
     records: list[tuple[MessageAccepted, Place, Mapping[str, bytes]]] = field(default_factory=list)
     facts: list[StatusChanged] = field(default_factory=list)
+    pending: set[str] = field(default_factory=set)
+
+    def is_pending(self, message_id: str) -> bool:
+        return message_id in self.pending
 
     async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
         if not self.available:

@@ -6,11 +6,14 @@ import asyncio
 from typing import Any, NamedTuple
 
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from app.outbox import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, Outbox
-from domain.errors import LogUnavailable
+from app.outbox import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, Outbox, Written
+from app.topics import Topics
+from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
+from domain.records import MessageAccepted
 from support.fakes import until
+from web.message_log import KafkaMessageLog
 
 
 class Metadata(NamedTuple):
@@ -159,3 +162,60 @@ async def test_a_closed_outbox_takes_nothing() -> None:
     await outbox.stop()
     with pytest.raises(LogUnavailable):
         outbox.put("t", 0, b"k", b"v")
+
+
+async def test_what_had_left_when_the_time_was_over_is_in_doubt_until_the_broker_has_decided() -> None:
+    outbox = await opened(timeout_seconds=0.05)
+    outbox.producer.open.clear()
+    undecided: list[asyncio.Future[Written]] = []
+    with pytest.raises(InDoubt):
+        await outbox.send("t", 0, b"k", b"0", on_doubt=undecided.append)
+    assert not undecided[0].done()
+    outbox.producer.open.set()
+    assert (await undecided[0]).offset == 0
+
+
+async def test_what_had_not_left_when_the_time_was_over_is_certain_not_to_be_written() -> None:
+    outbox = await opened(timeout_seconds=0.05)
+    outbox.producer.open.clear()
+    outbox.put("t", 0, b"k", b"0")
+    await asyncio.sleep(0)
+    with pytest.raises(LogUnavailable) as caught:
+        await outbox.send("t", 0, b"k", b"1")
+    assert not isinstance(caught.value, InDoubt)
+
+
+@pytest.mark.parametrize(("error", "in_doubt"), [(KafkaError("gone"), True), (MessageSizeTooLargeError(), False)])
+async def test_a_failed_batch_is_in_doubt_unless_the_broker_refused_it(error: Exception, in_doubt: bool) -> None:
+    outbox = await opened()
+    outbox.producer.error = error
+    with pytest.raises(LogUnavailable) as caught:
+        await outbox.send("t", 0, b"k", b"v")
+    assert isinstance(caught.value, InDoubt) is in_doubt
+
+
+async def test_a_full_or_closed_outbox_leaves_no_doubt() -> None:
+    outbox = await opened()
+    outbox.pending_bytes = MAX_PENDING_BYTES
+    with pytest.raises(LogUnavailable, match="too much") as caught:
+        await outbox.send("t", 0, b"k", b"v")
+    assert not isinstance(caught.value, InDoubt)
+    outbox.pending_bytes = 0
+    await outbox.stop()
+    with pytest.raises(LogUnavailable) as caught:
+        await outbox.send("t", 0, b"k", b"v")
+    assert not isinstance(caught.value, InDoubt)
+
+
+async def test_the_log_knows_which_messages_may_still_be_written() -> None:
+    outbox = await opened(timeout_seconds=0.05)
+    message_log = KafkaMessageLog(outbox, Topics(), 6)
+    message = MessageAccepted("m-1", "c-1", "u-1", "whatsapp:+5511999990000", "hi")
+    outbox.producer.open.clear()
+    with pytest.raises(MayBeAccepted) as caught:
+        await message_log.append(message, {})
+    assert caught.value.message_id == "m-1"
+    assert message_log.is_pending("m-1")
+    outbox.producer.open.set()
+    await outbox.settle()
+    await until(lambda: not message_log.is_pending("m-1"))

@@ -105,5 +105,8 @@ async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
     if away is not None:
         raise away
     if not caught_up:
+        deps.doubts.log_was_away()
         raise Unavailable("not found, but the latest messages cannot be read just now; try again")
+    if deps.doubts.may_come(message_id):
+        raise Unavailable("not found, but a message may still be on its way to the log; try again")
     raise NotFound(_NO_SUCH_MESSAGE)

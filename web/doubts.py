@@ -1,0 +1,41 @@
+"""Whether a message that is nowhere may still come.
+
+A message whose acknowledgement did not come in time is answered 503 with its id. Its record may be written later: the
+producer tries until the broker has decided. So "there is no such message" is not certain
+
+* while this process has the record on its way,
+* for ``UNSETTLED_SECONDS`` after the id was made, because another process may have it on its way, and
+* for ``UNSETTLED_SECONDS`` after the log could not be read here, which is when processes have records on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from domain.ids import made_at_ms
+from domain.ports import MessageLog
+
+UNSETTLED_SECONDS = 30.0
+
+
+class Doubts:
+    """Of one process. ``clock_ms``: epoch milliseconds; ``monotonic``: seconds."""
+
+    def __init__(self, log: MessageLog, clock_ms: Callable[[], int], monotonic: Callable[[], float]) -> None:
+        self._log = log
+        self._clock_ms = clock_ms
+        self._monotonic = monotonic
+        self._away_at: float | None = None
+
+    def log_was_away(self) -> None:
+        """The log could not be read just now."""
+        self._away_at = self._monotonic()
+
+    def may_come(self, message_id: str) -> bool:
+        """Return whether the message may yet be written, though the log does not have it."""
+        if self._log.is_pending(message_id):
+            return True
+        if self._away_at is not None and self._monotonic() - self._away_at < UNSETTLED_SECONDS:
+            return True
+        made_at = made_at_ms(message_id)
+        return made_at is not None and abs(self._clock_ms() - made_at) < UNSETTLED_SECONDS * 1000
