@@ -46,6 +46,7 @@ def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, 
     """
     stack = Stack(StackConfig.from_environment({**os.environ, **settings.to_environ()}))
     settings, ours = parts_of(settings, stack)
+    settings = with_public_url(settings)
     if settings.log_format == "auto":
         settings = replace(settings, log_format="text")
     workers = worker_specs(settings, counts_of((), counts, settings.partitions), LOGS)
@@ -74,6 +75,13 @@ def parts_of(settings: Settings, stack: Stack) -> tuple[Settings, list[str]]:
         settings = replace(settings, s3_url=stack.minio_url)
         ours.append("minio")
     return settings, ours
+
+
+def with_public_url(settings: Settings) -> Settings:
+    """Return the settings with the address that links begin with: that of the API, if it has one address only."""
+    if settings.public_url or settings.host in ("", "0.0.0.0", "::"):
+        return settings
+    return replace(settings, public_url=api_url(settings))
 
 
 def _log_to(file: Path, level: str) -> None:

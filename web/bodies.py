@@ -7,11 +7,18 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from pydantic import BaseModel, ValidationError
 
 from web.dependencies import DEPENDENCIES
-from web.problems import BodyTimeout, BodyTooLarge, FieldErrors, MalformedBody, UnsupportedEncoding
+from web.problems import (
+    BodyTimeout,
+    BodyTooLarge,
+    FieldErrors,
+    MalformedBody,
+    UnsupportedEncoding,
+    UnsupportedTransferCoding,
+)
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -72,13 +79,18 @@ def validated(schema: type[Schema], document: Mapping[str, object], *, strict: b
 
 
 def refuse_early(request: web.Request, max_bytes: int) -> None:
-    """Raise what the headers alone tell: ``BodyTooLarge``, ``UnsupportedEncoding``."""
+    """Raise what the headers alone tell: ``BodyTooLarge``, ``UnsupportedEncoding``, ``UnsupportedTransferCoding``."""
     length = request.content_length
     if length is not None and length > max_bytes:
         raise BodyTooLarge(f"the body has {length} bytes; at most {max_bytes}")
     # a few compressed bytes may unfold to gigabytes, and JSON of this size gains nothing
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise UnsupportedEncoding("send the body without Content-Encoding")
+    # aiohttp undoes no other coding than chunked: the bytes of another would pass for the body
+    if (coding := request.headers.get("Transfer-Encoding")) is not None and (
+        coding.strip().lower() != "chunked" or len(request.headers.getall("Transfer-Encoding")) > 1
+    ):
+        raise UnsupportedTransferCoding("of the transfer codings only chunked is taken")
 
 
 async def read_body(request: web.Request, max_bytes: int) -> bytes:
@@ -106,6 +118,8 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
 
 async def expect_continue(request: web.Request) -> None:
     """Answer ``Expect: 100-continue``, but not before a body that will be refused anyway."""
+    if request.version < HttpVersion11:
+        return  # RFC 9110, section 10.1.1: such a client does not know the answer, whatever it expects
     expected = request.headers.get("Expect", "").lower()
     if expected != "100-continue":
         raise web.HTTPExpectationFailed

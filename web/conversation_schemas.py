@@ -11,7 +11,7 @@ from domain.conversations import MAX_DESCRIPTION_CHARS, MAX_MEMBERS, MAX_NAME_CH
 from domain.errors import InvalidInput
 from domain.recipients import INTERNAL, parse_recipient
 from web.conversation_list import listed_of
-from web.schemas import MAX_OFFSET, ConversationId, _Schema, _wrong
+from web.schemas import MAX_OFFSET, NewConversationId, _Schema, _wrong
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _USER_ID = re.compile(r"[!-~]{1,64}")
@@ -75,7 +75,7 @@ class CreateConversation(_Schema):
     """The caller takes part whether named or not."""
 
     participants: Annotated[list[ParticipantId], Field(min_length=1, max_length=MAX_MEMBERS)]
-    conversation_id: ConversationId | None = None
+    conversation_id: NewConversationId | None = None
     name: Label | None = None
 
 

@@ -39,6 +39,7 @@ from web.doubts import Doubts
 from web.facts import StatusWriter
 from web.files import KnownFiles
 from web.gates import Gate
+from web.links import check_public_url
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
 from web.login_throttle import LoginThrottle
@@ -242,6 +243,7 @@ class Dependencies:
     def prepare(self) -> None:
         """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
         _ = self.tokens, self.client_addresses, self.login_throttle, self.passwords, self.metrics, self.memberships
+        check_public_url(self.settings.public_url)
         _ = self.live, self.sending, self.request_limits, self.cors, self.known_files, self.link_keys, self.resumable
 
 

@@ -128,7 +128,10 @@ def _settled(request: web.Request, file: File, headers: Mapping[str, str]) -> we
 
 
 def _wants_range(request: web.Request, file: File) -> bool:
-    """Return whether Range counts: with If-Range only if that names exactly this file."""
+    """Return whether Range counts: for ``GET`` alone (RFC 9110, section 14.2), with If-Range only if that names exactly
+    this file."""
+    if request.method != "GET":
+        return False
     given = request.headers.get("If-Range")
     if given is None:
         return True

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from domain.files import CHECKSUM
-from web.schemas import ConversationId, _Schema, _wrong
+from web.schemas import NewConversationId, _Schema, _wrong
 
 
 def _checksum(text: str) -> str:
@@ -27,5 +27,5 @@ Checksum = Annotated[
 class FileForm(_Schema):
     """The fields of the form beside the file itself."""
 
-    conversation_id: ConversationId
+    conversation_id: NewConversationId
     checksum: Checksum = ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
 from domain.errors import NotAllowed, NotFound
 from domain.files import File
 from web.answers import iso_utc
@@ -72,8 +70,3 @@ def file_document(file: File) -> dict[str, Any]:
         "storage_path": file.metadata.storage_path,
         "uploaded_at": iso_utc(file.uploaded_at_ms),
     }
-
-
-def absolute(link: str, request: web.Request) -> str:
-    """Return a link of the store as a URL. One to us, without CHAT4ALL_PUBLIC_URL, goes to where the client asked."""
-    return f"{request.url.origin()}{link}" if link.startswith("/") else link

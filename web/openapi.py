@@ -45,6 +45,7 @@ PROBLEMS = {
     426: "Only for WebSockets.",
     429: "Too often.",
     460: "The bytes do not have the checksum that they should.",
+    501: "A `Transfer-Encoding` other than `chunked`.",
     503: "Something needed is away; try again.",
 }
 _ANSWERS = {
@@ -216,7 +217,7 @@ def _responses(operation: Operation, has_token: bool) -> Iterator[tuple[str, dic
             response["content"] = {"application/json": {"schema": _ref(answer)}}
         yield str(status), response
     problems = {400, 417, *operation.problems}
-    problems |= {408, 413, 415} if operation.body is not None else set()
+    problems |= {408, 413, 415, 501} if operation.body is not None else set()
     problems |= {401} if has_token else set()
     problems |= set() if operation.is_local else {429, 503}
     for status in problems - set(operation.answers):

@@ -69,7 +69,7 @@ Answer = type[BaseModel] | str | None
 class Operation:
     """``answers``: by status, those that are no problems. ``problems``: those that are this operation's own, besides
 
-    what any request may get (400, 417), with a body (408, 413, 415), with a token (401), and, unless ``is_local``,
+    what any request may get (400, 417), with a body (408, 413, 415, 501), with a token (401), and, unless ``is_local``,
     from what the API depends on (503) and from its limits (429). ``headers`` of the request and ``answer_headers`` of
     its answers: those beside the general.
     ``example``: a body as the contract shows it.

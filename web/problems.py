@@ -76,6 +76,12 @@ class UnsupportedEncoding(errors.Chat4AllError):
     code = "unsupported-content-encoding"
 
 
+class UnsupportedTransferCoding(errors.Chat4AllError):
+    """The body came with a ``Transfer-Encoding`` beside ``chunked`` (RFC 9112, section 6.1: 501)."""
+
+    code = "unsupported-transfer-coding"
+
+
 class BodyTimeout(errors.Chat4AllError):
     """The rest of the body did not come in time."""
 
@@ -143,6 +149,7 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], int], ...] = (
     (errors.KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedEncoding, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (UnsupportedTransferCoding, HTTPStatus.NOT_IMPLEMENTED),
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (UnsupportedTusVersion, HTTPStatus.PRECONDITION_FAILED),
     (Locked, HTTPStatus.LOCKED),

@@ -46,6 +46,14 @@ def _conversation_id(text: str) -> str:
     return text
 
 
+def _new_conversation_id(text: str) -> str:
+    """A path cannot name these two (RFC 3986, section 5.2.4): clients take ``/v1/conversations/..`` for another path,
+    also if the dots are percent-encoded."""
+    if text in (".", ".."):
+        raise _wrong("must be something else than . and .., which no path can name")
+    return _conversation_id(text)
+
+
 def _recipient(text: str) -> str:
     """An address, a user id, or nothing: everyone in the conversation."""
     if not text or _UUID.fullmatch(text.lower()):
@@ -95,6 +103,15 @@ ConversationId = Annotated[
     Field(
         json_schema_extra={"minLength": 1, "maxLength": MAX_CONVERSATION_ID_CHARS},
         description="Printable characters.",
+        examples=["family"],
+    ),
+]
+NewConversationId = Annotated[
+    str,
+    AfterValidator(_new_conversation_id),
+    Field(
+        json_schema_extra={"minLength": 1, "maxLength": MAX_CONVERSATION_ID_CHARS},
+        description='Printable characters; not "." and "..".',
         examples=["family"],
     ),
 ]
@@ -163,7 +180,7 @@ class LinkIdentity(_Schema):
 class CreateMessage(_Schema):
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["content"]}, {"required": ["file_id"]}]})
 
-    conversation_id: ConversationId
+    conversation_id: NewConversationId
     recipient_id: Annotated[
         str,
         BeforeValidator(_absent_if_null),

@@ -75,9 +75,10 @@ class Tokens:
         """Return who the ``Authorization`` header names. Raises ``NotAuthenticated``."""
         if not authorization:
             raise NotAuthenticated("this needs a token: send Authorization: Bearer <access_token>")
-        if authorization[:7] not in ("Bearer ", "bearer "):
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":  # RFC 9110, section 11.1: in any case, before one space or more
             raise NotAuthenticated("the Authorization header must be: Bearer <access_token>")
-        caller = self._verified(authorization[7:])
+        caller = self._verified(token.lstrip(" "))
         if caller.expires_at_s * 1000 <= self._clock_ms():
             raise NotAuthenticated("the token has expired; log in again")
         return caller

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
-from app.settings import Settings
+from app.settings import InvalidSetting, Settings
 from cli import commands
 from cli.client import changes_of, has_reached
 from cli.commands.sending import recipient_and_text
@@ -20,12 +21,13 @@ from cli.demo_user import read_or_make
 from cli.files import conversation_of
 from cli.main import main
 from cli.output import size_text
-from cli.run import parts_of
+from cli.run import parts_of, with_public_url
 from cli.sending import duration
 from cli.session import api_url
 from cli.summary import curl_lines
 from devstack import Stack, StackConfig
 from domain.status import Status
+from web.links import check_public_url
 
 HEAVY = ("faust", "aiokafka", "aiohttp", "cassandra", "uvloop", "asyncio")
 
@@ -152,6 +154,28 @@ def test_run_starts_what_is_at_its_default_and_leaves_the_rest_to_its_owner(tmp_
     assert (settings.kafka, settings.cassandra_port, ours) == ("127.0.0.1:19092", 19042, ["kafka", "cassandra"])
     settings, ours = parts_of(Settings(kafka="broker:9092", cassandra=("ring-1",)), stack)
     assert (settings.kafka, settings.cassandra, ours) == ("broker:9092", ("ring-1",), [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "url"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"host": "::1", "port": 81}, "http://[::1]:81"),
+        ({"host": "0.0.0.0"}, ""),
+        ({"host": "::"}, ""),
+        ({"public_url": "https://chat.example"}, "https://chat.example"),
+    ],
+)
+def test_run_tells_its_processes_what_links_begin_with(changes: dict[str, Any], url: str) -> None:
+    assert with_public_url(Settings(**changes)).public_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["chat.example", "ftp://chat.example", "https://", "https://a:b", "https://a/?x=1", "https://["]
+)
+def test_a_public_address_that_no_link_can_begin_with_is_refused(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="CHAT4ALL_PUBLIC_URL"):
+        check_public_url(url)
 
 
 def test_version_is_that_of_the_package(run: Callable[..., Result]) -> None:

@@ -10,7 +10,8 @@ from web.answers import iso_utc, json_answer
 from web.bodies import max_bytes_of, refuse_early
 from web.dependencies import DEPENDENCIES
 from web.downloads import send_file
-from web.files import absolute, file_document
+from web.files import file_document
+from web.links import absolute
 from web.tokens import Caller
 from web.uploads.form import Form
 from web.uploads.receiver import receive
@@ -42,7 +43,7 @@ async def show_download(request: web.Request, caller: Caller) -> web.Response:
     link = deps.file_store.link(file, seconds, now_ms)
     document = {
         **file_document(file),
-        "download_url": absolute(link, request),
+        "download_url": absolute(link, request, deps.settings.public_url),
         "expires_at": iso_utc((now_ms // 1000 + seconds) * 1000),  # links count whole seconds
     }
     return json_answer(document)
