@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import orjson
@@ -11,6 +11,8 @@ from aiohttp import HttpVersion11, web
 from pydantic import BaseModel, ValidationError
 
 from web.dependencies import DEPENDENCIES
+from web.field_errors import told
+from web.field_names import MAX_SHOWN_ERRORS, Wrong, names_of
 from web.problems import (
     BodyTimeout,
     BodyTooLarge,
@@ -19,11 +21,11 @@ from web.problems import (
     UnsupportedEncoding,
     UnsupportedTransferCoding,
 )
+from web.repeated_names import may_repeat, refuse_repeated
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 BODY_TIMEOUT_SECONDS = 10.0
-MAX_SHOWN_ERRORS = 50
 MESSAGES_PATH = "/v1/messages"
 BATCH_PATH = "/v1/messages/batch"
 FILES_PATH = "/v1/files"
@@ -37,19 +39,22 @@ async def body_as(schema: type[Schema], request: web.Request) -> Schema:
     Raises ``MalformedBody`` if it is not a JSON object, ``FieldErrors`` with every invalid field, ``BodyTooLarge``,
     ``BodyTimeout`` or ``UnsupportedEncoding``. ``Content-Type`` is not looked at: curl's default is a form.
     """
-    document = await json_body(request)
+    document = await json_body(request, creates=schema.model_config.get("extra") == "forbid")
     if not isinstance(document, dict):
         raise MalformedBody("the body must be a JSON object")
     return validated(schema, document, strict=True)
 
 
-async def json_body(request: web.Request) -> object:
-    """Return what the JSON body holds. Raises as ``body_as``."""
+async def json_body(request: web.Request, *, creates: bool) -> object:
+    """Return what the JSON body holds. One that ``creates`` something may hold no name twice. Raises as ``body_as``."""
     body = await read_body(request, max_bytes_of(request))
     try:
-        return orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise MalformedBody(f"the body is not JSON in UTF-8: {error}") from None
+    if creates and may_repeat(body, document):
+        await refuse_repeated(body)
+    return document
 
 
 def max_bytes_of(request: web.Request) -> int:
@@ -62,20 +67,34 @@ def max_bytes_of(request: web.Request) -> int:
     return settings.max_batch_body_bytes if request.path == BATCH_PATH else settings.max_body_bytes
 
 
-def query_as(schema: type[Schema], request: web.Request, more: Mapping[str, str] | None = None) -> Schema:
-    """Return the query's parameters (the first of each name) and ``more`` as a ``schema``. Raises ``FieldErrors``."""
-    query = request.query
-    return validated(schema, {name: query[name] for name in query} | dict(more or {}), strict=False)
+def query_as(schema: type[Schema], request: web.Request, path: Mapping[str, str] | None = None) -> Schema:
+    """Return the query's parameters, and those of ``path``, as a ``schema``.
+
+    Raises ``FieldErrors`` also for a parameter of the schema that is given several times, with different values.
+    """
+    given: dict[str, str] = dict(path or {})
+    wrong: Wrong = []
+    for name, value in request.query.items():
+        if given.setdefault(name, value) != value and name in schema.model_fields:
+            wrong.append((name, "is given more than once, with different values"))
+    return validated(schema, given, strict=False, wrong=wrong)
 
 
-def validated(schema: type[Schema], document: Mapping[str, object], *, strict: bool) -> Schema:
-    """Return ``document`` as a ``schema``. Raises ``FieldErrors`` with every invalid field."""
+def validated(
+    schema: type[Schema], document: Mapping[str, object], *, strict: bool, wrong: Sequence[tuple[str, str]] = ()
+) -> Schema:
+    """Return ``document`` as a ``schema``. Raises ``FieldErrors`` with ``wrong`` and every invalid field."""
+    names = names_of(schema)
+    given, found = names.settled(document)
+    found = [*dict.fromkeys(wrong), *found]
     try:
-        return schema.model_validate(document, strict=strict)
+        valid = schema.model_validate(given, strict=strict)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        fields = [(".".join(map(str, item["loc"])), item["msg"]) for item in found[:MAX_SHOWN_ERRORS]]
-        raise FieldErrors(fields) from None
+        found += told(error, names, {names.field_of(name) for name, _ in found})
+        raise FieldErrors(found[:MAX_SHOWN_ERRORS]) from None
+    if found:
+        raise FieldErrors(found[:MAX_SHOWN_ERRORS])
+    return valid
 
 
 def refuse_early(request: web.Request, max_bytes: int) -> None:

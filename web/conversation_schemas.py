@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 
 from domain.conversations import MAX_DESCRIPTION_CHARS, MAX_MEMBERS, MAX_NAME_CHARS
 from domain.errors import InvalidInput
 from domain.recipients import INTERNAL, parse_recipient
 from web.conversation_list import listed_of
-from web.schemas import MAX_OFFSET, NewConversationId, _Schema, _wrong
+from web.schemas import MAX_OFFSET, NewConversationId, _Creation, _Schema, _wrong
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _USER_ID = re.compile(r"[!-~]{1,64}")
@@ -52,6 +52,10 @@ def _description(text: str) -> str:
     return text
 
 
+def _empty_if_null(value: object) -> object:
+    return [] if value is None else value
+
+
 ParticipantId = Annotated[
     str,
     AfterValidator(participant_id),
@@ -71,7 +75,7 @@ Description = Annotated[
 ]
 
 
-class CreateConversation(_Schema):
+class CreateConversation(_Creation):
     """The caller takes part whether named or not."""
 
     participants: Annotated[list[ParticipantId], Field(min_length=1, max_length=MAX_MEMBERS)]
@@ -79,13 +83,14 @@ class CreateConversation(_Schema):
     name: Label | None = None
 
 
-class CreateGroup(_Schema):
+class CreateGroup(_Creation):
     """The caller is a member, and the first admin, whether named or not."""
 
     name: Label
     description: Description | None = None
     initial_members: Annotated[
         list[ParticipantId],
+        BeforeValidator(_empty_if_null),
         Field(
             default_factory=list,
             max_length=MAX_MEMBERS,
@@ -94,7 +99,7 @@ class CreateGroup(_Schema):
     ]
 
 
-class AddMember(_Schema):
+class AddMember(_Creation):
     user_id: ParticipantId
 
 

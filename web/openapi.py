@@ -23,9 +23,10 @@ VERSION = "1.0.0"
 INTRODUCTION = """Accept a message once over HTTP, deliver it on WhatsApp, Instagram or Telegram, and tell the truth \
 about it.
 
-JSON in UTF-8; unknown fields are ignored. `*_at` are ISO-8601 UTC with milliseconds, `timestamp` is epoch \
-milliseconds. Errors are RFC 9457 problems. Every answer carries `X-Request-Id`, the client's own if it sent a sane \
-one. A `GET` also answers `HEAD`; an unknown path is 404, a wrong method 405 with `Allow`."""
+JSON in UTF-8; `null` means absent. A body that creates something is refused if it holds an unknown field. `*_at` are \
+ISO-8601 UTC with milliseconds, `timestamp` is epoch milliseconds. Errors are RFC 9457 problems. Every answer carries \
+`X-Request-Id`, the client's own if it sent a sane one. A `GET` also answers `HEAD`; an unknown path is 404, a wrong \
+method 405 with `Allow`."""
 
 PROBLEMS = {
     400: "Invalid: not HTTP, not JSON, or `errors` tells of every invalid field.",

@@ -15,9 +15,8 @@ from pydantic import BaseModel, Field, RootModel
 from web import answer_schemas as answer
 from web.conversation_schemas import AddMember, CreateConversation, CreateGroup, ListConversations
 from web.file_schemas import FileForm
-from web.handlers.batches import MAX_MESSAGES
 from web.schemas import (
-    CreateBatchItem,
+    CreateBatch,
     CreateMessage,
     CreateToken,
     CreateUser,
@@ -46,19 +45,6 @@ FORM = "multipart/form-data"
 
 MESSAGE = {"conversation_id": "family", "recipient_id": "whatsapp:+5511999990000", "content": "See you at eight"}
 CREDENTIALS = {"username": "maria", "password": "correct horse battery"}
-
-
-SeveralMessages = Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_MESSAGES)]
-
-
-class CreateBatch(BaseModel):
-    """The messages are checked one by one, so that those that are right are accepted."""
-
-    messages: SeveralMessages
-
-
-class BatchBody(RootModel[CreateBatch | SeveralMessages]):
-    """With a name round it, or bare."""
 
 
 # a schema's JSON; a media type of something else; nothing
@@ -172,10 +158,10 @@ OPERATIONS: Mapping[str, Operation] = {
                     "is another.",
     ),
     "POST /v1/messages/batch": Operation(
-        MESSAGES, "Send several messages", {207: answer.Batch}, body=BatchBody,
+        MESSAGES, "Send several messages", {207: answer.Batch}, body=CreateBatch,
         example={"messages": [MESSAGE, {**MESSAGE, "content": "Bring cake"}]}, headers=("Idempotency-Key",),
-        description="Each is accepted or refused by itself. A message's key is its own `idempotency_key`, else the "
-                    "header's together with its index.",
+        description="Each is accepted or refused by itself; a bare list of them is taken, too. A message's key is its "
+                    "own `idempotency_key`, else the header's together with its index.",
     ),
     "GET /v1/messages": LIST_MESSAGES,
     "GET /v1/conversations/{conversation_id}/messages": LIST_MESSAGES,

@@ -1,4 +1,4 @@
-"""What requests may hold. Unknown fields are ignored; every invalid field is reported at once."""
+"""What requests may hold. Every invalid field is reported at once; what creates something takes no unknown fields."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ from web.history import place_of
 from web.password_rules import weakness_of
 
 MAX_OFFSET = 10_000
+MAX_BATCH_MESSAGES = 500
 MAX_CREDENTIAL_CHARS = 10_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_USERNAME = re.compile(r"[A-Za-z0-9_]{3,50}")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 
 
@@ -84,6 +86,12 @@ def _file_id(text: str | None) -> str | None:
     return text and text.lower()
 
 
+def _username(text: str) -> str:
+    if not _USERNAME.fullmatch(text):
+        raise _wrong("must have 3 to 50 letters from A to Z, digits or underscores")
+    return text
+
+
 def _platform(text: str) -> str:
     if text.lower() not in CHANNELS:
         raise _wrong(f"must be one of {', '.join(CHANNELS)}")
@@ -132,8 +140,18 @@ class _Schema(BaseModel):
         return described
 
 
-class CreateUser(_Schema):
-    username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{3,50}$", examples=["maria"])]
+class _Creation(_Schema):
+    """A body that creates something: a field that is not known may be a mistyped one, so it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CreateUser(_Creation):
+    username: Annotated[
+        str,
+        AfterValidator(_username),
+        Field(json_schema_extra={"pattern": f"^{_USERNAME.pattern}$"}, examples=["maria"]),
+    ]
     password: str = Field(repr=False, json_schema_extra={"minLength": 8, "format": "password"})
     email: Annotated[str, AfterValidator(_email), Field(json_schema_extra={"format": "email"})] | None = None
 
@@ -163,7 +181,7 @@ class EndSession(_Schema):
     refresh_token: Annotated[str | None, Field(max_length=MAX_CREDENTIAL_CHARS, repr=False)] = None
 
 
-class LinkIdentity(_Schema):
+class LinkIdentity(_Creation):
     platform: Annotated[str, AfterValidator(_platform), Field(json_schema_extra={"enum": list(CHANNELS)})]
     value: Annotated[str, Field(description="A telephone number, or a name.", examples=["+5511999990000", "@maria"])]
 
@@ -177,8 +195,8 @@ class LinkIdentity(_Schema):
             raise _wrong(str(error)) from None
 
 
-class CreateMessage(_Schema):
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["content"]}, {"required": ["file_id"]}]})
+class CreateMessage(_Creation):
+    """Text, a file, or both."""
 
     conversation_id: NewConversationId
     recipient_id: Annotated[
@@ -225,6 +243,12 @@ class CreateMessage(_Schema):
 
 class CreateBatchItem(CreateMessage):
     idempotency_key: str | None = None
+
+
+class CreateBatch(_Creation):
+    """The messages are checked one by one, so that those that are right are accepted."""
+
+    messages: Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_BATCH_MESSAGES)]
 
 
 class ListMessages(_Schema):

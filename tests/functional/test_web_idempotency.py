@@ -78,7 +78,7 @@ async def test_the_same_key_with_another_body_is_a_422_and_leaves_nothing(api: A
 async def test_what_is_the_same_when_normalised_is_the_same(api: Any) -> None:
     token = await api.somebody()
     first = await send(api, token)
-    again = await send(api, token, recipient_id=..., recipient="WhatsApp:+55 (11) 99999-0000", extra=1)
+    again = await send(api, token, recipient_id=..., recipient="WhatsApp:+55 (11) 99999-0000")
     assert await first.json() == await again.json()
     assert len(api.log.records) == 1
 

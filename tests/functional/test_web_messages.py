@@ -94,7 +94,7 @@ async def test_content_comes_back_as_it_was_sent(api: Any, content: str) -> None
 
 async def test_the_sender_is_the_caller_and_nobody_else(api: Any) -> None:
     login = await api.login(await api.register())
-    mine = api.message(sender_id=login["user_id"], file_id=None, extra="ignored")
+    mine = api.message(sender_id=login["user_id"], file_id=None)
     assert (await api.call("POST", "/v1/messages", mine, login["token"])).status == 202
     answer = await api.call("POST", "/v1/messages", api.message(sender_id="somebody"), login["token"])
     assert answer.status == 403

@@ -15,16 +15,16 @@ from web.answers import json_answer
 from web.bodies import json_body, validated
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import accepted_document
+from web.field_names import Wrong, names_of
 from web.handlers.messages import key_of, record_headers
 from web.headers import REQUEST_ID
 from web.problems import INTERNAL, FieldErrors, MalformedBody, problem_document, problem_of
-from web.schemas import CreateBatchItem
+from web.schemas import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
 from web.sending import Accepted, Item, Outcome
 from web.tokens import Caller
 
 log = logging.getLogger(__name__)
 
-MAX_MESSAGES = 500
 _GIVE_WAY_AFTER = 50  # items, some 20 µs each
 
 
@@ -36,7 +36,7 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
     """
     deps = request.app[DEPENDENCIES]
     key = key_of(request.headers)
-    documents = _messages_of(await json_body(request))
+    documents = _messages_of(await json_body(request, creates=True))
     deps.request_limits.take_more_for_user(request, caller.user_id, len(documents) - 1)
     outcomes: dict[int, Outcome] = {}
     items: dict[int, Item] = {}
@@ -57,14 +57,18 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
 
 def _messages_of(body: object) -> Sequence[object]:
     """Return the messages of ``{"messages": […]}`` or of a bare list. Raises ``FieldErrors``, ``MalformedBody``."""
+    wrong: Wrong = []
     if isinstance(body, dict):
-        body = body.get("messages")
+        given, wrong = names_of(CreateBatch).settled(body)
+        body = given.get("messages")
         if not isinstance(body, list):
-            raise FieldErrors([("messages", "must be a list of messages")])
+            raise FieldErrors([*wrong, ("messages", "must be a list of messages")])
     if not isinstance(body, list):
         raise MalformedBody('the body must be {"messages": […]} or a list of messages')
-    if not 1 <= len(body) <= MAX_MESSAGES:
-        raise FieldErrors([("messages", f"must hold 1 to {MAX_MESSAGES} messages, not {len(body)}")])
+    if not 1 <= len(body) <= MAX_BATCH_MESSAGES:
+        wrong.append(("messages", f"must hold 1 to {MAX_BATCH_MESSAGES} messages, not {len(body)}"))
+    if wrong:
+        raise FieldErrors(wrong)
     return body
 
 
