@@ -13,6 +13,7 @@ from agents.delivery import Delivery, Reports, Turn
 from app.clock import now_ms
 from domain.attempts import MAX_ATTEMPTS, Attempt, Outcome, Step, backoff_seconds, next_step
 from domain.errors import DeliveryFailed, Unavailable
+from domain.fact_times import plausible_ms
 from domain.ports import Connector, Sent
 from domain.records import DeliveryRequested
 from domain.status import Status
@@ -212,6 +213,8 @@ class Deliveries:
                     self._fail(delivery, error.code, str(error))
                     return None
             else:
+                # the attempt leaves the table by this time, and with it what keeps the message from going twice
+                sent = Sent(sent.provider_id, self._plausible(delivery, Status.SENT, sent.at_ms))
                 self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, sent.provider_id))
                 self._reports.report(delivery, Status.SENT, sent.at_ms, provider_id=sent.provider_id)
                 if attachment is not None:
@@ -227,7 +230,15 @@ class Deliveries:
 
     async def _follow(self, delivery: Delivery, sent: Sent) -> None:
         async for receipt in self._connector.receipts(delivery.request, sent):
-            self._reports.report(delivery, receipt.status, receipt.at_ms, provider_id=sent.provider_id)
+            at_ms = self._plausible(delivery, receipt.status, receipt.at_ms)
+            self._reports.report(delivery, receipt.status, at_ms, provider_id=sent.provider_id)
+
+    def _plausible(self, delivery: Delivery, status: Status, at_ms: int) -> int:
+        """Return a time of the channel's, or what it is set to if it cannot be."""
+        possible_ms = plausible_ms(at_ms, delivery.request.accepted_at_ms, now_ms())
+        if possible_ms != at_ms:
+            self._app.impossible_times.add(f"{status} of {delivery.name}", at_ms, possible_ms)
+        return possible_ms
 
     def _record(self, delivery: Delivery, attempt: Attempt) -> Flight:
         delivery.attempt = attempt

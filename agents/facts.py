@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from app.codec import decode
 from domain.errors import MalformedRecord
+from domain.fact_times import plausible
 from domain.records import StatusChanged
 from domain.status import Fact, Status
 
 _WORDS = frozenset(Status)
 
 
-def read_fact(value: bytes | None) -> tuple[StatusChanged, Fact]:
-    """Return the record and the fact in it. Raises ``MalformedRecord``, also for a status word that does not exist."""
+def read_fact(value: bytes | None, logged_at_ms: int) -> tuple[StatusChanged, Fact]:
+    """Return the record as it was written, and the fact in it with a time that it can have.
+
+    ``logged_at_ms``: the record's timestamp. Raises ``MalformedRecord``, also for a status word that does not exist.
+    """
     change = decode(value, StatusChanged)
     if change.status not in _WORDS:
         raise MalformedRecord(f"unknown status {change.status[:40]!r}", "status")
+    try:
+        at_ms = plausible(change, logged_at_ms).at_ms
+    except ValueError as error:
+        raise MalformedRecord(str(error), "accepted_at_ms") from None
     fact = Fact(
-        change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code, change.failure_detail,
+        change.status, at_ms, change.attempt, change.provider_id, change.failure_code, change.failure_detail,
         change.recipient_id, change.recipient_count,
     )  # fmt: skip
     return change, fact

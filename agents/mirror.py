@@ -84,7 +84,7 @@ class Mirroring:
         self._entry(pile, message.message_id, message.conversation_id, place).message = message
 
     def _fact(self, pile: _Pile, record: Any) -> None:
-        change, fact = read_fact(record.value)
+        change, fact = read_fact(record.value, record.timestamp)
         place = Place(change.accepted_at_ms, change.position)
         entry = self._entry(pile, change.message_id, change.conversation_id, place)
         if fact not in entry.facts:

@@ -44,10 +44,12 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
     partition = batch.partition
     for record in batch.records:
         try:
-            change, fact = read_fact(record.value)
+            change, fact = read_fact(record.value, record.timestamp)
         except InvalidInput as error:
             dead.add(dead_letter(app, batch, record, error, now_ms()))
             continue
+        if fact.at_ms != change.at_ms:
+            app.impossible_times.add(f"{change.status} of {change.message_id}", change.at_ms, fact.at_ms)
         key, count = change.message_id, change.recipient_count
         if count > 1:
             key, fact = delivery_key(change), alone(fact)

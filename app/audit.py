@@ -133,7 +133,7 @@ async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partiti
     async for record in _records(consumer, messages):
         history.add_message(record.value, Place(record.timestamp, record.offset))
     async for record in _records(consumer, updates):
-        history.add_fact(record.value)
+        history.add_fact(record.value, record.timestamp)
     async for record in _records(consumer, changelog):
         row = load_row(record.value)
         history.rows[record.key.decode()] = None if record.value is None else (row.state, row.conversation_id)

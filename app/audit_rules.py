@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from app.codec import decode
 from domain.errors import MalformedRecord
+from domain.fact_times import plausible
 from domain.ids import may_repeat
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
@@ -71,10 +72,10 @@ class History:
             self._faults.append(Difference("log", message.message_id, f"is on `messages` twice, again at {place}"))
         self.accepted[message.message_id] = (message, place)
 
-    def add_fact(self, value: bytes | None) -> None:
-        """Take a record of ``status-updates``."""
+    def add_fact(self, value: bytes | None, logged_at_ms: int = 0) -> None:
+        """Take a record of ``status-updates``. ``logged_at_ms``: its timestamp, 0 if it has none."""
         try:
-            change = decode(value, StatusChanged)
+            change = plausible(decode(value, StatusChanged), logged_at_ms)
             fact = Fact(
                 change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code,
                 change.failure_detail, change.recipient_id, change.recipient_count,

@@ -18,6 +18,7 @@ from mode import Service
 from app.batches import BatchSchema, RecordBatch
 from app.consumer import BatchTransport
 from app.durable_table import DurableTable
+from app.impossible_times import ImpossibleTimes
 from app.logs import logging_config
 from app.metrics import Metrics
 from app.outbox import Flight, Outbox, Written
@@ -94,6 +95,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             timeout_seconds=settings.produce_timeout_seconds,
         )
         self.metrics = Metrics(settings.role)
+        self.impossible_times = ImpossibleTimes(self.metrics)
         self.waiting_for: str | None = None  # a dependency whose absence explains why nothing moves
         self.steps = 0  # grows while something long is being worked on, such as a large file: that is no stall
         self.resources: list[ServiceT] = []  # started before the agents, stopped after them

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from domain.fact_times import MAX_MS
+
 JSON = "application/json; charset=utf-8"
 
 
@@ -21,9 +23,18 @@ def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | N
 
 
 def iso_utc(epoch_ms: int) -> str:
-    """Return ISO-8601 in UTC with milliseconds: 1763848800123 → ``2025-11-22T22:00:00.123Z``."""
-    seconds, ms = divmod(epoch_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+    """Return ISO-8601 in UTC with milliseconds: 1763848800123 → ``2025-11-22T22:00:00.123Z``.
+
+    A time that no calendar has is shown as the first or the last that this does: one bad row must not take a page.
+    """
+    return f"{utc(epoch_ms):%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000 if 0 <= epoch_ms <= MAX_MS else 0:03d}Z"
+
+
+def utc(epoch_ms: int) -> datetime:
+    """Return the time to the second; the first or the last of the calendar for one beyond it."""
+    if not 0 <= epoch_ms <= MAX_MS:
+        epoch_ms = 0 if epoch_ms < 0 else MAX_MS
+    return datetime.fromtimestamp(epoch_ms // 1000, UTC)
 
 
 def iso_utc_or_none(epoch_ms: int | None) -> str | None:

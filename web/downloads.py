@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
@@ -17,6 +17,7 @@ from domain.disposition import attachment_header
 from domain.errors import Chat4AllError, Unavailable
 from domain.files import File
 from domain.ranges import ByteRange, Unsatisfiable, range_of
+from web.answers import utc
 from web.headers import REQUEST_ID
 from web.problems import Problem, problem_answer
 
@@ -149,4 +150,4 @@ def _etag(file: File) -> str:
 
 
 def _modified(file: File) -> datetime:
-    return datetime.fromtimestamp(file.uploaded_at_ms // 1000, UTC)
+    return utc(file.uploaded_at_ms)

@@ -18,6 +18,7 @@ from app.codec import decode
 from app.settings import Settings
 from app.topics import Topics, group_of
 from domain.errors import LogUnavailable, MalformedRecord
+from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import MessageState
@@ -277,7 +278,7 @@ class KafkaFollower:
     def _take_statuses(self, records: list[Any]) -> None:
         for record in records:
             try:
-                change = decode(record.value, StatusChanged)
+                change = plausible(decode(record.value, StatusChanged), record.timestamp)
                 state = self._recent.add_logged_fact(change)
             except (MalformedRecord, ValueError) as error:
                 log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)

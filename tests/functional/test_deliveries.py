@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from app.batches import RecordBatch
+from app.clock import now_ms
 from app.codec import decode, encode
 from domain.attempts import Attempt, Outcome
 from domain.errors import DeliveryFailed, Unavailable
+from domain.ports import Receipt, Sent
 from domain.records import DeliveryRequested, StatusChanged
+from domain.status import Status
 from support.deliveries import World, requests
 from support.fakes import batch_of, until
 from tables import attempts
@@ -268,3 +272,26 @@ async def test_a_keyed_message_that_comes_again_at_another_place_is_only_reporte
     assert world.channel.calls == ["m-1", "m-2"]
     assert {status for message_id, status in world.facts() if message_id == "m-1"} == {"SENT", "DELIVERED", "READ"}
     assert world.app.outbox.on("dead-letters") == []
+
+
+@pytest.mark.parametrize("at_ms", [1_763_848_800_123_000, -1, 2**62])
+async def test_a_time_of_the_channel_that_cannot_be_is_set_where_it_comes_in(
+    at_ms: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    before_ms = now_ms()
+
+    async def send(request: DeliveryRequested, attempt: int, attachment: object = None) -> Sent:
+        return Sent("p-1", at_ms)
+
+    async def receipts(request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
+        yield Receipt(Status.READ, at_ms)
+
+    world.channel.send, world.channel.receipts = send, receipts  # type: ignore[method-assign]
+    await world.deliver(requests("m-1", accepted_at_ms=before_ms))
+    await until(lambda: world.app.consumer.completed)
+    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    attempt = world.attempt("m-1")
+    assert attempt is not None  # it leaves the table by its time, and the message could go out once more
+    assert all(before_ms <= time <= now_ms() for time in [attempt.at_ms, *(change.at_ms for change in changes)])
+    assert str(at_ms) in caplog.text

@@ -10,6 +10,7 @@ from typing import Any
 from faust.types import TP
 
 from app.batches import RecordBatch
+from app.impossible_times import ImpossibleTimes
 from app.outbox import Flight, Headers, Written
 from app.settings import Settings
 from app.topics import Topics
@@ -94,6 +95,7 @@ class FakeApp:
         self.outbox = FakeOutbox()
         self.consumer = FakeConsumer()
         self.metrics = _NoMetrics()
+        self.impossible_times = ImpossibleTimes(self.metrics)  # type: ignore[arg-type]
         self.waiting_for: str | None = None
         self.steps = 0
         self.died: list[tuple[str, BaseException]] = []

@@ -127,6 +127,17 @@ async def test_what_others_reported_is_known_once_caught_up_with_facts() -> None
     task.cancel()
 
 
+async def test_a_fact_with_a_time_that_cannot_be_is_known_with_one_that_can() -> None:
+    consumer = ScriptedConsumer()
+    follower, task = await following(consumer)
+    consumer.add("messages", 0, accepted(0))
+    in_microseconds = StatusChanged("m-0", "c-1", "READ", 1_763_848_800_123_000, 1_000, 0, "whatsapp", 1)
+    consumer.add("status-updates", 0, encode(in_microseconds))
+    assert await follower.catch_up_with_facts(1)
+    assert follower._recent.get("m-0").state.read_at_ms == 1_000  # when the log got it
+    task.cancel()
+
+
 async def test_without_a_mirror_no_more_than_the_cache_holds_is_read() -> None:
     consumer = ScriptedConsumer()
     for number in range(120):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from app.codec import decode
 from domain.errors import LogUnavailable, MalformedRecord, Unavailable
+from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, MessageState, Status, join
@@ -181,9 +182,9 @@ class Replayer:
         try:
             if entry.slot < self._partitions:
                 return decode(entry.value, MessageAccepted)
-            change = decode(entry.value, StatusChanged)
+            change = plausible(decode(entry.value, StatusChanged), entry.timestamp_ms)
             return change if change.status in Status.__members__ else None
-        except MalformedRecord:
+        except (MalformedRecord, ValueError):
             return None  # the follower has told the log
 
     def _give(self, resumer: Resumer, entry: Entry, record: MessageAccepted | StatusChanged) -> None:

@@ -13,12 +13,12 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from domain.errors import InvalidInput
 from domain.files import File, safe_filename
 from domain.ports import Upload
+from web.answers import utc
 from web.bodies import validated
 from web.file_schemas import FileForm
 from web.problems import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
@@ -141,7 +141,7 @@ def facts_of(known: Upload | File) -> dict[str, str]:
 
 def http_date(epoch_ms: int) -> str:
     """Return the time as HTTP writes it: ``Sat, 22 Nov 2025 22:00:00 GMT``."""
-    return format_datetime(datetime.fromtimestamp(epoch_ms // 1000, UTC), usegmt=True)
+    return format_datetime(utc(epoch_ms), usegmt=True)
 
 
 def _number(headers: Headers, name: str) -> int:
