@@ -27,7 +27,7 @@ def attached(world: World, n: int = 0) -> Attachment:
 async def test_a_file_reaches_the_channel_whole_before_the_message_does() -> None:
     world = World()
     data = bytes(range(256)) * 5_000
-    await world.deliver(requests("m-1", file=world.put(data)))
+    await world.deliver(requests("m-1", file=world.put(data), accepted_at_ms=1))
     await until(lambda: world.app.consumer.completed)
     assert world.channel.uploaded == [data]
     assert attached(world).carriage.kind is Kind.IMAGE
@@ -138,7 +138,7 @@ async def test_a_link_that_a_long_name_makes_too_long_is_made_without_the_name()
 async def test_a_channel_that_is_busy_gets_the_file_once_and_the_message_again() -> None:
     world = World()
     world.channel.answers["m-1"] = [Unavailable("busy"), Unavailable("busy")]
-    await world.deliver(requests("m-1", file=world.put(b"data")))
+    await world.deliver(requests("m-1", file=world.put(b"data"), accepted_at_ms=1))
     await until(lambda: world.app.consumer.completed)
     assert world.attempt("m-1") == Attempt(3, Outcome.SENT, 100, "p-m-1-3")
     assert world.channel.uploaded == [b"data"]
