@@ -19,6 +19,7 @@ from cli.progress import Progress, shown
 from cli.saved_uploads import SavedUploads
 from cli.session import Session
 from domain.conversations import is_address
+from domain.usernames import names_user
 
 PATIENCE_SECONDS = 60.0  # of the upload before a send: without a further byte
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -71,14 +72,15 @@ async def attached(session: Session, given: str, recipient: str | None, conversa
     """Return the file that is to go with a message to ``recipient`` (``None``: everyone).
 
     ``given``: the id of one that is there, or else the path of one that is uploaded into the conversation, which
-    without ``conversation_id`` is one's own with this recipient. Raises ``NothingToSend``.
+    without ``conversation_id`` is the direct one with this recipient. Raises ``NothingToSend``.
     """
     if not _is_here(given):
         if not _ID.fullmatch(given):
             raise NothingToSend(f"{given}: there is no such file here, and it is not the id of one either")
         return await session.client.file(given)
-    conversation_id = conversation_id or conversation_of(session.username, recipient or "")
-    if recipient is not None and not is_address(recipient):
+    if conversation_id is None:
+        conversation_id = str((await session.client.direct_conversation(recipient or ""))["conversation_id"])
+    elif recipient is not None and (names_user(recipient) or not is_address(recipient)):
         await _begin_with(session, recipient, conversation_id)
     return await upload(session, Path(given), conversation_id, PATIENCE_SECONDS)
 
@@ -91,8 +93,3 @@ async def _begin_with(session: Session, recipient: str, conversation_id: str) ->
     """Begin the conversation of a message to a user before the file is there. A file would begin it without them."""
     with suppress(Conflict):  # it is there
         await session.client.create_conversation([recipient], conversation_id)
-
-
-def conversation_of(username: str, recipient: str) -> str:
-    """Return the id of a user's own conversation with a recipient."""
-    return f"{username}-{re.sub(r'[^A-Za-z0-9]+', '-', recipient).strip('-')}"[:100]

@@ -14,7 +14,7 @@ import click
 from cli.client import Accepted, Change, has_reached
 from cli.client.answers import iso_of
 from cli.demo_user import log_in
-from cli.files import attached, conversation_of, forget
+from cli.files import attached, forget
 from cli.output import Exit, Output, file_facts, printable, word
 from cli.session import Session
 from domain.status import Status
@@ -75,12 +75,11 @@ async def send_and_follow(
     if attachment is not None:
         file = await attached(session, attachment, recipient, conversation)
         conversation = conversation or file["conversation_id"]
-    conversation = conversation or conversation_of(session.username, recipient or "")
     accepted = await client.send(
         recipient, text, conversation, file_id=file["file_id"] if file else None, idempotency_key=key
     )
     if attachment is not None and key is None:  # with a key the same command sends the same file again
-        await forget(session, Path(attachment), conversation)
+        await forget(session, Path(attachment), accepted.conversation_id)
     story = Story(session.out, accepted)
     story.begin(recipient or "everyone", file)
     async for change in client.follow(accepted.message_id, until, seconds):

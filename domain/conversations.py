@@ -1,8 +1,8 @@
 """Conversations and groups: who takes part, and who may change that.
 
-A group is a conversation with a name, whose members its admins choose. Any other conversation keeps the participants
-that it was created with, so that nobody's right to be in it ever ends. Addresses (``whatsapp:+55…``) may take part
-beside users; they administer nothing.
+A group is a conversation with a name, whose members its admins choose. Any other conversation keeps its participants,
+so that nobody's right to be in it ever ends; the addresses that they write to join it. Addresses (``whatsapp:+55…``)
+may take part beside users; they administer nothing.
 
 The functions below decide; ``ConversationStore.change`` makes it so if nothing else changed meanwhile.
 """
@@ -73,7 +73,7 @@ def with_member(group: Conversation, actor_id: str, participant_id: str, now_ms:
 
     Raises ``NotAllowed`` unless the actor is an admin, ``AlreadyExists``, and ``Conflict`` if the group is full.
     """
-    _require_admin(group, actor_id)
+    require_admin(group, actor_id)
     if group.member(participant_id) is not None:
         raise AlreadyExists(f"{participant_id} is a member already")
     if len(group.members) >= MAX_MEMBERS:
@@ -88,7 +88,7 @@ def without_member(group: Conversation, actor_id: str, participant_id: str) -> C
     Raises ``NotAllowed``, ``NotFound`` and, for the last admin, ``Conflict``.
     """
     if actor_id != participant_id:
-        _require_admin(group, actor_id)
+        require_admin(group, actor_id)
     leaving = group.member(participant_id)
     if leaving is None:
         raise NotFound(f"{participant_id} is no member of this group")
@@ -104,7 +104,7 @@ def with_admin(group: Conversation, actor_id: str, participant_id: str) -> Conve
 
     Raises ``NotAllowed`` unless the actor is an admin, ``NotFound``, and ``Conflict`` for an address.
     """
-    _require_admin(group, actor_id)
+    require_admin(group, actor_id)
     member = group.member(participant_id)
     if member is None:
         raise NotFound(f"{participant_id} is no member of this group")
@@ -116,7 +116,8 @@ def with_admin(group: Conversation, actor_id: str, participant_id: str) -> Conve
     return _changed(group, (*rest, replace(member, is_admin=True)))
 
 
-def _require_admin(group: Conversation, actor_id: str) -> None:
+def require_admin(group: Conversation, actor_id: str) -> None:
+    """Raises ``NotAllowed`` unless the actor may change the group."""
     actor = group.member(actor_id)
     if actor is None:
         raise NotAllowed("you take no part in this conversation")

@@ -28,7 +28,8 @@ class MessageAccepted:
 
     ``recipient_id`` is what the client named: an address, a user id, or nothing for everyone in the conversation. In
     the two latter cases ``recipients`` holds the addresses that this meant when the message was accepted, and
-    ``recipient_users`` whose they are, one for one: a user id, empty for an address that itself takes part.
+    ``recipient_users`` whose they are, one for one: a user id, empty for an address that itself takes part. Both are
+    empty for everyone in a conversation where nobody else takes part.
     ``file`` is what was known of the file ``file_id`` then, so that nobody downstream has to look it up.
     """
 
@@ -44,8 +45,8 @@ class MessageAccepted:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The addresses it goes to."""
-        return self.recipients or (self.recipient_id,)
+        """The addresses it goes to: none if it is for everyone and nobody else took part."""
+        return self.recipients or ((self.recipient_id,) if self.recipient_id else ())
 
     def address_of(self, user_id: str) -> str | None:
         """Return the address at which the message goes to this user, ``None`` if it does not."""

@@ -25,11 +25,17 @@ class Routed:
 
 
 def decide(message: MessageAccepted, place: Place) -> Routed:
-    """Return where ``message`` goes. It is ACCEPTED once, and SENT at once to those who read it inside the system."""
+    """Return where ``message`` goes. It is ACCEPTED once, and SENT at once to those who read it inside the system.
+
+    A message to everyone in a conversation of one goes nowhere: it is SENT, for it is in the conversation.
+    """
     if len(message.recipients) > 1:
         return _decide_shared(message, place)
     # written out without calls: this runs for every message
     m, accepted_at_ms, position = message, place.accepted_at_ms, place.position
+    if not m.recipients and not m.recipient_id:
+        stands = _about(m, place, "", Status.SENT, INTERNAL)
+        return Routed((), (_about(m, place, "", Status.ACCEPTED), stands))
     try:
         recipient = parse_recipient(m.recipients[0] if m.recipients else m.recipient_id)
     except InvalidRecipient as error:
@@ -99,7 +105,7 @@ def _about(
     """Return what routing itself knows of a message to several; without ``address``: of all of it."""
     return StatusChanged(
         message.message_id, message.conversation_id, str(status), place.accepted_at_ms, place.accepted_at_ms,
-        place.position, channel, 0, None, failure_code, failure_detail, address, len(message.targets),
+        place.position, channel, 0, None, failure_code, failure_detail, address, max(1, len(message.targets)),
     )  # fmt: skip
 
 

@@ -132,6 +132,11 @@ class MemoryUsers(Outage):
         self.check()
         return self.users.get(user_id)
 
+    async def usernames(self, user_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the usernames of those whom there are."""
+        self.check()
+        return {user_id: self.users[user_id].username for user_id in user_ids if user_id in self.users}
+
     async def set_password_hash(self, user_id: str, password_hash: str) -> None:
         """Replace the account's password hash. Raises ``NotFound``."""
         self.check()
@@ -207,6 +212,15 @@ class MemoryConversations(Outage):
             else:
                 theirs[joined] = None
         return True
+
+    async def join(self, conversation_id: str, participant_id: str, joined_at_ms: int) -> None:
+        """Add a participant, unless they take part already."""
+        self.check()
+        known = self.members[conversation_id]
+        if known.member(participant_id) is None:
+            members = sorted((*known.members, Member(participant_id, joined_at_ms)), key=lambda one: one.participant_id)
+            self.members[conversation_id] = replace(known, members=tuple(members))
+            self._of_user.setdefault(participant_id, {})[Joined(conversation_id, joined_at_ms)] = None
 
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
         """Return up to ``limit`` conversations, the last joined first."""

@@ -5,13 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from domain.conversations import Membership
-from domain.errors import NotAllowed, NotFound, StoreUnavailable
+from domain.direct import is_reserved
+from domain.errors import Chat4AllError, NotAllowed, NotFound, StoreUnavailable
 from domain.ports import ConversationStore
 from web.lru import BoundedCache
 
 REMEMBERED = 200_000
 GROUP_SECONDS = 2.0
 _FOR_EVER = 2**63
+_OUTSIDE = "you take no part in this conversation"
+_OUTSIDE_DIRECT = (
+    "you take no part in this conversation, or it is not there: ids of direct conversations are given by this system."
+    " Leave conversation_id out to write to somebody directly"
+)
+
+
+def unknown_conversation(conversation_id: str) -> Chat4AllError:
+    """Return the error for a conversation that does not exist.
+
+    A direct conversation's id follows from its two sides, so anybody can compute it. The answer is the same whether
+    it exists or not: nobody learns who writes to whom.
+    """
+    return NotAllowed(_OUTSIDE_DIRECT) if is_reserved(conversation_id) else NotFound("there is no such conversation")
+
+
+def outside(conversation_id: str) -> NotAllowed:
+    """Return the error for somebody who takes no part in the conversation."""
+    return NotAllowed(_OUTSIDE_DIRECT if is_reserved(conversation_id) else _OUTSIDE)
 
 
 class Memberships:
@@ -37,25 +57,29 @@ class Memberships:
         self._known: BoundedCache[tuple[str, str], int] = BoundedCache(limit)
         self._removals = 0
 
-    async def enter(self, conversation_id: str, user_id: str, *others: str) -> None:
+    async def enter(self, conversation_id: str, user_id: str, *others: str) -> bool:
         """Make sure that the user takes part; a conversation that does not exist is created with that user and
-        ``others``.
+        ``others``. Return whether this call created it.
 
-        Raises ``NotAllowed`` for somebody outside, ``StoreUnavailable`` if it is not known and cannot be asked.
+        Raises ``NotAllowed`` for somebody outside and for an id that is reserved and not in use,
+        ``StoreUnavailable`` if it is not known and cannot be asked.
         """
         if self._holds(conversation_id, user_id):
-            return
+            return False
         found = await self._ask(conversation_id, user_id)
         if found is None:
+            if is_reserved(conversation_id):
+                raise outside(conversation_id)
             now_ms = self._clock_ms()
             if await self._store.create(conversation_id, [user_id, *others], now_ms, created_by=user_id):
-                self._known.put((conversation_id, user_id), _FOR_EVER)
-                return
+                self.remember(conversation_id, user_id)
+                return True
         if found is None or not found.takes_part:
             # The caller's own first messages, sent at once, race to create it: this one may have looked before and
             # after another did. So nobody is turned away without a second look.
             found = await self._ask(conversation_id, user_id)
-        self._admit(found)
+        self._admit(conversation_id, found)
+        return False
 
     async def check(self, conversation_id: str, user_id: str) -> None:
         """Raises ``NotFound`` if there is no such conversation, ``NotAllowed`` for somebody outside."""
@@ -63,8 +87,16 @@ class Memberships:
             return
         found = await self._ask(conversation_id, user_id)
         if found is None:
-            raise NotFound("there is no such conversation")
-        self._admit(found)
+            raise unknown_conversation(conversation_id)
+        self._admit(conversation_id, found)
+
+    def remember(self, conversation_id: str, user_id: str) -> None:
+        """The user takes part in this conversation, which is no group."""
+        self._known.put((conversation_id, user_id), _FOR_EVER)
+
+    def is_lasting(self, conversation_id: str, user_id: str) -> bool:
+        """Return whether it is known that the user takes part for ever: in a conversation that is no group."""
+        return self._known.get((conversation_id, user_id)) == _FOR_EVER
 
     def forget(self, conversation_id: str, user_id: str) -> None:
         """The user was removed: what is known, or just being asked, holds no longer."""
@@ -87,11 +119,12 @@ class Memberships:
         if found is None or not found.takes_part:
             self._known.drop(key)
         elif not found.is_group:
-            self._known.put(key, _FOR_EVER)
+            self.remember(conversation_id, user_id)
         elif removals == self._removals:
             self._known.put(key, asked_at_ms + self._group_ms)
         return found
 
-    def _admit(self, found: Membership | None) -> None:
+    @staticmethod
+    def _admit(conversation_id: str, found: Membership | None) -> None:
         if found is None or not found.takes_part:
-            raise NotAllowed("you take no part in this conversation")
+            raise outside(conversation_id)

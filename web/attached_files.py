@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from domain.errors import NotFound, StoreUnavailable
+from domain.direct import is_direct
+from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
 from domain.records import MessageAccepted
 from web.access import Memberships
@@ -46,6 +47,11 @@ class AttachedFiles:
             await self._memberships.check(message.conversation_id, message.sender_id)
         except NotFound:
             raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
+        except NotAllowed:
+            # of a direct conversation nobody is told whether it exists, and the sender's own may not exist yet
+            if is_direct(message.conversation_id):
+                raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
+            raise
         file = self._files.remembered(message.file_id) or await self._ask(message.file_id)
         if file is None or file.conversation_id != message.conversation_id:
             raise FieldErrors([("file_id", NO_SUCH_FILE)])

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from domain.conversations import is_address
-from domain.errors import NotFound, Unavailable
+from domain.direct import is_direct
+from domain.errors import Unavailable
 from domain.ports import Identity
 from domain.recipients import INTERNAL
 from domain.records import MAX_RECIPIENTS, MessageAccepted
@@ -51,15 +52,17 @@ class Audience:
     async def admit(self, message: MessageAccepted) -> MessageAccepted:
         """Make sure that the sender takes part in the conversation; return the message with its recipients.
 
-        A conversation that does not exist is begun, with the sender and the user whom the message names. A message
-        to an address asks for nothing else. Raises ``NotAllowed``, ``Unavailable``, and ``FieldErrors`` about a
-        recipient who is not there.
+        A conversation that does not exist is begun, with the sender and whom the message names. Without recipients the
+        message is for everyone, and nobody else takes part yet. Raises ``NotAllowed``, ``Unavailable``, ``Conflict``,
+        and ``FieldErrors`` about a recipient who is not there.
         """
         conversation_id, sender_id, recipient_id = message.conversation_id, message.sender_id, message.recipient_id
         if not recipient_id:
             users = await self._others(conversation_id, sender_id)
+            if not users:
+                return message  # it stands in the conversation, for those who join later
         elif is_address(recipient_id):
-            await self._deps.memberships.enter(conversation_id, sender_id)
+            await self._deps.correspondents.enter(conversation_id, sender_id, recipient_id)
             return message
         else:
             await self._named(conversation_id, sender_id, recipient_id)
@@ -77,24 +80,23 @@ class Audience:
         self._addresses.drop(user_id)
 
     async def _others(self, conversation_id: str, sender_id: str) -> Sequence[str]:
-        """Return who else takes part: 1 to ``MAX_RECIPIENTS``."""
-        try:
-            await self._deps.memberships.check(conversation_id, sender_id)
-            found = [one for one in await self._participants(conversation_id, sender_id) if one != sender_id]
-        except NotFound:
-            found = []
-        if not found:
-            raise _wrong("is required: nobody else takes part in this conversation")
+        """Return who else takes part: up to ``MAX_RECIPIENTS``."""
+        if await self._deps.memberships.enter(conversation_id, sender_id):
+            return ()
+        found = [one for one in await self._participants(conversation_id, sender_id) if one != sender_id]
         if len(found) > MAX_RECIPIENTS:
             raise _wrong(f"is required: more than {MAX_RECIPIENTS} others take part in this conversation")
         return found
 
     async def _named(self, conversation_id: str, sender_id: str, user_id: str) -> None:
-        """Make sure that both take part. Only whoever can read a message there can get it."""
+        """Make sure that both take part. Only who can read a message there can get it."""
         if not self._users.get(user_id):
             if await self._deps.users.by_id(user_id) is None:
                 raise _wrong(f"there is no user {user_id}")
             self._users.put(user_id, True)
+        if is_direct(conversation_id):
+            await self._deps.correspondents.enter_direct(conversation_id, sender_id, user_id)
+            return
         await self._deps.memberships.enter(conversation_id, sender_id, user_id)
         if user_id not in await self._participants(conversation_id, user_id):
             raise _wrong(f"user {user_id} takes no part in this conversation")

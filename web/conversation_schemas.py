@@ -8,8 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 
 from domain.conversations import MAX_DESCRIPTION_CHARS, MAX_MEMBERS, MAX_NAME_CHARS
+from domain.direct import PREFIX, is_reserved
 from domain.errors import InvalidInput
 from domain.recipients import INTERNAL, parse_recipient
+from domain.usernames import names_user, parse_user
 from web.conversation_list import listed_of
 from web.schemas import MAX_OFFSET, NewConversationId, _Creation, _Schema, _wrong
 
@@ -18,7 +20,9 @@ _USER_ID = re.compile(r"[!-~]{1,64}")
 
 
 def participant_id(text: str) -> str:
-    """Return a participant normalised: a user's id, or a channel's address. Whether the user exists is not looked at.
+    """Return a participant normalised: a user's id, ``user:<username>``, or a channel's address.
+
+    Whether the user exists is not looked at.
 
     Raises ``PydanticCustomError``, which is a ``ValueError``.
     """
@@ -26,12 +30,18 @@ def participant_id(text: str) -> str:
         return text.lower()
     if ":" in text:
         try:
+            if names_user(text):
+                return parse_user(text)
             recipient = parse_recipient(text)
         except InvalidInput as error:
             raise _wrong(str(error)) from None
-        return recipient.address if recipient.channel == INTERNAL else str(recipient)
+        if recipient.channel != INTERNAL:
+            return str(recipient)
+        if not _UUID.fullmatch(recipient.address):
+            raise _wrong("not a possible user id")
+        return recipient.address.lower()
     if not _USER_ID.fullmatch(text):
-        raise _wrong("must be a user_id, or an address such as whatsapp:+5511999990000")
+        raise _wrong("must be a user_id, user:<username>, or an address such as whatsapp:+5511999990000")
     return text
 
 
@@ -61,8 +71,8 @@ ParticipantId = Annotated[
     AfterValidator(participant_id),
     Field(
         json_schema_extra={"minLength": 1},
-        description="A user's id, or an address on a channel.",
-        examples=["whatsapp:+5511999990000"],
+        description="A user's id, `user:<username>`, or an address on a channel.",
+        examples=["whatsapp:+5511999990000", "user:maria"],
     ),
 ]
 Label = Annotated[
@@ -78,9 +88,52 @@ Description = Annotated[
 class CreateConversation(_Creation):
     """The caller takes part whether named or not."""
 
-    participants: Annotated[list[ParticipantId], Field(min_length=1, max_length=MAX_MEMBERS)]
-    conversation_id: NewConversationId | None = None
+    recipient_id: Annotated[
+        ParticipantId | None,
+        Field(
+            description="In place of all other fields: the direct conversation with an address or a user, which is "
+            "found or begun, under an id that no client chooses.",
+        ),
+    ] = None
+    participants: Annotated[
+        list[ParticipantId],
+        Field(
+            default_factory=list,
+            validate_default=True,
+            max_length=MAX_MEMBERS,
+            json_schema_extra={"minItems": 1},
+            description="Needed without `recipient_id`.",
+        ),
+    ]
+    conversation_id: Annotated[
+        NewConversationId | None,
+        Field(
+            description="Of your choice; ids are shared by all users: first come, first served. Without it a new one "
+            f"is made. None that begins with `{PREFIX}`."
+        ),
+    ] = None
     name: Label | None = None
+
+    @field_validator("participants")
+    @classmethod
+    def _has_somebody(cls, participants: list[str], info: ValidationInfo) -> list[str]:
+        if not participants and info.data.get("recipient_id", "") is None:
+            raise _wrong("must name somebody; or give recipient_id: the direct conversation with them")
+        return participants
+
+    @field_validator("participants", "conversation_id", "name")
+    @classmethod
+    def _is_not_direct(cls, value: object, info: ValidationInfo) -> object:
+        if value and info.data.get("recipient_id") is not None:
+            raise _wrong("cannot be given with recipient_id, which stands for a direct conversation")
+        return value
+
+    @field_validator("conversation_id")
+    @classmethod
+    def _is_free(cls, conversation_id: str | None) -> str | None:
+        if conversation_id is not None and is_reserved(conversation_id):
+            raise _wrong(f"ids that begin with {PREFIX} are given by this system; for a direct one give recipient_id")
+        return conversation_id
 
 
 class CreateGroup(_Creation):

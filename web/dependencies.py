@@ -34,6 +34,7 @@ from web.attached_files import AttachedFiles
 from web.audience import Audience
 from web.client_address import ClientAddresses
 from web.conversation_list import ConversationLists
+from web.correspondents import Correspondents
 from web.cors import CorsPolicy
 from web.doubts import Doubts
 from web.facts import StatusWriter
@@ -53,6 +54,7 @@ from web.sessions import Sessions
 from web.tokens import Tokens
 from web.uploads.part_writer import HASH_THREADS, PartSlots
 from web.uploads.resumable import ResumableUploads
+from web.usernames import Usernames
 
 
 def wall_clock_ms() -> int:
@@ -110,6 +112,16 @@ class Dependencies:
     def memberships(self) -> Memberships:
         group_seconds = self.settings.group_membership_seconds
         return Memberships(self.conversations, self.clock_ms, group_seconds=group_seconds)
+
+    @cached_property
+    def correspondents(self) -> Correspondents:
+        return Correspondents(
+            self.conversations, self.memberships, self.live.participants, self.clock_ms, self.monotonic
+        )
+
+    @cached_property
+    def usernames(self) -> Usernames:
+        return Usernames(self.users, self.monotonic)
 
     @cached_property
     def lists(self) -> ConversationLists:

@@ -23,6 +23,7 @@ from domain.content import check_content
 from domain.errors import InvalidInput
 from domain.recipients import CHANNELS, INTERNAL, parse_recipient
 from domain.records import MAX_CONTENT_BYTES, MAX_CONVERSATION_ID_CHARS
+from domain.usernames import names_user, parse_user
 from web.addresses import linked_value
 from web.history import place_of
 from web.password_rules import weakness_of
@@ -57,13 +58,15 @@ def _new_conversation_id(text: str) -> str:
 
 
 def _recipient(text: str) -> str:
-    """An address, a user id, or nothing: everyone in the conversation."""
+    """An address, a user id, ``user:<username>``, or nothing: everyone in the conversation."""
     if not text or _UUID.fullmatch(text.lower()):
         return text.lower()
     try:
+        if names_user(text):
+            return parse_user(text)
         recipient = parse_recipient(text)
     except InvalidInput as error:
-        hint = "" if ":" in text else "; or be a user id, or be left out: then it goes to everyone in the conversation"
+        hint = "" if ":" in text else "; or be user:<username> or a user id"
         raise _wrong(f"{error}{hint}") from None
     if recipient.channel != INTERNAL:
         return str(recipient)
@@ -198,7 +201,6 @@ class LinkIdentity(_Creation):
 class CreateMessage(_Creation):
     """Text, a file, or both."""
 
-    conversation_id: NewConversationId
     recipient_id: Annotated[
         str,
         BeforeValidator(_absent_if_null),
@@ -206,10 +208,20 @@ class CreateMessage(_Creation):
         Field(
             validation_alias=AliasChoices("recipient_id", "recipient"),
             validate_default=True,
-            description="An address on a channel, or a user's id; without it: everyone in the conversation.",
-            examples=["whatsapp:+5511999990000", "instagram:@maria", "telegram:@maria"],
+            description="An address on a channel, `user:<username>`, or a user's id; without it: everyone in the "
+            "conversation.",
+            examples=["whatsapp:+5511999990000", "instagram:@maria", "telegram:@maria", "user:maria"],
         ),
     ] = ""
+    # after the recipient, who may stand in for it
+    conversation_id: Annotated[
+        NewConversationId | None,
+        Field(
+            validate_default=True,
+            description="May be left out where there is a recipient: then it is the direct conversation of the two, "
+            "under an id that no client chooses. Ids of your choice are shared by all users: first come, first served.",
+        ),
+    ] = None
     # before the content, which may be empty if there is a file
     file_id: Annotated[
         str | None,
@@ -230,7 +242,14 @@ class CreateMessage(_Creation):
             examples=["See you at eight"],
         ),
     ] = ""
-    sender_id: Annotated[str | None, Field(description="The caller, if given.")] = None
+    sender_id: Annotated[str | None, Field(description="The caller's user id or username, if given.")] = None
+
+    @field_validator("conversation_id")
+    @classmethod
+    def _is_known(cls, conversation_id: str | None, info: ValidationInfo) -> str | None:
+        if conversation_id is None and info.data.get("recipient_id") == "":
+            raise _wrong("is required without a recipient_id: give one of the two, or both")
+        return conversation_id
 
     @field_validator("content")
     @classmethod

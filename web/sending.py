@@ -14,16 +14,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domain.direct import direct_id
 from domain.errors import KeyReused, MayBeAccepted, NotAllowed, Unavailable
 from domain.idempotency import is_same_message
 from domain.ids import keyed_id, uuid7
 from domain.ports import Appended, Place
 from domain.records import MessageAccepted
+from domain.usernames import names_user
 from web.history import merged
 from web.patient_reader import PatientReader
 from web.problems import FieldErrors
 from web.schemas import CreateMessage
 from web.turns import Turns
+from web.usernames import no_such
 
 if TYPE_CHECKING:
     from web.dependencies import Dependencies
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 CATCH_UP_SECONDS = 3.0
 CONVERSATIONS_AT_ONCE = 100  # of one request
+
+NOBODY: Mapping[str, str] = {}
 
 Headers = Mapping[str, bytes]
 
@@ -63,16 +68,26 @@ class Sending:
         self._turns = Turns(deps.settings.accept_timeout_seconds)
         self._history = PatientReader(deps.reader)
 
-    def item(self, wanted: CreateMessage, caller: Caller, key: str | None = None) -> Item:
-        """Return the message that ``wanted`` is. Raises ``NotAllowed`` if the sender is somebody else."""
-        if wanted.sender_id is not None and wanted.sender_id != caller.user_id:
-            raise NotAllowed("sender_id must be the caller's own user_id; it may be left out")
-        deps = self._deps
+    def item(
+        self, wanted: CreateMessage, caller: Caller, key: str | None = None, ids: Mapping[str, str] = NOBODY
+    ) -> Item:
+        """Return the message that ``wanted`` is. ``ids``: the user's id for each ``user:<username>`` that is known.
+
+        Raises ``NotAllowed`` if the sender is somebody else, ``FieldErrors`` if nobody has the recipient's name.
+        """
+        if wanted.sender_id is not None and not caller.is_called(wanted.sender_id):
+            raise NotAllowed("sender_id must be the caller's own user_id or username; it may be left out")
+        deps, recipient_id = self._deps, wanted.recipient_id
+        if names_user(recipient_id):
+            found = ids.get(recipient_id)
+            if found is None:
+                raise FieldErrors([("recipient_id", no_such(recipient_id))])
+            recipient_id = found
         message = MessageAccepted(
             message_id=uuid7(deps.clock_ms(), deps.randomness(10)) if key is None else keyed_id(caller.user_id, key),
-            conversation_id=wanted.conversation_id,
+            conversation_id=wanted.conversation_id or direct_id(caller.user_id, recipient_id),
             sender_id=caller.user_id,
-            recipient_id=wanted.recipient_id,
+            recipient_id=recipient_id,
             content=wanted.content,
             file_id=wanted.file_id,
         )

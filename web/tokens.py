@@ -19,6 +19,7 @@ from jose import jwk, jwt
 from jose.exceptions import JOSEError
 
 from domain.errors import NotAuthenticated
+from domain.usernames import PREFIX, folded, names_user
 
 ALGORITHM = "HS256"
 ISSUER = "chat4all"
@@ -37,6 +38,14 @@ class Caller(NamedTuple):
     username: str
     expires_at_s: int
     session_id: str = ""
+
+    def is_called(self, name: str) -> bool:
+        """Return whether ``name`` is the caller's user id, or their username: compared as at login, with or without
+        ``user:``."""
+        if name.lower() == self.user_id:
+            return True
+        username = name[len(PREFIX) :] if names_user(name) else name
+        return bool(self.username) and folded(username) == folded(self.username)
 
 
 class Tokens:

@@ -114,10 +114,19 @@ class Client:
     async def create_conversation(
         self, participants: Sequence[str], conversation_id: str | None = None, name: str | None = None
     ) -> dict[str, Any]:
-        """Begin a conversation with users (their ids) and addresses. Repeated only if it has an id."""
+        """Begin a conversation with users (``user:<username>``, or ids) and addresses.
+
+        Repeated only if it has an id.
+        """
         body = _given(participants=list(participants), conversation_id=conversation_id, name=name)
         is_repeatable = conversation_id is not None
         return await self._transport.call("POST", "/v1/conversations", body, is_repeatable=is_repeatable)
+
+    async def direct_conversation(self, recipient: str) -> dict[str, Any]:
+        """Return the direct conversation with an address, a user (``user:<username>``) or a user's id. It is begun if
+        it is not there."""
+        body = {"recipient_id": recipient}
+        return await self._transport.call("POST", "/v1/conversations", body, is_repeatable=True)
 
     def conversations(self, limit: int | None = None) -> AsyncIterator[dict[str, Any]]:
         """Yield the user's conversations, what happened last first; at most ``limit``."""
@@ -156,12 +165,15 @@ class Client:
         self,
         recipient: str | None,
         content: str,
-        conversation_id: str,
+        conversation_id: str | None = None,
         *,
         file_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Accepted:
-        """Send a message and return once it is durable. ``recipient`` ``None``: everyone in the conversation.
+        """Send a message and return once it is durable.
+
+        Without a ``conversation_id`` it goes to the direct conversation with the recipient, which ``Accepted`` names.
+        ``recipient`` ``None``: everyone in the conversation.
 
         ``file_id``: a file of this conversation; ``content`` may be empty then.
         It has an idempotency key (default: a new one), so however often it has to be repeated, there is one message.

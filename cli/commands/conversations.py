@@ -35,7 +35,7 @@ async def list_conversations(session: Session, limit: int) -> None:
 async def create_conversation(
     session: Session, participants: tuple[str, ...], conversation_id: str | None, name: str | None
 ) -> None:
-    """Begin a conversation with users (their ids) and addresses (whatsapp:+5511999999999)."""
+    """Begin a conversation with users (user:NAME, or ids) and addresses (whatsapp:+5511999999999)."""
     made = await session.client.create_conversation(participants, conversation_id, name)
     session.out.document(made, _story(session, made))
 

@@ -31,7 +31,7 @@ async def list_groups(session: Session) -> None:
 
 @groups.command("create")
 @click.argument("name")
-@click.argument("members", nargs=-1, metavar="[USER_ID]...")
+@click.argument("members", nargs=-1, metavar="[user:NAME]...")
 @click.option("--description")
 @api_command()
 async def create_group(session: Session, name: str, members: tuple[str, ...], description: str | None) -> None:
@@ -51,7 +51,7 @@ async def show_group(session: Session, group_id: str) -> None:
 
 @groups.command("add")
 @click.argument("group_id")
-@click.argument("user_id")
+@click.argument("user_id", metavar="user:NAME")
 @api_command()
 async def add_member(session: Session, group_id: str, user_id: str) -> None:
     """Add a member, as an admin."""
@@ -60,7 +60,7 @@ async def add_member(session: Session, group_id: str, user_id: str) -> None:
 
 @groups.command("remove")
 @click.argument("group_id")
-@click.argument("user_id")
+@click.argument("user_id", metavar="user:NAME")
 @api_command()
 async def remove_member(session: Session, group_id: str, user_id: str) -> None:
     """Remove a member, as an admin, or yourself."""
@@ -69,7 +69,7 @@ async def remove_member(session: Session, group_id: str, user_id: str) -> None:
 
 @groups.command("promote")
 @click.argument("group_id")
-@click.argument("user_id")
+@click.argument("user_id", metavar="user:NAME")
 @api_command()
 async def make_admin(session: Session, group_id: str, user_id: str) -> None:
     """Make a member an admin, as an admin."""

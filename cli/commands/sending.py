@@ -19,7 +19,7 @@ _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
     "--file", "files", multiple=True, metavar="PATH|FILE_ID", type=click.Path(),
     help="Goes with it: a file of this machine, uploaded first, or one that is uploaded already.",
 )  # fmt: skip
-@click.option("--conversation", metavar="ID", help="Default: one of your own for this recipient.")
+@click.option("--conversation", metavar="ID", help="Default: the direct one with the recipient.")
 @click.option(
     "--wait", "until", type=click.Choice(_WORDS, case_sensitive=False),
     help="How far to follow it. Default: READ on a channel, SENT to users of the system.",
@@ -36,7 +36,7 @@ async def send(
     key: str | None,
     seconds: float,
 ) -> int:
-    """Send TEXT to RECIPIENT (whatsapp:+5511999999999, or a user's id), and watch what becomes of it.
+    """Send TEXT to RECIPIENT (whatsapp:+5511999999999, or user:NAME), and watch what becomes of it.
 
     Without a recipient it goes to everyone in the --conversation. TEXT - is read from stdin; with a --file it may be
     left out. A message has one file at most; an upload that was interrupted goes on when the same command is run again.
@@ -75,9 +75,9 @@ def recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversati
 
 
 def _is_recipient(word: str) -> bool:
-    """Return whether it is channel:address or the id of a user, rather than a text."""
+    """Return whether it is channel:address, user:name or the id of a user, rather than a text."""
     from domain.recipients import CHANNELS
 
     channel, colon, address = word.partition(":")
-    is_address = bool(colon) and channel.lower() in CHANNELS and not any(map(str.isspace, address))
+    is_address = bool(colon) and channel.lower() in (*CHANNELS, "user") and not any(map(str.isspace, address))
     return is_address or _USER_ID.fullmatch(word) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,10 @@ class UserStore(Protocol):
     async def by_username(self, username: str) -> User | None: ...
 
     async def by_id(self, user_id: str) -> User | None: ...
+
+    async def usernames(self, user_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the usernames of those of ``user_ids`` whom there are."""
+        ...
 
     async def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
 

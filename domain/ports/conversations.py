@@ -55,6 +55,13 @@ class ConversationStore(Protocol):
         nothing was changed). Raises ``StoreUnavailable``, after which it may have been changed."""
         ...
 
+    async def join(self, conversation_id: str, participant_id: str, joined_at_ms: int) -> None:
+        """Add a participant to a conversation that exists and is no group; who takes part already stays as they are.
+
+        After ``StoreUnavailable`` the participant may have been added.
+        """
+        ...
+
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
         """Return up to ``limit`` conversations that the user joined, the last joined first.
 

@@ -22,6 +22,9 @@ _CREATE = (
     " is_group, version) VALUES (?, ?, ?, ?, ?, ?, ?, 1) IF NOT EXISTS"
 )
 _JOIN = "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms, is_admin) VALUES (?, ?, ?, ?)"
+_JOIN_ONCE = (
+    "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms) VALUES (?, ?, ?) IF NOT EXISTS"
+)
 _LEAVE = "DELETE FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
 _CHANGE = "UPDATE {ks}.conversations SET version = ? WHERE conversation_id = ? IF version = ?"
 _PARTICIPANT = (
@@ -140,6 +143,14 @@ class CassandraConversationStore:
                 with suppress(StoreUnavailable):  # what is left behind is recognised when it is read
                     await self._by_user(_FORGET, conversation_id, gone)
         return bool(row["[applied]"])
+
+    async def join(self, conversation_id: str, participant_id: str, joined_at_ms: int) -> None:
+        """Add a participant to a conversation that is no group. Raises ``StoreUnavailable``, after which it may be
+        done."""
+        async with self._session.deadline():
+            await self._remember(conversation_id, [Member(participant_id, joined_at_ms)])
+            # a transaction, as all writes of these rows are: their order is Cassandra's, not that of several clocks
+            await self._session.run(_JOIN_ONCE, (conversation_id, participant_id, joined_at_ms), Kind.DECIDE)
 
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
         """Return up to ``limit`` conversations that the user joined, the last joined first. Raises

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
@@ -16,7 +18,10 @@ _DELETE = "DELETE FROM {ks}.users WHERE user_id = ?"
 _CLAIM = "INSERT INTO {ks}.users_by_username (username_lower, user_id) VALUES (?, ?) IF NOT EXISTS"
 _BY_USERNAME = "SELECT user_id FROM {ks}.users_by_username WHERE username_lower = ?"
 _BY_ID = f"SELECT {_COLUMNS} FROM {{ks}}.users WHERE user_id = ?"
+_NAMES = "SELECT user_id, username FROM {ks}.users WHERE user_id IN ?"
 _SET_HASH = "UPDATE {ks}.users SET password_hash = ? WHERE user_id = ? IF EXISTS"
+
+NAMES_AT_ONCE = 50  # in one request: a coordinator asks for each of them
 
 
 class CassandraUserStore:
@@ -55,6 +60,18 @@ class CassandraUserStore:
             return None
         rows = await self._session.run(_BY_ID, (user_id,), Kind.READ)
         return User(*rows[0]) if rows else None
+
+    async def usernames(self, user_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the usernames of those whom there are. Raises ``StoreUnavailable``."""
+        keys = [user_id for user_id in user_ids if is_possible_key(user_id)]
+        async with self._session.deadline():
+            pages = await asyncio.gather(
+                *(
+                    self._session.run(_NAMES, (keys[start : start + NAMES_AT_ONCE],), Kind.READ)
+                    for start in range(0, len(keys), NAMES_AT_ONCE)
+                )
+            )
+        return {user_id: username for rows in pages for user_id, username in rows}
 
     async def set_password_hash(self, user_id: str, password_hash: str) -> None:
         """Replace the account's password hash. Raises ``NotFound``, ``StoreUnavailable``."""

@@ -212,6 +212,37 @@ async def test_a_users_conversations_are_listed_the_last_joined_first(stores):
     assert list(await stores.conversations.of_user(carol, 9)) == [Joined(second, NOW_MS + 7)]
 
 
+async def test_who_joins_takes_part_once_and_keeps_their_time(stores):
+    conversation, phone, carol = fresh(), "whatsapp:+5511999990000", f"carol-{uuid.uuid4()}"
+    await stores.conversations.create(conversation, ["alice"], NOW_MS, created_by="alice", name="Plans")
+    for at_ms in (NOW_MS + 1, NOW_MS + 2):
+        await stores.conversations.join(conversation, phone, at_ms)
+        await stores.conversations.join(conversation, "alice", at_ms)
+    await stores.conversations.join(conversation, carol, NOW_MS + 3)
+    found = await stores.conversations.get(conversation)
+    members = (Member("alice", NOW_MS), Member(carol, NOW_MS + 3), Member(phone, NOW_MS + 1))
+    assert found == Conversation(conversation, NOW_MS, members, "alice", "Plans", version=1)
+    assert await stores.conversations.is_participant(conversation, phone) is True
+    assert await stores.conversations.participants(conversation) == ["alice", carol, phone]
+    assert list(await stores.conversations.of_user(carol, 9)) == [Joined(conversation, NOW_MS + 3)]
+
+
+async def test_of_many_who_join_at_once_none_is_lost(stores):
+    conversation, phones = fresh(), [f"whatsapp:+55119999900{n:02}" for n in range(20)]
+    await stores.conversations.create(conversation, ["alice"], NOW_MS)
+
+    async def join(phone: str) -> None:
+        for _ in range(20):
+            try:
+                return await stores.conversations.join(conversation, phone, NOW_MS)
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
+        raise AssertionError("never decided")
+
+    await asyncio.gather(*map(join, phones))
+    assert set(await stores.conversations.participants(conversation)) == {"alice", *phones}
+
+
 async def test_an_outage_is_told_quickly(stores):
     conversation = fresh()
     await stores.conversations.create(conversation, ["alice"], NOW_MS)
@@ -226,6 +257,8 @@ async def test_an_outage_is_told_quickly(stores):
             await stores.conversations.get(conversation)
         with pytest.raises(StoreUnavailable):
             await stores.conversations.of_user("alice", 5)
+        with pytest.raises(StoreUnavailable):
+            await stores.conversations.join(conversation, "telegram:5", NOW_MS)
         assert time.monotonic() - began < 10
     finally:
         await stores.on()

@@ -77,6 +77,14 @@ async def test_a_password_hash_can_be_replaced_and_nothing_else_changes(stores):
     assert found == User(maria.user_id, maria.username, "$argon2id$new", maria.email, maria.created_at_ms)
 
 
+async def test_names_are_told_for_many_at_once_and_of_nobody_for_who_is_not_there(stores):
+    people = [user() for _ in range(120)]
+    await asyncio.gather(*map(stores.users.create, people))
+    asked = [*(one.user_id for one in people), str(uuid.uuid4()), "", "\ud800", "x" * 70_000]
+    assert await stores.users.usernames(asked) == {one.user_id: one.username for one in people}
+    assert await stores.users.usernames([]) == {}
+
+
 async def test_an_outage_is_told_quickly(stores):
     maria = user()
     await stores.users.create(maria)

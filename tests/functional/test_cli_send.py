@@ -63,6 +63,20 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
+async def test_a_send_to_an_address_is_in_a_conversation_that_nobody_could_take_before(api: Api) -> None:
+    eve = await api.login(await api.register("eve"))
+    async with Client(f"http://127.0.0.1:{api.port}") as client:
+        ana = await client.register("ana", "correct horse battery")
+        body = {"conversation_id": "ana-whatsapp-5511999999999", "participants": [ana]}
+        assert (await api.call("POST", "/v1/conversations", body, eve["token"])).status == 201
+        await client.login("ana", "correct horse battery")
+        accepted = await client.send(RECIPIENT, "for one only")
+        assert (await client.send(RECIPIENT, "again")).conversation_id == accepted.conversation_id
+        assert (await client.direct_conversation(RECIPIENT))["participants"] == sorted([ana, RECIPIENT])
+    for path in (f"/v1/messages/{accepted.message_id}", f"/v1/messages?conversation_id={accepted.conversation_id}"):
+        assert (await api.call("GET", path, token=eve["token"])).status in (403, 404)
+
+
 async def test_the_life_of_a_message_is_told_as_it_happens(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     code, _ = await asyncio.gather(send(api), play(api, Status.SENT, Status.DELIVERED, Status.READ))
     told = events(capsys)

@@ -80,6 +80,18 @@ async def test_an_uploaded_file_is_sent_in_its_own_conversation(api: Any, run: R
     assert sent["file_id"] == file["file_id"]
 
 
+async def test_a_file_for_somebody_is_uploaded_into_the_direct_conversation(api: Any, run: Run, ana: str) -> None:
+    await run("register", "bruno", "--password-stdin", stdin=PASSWORD)
+    photo()
+    for recipient in (RECIPIENT, "user:bruno"):
+        send = ("send", recipient, "--file", "photo.png", "--wait", "accepted", "--as", "ana", "--json")
+        [file, _] = lines(await run(*send))
+        assert api.log.records[-1][0].conversation_id == file["conversation_id"]
+        assert file["conversation_id"].startswith("direct:")
+    await run("download", file["file_id"], "-o", "copy", "--as", "bruno")
+    assert content("copy") == PNG
+
+
 async def test_one_file_a_message_and_one_that_is_there(run: Run, ana: str) -> None:
     photo()
     send = ("send", RECIPIENT, "--wait", "accepted", "--file", "photo.png")

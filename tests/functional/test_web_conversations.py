@@ -62,12 +62,18 @@ async def test_an_id_may_be_chosen_and_belongs_to_who_came_first(api: Any) -> No
 
 async def test_users_who_do_not_exist_are_named(api: Any) -> None:
     maria, joao = await api.login(await api.register()), await api.login(await api.register())
-    body = {"participants": [joao["user_id"], UNKNOWN, "nobody", "telegram:5", "internal:me"]}
+    body = {"participants": [joao["user_id"], UNKNOWN, "nobody", "telegram:5", "user:unheard_of"]}
     answer = await api.call("POST", "/v1/conversations", body, maria["token"])
     assert answer.status == 400
     errors = (await answer.json(content_type=None))["errors"]
     assert {error["field"] for error in errors} == {"participants"}
-    assert [error["detail"].split()[-1] for error in errors] == [UNKNOWN, "nobody", "me"]
+    assert [error["detail"] for error in errors] == ["there is no user unheard_of"]
+    body["participants"].pop()
+    answer = await api.call("POST", "/v1/conversations", body, maria["token"])
+    errors = (await answer.json(content_type=None))["errors"]
+    assert [error["detail"] for error in errors] == [
+        f"there is no user {UNKNOWN}", "there is no user nobody; user:nobody means the user of that name"
+    ]  # fmt: skip
     assert api.conversations.members == {}
 
 
@@ -77,8 +83,8 @@ async def test_users_who_do_not_exist_are_named(api: Any) -> None:
         ({}, {"participants"}),
         ({"participants": []}, {"participants"}),
         ({"participants": "telegram:5"}, {"participants"}),
-        ({"participants": ["telegram:5", "sms:1", "", "a b", 7, "whatsapp:12"]},
-         {"participants.1", "participants.2", "participants.3", "participants.4", "participants.5"}),
+        ({"participants": ["telegram:5", "sms:1", "", "a b", 7, "whatsapp:12", "internal:me", "user:a-b"]},
+         {f"participants.{index}" for index in range(1, 8)}),
         ({"participants": ["telegram:5"], "conversation_id": "", "name": "x" * 101}, {"conversation_id", "name"}),
         ({"participants": ["telegram:5"], "conversation_id": "a\u0000", "name": " "}, {"conversation_id", "name"}),
         ({"participants": [f"telegram:{n + 1}" for n in range(257)]}, {"participants"}),

@@ -54,7 +54,10 @@ async def test_the_request_id_and_the_trace_travel_with_the_record(api: Any) -> 
 @pytest.mark.parametrize(
     ("changes", "fields"),
     [
-        ({"conversation_id": ..., "recipient_id": "x", "content": ...}, {"conversation_id", "recipient_id", "content"}),
+        ({"conversation_id": ..., "recipient_id": "x", "content": ...}, {"recipient_id", "content"}),
+        ({"conversation_id": ..., "recipient_id": ..., "content": ...}, {"conversation_id", "content"}),
+        ({"conversation_id": None, "recipient_id": None}, {"conversation_id"}),
+        ({"conversation_id": ..., "recipient_id": "user:a"}, {"recipient_id"}),
         ({"conversation_id": "", "recipient_id": "sms:1"}, {"conversation_id", "recipient_id"}),
         ({"content": ""}, {"content"}),
         ({"conversation_id": "x" * 129}, {"conversation_id"}),
@@ -64,7 +67,6 @@ async def test_the_request_id_and_the_trace_travel_with_the_record(api: Any) -> 
         ({"conversation_id": 7}, {"conversation_id"}),
         ({"recipient_id": "0193e2f0-0000-7000-8000-000000000000"}, {"recipient_id"}),
         ({"recipient_id": "whatsapp:12"}, {"recipient_id"}),
-        ({"recipient_id": None}, {"recipient_id"}),
         ({"recipient_id": ["whatsapp:+5511999990000"]}, {"recipient_id"}),
         ({"content": "a\u0000b"}, {"content"}),
         ({"content": "é" * 5121}, {"content"}),

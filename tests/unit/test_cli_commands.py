@@ -18,7 +18,6 @@ from cli import commands
 from cli.client import changes_of, has_reached
 from cli.commands.sending import recipient_and_text
 from cli.demo_user import read_or_make
-from cli.files import conversation_of
 from cli.main import main
 from cli.output import size_text
 from cli.run import parts_of, with_public_url
@@ -136,11 +135,6 @@ def test_durations_are_short(ms: int | None, words: str) -> None:
 )
 def test_the_api_is_reached_where_it_listens(host: str, url: str) -> None:
     assert api_url(Settings(host=host)) == url
-
-
-def test_a_conversation_of_the_demo_user_is_the_same_each_time_and_legal() -> None:
-    assert conversation_of("demo_1", "whatsapp:+5511999999999") == "demo_1-whatsapp-5511999999999"
-    assert len(conversation_of("demo_1", "x" * 500)) <= 128
 
 
 def test_curl_lines_are_for_a_new_user_each_time() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
-from domain.errors import Chat4AllError
+from domain.errors import Chat4AllError, StoreUnavailable
 from domain.idempotency import check_key
+from domain.usernames import names_user
 from web.answers import json_answer
 from web.bodies import json_body, validated
 from web.dependencies import DEPENDENCIES, Dependencies
@@ -39,12 +40,22 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
     documents = _messages_of(await json_body(request, creates=True))
     deps.request_limits.take_more_for_user(request, caller.user_id, len(documents) - 1)
     outcomes: dict[int, Outcome] = {}
-    items: dict[int, Item] = {}
+    wanted: dict[int, CreateBatchItem] = {}
     for index, document in enumerate(documents):
         if index % _GIVE_WAY_AFTER == _GIVE_WAY_AFTER - 1:
             await asyncio.sleep(0)
         try:
-            items[index] = _item_of(deps, caller, document, None if key is None else f"{key}\n{index}")
+            wanted[index] = _wanted(document)
+        except Chat4AllError as error:
+            outcomes[index] = error
+    items: dict[int, Item] = {}
+    ids, away = await _ids_of(deps, wanted.values())
+    for index, one in wanted.items():
+        try:
+            if away is not None and names_user(one.recipient_id):
+                raise away
+            own_key = one.idempotency_key or (None if key is None else f"{key}\n{index}")
+            items[index] = deps.sending.item(one, caller, own_key, ids)
         except Chat4AllError as error:
             outcomes[index] = error
     sent = await deps.sending.many(list(items.values()), record_headers(request))
@@ -72,13 +83,23 @@ def _messages_of(body: object) -> Sequence[object]:
     return body
 
 
-def _item_of(deps: Dependencies, caller: Caller, document: object, key: str | None) -> Item:
+def _wanted(document: object) -> CreateBatchItem:
     if not isinstance(document, dict):
         raise MalformedBody("each message must be a JSON object")
     wanted = validated(CreateBatchItem, document, strict=True)
     if wanted.idempotency_key is not None:
-        key = check_key(wanted.idempotency_key, "idempotency_key")
-    return deps.sending.item(wanted, caller, key)
+        check_key(wanted.idempotency_key, "idempotency_key")
+    return wanted
+
+
+async def _ids_of(
+    deps: Dependencies, wanted: Collection[CreateBatchItem]
+) -> tuple[Mapping[str, str], StoreUnavailable | None]:
+    """Return the ids of the users whom the messages name, or why they cannot be told."""
+    try:
+        return await deps.usernames.ids_of([one.recipient_id for one in wanted]), None
+    except StoreUnavailable as error:
+        return {}, error
 
 
 def _result(request: web.Request, index: int, outcome: Outcome) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from domain.conversations import MAX_MEMBERS
-from domain.errors import AlreadyExists, NotAllowed, NotFound, Unavailable
+from domain.conversations import MAX_MEMBERS, Conversation
+from domain.errors import AlreadyExists, Unavailable
 from domain.ids import uuid7
+from web.access import outside, unknown_conversation
 from web.answers import json_answer
 from web.bodies import body_as, query_as
 from web.conversation_list import Summary, listed_of
@@ -23,13 +24,17 @@ CATCH_UP_SECONDS = 1.0
 
 
 async def create_conversation(request: web.Request, caller: Caller) -> web.Response:
-    """``POST /v1/conversations``: 201; 200 if the caller made the very same one before; 409 if the id is taken."""
+    """``POST /v1/conversations``: 201; 200 if the caller made the very same one before, or the direct one is there;
+    409 if the id is taken."""
     deps = request.app[DEPENDENCIES]
     wanted = await body_as(CreateConversation, request)
-    participants = sorted({caller.user_id, *wanted.participants})
+    if wanted.recipient_id is not None:
+        return await _direct(deps, wanted.recipient_id, caller)
+    named = await deps.usernames.resolved("participants", wanted.participants)
+    participants = sorted({caller.user_id, *named})
     if len(participants) > MAX_MEMBERS:
         raise FieldErrors([("participants", f"at most {MAX_MEMBERS} may take part, you among them")])
-    await require_users(deps, "participants", wanted.participants, caller.user_id)
+    await require_users(deps, "participants", named, caller.user_id)
     now_ms = deps.clock_ms()
     conversation_id = wanted.conversation_id or uuid7(now_ms, deps.randomness(10))
     created = await deps.conversations.create(
@@ -44,9 +49,21 @@ async def create_conversation(request: web.Request, caller: Caller) -> web.Respo
         wanted.name,
     ):
         raise AlreadyExists("this conversation_id is taken; choose another, or leave it out")
+    return await _begun(deps, conversation, is_new=created)
+
+
+async def _direct(deps: Dependencies, recipient_id: str, caller: Caller) -> web.Response:
+    """Answer with the direct conversation of the caller and the recipient."""
+    (other,) = await deps.usernames.resolved("recipient_id", [recipient_id])
+    await require_users(deps, "recipient_id", [other], caller.user_id)
+    conversation, is_new = await deps.correspondents.direct(caller.user_id, other)
+    return await _begun(deps, conversation, is_new=is_new)
+
+
+async def _begun(deps: Dependencies, conversation: Conversation, *, is_new: bool) -> web.Response:
     summary = await deps.lists.summary(conversation)
-    location = f"/v1/conversations/{quote(conversation_id, safe='')}"
-    return json_answer(_document(summary), 201 if created else 200, {"Location": location})
+    location = f"/v1/conversations/{quote(conversation.conversation_id, safe='')}"
+    return json_answer(_document(summary), 201 if is_new else 200, {"Location": location})
 
 
 async def list_conversations(request: web.Request, caller: Caller) -> web.Response:
@@ -77,9 +94,9 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
     conversation_id = request.match_info["conversation_id"]
     conversation = await deps.conversations.get(conversation_id)
     if conversation is None:
-        raise NotFound("there is no such conversation")
+        raise unknown_conversation(conversation_id)
     if conversation.member(caller.user_id) is None:
-        raise NotAllowed("you take no part in this conversation")
+        raise outside(conversation_id)
     await _catch_up(deps)
     return json_answer(_document(await deps.lists.summary(conversation)))
 

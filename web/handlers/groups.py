@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from domain.conversations import MAX_MEMBERS, Conversation, with_admin, with_member, without_member
+from domain.conversations import MAX_MEMBERS, Conversation, require_admin, with_admin, with_member, without_member
+from domain.direct import is_direct
 from domain.errors import NotAllowed, NotFound, Unavailable
 from domain.ids import uuid7
+from domain.usernames import names_user
 from web.answers import iso_utc, json_answer
 from web.bodies import body_as
 from web.conversation_schemas import AddMember, CreateGroup, participant_id
@@ -19,6 +21,7 @@ from web.documents import group_document
 from web.participants import require_users
 from web.problems import FieldErrors
 from web.tokens import Caller
+from web.usernames import no_such
 
 # Each attempt is a read and a lightweight transaction; one of those that change a group at once always gets through.
 CHANGE_ATTEMPTS = 10
@@ -29,10 +32,11 @@ async def create_group(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/groups``: 201; the caller is the first admin. ``members`` is their number here."""
     deps = request.app[DEPENDENCIES]
     wanted = await body_as(CreateGroup, request)
-    members = sorted({caller.user_id, *wanted.initial_members})
+    named = await deps.usernames.resolved("initial_members", wanted.initial_members)
+    members = sorted({caller.user_id, *named})
     if len(members) > MAX_MEMBERS:
         raise FieldErrors([("initial_members", f"a group has at most {MAX_MEMBERS} members, you among them")])
-    await require_users(deps, "initial_members", wanted.initial_members, caller.user_id)
+    await require_users(deps, "initial_members", named, caller.user_id)
     now_ms = deps.clock_ms()
     group_id = uuid7(now_ms, deps.randomness(10))
     await deps.conversations.create(
@@ -70,35 +74,44 @@ async def add_member(request: web.Request, caller: Caller) -> web.Response:
     wanted = await body_as(AddMember, request)
     # who may not add anybody is not told whether a user exists
     before = await _group(deps, request.match_info["group_id"], caller)
-    with_member(before, caller.user_id, wanted.user_id, 0)
-    await require_users(deps, "user_id", [wanted.user_id], caller.user_id)
+    require_admin(before, caller.user_id)
+    (user_id,) = await deps.usernames.resolved("user_id", [wanted.user_id])
+    with_member(before, caller.user_id, user_id, 0)
+    await require_users(deps, "user_id", [user_id], caller.user_id)
     now_ms = deps.clock_ms()
-    return await _changed(request, caller, lambda group: with_member(group, caller.user_id, wanted.user_id, now_ms))
+    return await _changed(request, caller, lambda group: with_member(group, caller.user_id, user_id, now_ms))
 
 
 async def remove_member(request: web.Request, caller: Caller) -> web.Response:
     """``DELETE /v1/groups/{group_id}/members/{user_id}``: by an admin, or by oneself; 409 for the last admin."""
-    user_id = _named(request)
+    user_id = await _named(request)
     return await _changed(request, caller, lambda group: without_member(group, caller.user_id, user_id))
 
 
 async def make_admin(request: web.Request, caller: Caller) -> web.Response:
     """``PUT /v1/groups/{group_id}/admins/{user_id}``: by an admin; the same again changes nothing."""
-    user_id = _named(request)
+    user_id = await _named(request)
     return await _changed(request, caller, lambda group: with_admin(group, caller.user_id, user_id))
 
 
-def _named(request: web.Request) -> str:
+async def _named(request: web.Request) -> str:
+    """Return whom the path names. Raises ``NotFound`` for what cannot be anybody, and for an unknown username."""
     try:
-        return participant_id(request.match_info["user_id"])
+        named = participant_id(request.match_info["user_id"])
     except ValueError:
         raise NotFound("there is no such member") from None
+    if not names_user(named):
+        return named
+    user_id = (await request.app[DEPENDENCIES].usernames.ids_of([named])).get(named)
+    if user_id is None:
+        raise NotFound(no_such(named))
+    return user_id
 
 
 async def _group(deps: Dependencies, group_id: str, caller: Caller) -> Conversation:
     """Return the group. Raises ``NotFound``, ``NotAllowed`` for somebody outside."""
     group = await deps.conversations.get(group_id)
-    if group is None:
+    if group is None or is_direct(group_id):
         raise NotFound("there is no such group")
     if group.member(caller.user_id) is None:
         raise NotAllowed("you take no part in this conversation")

@@ -11,6 +11,7 @@ from domain.errors import InvalidInput, NotAllowed, NotFound, Unavailable
 from domain.idempotency import check_key
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
+from domain.usernames import names_user
 from web.answers import json_answer
 from web.bodies import body_as
 from web.dependencies import DEPENDENCIES, Dependencies
@@ -19,6 +20,7 @@ from web.headers import REQUEST_ID
 from web.history import merged
 from web.middlewares import traceparent_of
 from web.schemas import CreateMessage
+from web.sending import NOBODY
 from web.tokens import Caller
 
 CATCH_UP_SECONDS = 1.5
@@ -31,7 +33,8 @@ async def create_message(request: web.Request, caller: Caller) -> web.Response:
     deps = request.app[DEPENDENCIES]
     key = key_of(request.headers)
     wanted = await body_as(CreateMessage, request)
-    accepted = await deps.sending.one(deps.sending.item(wanted, caller, key), record_headers(request))
+    ids = await deps.usernames.ids_of([wanted.recipient_id]) if names_user(wanted.recipient_id) else NOBODY
+    accepted = await deps.sending.one(deps.sending.item(wanted, caller, key, ids), record_headers(request))
     headers = {"Location": f"/v1/messages/{accepted.message.message_id}"}
     if accepted.is_replayed:
         headers["Idempotent-Replayed"] = "true"

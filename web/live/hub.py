@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from domain.conversations import is_address
 from domain.errors import Unavailable
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
@@ -66,6 +67,8 @@ class Hub:
 
     def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
         """A record of ``messages`` was read."""
+        if is_address(message.recipient_id):
+            self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if self.count:
             self._take(message_event(partition, offset, message, place))
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+from domain.conversations import MAX_MEMBERS
 from domain.errors import Unavailable
 from domain.ports import ConversationStore
 from web.lru import BoundedCache
@@ -19,8 +20,9 @@ _NEVER: tuple[Sequence[str], float] = ((), -math.inf)
 
 
 class Participants:
-    """Asks once for a conversation that is no group: nobody comes or goes there. For a group it answers at once if it
-    was asked for within ``usable_seconds``. While the store is away, whatever was known last stands."""
+    """Asks once for a conversation that is no group: there nobody goes, and who comes is told by ``wrote_to``. For a
+    group it answers at once if it was asked for within ``usable_seconds``. While the store is away, what was known last
+    stands."""
 
     def __init__(
         self, store: ConversationStore, usable_seconds: float, clock: Callable[[], float] = monotonic
@@ -31,6 +33,8 @@ class Participants:
         # who takes part, and when that was asked
         self._known: BoundedCache[str, tuple[Sequence[str], float]] = BoundedCache(REMEMBERED)
         self._asking: dict[str, asyncio.Task[Sequence[str]]] = {}
+        # who joined while a look-up was under way
+        self._joined: dict[str, set[str]] = {}
         self._turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     def known(self, conversation_id: str) -> Sequence[str] | None:
@@ -49,10 +53,19 @@ class Participants:
         users = self.known(conversation_id)
         return users if users is not None else await asyncio.shield(self._ask(conversation_id))
 
+    def wrote_to(self, conversation_id: str, address: str) -> None:
+        """Somebody wrote to ``address``: it takes part by now, unless it is a group, whose admins choose."""
+        if conversation_id in self._asking:  # the answer may be from before
+            self._joined.setdefault(conversation_id, set()).add(address)
+        users, asked_at = self._known.get(conversation_id) or _NEVER
+        if asked_at == math.inf and address not in users and len(users) < MAX_MEMBERS:
+            self._known.put(conversation_id, ((*users, address), math.inf))
+
     def forget(self, conversation_id: str) -> None:
         """Ask again next time: somebody came or went."""
         self._known.put(conversation_id, _NEVER)
         self._asking.pop(conversation_id, None)
+        self._joined.pop(conversation_id, None)
 
     def _ask(self, conversation_id: str) -> asyncio.Task[Sequence[str]]:
         """Return the one look-up of a conversation that is under way."""
@@ -65,6 +78,7 @@ class Participants:
     def _asked(self, conversation_id: str, task: asyncio.Task[Sequence[str]]) -> None:
         if self._asking.get(conversation_id) is task:
             del self._asking[conversation_id]
+            self._joined.pop(conversation_id, None)
         if not task.cancelled():
             task.exception()  # whoever waited has it; in the background nobody did
 
@@ -81,5 +95,8 @@ class Participants:
                 return last[0]
         users = () if found is None else tuple(found.participants)
         can_change = found is None or found.is_group
+        joined = self._joined.get(conversation_id, set()).difference(users)
+        if joined and not can_change:
+            users = (*users, *sorted(joined))[:MAX_MEMBERS]
         self._known.put(conversation_id, (users, asked_at if can_change else math.inf))
         return users

@@ -1,0 +1,404 @@
+"""Direct conversations: a message to somebody without a conversation's id, in a thread that nobody else can take."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from domain.direct import direct_id
+from domain.ports import Place
+from domain.routing import decide
+
+PHONE = "whatsapp:+5511999990000"
+NOBODY = "0193e2f0-0000-7000-8000-000000000000"
+
+
+class Person:
+    """A user with a token; ``say`` sends and returns the answer."""
+
+    def __init__(self, api: Any, session: dict[str, Any], name: str) -> None:
+        self.api, self.name, self.user_id, self.token = api, name, session["user_id"], session["token"]
+
+    async def say(self, recipient: str | None = None, conversation_id: str | None = None, **more: Any) -> Any:
+        body = {"content": "hi", "recipient_id": recipient, "conversation_id": conversation_id, **more}
+        headers = {"Idempotency-Key": more["key"]} if "key" in more else {}
+        body.pop("key", None)
+        return await self.api.call("POST", "/v1/messages", body, self.token, headers=headers)
+
+    async def said(self, *args: Any, **more: Any) -> str:
+        """Send what is accepted, and return the conversation's id."""
+        answer = await self.say(*args, **more)
+        assert answer.status == 202, await answer.text()
+        return str((await answer.json())["conversation_id"])
+
+    async def get(self, path: str, status: int = 200) -> Any:
+        answer = await self.api.call("GET", path, token=self.token)
+        assert answer.status == status, await answer.text()
+        return await answer.json(content_type=None)
+
+    async def post(self, path: str, body: Any, status: int) -> Any:
+        answer = await self.api.call("POST", path, body, self.token)
+        assert answer.status == status, await answer.text()
+        return await answer.json(content_type=None)
+
+
+async def person(api: Any, name: str | None = None) -> Person:
+    name = await api.register(name)
+    return Person(api, await api.login(name), name)
+
+
+@pytest.fixture
+async def ana(api: Any) -> Person:
+    return await person(api, "ana")
+
+
+@pytest.fixture
+async def bruno(api: Any) -> Person:
+    return await person(api, "bruno")
+
+
+@pytest.fixture
+async def eve(api: Any) -> Person:
+    return await person(api, "eve")
+
+
+async def test_two_users_who_write_to_each_other_have_one_thread(api: Any, ana: Person, bruno: Person) -> None:
+    there = await ana.said(bruno.user_id)
+    assert there == await bruno.said(ana.user_id) == await bruno.said(f"internal:{ana.user_id}")
+    assert there == await bruno.said(conversation_id=there)
+    shown = await bruno.get(f"/v1/conversations/{quote(there, safe='')}")
+    assert shown["participants"] == sorted([ana.user_id, bruno.user_id])
+    assert (shown["created_by"], shown["message_count"], shown["is_group"]) == (ana.user_id, 4, False)
+    assert [one["conversation_id"] for one in (await bruno.get("/v1/conversations"))["conversations"]] == [there]
+    assert len((await ana.get(f"/v1/messages?conversation_id={there}"))["messages"]) == 4
+    assert [message.recipient_users for message, *_ in api.log.records] == [
+        (bruno.user_id,), (ana.user_id,), (ana.user_id,), (ana.user_id,)
+    ]  # fmt: skip
+
+
+async def test_a_user_and_an_address_have_one_thread_however_the_address_is_written(ana: Person, eve: Person) -> None:
+    there = await ana.said(PHONE)
+    assert there == await ana.said("WhatsApp:+55 (11) 99999-0000")
+    assert there != await ana.said("whatsapp:+5511999990001") != await eve.said(PHONE) != there
+    assert (await ana.get(f"/v1/conversations/{there}"))["participants"] == sorted([ana.user_id, PHONE])
+
+
+async def test_a_thread_begun_by_writing_to_a_number_goes_on_without_naming_it(api: Any, ana: Person) -> None:
+    there = await ana.said(PHONE)
+    await ana.said(conversation_id=there)
+    assert api.log.records[-1][0].recipients == (PHONE,)
+
+
+async def test_whoever_writes_to_themselves_has_notes_for_themselves(api: Any, ana: Person) -> None:
+    there = await ana.said(ana.user_id)
+    assert (await ana.get(f"/v1/conversations/{there}"))["participants"] == [ana.user_id]
+    assert api.log.records[-1][0].recipients == (f"internal:{ana.user_id}",)
+    assert await ana.said(conversation_id=there) == there
+
+
+async def test_without_recipient_and_id_it_is_said_which_of_the_two_to_give(ana: Person) -> None:
+    for body in ({"content": "x"}, {"content": "x", "recipient_id": "", "conversation_id": None}):
+        problem = await ana.post("/v1/messages", body, 400)
+        assert [one["field"] for one in problem["errors"]] == ["conversation_id"]
+        assert "recipient_id" in problem["errors"][0]["detail"]
+
+
+RESERVED = [
+    "direct:", f"direct:{'0' * 32}", "Direct:x", "DIRECT:x", " direct:x", "\uff44irect:x", "\uff24IRECT\uff1ax",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", RESERVED)
+async def test_no_door_creates_a_conversation_under_a_reserved_id(api: Any, ana: Person, wanted: str) -> None:
+    body = {"conversation_id": wanted, "participants": [PHONE]}
+    problem = await ana.post("/v1/conversations", body, 400)
+    assert [one["field"] for one in problem["errors"]] == ["conversation_id"]
+    assert (await ana.say(None, wanted)).status == 403
+    assert (await ana.say(PHONE, wanted)).status == 403
+    assert (await ana.say(ana.user_id, wanted)).status == 403
+    batch = await ana.post("/v1/messages/batch", [{"conversation_id": wanted, "content": "hi"}], 207)
+    assert batch["results"][0]["status"] == 403
+    form = {"conversation_id": wanted, "file": b"x"}
+    assert (await api.call("POST", "/v1/files", token=ana.token, data=form)).status == 403
+    metadata = f"conversation_id {__import__('base64').b64encode(wanted.encode()).decode()}"
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "1", "Upload-Metadata": metadata}
+    assert (await api.call("POST", "/v1/uploads", token=ana.token, headers=headers)).status == 403
+    assert api.conversations.members == {}
+    assert api.log.records == []
+
+
+async def test_a_stranger_who_computes_the_id_does_not_learn_whether_the_two_talk(
+    api: Any, ana: Person, bruno: Person, eve: Person
+) -> None:
+    there, not_there = await ana.said(bruno.user_id), direct_id(ana.user_id, PHONE)
+    answers = []
+    for guess in (there, not_there):
+        path = quote(guess, safe="")
+        file = {"conversation_id": guess, "file": b"x"}
+        told = [
+            await eve.get(f"/v1/conversations/{path}", 403),
+            await eve.get(f"/v1/conversations/{path}/messages", 403),
+            await eve.get(f"/v1/messages?conversation_id={path}", 403),
+            await eve.post("/v1/messages", {"conversation_id": guess, "content": "x"}, 403),
+            await eve.post("/v1/messages", {"conversation_id": guess, "recipient_id": PHONE, "content": "x"}, 403),
+            await eve.post("/v1/messages", {"conversation_id": guess, "file_id": NOBODY}, 400),
+            await eve.post("/v1/conversations", {"conversation_id": guess, "participants": [PHONE]}, 400),
+            await (await api.call("POST", "/v1/files", token=eve.token, data=file)).json(content_type=None),
+            await eve.get(f"/v1/groups/{path}", 404),
+        ]
+        answers.append([one["detail"] for one in told])
+    assert answers[0] == answers[1]
+
+
+async def test_a_direct_conversation_stays_one_of_two(api: Any, ana: Person, bruno: Person, eve: Person) -> None:
+    there = await ana.said(bruno.user_id)
+    for recipient in (PHONE, eve.user_id):
+        answer = await ana.say(recipient, there)
+        assert answer.status == 400
+        assert [one["field"] for one in (await answer.json(content_type=None))["errors"]] == ["recipient_id"]
+    await ana.post(f"/v1/groups/{there}/members", {"user_id": eve.user_id}, 404)
+    assert (await ana.get(f"/v1/conversations/{there}"))["participants"] == sorted([ana.user_id, bruno.user_id])
+    assert await ana.said(bruno.user_id, there) == there
+
+
+async def test_a_conversation_that_an_older_release_let_somebody_choose_is_not_taken_for_a_direct_one(
+    api: Any, ana: Person, bruno: Person, eve: Person
+) -> None:
+    squatted = direct_id(ana.user_id, bruno.user_id)
+    await api.conversations.create(squatted, [ana.user_id, eve.user_id], 0, created_by=eve.user_id)
+    assert (await ana.say(bruno.user_id)).status == 409
+    assert api.log.records == []
+
+
+async def test_both_sides_are_in_it_from_the_first_moment_whoever_is_first(
+    two: tuple[Any, Any],
+) -> None:
+    one, other = two
+    ana, bruno = await person(one, "ana"), await person(one, "bruno")
+    there = Person(other, {"user_id": bruno.user_id, "token": bruno.token}, "bruno")
+    seen: set[tuple[str, ...]] = set()
+    create = one.conversations.create
+
+    async def slow(conversation_id: str, participants: list[str], *args: Any, **more: Any) -> bool:
+        await asyncio.sleep(0)
+        seen.add(tuple(participants))
+        return bool(await create(conversation_id, participants, *args, **more))
+
+    one.conversations.create = slow
+    said = await asyncio.gather(*(side.said(to) for side, to in ((ana, bruno.user_id), (there, ana.user_id)) * 5))
+    assert len(set(said)) == 1
+    assert seen == {tuple(sorted([ana.user_id, bruno.user_id]))}
+
+
+async def test_a_key_stands_for_one_direct_message(ana: Person, bruno: Person) -> None:
+    first = await ana.say(PHONE, key="k-1")
+    again = await ana.say(PHONE, key="k-1")
+    named = await ana.say(PHONE, (await first.json())["conversation_id"], key="k-1")
+    assert await first.json() == await again.json() == await named.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (await ana.say("whatsapp:+5511999990001", key="k-1")).status == 422
+    assert (await ana.say(PHONE, "c-1", key="k-1")).status == 422
+    assert (await ana.say(f"user:{bruno.name}", key="k-2")).status == 202
+    replay = await ana.say(bruno.user_id, key="k-2")
+    assert replay.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_batch_may_leave_ids_out(ana: Person, bruno: Person) -> None:
+    batch = [
+        {"recipient_id": PHONE, "content": "1"}, {"recipient": "user:BRUNO", "content": "2"}, {"content": "3"},
+        {"recipient_id": "user:nobody_at_all", "content": "4"}, {"conversation_id": "alone", "content": "5"},
+    ]  # fmt: skip
+    results = (await ana.post("/v1/messages/batch", batch, 207))["results"]
+    assert [one["status"] for one in results] == [202, 202, 400, 400, 202]
+    assert results[1]["message"]["conversation_id"] == direct_id(ana.user_id, bruno.user_id)
+    assert "nobody_at_all" in results[3]["problem"]["detail"]
+
+
+async def test_a_batch_without_cassandra_refuses_only_what_names_unknown_users(api: Any, ana: Person) -> None:
+    await ana.said(PHONE)
+    for store in (api.users, api.conversations):
+        store.available = False
+    batch = [{"recipient_id": PHONE, "content": "1"}, {"recipient_id": "user:somebody", "content": "2"}]
+    results = (await ana.post("/v1/messages/batch", batch, 207))["results"]
+    assert [one["status"] for one in results] == [202, 503]
+
+
+async def test_a_direct_conversation_is_found_by_its_side_before_anything_is_sent(
+    api: Any, ana: Person, bruno: Person
+) -> None:
+    made = await ana.post("/v1/conversations", {"recipient_id": "user:bruno"}, 201)
+    again = await bruno.post("/v1/conversations", {"recipient_id": ana.user_id}, 200)
+    assert made == again
+    assert made["conversation_id"] == direct_id(ana.user_id, bruno.user_id)
+    file = {"conversation_id": made["conversation_id"], "file": b"x"}
+    uploaded = await (await api.call("POST", "/v1/files", token=ana.token, data=file)).json()
+    assert await ana.said(bruno.user_id, file_id=uploaded["file_id"]) == made["conversation_id"]
+    assert (await bruno.get(f"/v1/files/{uploaded['file_id']}"))["conversation_id"] == made["conversation_id"]
+    for body in ({"recipient_id": NOBODY}, {"recipient_id": "user:nobody_at_all"}):
+        await ana.post("/v1/conversations", body, 400)
+    for more in ({"participants": [PHONE]}, {"name": "x"}, {"conversation_id": "c-1"}):
+        problem = await ana.post("/v1/conversations", {"recipient_id": PHONE, **more}, 400)
+        assert [one["field"] for one in problem["errors"]] == list(more)
+
+
+async def test_a_file_of_another_conversation_does_not_go_into_a_direct_one(api: Any, ana: Person) -> None:
+    uploaded = await (
+        await api.call("POST", "/v1/files", token=ana.token, data={"conversation_id": "c-1", "file": b"x"})
+    ).json()
+    assert (await ana.say(PHONE, file_id=uploaded["file_id"])).status == 400
+    assert direct_id(ana.user_id, PHONE) not in api.conversations.members
+
+
+async def test_without_cassandra_known_direct_conversations_go_on_and_others_wait(
+    api: Any, ana: Person, bruno: Person
+) -> None:
+    await ana.said(PHONE)
+    await ana.said("user:bruno")
+    for store in (api.conversations, api.messages, api.users, api.identities):
+        store.available = False
+    await ana.said(PHONE)
+    await ana.said("user:bruno")
+    assert (await ana.say("whatsapp:+5511999990001")).status == 503
+
+
+# an address that is written to takes part
+
+
+async def test_an_address_that_is_written_to_takes_part(api: Any, ana: Person) -> None:
+    await ana.said(PHONE, "c-1")
+    await ana.said("telegram:5", "c-1")
+    assert (await ana.get("/v1/conversations/c-1"))["participants"] == sorted([ana.user_id, PHONE, "telegram:5"])
+    await ana.said(None, "c-1")
+    assert set(api.log.records[-1][0].recipients) == {PHONE, "telegram:5"}
+
+
+async def test_an_address_joins_a_conversation_that_was_begun_without_it(api: Any, ana: Person) -> None:
+    await ana.said(None, "c-1")
+    assert api.log.records[-1][0].recipients == ()
+    await ana.said(PHONE, "c-1")
+    await ana.said(None, "c-1")
+    assert api.log.records[-1][0].recipients == (PHONE,)
+
+
+async def test_an_address_that_another_process_let_in_is_among_everyone_here(two: tuple[Any, Any]) -> None:
+    one, other = two
+    ana = await person(one, "ana")
+    there = Person(other, {"user_id": ana.user_id, "token": ana.token}, "ana")
+    await there.said(None, "c-1")
+    await there.said(None, "c-1")  # who takes part is remembered
+    await ana.said(PHONE, "c-1")
+    message, place, _ = one.log.records[-1]
+    other.deps.live.hub.took_message(0, place.position, message, place)  # as its follower reads it
+    await there.said(None, "c-1")
+    assert other.log.records[-1][0].recipients == (PHONE,)
+
+
+async def test_who_joins_during_a_look_up_is_not_lost_by_it(api: Any, ana: Person) -> None:
+    await ana.said(None, "c-1")
+    get, participants = api.conversations.get, api.deps.live.participants
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(conversation_id: str) -> Any:
+        found = await get(conversation_id)
+        asked.set()
+        await go_on.wait()
+        return found
+
+    api.conversations.get = slow
+    asking = asyncio.create_task(participants.of("c-1"))
+    await asked.wait()
+    api.conversations.get = get
+    await ana.said(PHONE, "c-1")
+    go_on.set()
+    await asking
+    assert set(await participants.of("c-1")) == {ana.user_id, PHONE}
+
+
+async def test_in_a_group_only_admins_choose_who_takes_part(api: Any, ana: Person) -> None:
+    group = (await ana.post("/v1/groups", {"name": "g"}, 201))["group_id"]
+    await ana.said(PHONE, group)
+    await ana.said(PHONE, group)
+    assert (await ana.get(f"/v1/groups/{group}"))["members"] == [ana.user_id]
+    await ana.said(None, group)
+    assert api.log.records[-1][0].recipients == ()
+
+
+async def test_a_full_conversation_takes_messages_to_others_and_nobody_more(api: Any, ana: Person) -> None:
+    crowd = [f"telegram:{n + 1}" for n in range(255)]
+    await ana.post("/v1/conversations", {"conversation_id": "c-1", "participants": crowd}, 201)
+    await ana.said(PHONE, "c-1")
+    assert PHONE not in (await ana.get("/v1/conversations/c-1"))["participants"]
+    message, place, _ = api.log.records[-1]
+    api.deps.live.hub.took_message(0, place.position, message, place)
+    await ana.said(None, "c-1")
+    assert len(api.log.records[-1][0].recipients) == 255
+
+
+async def test_a_message_to_an_address_that_is_known_to_take_part_asks_nothing(api: Any, ana: Person) -> None:
+    calls: list[str] = []
+
+    def counted(name: str) -> Any:
+        method = getattr(api.conversations, name)
+
+        async def call(*args: Any, **more: Any) -> Any:
+            calls.append(name)
+            return await method(*args, **more)
+
+        return call
+
+    for name in ("membership", "get", "create", "join", "participants"):
+        setattr(api.conversations, name, counted(name))
+    await ana.said(PHONE, "c-1")
+    assert calls == ["membership", "create"]
+    await ana.said(PHONE, "c-1")
+    assert len(calls) == 2
+    await ana.said("telegram:5", "c-1")
+    assert calls[2:] == ["get", "join"]
+    for _ in range(3):
+        await ana.said("telegram:5", "c-1")
+        await ana.said(PHONE, "c-1")
+    assert len(calls) == 4
+    await ana.said(PHONE)
+    await ana.said(PHONE)
+    assert calls[4:] == ["get", "create"]
+
+
+async def test_without_cassandra_an_address_joins_later_and_its_messages_go_out(api: Any, ana: Person) -> None:
+    await ana.said(None, "c-1")
+    api.conversations.available = False
+    await ana.said(PHONE, "c-1")
+    await ana.said(PHONE, "c-1")
+    api.conversations.available = True
+    api.clock.now_ms += 2_000
+    await ana.said(PHONE, "c-1")
+    assert PHONE in (await ana.get("/v1/conversations/c-1"))["participants"]
+
+
+# nobody else is there
+
+
+async def test_a_message_to_an_empty_everyone_is_sent_in_the_conversation(api: Any, ana: Person) -> None:
+    for _ in range(2):
+        await ana.said(None, "alone")
+    message, place, _ = api.log.records[-1]
+    assert (message.recipients, message.recipient_id, message.targets) == ((), "", ())
+    routed = decide(message, Place(place.accepted_at_ms, place.position))
+    assert (list(routed.requests), routed.refused) == ([], None)
+    for fact in routed.facts:
+        api.recent.add_fact(fact)
+    shown = await ana.get(f"/v1/messages/{message.message_id}")
+    assert (shown["status"], shown["recipient_id"], "deliveries" in shown) == ("SENT", None, False)
+    assert shown["sent_at"] == shown["accepted_at"]
+    trace = await ana.get(f"/v1/messages/{message.message_id}/trace")
+    assert [event["event"] for event in trace["events"]] == ["ACCEPTED", "SENT"]
+    assert (await api.call("POST", f"/v1/messages/{message.message_id}/read", token=ana.token)).status == 403
+
+
+async def test_who_joins_later_sees_what_was_sent_to_nobody(api: Any, ana: Person, bruno: Person) -> None:
+    group = (await ana.post("/v1/groups", {"name": "g"}, 201))["group_id"]
+    await ana.said(None, group)
+    await ana.post(f"/v1/groups/{group}/members", {"user_id": "user:bruno"}, 200)
+    assert len((await bruno.get(f"/v1/conversations/{group}/messages"))["messages"]) == 1

@@ -1,0 +1,115 @@
+"""Who is called what: users by ``user:<username>``, and the username beside every user id in answers.
+
+Nobody's username changes, so what was found once is remembered. That nobody has a name is not remembered: somebody may
+take it at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from domain.conversations import is_address
+from domain.errors import StoreUnavailable
+from domain.usernames import folded, names_user, username_of
+from web.courtesy import Courtesy
+from web.lru import BoundedCache
+from web.problems import FieldErrors
+
+if TYPE_CHECKING:
+    from domain.ports import UserStore
+
+REMEMBERED = 100_000
+LOOK_UPS_AT_ONCE = 16
+# an answer is complete without names, so it does not wait longer than this for them
+PATIENCE_SECONDS = 0.5
+
+
+class Usernames:
+    """Looks names up in batches. ``limit``: so many users are remembered, in each direction."""
+
+    def __init__(self, users: UserStore, monotonic: Callable[[], float], limit: int = REMEMBERED) -> None:
+        self._users = users
+        self._courtesy = Courtesy(monotonic)
+        self._ids: BoundedCache[str, str] = BoundedCache(limit)
+        self._names: BoundedCache[str, str] = BoundedCache(limit)
+        self._turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+
+    def learn(self, user_id: str, username: str) -> None:
+        """Remember a user's name, which somebody who knows tells."""
+        self._names.put(user_id, username)
+        self._ids.put(folded(username), user_id)
+
+    def known(self, user_id: str) -> str | None:
+        """Return the user's name if it need not be asked for."""
+        return self._names.get(user_id)
+
+    async def resolved(self, field: str, participants: Sequence[str]) -> list[str]:
+        """Return ``participants`` with the user's id in place of each ``user:<username>``.
+
+        Raises ``FieldErrors`` that names every unknown one under ``field``, and ``StoreUnavailable``.
+        """
+        ids = await self.ids_of(participants)
+        unknown = [named for named in dict.fromkeys(participants) if names_user(named) and named not in ids]
+        if unknown:
+            raise FieldErrors([(field, no_such(named)) for named in unknown])
+        return [ids.get(participant, participant) for participant in participants]
+
+    async def ids_of(self, named: Iterable[str]) -> dict[str, str]:
+        """Return the ids of those ``user:<username>`` (folded) that somebody has. Raises ``StoreUnavailable``."""
+        wanted = [one for one in dict.fromkeys(named) if names_user(one)]
+        if not wanted:
+            return {}
+        found = await asyncio.gather(*(self._id_of(username_of(one)) for one in wanted))
+        return {one: user_id for one, user_id in zip(wanted, found, strict=True) if user_id is not None}
+
+    async def _id_of(self, username: str) -> str | None:
+        known = self._ids.get(username)
+        if known is not None:
+            return known
+        async with self._turns:
+            user = await self._users.by_username(username)
+        if user is None:
+            return None
+        self.learn(user.user_id, user.username)
+        return user.user_id
+
+    async def names_of(self, participants: Iterable[str]) -> Mapping[str, str]:
+        """Return the names of the users among ``participants``, who may be addresses or nobody, too.
+
+        Never raises: while the store does not answer, whoever is not known is left out.
+        """
+        found: dict[str, str] = {}
+        missing: list[str] = []
+        for one in dict.fromkeys(participants):
+            if one and not is_address(one):
+                name = self._names.get(one)
+                if name is None:
+                    missing.append(one)
+                else:
+                    found[one] = name
+        if missing:
+            found.update(await self._asked(missing))
+        return found
+
+    async def _asked(self, user_ids: Sequence[str]) -> Mapping[str, str]:
+        try:
+            asked = await self._courtesy.ask(lambda: self._in_time(user_ids))
+        except StoreUnavailable:
+            return {}
+        for user_id, username in asked.items():
+            self.learn(user_id, username)
+        return asked
+
+    async def _in_time(self, user_ids: Sequence[str]) -> Mapping[str, str]:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._users.usernames(user_ids)
+        except TimeoutError:
+            raise StoreUnavailable("the names did not come in time") from None
+
+
+def no_such(named: str) -> str:
+    """Return what is wrong with a ``user:<username>`` that nobody has."""
+    return f"there is no user {username_of(named)}"
