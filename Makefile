@@ -6,7 +6,7 @@ EXTRAS := stack,dev
 N ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint types imports format bench bench-files rounds openapi minio stack-up stack-down lock clean
+.PHONY: help env run test lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ rounds: env ## N=40 rebalance rounds; CONSUMER=stock for Faust's own consumer
 
 openapi: env ## write the API's description to docs/openapi.json, as a test expects it
 	@$(BIN)/python -m web.openapi > docs/openapi.new && mv docs/openapi.new docs/openapi.json
+
+settings: env ## write docs/settings.md from the code, as a test expects it
+	@$(BIN)/python -m cli.settings_table > docs/settings.new && mv docs/settings.new docs/settings.md
 
 minio: env ## build the server of MinIO if there is none (takes Go, and a few minutes), as its tests need it
 	@$(BIN)/chat4all stack fetch minio

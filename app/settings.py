@@ -1,6 +1,6 @@
 """All settings, read once from ``CHAT4ALL_*`` variables (and ``.env``). Units are in the names.
 
-``chat4all config`` prints them with secrets hidden.
+``chat4all config`` prints them with secrets hidden; with ``--describe`` it says what each is for.
 """
 
 from __future__ import annotations
@@ -9,155 +9,155 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 PREFIX = "CHAT4ALL_"
+LOG_FORMATS = ("auto", "json", "text", "colour")
+Value = TypeVar("Value")
 
 
 class InvalidSetting(ValueError):
     """A ``CHAT4ALL_*`` variable holds something that its setting cannot be."""
 
 
+def setting(default: Value, about: str, *, choices: tuple[str, ...] = (), secret: bool = False) -> Value:
+    """Return a field of ``Settings``. ``about``: what it does, in one line. ``choices``: all values that it takes."""
+    metadata = {"about": about, "choices": choices}
+    made: Value = field(default=default, metadata=metadata, repr=not secret)
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One frozen value, made by ``Settings.from_environ()``. Each field is the variable ``CHAT4ALL_<FIELD>``."""
+    """One frozen value, made by ``Settings.from_environ()``. Each field is the variable ``CHAT4ALL_<FIELD>``.
 
-    # which part of the pipeline this process is: core, mirror, whatsapp, instagram, telegram
-    role: str = "core"
-    # stable name of this worker within its role (static membership); empty: a member that comes and goes
-    instance: str = ""
-    # this machine's part in the names that `chat4all worker` gives its workers; empty: host name and hash of data_dir
-    node: str = ""
+    A field's unit is the end of its name. What it does is said in one line, which `chat4all config --describe` and
+    docs/settings.md show: after a change run `make settings`.
+    """
+
+    # Process
+    role: str = setting("core", "Part of the pipeline that a worker is: core, mirror, whatsapp, instagram, telegram")
+    instance: str = setting("", "Lasting name of a worker in its consumer group; empty: a new one each time")
+    node: str = setting("", "This machine's part in the names of its workers; empty: host name and hash of data_dir")
 
     # Kafka
-    kafka: str = "127.0.0.1:9092"
-    topic_prefix: str = ""  # set apart several systems (or test runs) on one cluster
-    partitions: int = 6
-    replication_factor: int = 1
-    min_insync_replicas: int = 1
-    produce_timeout_seconds: float = 10.0
-    session_timeout_seconds: float = 6.0
-    heartbeat_seconds: float = 1.0
-    # the broker answers a worker's fetch once it has this many bytes, or after this time: records gather there, and a
-    # message wakes each worker on its way less often (docs/adr/0078-gather-at-the-broker.md)
-    fetch_min_bytes: int = 65_536
-    fetch_wait_ms: int = 50
-    # the same for the API, which reads all topics of messages and facts
-    follower_fetch_min_bytes: int = 8_192
-    follower_fetch_wait_ms: int = 30
-    # added to a worker's niceness, so that the API and Kafka get a busy processor first; 0: leave it as it is
-    worker_nice: int = 5
-    max_poll_records: int = 500
-    commit_interval_seconds: float = 0.5
-    watchdog_seconds: float = 60.0
-    messages_retention_days: int = 7
-    status_retention_days: int = 30
-    dead_letters_retention_days: int = 90
+    kafka: str = setting("127.0.0.1:9092", "Where Kafka is: one or several host:port, separated by commas")
+    topic_prefix: str = setting("", "Begins the name of every topic and group: sets several systems in a cluster apart")
+    partitions: int = setting(6, "Partitions of each topic; the same in every process, and never changed later")
+    replication_factor: int = setting(1, "Copies of each topic; 3 in production, where one broker may be away")
+    min_insync_replicas: int = setting(1, "Copies that must hold a record before it counts as written; 2 in production")
+    produce_timeout_seconds: float = setting(10.0, "How long a worker waits for Kafka to take a record")
+    session_timeout_seconds: float = setting(6.0, "Silence after which a worker's partitions go to another worker")
+    heartbeat_seconds: float = setting(1.0, "How often a worker tells Kafka that it lives; well below its session")
+    fetch_min_bytes: int = setting(65_536, "Bytes that gather at the broker before a worker gets them (ADR 78)")
+    fetch_wait_ms: int = setting(50, "How long they gather for a worker at most: what a lone message waits at a step")
+    follower_fetch_min_bytes: int = setting(8_192, "Bytes that gather at the broker before the API gets them")
+    follower_fetch_wait_ms: int = setting(30, "How long they gather for the API at most")
+    worker_nice: int = setting(5, "Added to a worker's niceness: the API and Kafka get a busy processor first; 0: off")
+    max_poll_records: int = setting(500, "Records that a worker takes from one fetch at once")
+    commit_interval_seconds: float = setting(0.5, "How often a worker commits how far it is")
+    watchdog_seconds: float = setting(60.0, "A worker that has work and commits nothing for so long is ended")
+    messages_retention_days: int = setting(7, "How long Kafka keeps messages and what is to be delivered")
+    status_retention_days: int = setting(30, "How long Kafka keeps facts about deliveries, such as READ")
+    dead_letters_retention_days: int = setting(90, "How long Kafka keeps dead letters")
 
-    # tables
-    store: str = "rocksdb"  # or "memory"
-    data_dir: str = ".chat4all/workers"
-    standby_replicas: int = 1
-    state_retention_hours: float = 168.0
+    # Tables of the workers
+    store: str = setting("rocksdb", "Where a worker keeps its tables; memory: for tests", choices=("rocksdb", "memory"))
+    data_dir: str = setting(".chat4all/workers", "Folder of the workers' tables")
+    standby_replicas: int = setting(1, "Workers that keep a copy of a table beside its owner, to take over at once")
+    state_retention_hours: float = setting(168.0, "Rows leave the tables so long after their last change")
 
-    # delivery
-    in_flight_per_worker: int = 10_000
-    # since its acceptance, a message waits so long for a store of files that is away, and then it fails
-    file_patience_hours: float = 24.0
-    files_fetched_at_once: int = 8  # of one worker; each has a few MiB in memory
-    simulated_delivered_seconds: tuple[float, float] = (1.0, 3.0)
-    simulated_read_seconds: tuple[float, float] = (2.0, 5.0)
+    # Delivery
+    in_flight_per_worker: int = setting(10_000, "Deliveries that a worker has in hand at once")
+    file_patience_hours: float = setting(24.0, "Age at which a message fails whose file's store is away")
+    files_fetched_at_once: int = setting(8, "Files that a worker fetches at once; each takes a few MiB of memory")
+    simulated_delivered_seconds: tuple[float, float] = setting((1.0, 3.0), "Simulated channels: from SENT to DELIVERED")
+    simulated_read_seconds: tuple[float, float] = setting((2.0, 5.0), "Simulated channels: from DELIVERED to READ")
 
-    # mirror
-    mirror_linger_seconds: float = 0.25
-    mirror_batch_messages: int = 2_000
+    # Mirror
+    mirror_linger_seconds: float = setting(0.25, "How long the mirror gathers messages before it writes to Cassandra")
+    mirror_batch_messages: int = setting(2_000, "Messages that the mirror gathers at most")
 
     # Cassandra
-    cassandra: tuple[str, ...] = ("127.0.0.1",)
-    cassandra_port: int = 9042
-    keyspace: str = "chat4all"
-    cassandra_replication_factor: int = 1
-    cassandra_consistency: str = "LOCAL_QUORUM"
-    cassandra_timeout_seconds: float = 2.0
-    cassandra_datacenter: str = ""  # empty: that of the first host that answers
-    cassandra_username: str = ""
-    cassandra_password: str = field(default="", repr=False)
+    cassandra: tuple[str, ...] = setting(("127.0.0.1",), "Hosts of Cassandra to begin with, separated by commas")
+    cassandra_port: int = setting(9042, "Port of Cassandra on every host")
+    keyspace: str = setting("chat4all", "Keyspace of all tables")
+    cassandra_replication_factor: int = setting(1, "Copies of each row, for a new keyspace; 3 in production")
+    cassandra_consistency: str = setting("LOCAL_QUORUM", "Copies that must answer, in Cassandra's words")
+    cassandra_timeout_seconds: float = setting(2.0, "How long one query may take")
+    cassandra_datacenter: str = setting("", "Datacenter to talk to; empty: that of the first host that answers")
+    cassandra_username: str = setting("", "User of Cassandra; empty: no login")
+    cassandra_password: str = setting("", "Password of that user", secret=True)
 
     # API
-    host: str = "127.0.0.1"
-    port: int = 8080
-    max_body_bytes: int = 64 * 1024
-    max_batch_body_bytes: int = 8 * 1024 * 1024
-    max_header_bytes: int = 8_190  # of the request line, and of each header
-    max_headers: int = 128
-    # requests of a user, and from an address, to one process: so many a second, so many at once; 0 a second: no limit
-    rate_limit_user_per_second: float = 5_000.0
-    rate_limit_user_burst: int = 10_000
-    rate_limit_address_per_second: float = 0.0
-    rate_limit_address_burst: int = 1_000
-    # origins whose pages may call the API, separated by commas, such as "https://chat.example.org"; "*": any
-    cors_origins: str = ""
-    hsts_seconds: int = 0  # Strict-Transport-Security, once all clients come over TLS; 0: not sent
-    accept_timeout_seconds: float = 5.0
-    recent_messages: int = 200_000
-    group_membership_seconds: float = 2.0  # how long who was removed from a group elsewhere may still get in
-    listed_conversations: int = 2_000  # GET /v1/conversations looks at so many that the user joined last; at most 5,000
-    jwt_secret: str = field(default="", repr=False)  # empty: one is made and kept in .chat4all/jwt-secret
-    jwt_previous_secret: str = field(default="", repr=False)  # accepted as well; how to change keys: web/tokens.py
-    jwt_ttl_seconds: int = 3600
-    refresh_ttl_seconds: int = 30 * 86_400  # a session ends this long after its last login or refresh
-    argon2_time_cost: int = 3
-    argon2_memory_kib: int = 65_536
-    argon2_parallelism: int = 1
-    password_hashes_at_once: int = 2
-    # logins: wrong passwords for one username before the next attempt has to wait (1, 2, 4, … seconds); 0: never
-    login_failures_per_account: int = 10
-    login_longest_wait_seconds: float = 300.0
-    # wrong passwords from one address, whoever they are for: so many at once, so many an hour; 0 an hour: any number
-    login_failures_per_address: int = 100
-    login_failures_per_address_hour: float = 600.0
-    # networks of proxies whose X-Forwarded-For is believed, such as "10.0.0.0/8,::1"; empty: clients connect themselves
-    trusted_proxies: str = ""
+    host: str = setting("127.0.0.1", "Address that the API listens on; 0.0.0.0: all")
+    port: int = setting(8080, "Port that the API listens on")
+    max_body_bytes: int = setting(64 * 1024, "Longest body of a request, but for batches and files")
+    max_batch_body_bytes: int = setting(8 * 1024 * 1024, "Longest body of POST /v1/messages/batch")
+    max_header_bytes: int = setting(8_190, "Longest request line, and longest header")
+    max_headers: int = setting(128, "Headers that a request may have")
+    rate_limit_user_per_second: float = setting(5_000.0, "Requests of a user to one process; 0: no limit")
+    rate_limit_user_burst: int = setting(10_000, "Requests of a user to one process at once")
+    rate_limit_address_per_second: float = setting(0.0, "Requests from an address to one process; 0: no limit")
+    rate_limit_address_burst: int = setting(1_000, "Requests from an address to one process at once")
+    cors_origins: str = setting("", 'Origins whose pages may call the API, separated by commas; "*": any; empty: none')
+    hsts_seconds: int = setting(0, "max-age of Strict-Transport-Security, once all clients come over TLS; 0: not sent")
+    accept_timeout_seconds: float = setting(5.0, "How long Kafka may take to take a message, then it is a 503")
+    recent_messages: int = setting(200_000, "Messages that one API process remembers, beside what is in Cassandra")
+    group_membership_seconds: float = setting(2.0, "How long a member who was removed elsewhere may still get in")
+    listed_conversations: int = setting(2_000, "Conversations, joined last, that a list looks at; at most 5,000")
+    jwt_secret: str = setting("", "Signs tokens; empty: one is made and kept in .chat4all/jwt-secret", secret=True)
+    jwt_previous_secret: str = setting("", "Accepted as well while the secret is changed (web/tokens.py)", secret=True)
+    jwt_ttl_seconds: int = setting(3_600, "How long an access token is valid")
+    refresh_ttl_seconds: int = setting(30 * 86_400, "A session ends so long after its last login or refresh")
+    argon2_time_cost: int = setting(3, "Passes of Argon2 for the hash of a password")
+    argon2_memory_kib: int = setting(65_536, "Memory of Argon2 for the hash of a password")
+    argon2_parallelism: int = setting(1, "Lanes of Argon2 for the hash of a password")
+    password_hashes_at_once: int = setting(2, "Passwords that one process hashes at once; others wait")
+    login_failures_per_account: int = setting(10, "Wrong passwords for a username before it has to wait; 0: never")
+    login_longest_wait_seconds: float = setting(300.0, "Longest wait of a username; it doubles from 1 second on")
+    login_failures_per_address: int = setting(100, "Wrong passwords from one address at once, for whichever username")
+    login_failures_per_address_hour: float = setting(600.0, "Wrong passwords from an address in an hour; 0: no limit")
+    trusted_proxies: str = setting("", "Networks whose X-Forwarded-For is believed, as 10.0.0.0/8,::1; empty: none")
 
-    # live notifications
-    live_connections: int = 10_000  # of one process
-    live_connections_per_user: int = 20  # on one process
-    live_heartbeat_seconds: float = 30.0  # a ping that often; no pong within half of it ends the connection
-    live_buffer_bytes: int = 256 * 1024  # may wait for a reader who is slow
-    live_max_frame_bytes: int = 4_096  # from a client
-    live_membership_seconds: float = 4.0  # how long who left a group elsewhere may still get its frames
-    live_replay_records: int = 200_000  # a cursor further back than so many records of the log is too old
+    # Live notifications
+    live_connections: int = setting(10_000, "WebSockets of one process")
+    live_connections_per_user: int = setting(20, "WebSockets of a user on one process")
+    live_heartbeat_seconds: float = setting(30.0, "How often a ping is sent; no pong in half of it ends the connection")
+    live_buffer_bytes: int = setting(256 * 1024, "What may wait for a slow reader; more ends the connection")
+    live_max_frame_bytes: int = setting(4_096, "Longest frame from a client")
+    live_membership_seconds: float = setting(4.0, "How long a member who left elsewhere may still get a group's frames")
+    live_replay_records: int = setting(200_000, "Records of the log that a cursor may lie back")
 
-    # files: "local" (a folder, which all processes must share) or "s3" (MinIO, or any other S3)
-    files: str = "local"
-    files_dir: str = ".chat4all/files"
-    files_max_bytes: int = 2 * 1024**3
-    files_link_seconds: int = 3_600  # how long a download link holds
-    files_channel_link_seconds: int = 7 * 86_400  # one in a message, where a channel cannot take the file; S3: 7 days
-    files_timeout_seconds: float = 30.0  # of one request to the store
-    uploads_at_once: int = 32  # of one process; each has about 10 MiB in memory
-    uploads_per_user: int = 8  # of those
-    files_busy_share: float = 0.5  # of the event loop's time, while messages come; files are paced to leave the rest
-    downloads_at_once: int = 200  # through one process; links to S3 do not count
-    upload_stall_seconds: float = 60.0  # no byte from the client for so long ends a request
-    upload_expiry_hours: float = 24.0  # since the last byte of an upload that can be resumed
-    upload_hold_seconds: float = 30.0  # after so long without a sign, another process may go on with an upload
-    files_sweep_seconds: float = 300.0  # how often the API clears away uploads that nobody finished; 0: never
-    files_orphans_hours: float = 24.0  # how often it looks through the store for what belongs to no file; 0: never
-    files_grace_hours: float = 24.0  # what the store has for a shorter time belongs to no file yet, perhaps
-    # how clients reach the API, for links to files in a folder; empty: as the request came (in messages: host and port)
-    public_url: str = ""
-    s3_url: str = "http://127.0.0.1:9000"
-    s3_public_url: str = ""  # how clients reach the store, for its download links; empty: s3_url
-    s3_bucket: str = "chat4all-files"
-    s3_region: str = "us-east-1"
-    s3_access_key: str = "minioadmin"
-    s3_secret_key: str = field(default="minioadmin", repr=False)
+    # Files
+    files: str = setting("local", "Store of files: a folder that all share, or an S3", choices=("local", "s3"))
+    files_dir: str = setting(".chat4all/files", "Folder of the local store")
+    files_max_bytes: int = setting(2 * 1024**3, "Longest file")
+    files_link_seconds: int = setting(3_600, "How long a download link holds")
+    files_channel_link_seconds: int = setting(7 * 86_400, "How long a link in a message holds; S3 allows 7 days")
+    files_timeout_seconds: float = setting(30.0, "How long one request to the store may take")
+    uploads_at_once: int = setting(32, "Uploads through one process; each takes about 10 MiB of memory")
+    uploads_per_user: int = setting(8, "Uploads of a user through one process")
+    files_busy_share: float = setting(0.5, "Share of the event loop's time that files may take while messages come")
+    downloads_at_once: int = setting(200, "Downloads through one process; links to an S3 do not count")
+    upload_stall_seconds: float = setting(60.0, "A transfer ends when its client is silent for so long")
+    upload_expiry_hours: float = setting(24.0, "An upload that can be resumed ends so long after its last byte")
+    upload_hold_seconds: float = setting(30.0, "Silence after which another process may go on with an upload")
+    files_sweep_seconds: float = setting(300.0, "How often the API clears away unfinished uploads; 0: never")
+    files_orphans_hours: float = setting(24.0, "How often the API looks for stored bytes that no file needs; 0: never")
+    files_grace_hours: float = setting(24.0, "Stored bytes that are younger may yet become a file")
+    public_url: str = setting("", "Begins links to files in a folder; empty: the Host of the request, or host and port")
+    s3_url: str = setting("http://127.0.0.1:9000", "Where the S3 is, for the system")
+    s3_public_url: str = setting("", "Where the S3 is, for clients and their download links; empty: s3_url")
+    s3_bucket: str = setting("chat4all-files", "Bucket of all files; made if it is missing")
+    s3_region: str = setting("us-east-1", "Region of the bucket")
+    s3_access_key: str = setting("minioadmin", "Access key of the S3")
+    s3_secret_key: str = setting("minioadmin", "Secret key of the S3", secret=True)
 
-    # workers
-    metrics_port: int = 8082
-    log_level: str = "INFO"
-    log_format: str = "auto"  # "json", "text", or "auto": text on a terminal
+    # Metrics and logs
+    metrics_port: int = setting(8082, "Port of a worker's metrics; several workers count upwards from it")
+    log_level: str = setting("INFO", "Least level that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL")
+    log_format: str = setting("auto", "Form of a log line; auto: text on a terminal, else JSON", choices=LOG_FORMATS)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -173,6 +173,9 @@ class Settings:
             name = PREFIX + f.name.upper()
             if name in environ:
                 values[f.name] = _convert(name, environ[name], f.default)
+                choices = f.metadata.get("choices")
+                if choices and values[f.name] not in choices:
+                    raise InvalidSetting(f"{name}={environ[name]!r}: expected one of {', '.join(choices)}")
         return cls(**values)
 
     def to_environ(self) -> dict[str, str]:

@@ -107,12 +107,19 @@ def version() -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
-def config(as_json: bool) -> None:
-    """Print the settings in force; secrets are hidden."""
+@click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+@click.option("--describe", is_flag=True, help="Say of each what it is for, its unit and its default.")
+def config(as_json: bool, describe: bool) -> None:
+    """Print the settings in force; secrets are hidden.
+
+    With --describe as a file .env, which may be kept and changed.
+    """
     from dataclasses import fields
 
     settings = read_settings()
+    if describe:
+        _describe(settings, as_json)
+        return
     secret = {f.name for f in fields(settings) if not f.repr}
     if as_json:
         values = {f.name: getattr(settings, f.name) for f in fields(settings)}
@@ -121,6 +128,23 @@ def config(as_json: bool) -> None:
     for name, text in settings.to_environ().items():
         is_secret = name.removeprefix("CHAT4ALL_").lower() in secret
         click.echo(f"{name}={_HIDDEN if is_secret and text else text}")
+
+
+def _describe(settings: Settings, as_json: bool) -> None:
+    from cli.settings_table import described, env_file
+
+    in_force = settings.to_environ()
+    if not as_json:
+        click.echo("\n".join(env_file(in_force)))
+        return
+    rows = []
+    for one in described():
+        value = in_force.get(one.variable, os.environ.get(one.variable, one.default))
+        rows.append({
+            "variable": one.variable, "section": one.section, "kind": one.kind, "default": one.default,
+            "value": _HIDDEN if one.is_secret and value else value, "about": one.about,
+        })  # fmt: skip
+    click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
 
 
 @main.command()

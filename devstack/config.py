@@ -7,13 +7,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from devstack.errors import SettingInvalid
 from devstack.ports import is_free
 
 PREFIX = "CHAT4ALL_STACK_"
 LOOPBACK = "127.0.0.1"
+Value = TypeVar("Value")
 # what else may say the same: a variable of MinIO's own users, and the settings of the system
 _OTHER_NAMES = {
     "minio_bin": "MINIO_BIN",
@@ -27,42 +28,36 @@ _OTHER_NAMES = {
 _TEST_PORTS = range(20_000, 32_000)
 
 
+def _setting(default: Value, about: str, *, secret: bool = False) -> Value:
+    made: Value = field(default=default, metadata={"about": about}, repr=not secret)
+    return made
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackConfig:
     """Everything a stack needs to know. Each field can be set as CHAT4ALL_STACK_<FIELD>.
 
-    folder: data, logs, configuration and process records; made when missing, and ignored by git.
-    jars_folder: downloaded Java archives (about 115 MB); several stacks may share it.
-    *_port: TCP ports, bound on 127.0.0.1 only.
-    *_heap_mb: Java heap of each process, in MiB; resident size is that plus about 300 MiB at most.
-    start_timeout_seconds: from the launch of a process (jars present) until it must answer.
-    stop_timeout_seconds: from SIGTERM until SIGKILL.
-    jars_timeout_seconds: for the whole download of a part's jars.
-    maven_url: a mirror to download from; Maven Central when empty.
-    log_file_mb: size in MiB at which a log file is rolled; two older ones are kept.
-    minio_bin: MinIO's server (also MINIO_BIN); when empty it is looked for, and built if need be: devstack/minio.py.
-    minio_user, minio_password: its keys (also CHAT4ALL_S3_ACCESS_KEY and CHAT4ALL_S3_SECRET_KEY).
-    files: "s3" (also CHAT4ALL_FILES) makes MinIO one of the parts that `up` starts without being told.
+    What each is for stands beside it, in one line, which `chat4all config --describe` and docs/settings.md show.
     """
 
-    folder: Path
-    jars_folder: Path
-    kafka_port: int = 9092
-    kafka_controller_port: int = 9093
-    cassandra_port: int = 9042
-    cassandra_storage_port: int = 7000
-    minio_port: int = 9000
-    kafka_heap_mb: int = 512
-    cassandra_heap_mb: int = 512
-    start_timeout_seconds: float = 90.0
-    stop_timeout_seconds: float = 5.0
-    jars_timeout_seconds: float = 900.0
-    log_file_mb: int = 10
-    maven_url: str = ""
-    minio_bin: str = ""
-    minio_user: str = "minioadmin"
-    minio_password: str = field(default="minioadmin", repr=False)
-    files: str = "local"
+    folder: Path = field(metadata={"about": "Data, logs and process records; empty: .devstack in the checkout"})
+    jars_folder: Path = field(metadata={"about": "Java archives, about 115 MB; empty: jars in the folder above"})
+    kafka_port: int = _setting(9092, "Kafka, on 127.0.0.1 only")
+    kafka_controller_port: int = _setting(9093, "Kafka's controller, on 127.0.0.1 only")
+    cassandra_port: int = _setting(9042, "Cassandra, on 127.0.0.1 only")
+    cassandra_storage_port: int = _setting(7000, "Cassandra's gossip, on 127.0.0.1 only")
+    minio_port: int = _setting(9000, "MinIO, on 127.0.0.1 only")
+    kafka_heap_mb: int = _setting(512, "Kafka's Java heap; the process takes about 300 MiB more")
+    cassandra_heap_mb: int = _setting(512, "Cassandra's Java heap; the process takes about 300 MiB more")
+    start_timeout_seconds: float = _setting(90.0, "From the start of a process until it must answer, downloads apart")
+    stop_timeout_seconds: float = _setting(5.0, "From SIGTERM until SIGKILL")
+    jars_timeout_seconds: float = _setting(900.0, "For the whole download of a part's Java archives")
+    log_file_mb: int = _setting(10, "Size at which a log file is rolled; two older ones are kept")
+    maven_url: str = _setting("", "Mirror that Java archives come from; empty: Maven Central")
+    minio_bin: str = _setting("", "MinIO's server (also MINIO_BIN); empty: looked for, and built if need be")
+    minio_user: str = _setting("minioadmin", "MinIO's access key (also CHAT4ALL_S3_ACCESS_KEY)")
+    minio_password: str = _setting("minioadmin", "MinIO's secret key (also CHAT4ALL_S3_SECRET_KEY)", secret=True)
+    files: str = _setting("local", '"s3" (also CHAT4ALL_FILES): MinIO starts with the others')
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StackConfig:
