@@ -10,7 +10,7 @@ from app.dead_letters import dead_letter
 from app.stream_app import Completion
 from domain.errors import InvalidInput
 from domain.records import delivery_key
-from domain.status import alone, join
+from domain.status import alone, join_alone
 from tables import message_state
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
         if row.recipient_count > count:
             count = row.recipient_count
         rows[key] = message_state.Row(
-            join(row.state, fact), change.conversation_id, change.channel or row.channel, count
+            join_alone(row.state, fact), change.conversation_id, change.channel or row.channel, count
         )
     flights: dict[Flight, None] = {}
     for key, row in rows.items():

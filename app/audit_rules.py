@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
 
 from app.codec import decode
 from domain.errors import MalformedRecord
@@ -12,13 +11,10 @@ from domain.fact_times import plausible
 from domain.ids import may_repeat
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, Fact, MessageState, SharedState, join
+from domain.status import UNKNOWN, Fact, MessageState, SharedState, State, absorb, facts_of, fold
 
 _DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
 _SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id", "file", "recipients", "recipient_users")
-
-
-_S = TypeVar("_S", bound=MessageState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ class Folded:
 
     conversation_id: str
     place: Place
-    state: MessageState = UNKNOWN
+    state: State = UNKNOWN
 
 
 @dataclass(slots=True)
@@ -80,13 +76,13 @@ class History:
                 change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code,
                 change.failure_detail, change.recipient_id, change.recipient_count,
             )  # fmt: skip
-            state = join(UNKNOWN, fact)
+            known = self.folded.get(change.message_id)
+            state = absorb(UNKNOWN if known is None else known.state, fact)
         except (MalformedRecord, ValueError):
             self.unreadable += 1
             return
         self.facts += 1
         place = Place(change.accepted_at_ms, change.position)
-        known = self.folded.get(change.message_id)
         if known is None:
             self.folded[change.message_id] = Folded(change.conversation_id, place, state)
             return
@@ -96,7 +92,7 @@ class History:
             may_repeat(change.message_id) and known.conversation_id == change.conversation_id
         ):
             self._faults.append(Difference("log", change.message_id, f"a fact is at {place}, others at {known.place}"))
-        known.state = join(known.state, fact)
+        known.state = state
 
     def conversations(self) -> set[str]:
         """Return every conversation that the log speaks of."""
@@ -170,7 +166,7 @@ def compare_ids(
             yield Difference("cassandra-by-id", message_id, f"leads to {found}, not to {place}")
 
 
-def _rows_of(message_id: str, state: MessageState) -> Iterator[tuple[str, MessageState]]:
+def _rows_of(message_id: str, state: State) -> Iterator[tuple[str, MessageState]]:
     """Yield the keys and states of the table's rows about one message (see ``tables/message_state.py``)."""
     if not isinstance(state, SharedState):
         yield message_id, state
@@ -181,21 +177,29 @@ def _rows_of(message_id: str, state: MessageState) -> Iterator[tuple[str, Messag
         yield f"{message_id} {address}", delivery
 
 
-def _as_stored(state: MessageState, place: Place) -> MessageState:
+def _as_stored(state: State, place: Place) -> State:
     """Return ``state`` as a row shows it: that there is a row implies ACCEPTED, and a long detail is cut."""
     at_ms = place.accepted_at_ms if state.accepted_at_ms is None else min(state.accepted_at_ms, place.accepted_at_ms)
-    if isinstance(state, SharedState):
-        return replace(_cut(state), accepted_at_ms=at_ms, deliveries={a: _cut(s) for a, s in state.deliveries.items()})
-    return replace(_cut(state), accepted_at_ms=at_ms)
+    if not isinstance(state, SharedState):
+        return replace(state, accepted_at_ms=at_ms, failure_detail=_cut(state.failure_detail))
+    facts = (replace(fact, failure_detail=_cut(fact.failure_detail)) for fact in facts_of(state))
+    return fold(facts, SharedState(MessageState(at_ms), state.recipient_count))
 
 
-def _cut(state: _S) -> _S:
-    return replace(state, failure_detail=state.failure_detail and state.failure_detail[:_DETAIL_CHARS])
+def _cut(detail: str | None) -> str | None:
+    return detail and detail[:_DETAIL_CHARS]
 
 
-def _shown(found: MessageState, expected: MessageState) -> str:
+def _shown(found: State, expected: State) -> str:
     """Return in words how two states differ."""
-    if type(found) is not type(expected):
+    if isinstance(found, SharedState) and isinstance(expected, SharedState):
+        for address in sorted({*found.deliveries, *expected.deliveries}):
+            if (one := found.delivery(address)) != (other := expected.delivery(address)):
+                return f"{address}: {_shown(one, other)}"
+        if found.recipient_count != expected.recipient_count:
+            return f"goes to {found.recipient_count}, the log says to {expected.recipient_count}"
+        found, expected = found.own, expected.own
+    if not isinstance(found, MessageState) or not isinstance(expected, MessageState):
         return f"is {found!r:.200}, the log says {expected!r:.200}"
     names = [f.name for f in fields(found) if getattr(found, f.name) != getattr(expected, f.name)]
     parts = [f"{name} is {getattr(found, name)!r}, the log says {getattr(expected, name)!r}" for name in names]

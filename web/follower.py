@@ -21,7 +21,7 @@ from domain.errors import LogUnavailable, MalformedRecord
 from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import MessageState
+from domain.status import State
 from web.log_ends import LogEnds
 from web.recent import RecentMessages
 
@@ -46,7 +46,7 @@ class Listener(Protocol):
         ...
 
     def took_change(
-        self, partition: int, offset: int, change: StatusChanged, state: MessageState, logged_at_ms: int
+        self, partition: int, offset: int, change: StatusChanged, state: State, logged_at_ms: int
     ) -> None:
         """A record of ``status-updates`` was read that changed its message's status word; ``state`` is the new one."""
         ...

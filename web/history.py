@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from domain.ports import Place, StoredMessage
-from domain.status import UNKNOWN, Fact, MessageState, SharedState, Status, fold
+from domain.status import joined
 from web.recent import Recent
 
 _MAX_INT64 = 2**63 - 1
-
-
-def facts_of(state: MessageState) -> list[Fact]:
-    """Return facts that add up to ``state``."""
-    if not isinstance(state, SharedState):
-        return _facts_of_one(state)
-    count = state.recipient_count
-    facts = [replace(fact, recipient_count=count) for fact in _facts_of_one(state)]
-    for address, delivery in state.deliveries.items():
-        facts += [replace(fact, recipient_id=address, recipient_count=count) for fact in _facts_of_one(delivery)]
-    return facts
-
-
-def _facts_of_one(state: MessageState) -> list[Fact]:
-    sent = Fact(Status.SENT, state.sent_at_ms or 0, state.sent_attempt, state.provider_id)
-    failed = Fact(
-        Status.FAILED, state.failed_at_ms or 0, state.failed_attempt, None, state.failure_code, state.failure_detail
-    )
-    candidates = (
-        (state.accepted_at_ms, Fact(Status.ACCEPTED, state.accepted_at_ms or 0)),
-        (state.sent_at_ms, sent),
-        (state.delivered_at_ms, Fact(Status.DELIVERED, state.delivered_at_ms or 0, 0, state.provider_id)),
-        (state.read_at_ms, Fact(Status.READ, state.read_at_ms or 0, 0, state.provider_id)),
-        (state.failed_at_ms, failed),
-    )
-    return [fact for at_ms, fact in candidates if at_ms is not None]
-
-
-def joined(one: MessageState, other: MessageState) -> MessageState:
-    """Return the join of two states: what is known to either is known."""
-    if one == other or other == UNKNOWN:
-        return one
-    return other if one == UNKNOWN else fold(facts_of(other), one)
+_RECIPIENTS_AT_A_TIME = 1_000  # some 5 ms
 
 
 def merged(stored: StoredMessage | None, recent: Recent | None) -> StoredMessage | None:
@@ -53,10 +22,13 @@ def merged(stored: StoredMessage | None, recent: Recent | None) -> StoredMessage
         if recent is None or recent.message is None:
             return None
         return StoredMessage(recent.message, recent.place, recent.state)
-    return stored if recent is None else replace(stored, state=joined(stored.state, recent.state))
+    if recent is None:
+        return stored
+    is_all = recent.complete and recent.message is not None
+    return replace(stored, state=recent.state if is_all else joined(stored.state, recent.state))
 
 
-def merge_page(
+async def merge_page(
     stored: Iterable[StoredMessage],
     recent: Iterable[Recent],
     facts: Callable[[str], Recent | None],
@@ -67,10 +39,14 @@ def merge_page(
     """Return the first ``limit`` messages of both views, by place.
 
     Each view must begin at the same place and hold its first ``limit`` messages from there. ``facts`` returns what
-    the recent view knows of a message id.
+    the recent view knows of a message id. Between long merges others have their turn.
     """
     by_id: dict[str, StoredMessage] = {}
+    work = 0
     for row in stored:
+        if (work := work + len(row.message.recipients)) > _RECIPIENTS_AT_A_TIME:
+            await asyncio.sleep(0)
+            work = 0
         by_id[row.message.message_id] = merged(row, facts(row.message.message_id)) or row
     for entry in recent:
         if entry.message is not None and entry.message.message_id not in by_id:

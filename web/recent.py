@@ -1,21 +1,29 @@
 """The most recent messages in memory: what makes a ``GET`` right after its 202 find the message.
 
 Fed by the handler (its own messages, at once) and by ``follower.py`` (everybody's, and what became of them). Bounded
-by count and by bytes of content; the oldest goes first.
+by count and by bytes, as they really are in memory (within a fifth); the oldest goes first.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from sys import getsizeof, intern
 
 from domain.ids import may_repeat
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, Fact, MessageState, Status, join
+from domain.status import UNKNOWN, Fact, SharedState, State, Status, absorb
+from web.rosters import Roster, Rosters
 
-MAX_CONTENT_BYTES_IN_ALL = 256 * 1024 * 1024
-_FILE_BYTES = 1_000  # what a file's metadata takes, about: three short texts beside name and path
+MAX_BYTES = 256 * 1024 * 1024
+MAX_DETAIL_CHARS = 2_000  # of a failure; as many are kept in Cassandra
+# measured with tracemalloc: an entry with its times, its places in dictionaries and lists; what a message adds besides
+# its texts; a file's metadata besides its own
+_ENTRY_BYTES = 270
+_STATE_BYTES = 240
+_MESSAGE_BYTES = 200
+_FILE_BYTES = 300
 _COMPACT_AFTER = 256
 _WORDS = frozenset(Status)
 
@@ -28,29 +36,58 @@ class Recent:
     can know more. ``told`` is the status word as of the last fact that was read from the log; facts of this process's
     own are in ``state`` before. ``is_settled`` is false for a message with an idempotency key until somebody has made
     sure that the log did not have it long before, where only Cassandra remembers it (``RecentMessages.move_up``).
+    ``held_bytes``: what it takes in memory, without ``roster``, which other messages to the same recipients share.
     """
 
     conversation_id: str
     place: Place
     message: MessageAccepted | None = None
-    state: MessageState = UNKNOWN
+    state: State = UNKNOWN
     complete: bool = False
     told: Status = Status.ACCEPTED
     is_settled: bool = True
+    held_bytes: int = 0
+    roster: Roster | None = None
 
 
 def fact_of(change: StatusChanged) -> Fact:
-    """Return the fact that a record of ``status-updates`` tells. Raises ``ValueError`` for an unknown status word."""
+    """Return the fact that a record of ``status-updates`` tells, as far as the API tells it: without the provider's id.
+
+    Raises ``ValueError`` for an unknown status word.
+    """
     if change.status not in _WORDS:
         raise ValueError(f"unknown status {change.status[:40]!r}")
+    code, detail = change.failure_code, change.failure_detail
     return Fact(
-        change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code, change.failure_detail,
+        change.status, change.at_ms, change.attempt, None, code and intern(code), detail and detail[:MAX_DETAIL_CHARS],
         change.recipient_id, change.recipient_count,
     )  # fmt: skip
 
 
 def _bytes_of(message: MessageAccepted) -> int:
-    return len(message.content) if message.file is None else len(message.content) + _FILE_BYTES
+    """Return what a message takes in memory, without the lists of its recipients if it goes to several."""
+    m = message
+    held = (
+        _MESSAGE_BYTES + getsizeof(m.content) + getsizeof(m.message_id) + getsizeof(m.conversation_id)
+        + getsizeof(m.sender_id) + getsizeof(m.recipient_id)
+    )  # fmt: skip
+    if m.file is not None:
+        texts = (m.file_id, m.file.filename, m.file.mimetype, m.file.checksum, m.file.storage_path)
+        held += _FILE_BYTES + sum(map(getsizeof, texts))
+    if len(m.recipients) == 1:
+        held += 2 * getsizeof(m.recipients) + getsizeof(m.recipients[0]) + sum(map(getsizeof, m.recipient_users))
+    return held
+
+
+def _bytes_of_state(state: State) -> int:
+    """Return what a state takes in memory."""
+    if state is UNKNOWN:
+        return 0
+    if isinstance(state, SharedState):
+        return state.held_bytes
+    if state.failed_at_ms is None:
+        return _STATE_BYTES
+    return _STATE_BYTES + getsizeof(state.failure_detail)
 
 
 class _Timeline:
@@ -101,13 +138,17 @@ class _Timeline:
 
 
 class RecentMessages:
-    """At most ``limit`` messages. ``complete_from``: for each partition of ``messages``, the offset from which on
-    everything that happens to a message is seen here (set by the follower when it starts)."""
+    """At most ``limit`` messages, and ``max_bytes`` of them; ``held_bytes``: how many there are.
 
-    def __init__(self, limit: int, max_content_bytes: int = MAX_CONTENT_BYTES_IN_ALL) -> None:
+    ``complete_from``: for each partition of ``messages``, the offset from which on everything that happens to a message
+    is seen here (set by the follower when it starts).
+    """
+
+    def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
         self._limit = limit
-        self._max_content_bytes = max_content_bytes
-        self._content_bytes = 0
+        self._max_bytes = max_bytes
+        self.held_bytes = 0
+        self._rosters = Rosters()
         self._by_id: dict[str, Recent] = {}
         self._conversations: dict[str, _Timeline] = {}
         self.complete_from: dict[int, int] = {}
@@ -119,15 +160,17 @@ class RecentMessages:
         """Remember an accepted message; a second time changes nothing."""
         known = self._by_id.get(message.message_id)
         if known is None:
-            known = self._by_id[message.message_id] = Recent(message.conversation_id, place)
+            known = self._enter(message.message_id, message.conversation_id, place)
             complete_from = self.complete_from.get(partition)
             known.complete = complete_from is not None and place.position >= complete_from
         elif known.message is not None:
             return  # a message with an idempotency key may be in the log twice: it is where it was first
         known.place = place  # what facts say of it may be the place of its repetition
         known.is_settled = not may_repeat(message.message_id)
+        if len(message.recipients) > 1:
+            message = self._over_roster(message, known)
         known.message = message
-        self._content_bytes += _bytes_of(message)
+        self._hold(known, _bytes_of(message))
         timeline = self._conversations.get(message.conversation_id)
         if timeline is None:
             timeline = self._conversations[message.conversation_id] = _Timeline()
@@ -140,12 +183,21 @@ class RecentMessages:
         known = self._by_id.get(change.message_id)
         if known is None:
             place = Place(change.accepted_at_ms, change.position)
-            known = self._by_id[change.message_id] = Recent(change.conversation_id, place)
+            known = self._enter(change.message_id, change.conversation_id, place)
+        before = known.state
+        if isinstance(before, SharedState):
+            held_bytes = before.held_bytes
+            before.add(fact)
+            self._hold(known, before.held_bytes - held_bytes)
+        else:
+            known.state = absorb(before, fact)
+            if before is UNKNOWN or fact.failure_code is not None or fact.recipient_count > 1:
+                self._hold(known, _bytes_of_state(known.state) - _bytes_of_state(before))
+        if self.held_bytes > self._max_bytes or len(self._by_id) > self._limit:
             self._make_room()
-        known.state = join(known.state, fact)
         return known
 
-    def add_logged_fact(self, change: StatusChanged) -> MessageState | None:
+    def add_logged_fact(self, change: StatusChanged) -> State | None:
         """As ``add_fact``, for facts in the order of the log. Return the message's state if its status word is not
         what it was at the last logged fact, ``None`` if it still is."""
         known = self.add_fact(change)
@@ -189,14 +241,40 @@ class RecentMessages:
         last = self.page(conversation_id, after=None, limit=1, descending=True)[0].place
         return timeline.after(None if after is None else (after.accepted_at_ms, after.position)), last
 
+    def _enter(self, message_id: str, conversation_id: str, place: Place) -> Recent:
+        known = self._by_id[message_id] = Recent(conversation_id, place)
+        self._hold(known, _ENTRY_BYTES)
+        return known
+
+    def _hold(self, known: Recent, more_bytes: int) -> None:
+        known.held_bytes += more_bytes
+        self.held_bytes += more_bytes
+
+    def _over_roster(self, message: MessageAccepted, known: Recent) -> MessageAccepted:
+        """Keep a message to several, and what is known of it, over the one list of its recipients."""
+        before = self._rosters.held_bytes
+        roster = known.roster = self._rosters.enter(message)
+        self.held_bytes += self._rosters.held_bytes - before
+        state = known.state if isinstance(known.state, SharedState) else SharedState(known.state)
+        before = _bytes_of_state(known.state)
+        known.state = state.over(roster.addresses)
+        self._hold(known, _bytes_of_state(known.state) - before)
+        return roster.shared_by(message)
+
     def _make_room(self) -> None:
-        while len(self._by_id) > self._limit or self._content_bytes > self._max_content_bytes:
-            oldest = next(iter(self._by_id))
-            gone = self._by_id.pop(oldest)
-            if gone.message is None:
-                continue
-            self._content_bytes -= _bytes_of(gone.message)
-            timeline = self._conversations[gone.conversation_id]
-            timeline.discard((gone.place.accepted_at_ms, gone.place.position))
-            if not timeline:
-                del self._conversations[gone.conversation_id]
+        while len(self._by_id) > self._limit or self.held_bytes > self._max_bytes:
+            self._drop(next(iter(self._by_id)))
+
+    def _drop(self, message_id: str) -> None:
+        gone = self._by_id.pop(message_id)
+        self.held_bytes -= gone.held_bytes
+        if gone.roster is not None:
+            before = self._rosters.held_bytes
+            self._rosters.leave(gone.roster)
+            self.held_bytes += self._rosters.held_bytes - before
+        if gone.message is None:
+            return
+        timeline = self._conversations[gone.conversation_id]
+        timeline.discard((gone.place.accepted_at_ms, gone.place.position))
+        if not timeline:
+            del self._conversations[gone.conversation_id]

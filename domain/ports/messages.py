@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import Fact, MessageState
+from domain.status import Fact, State
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +52,7 @@ class StoredMessage:
 
     message: MessageAccepted
     place: Place
-    state: MessageState
+    state: State
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ import orjson
 
 from domain.files import FileMetadata
 from domain.ports import Place
-from domain.status import Fact, MessageState, Status, fold
+from domain.status import Fact, MessageState, State, Status, fold
 
 MAX_KEY_BYTES = 65_535  # Cassandra's own limit for partition keys and for elements of a set
 _MAX_DETAIL_CHARS = 2_000
@@ -60,7 +60,7 @@ def decode_file(text: str) -> FileMetadata:
     return FileMetadata(**{name: found[name] for name in _FILE_FIELDS})
 
 
-def state_of(place: Place, texts: Iterable[str] | None) -> MessageState:
+def state_of(place: Place, texts: Iterable[str] | None) -> State:
     """Return the state of a stored row. That it has content implies ACCEPTED, at its place."""
     facts = (fact for text in texts or () if (fact := decode_fact(text)) is not None)
     return fold(facts, MessageState(accepted_at_ms=place.accepted_at_ms))

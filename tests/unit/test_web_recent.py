@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from hypothesis import given
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from domain.ids import keyed_id
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, Fact, MessageState, Status, fold
-from web.history import cursor_of, facts_of, joined, merge_page, place_of
+from domain.status import UNKNOWN, Fact, State, Status, facts_of, fold, joined
+from web.history import cursor_of, merge_page, place_of
 from web.recent import Recent, RecentMessages
 
 KEYED_ID = keyed_id("u-1", "key")
@@ -85,9 +86,9 @@ def test_what_was_evicted_leaves_nothing_behind(added: list[tuple[Place, str]], 
 
 
 def test_large_messages_leave_by_their_bytes() -> None:
-    recent = RecentMessages(1_000, max_content_bytes=25)
+    recent = RecentMessages(1_000, max_bytes=100_000)
     for position in range(5):
-        message = MessageAccepted(f"m-{position}", "c-1", "u-1", "telegram:5", "x" * 10)
+        message = MessageAccepted(f"m-{position}", "c-1", "u-1", "telegram:5", "x" * 40_000)
         recent.add_message(message, Place(1, position), 0)
     assert [entry.place.position for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [3, 4]
 
@@ -173,7 +174,7 @@ def test_joining_two_states_is_folding_all_their_facts(one: list[Fact], other: l
     assert joined(fold(one), UNKNOWN) == fold(one)
 
 
-def _normal(state: MessageState) -> MessageState:
+def _normal(state: State) -> State:
     """States as facts can say them: what belongs to a word that was never heard is no knowledge."""
     return fold(facts_of(state))
 
@@ -203,7 +204,8 @@ def test_pages_of_two_views_are_pages_of_their_union(
             if after is None or (row.place < after if descending else row.place > after)
         ]
         fresh: list[Recent] = recent.page("c-1", after=after, limit=limit, descending=descending)
-        page = merge_page(stored[:limit], fresh, recent.get, limit=limit, descending=descending)
+        merging = merge_page(stored[:limit], fresh, recent.get, limit=limit, descending=descending)
+        page = asyncio.run(merging)
         seen += [found.place for found in page]
         if len(page) < limit:
             break
@@ -255,7 +257,7 @@ def test_pages_are_stable_while_messages_arrive_and_the_mirror_goes_on(
             if after is None or (row.place < after if descending else row.place > after)
         ]
         fresh = recent.page("c-1", after=after, limit=limit + 1, descending=descending)
-        page = merge_page(rows[: limit + 1], fresh, recent.get, limit=limit + 1, descending=descending)
+        page = asyncio.run(merge_page(rows[: limit + 1], fresh, recent.get, limit=limit + 1, descending=descending))
         seen += [found.place for found in page[:limit]]
         if len(page) <= limit:
             break

@@ -69,7 +69,7 @@ async def _both_views(deps: Dependencies, wanted: ListMessages, after: Place | N
         if not unsettled:
             break
         await asyncio.gather(*(_settle(deps, entry, known) for entry in unsettled))
-    return merge_page(stored, recent, deps.recent.get, limit=limit, descending=descending)
+    return await merge_page(stored, recent, deps.recent.get, limit=limit, descending=descending)
 
 
 async def _settle(deps: Dependencies, entry: Recent, known: dict[str, StoredMessage]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -9,14 +10,15 @@ from aiohttp import web
 from app.outbox import partition_for
 from app.topics import Topics
 from domain.errors import Conflict, NotAllowed
-from domain.ports import StoredMessage
 from domain.records import MessageAccepted
-from domain.status import Fact, MessageState, Status, delivery_of
+from domain.status import Fact, MessageState, Status, delivery_of, facts_of
 from web.answers import iso_utc, json_answer
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.handlers.messages import CATCH_UP_SECONDS, record_headers, visible_message
-from web.history import facts_of, merged
+from web.history import merged
 from web.tokens import Caller
+
+_ORDER = {str(word): index for index, word in enumerate(Status)}
 
 
 async def mark_read(request: web.Request, caller: Caller) -> web.Response:
@@ -72,15 +74,16 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
     found = await visible_message(request, caller)
     topics = Topics(settings.topic_prefix)
     partition = partition_for(found.message.conversation_id.encode(), settings.partitions)
-    facts = sorted(facts_of(found.state), key=lambda fact: (fact.at_ms, list(Status).index(Status(fact.status))))
+    facts = sorted(facts_of(found.state), key=lambda fact: (fact.at_ms, _ORDER[fact.status]))
+    users = dict(zip(found.message.recipients, found.message.recipient_users, strict=False))
     accepted = {
         "topic": topics.messages,
         "partition": partition,
         "offset": found.place.position,
-        **_event(found, Fact(Status.ACCEPTED, found.place.accepted_at_ms)),
+        **_event(users, Fact(Status.ACCEPTED, found.place.accepted_at_ms)),
     }
     later = [
-        {"topic": topics.status_updates, "partition": partition, "offset": None, **_event(found, fact)}
+        {"topic": topics.status_updates, "partition": partition, "offset": None, **_event(users, fact)}
         for fact in facts
         if fact.status != Status.ACCEPTED
     ]
@@ -93,8 +96,8 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
     return json_answer(document)
 
 
-def _event(found: StoredMessage, fact: Fact) -> dict[str, Any]:
-    users = dict(zip(found.message.recipients, found.message.recipient_users, strict=False))
+def _event(users: Mapping[str, str], fact: Fact) -> dict[str, Any]:
+    """``users``: whose the addresses are."""
     document: dict[str, Any] = {
         "event": fact.status,
         "at": iso_utc(fact.at_ms),

@@ -17,7 +17,7 @@ import orjson
 
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import MessageState, Status
+from domain.status import State, Status
 from web.documents import file_metadata_document
 
 # close codes: those of RFC 6455 where one fits, else 4000 plus the HTTP status that says the same
@@ -67,11 +67,11 @@ def message_event(slot: int, offset: int, message: MessageAccepted, place: Place
     )  # fmt: skip
 
 
-def status_event(slot: int, offset: int, change: StatusChanged, state: MessageState, logged_at_ms: int) -> Event:
+def status_event(slot: int, offset: int, change: StatusChanged, state: State, logged_at_ms: int) -> Event:
     """Return the event that ``change`` made the message ``state``."""
-    state = state.overall
-    word = state.status
-    at_ms = getattr(state, _TIME_OF[word]) if word in _TIME_OF else None
+    overall = state.overall
+    word = overall.status
+    at_ms = getattr(overall, _TIME_OF[word]) if word in _TIME_OF else None
     document: dict[str, Any] = {
         "type": "status",
         "message_id": change.message_id,
@@ -80,7 +80,7 @@ def status_event(slot: int, offset: int, change: StatusChanged, state: MessageSt
         "timestamp": change.at_ms if at_ms is None else at_ms,
     }
     if word is Status.FAILED:
-        document["failure"] = {"code": state.failure_code, "detail": state.failure_detail}
+        document["failure"] = {"code": overall.failure_code, "detail": overall.failure_detail}
     return Event(
         slot, offset, change.conversation_id, change.message_id, logged_at_ms, orjson.dumps(document), word
     )  # fmt: skip

@@ -19,7 +19,7 @@ from domain.conversations import is_address
 from domain.errors import Unavailable
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import MessageState
+from domain.status import State
 from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
@@ -73,7 +73,7 @@ class Hub:
             self._take(message_event(partition, offset, message, place))
 
     def took_change(
-        self, partition: int, offset: int, change: StatusChanged, state: MessageState, logged_at_ms: int
+        self, partition: int, offset: int, change: StatusChanged, state: State, logged_at_ms: int
     ) -> None:
         """A record of ``status-updates`` was read that changed what its message's facts add up to."""
         if self.count:

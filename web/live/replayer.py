@@ -18,7 +18,7 @@ from domain.errors import LogUnavailable, MalformedRecord, Unavailable
 from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, MessageState, Status, join
+from domain.status import UNKNOWN, State, Status, join
 from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import Event, event_frame, message_event, status_event
@@ -47,7 +47,7 @@ class Resumer:
     connection: Connection
     positions: Positions
     target: Positions
-    told: dict[str, MessageState] = field(default_factory=dict)
+    told: dict[str, State] = field(default_factory=dict)
     is_full: bool = False
     done: asyncio.Future[None] | None = None
 

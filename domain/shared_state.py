@@ -1,0 +1,342 @@
+"""The state of a message to several addresses: for 256 of them a few arrays, not 256 objects.
+
+An address has its place in a sorted list, the same place in each array. There is an array of times for each word that
+was heard of some address. What is seldom there (provider's id, reason of a failure) is kept apart.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from sys import getsizeof
+
+from domain.message_state import UNKNOWN, Fact, MessageState, Status, alone, join_alone, joined_alone
+
+_WORDS = tuple(Status)
+_INDEX = {str(word): index for index, word in enumerate(_WORDS)}
+_ACCEPTED, _SENT, _DELIVERED, _READ, _FAILED = range(5)
+_NEVER = -(2**63)
+_LATEST = 2**63 - 1
+_MOST_ATTEMPTS = 2**31 - 1
+_UNHEARD = 255
+_NOTHING = (None, None, None)
+
+# as measured with tracemalloc: what every state takes; and an address, with its places in some arrays and the list
+_EMPTY_BYTES = 650
+_BYTES_AN_ADDRESS = 32
+_BYTES_A_NOTE = 100
+
+# provider's id, failure code, failure detail
+_Notes = tuple[str | None, str | None, str | None]
+
+
+class SharedState:
+    """The join for a message to several addresses: the facts about itself, and those about each address.
+
+    ``own``: what is known of the message itself. ``recipient_count``: how many addresses there are, so that READ by the
+    first is not taken for READ by all. ``tally``: how many addresses have each word, in the order of ``Status``, of
+    those of which something is known. ``held_bytes``: about what it takes in memory, without ``addresses`` given to it.
+
+    It changes (``add``, ``merge``); who only looks at it must not keep it. ``addresses`` may be shared: sorted, those
+    to whom the message goes, as far as that is known beforehand.
+    """
+
+    __slots__ = (
+        "_addresses", "_attempts", "_notes", "_times", "_words", "held_bytes", "own", "recipient_count", "tally"
+    )  # fmt: skip
+
+    def __init__(self, own: MessageState = UNKNOWN, recipient_count: int = 1, addresses: Sequence[str] = ()) -> None:
+        self.own = own
+        self.recipient_count = recipient_count
+        self.tally = [0, 0, 0, 0, 0]
+        self._addresses = addresses
+        self._words = bytearray(b"\xff" * len(addresses))
+        self._times: list[array[int] | None] = [None] * 5
+        self._attempts: list[array[int] | None] = [None, None]  # of SENT, of FAILED
+        self._notes: dict[str, _Notes] = {}
+        self.held_bytes = _EMPTY_BYTES + getsizeof(self._words)
+
+    def copy(self) -> SharedState:
+        """Return a state of its own that says the same."""
+        other = SharedState(self.own, self.recipient_count)
+        other.tally = self.tally.copy()
+        other._addresses = tuple(self._addresses)
+        other._words = self._words.copy()
+        other._times = [None if column is None else column[:] for column in self._times]
+        other._attempts = [None if column is None else column[:] for column in self._attempts]
+        other._notes = self._notes.copy()
+        other.held_bytes = self.held_bytes
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SharedState):
+            return False
+        return (self.own, self.recipient_count, self.deliveries) == (other.own, other.recipient_count, other.deliveries)
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        return f"SharedState({self.own!r}, {self.recipient_count}, {self.deliveries!r})"
+
+    # what is known
+
+    @property
+    def accepted_at_ms(self) -> int | None:
+        """When the message was accepted."""
+        return self.own.accepted_at_ms
+
+    @property
+    def known(self) -> int:
+        """Of how many addresses something is known."""
+        return sum(self.tally)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many addresses have each word; those of which nothing is known are ACCEPTED."""
+        unheard = max(0, self.recipient_count - self.known)
+        accepted, *others = self.tally
+        return dict(zip(_WORDS, (accepted + unheard, *others), strict=True))
+
+    @property
+    def failures(self) -> int:
+        """For how many addresses it failed."""
+        return self.tally[_FAILED]
+
+    @property
+    def deliveries(self) -> Mapping[str, MessageState]:
+        """The state of each address of which something is known."""
+        return {self._addresses[index]: self._at(index) for index in self._heard()}
+
+    def delivery(self, address: str) -> MessageState:
+        """Return the state of an address, which may be ``UNKNOWN``."""
+        index = bisect_left(self._addresses, address)
+        if index == len(self._addresses) or self._addresses[index] != address:
+            return UNKNOWN
+        return self._at(index)
+
+    @property
+    def status(self) -> Status:
+        """FAILED if it failed for all; else the least word of those for whom it did not."""
+        accepted, sent, delivered, read, failed = self.tally
+        if not accepted and self.recipient_count <= sent + delivered + read + failed:
+            for count, word in ((sent, Status.SENT), (delivered, Status.DELIVERED), (read, Status.READ)):
+                if count:
+                    return word
+            if failed:
+                return Status.FAILED
+        return Status.ACCEPTED
+
+    @property
+    def overall(self) -> MessageState:
+        """A state with ``status`` as its word; each time is the latest of those for whom it did not fail."""
+        word = self.status
+        if word is Status.ACCEPTED:
+            return MessageState(self.own.accepted_at_ms)
+        if word is Status.FAILED:
+            return self._failed()
+        return MessageState(
+            self.own.accepted_at_ms,
+            self._latest(_SENT),
+            None if word is Status.SENT else self._latest(_DELIVERED),
+            self._latest(_READ) if word is Status.READ else None,
+        )
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is expected of any address."""
+        return self.tally[_READ] + self.tally[_FAILED] == self.known >= self.recipient_count
+
+    @property
+    def last_change_ms(self) -> int:
+        """The latest time among the facts, 0 without any."""
+        latest = [max(column) for column in self._times if column]
+        return max([self.own.last_change_ms, *(at for at in latest if at != _NEVER)])
+
+    # what becomes known
+
+    def add(self, fact: Fact) -> None:
+        """Join one fact. Raises ``ValueError`` for an unknown word, and has not changed then."""
+        word = _INDEX.get(fact.status)
+        if word is None:
+            raise ValueError(f"unknown status {fact.status!r}")
+        if fact.recipient_count > self.recipient_count:
+            self.recipient_count = fact.recipient_count
+        address = fact.recipient_id
+        if fact.recipient_count == 1 or not address:
+            self.own = join_alone(self.own, fact)
+            return
+        index = self._index(address)
+        if word == _FAILED:
+            self._add_failure(index, fact)
+        else:
+            self._earliest(word, index, fact.at_ms)
+            if word == _SENT and fact.attempt > 0:
+                self._attempt(0, index, max(fact.attempt, self._attempt_at(0, index)))
+            if fact.provider_id is not None and word != _ACCEPTED:
+                self._note_provider_id(address, fact.provider_id)
+        self._count(index)
+
+    def merge(self, other: SharedState) -> None:
+        """Join all that ``other`` knows."""
+        if self.recipient_count < other.recipient_count:
+            self.recipient_count = other.recipient_count
+        self.own = joined_alone(self.own, other.own)
+        if self._is_like(other):
+            return
+        for there in other._heard():
+            address = other._addresses[there]
+            index = self._index(address)
+            for word in (_ACCEPTED, _SENT, _DELIVERED, _READ):
+                column = other._times[word]
+                if column is not None and column[there] != _NEVER:
+                    self._earliest(word, index, column[there])
+            if (attempt := other._attempt_at(0, there)) > self._attempt_at(0, index):
+                self._attempt(0, index, attempt)
+            provider_id, code, detail = other._notes.get(address, _NOTHING)
+            if provider_id is not None:
+                self._note_provider_id(address, provider_id)
+            if (failed_at_ms := other._time(_FAILED, there)) is not None:
+                failure = Fact("FAILED", failed_at_ms, other._attempt_at(1, there), None, code, detail)
+                self._add_failure(index, failure)
+            self._count(index)
+
+    def over(self, addresses: Sequence[str]) -> SharedState:
+        """Return a state that says the same, over ``addresses``, which may be shared."""
+        other = SharedState(UNKNOWN, self.recipient_count, addresses)
+        other.merge(self)
+        return other
+
+    # how it is kept
+
+    def _heard(self) -> Iterator[int]:
+        return (index for index, word in enumerate(self._words) if word != _UNHEARD)
+
+    def _is_like(self, other: SharedState) -> bool:
+        """Whether both are kept the same way and say the same of every address."""
+        return (
+            self._words == other._words
+            and self._times == other._times
+            and self._attempts == other._attempts
+            and self._notes == other._notes
+            and list(self._addresses) == list(other._addresses)
+        )
+
+    def _index(self, address: str) -> int:
+        """Return an address's place; one that was not known gets one."""
+        addresses = self._addresses
+        index = bisect_left(addresses, address)
+        if index == len(addresses) or addresses[index] != address:
+            if not isinstance(addresses, list):
+                addresses = self._addresses = list(addresses)
+                self.held_bytes += getsizeof(addresses)
+            addresses.insert(index, address)
+            self._words.insert(index, _UNHEARD)
+            for column in self._times:
+                if column is not None:
+                    column.insert(index, _NEVER)
+            for attempts in self._attempts:
+                if attempts is not None:
+                    attempts.insert(index, 0)
+            self.held_bytes += getsizeof(address) + _BYTES_AN_ADDRESS
+        return index
+
+    def _at(self, index: int) -> MessageState:
+        accepted, sent, delivered, read, failed = (self._time(word, index) for word in range(5))
+        return MessageState(
+            accepted, sent, delivered, read, failed, self._attempt_at(0, index), self._attempt_at(1, index),
+            *self._notes.get(self._addresses[index], _NOTHING),
+        )  # fmt: skip
+
+    def _time(self, word: int, index: int) -> int | None:
+        column = self._times[word]
+        return None if column is None or column[index] == _NEVER else column[index]
+
+    def _attempt_at(self, which: int, index: int) -> int:
+        column = self._attempts[which]
+        return 0 if column is None else column[index]
+
+    def _earliest(self, word: int, index: int, at_ms: int) -> None:
+        column = self._times[word]
+        if column is None:
+            column = self._times[word] = array("q", (_NEVER,)) * len(self._words)
+            self.held_bytes += getsizeof(column)
+        at_ms = _NEVER + 1 if at_ms <= _NEVER else min(at_ms, _LATEST)
+        known = column[index]
+        if known == _NEVER or at_ms < known:
+            column[index] = at_ms
+
+    def _attempt(self, which: int, index: int, attempt: int) -> None:
+        column = self._attempts[which]
+        if column is None:
+            column = self._attempts[which] = array("i", (0,)) * len(self._words)
+            self.held_bytes += getsizeof(column)
+        column[index] = max(-_MOST_ATTEMPTS, min(attempt, _MOST_ATTEMPTS))
+
+    def _add_failure(self, index: int, fact: Fact) -> None:
+        state = join_alone(self._at(index), alone(fact))
+        self._earliest(_FAILED, index, fact.at_ms)
+        if state.failed_attempt != self._attempt_at(1, index):
+            self._attempt(1, index, state.failed_attempt)
+        self._note(self._addresses[index], (state.provider_id, state.failure_code, state.failure_detail))
+
+    def _note_provider_id(self, address: str, provider_id: str) -> None:
+        known, code, detail = self._notes.get(address, _NOTHING)
+        if known is None or provider_id < known:
+            self._note(address, (provider_id, code, detail))
+
+    def _note(self, address: str, notes: _Notes) -> None:
+        known = self._notes.get(address, _NOTHING)
+        if known != notes:
+            self.held_bytes += _bytes_of(notes) - _bytes_of(known)
+            self._notes[address] = notes
+
+    def _count(self, index: int) -> None:
+        """Take note of the word that an address has by now."""
+        before, word = self._words[index], self._word(index)
+        if word != before:
+            if before != _UNHEARD:
+                self.tally[before] -= 1
+            self.tally[word] += 1
+            self._words[index] = word
+
+    def _word(self, index: int) -> int:
+        times = self._times
+        for word in (_READ, _DELIVERED):
+            column = times[word]
+            if column is not None and column[index] != _NEVER:
+                return word
+        is_sent = (column := times[_SENT]) is not None and column[index] != _NEVER
+        if (column := times[_FAILED]) is not None and column[index] != _NEVER and (
+            not is_sent or self._attempt_at(1, index) >= self._attempt_at(0, index)
+        ):  # fmt: skip
+            return _FAILED
+        return _SENT if is_sent else _ACCEPTED
+
+    def _latest(self, word: int) -> int | None:
+        """Return the latest time of a word among those for whom it did not fail."""
+        column = self._times[word]
+        if column is None:
+            return None
+        if self.tally[_FAILED]:
+            latest = max((at for at, now in zip(column, self._words, strict=True) if now != _FAILED), default=_NEVER)
+        else:
+            latest = max(column, default=_NEVER)
+        return None if latest == _NEVER else latest
+
+    def _failed(self) -> MessageState:
+        """The first failure by address stands for all."""
+        first = self._at(next(self._heard()))
+        return MessageState(
+            self.own.accepted_at_ms,
+            failed_at_ms=max(self._times[_FAILED] or (), default=None),
+            failed_attempt=first.failed_attempt,
+            failure_code=first.failure_code,
+            failure_detail=first.failure_detail,
+        )
+
+
+def _bytes_of(notes: _Notes) -> int:
+    """Codes are few: each is taken to be in memory once."""
+    provider_id, _, detail = notes
+    return 0 if notes == _NOTHING else _BYTES_A_NOTE + sum(getsizeof(text) for text in (provider_id, detail) if text)

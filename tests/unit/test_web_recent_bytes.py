@@ -1,0 +1,137 @@
+"""The memory of recent messages is bounded by what it really takes, as ``tracemalloc`` finds it."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from domain.files import FileMetadata
+from domain.ids import uuid7
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from web.recent import MAX_BYTES, RecentMessages
+
+NOW_MS = 1_763_848_800_000
+ASCII, PORTUGUESE, EMOJI = "See you at eight. ", "Até às oito, então. ", "👋🏽 see you "
+
+
+def id_of(number: int) -> str:
+    return uuid7(NOW_MS + number, number.to_bytes(10, "big"))
+
+
+def audience(first: int, size: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    users = [id_of(first + n) for n in range(size)]
+    addresses = (f"internal:{user}" if n % 2 else f"whatsapp:+55119{n:08d}" for n, user in enumerate(users))
+    return tuple(addresses), tuple(users)
+
+
+def message(number: int, content: str, size: int, of_group: int, file: FileMetadata | None = None) -> MessageAccepted:
+    recipients, users = audience(1_000_000 * (1 + of_group), size) if size > 1 else ((), ())
+    named = "" if recipients else f"telegram:{number}"
+    return MessageAccepted(
+        id_of(number), f"conversation-{number % 100}", id_of(900_000 + number), named,
+        content, None if file is None else id_of(700_000 + number), recipients, users, file and copied(file),
+    )  # fmt: skip
+
+
+def copied(file: FileMetadata) -> FileMetadata:
+    texts = {name: str(getattr(file, name).encode(), "ascii") for name in ("filename", "mimetype", "checksum")}
+    return replace(file, **texts, storage_path=str(file.storage_path.encode(), "ascii"))
+
+
+def story(accepted: MessageAccepted, place: Place, words: Iterable[str]) -> Iterator[StatusChanged]:
+    count = len(accepted.targets)
+    for step, word in enumerate(words):
+        for address in accepted.targets:
+            yield StatusChanged(
+                str(accepted.message_id.encode(), "ascii"), str(accepted.conversation_id.encode(), "ascii"), word,
+                NOW_MS + 60_000 * step + place.position, place.accepted_at_ms, place.position, "whatsapp", 1,
+                f"provider-{place.position}",
+                *(("blocked", f"they said no, {place.position}, and why") if word == "FAILED" else (None, None)),
+                recipient_id=str(address.encode(), "ascii") if count > 1 else "", recipient_count=count,
+            )  # fmt: skip
+
+
+def fill(recent: RecentMessages, made: Iterable[MessageAccepted], words: Iterable[str], *, facts_first: bool) -> None:
+    for position, accepted in enumerate(made):
+        place = Place(NOW_MS + position, 5_000 + position)
+        if not facts_first:
+            recent.add_message(accepted, place, 0)
+        for change in story(accepted, place, words):
+            recent.add_logged_fact(change)
+        if facts_first:
+            recent.add_message(accepted, place, 0)
+
+
+FILE = FileMetadata("holiday.jpg", 182_044, "image/jpeg", "sha256:" + "e" * 64, f"family/{id_of(3)}.jpg")
+ALL_READ = ("ACCEPTED", "SENT", "DELIVERED", "READ")
+
+
+@pytest.mark.parametrize("facts_first", [False, True], ids=["in order", "facts first"])
+@pytest.mark.parametrize(
+    ("count", "content", "size", "groups", "words", "file"),
+    [
+        pytest.param(5_000, ASCII, 1, 1, ALL_READ, None, id="to one, read"),
+        pytest.param(5_000, ASCII, 1, 1, (), None, id="to one, nothing known"),
+        pytest.param(5_000, ASCII, 1, 1, ("ACCEPTED", "FAILED"), None, id="to one, failed"),
+        pytest.param(2_000, PORTUGUESE * 50, 1, 1, ALL_READ, None, id="to one, a long text"),
+        pytest.param(2_000, EMOJI * 50, 1, 1, ALL_READ, None, id="to one, emoji"),
+        pytest.param(2_000, ASCII, 1, 1, ALL_READ, FILE, id="to one, a file"),
+        pytest.param(200, ASCII, 256, 200, ALL_READ[1:], None, id="to 256, another 256 each time"),
+        pytest.param(200, ASCII, 256, 200, ("FAILED",), None, id="to 256, failed for all"),
+        pytest.param(500, ASCII, 256, 1, ALL_READ[1:], None, id="to the same 256"),
+        pytest.param(500, ASCII, 256, 1, ("FAILED",), None, id="to the same 256, failed for all"),
+        pytest.param(2_000, ASCII, 3, 2_000, ALL_READ[1:], None, id="to three"),
+    ],
+)
+def test_what_is_counted_is_within_a_fifth_of_what_is_held(
+    count: int,
+    content: str,
+    size: int,
+    groups: int,
+    words: tuple[str, ...],
+    file: FileMetadata | None,
+    facts_first: bool,
+) -> None:
+    if facts_first and groups == 200:
+        count = 40  # a hundred thousand facts take their time
+    gc.collect()
+    tracemalloc.start()
+    try:
+        recent = RecentMessages(1_000_000)
+        # each text of its own, as they come from the network
+        made = (message(n, f"{n}{content}", size, n % groups, file) for n in range(count))
+        fill(recent, made, words, facts_first=facts_first)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(recent) == count
+    assert recent.held_bytes == pytest.approx(held, rel=0.2)
+
+
+def test_what_leaves_is_counted_down_to_nothing() -> None:
+    recent = RecentMessages(1_000)
+    made = [message(n, ASCII, size, n % 2) for n, size in enumerate([1, 3, 256, 256, 1, 256])]
+    fill(recent, made, ("ACCEPTED", "SENT", "FAILED", "READ"), facts_first=False)
+    fill(recent, [message(77, ASCII, 3, 5)], ("FAILED",), facts_first=True)
+    recent._limit = 0
+    recent._make_room()
+    assert (len(recent), recent.held_bytes, len(recent._rosters), recent._conversations) == (0, 0, 0, {})
+
+
+def test_messages_to_many_leave_by_what_is_known_of_each_recipient() -> None:
+    recent = RecentMessages(1_000_000, max_bytes=1_000_000)
+    fill(recent, (message(n, ASCII, 256, n) for n in range(200)), ALL_READ[1:], facts_first=False)
+    assert 5 < len(recent) < 40
+    assert recent.held_bytes <= 1_000_000
+
+
+def test_two_hundred_thousand_short_messages_fit() -> None:
+    recent = RecentMessages(1_000_000)
+    fill(recent, (message(n, ASCII, 1, 1) for n in range(1_000)), ALL_READ, facts_first=False)
+    assert recent.held_bytes * 200 < MAX_BYTES
