@@ -31,6 +31,8 @@ _TIME_OF = {
     Status.FAILED: "failed_at_ms",
 }
 
+_EVENT_BYTES, _RECIPIENT_BYTES = 1_000, 220
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -45,6 +47,12 @@ class Event:
     body: bytes
     word: str = ""
     message: MessageAccepted | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """About what it takes in memory while it waits."""
+        recipients = 0 if self.message is None else len(self.message.recipients)
+        return _EVENT_BYTES + 2 * len(self.body) + _RECIPIENT_BYTES * recipients
 
 
 def message_event(slot: int, offset: int, message: MessageAccepted, place: Place) -> Event:

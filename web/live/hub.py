@@ -20,6 +20,7 @@ from domain.errors import Unavailable
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import State
+from web.live.aside import Aside
 from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
@@ -28,7 +29,9 @@ from web.live.participants import Participants
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 20_000
+MAX_WAITING_BYTES = 32 * 1024 * 1024
 RETRY_SECONDS = 1.0
+_LATE_AT_A_TIME = 100  # frames of what was set aside, before others have a turn
 
 # a frame with the message went to a connection of that user
 OnDelivered = Callable[[MessageAccepted, Place, str], None]
@@ -56,9 +59,10 @@ class Hub:
         self._on_delivered = on_delivered
         self._by_user: dict[str, list[Connection]] = {}
         self._lanes = [_Lane() for _ in range(partitions)]
-        self._aside: dict[str, list[Event]] = {}
+        self._aside = Aside()
         self._retrying: asyncio.Task[None] | None = None
         self._waiting = 0
+        self._waiting_bytes = 0
         self.positions = Positions([0] * (2 * partitions))
         self.count = 0
         self.is_ready = False  # where the log is read from is not known before the follower has begun
@@ -84,6 +88,9 @@ class Hub:
         self.is_ready = True
         lane = self._lanes[slot % self._partitions]
         if lane.waiting:
+            last = lane.waiting[-1]
+            if not isinstance(last, Event) and last[0] == slot:
+                lane.waiting.pop()  # a lane that waits long has one mark for each slot between two records
             lane.waiting.append((slot, offset))
         elif self.positions[slot] < offset:
             self.positions[slot] = offset
@@ -95,10 +102,9 @@ class Hub:
         if not self._aside:
             return self.positions
         floor = self.positions.copy()
-        for events in self._aside.values():
-            for event in events:
-                if event.offset < floor[event.slot]:
-                    floor[event.slot] = event.offset
+        for slot, offset in self._aside.first_offsets():
+            if offset < floor[slot]:
+                floor[slot] = offset
         return floor
 
     def join(self, connection: Connection) -> None:
@@ -136,8 +142,9 @@ class Hub:
                 self._hand_over(event, users)
                 return
         self._waiting += 1
+        self._waiting_bytes += event.held_bytes
         lane.waiting.append(event)
-        if self._waiting > MAX_WAITING:
+        if self._waiting > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
             self._give_up()
         elif lane.task is None:
             self._start(lane)
@@ -166,13 +173,17 @@ class Hub:
                 self.positions[slot] = max(offset, self.positions[slot])
                 continue
             if users is not None:
-                self._waiting -= 1
+                self._waits_no_more(item)
                 self._hand_over(item, users)
             elif self.count:
                 self._set_aside(item)
             else:
-                self._waiting -= 1
+                self._waits_no_more(item)
                 self.positions[item.slot] = item.offset + 1
+
+    def _waits_no_more(self, event: Event) -> None:
+        self._waiting -= 1
+        self._waiting_bytes -= event.held_bytes
 
     def _worked(self, lane: _Lane, task: asyncio.Task[None]) -> None:
         lane.task = None
@@ -183,7 +194,7 @@ class Hub:
             self._start(lane)
 
     def _set_aside(self, event: Event) -> None:
-        self._aside.setdefault(event.conversation_id, []).append(event)
+        self._aside.add(event)
         self.positions[event.slot] = event.offset + 1
         if self._retrying is None:
             self._retrying = asyncio.create_task(self._retry())
@@ -191,20 +202,26 @@ class Hub:
     async def _retry(self) -> None:
         while self._aside:
             await asyncio.sleep(RETRY_SECONDS)
-            for conversation_id in list(self._aside):
+            for conversation_id in self._aside.conversations():
                 try:
                     users = await self._participants.of(conversation_id)
                 except Unavailable:
                     break
-                events = self._aside.get(conversation_id, [])
-                while events:  # one by one: the cursor of each frame must not be past the next
-                    self._waiting -= 1
-                    self._hand_over(events.pop(0), users, is_late=True)
-                self._aside.pop(conversation_id, None)
+                await self._hand_over_late(conversation_id, users)
             if not self.count:
-                self._waiting -= sum(map(len, self._aside.values()))
-                self._aside.clear()
+                for event in self._aside.clear():
+                    self._waits_no_more(event)
         self._retrying = None
+
+    async def _hand_over_late(self, conversation_id: str, users: Sequence[str]) -> None:
+        """Hand over what was set aside of a conversation, one by one: no frame's cursor must be past the next."""
+        handed = 0
+        while (event := self._aside.pop(conversation_id)) is not None:
+            self._waits_no_more(event)
+            self._hand_over(event, users, is_late=True)
+            handed += 1
+            if handed % _LATE_AT_A_TIME == 0:
+                await asyncio.sleep(0)
 
     def _hand_over(self, event: Event, users: Sequence[str], *, is_late: bool = False) -> None:
         if not is_late:
@@ -232,6 +249,6 @@ class Hub:
                 self.positions[slot] = max(offset, self.positions[slot])
             lane.waiting.clear()
         self._aside.clear()
-        self._waiting = 0
+        self._waiting = self._waiting_bytes = 0
         for connection in self.connections():
             connection.close(TRY_AGAIN, "the store does not answer; connect again with since")
