@@ -1,6 +1,7 @@
 """The channels there are: the manifest from which everything that differs by channel is made.
 
-To add a channel: a rule in ``domain/recipients.py``, an entry here, and a folder for its real connector.
+To add a channel: a shape in ``domain/recipients.py``, an example in ``domain/addresses.py``, an entry here, and a
+folder for its real connector.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from domain.addresses import normal_address
 from domain.errors import InvalidInput
 from domain.records import MessageAccepted
 
@@ -25,7 +26,12 @@ def check_key(key: str, field: str = "Idempotency-Key") -> str:
 
 
 def is_same_message(one: MessageAccepted, other: MessageAccepted) -> bool:
-    """Return whether two requests with one key ask for the same. Both are normalised, and of the same account."""
-    return (one.conversation_id, one.recipient_id, one.content, one.file_id) == (
-        other.conversation_id, other.recipient_id, other.content, other.file_id,
-    )  # fmt: skip
+    """Return whether two requests with one key ask for the same, of the same account.
+
+    One of them may be on record with an address in a form of an older release.
+    """
+    if (one.conversation_id, one.content, one.file_id) != (other.conversation_id, other.content, other.file_id):
+        return False
+    return one.recipient_id == other.recipient_id or (
+        normal_address(one.recipient_id) == normal_address(other.recipient_id)
+    )

@@ -1,7 +1,7 @@
-"""Recipient addresses: ``whatsapp:+5511999990000``, ``instagram:@maria``, ``telegram:@bot_user`` or ``telegram:12345``,
-and ``internal:<user id>`` for a user of the system who is reached inside it.
+"""Recipients: ``whatsapp:+5511999990000``, ``instagram:@maria``, ``telegram:@bot_user`` or ``telegram:12345``, and
+``internal:<user id>`` for a user of the system who is reached inside it.
 
-An address is parsed once, at the door; what comes out is normalised and is what every record carries.
+An address is parsed once, at the door (``domain.addresses``); every record carries its normal form.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ from dataclasses import dataclass
 
 from domain.errors import InvalidRecipient
 
-MAX_RECIPIENT_CHARS = 200
-
-# E.164: a plus sign, then 8 to 15 digits of which the first is not zero (ITU-T E.164, section 6).
-_E164 = re.compile(r"\+[1-9][0-9]{7,14}")
+# E.164: a plus sign, then at most 15 digits of which the first is not zero (ITU-T E.164, section 6).
+E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 # Instagram: 1 to 30 letters, digits, underscores and full stops; no full stop at an end, no two in a row.
-_INSTAGRAM = re.compile(r"@(?!\.)(?!.*\.\.)(?!.*\.$)[a-z0-9._]{1,30}")
+INSTAGRAM_HANDLE = re.compile(r"@(?!\.)(?!.*\.\.)(?!.*\.$)[a-z0-9._]{1,30}")
 # Telegram: a username of 4 to 32 letters, digits and underscores that starts with a letter, or a numeric chat id.
-_TELEGRAM = re.compile(r"@[a-z][a-z0-9_]{3,31}|-?[1-9][0-9]{0,18}")
-_USER_ID = re.compile(r"[!-~]{1,64}")
-# Brazil's mobile numbers got a ninth digit, 9, before those that began with 6, 8 or 9 (Anatel, 2012 to 2016); 7 stayed
-# with trunked radio. People and providers still write the short form, which reaches the same phone. The area codes are
-# those in use. Checked against phonenumbers' copy of the numbering plan in tests/unit/test_addresses.py.
-_BRAZIL_SHORT_MOBILE = re.compile(r"(\+55(?:[14689][1-9]|2[12478]|3[1-578]|5[1345]|7[134579]))([689][0-9]{7})")
-_PHONE_PUNCTUATION = re.compile(r"[\s().\-]")
+TELEGRAM_CHAT = re.compile(r"@[a-z][a-z0-9_]{3,31}|-?[1-9][0-9]{0,18}")
+USER_ID = re.compile(r"[!-9;-~]{1,64}")  # no colon: that is what tells an address from a user
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+INTERNAL = "internal"  # not a channel with an agent and topics of its own: such a message is where it goes already
+_CHANNELS = {"whatsapp": E164, "instagram": INSTAGRAM_HANDLE, "telegram": TELEGRAM_CHAT}
+CHANNELS: tuple[str, ...] = tuple(_CHANNELS)
+_SHAPES = {**_CHANNELS, INTERNAL: USER_ID}
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Where a message goes: ``channel`` is a name of the manifest, ``address`` is normalised for it."""
+    """Where a message goes: ``channel`` is a name of the manifest, ``address`` is in that channel's normal form."""
 
     channel: str
     address: str
@@ -38,50 +37,14 @@ class Recipient:
         return f"{self.channel}:{self.address}"
 
 
-def _whatsapp(address: str) -> str | None:
-    number = _PHONE_PUNCTUATION.sub("", address)
-    number = _BRAZIL_SHORT_MOBILE.sub(r"\g<1>9\g<2>", number) if _BRAZIL_SHORT_MOBILE.fullmatch(number) else number
-    return number if _E164.fullmatch(number) else None
+def recorded_recipient(text: str) -> Recipient:
+    """Return the recipient that a record names.
 
-
-def _instagram(address: str) -> str | None:
-    handle = address.lower()
-    return handle if _INSTAGRAM.fullmatch(handle) else None
-
-
-def _telegram(address: str) -> str | None:
-    handle = address.lower()
-    return handle if _TELEGRAM.fullmatch(handle) else None
-
-
-def _internal(user_id: str) -> str | None:
-    return user_id if _USER_ID.fullmatch(user_id) else None
-
-
-INTERNAL = "internal"  # not a channel with an agent and topics of its own: such a message is where it goes already
-_RULES = {
-    "whatsapp": (_whatsapp, "a phone number in E.164 form, such as whatsapp:+5511999990000"),
-    "instagram": (_instagram, "a handle, such as instagram:@maria"),
-    "telegram": (_telegram, "a handle or a numeric chat id, such as telegram:@maria or telegram:12345"),
-}
-CHANNELS: tuple[str, ...] = tuple(_RULES)
-_RULES_AND_INTERNAL = {**_RULES, INTERNAL: (_internal, "a user id, such as internal:0193…")}
-
-
-def parse_recipient(text: str) -> Recipient:
-    """Return the recipient that ``text`` names, normalised.
-
-    Raises ``InvalidRecipient`` for an unknown channel or an address that cannot exist on it.
+    Only the shape is looked at: a message that was accepted under an older rule goes where its record says. Raises
+    ``InvalidRecipient`` for what no release has written.
     """
-    if len(text) > MAX_RECIPIENT_CHARS:
-        raise InvalidRecipient(f"a recipient has at most {MAX_RECIPIENT_CHARS} characters", "recipient_id")
-    channel, colon, address = text.partition(":")
-    rule = _RULES_AND_INTERNAL.get(channel.lower())
-    if not colon or rule is None:
-        known = ", ".join(f"{name}:" for name in CHANNELS)
-        raise InvalidRecipient(f"the recipient must begin with one of {known}", "recipient_id")
-    normalise, example = rule
-    normalised = normalise(address.strip())
-    if normalised is None:
-        raise InvalidRecipient(f"not a possible {channel.lower()} address: expected {example}", "recipient_id")
-    return Recipient(channel.lower(), normalised)
+    channel, _, address = text.partition(":")
+    shape = _SHAPES.get(channel)
+    if shape is None or not shape.fullmatch(address):
+        raise InvalidRecipient(f"no channel has such an address: {text[:100]!r}", "recipient_id")
+    return Recipient(channel, address)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domain.errors import InvalidRecipient
 from domain.ports import Place
-from domain.recipients import INTERNAL, parse_recipient
+from domain.recipients import INTERNAL, recorded_recipient
 from domain.records import DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Status
 
@@ -37,7 +37,7 @@ def decide(message: MessageAccepted, place: Place) -> Routed:
         stands = _about(m, place, "", Status.SENT, INTERNAL)
         return Routed((), (_about(m, place, "", Status.ACCEPTED), stands))
     try:
-        recipient = parse_recipient(m.recipients[0] if m.recipients else m.recipient_id)
+        recipient = recorded_recipient(m.recipients[0] if m.recipients else m.recipient_id)
     except InvalidRecipient as error:
         return Routed((), (_unroutable(m, place, "", error),), error)
     channel = recipient.channel
@@ -59,7 +59,7 @@ def _decide_shared(message: MessageAccepted, place: Place) -> Routed:
     refused = None
     for target in message.recipients:
         try:
-            recipient = parse_recipient(target)
+            recipient = recorded_recipient(target)
         except InvalidRecipient as error:
             refused = error
             facts.append(_unroutable(message, place, target, error))

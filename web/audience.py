@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from domain.addresses import normal_address
 from domain.conversations import is_address
 from domain.direct import is_direct
 from domain.errors import Unavailable
@@ -110,7 +111,7 @@ class Audience:
 
     async def _address_of(self, participant_id: str) -> str:
         if is_address(participant_id):
-            return participant_id
+            return normal_address(participant_id)  # an older release may have written another form
         known = self._addresses.get(participant_id)
         now = self._monotonic()
         if known is not None and now - known[1] < FRESH_SECONDS:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 
+from domain.addresses import parse_participant, plain
 from domain.conversations import MAX_DESCRIPTION_CHARS, MAX_MEMBERS, MAX_NAME_CHARS
 from domain.direct import PREFIX, is_reserved
 from domain.errors import InvalidInput
-from domain.recipients import INTERNAL, parse_recipient
+from domain.recipients import INTERNAL, UUID
 from domain.usernames import names_user, parse_user
 from web.conversation_list import listed_of
 from web.schemas import MAX_OFFSET, NewConversationId, _Creation, _Schema, _wrong
 
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
-_USER_ID = re.compile(r"[!-~]{1,64}")
+_NOBODY = "must be a user_id, user:<username>, or an address such as whatsapp:+5511999990000"
 
 
 def participant_id(text: str) -> str:
@@ -26,23 +25,18 @@ def participant_id(text: str) -> str:
 
     Raises ``PydanticCustomError``, which is a ``ValueError``.
     """
-    if _UUID.fullmatch(text):
-        return text.lower()
-    if ":" in text:
-        try:
-            if names_user(text):
-                return parse_user(text)
-            recipient = parse_recipient(text)
-        except InvalidInput as error:
-            raise _wrong(str(error)) from None
-        if recipient.channel != INTERNAL:
-            return str(recipient)
-        if not _UUID.fullmatch(recipient.address):
-            raise _wrong("not a possible user id")
-        return recipient.address.lower()
-    if not _USER_ID.fullmatch(text):
-        raise _wrong("must be a user_id, user:<username>, or an address such as whatsapp:+5511999990000")
-    return text
+    text = plain(text)
+    try:
+        if names_user(text):
+            return parse_user(text)
+        recipient = parse_participant(text)
+    except InvalidInput as error:
+        raise _wrong(str(error) if ":" in text else _NOBODY) from None
+    if recipient.channel != INTERNAL:
+        return str(recipient)
+    if ":" in text and not UUID.fullmatch(recipient.address):
+        raise _wrong("not a possible user id")
+    return recipient.address
 
 
 def _label(text: str) -> str:

@@ -19,21 +19,21 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from domain.addresses import NO_CHANNEL, parse_participant, parse_recipient, plain
 from domain.content import check_content
 from domain.errors import InvalidInput
-from domain.recipients import CHANNELS, INTERNAL, parse_recipient
+from domain.recipients import CHANNELS, INTERNAL, UUID
 from domain.records import MAX_CONTENT_BYTES, MAX_CONVERSATION_ID_CHARS
 from domain.usernames import names_user, parse_user
-from web.addresses import linked_value
 from web.history import place_of
 from web.password_rules import weakness_of
 
 MAX_OFFSET = 10_000
 MAX_BATCH_MESSAGES = 500
 MAX_CREDENTIAL_CHARS = 10_000
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _USERNAME = re.compile(r"[A-Za-z0-9_]{3,50}")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
+_NO_RECIPIENT = f"{NO_CHANNEL}; or be user:<username> or a user id"
 
 
 def _wrong(detail: str) -> PydanticCustomError:
@@ -59,20 +59,20 @@ def _new_conversation_id(text: str) -> str:
 
 def _recipient(text: str) -> str:
     """An address, a user id, ``user:<username>``, or nothing: everyone in the conversation."""
-    if not text or _UUID.fullmatch(text.lower()):
-        return text.lower()
+    if not text:
+        return text
+    text = plain(text)
     try:
         if names_user(text):
             return parse_user(text)
-        recipient = parse_recipient(text)
+        recipient = parse_participant(text)
     except InvalidInput as error:
-        hint = "" if ":" in text else "; or be user:<username> or a user id"
-        raise _wrong(f"{error}{hint}") from None
+        raise _wrong(str(error) if ":" in text else _NO_RECIPIENT) from None
     if recipient.channel != INTERNAL:
         return str(recipient)
-    if not _UUID.fullmatch(recipient.address.lower()):
-        raise _wrong("not a possible user id")
-    return recipient.address.lower()
+    if not UUID.fullmatch(recipient.address):
+        raise _wrong("not a possible user id" if ":" in text else _NO_RECIPIENT)
+    return recipient.address
 
 
 def _absent_if_null(value: object) -> object:
@@ -84,7 +84,7 @@ def _absent_if_empty(value: object) -> object:
 
 
 def _file_id(text: str | None) -> str | None:
-    if text is not None and not _UUID.fullmatch(text.lower()):
+    if text is not None and not UUID.fullmatch(text):
         raise _wrong("must be the file_id of an uploaded file, or be left out")
     return text and text.lower()
 
@@ -193,7 +193,7 @@ class LinkIdentity(_Creation):
     def _is_an_address(cls, value: str, info: ValidationInfo) -> str:
         platform = info.data.get("platform")
         try:
-            return linked_value(platform, value) if platform else value
+            return parse_recipient(f"{platform}:{value}").address if platform else value
         except InvalidInput as error:
             raise _wrong(str(error)) from None
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import routing
+from domain.addresses import parse_recipient
 from domain.attempts import Attempt, Outcome, Step, backoff_seconds, next_step
 from domain.content import check_content
 from domain.errors import InvalidContent, InvalidRecipient
 from domain.files import FileMetadata
+from domain.idempotency import is_same_message
 from domain.ids import uuid7
 from domain.ports import Place
-from domain.recipients import CHANNELS, INTERNAL, parse_recipient
+from domain.recipients import CHANNELS, INTERNAL
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
 
 
@@ -39,7 +42,7 @@ def test_a_possible_address_is_normalised(text: str, normalised: str) -> None:
     "text",
     [
         "", "+5511999990000", "sms:+5511999990000", "whatsapp:", "whatsapp:5511999990000", "whatsapp:+0511999990000",
-        "whatsapp:+55119999900001234", "whatsapp:+1234567", "whatsapp:+55११999990000", "instagram:maria",
+        "whatsapp:+55119999900001234", "whatsapp:+1234567", "instagram:maria",
         "instagram:@", "instagram:@a..b", "instagram:@.a", "instagram:@a.", "instagram:@" + "a" * 31,
         "telegram:@abc", "telegram:@1abc", "telegram:0", "telegram:abc", "whatsapp:+5511999990000\n\x00",
         "whatsapp:" + "+" + "5" * 500, "internal:", "internal:a b", "internal:é", "internal:" + "x" * 65,
@@ -88,10 +91,10 @@ def test_ids_sort_by_the_time_they_were_made(unix_ms: int, one: bytes, other: by
     assert uuid7(unix_ms, one) < uuid7(unix_ms + 1, other)
 
 
-MESSAGE = MessageAccepted("m-1", "c-1", "u-1", "whatsapp:+55 11 99999-0000", "hi")
+MESSAGE = MessageAccepted("m-1", "c-1", "u-1", "whatsapp:+5511999990000", "hi")
 
 
-def test_a_routed_message_carries_its_place_and_its_normalised_address() -> None:
+def test_a_routed_message_carries_its_place_and_its_address() -> None:
     routed = routing.decide(MESSAGE, Place(1_700_000_000_000, 42))
     ((channel, request),) = routed.requests
     (fact,) = routed.facts
@@ -154,3 +157,12 @@ def test_the_backoff_grows_and_is_bounded() -> None:
     assert waits == sorted(waits)
     assert waits[0] == 0.5
     assert waits[-1] == 30.0
+
+
+def test_a_key_used_before_addresses_had_one_form_still_means_its_message() -> None:
+    older = replace(MESSAGE, recipient_id="whatsapp:+4402079460958")
+    again = replace(MESSAGE, recipient_id="whatsapp:+442079460958")
+    assert is_same_message(older, again)
+    assert is_same_message(again, older)
+    assert not is_same_message(older, replace(again, recipient_id="whatsapp:+442079460959"))
+    assert not is_same_message(older, replace(again, content="ho"))

@@ -8,7 +8,16 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from domain.conversations import MAX_MEMBERS, Conversation, require_admin, with_admin, with_member, without_member
+from domain.addresses import normal_address
+from domain.conversations import (
+    MAX_MEMBERS,
+    Conversation,
+    is_address,
+    require_admin,
+    with_admin,
+    with_member,
+    without_member,
+)
 from domain.direct import is_direct
 from domain.errors import NotAllowed, NotFound, Unavailable
 from domain.ids import uuid7
@@ -84,21 +93,26 @@ async def add_member(request: web.Request, caller: Caller) -> web.Response:
 
 async def remove_member(request: web.Request, caller: Caller) -> web.Response:
     """``DELETE /v1/groups/{group_id}/members/{user_id}``: by an admin, or by oneself; 409 for the last admin."""
-    user_id = await _named(request)
-    return await _changed(request, caller, lambda group: without_member(group, caller.user_id, user_id))
+    named = await _named(request)
+    return await _changed(
+        request, caller, lambda group: without_member(group, caller.user_id, _on_record(named, group))
+    )
 
 
 async def make_admin(request: web.Request, caller: Caller) -> web.Response:
     """``PUT /v1/groups/{group_id}/admins/{user_id}``: by an admin; the same again changes nothing."""
-    user_id = await _named(request)
-    return await _changed(request, caller, lambda group: with_admin(group, caller.user_id, user_id))
+    named = await _named(request)
+    return await _changed(request, caller, lambda group: with_admin(group, caller.user_id, _on_record(named, group)))
 
 
 async def _named(request: web.Request) -> str:
     """Return whom the path names. Raises ``NotFound`` for what cannot be anybody, and for an unknown username."""
+    text = request.match_info["user_id"]
     try:
-        named = participant_id(request.match_info["user_id"])
+        named = participant_id(text)
     except ValueError:
+        if is_address(text):
+            return text  # an older release may have taken it
         raise NotFound("there is no such member") from None
     if not names_user(named):
         return named
@@ -106,6 +120,13 @@ async def _named(request: web.Request) -> str:
     if user_id is None:
         raise NotFound(no_such(named))
     return user_id
+
+
+def _on_record(named: str, group: Conversation) -> str:
+    """Return the member ``named`` as the group has it: an older release may have written another form of an address."""
+    if group.member(named) is not None:
+        return named
+    return next((member for member in group.participants if normal_address(member) == named), named)
 
 
 async def _group(deps: Dependencies, group_id: str, caller: Caller) -> Conversation:

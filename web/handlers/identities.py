@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aiohttp import web
 
-from domain.errors import Conflict, InvalidInput, NotFound
+from domain.addresses import parse_recipient
+from domain.errors import Conflict, InvalidInput
 from domain.ports import Identity
-from web.addresses import linked_value
 from web.answers import json_answer
 from web.bodies import body_as
 from web.dependencies import DEPENDENCIES
@@ -41,10 +43,8 @@ async def list_identities(request: web.Request, caller: Caller) -> web.Response:
 async def unlink_identity(request: web.Request, caller: Caller) -> web.Response:
     """``DELETE /v1/users/identities/{platform}/{value}``: 200; 404 if the caller has no such identity."""
     platform, value = request.match_info["platform"].lower(), request.match_info["value"]
-    try:
-        value = linked_value(platform, value)
-    except InvalidInput as error:
-        raise NotFound(f"no such identity can be linked: {error}") from None
+    with suppress(InvalidInput):  # it may have been linked under an older rule
+        value = parse_recipient(f"{platform}:{value}").address
     deps = request.app[DEPENDENCIES]
     try:
         await deps.identities.unlink(caller.user_id, platform, value)

@@ -1,0 +1,104 @@
+"""The one door for addresses: what people write becomes the normal form, which every record, row and answer carries.
+
+Two forms of one address have one normal form, and the normal form of a normal form is itself
+(docs/adr/0072-one-normal-form.md).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from domain.errors import InvalidRecipient
+from domain.recipients import (
+    CHANNELS,
+    INSTAGRAM_HANDLE,
+    INTERNAL,
+    TELEGRAM_CHAT,
+    USER_ID,
+    UUID,
+    Recipient,
+)
+from domain.telephone import normal_telephone
+
+MAX_RECIPIENT_CHARS = 200
+REMEMBERED = 16_384  # texts; each with its recipient takes about 0.4 KB, at most 1.3 KB
+
+# Default-ignorable characters that have another category than Cf: a joiner of graphemes, fillers, variation selectors.
+_VARIATION_SELECTORS = map(chr, range(0xFE00, 0xFE10))
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0").union(_VARIATION_SELECTORS)
+_EXPECTED = {
+    "instagram": "a handle, such as instagram:@maria",
+    "telegram": "a handle or a numeric chat id, such as telegram:@maria or telegram:12345",
+    INTERNAL: "a user id, such as internal:0193…",
+}
+NO_CHANNEL = f"the recipient must begin with one of {', '.join(f'{name}:' for name in CHANNELS)}"
+_SHAPES = {"instagram": INSTAGRAM_HANDLE, "telegram": TELEGRAM_CHAT, INTERNAL: USER_ID}
+
+
+def parse_recipient(text: str) -> Recipient:
+    """Return the recipient that ``text`` names, in its normal form.
+
+    Invisible characters go (copied contacts hold U+202A and U+202C), and digits, signs and spaces of other scripts
+    count as those of ASCII. Raises ``InvalidRecipient`` for an unknown channel or an address that cannot exist on it.
+    """
+    if len(text) > MAX_RECIPIENT_CHARS:
+        raise InvalidRecipient(f"a recipient has at most {MAX_RECIPIENT_CHARS} characters", "recipient_id")
+    found = _parsed(text)
+    if isinstance(found, str):
+        raise InvalidRecipient(found, "recipient_id")
+    return found
+
+
+def normal_address(address: str) -> str:
+    """Return the normal form of an address that is on record; as it is, if it is no address by today's rules."""
+    try:
+        return str(parse_recipient(address))
+    except InvalidRecipient:
+        return address
+
+
+def parse_participant(text: str) -> Recipient:
+    """Return who takes part: an address as ``parse_recipient`` reads it, or a user whose bare id is given.
+
+    A user's channel is ``INTERNAL``. Raises ``InvalidRecipient``.
+    """
+    return parse_recipient(text if ":" in text else f"{INTERNAL}:{text}")
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _parsed(text: str) -> Recipient | str:
+    """Return the recipient, or the sentence that says why there is none."""
+    channel, colon, address = plain(text).partition(":")
+    channel, address = channel.rstrip().lower(), address.lstrip()
+    if not colon or (channel not in CHANNELS and channel != INTERNAL):
+        return NO_CHANNEL
+    if channel == "whatsapp":
+        try:
+            return Recipient(channel, normal_telephone(address))
+        except InvalidRecipient as error:
+            return f"not a possible {channel} address: {error}"
+    if channel != INTERNAL or UUID.fullmatch(address):
+        address = address.lower()
+    if not _SHAPES[channel].fullmatch(address):
+        return f"not a possible {channel} address: expected {_EXPECTED[channel]}"
+    return Recipient(channel, address)
+
+
+def plain(text: str) -> str:
+    """Return ``text`` without what cannot be seen, and with ASCII in place of what means the same.
+
+    A text that is longer than a recipient can be stays as it is.
+    """
+    if text.isascii() or len(text) > MAX_RECIPIENT_CHARS:
+        return text.strip()
+    return "".join(map(_plain_character, unicodedata.normalize("NFKC", text))).strip()
+
+
+def _plain_character(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cf" or character in _INVISIBLE:
+        return ""
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    return "-" if category == "Pd" or character == "\u2212" else character
