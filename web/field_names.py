@@ -1,8 +1,8 @@
 """Names of fields: those that a schema knows, older ones among them, and those that a document should not have.
 
-Of two names for one field, ``null`` means absent, and two different values are refused. Where ``extra="forbid"`` is
-set, an unknown name is refused together with the nearest known one: a mistyped ``recipientId`` must not mean
-"everyone" (docs/adr/0071-names-of-fields.md).
+Of two names for one field, one that holds ``null`` or no text is absent, and two different values are refused. Where
+``extra="forbid"`` is set, an unknown name is refused together with the nearest known one: a mistyped ``recipientId``
+must not mean "everyone" (docs/adr/0071-names-of-fields.md).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class FieldNames:
             present = [name for name in names if name in given]
             if len(present) < 2:
                 continue
-            meant = [name for name in present if given[name] is not None] or present[:1]
+            meant = [name for name in present if given[name] not in (None, "")] or present[:1]
             if any(not _is_same(given[meant[0]], given[name]) for name in meant[1:]):
                 both = " and ".join(f"`{name}`" for name in meant)
                 yield field, f"{both} are names of one field and hold different values; give one of them"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -15,11 +16,10 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from domain.recipients import CHANNELS
 from web.answer_schemas import Problem
-from web.operations import ANY_BYTES, OPERATIONS, TAGS, Operation
+from web.operations import ANY_BYTES, ANY_JSON, HTML, OPERATIONS, TAGS, TEXT, Operation
 from web.problems import PROBLEM_JSON
 from web.uploads.tus import VERSION as VERSION_OF_TUS
 
-VERSION = "1.0.0"
 INTRODUCTION = """Accept a message once over HTTP, deliver it on WhatsApp, Instagram or Telegram, and tell the truth \
 about it.
 
@@ -84,6 +84,14 @@ _PROBLEM_HEADERS = {
     426: ("Upgrade",),
     429: ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
     503: ("Retry-After",),
+}
+_BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
+# answers that are no schema's; generators of clients know the first of two media types
+_UNMODELLED: dict[str, dict[str, dict[str, Any]]] = {
+    ANY_JSON: {ANY_JSON: {"type": "object"}},
+    ANY_BYTES: {"application/octet-stream": _BYTES, ANY_BYTES: _BYTES},
+    HTML: {HTML: {"type": "string"}},
+    TEXT: {TEXT: {"type": "string"}},
 }
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "conversation_id": {"type": "string", "minLength": 1, "examples": ["family"]},
@@ -153,7 +161,7 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
         paths.setdefault(path, {})[method.lower()] = {"operationId": name, **described}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Chat4All", "version": VERSION, "description": INTRODUCTION},
+        "info": {"title": "Chat4All", "version": version("chat4all"), "description": INTRODUCTION},
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
@@ -212,8 +220,7 @@ def _responses(operation: Operation, has_token: bool) -> Iterator[tuple[str, dic
     for status, answer in operation.answers.items():
         response: dict[str, Any] = {"description": _ANSWERS[status], "headers": _headers(status, operation)}
         if isinstance(answer, str):
-            schema = {"application/json": {"type": "object"}, ANY_BYTES: {}}.get(answer, {"type": "string"})
-            response["content"] = {answer: {"schema": schema}}
+            response["content"] = {kind: {"schema": schema} for kind, schema in _UNMODELLED[answer].items()}
         elif answer is not None:
             response["content"] = {"application/json": {"schema": _ref(answer)}}
         yield str(status), response

@@ -139,7 +139,8 @@ class _Schema(BaseModel):
         for name, field in cls.model_fields.items():
             for older in field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ():
                 if isinstance(older, str) and older != name:
-                    properties[older] = {**properties[name], "deprecated": True, "description": f"Older `{name}`."}
+                    beside = {"deprecated": True, "description": f"Older `{name}`; give one of them."}
+                    properties[older] = {key: at for key, at in properties[name].items() if key != "default"} | beside
         return described
 
 

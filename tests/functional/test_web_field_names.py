@@ -22,14 +22,15 @@ async def problems_of(answer: Any) -> dict[str, str]:
 @pytest.mark.parametrize("order", [OLDER_FIRST, NEWER_FIRST])
 async def test_a_null_under_one_name_is_absent_and_the_other_name_counts(api: Any, order: str) -> None:
     token = await api.somebody()
-    for pair in ((json.dumps(ADDRESS), "null"), ("null", json.dumps(ADDRESS))):
-        answer = await api.call("POST", "/v1/messages", token=token, data=order % pair)
-        assert answer.status == 202
-    assert [record[0].recipient_id for record in api.log.records] == [ADDRESS, ADDRESS]
+    for absent in ("null", '""'):  # generated clients send the empty text for whatever they do not set
+        for pair in ((json.dumps(ADDRESS), absent), (absent, json.dumps(ADDRESS))):
+            answer = await api.call("POST", "/v1/messages", token=token, data=order % pair)
+            assert answer.status == 202
+    assert [record[0].recipient_id for record in api.log.records] == [ADDRESS] * 4
 
 
 @pytest.mark.parametrize("order", [OLDER_FIRST, NEWER_FIRST])
-@pytest.mark.parametrize("other", [MARIA, "", 7, [ADDRESS], False])
+@pytest.mark.parametrize("other", [MARIA, 7, [ADDRESS], False])
 async def test_two_names_that_say_something_different_are_a_400_naming_both(
     api: Any, order: str, other: object
 ) -> None:
@@ -116,7 +117,7 @@ async def test_in_a_batch_each_message_is_looked_at_by_itself(api: Any) -> None:
         ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "recipient_ids": [ADDRESS]}, "recipient_ids",
          "`recipient_id`"),
         ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "to": ADDRESS}, "to",
-         "it takes `conversation_id`, `recipient_id`, `file_id`, `content`, `sender_id`"),
+         "`recipient_id`"),
         # fields that the contract promises for later must not be dropped today
         ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "reply_to": "x"}, "reply_to", "it takes "),
         ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "expires_at": "x"}, "expires_at", "it takes "),
@@ -237,7 +238,6 @@ async def test_a_parameter_that_is_given_twice_and_the_same_is_fine(api: Any) ->
             "username": "must be a text", "password": "must be a text", "email": "must be a text"}),
         ("POST", "/auth/login", {"username": "x" * 10_001, "password": None}, {
             "username": "must have at most 10000 characters", "password": "must be a text"}),
-        ("POST", "/v1/conversations", {"participants": []}, {"participants": "must have at least 1 entry"}),
         ("POST", "/v1/conversations", {"participants": "maria"}, {"participants": "must be a list"}),
         ("POST", "/v1/groups", {"name": "x", "initial_members": [MARIA] * 257}, {
             "initial_members": "must have at most 256 entries"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from support.contract import mismatch
 from web.answers import json_answer
+from web.bodies import validated
 from web.handlers.description import PAGE, Description
 from web.openapi import openapi_document, openapi_json
 from web.operations import FORM, OPERATIONS, TAGS
@@ -87,6 +89,65 @@ def test_every_body_has_an_example() -> None:
         if operation.body and operation.body_kind not in (FORM, OFFSET_STREAM)
     }
     assert described == set(WITH_EXAMPLE)
+
+
+def bodies() -> list[tuple[str, dict[str, Any]]]:
+    """Return the schema of each body, whole, with the operation it is of."""
+    document = openapi_document(ROUTES)
+    found = []
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                schema = content["schema"]
+                name = schema.get("$ref", "").rpartition("/")[2]
+                found.append((f"{method.upper()} {path}", document["components"]["schemas"].get(name, schema)))
+    return found
+
+
+@pytest.mark.parametrize(("name", "schema"), bodies())
+def test_a_body_is_one_object_with_typed_fields_so_that_clients_can_be_generated(
+    name: str, schema: dict[str, Any]
+) -> None:
+    assert not {"anyOf", "oneOf", "allOf", "not", "if"} & set(schema)
+    if OPERATIONS[name].body_kind != OFFSET_STREAM:
+        assert schema["type"] == "object"
+        for field, described in schema["properties"].items():
+            assert described.keys() & {"type", "anyOf", "$ref"}, f"{field} may be anything"
+
+
+def schemas_in(thing: Any) -> list[dict[str, Any]]:
+    if isinstance(thing, list):
+        return [found for inner in thing for found in schemas_in(inner)]
+    if not isinstance(thing, dict):
+        return []
+    here = [thing["schema"]] if isinstance(thing.get("schema"), dict) else []
+    return here + [found for inner in thing.values() for found in schemas_in(inner)]
+
+
+def test_no_answer_and_no_parameter_is_untyped() -> None:
+    document = openapi_document(ROUTES)
+    schemas = [*schemas_in(document["paths"]), *schemas_in(document["components"]["responses"])]
+    assert len(schemas) > 50
+    assert [schema for schema in schemas if not schema.keys() & {"type", "$ref", "anyOf"}] == []
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLE)
+def test_a_client_that_sends_every_default_beside_the_example_is_understood(name: str) -> None:
+    """Generated clients do."""
+    operation = OPERATIONS[name]
+    schema = dict(bodies())[name]
+    defaults = {field: at["default"] for field, at in schema["properties"].items() if "default" in at}
+    older = {field for field, at in schema["properties"].items() if at.get("deprecated")}
+    assert defaults.keys() & older == set(), "a default beside the newer name would contradict it"
+    assert operation.body is not None
+    sent = {**defaults, **operation.example}
+    assert validated(operation.body, sent, strict=True) == validated(operation.body, operation.example, strict=True)
+
+
+def test_the_description_has_the_version_of_the_package() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(COPY.parents[1] / "setup.cfg")
+    assert openapi_document(ROUTES)["info"]["version"] == setup["metadata"]["version"]
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() -> None:
