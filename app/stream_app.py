@@ -35,6 +35,15 @@ EXIT_FAILED = 70  # EX_SOFTWARE: the supervisor starts the worker again
 DRAIN_SECONDS = 10.0
 BUFFERED_BATCHES_PER_PARTITION = 10
 BUFFERED_CHANGES = 4_096
+# Of each partition of a table. Faust's defaults, 3 x 64 MiB of unwritten rows and a cache of 2 GiB each, let a worker
+# grow to gigabytes. The filter has 10 bits a key, since most look-ups are of messages that are new.
+ROCKSDB_OPTIONS = {
+    "write_buffer_size": 4 * 2**20,
+    "max_write_buffer_number": 2,
+    "target_file_size_base": 16 * 2**20,
+    "block_cache_size": 4 * 2**20,
+    "bloom_filter_size": 10,
+}
 
 
 class WrongTopics(Exception):
@@ -163,8 +172,10 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def durable_table(self, name: str, help: str) -> DurableTable:
         """Return a table of bytes to bytes with as many partitions as every topic has."""
-        options = {"key_type": bytes, "value_type": bytes, "partitions": self.settings.partitions, "help": help}
-        table: DurableTable = self.Table(name, **options)
+        table: DurableTable = self.Table(
+            name, key_type=bytes, value_type=bytes, partitions=self.settings.partitions, help=help,
+            options=dict(ROCKSDB_OPTIONS) if self.settings.store == "rocksdb" else None,
+        )  # fmt: skip
         table.outbox = self.outbox
         return table
 

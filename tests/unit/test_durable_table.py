@@ -11,6 +11,7 @@ from faust.types import TP
 
 from app.outbox import Flight, Written
 from app.settings import Settings
+from app.stream_app import StreamApp
 from tests.unit.consumer_on_paper import PaperApp, make_consumer
 
 
@@ -105,3 +106,10 @@ async def test_a_failed_change_does_not_count(table: Any) -> None:
     table.outbox.flights.pop(0).future.set_exception(ConnectionError())
     await table.outbox.land(10)
     assert held(table) == 10
+
+
+def test_what_rocksdb_keeps_in_memory_for_a_table_has_a_bound_that_a_worker_can_afford(tmp_path: Path) -> None:
+    app = StreamApp(Settings(role="core", data_dir=str(tmp_path), store="rocksdb"))
+    options = app.tables["message_state"].data.rocksdb_options
+    of_a_partition = options.write_buffer_size * options.max_write_buffer_number + options.block_cache_size
+    assert of_a_partition * app.settings.partitions <= 80 * 2**20
