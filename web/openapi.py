@@ -51,7 +51,7 @@ PROBLEMS = {
 }
 _ANSWERS = {
     101: "A WebSocket", 200: "Fine", 201: "Created", 202: "Accepted", 204: "Done", 206: "A range of it",
-    207: "An outcome for each", 304: "What you have is right", 503: "Not ready",
+    207: "An outcome for each", 302: "It is elsewhere", 304: "What you have is right", 503: "Not ready",
 }  # fmt: skip
 HEADERS = {
     "X-Request-Id": "The client's, if it sent a sane one.",
@@ -153,11 +153,15 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
     schemas = _schemas(OPERATIONS[f"{method} {path}"] for method, path, _ in listed)
     paths: dict[str, dict[str, Any]] = {}
     names: set[str] = set()
+    first: dict[int, tuple[str, str]] = {}
     for method, path, handler in listed:
         operation = OPERATIONS[f"{method} {path}"]
         described = _operation(path, operation, needs_token(handler))
         name = handler.__name__ if handler.__name__ not in names else f"{handler.__name__}_at_{_slug(path)}"
         names.add(name)
+        first_name, first_title = first.setdefault(id(operation), (name, f"{method} {path}"))
+        if first_name != name:  # another name for older clients, or the same for another path
+            described |= {"description": f"The same as `{first_title}`.", "x-same-as": first_name}
         paths.setdefault(path, {})[method.lower()] = {"operationId": name, **described}
     return {
         "openapi": "3.1.0",

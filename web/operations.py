@@ -43,7 +43,7 @@ TAGS: Mapping[str, str] = {
 HTML, TEXT, ANY_JSON, ANY_BYTES = "text/html", "text/plain", "application/json", "*/*"
 FORM = "multipart/form-data"
 
-MESSAGE = {"conversation_id": "family", "recipient_id": "whatsapp:+5511999990000", "content": "See you at eight"}
+MESSAGE = {"recipient_id": "whatsapp:+5511999990000", "content": "See you at eight"}
 CREDENTIALS = {"username": "maria", "password": "correct horse battery"}
 
 
@@ -268,6 +268,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /actuator/prometheus": METRICS,
     "GET /openapi.json": Operation(
         OPERATIONS_TAG, "This description, as OpenAPI 3.1", {200: ANY_JSON}, (429,), is_local=True
+    ),
+    "GET /": Operation(
+        OPERATIONS_TAG, "To this page", {302: None}, (429,), is_local=True, answer_headers=("Location",),
     ),
     "GET /docs": Operation(OPERATIONS_TAG, "This description, to browse", {200: HTML}, (429,), is_local=True),
 }  # fmt: skip

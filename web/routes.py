@@ -91,6 +91,7 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("GET", "/actuator/prometheus", operations.show_metrics),
     ("GET", "/openapi.json", description.show_openapi),
     ("GET", "/docs", description.show_docs),
+    ("GET", "/", description.show_front),
 )
 
 

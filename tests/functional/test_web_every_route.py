@@ -97,6 +97,7 @@ ROUTES: dict[str, Access | None] = {
     "GET /actuator/prometheus": PUBLIC,
     "GET /openapi.json": PUBLIC,
     "GET /docs": PUBLIC,
+    "GET /": PUBLIC,
 }
 GUARDED = [name for name, access in ROUTES.items() if access is not None]
 INVALID = ["none", "of another key", "unsigned", "unsigned with a signature", "changed", "expired", "no token"]

@@ -105,3 +105,11 @@ async def test_the_page_is_served_with_a_policy_that_fits_it(api: Any) -> None:
     script = (await answer.text()).partition("<script>")[2].partition("</script>")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_the_front_door_leads_to_the_page(api: Any, method: str) -> None:
+    answer = await api.call(method, "/", allow_redirects=False)
+    assert (answer.status, answer.headers["Location"], await answer.text()) == (302, "docs", "")
+    followed = await api.call(method, "/")
+    assert (followed.status, followed.url.path, followed.content_type) == (200, "/docs", "text/html")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from support.contract import mismatch
 from web.answers import json_answer
 from web.bodies import validated
-from web.handlers.description import PAGE, Description
+from web.handlers.description import Description
 from web.openapi import openapi_document, openapi_json
 from web.operations import FORM, OPERATIONS, TAGS
 from web.routes import ROUTES
@@ -55,6 +55,13 @@ def test_every_operation_has_a_name_of_its_own_and_a_known_tag() -> None:
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
     assert {operation.tag for operation in OPERATIONS.values()} == set(TAGS)
+
+
+def test_an_alias_is_described_once_and_says_of_what() -> None:
+    paths = openapi_document(ROUTES)["paths"]
+    assert paths["/auth/register"]["post"]["x-same-as"] == paths["/users"]["post"]["operationId"]
+    assert paths["/auth/register"]["post"]["description"] == "The same as `POST /users`."
+    assert "x-same-as" not in paths["/users"]["post"]
 
 
 def test_what_takes_a_token_says_so() -> None:
@@ -151,7 +158,7 @@ def test_the_description_has_the_version_of_the_package() -> None:
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_else() -> None:
-    page = PAGE.read_text()
+    page = Description(ROUTES).page.decode()
     for outside in ("http://", "https://", "src=", "@import", "url(", "style=", "innerHTML", "eval("):
         assert outside not in page
     policy = Description(ROUTES).page_policy

@@ -31,7 +31,10 @@ class Description:
     @cached_property
     def page(self) -> bytes:
         """The page: style and script within, the document from ``/openapi.json``."""
-        return PAGE.read_bytes()
+        page = PAGE.read_text()
+        for part in ("docs.css", "docs.js"):
+            page = page.replace(f">{part}<", f">\n{PAGE.with_name(part).read_text()}<")
+        return page.encode()
 
     @cached_property
     def page_policy(self) -> str:
@@ -50,6 +53,11 @@ DESCRIPTION = web.AppKey("description", Description)
 async def show_openapi(request: web.Request) -> web.Response:
     """``GET /openapi.json``."""
     return web.Response(body=request.app[DESCRIPTION].document, headers={"Content-Type": JSON})
+
+
+async def show_front(request: web.Request) -> web.Response:
+    """``GET /``: 302 to the page, which is all that there is for a browser. Relative, so that a prefix stays."""
+    return web.Response(status=302, headers={"Location": "docs"})
 
 
 async def show_docs(request: web.Request) -> web.Response:
