@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from domain.errors import InvalidInput
 from web.problems import BodyTimeout, MalformedBody
+from web.uploads.field_headers import UNCHANGED, codec_of, filename_of, parameters_of, unescaped
+from web.uploads.multipart import Event, MalformedForm, MultipartParser, PartBegun
 
-# aiohttp's parser works on each chunk with a few copies of it; what a socket gives at once is about so much
-READ_BYTES = 128 * 1024
 MAX_FIELD_BYTES = 4_096
 MAX_FIELDS = 16
-T = TypeVar("T")
+CHARSET_FIELD = "_charset_"  # RFC 7578, section 4.6
+
+
+@dataclass(slots=True)
+class Field:
+    """A part of the form. ``filename``: as the client wrote it, ``None`` if it has none. ``charset``: of its text."""
+
+    name: str
+    filename: str | None
+    charset: str
+    is_at_end: bool = False
 
 
 class Form:
@@ -25,53 +35,93 @@ class Form:
     def __init__(self, request: web.Request, stall_seconds: float) -> None:
         self._request = request
         self._stall_seconds = stall_seconds
+        self._parser: MultipartParser
+        self._charset = ""
 
-    async def fields(self) -> AsyncIterator[BodyPartReader]:
+    async def fields(self) -> AsyncIterator[Field]:
         """Yield each field; what of it was not read by the time of the next is thrown away.
 
-        Raises ``MalformedBody``, ``BodyTimeout``.
+        Raises ``MalformedBody``, ``BodyTimeout``, ``InvalidInput``.
         """
-        if self._request.content_type != "multipart/form-data":
-            raise MalformedBody("send the file as multipart/form-data, with the fields conversation_id and file")
-        try:
-            reader = await self._request.multipart()
-        except (ValueError, AssertionError, KeyError) as error:
-            raise MalformedBody(f"no multipart/form-data: {error}") from None
+        self._parser = _parser_of(self._request.headers.get("Content-Type", ""))
         for _ in range(MAX_FIELDS):
-            field = await self._in_time(reader.next())
-            if field is None:
+            if not isinstance(event := await self._next(), PartBegun):
                 return
-            if not isinstance(field, BodyPartReader):
-                raise MalformedBody("a form's field cannot have parts itself")
-            if "Content-Transfer-Encoding" in field.headers or "Content-Encoding" in field.headers:
-                raise MalformedBody("a field's bytes must come as they are, without an encoding")
+            field = _field_of(event, self._charset)
+            if field.name == CHARSET_FIELD:
+                self._charset = await self.text_of(field)
+                continue
             yield field
-            if not field.at_eof():
+            if not field.is_at_end:
                 await self.text_of(field)
-        raise MalformedBody(f"a form may have {MAX_FIELDS} fields at most")
+        if isinstance(await self._next(), PartBegun):
+            raise MalformedBody(f"a form may have {MAX_FIELDS} fields at most")
 
-    async def text_of(self, field: BodyPartReader) -> str:
-        """Return the field's text. Raises ``InvalidInput`` if it is too long or no UTF-8."""
+    async def text_of(self, field: Field) -> str:
+        """Return the field's text. Raises ``InvalidInput`` if it is too long or not in its charset."""
         text = bytearray()
         async for chunk in self.chunks_of(field):
             text += chunk
             if len(text) > MAX_FIELD_BYTES:
-                raise InvalidInput(f"has more than {MAX_FIELD_BYTES} bytes", field.name or "")
+                raise InvalidInput(f"has more than {MAX_FIELD_BYTES} bytes", field.name)
+        codec = codec_of(field.charset)
         try:
-            return text.decode()
+            return text.decode(codec)
         except UnicodeDecodeError:
-            raise InvalidInput("is not UTF-8", field.name or "") from None
+            raise InvalidInput(f"is not {codec.upper()}", field.name) from None
 
-    async def chunks_of(self, field: BodyPartReader) -> AsyncIterator[bytes]:
+    async def chunks_of(self, field: Field) -> AsyncIterator[bytes]:
         """Yield the field's bytes as they come. Raises ``MalformedBody`` if they break off."""
-        while chunk := await self._in_time(field.read_chunk(READ_BYTES)):
-            yield chunk
+        while isinstance(event := await self._next(), bytes):
+            yield event
+        field.is_at_end = True
 
-    async def _in_time(self, coming: Awaitable[T]) -> T:
+    async def _next(self) -> Event:
+        try:
+            while (event := self._parser.next_event()) is None:
+                self._parser.feed(await self._read())
+        except MalformedForm as error:
+            raise MalformedBody(f"no multipart/form-data: {error}") from None
+        return event
+
+    async def _read(self) -> bytes:
         try:
             async with asyncio.timeout(self._stall_seconds):
-                return await coming
+                return await self._request.content.readany()
         except TimeoutError:
             raise BodyTimeout(f"no byte came for {self._stall_seconds:g} seconds") from None
-        except (web.RequestPayloadError, HttpProcessingError, ValueError) as error:
-            raise MalformedBody(f"the body broke off, or is no multipart/form-data: {error}") from None
+        except (web.RequestPayloadError, HttpProcessingError, OSError, ValueError) as error:
+            raise MalformedBody(f"the body broke off: {error}") from None
+
+
+def _parser_of(content_type: str) -> MultipartParser:
+    try:
+        kind, parameters = parameters_of(content_type)
+        if kind == "multipart/form-data" and "boundary" in parameters:
+            return MultipartParser(parameters["boundary"].encode("utf-8", "surrogateescape"))
+    except ValueError as error:
+        raise MalformedBody(f"no multipart/form-data: {error}") from None
+    raise MalformedBody(
+        "send the file as multipart/form-data, with a boundary and the fields conversation_id and file"
+    )
+
+
+def _field_of(part: PartBegun, charset: str) -> Field:
+    for header in ("content-transfer-encoding", "content-encoding"):
+        if (encoding := part.headers.get(header, "").lower()) not in UNCHANGED:
+            raise MalformedBody(f"a field's bytes must come as they are, without the encoding {encoding[:40]!r}")
+    try:
+        _, parameters = parameters_of(part.headers.get("content-disposition", ""))
+    except ValueError as error:
+        raise MalformedBody(f"the Content-Disposition of a field: {error}") from None
+    name = parameters.get("name")
+    if name is None:
+        raise MalformedBody('each field needs a Content-Disposition: form-data; name="…"')
+    return Field(unescaped(name), filename_of(parameters), _charset_of(part.headers.get("content-type", "")) or charset)
+
+
+def _charset_of(content_type: str) -> str:
+    try:
+        return parameters_of(content_type)[1].get("charset", "")
+    except ValueError:  # whatever a file's type says, its bytes tell it
+        return ""

@@ -54,11 +54,6 @@ async def receive(deps: Dependencies, form: Form, user_id: str) -> File:
             raise
 
 
-def _unescaped(filename: str) -> str:
-    """Return what a browser wrote ``filename`` for: in forms it escapes these three characters, and nothing else."""
-    return filename.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-
-
 class Reception:
     """A file that is coming in. Its row begins when the first of its bytes is to be stored."""
 
@@ -93,7 +88,7 @@ class Reception:
         """Take the file itself. Raises ``BodyTooLarge``, ``FieldErrors``, and what ``chunks`` and the stores raise."""
         if self._filename is not None:
             raise FieldErrors([("file", "must be given once")])
-        self._filename = safe_filename(_unescaped(filename))
+        self._filename = safe_filename(filename)
         self._key = self._final_key() if self._conversation_id else staging_key(self._file_id)
         deps, most = self._deps, self._deps.settings.files_max_bytes
         writer = self._writer = PartWriter(
