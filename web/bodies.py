@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from web.dependencies import DEPENDENCIES
 from web.field_errors import told
 from web.field_names import MAX_SHOWN_ERRORS, Wrong, names_of
+from web.json_bounds import MAX_VALUES, has_too_many_values
 from web.problems import (
     BodyTimeout,
     BodyTooLarge,
@@ -48,6 +49,8 @@ async def body_as(schema: type[Schema], request: web.Request) -> Schema:
 async def json_body(request: web.Request, *, creates: bool) -> object:
     """Return what the JSON body holds. One that ``creates`` something may hold no name twice. Raises as ``body_as``."""
     body = await read_body(request, max_bytes_of(request))
+    if has_too_many_values(body):
+        raise MalformedBody(f"the body has more than {MAX_VALUES} values")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:

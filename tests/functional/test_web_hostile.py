@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from web.json_bounds import MAX_VALUES
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats()
     | st.text(st.characters(exclude_categories=()), max_size=30),
@@ -313,3 +315,11 @@ async def test_a_slow_body_is_not_waited_for_for_ever(api: Any, monkeypatch: pyt
     monkeypatch.setattr("web.bodies.BODY_TIMEOUT_SECONDS", 0.05)
     received = await exchange(api, b"POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
     assert received.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("values", [b"{}," * 2_000_000, b"1," * 4_000_000, b"[" * 8_000_000], ids=["{}", "1", "["])
+async def test_a_batch_of_countless_values_is_refused_before_it_is_parsed(api: Any, values: bytes) -> None:
+    token = await api.somebody()
+    answer = await api.call("POST", "/v1/messages/batch", token=token, data=b'{"messages":[' + values + b"1]}")
+    assert answer.status == 400
+    assert f"more than {MAX_VALUES} values" in (await answer.json(content_type=None))["detail"]
