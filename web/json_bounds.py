@@ -1,6 +1,6 @@
 """A bound on how many values a JSON document may have, seen before it is parsed.
 
-A document of 8 MiB may be 500 long texts, which take 5 ms to parse, or two million empty objects, which take 500 ms, and
+A document of 8 MiB may be 500 long texts, which take 5 ms to parse, or two million empty objects, which take 500 ms:
 meanwhile the event loop does nothing else.
 """
 
