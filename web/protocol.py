@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from web.dependencies import DEPENDENCIES
+from web.live.client_frames import ClientFrames
 from web.middlewares import request_id_of
 from web.problems import INTERNAL, Problem, problem_answer, problem_of_http
+
+if TYPE_CHECKING:
+    from aiohttp.http import WebSocketReader
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +56,10 @@ class ProblemProtocol(web.RequestHandler):
         response = problem_answer(problem, "", request_id)
         response.force_close()
         return response
+
+    def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
+        """Called when the connection has become a WebSocket."""
+        super().set_parser(cast("WebSocketReader", ClientFrames(parser)), data_received_cb)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -39,7 +39,8 @@ async def follow(request: web.Request) -> web.StreamResponse:
         timeout=CLOSE_SECONDS,
         autoclose=False,
         heartbeat=deps.settings.live_heartbeat_seconds,
-        max_msg_size=deps.settings.live_max_frame_bytes,
+        autoping=False,  # pings are frames that count
+        max_msg_size=deps.settings.live_max_frame_bytes + 1,  # of which aiohttp refuses the first size
         protocols=(protocol,) if protocol else (),
         compress=False,  # frames are made once for all who get them, and written as they are
     )

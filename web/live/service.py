@@ -248,8 +248,14 @@ class Live:
             if clock() > window_ends_at:
                 window_ends_at, frames = clock() + WINDOW_SECONDS, 0
             frames += 1
-            if frames > MAX_FRAMES_PER_WINDOW:
+            if not connection.is_open:
+                await asyncio.sleep(0)  # what still comes is thrown away, and others have their turn meanwhile
+            elif frames > MAX_FRAMES_PER_WINDOW:
                 connection.close(POLICY, f"more than {MAX_FRAMES_PER_WINDOW} frames in {WINDOW_SECONDS:g} seconds")
+            elif frame.type is WSMsgType.PING:
+                await socket.pong(frame.data)
+            elif frame.type is WSMsgType.PONG:
+                pass
             elif _is_ping(frame.type, frame.data):
                 connection.write(control_frame("pong", timestamp=self._clock_ms()))
             else:
