@@ -33,6 +33,31 @@ Participant = Annotated[
 Platform = Annotated[str, Field(json_schema_extra={"enum": list(CHANNELS)}, examples=["whatsapp"])]
 
 
+Username = Annotated[
+    str | None, Field(description="`null` while it cannot be looked up.", examples=["maria"])
+]
+
+
+class UserParty(BaseModel):
+    """A user of the system."""
+
+    user_id: UserId
+    username: Username
+
+
+class AddressParty(BaseModel):
+    """Somebody on a channel."""
+
+    address: Annotated[str, Field(examples=["whatsapp:+5511999990000"])]
+    name: Annotated[str | None, Field(description="As the channel tells it.", examples=["Maria"])]
+
+
+Party = UserParty | AddressParty
+ParticipantDetails = Annotated[
+    list[Party], Field(description="Who takes part, with their names, in the order of their ids.")
+]
+
+
 class User(BaseModel):
     user_id: UserId
     username: Annotated[str, Field(examples=["maria"])]
@@ -46,12 +71,14 @@ class Session(BaseModel):
     token_type: Literal["Bearer"]
     expires_in: Annotated[int, Field(ge=0, description="Seconds that the access token is valid.", examples=[3600])]
     user_id: UserId
+    username: Username
     refresh_token: Annotated[str, Field(description="For one refresh; the answer brings the next.", examples=["rt_…"])]
     refresh_expires_in: Annotated[int, Field(ge=0, description="In seconds.", examples=[2592000])]
 
 
 class Identity(BaseModel):
     user_id: UserId
+    username: Username
     platform: Platform
     value: Annotated[str, Field(description="Normalised.", examples=["+5511999990000"])]
     verified: Annotated[bool, Field(description="Whether it was proven to be the user's.")]
@@ -60,11 +87,13 @@ class Identity(BaseModel):
 
 class Identities(BaseModel):
     user_id: UserId
+    username: Username
     identities: list[Identity]
 
 
 class UnlinkedIdentity(BaseModel):
     user_id: UserId
+    username: Username
     platform: Platform
     value: Annotated[str, Field(examples=["+5511999990000"])]
 
@@ -110,7 +139,9 @@ class Message(_State):
     message_id: MessageId
     conversation_id: ConversationIdOf
     sender_id: UserId
+    sender: Party
     recipient_id: Annotated[Participant | None, Field(description="`null`: everyone in the conversation.")]
+    recipient: Party | None
     content: Annotated[str, Field(examples=["See you at eight"])]
     file_id: Annotated[str | None, Field(examples=["019aaf33-1c2d-7e3f-8a4b-5c6d7e8f9a0b"])]
     file_metadata: FileMetadata | None
@@ -120,6 +151,7 @@ class Message(_State):
 
 class Delivery(_State):
     recipient_id: Participant
+    recipient: Party
     channel: Annotated[str, Field(examples=["whatsapp"])]
 
 
@@ -145,6 +177,7 @@ class TraceEvent(BaseModel):
     attempt: Annotated[int | None, Field(description="Receipts do not tell.", examples=[1])]
     provider_status: str | None
     recipient_id: Participant = ""
+    recipient: Party | None = None
     channel: Annotated[str, Field(examples=["whatsapp"])] = ""
 
 
@@ -176,7 +209,10 @@ class Conversation(BaseModel):
     message_count: Count
     last_message_at: Time | None
     is_group: bool
+    is_direct: Annotated[bool, Field(description="Of two, under an id that no client chose.")]
+    participant_details: ParticipantDetails
     created_by: UserId | None
+    creator: Party | None
     created_at: Time
 
 
@@ -192,7 +228,9 @@ class _GroupBase(BaseModel):
     description: str | None
     admins: list[Participant]
     max_members: Annotated[int, Field(examples=[MAX_MEMBERS])]
+    participant_details: ParticipantDetails
     created_by: UserId | None
+    creator: Party | None
     created_at: Time
 
 
@@ -217,6 +255,7 @@ class File(FileMetadata):
     file_id: FileId
     conversation_id: ConversationIdOf
     uploader_id: UserId
+    uploader: Party
     storage_path: Annotated[str, Field(description="Its key in the store.", examples=["family/0193f2a0-….jpg"])]
     uploaded_at: Time
 

@@ -249,7 +249,8 @@ class Dependencies:
     def live(self) -> Live:
         open_log = self.open_log or partial(KafkaLogReader.open, self.settings)
         return Live(
-            self.settings, self.conversations, self.recent, self.metrics, self.clock_ms, open_log, self.statuses
+            self.settings, self.conversations, self.usernames, self.recent, self.metrics, self.clock_ms, open_log,
+            self.statuses,
         )
 
     def prepare(self) -> None:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.conversations import MAX_MEMBERS, Conversation
+from domain.conversations import MAX_MEMBERS, Conversation, is_address
+from domain.direct import is_direct
 from domain.files import FileMetadata
 from domain.ports import Identity, Place, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import MessageState, Status, delivery_of
 from web.answers import iso_utc, iso_utc_or_none
+
+Names = Mapping[str, str]  # username by user id; who is not in it is shown without one
+
+
+def party_document(participant_id: str, names: Names) -> dict[str, Any]:
+    """Return somebody who takes part: a user with their username, or an address."""
+    if is_address(participant_id):
+        return {"address": participant_id, "name": None}
+    return {"user_id": participant_id, "username": names.get(participant_id)}
+
+
+def parties_of(stored: StoredMessage) -> Iterator[str]:
+    """Yield whom ``message_document`` and ``message_with_deliveries`` name."""
+    yield stored.message.sender_id
+    yield stored.message.recipient_id
+    yield from stored.message.recipient_users
 
 
 def user_document(user: User) -> dict[str, Any]:
@@ -22,10 +40,11 @@ def user_document(user: User) -> dict[str, Any]:
     }
 
 
-def identity_document(identity: Identity) -> dict[str, Any]:
+def identity_document(identity: Identity, username: str) -> dict[str, Any]:
     """Return a linked identity."""
     return {
         "user_id": identity.user_id,
+        "username": username or None,
         "platform": identity.platform,
         "value": identity.value,
         "verified": identity.verified,
@@ -54,14 +73,16 @@ def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
     }
 
 
-def message_document(stored: StoredMessage) -> dict[str, Any]:
+def message_document(stored: StoredMessage, names: Names) -> dict[str, Any]:
     """Return a message with its state, one for all recipients."""
     message, place = stored.message, stored.place
     return {
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
         "sender_id": message.sender_id,
+        "sender": party_document(message.sender_id, names),
         "recipient_id": message.recipient_id or None,
+        "recipient": party_document(message.recipient_id, names) if message.recipient_id else None,
         "content": message.content,
         "file_id": message.file_id,
         "file_metadata": None if message.file is None else file_metadata_document(message.file),
@@ -71,19 +92,20 @@ def message_document(stored: StoredMessage) -> dict[str, Any]:
     }
 
 
-def message_with_deliveries(stored: StoredMessage) -> dict[str, Any]:
+def message_with_deliveries(stored: StoredMessage, names: Names) -> dict[str, Any]:
     """As ``message_document``; of a message to several with a state for each of them.
 
     A recipient is shown as who takes part, a user or an address; an address that a user linked is nobody else's
     business.
     """
-    document = message_document(stored)
+    document = message_document(stored, names)
     message = stored.message
     if len(message.targets) > 1:
         users = dict(zip(message.recipients, message.recipient_users, strict=False))
         document["deliveries"] = [
             {
                 "recipient_id": users.get(address) or address,
+                "recipient": party_document(users.get(address) or address, names),
                 "channel": address.partition(":")[0],
                 **_state_document(delivery_of(stored.state, address)),
             }
@@ -106,7 +128,19 @@ def _state_document(state: MessageState) -> dict[str, Any]:
     }
 
 
-def conversation_document(conversation: Conversation, last: Place | None, message_count: int) -> dict[str, Any]:
+def _people_document(conversation: Conversation, names: Names) -> dict[str, Any]:
+    """Return who takes part, in the order of their ids, and who began it, with their names."""
+    creator = conversation.created_by
+    return {
+        "participant_details": [party_document(one, names) for one in conversation.participants],
+        "created_by": creator,
+        "creator": None if creator is None else party_document(creator, names),
+    }
+
+
+def conversation_document(
+    conversation: Conversation, last: Place | None, message_count: int, names: Names
+) -> dict[str, Any]:
     """Return a conversation. ``last``: the place of its last message."""
     return {
         "conversation_id": conversation.conversation_id,
@@ -115,12 +149,13 @@ def conversation_document(conversation: Conversation, last: Place | None, messag
         "message_count": message_count,
         "last_message_at": None if last is None else iso_utc(last.accepted_at_ms),
         "is_group": conversation.is_group,
-        "created_by": conversation.created_by,
+        "is_direct": is_direct(conversation.conversation_id),
+        **_people_document(conversation, names),
         "created_at": iso_utc(conversation.created_at_ms),
     }
 
 
-def group_document(group: Conversation) -> dict[str, Any]:
+def group_document(group: Conversation, names: Names) -> dict[str, Any]:
     """Return a group with its members, in the order of their ids."""
     return {
         "group_id": group.conversation_id,
@@ -130,6 +165,6 @@ def group_document(group: Conversation) -> dict[str, Any]:
         "members": group.participants,
         "admins": group.admins,
         "max_members": MAX_MEMBERS,
-        "created_by": group.created_by,
+        **_people_document(group, names),
         "created_at": iso_utc(group.created_at_ms),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from domain.errors import NotAllowed, NotFound
 from domain.files import File
 from web.answers import iso_utc
-from web.documents import file_metadata_document
+from web.documents import Names, file_metadata_document, party_document
 from web.lru import BoundedCache
 
 if TYPE_CHECKING:
@@ -60,12 +60,13 @@ class KnownFiles:
         return found
 
 
-def file_document(file: File) -> dict[str, Any]:
+def file_document(file: File, names: Names) -> dict[str, Any]:
     """Return what the API tells of a file."""
     return {
         "file_id": file.file_id,
         "conversation_id": file.conversation_id,
         "uploader_id": file.uploader_id,
+        "uploader": party_document(file.uploader_id, names),
         **file_metadata_document(file.metadata),
         "storage_path": file.metadata.storage_path,
         "uploaded_at": iso_utc(file.uploaded_at_ms),

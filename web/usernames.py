@@ -34,6 +34,7 @@ class Usernames:
         self._courtesy = Courtesy(monotonic)
         self._ids: BoundedCache[str, str] = BoundedCache(limit)
         self._names: BoundedCache[str, str] = BoundedCache(limit)
+        self._asking: asyncio.Task[None] | None = None
         self._turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     def learn(self, user_id: str, username: str) -> None:
@@ -44,6 +45,23 @@ class Usernames:
     def known(self, user_id: str) -> str | None:
         """Return the user's name if it need not be asked for."""
         return self._names.get(user_id)
+
+    def is_ready(self, user_id: str) -> bool:
+        """Return whether nothing is gained by waiting for the user's name: it is known, or the store is away.
+
+        In the latter case the store is asked in the background.
+        """
+        if self._names.get(user_id) is not None or is_address(user_id):
+            return True
+        if self._courtesy.is_away and self._asking is None:
+            self._asking = asyncio.create_task(self._ask_in_background(user_id))
+        return self._courtesy.is_away
+
+    async def _ask_in_background(self, user_id: str) -> None:
+        try:
+            await self.names_of([user_id])
+        finally:
+            self._asking = None
 
     async def resolved(self, field: str, participants: Sequence[str]) -> list[str]:
         """Return ``participants`` with the user's id in place of each ``user:<username>``.

@@ -91,6 +91,7 @@ async def show_me(request: web.Request, caller: Caller) -> web.Response:
 
 
 def _session_answer(deps: Dependencies, user: User, session: Session) -> web.Response:
+    deps.usernames.learn(user.user_id, user.username)
     token = deps.tokens.issue(user.user_id, user.username, session.session_id)
     document = {
         "access_token": token,
@@ -98,6 +99,7 @@ def _session_answer(deps: Dependencies, user: User, session: Session) -> web.Res
         "token_type": "Bearer",
         "expires_in": deps.tokens.ttl_seconds,
         "user_id": user.user_id,
+        "username": user.username,
         "refresh_token": session.refresh_token,
         "refresh_expires_in": deps.sessions.ttl_seconds,
     }

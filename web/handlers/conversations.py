@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from aiohttp import web
@@ -61,9 +62,9 @@ async def _direct(deps: Dependencies, recipient_id: str, caller: Caller) -> web.
 
 
 async def _begun(deps: Dependencies, conversation: Conversation, *, is_new: bool) -> web.Response:
-    summary = await deps.lists.summary(conversation)
+    (document,) = await _documents(deps, [await deps.lists.summary(conversation)])
     location = f"/v1/conversations/{quote(conversation.conversation_id, safe='')}"
-    return json_answer(_document(summary), 201 if is_new else 200, {"Location": location})
+    return json_answer(document, 201 if is_new else 200, {"Location": location})
 
 
 async def list_conversations(request: web.Request, caller: Caller) -> web.Response:
@@ -76,7 +77,7 @@ async def list_conversations(request: web.Request, caller: Caller) -> web.Respon
         caller.user_id, cursor=cursor, offset=wanted.offset, limit=wanted.limit
     )
     document = {
-        "conversations": [_document(summary) for summary in page],
+        "conversations": await _documents(deps, page),
         "pagination": {
             "limit": wanted.limit,
             "offset": wanted.offset,
@@ -98,7 +99,8 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
     if conversation.member(caller.user_id) is None:
         raise outside(conversation_id)
     await _catch_up(deps)
-    return json_answer(_document(await deps.lists.summary(conversation)))
+    (document,) = await _documents(deps, [await deps.lists.summary(conversation)])
+    return json_answer(document)
 
 
 async def _catch_up(deps: Dependencies) -> None:
@@ -107,5 +109,9 @@ async def _catch_up(deps: Dependencies) -> None:
         raise Unavailable("the latest messages cannot be read yet; try again")
 
 
-def _document(summary: Summary) -> dict[str, object]:
-    return conversation_document(summary.conversation, summary.last, summary.message_count)
+async def _documents(deps: Dependencies, summaries: Sequence[Summary]) -> list[dict[str, object]]:
+    """Return the conversations with the names of all who take part in them."""
+    shown = [(summary.conversation, summary) for summary in summaries]
+    named = (one for conversation, _ in shown for one in (*conversation.participants, conversation.created_by or ""))
+    names = await deps.usernames.names_of(named)
+    return [conversation_document(one, summary.last, summary.message_count, names) for one, summary in shown]

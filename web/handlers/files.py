@@ -26,13 +26,15 @@ async def create_file(request: web.Request, caller: Caller) -> web.Response:
         file = await receive(deps, Form(request, deps.settings.upload_stall_seconds), caller.user_id)
     deps.known_files.add(file)
     deps.metrics.files_uploaded.count(file.metadata.size_bytes, deps.monotonic() - started)
-    return json_answer(file_document(file), 201, {"Location": f"/v1/files/{file.file_id}"})
+    document = file_document(file, await deps.usernames.names_of([file.uploader_id]))
+    return json_answer(document, 201, {"Location": f"/v1/files/{file.file_id}"})
 
 
 async def show_file(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/files/{file_id}``: for those who take part; to a stranger it does not exist."""
     deps = request.app[DEPENDENCIES]
-    return json_answer(file_document(await deps.known_files.visible(request.match_info["file_id"], caller.user_id)))
+    file = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
+    return json_answer(file_document(file, await deps.usernames.names_of([file.uploader_id])))
 
 
 async def show_download(request: web.Request, caller: Caller) -> web.Response:
@@ -42,7 +44,7 @@ async def show_download(request: web.Request, caller: Caller) -> web.Response:
     now_ms, seconds = deps.clock_ms(), deps.settings.files_link_seconds
     link = deps.file_store.link(file, seconds, now_ms)
     document = {
-        **file_document(file),
+        **file_document(file, await deps.usernames.names_of([file.uploader_id])),
         "download_url": absolute(link, request, deps.settings.public_url),
         "expires_at": iso_utc((now_ms // 1000 + seconds) * 1000),  # links count whole seconds
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from domain.addresses import normal_address
 from domain.conversations import (
     MAX_MEMBERS,
     Conversation,
+    Member,
     is_address,
     require_admin,
     with_admin,
@@ -22,7 +24,7 @@ from domain.direct import is_direct
 from domain.errors import NotAllowed, NotFound, Unavailable
 from domain.ids import uuid7
 from domain.usernames import names_user
-from web.answers import iso_utc, json_answer
+from web.answers import json_answer
 from web.bodies import body_as
 from web.conversation_schemas import AddMember, CreateGroup, participant_id
 from web.dependencies import DEPENDENCIES, Dependencies
@@ -57,24 +59,24 @@ async def create_group(request: web.Request, caller: Caller) -> web.Response:
         description=wanted.description,
         is_group=True,
     )
-    document = {
-        "group_id": group_id,
-        "conversation_id": group_id,
-        "name": wanted.name,
-        "description": wanted.description,
-        "members": len(members),
-        "admins": [caller.user_id],
-        "max_members": MAX_MEMBERS,
-        "created_by": caller.user_id,
-        "created_at": iso_utc(now_ms),
-    }
+    made = Conversation(
+        group_id,
+        now_ms,
+        tuple(Member(one, now_ms, one == caller.user_id) for one in members),
+        caller.user_id,
+        wanted.name,
+        wanted.description,
+        is_group=True,
+    )
+    document = {**await _document(deps, made), "members": len(members)}
     return json_answer(document, 201, {"Location": f"/v1/groups/{group_id}"})
 
 
 async def show_group(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/groups/{group_id}``: for its members."""
-    group = await _group(request.app[DEPENDENCIES], request.match_info["group_id"], caller)
-    return json_answer(group_document(group))
+    deps = request.app[DEPENDENCIES]
+    group = await _group(deps, request.match_info["group_id"], caller)
+    return json_answer(await _document(deps, group))
 
 
 async def add_member(request: web.Request, caller: Caller) -> web.Response:
@@ -103,6 +105,10 @@ async def make_admin(request: web.Request, caller: Caller) -> web.Response:
     """``PUT /v1/groups/{group_id}/admins/{user_id}``: by an admin; the same again changes nothing."""
     named = await _named(request)
     return await _changed(request, caller, lambda group: with_admin(group, caller.user_id, _on_record(named, group)))
+
+
+async def _document(deps: Dependencies, group: Conversation) -> dict[str, Any]:
+    return group_document(group, await deps.usernames.names_of((*group.participants, group.created_by or "")))
 
 
 async def _named(request: web.Request) -> str:
@@ -151,7 +157,7 @@ async def _changed(
         after = decide(before)
         try:
             if after is before or await deps.conversations.change(before, after):
-                return json_answer(group_document(after))
+                return json_answer(await _document(deps, after))
         finally:  # even without an answer from the store it may have been changed
             deps.live.participants.forget(group_id)
             for gone in set(before.participants) - set(after.participants):

@@ -11,7 +11,7 @@ from domain.ports import Place, StoredMessage
 from web.answers import json_answer
 from web.bodies import query_as
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import message_document
+from web.documents import message_document, parties_of
 from web.history import cursor_of, merge_page, place_of
 from web.recent import Recent
 from web.schemas import ListMessages
@@ -32,9 +32,10 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
         raise Unavailable("the latest messages cannot be read yet; try again")
     page = await _page(deps, wanted)
     shown, has_more = page[: wanted.limit], len(page) > wanted.limit
+    names = await deps.usernames.names_of(party for found in shown for party in parties_of(found))
     document = {
         "conversation_id": wanted.conversation_id,
-        "messages": [message_document(found) for found in shown],
+        "messages": [message_document(found, names) for found in shown],
         "pagination": {
             "limit": wanted.limit,
             "offset": wanted.offset,

@@ -29,7 +29,7 @@ async def link_identity(request: web.Request, caller: Caller) -> web.Response:
     # nothing proves yet that the address is the caller's
     identity = Identity(caller.user_id, wanted.platform, wanted.value, False, deps.clock_ms())
     try:
-        return json_answer(identity_document(await deps.identities.link(identity)), 201)
+        return json_answer(identity_document(await deps.identities.link(identity), caller.username), 201)
     finally:  # even without an answer from the store it may be linked
         deps.audience.forget(caller.user_id)
 
@@ -37,7 +37,8 @@ async def link_identity(request: web.Request, caller: Caller) -> web.Response:
 async def list_identities(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/users/identities``: all of the caller's, by platform and value."""
     linked = await request.app[DEPENDENCIES].identities.of_user(caller.user_id)
-    return json_answer({"user_id": caller.user_id, "identities": [identity_document(one) for one in linked]})
+    identities = [identity_document(one, caller.username) for one in linked]
+    return json_answer({**_owner(caller), "identities": identities})
 
 
 async def unlink_identity(request: web.Request, caller: Caller) -> web.Response:
@@ -50,4 +51,8 @@ async def unlink_identity(request: web.Request, caller: Caller) -> web.Response:
         await deps.identities.unlink(caller.user_id, platform, value)
     finally:
         deps.audience.forget(caller.user_id)
-    return json_answer({"user_id": caller.user_id, "platform": platform, "value": value})
+    return json_answer({**_owner(caller), "platform": platform, "value": value})
+
+
+def _owner(caller: Caller) -> dict[str, str | None]:
+    return {"user_id": caller.user_id, "username": caller.username or None}

@@ -15,7 +15,7 @@ from domain.usernames import names_user
 from web.answers import json_answer
 from web.bodies import body_as
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import accepted_document, message_with_deliveries
+from web.documents import accepted_document, message_with_deliveries, parties_of
 from web.headers import REQUEST_ID
 from web.history import merged
 from web.middlewares import traceparent_of
@@ -68,7 +68,7 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
         # it is the caller who reads it, perhaps just now and by another process
         await deps.follower.catch_up_with_facts(CATCH_UP_SECONDS)
         found = merged(found, deps.recent.get(found.message.message_id)) or found
-    return json_answer(message_with_deliveries(found))
+    return json_answer(message_with_deliveries(found, await deps.usernames.names_of(parties_of(found))))
 
 
 async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:

@@ -14,6 +14,7 @@ from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, Status, delivery_of, facts_of
 from web.answers import iso_utc, json_answer
 from web.dependencies import DEPENDENCIES, Dependencies
+from web.documents import Names, parties_of, party_document
 from web.handlers.messages import CATCH_UP_SECONDS, record_headers, visible_message
 from web.history import merged
 from web.tokens import Caller
@@ -70,8 +71,10 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
     Only the place of its acceptance is kept with the message; of later facts the topic and partition are known, but
     not the offset.
     """
-    settings = request.app[DEPENDENCIES].settings
+    deps = request.app[DEPENDENCIES]
+    settings = deps.settings
     found = await visible_message(request, caller)
+    names = await deps.usernames.names_of(parties_of(found))
     topics = Topics(settings.topic_prefix)
     partition = partition_for(found.message.conversation_id.encode(), settings.partitions)
     facts = sorted(facts_of(found.state), key=lambda fact: (fact.at_ms, _ORDER[fact.status]))
@@ -80,10 +83,10 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
         "topic": topics.messages,
         "partition": partition,
         "offset": found.place.position,
-        **_event(users, Fact(Status.ACCEPTED, found.place.accepted_at_ms)),
+        **_event(users, Fact(Status.ACCEPTED, found.place.accepted_at_ms), names),
     }
     later = [
-        {"topic": topics.status_updates, "partition": partition, "offset": None, **_event(users, fact)}
+        {"topic": topics.status_updates, "partition": partition, "offset": None, **_event(users, fact, names)}
         for fact in facts
         if fact.status != Status.ACCEPTED
     ]
@@ -96,7 +99,7 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
     return json_answer(document)
 
 
-def _event(users: Mapping[str, str], fact: Fact) -> dict[str, Any]:
+def _event(users: Mapping[str, str], fact: Fact, names: Names) -> dict[str, Any]:
     """``users``: whose the addresses are."""
     document: dict[str, Any] = {
         "event": fact.status,
@@ -107,5 +110,6 @@ def _event(users: Mapping[str, str], fact: Fact) -> dict[str, Any]:
     }
     if fact.recipient_id:
         document["recipient_id"] = users.get(fact.recipient_id) or fact.recipient_id
+        document["recipient"] = party_document(document["recipient_id"], names)
         document["channel"] = fact.recipient_id.partition(":")[0]
     return document

@@ -1,7 +1,8 @@
 """The frames of the contract, and how they go over the wire.
 
     {"type":"new_message","message_id":"0193…","conversation_id":"c-1","sender_id":"0193…","content":"hi",
-     "timestamp":1763848800123,"cursor":"AQUA…"}          with a file also "file_id" and "file_metadata":{…}
+     "timestamp":1763848800123,"sender":{"user_id":"0193…","username":"maria"},"cursor":"AQUA…"}
+                                                          with a file also "file_id" and "file_metadata":{…}
     {"type":"status","message_id":"0193…","conversation_id":"c-1","status":"READ","timestamp":1763848803000,
      "cursor":"AQUB…"}
 
@@ -18,7 +19,8 @@ import orjson
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import State, Status
-from web.documents import file_metadata_document
+from web.documents import file_metadata_document, party_document
+from web.usernames import Usernames
 
 # close codes: those of RFC 6455 where one fits, else 4000 plus the HTTP status that says the same
 GOING_AWAY, POLICY, TRY_AGAIN = 1001, 1008, 1013
@@ -110,9 +112,14 @@ def close_frame(code: int, reason: str) -> bytes:
     return bytes((0x88, 2 + len(text))) + code.to_bytes(2, "big") + text
 
 
-def event_frame(event: Event, cursor: bytes) -> bytes:
-    """Return the frame of an event; the same bytes serve every connection."""
-    return text_frame(event.body[:-1] + b',"cursor":"' + cursor + b'"}')
+def event_frame(event: Event, cursor: bytes, usernames: Usernames) -> bytes:
+    """Return the frame of an event, of a message with its sender's name; the same bytes serve every connection."""
+    sender = b""
+    if event.message is not None:
+        sender_id = event.message.sender_id
+        names = {} if (name := usernames.known(sender_id)) is None else {sender_id: name}
+        sender = b',"sender":' + orjson.dumps(party_document(sender_id, names))
+    return text_frame(event.body[:-1] + sender + b',"cursor":"' + cursor + b'"}')
 
 
 def control_frame(kind: str, **fields: Any) -> bytes:

@@ -25,6 +25,7 @@ from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
 from web.live.participants import Participants
+from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,16 @@ class Hub:
     """``positions``: all before them has been handed over (or set aside; see ``cursor``)."""
 
     def __init__(
-        self, participants: Participants, partitions: int, *, on_pushed: OnPushed, on_delivered: OnDelivered
+        self,
+        participants: Participants,
+        usernames: Usernames,
+        partitions: int,
+        *,
+        on_pushed: OnPushed,
+        on_delivered: OnDelivered,
     ) -> None:
         self._participants = participants
+        self._usernames = usernames
         self._partitions = partitions
         self._on_pushed = on_pushed
         self._on_delivered = on_delivered
@@ -138,7 +146,7 @@ class Hub:
         lane = self._lanes[event.slot % self._partitions]
         if not lane.waiting and event.conversation_id not in self._aside:
             users = self._participants.known(event.conversation_id)
-            if users is not None:
+            if users is not None and (event.message is None or self._usernames.is_ready(event.message.sender_id)):
                 self._hand_over(event, users)
                 return
         self._waiting += 1
@@ -160,6 +168,8 @@ class Hub:
             if isinstance(item, Event) and self.count and item.conversation_id not in self._aside:
                 try:
                     users = await self._participants.of(item.conversation_id)
+                    if item.message is not None:
+                        await self._usernames.names_of([item.message.sender_id])
                 except Unavailable as error:
                     log.warning("set aside until the store is back: live frames of a conversation: %s", error)
                     users = None
@@ -232,7 +242,7 @@ class Hub:
             if not siblings:
                 continue
             if frame is None:
-                frame = event_frame(event, self.cursor().text())
+                frame = event_frame(event, self.cursor().text(), self._usernames)
             written = sum([connection.put(event, frame) for connection in tuple(siblings)])
             pushed += written
             if written and event.message is not None:

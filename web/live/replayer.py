@@ -26,6 +26,7 @@ from web.live.hub import OnDelivered
 from web.live.log_reader import Entry, LogReader
 from web.live.participants import Participants
 from web.recent import RecentMessages, fact_of
+from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +60,11 @@ class Resumer:
     def wants(self, slot: int, offset: int) -> bool:
         return not self.is_full and self.positions[slot] <= offset < self.target[slot]
 
-    def give(self, event: Event) -> bool:
+    def give(self, event: Event, usernames: Usernames) -> bool:
         """Send an event whose turn it is; return whether it was written. If there is no room, nothing moves."""
         before = self.positions[event.slot]
         self.positions[event.slot] = event.offset + 1
-        frame = event_frame(event, self.positions.text())
+        frame = event_frame(event, self.positions.text(), usernames)
         if not self.connection.has_room_for(frame):
             self.positions[event.slot] = before
             self.is_full = True
@@ -78,12 +79,14 @@ class Replayer:
         self,
         open_log: Callable[[], AbstractAsyncContextManager[LogReader]],
         participants: Participants,
+        usernames: Usernames,
         recent: RecentMessages,
         partitions: int,
         on_delivered: OnDelivered,
     ) -> None:
         self._open_log = open_log
         self._participants = participants
+        self._usernames = usernames
         self._recent = recent
         self._partitions = partitions
         self._on_delivered = on_delivered
@@ -172,6 +175,7 @@ class Replayer:
         conversations = list({record.conversation_id for _, record in records})
         found = await asyncio.gather(*(self._participants.of(one) for one in conversations))
         users_of = dict(zip(conversations, found, strict=True))
+        await self._usernames.names_of(record.sender_id for _, record in records if isinstance(record, MessageAccepted))
         for entry, record in records:
             for user in users_of[record.conversation_id]:
                 for resumer in by_user.get(user, ()):
@@ -192,7 +196,7 @@ class Replayer:
             place = Place(entry.timestamp_ms, entry.offset)
             if not self._recent.is_first(record.message_id, place):
                 return  # it was in the log before, and goes out once
-            if resumer.give(message_event(entry.slot, entry.offset, record, place)):
+            if resumer.give(message_event(entry.slot, entry.offset, record, place), self._usernames):
                 self._on_delivered(record, place, resumer.connection.user_id)
             return
         told = resumer.told.get(record.message_id)
@@ -201,7 +205,7 @@ class Replayer:
         # what was before the cursor is not known here, so each message's present word is told once
         if state.status is Status.ACCEPTED or (told is not None and told.status is state.status):
             return
-        if resumer.give(status_event(entry.slot, entry.offset, record, state, entry.timestamp_ms)):
+        if resumer.give(status_event(entry.slot, entry.offset, record, state, entry.timestamp_ms), self._usernames):
             if len(resumer.told) >= _TOLD_AT_MOST:
                 resumer.told.clear()
             resumer.told[record.message_id] = state

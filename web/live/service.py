@@ -36,6 +36,7 @@ from web.live.replayer import SLICE_RECORDS, Replayer, Resumer, TooOld
 from web.metrics import Metrics
 from web.recent import RecentMessages
 from web.tokens import Caller
+from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Live:
         self,
         settings: Settings,
         conversations: ConversationStore,
+        usernames: Usernames,
         recent: RecentMessages,
         metrics: Metrics,
         clock_ms: Callable[[], int],
@@ -67,10 +69,14 @@ class Live:
         self._clock_ms = clock_ms
         self._slots = 2 * settings.partitions
         self.participants = Participants(conversations, settings.live_membership_seconds)
+        self._usernames = usernames
         self.hub = Hub(
-            self.participants, settings.partitions, on_pushed=self._count_pushed, on_delivered=self._tell_delivered
+            self.participants, usernames, settings.partitions,
+            on_pushed=self._count_pushed, on_delivered=self._tell_delivered,
+        )  # fmt: skip
+        self._replayer = Replayer(
+            open_log, self.participants, usernames, recent, settings.partitions, self._tell_delivered
         )
-        self._replayer = Replayer(open_log, self.participants, recent, settings.partitions, self._tell_delivered)
         self._transports: dict[Connection, asyncio.WriteTransport] = {}
         self._of_user: Counter[str] = Counter()
         self._is_stopping = False
@@ -85,6 +91,8 @@ class Live:
     ) -> None:
         """Return when the WebSocket, which is open, has ended. It is closed with a code when it is we who end it."""
         connection = Connection(caller.user_id, transport, self._settings.live_buffer_bytes, self._close)
+        if caller.username:
+            self._usernames.learn(caller.user_id, caller.username)
         refusal = self._refusal(caller.user_id)
         self._transports[connection] = transport
         self._of_user[caller.user_id] += 1
@@ -226,7 +234,8 @@ class Live:
     def _greet(self, connection: Connection, positions: Positions) -> None:
         connection.is_greeted = True
         connection.write(control_frame(
-            "connected", userId=connection.user_id, timestamp=self._clock_ms(), cursor=positions.text().decode()
+            "connected", userId=connection.user_id, username=self._usernames.known(connection.user_id),
+            timestamp=self._clock_ms(), cursor=positions.text().decode(),
         ))  # fmt: skip
 
     def _count_pushed(self, frames: int, logged_at_ms: int) -> None:
