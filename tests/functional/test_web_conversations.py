@@ -25,6 +25,10 @@ async def listed(api: Any, token: str, **params: Any) -> list[dict[str, Any]]:
     return list((await answer.json())["conversations"])
 
 
+def party(login: dict[str, Any]) -> dict[str, str]:
+    return {"user_id": login["user_id"], "username": login["username"]}
+
+
 async def test_a_conversation_is_begun_and_shows_every_field_of_the_contract(api: Any) -> None:
     maria, joao = await api.login(await api.register()), await api.login(await api.register())
     named = ["WhatsApp:+55 (11) 99999-0000", joao["user_id"].upper(), joao["user_id"]]
@@ -38,7 +42,13 @@ async def test_a_conversation_is_begun_and_shows_every_field_of_the_contract(api
         "message_count": 0,
         "last_message_at": None,
         "is_group": False,
+        "is_direct": False,
+        "participant_details": [
+            *sorted((party(maria), party(joao)), key=lambda one: one["user_id"]),
+            {"address": "whatsapp:+5511999990000", "name": None},
+        ],
         "created_by": maria["user_id"],
+        "creator": party(maria),
         "created_at": "2025-11-22T22:00:00.123Z",
     }
     assert answer.headers["Location"] == f"/v1/conversations/{created['conversation_id']}"

@@ -238,6 +238,8 @@ async def test_a_parameter_that_is_given_twice_and_the_same_is_fine(api: Any) ->
             "username": "must be a text", "password": "must be a text", "email": "must be a text"}),
         ("POST", "/auth/login", {"username": "x" * 10_001, "password": None}, {
             "username": "must have at most 10000 characters", "password": "must be a text"}),
+        ("POST", "/v1/conversations", {"participants": []}, {
+            "participants": "must name somebody; or give recipient_id: the direct conversation with them"}),
         ("POST", "/v1/conversations", {"participants": "maria"}, {"participants": "must be a list"}),
         ("POST", "/v1/groups", {"name": "x", "initial_members": [MARIA] * 257}, {
             "initial_members": "must have at most 256 entries"}),

@@ -36,6 +36,10 @@ async def people(api: Any) -> People:
     return people
 
 
+def party(login: dict[str, Any]) -> dict[str, str]:
+    return {"user_id": login["user_id"], "username": login["username"]}
+
+
 async def test_a_group_is_created_with_every_field_of_the_contract(api: Any) -> None:
     maria, joao = await api.login(await api.register()), await api.login(await api.register())
     for alias in ("initial_members", "member_ids"):
@@ -51,7 +55,12 @@ async def test_a_group_is_created_with_every_field_of_the_contract(api: Any) -> 
             "members": 3,
             "admins": [maria["user_id"]],
             "max_members": 256,
+            "participant_details": [
+                *sorted((party(maria), party(joao)), key=lambda one: one["user_id"]),
+                {"address": "whatsapp:+5511999990000", "name": None},
+            ],
             "created_by": maria["user_id"],
+            "creator": party(maria),
             "created_at": "2025-11-22T22:00:00.123Z",
         }
         found = await api.call("GET", answer.headers["Location"], token=joao["token"])

@@ -30,6 +30,7 @@ async def test_an_identity_is_linked_listed_and_unlinked(api: Any) -> None:
     identity = await answer.json()
     assert identity == {
         "user_id": login["user_id"],
+        "username": login["username"],
         "platform": "whatsapp",
         "value": "+5511999990000",
         "verified": False,

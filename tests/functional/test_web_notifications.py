@@ -27,13 +27,15 @@ async def test_the_frames_are_those_of_the_contract(api: Any) -> None:
     watcher = Watcher(await connect(api, token))
     connected = await watcher.frame()
     assert connected == {
-        "type": "connected", "userId": user_id, "timestamp": api.clock(), "cursor": connected["cursor"]
+        "type": "connected", "userId": user_id, "username": "user_1", "timestamp": api.clock(),
+        "cursor": connected["cursor"],
     }  # fmt: skip
     place = api.live_log.message(message(1, file_id="f-1"))
     pushed = await watcher.frame()
     assert pushed == {
         "type": "new_message", "message_id": "m-1", "conversation_id": "c-1", "sender_id": "u-9", "content": "hi 1",
-        "timestamp": place.accepted_at_ms, "file_id": "f-1", "cursor": pushed["cursor"],
+        "timestamp": place.accepted_at_ms, "file_id": "f-1",
+        "sender": {"user_id": "u-9", "username": None}, "cursor": pushed["cursor"],
     }  # fmt: skip
     whole = FileMetadata("a.pdf", 3, "application/pdf", f"sha256:{'0' * 64}", "c-1/f-2.pdf")
     api.live_log.message(message(2, file_id="f-2", file=whole))
