@@ -25,6 +25,7 @@ from app.outbox import Flight, Outbox, Written
 from app.presence import Presence
 from app.roles import modules_of
 from app.settings import Settings
+from app.stacks import dump_on_signal
 from app.topics import Topics, TopicSpec, all_topics, group_of
 from app.watchdog import Watchdog
 from domain.errors import LogUnavailable
@@ -58,6 +59,7 @@ class _OutboxService(Service):  # type: ignore[misc]
         super().__init__(**kwargs)
 
     async def on_start(self) -> None:
+        dump_on_signal()
         try:
             await self.app.outbox.start()
             for spec in self.app.required_topics():

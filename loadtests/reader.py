@@ -17,7 +17,7 @@ _LOOK_SECONDS = 0.05
 
 
 class LedgerReader:
-    """Use as a context manager. ``marks``: for each partition, the times (epoch ms) of its SENT facts.
+    """Use as a context manager. ``marks``: for each partition, the times (epoch ms) of its SENT facts; ``reads``: of READ.
 
     ``last_ms``: when the newest final fact was written, by the clock of the worker that wrote it.
     """
@@ -35,6 +35,7 @@ class LedgerReader:
         self._consumer: Any = None
         self.ledger = ledger
         self.marks: defaultdict[int, list[int]] = defaultdict(list)
+        self.reads: defaultdict[int, list[int]] = defaultdict(list)
         self.last_ms = 0
 
     async def __aenter__(self) -> LedgerReader:
@@ -106,4 +107,5 @@ class LedgerReader:
                         marks[tp.partition].append(record.timestamp)
                     elif word == "READ" or word == "FAILED":
                         self.last_ms = max(self.last_ms, record.timestamp)
+                        self.reads[tp.partition].append(record.timestamp)
             await asyncio.sleep(0)
