@@ -33,7 +33,22 @@ class _ActiveOnly:
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Fetches as the settings say. Faust hard-codes a wait of 1,500 ms, which delays busy partitions for idle ones."""
+    """Fetches as the settings say. Faust hard-codes a wait of 1,500 ms, which delays busy partitions for idle ones.
+
+    aiokafka's tasks live in this thread, and an error that ends one of them is seen by nobody: the worker would live on
+    without its group. So their end is the worker's end.
+    """
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self.app.pulse.watch("the consumer", self.thread_loop)
+        consumer = self._ensure_consumer()
+        for task in (consumer._coordinator._coordination_task, consumer._client._sync_task):
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not self.app.should_stop:
+            self.app.die("aiokafka's consumer", error)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)

@@ -27,6 +27,7 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
+import app.kafka_client  # noqa: F401  repairs what every process here uses
 from domain.errors import InDoubt, LogUnavailable
 
 log = logging.getLogger(__name__)

@@ -6,15 +6,17 @@ import asyncio
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import faust
-from aiohttp.web import Request, Response
+from aiohttp.web import Request, Response, json_response
 from faust.types import ServiceT
 from mode import Service
 
+from app.assignor import NamedAssignor
 from app.batches import BatchSchema, RecordBatch
 from app.consumer import BatchTransport
 from app.durable_table import DurableTable
@@ -23,6 +25,7 @@ from app.logs import logging_config
 from app.metrics import Metrics
 from app.outbox import Flight, Outbox, Written
 from app.presence import Presence
+from app.pulse import Pulse
 from app.roles import modules_of
 from app.settings import Settings
 from app.stacks import dump_on_signal
@@ -60,6 +63,7 @@ class _OutboxService(Service):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         dump_on_signal()
+        self.app.pulse.watch("the main thread", self.loop)
         try:
             await self.app.outbox.start()
             for spec in self.app.required_topics():
@@ -107,6 +111,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         )
         self.metrics = Metrics(settings.role)
         self.impossible_times = ImpossibleTimes(self.metrics)
+        self.pulse = Pulse()
         self.waiting_for: str | None = None  # a dependency whose absence explains why nothing moves
         self.steps = 0  # grows while something long is being worked on, such as a large file: that is no stall
         self.resources: list[ServiceT] = []  # started before the agents, stopped after them
@@ -117,7 +122,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
         # a recovery hands over single records, for which stream_buffer_maxsize (it counts batches) is too small
         self.tables._changelog_queue = self.FlowControlQueue(maxsize=BUFFERED_CHANGES, clear_on_resume=True)
         self.register_agents()
-        self.page("/metrics")(self._metrics_page)  # a bound method: Faust passes the request alone
+        # bound methods: Faust passes the request alone
+        self.page("/metrics")(self._metrics_page)
+        self.page("/ready")(self._ready_page)
 
     def register_agents(self) -> None:
         """Declare the agents and tables of the role. Raises ``ValueError`` naming the roles there are."""
@@ -153,6 +160,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             "worker_redirect_stdouts": False,
             "logging_config": logging_config(settings),
             "Table": DurableTable,
+            "PartitionAssignor": NamedAssignor,
         }
 
     def _new_transport(self) -> BatchTransport:
@@ -165,6 +173,18 @@ class StreamApp(faust.App):  # type: ignore[misc]
     def _create_directories(self) -> None:
         self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
         super()._create_directories()
+
+    def Worker(self, **options: Any) -> Any:  # noqa: N802  Faust's name
+        """Return what runs this app, with a bound on how long its end may take."""
+        worker = super().Worker(**options)
+        schedule = worker._schedule_shutdown
+
+        def schedule_in_time(number: signal.Signals) -> None:
+            self.pulse.stop()
+            schedule(number)
+
+        worker._schedule_shutdown = schedule_in_time
+        return worker
 
     # What agents and tables are made with --------------------------------------------------------------------------
 
@@ -222,6 +242,26 @@ class StreamApp(faust.App):  # type: ignore[misc]
         logging.shutdown()
         sys.stderr.flush()
         os._exit(EXIT_FAILED)
+
+    def _crash(self, reason: BaseException) -> None:
+        """A service of ours failed. Faust would stop all others first, which may wait for what is not coming."""
+        if not self.should_stop:
+            self.die("a service", reason)
+        super()._crash(reason)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether this worker consumes: it has its partitions, and their tables are as the changelogs say."""
+        return self.rebalancing_count > 0 and not self.rebalancing and not self.should_stop
+
+    async def _ready_page(self, request: Request) -> Response:
+        """200 while at work, else 503; also with the partitions, for whoever looks."""
+        held: dict[str, list[int]] = {}
+        if self.is_at_work:
+            for tp in sorted(self.consumer.assignment()):
+                held.setdefault(tp.topic, []).append(tp.partition)
+        body = {"status": "ready" if self.is_at_work else "starting", "role": self.role, "partitions": held}
+        return json_response(body, status=200 if self.is_at_work else 503)
 
     async def _metrics_page(self, request: Request) -> Response:
         body, headers = self.metrics.render(request.headers.getall("Accept", []))

@@ -1,4 +1,4 @@
-"""Ends a worker that is alive and does nothing: lag above zero while neither commits nor a recovery move."""
+"""Ends a worker that is alive and does nothing: there is work, or a rebalance, and neither commits nor recovery move."""
 
 from __future__ import annotations
 
@@ -37,10 +37,12 @@ class Watchdog(Service):  # type: ignore[misc]
             lag = await self._lag()
             now = self.loop.time()
             progress = self._progress()
-            if lag is None or lag == 0 or progress != self._seen or self.app.waiting_for:
+            is_idle = lag == 0 and not self.app.rebalancing
+            if lag is None or is_idle or progress != self._seen or self.app.waiting_for:
                 self._seen, self._still_since = progress, now
             elif now - self._still_since > self._limit_seconds:
-                error = Stalled(f"{lag} records wait and no offset was committed for {self._limit_seconds:.0f} s")
+                what = "a rebalance does not end" if self.app.rebalancing else f"{lag} records wait"
+                error = Stalled(f"{what} and no offset was committed for {self._limit_seconds:.0f} s")
                 self.app.die("the watchdog", error)
 
     async def _lag(self) -> int | None:

@@ -1,0 +1,51 @@
+"""Who gets which partitions, for workers that keep their name and change their address.
+
+Faust's assignor knows a member by the address of its web server, for its routing of tables, which we do not use. It
+refuses an assignment made for another address. The broker hands a static member that comes back the assignment that
+its group kept, so a worker on another port or host was refused its partitions until the group changed (ADR 75).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from faust.assignor.client_assignment import ClientMetadata
+from faust.assignor.partition_assignor import PartitionAssignor
+from yarl import URL
+
+
+class NamedAssignor(PartitionAssignor):  # type: ignore[misc]
+    """``worker://<instance>`` takes the address's place. An assignment that fails ends the worker at once.
+
+    aiokafka would only log the failure: the worker would live on without partitions, and its group would wait for it.
+    """
+
+    @property
+    def _url(self) -> URL:
+        instance = self.app.settings.instance
+        # without a name every life is another member, for which no group keeps an assignment
+        return URL(f"worker://{instance}") if instance else self.app.conf.canonical_url
+
+    def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
+        """Take what the group's leader gave to this worker, or what the group kept for it."""
+        try:
+            super().on_assignment(self._addressed_to_us(assignment))
+        except Exception as error:  # noqa: BLE001  also AssertionError: Faust checks by assertions
+            self.app.die("the assignment of partitions", error)
+
+    def _addressed_to_us(self, assignment: ConsumerProtocolMemberAssignment) -> ConsumerProtocolMemberAssignment:
+        """Return the assignment with our URL in it: a release before ADR 75 wrote an address there."""
+        metadata: Any = ClientMetadata.loads(self._decompress(assignment.user_data))
+        if metadata.url == str(self._url):
+            return assignment
+        metadata.url = str(self._url)
+        user_data = self._compress(metadata.dumps())
+        return ConsumerProtocolMemberAssignment(assignment.version, assignment.assignment, user_data)
+
+    def assign(self, cluster: Any, member_metadata: Any) -> Any:
+        """Share the partitions out, as the leader of the group."""
+        try:
+            return super().assign(cluster, member_metadata)
+        except Exception as error:  # noqa: BLE001
+            self.app.die("the assignment of partitions", error)
