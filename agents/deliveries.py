@@ -52,6 +52,7 @@ class Deliveries:
         self._sending: set[asyncio.Task[None]] = set()
         self._finishing: set[asyncio.Task[None]] = set()
         self._round = 0
+        app.metrics.watch_in_flight(lambda: len(self._tasks))
         app.on_drain(self.drain)
 
     async def start(
@@ -117,7 +118,6 @@ class Deliveries:
         if current == self._round:
             self._app.consumer.complete(batch)
             self._app.metrics.completed(f"deliver_{self._connector.channel}", batch)
-            self._app.metrics.in_flight(len(self._tasks))
 
     def _decide(self, delivery: Delivery) -> None:
         """Look up where the message stands, and put the attempt on record if there is to be one."""
@@ -217,6 +217,7 @@ class Deliveries:
                 sent = Sent(sent.provider_id, self._plausible(delivery, Status.SENT, sent.at_ms))
                 self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, sent.provider_id))
                 self._reports.report(delivery, Status.SENT, sent.at_ms, provider_id=sent.provider_id)
+                self._app.metrics.sent(self._connector.channel, "success")
                 if attachment is not None:
                     self._app.metrics.carried(self._connector.channel, attachment.carriage.kind)
                 return sent
@@ -253,6 +254,7 @@ class Deliveries:
     def _fail(self, delivery: Delivery, reason: str, detail: str) -> None:
         self._record(delivery, Attempt(delivery.attempt.number, Outcome.FAILED, now_ms(), None, reason, detail))
         self._reports.report_failure(delivery)
+        self._app.metrics.sent(self._connector.channel, "failure")
 
     def _take_back(self, delivery: Delivery) -> None:
         """The attempt that is on record as begun did not reach the channel: there is nothing unknown about it."""

@@ -75,8 +75,6 @@ class Reports:
     def report(self, delivery: Delivery, status: Status, at_ms: int, *, provider_id: str | None) -> None:
         fact = fact_of(delivery.request, self._channel, status, at_ms, delivery.attempt.number, provider_id)
         self._put(delivery, self._app.names.status_updates, encode(fact))
-        if status is Status.SENT:
-            self._app.metrics.sent(self._channel, "success")
 
     def report_failure(self, delivery: Delivery) -> None:
         failed = delivery.attempt
@@ -85,7 +83,6 @@ class Reports:
             failed.failure_code, failed.failure_detail,
         )  # fmt: skip
         self._put(delivery, self._app.names.status_updates, encode(fact))
-        self._app.metrics.sent(self._channel, "failure")
 
     def hold(self, delivery: Delivery) -> None:
         """Nobody knows whether the channel has it, and asking again may deliver it twice: leave it to a person."""

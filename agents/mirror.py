@@ -140,8 +140,9 @@ class Mirroring:
         for flight in pile.flights:
             await flight.future
         for batch in pile.batches:
-            self._app.consumer.complete(batch)
-            self._app.metrics.completed("mirror", batch)
+            if self._app.consumer.is_current(batch):  # else it comes again
+                self._app.consumer.complete(batch)
+                self._app.metrics.completed("mirror", batch)
         self._app.metrics.mirror_delay((now_ms() - pile.newest_ms) / 1000)
 
     async def _one_by_one(self, pile: _Pile) -> None:

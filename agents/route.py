@@ -12,9 +12,7 @@ from app.stream_app import Completion
 from domain import routing
 from domain.errors import InvalidInput
 from domain.ports import Place
-from domain.recipients import INTERNAL
 from domain.records import MessageAccepted
-from domain.status import Status
 
 if TYPE_CHECKING:
     from app.batches import RecordBatch
@@ -57,9 +55,6 @@ async def route_batch(app: StreamApp, batch: RecordBatch) -> set[Flight]:
             flights.add(put(app.names.outbound(channel), partition, key, encode(request), headers))
         for fact in routed.facts:
             flights.add(put(app.names.status_updates, partition, key, encode(fact), headers))
-        if len(routed.facts) > 1:  # more than ACCEPTED
-            inside = sum(fact.channel == INTERNAL and fact.status == Status.SENT for fact in routed.facts)
-            app.metrics.sent(INTERNAL, "success", inside)
         if routed.refused is not None:
             flights.add(dead_letter(app, batch, record, routed.refused, now_ms()))
     return flights

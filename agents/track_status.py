@@ -9,6 +9,7 @@ from app.clock import now_ms
 from app.dead_letters import dead_letter
 from app.stream_app import Completion
 from domain.errors import InvalidInput
+from domain.recipients import INTERNAL
 from domain.records import delivery_key
 from domain.status import alone, join_alone
 from tables import message_state
@@ -41,6 +42,7 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
     """
     dead: set[Flight] = set()
     rows: dict[str, message_state.Row] = {}
+    sent_inside = 0
     partition = batch.partition
     for record in batch.records:
         try:
@@ -58,10 +60,13 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
             row = message_state.load(table.get_bytes(partition, key.encode()))
         if row.recipient_count > count:
             count = row.recipient_count
-        rows[key] = message_state.Row(
-            join_alone(row.state, fact), change.conversation_id, change.channel or row.channel, count
-        )
+        state = join_alone(row.state, fact)
+        if change.channel == INTERNAL and row.state.sent_at_ms is None and state.sent_at_ms is not None:
+            sent_inside += 1  # what comes again finds itself in the table
+        rows[key] = message_state.Row(state, change.conversation_id, change.channel or row.channel, count)
     flights: dict[Flight, None] = {}
     for key, row in rows.items():
         flights[table.put(partition, key.encode(), message_state.dump(row))] = None
+    if sent_inside:
+        app.metrics.sent(INTERNAL, "success", sent_inside)
     return dead, list(flights), len(rows)

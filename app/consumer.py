@@ -97,6 +97,7 @@ class BatchConsumer(DrainLoop):
             self.app.flow_control.clear()
             await self.wait_empty()
         self._epoch += 1
+        self.app.metrics.lags({})
         for tp in revoked:
             self._ranges.pop(tp, None)
         await super().on_partitions_revoked(revoked)

@@ -42,7 +42,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def on_start(self) -> None:
         await super().on_start()
         self.app.pulse.watch("the consumer", self.thread_loop)
-        consumer = self._ensure_consumer()
+        self._watch_tasks(self._ensure_consumer())
+
+    def _watch_tasks(self, consumer: Any) -> None:
         for task in (consumer._coordinator._coordination_task, consumer._client._sync_task):
             task.add_done_callback(self._ended)
 

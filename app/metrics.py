@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aioprometheus import Counter, Gauge, Registry, render
 
 if TYPE_CHECKING:
+    from faust.types import TP
+
     from app.batches import RecordBatch
 
 
@@ -19,13 +22,14 @@ class Metrics:
         label = {"role": role}
         make: dict[str, Any] = {"const_labels": label, "registry": self.registry}
         self._events = Counter("chat4all_events_total", "Records whose effects are durable, by agent", **make)
-        self._sent = Counter("chat4all_messages_sent_total", "Sends to a channel, by status", **make)
+        self._sent = Counter("chat4all_messages_sent_total", "Deliveries by outcome, each once", **make)
         self._carried = Counter("chat4all_files_carried_total", "Files sent to a channel, by what they went as", **make)
         self._dead = Counter("chat4all_dead_letters_total", "Records that could not be processed, by reason", **make)
         self._impossible = Counter("chat4all_impossible_times_total", "Times that cannot be, and were set", **make)
         self._lag = Gauge("chat4all_lag_records", "Records not yet committed, by topic and partition", **make)
         self._mirror_delay = Gauge("chat4all_mirror_delay_seconds", "Age of the newest mirrored record", **make)
         self._in_flight = Gauge("chat4all_in_flight", "Deliveries in hand", **make)
+        self._count_in_flight: Callable[[], int] | None = None
 
     def completed(self, agent: str, batch: RecordBatch) -> None:
         self._events.add({"agent": agent}, len(batch.records))
@@ -42,16 +46,22 @@ class Metrics:
     def impossible_time(self) -> None:
         self._impossible.inc({})
 
-    def lag(self, topic: str, partition: int, records: int) -> None:
-        self._lag.set({"topic": topic, "partition": str(partition)}, max(0, records))
+    def lags(self, records: Mapping[TP, int]) -> None:
+        """Show these partitions and no others: those that this worker holds and whose position it knows."""
+        self._lag.values.clear()
+        for tp, count in records.items():
+            self._lag.set({"topic": tp.topic, "partition": str(tp.partition)}, max(0, count))
 
     def mirror_delay(self, seconds: float) -> None:
         self._mirror_delay.set({}, seconds)
 
-    def in_flight(self, count: int) -> None:
-        self._in_flight.set({}, count)
+    def watch_in_flight(self, count: Callable[[], int]) -> None:
+        """Show what ``count`` returns when somebody asks."""
+        self._count_in_flight = count
 
     def render(self, accept: list[str]) -> tuple[bytes, dict[str, str]]:
         """Return the exposition and its headers."""
+        if self._count_in_flight is not None:
+            self._in_flight.set({}, self._count_in_flight())
         body, headers = render(self.registry, accept)
         return body, dict(headers)

@@ -13,6 +13,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +38,8 @@ class _Loop:
 
     def ask(self) -> None:
         self.answered.clear()
-        try:
+        with suppress(RuntimeError):  # closed: it will never answer
             self._loop.call_soon_threadsafe(self.answered.set)
-        except RuntimeError:  # closed: it will never answer
-            pass
 
 
 class Pulse:

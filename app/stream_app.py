@@ -174,7 +174,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
         super()._create_directories()
 
-    def Worker(self, **options: Any) -> Any:  # noqa: N802  Faust's name
+    def Worker(self, **options: Any) -> Any:
         """Return what runs this app, with a bound on how long its end may take."""
         worker = super().Worker(**options)
         schedule = worker._schedule_shutdown
@@ -289,8 +289,9 @@ class Completion:
         try:
             for flight in flights:
                 await flight.future
-            self._app.consumer.complete(batch)
-            self._app.metrics.completed(self._agent, batch)
+            if self._app.consumer.is_current(batch):  # else it comes again
+                self._app.consumer.complete(batch)
+                self._app.metrics.completed(self._agent, batch)
         except Exception as error:  # noqa: BLE001  not durable: the worker must not go on
             self._app.die(f"agent {self._agent}", error)
         finally:

@@ -1,10 +1,11 @@
-"""Ends a worker that is alive and does nothing: there is work, or a rebalance, and neither commits nor recovery move."""
+"""Ends a worker that is alive and does nothing, though there is work, or a rebalance that does not end."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
 
+from faust.types import TP
 from mode import Service
 
 if TYPE_CHECKING:
@@ -46,23 +47,27 @@ class Watchdog(Service):  # type: ignore[misc]
                 self.app.die("the watchdog", error)
 
     async def _lag(self) -> int | None:
-        """Return how many records of our partitions are not committed; ``None`` if the broker does not tell."""
-        consumer = self.app.consumer
+        """Return how many records of our partitions are not committed; ``None`` if the broker does not tell.
+
+        What has no known position yet (none before the end of a rebalance) counts as one record that waits.
+        """
         try:
-            tps = {tp for tp in consumer.assignment() if not consumer._is_changelog_tp(tp)}
-            if not tps:
-                return 0
-            ends = (await self.wait(consumer.highwaters(*tps), timeout=LOOKUP_SECONDS)).result
+            tps = self._sources()
+            ends = (await self.wait(self.app.consumer.highwaters(*tps), timeout=LOOKUP_SECONDS)).result if tps else {}
+            tps &= self._sources()  # a rebalance may have begun meanwhile
         except Exception as error:  # noqa: BLE001  whatever the driver raises while the broker is away
             log.debug("no lag: %r", error)
             return None
-        if not ends:
+        if tps and not ends:
             return None
-        committed = consumer._committed_offset
-        lags = {tp: (ends.get(tp) or 0) - (committed[tp] or 0) for tp in tps}
-        for tp, lag in lags.items():
-            self.app.metrics.lag(tp.topic, tp.partition, lag)
-        return sum(lag for lag in lags.values() if lag > 0)
+        committed = self.app.consumer._committed_offset
+        lags: dict[TP, int] = {tp: (ends.get(tp) or 0) - committed[tp] for tp in tps if committed[tp] is not None}
+        self.app.metrics.lags(lags)
+        return sum(lag for lag in lags.values() if lag > 0) + len(tps - set(lags))
+
+    def _sources(self) -> set[TP]:
+        consumer = self.app.consumer
+        return {tp for tp in consumer.assignment() if not consumer._is_changelog_tp(tp)}
 
     def _progress(self) -> object:
         """Return a value that changes whenever this worker gets somewhere."""

@@ -214,7 +214,8 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int
         faults = await outages.settle()
     late = [made for made in outages.rounds if made.work_seconds is None or made.work_seconds > wanted.within]
     hung = [made for made in outages.rounds if made.hung]
-    print(f"{len(outages.rounds)} kills: {len(late)} not at work within {wanted.within:g} s, {len(hung)} with a hung worker")
+    verdict = f"{len(late)} not at work within {wanted.within:g} s, {len(hung)} with a hung worker"
+    print(f"{len(outages.rounds)} kills: {verdict}")
     for fault in faults:
         print(fault)
     return 1 if late or hung or faults else 0

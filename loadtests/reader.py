@@ -17,9 +17,10 @@ _LOOK_SECONDS = 0.05
 
 
 class LedgerReader:
-    """Use as a context manager. ``marks``: for each partition, the times (epoch ms) of its SENT facts; ``reads``: of READ.
+    """Use as a context manager. ``marks``: for each partition, the times (epoch ms) of its SENT facts.
 
-    ``last_ms``: when the newest final fact was written, by the clock of the worker that wrote it.
+    ``reads``: the same of its final facts. ``last_ms``: when the newest final fact was written, by the clock of the
+    worker that wrote it.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:

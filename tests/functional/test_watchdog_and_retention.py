@@ -56,6 +56,20 @@ async def test_lag_without_progress_ends_the_worker(app: Any) -> None:
     assert "4 records wait" in str(error)
 
 
+async def test_a_rebalance_that_does_not_end_ends_the_worker_though_it_holds_no_partition(app: Any) -> None:
+    app.consumer._committed_offset.clear()
+    app.consumer.assignment = lambda: set()
+    app.rebalancing = True
+    await until(lambda: app.died)
+    assert "a rebalance does not end" in str(app.died[0][1])
+
+
+async def test_a_partition_whose_position_stays_unknown_ends_the_worker(app: Any) -> None:
+    app.consumer._committed_offset[SOURCE] = None
+    await until(lambda: app.died)
+    assert isinstance(app.died[0][1], Stalled)
+
+
 async def still_alive(app: Any, seconds: float = 0.8) -> bool:
     await asyncio.sleep(seconds)
     return not app.died

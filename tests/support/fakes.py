@@ -98,6 +98,7 @@ class FakeApp:
         self.impossible_times = ImpossibleTimes(self.metrics)  # type: ignore[arg-type]
         self.waiting_for: str | None = None
         self.steps = 0
+        self.rebalancing = False
         self.died: list[tuple[str, BaseException]] = []
         self.drains: list[Callable[[], Awaitable[None]]] = []
 

@@ -1,0 +1,177 @@
+"""What a worker's metrics show is so now: no partitions that went, no deliveries that are over, no success twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from agents.route import route_batch
+from agents.track_status import fold_batch
+from app.codec import encode
+from app.metrics import Metrics
+from app.watchdog import Watchdog
+from domain.errors import DeliveryFailed
+from domain.records import MessageAccepted
+from support.deliveries import World, requests
+from support.fakes import FakeApp, FakeTable, batch_of, until
+from tests.unit.consumer_on_paper import TPS, assign, make_consumer, revoke
+
+OURS, UNKNOWN, THEIRS = TP("messages", 0), TP("messages", 1), TP("messages", 2)
+
+
+def shown(metrics: Metrics, name: str) -> dict[str, float]:
+    """The samples of a metric by their labels, without that of the role."""
+    found = {}
+    for line in metrics.render(["text/plain"])[0].decode().splitlines():
+        sample, _, value = line.rpartition(" ")
+        if sample.split("{")[0] == f"chat4all_{name}":
+            labels = [label for label in sample.partition("{")[2].rstrip("}").split(",") if "role=" not in label]
+            found[",".join(sorted(labels))] = float(value)
+    return found
+
+
+class Consumer:
+    """Holds two partitions, and knows where it is in one of them."""
+
+    def __init__(self) -> None:
+        self._committed_offset: dict[TP, int | None] = defaultdict(lambda: None, {OURS: 5, THEIRS: 1})
+        self.held = {OURS, UNKNOWN}
+        self.during_look_up: Any = None
+
+    def assignment(self) -> set[TP]:
+        return set(self.held)
+
+    def _is_changelog_tp(self, tp: TP) -> bool:
+        return False
+
+    async def highwaters(self, *tps: TP) -> dict[TP, int]:
+        if self.during_look_up is not None:
+            self.during_look_up()
+        return dict.fromkeys(tps, 1_000_000)
+
+
+@pytest.fixture
+async def watched() -> Any:
+    app: Any = FakeApp(watchdog_seconds=30)
+    app.consumer, app.metrics = Consumer(), Metrics("core")
+    app.tables = SimpleNamespace(recovery=SimpleNamespace(active_offsets={}))
+    return app, Watchdog(app)
+
+
+async def test_lag_is_that_of_the_partitions_whose_position_is_known(watched: Any) -> None:
+    app, watchdog = watched
+    assert await watchdog._lag() == 999_995 + 1
+    assert shown(app.metrics, "lag_records") == {'partition="0",topic="messages"': 999_995}
+
+
+async def test_the_lag_of_a_partition_that_went_is_shown_no_more(watched: Any) -> None:
+    app, watchdog = watched
+    await watchdog._lag()
+    app.consumer.held = {THEIRS}
+    await watchdog._lag()
+    assert shown(app.metrics, "lag_records") == {'partition="2",topic="messages"': 999_999}
+    app.consumer.held = set()
+    assert await watchdog._lag() == 0
+    assert shown(app.metrics, "lag_records") == {}
+
+
+async def test_the_lag_of_a_partition_that_goes_during_the_look_up_is_not_shown(watched: Any) -> None:
+    app, watchdog = watched
+    app.consumer.during_look_up = app.consumer.held.clear
+    assert await watchdog._lag() == 0
+    assert shown(app.metrics, "lag_records") == {}
+
+
+async def test_with_the_partitions_their_lag_goes_at_once(tmp_path: Path) -> None:
+    consumer, _broker, _ = make_consumer(tmp_path)
+    await assign(consumer)
+    metrics = consumer.app.metrics
+    metrics.lags(dict.fromkeys(TPS, 7))
+    assert shown(metrics, "lag_records")
+    await revoke(consumer)
+    assert shown(metrics, "lag_records") == {}
+
+
+def counted(world: World) -> Metrics:
+    """Put real metrics into the world."""
+    metrics = Metrics("whatsapp")
+    metrics.watch_in_flight(lambda: len(world.deliveries._tasks))
+    world.app.metrics = metrics  # type: ignore[assignment]
+    return metrics
+
+
+async def test_deliveries_in_hand_are_those_of_the_moment() -> None:
+    world = World()
+    metrics = counted(world)
+    world.channel.open.clear()
+    await world.deliver(requests("m-1", "m-2", conversation="a"))
+    await world.deliver(requests("m-3", conversation="b", start=2))
+    assert shown(metrics, "in_flight") == {"": 3}
+    world.channel.open.set()
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    assert shown(metrics, "in_flight") == {"": 0}
+
+
+async def test_deliveries_that_went_with_their_partitions_are_in_hand_no_more() -> None:
+    world = World()
+    metrics = counted(world)
+    world.app.outbox.held = True  # no attempt is on record yet, so all are taken back
+    await world.deliver(requests("m-1", "m-2", conversation="a"))
+    assert shown(metrics, "in_flight") == {"": 2}
+    asyncio.get_running_loop().call_later(0.05, world.app.outbox.release)
+    await world.app.drain()
+    assert shown(metrics, "in_flight") == {"": 0}
+
+
+async def test_the_metrics_of_a_role_that_delivers_show_what_is_in_hand_without_being_told() -> None:
+    world = World()
+    seen: list[Any] = []
+    world.app.metrics = SimpleNamespace(watch_in_flight=seen.append)  # type: ignore[assignment]
+    type(world.deliveries)(world.app, world.channel, world.table, None)  # type: ignore[arg-type]
+    assert seen[0]() == 0
+
+
+async def test_a_success_and_a_failure_are_counted_once_however_often_their_messages_come() -> None:
+    world = World()
+    metrics = counted(world)
+    world.channel.answers["m-2"] = [DeliveryFailed("blocked", "the person blocked this number")]
+    for again in range(3):
+        await world.deliver(requests("m-1", "m-2"))
+        await until(lambda n=again: len(world.app.consumer.completed) == n + 1)  # type: ignore[misc]
+    assert world.facts().count(("m-1", "SENT")) == 3, "the fact is told again each time"
+    assert shown(metrics, "messages_sent_total") == {
+        'channel="whatsapp",status="success"': 1,
+        'channel="whatsapp",status="failure"': 1,
+    }
+
+
+async def test_a_message_inside_the_system_is_counted_once_however_often_it_comes() -> None:
+    app: Any = FakeApp()
+    app.metrics = Metrics("core")
+    table: Any = FakeTable(app.outbox)
+    message = encode(MessageAccepted("m-1", "c-1", "u-1", "internal:0193b5a0-0000-7000-8000-000000000001", "hi"))
+    for _ in range(3):
+        await route_batch(app, batch_of("messages", message))
+        facts = app.outbox.on("status-updates")
+        fold_batch(app, table, batch_of("status-updates", *facts))
+    assert shown(app.metrics, "messages_sent_total") == {'channel="internal",status="success"': 1}
+
+
+async def test_records_that_are_redelivered_after_a_rebalance_are_counted_when_they_count() -> None:
+    from app.stream_app import Completion
+
+    app: Any = FakeApp()
+    app.metrics = Metrics("core")
+    completion = Completion(app, "route")
+    batch = batch_of("messages", b"1", b"2")
+    app.consumer.epoch += 1
+    await completion.when_durable(batch, [])
+    await completion.drain()
+    assert app.consumer.completed == []
+    assert shown(app.metrics, "events_total") == {}
