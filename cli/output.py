@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
+from domain.text import DIRECTIONS, is_control
+
 _COLOURS = {"READ": "green", "DELIVERED": "cyan", "SENT": "blue", "FAILED": "red"}
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
-_JOINER = "\u200d"  # holds emoji together
 
 
 class Exit(IntEnum):
@@ -59,8 +60,8 @@ class Output:
 
 
 def printable(text: object) -> str:
-    """Return text of others as it may go to a terminal: control characters are shown, not obeyed."""
-    return "".join(c if c.isprintable() or c == _JOINER else ascii(c)[1:-1] for c in str(text or ""))
+    """Return text of others as it may go to a terminal: control characters and directions are shown, not obeyed."""
+    return "".join(ascii(c)[1:-1] if is_control(c) or c in DIRECTIONS else c for c in str(text or ""))
 
 
 def counted(number: int, noun: str) -> str:

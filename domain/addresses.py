@@ -20,13 +20,11 @@ from domain.recipients import (
     Recipient,
 )
 from domain.telephone import normal_telephone
+from domain.text import INVISIBLE
 
 MAX_RECIPIENT_CHARS = 200
 REMEMBERED = 16_384  # texts; each with its recipient takes about 0.4 KB, at most 1.3 KB
 
-# Default-ignorable characters that have another category than Cf: a joiner of graphemes, fillers, variation selectors.
-_VARIATION_SELECTORS = map(chr, range(0xFE00, 0xFE10))
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0").union(_VARIATION_SELECTORS)
 _EXPECTED = {
     "instagram": "a handle, such as instagram:@maria",
     "telegram": "a handle or a numeric chat id, such as telegram:@maria or telegram:12345",
@@ -97,7 +95,7 @@ def plain(text: str) -> str:
 
 def _plain_character(character: str) -> str:
     category = unicodedata.category(character)
-    if category == "Cf" or character in _INVISIBLE:
+    if category == "Cf" or character in INVISIBLE:
         return ""
     if category == "Nd":
         return str(unicodedata.decimal(character))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from domain.errors import InvalidContent
 from domain.records import MAX_CONTENT_BYTES
+from domain.text import is_blank
 
 
 def check_content(text: str, *, has_file: bool) -> str:
     """Return ``text`` unchanged if it can be delivered.
 
-    Raises ``InvalidContent`` if it is empty without a file, over ``MAX_CONTENT_BYTES`` bytes of UTF-8, or holds
-    U+0000 or a lone surrogate, which no channel can carry.
+    Raises ``InvalidContent`` if it is over ``MAX_CONTENT_BYTES`` bytes of UTF-8, holds U+0000 or a lone surrogate,
+    which no channel can carry, or without a file holds nothing that can be seen.
     """
-    if not text and not has_file:
+    if not has_file and is_blank(text):
+        if text:
+            raise InvalidContent("content must hold more than white space unless a file goes with it", "content")
         raise InvalidContent("content must not be empty unless a file goes with it", "content")
     if "\x00" in text:
         raise InvalidContent("content must not hold U+0000", "content")

@@ -9,6 +9,7 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from domain.errors import InvalidInput
+from domain.text import is_blank, is_control
 
 MIB = 1024 * 1024
 MAX_FILE_BYTES = 2 * 1024 * MIB
@@ -30,9 +31,9 @@ _NO_SEGMENTS = frozenset({"", ".", ".."})
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,12}", re.ASCII)
 # Characters that Windows refuses in names, and those that shells and headers make trouble with
 _UNWANTED = frozenset('<>:"|?*')
-# Cc control, Cf format (direction overrides, zero-width), Cs surrogate, Co private use, Zl and Zp line separators
-_UNWANTED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_JOINERS = frozenset("\u200c\u200d")  # within words of several languages, and within emoji
+# Cf format (directions, zero-width), Co private use; but not joiners, within words and emoji, and not the tags of flags
+_UNWANTED_CATEGORIES = frozenset({"Cf", "Co"})
+_WITHIN_WORDS = frozenset("\u200c\u200d").union(map(chr, range(0xE0020, 0xE0080)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,13 @@ def metadata_fault(metadata: FileMetadata) -> str | None:
 
 def safe_filename(given: str) -> str:
     """Return a name that can be a name on any system and in any header: the last segment of ``given``, in NFC, without
-    control, format and other unprintable characters, not hidden, and at most ``MAX_FILENAME_BYTES`` bytes of UTF-8
-    with its extension kept. ``FALLBACK_NAME`` if nothing is left.
+    control and format characters, not hidden, and at most ``MAX_FILENAME_BYTES`` bytes of UTF-8 with its extension
+    kept. ``FALLBACK_NAME`` if nothing is left.
     """
     name = unicodedata.normalize("NFC", _SEPARATORS.split(given)[-1])
     name = "".join(map(_acceptable, name))
     name = re.sub(r"\s+", " ", name).strip(" .")
-    if not name.strip("_-"):
+    if is_blank(name.strip("_-")):
         return FALLBACK_NAME
     if len(name.encode()) > MAX_FILENAME_BYTES:
         stem, dot, extension = name.rpartition(".")
@@ -97,9 +98,9 @@ def safe_filename(given: str) -> str:
 
 
 def _acceptable(character: str) -> str:
-    if character in _JOINERS:
+    if character in _WITHIN_WORDS:
         return character
-    if unicodedata.category(character) in _UNWANTED_CATEGORIES:
+    if is_control(character) or unicodedata.category(character) in _UNWANTED_CATEGORIES:
         return " " if character in "\t\n\r" else ""
     return "_" if character in _UNWANTED else character
 

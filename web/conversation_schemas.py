@@ -11,6 +11,7 @@ from domain.conversations import MAX_DESCRIPTION_CHARS, MAX_MEMBERS, MAX_NAME_CH
 from domain.direct import PREFIX, is_reserved
 from domain.errors import InvalidInput
 from domain.recipients import INTERNAL, UUID
+from domain.text import fault_of, is_blank
 from domain.usernames import names_user, parse_user
 from web.conversation_list import listed_of
 from web.schemas import MAX_OFFSET, NewConversationId, _Creation, _Schema, _wrong
@@ -41,18 +42,18 @@ def participant_id(text: str) -> str:
 
 def _label(text: str) -> str:
     name = text.strip()
-    if not 1 <= len(name) <= MAX_NAME_CHARS:
+    if len(name) > MAX_NAME_CHARS or is_blank(name):
         raise _wrong(f"must have 1 to {MAX_NAME_CHARS} characters")
-    if not name.isprintable():
-        raise _wrong("must hold printable characters only")
+    if fault := fault_of(name):
+        raise _wrong(fault)
     return name
 
 
 def _description(text: str) -> str:
     if len(text) > MAX_DESCRIPTION_CHARS:
         raise _wrong(f"must have at most {MAX_DESCRIPTION_CHARS} characters")
-    if not all(line.isprintable() for line in text.splitlines()):
-        raise _wrong("must hold printable characters and line breaks only")
+    if fault := fault_of(text, allowed="\t\n\r\u2028\u2029"):
+        raise _wrong(fault)
     return text
 
 

@@ -24,6 +24,7 @@ from domain.content import check_content
 from domain.errors import InvalidInput
 from domain.recipients import CHANNELS, INTERNAL, UUID
 from domain.records import MAX_CONTENT_BYTES, MAX_CONVERSATION_ID_CHARS
+from domain.text import fault_of
 from domain.usernames import names_user, parse_user
 from web.history import place_of
 from web.password_rules import weakness_of
@@ -44,8 +45,8 @@ def _wrong(detail: str) -> PydanticCustomError:
 def _conversation_id(text: str) -> str:
     if not 1 <= len(text) <= MAX_CONVERSATION_ID_CHARS:
         raise _wrong(f"must have 1 to {MAX_CONVERSATION_ID_CHARS} characters")
-    if not text.isprintable():
-        raise _wrong("must hold printable characters only")
+    if fault := fault_of(text):
+        raise _wrong(fault)
     return text
 
 
@@ -102,7 +103,7 @@ def _platform(text: str) -> str:
 
 
 def _email(text: str) -> str:
-    if not _EMAIL.fullmatch(text) or not text.isprintable():
+    if not _EMAIL.fullmatch(text) or fault_of(text):
         raise _wrong("must be an address such as name@example.org")
     return text
 

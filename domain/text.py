@@ -1,0 +1,63 @@
+"""What a text may hold, by properties that Unicode never changes: no release of Python refuses what another takes.
+
+``str.isprintable`` is not that: it refuses joiners (emoji families, Persian), tags (flags), spaces but U+0020, and all
+that the Python at hand does not know yet.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_OVERRIDES = "\u202d\u202e"  # they show a text backwards, whatever its letters are
+_EMBEDDINGS, _END_OF_EMBEDDING = "\u202a\u202b", "\u202c"
+_ISOLATES, _END_OF_ISOLATE = "\u2066\u2067\u2068", "\u2069"
+DIRECTIONS = frozenset(_OVERRIDES + _EMBEDDINGS + _END_OF_EMBEDDING + _ISOLATES + _END_OF_ISOLATE)
+# Nobody sees them: fillers, the joiner of graphemes, braille's blank, variation selectors (others are of category Cf).
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0").union(
+    map(chr, (*range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)))
+)
+
+
+def is_control(character: str) -> bool:
+    """Return whether it is no character of a text: a control character, a line or paragraph separator, half of a
+    surrogate pair, or a noncharacter."""
+    code = ord(character)
+    is_noncharacter = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return is_noncharacter or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def fault_of(text: str, allowed: str = "") -> str | None:
+    """Return what a name must not hold and ``text`` holds, as the end of a sentence; ``None`` if nothing is wrong.
+
+    Refused are control characters but those ``allowed``, and what turns the direction of the text that stands beside
+    the name: overrides, and embeddings or isolates without their end.
+    """
+    if text.isascii() and text.isprintable():
+        return None  # most; it says nothing about other texts
+    for character in text:
+        if character not in allowed and is_control(character):
+            return f"must not hold control characters: it holds U+{ord(character):04X}"
+    for override in _OVERRIDES:
+        if override in text:
+            return f"must not turn the direction of a text: it holds U+{ord(override):04X}"
+    if not _is_closed(text, _EMBEDDINGS, _END_OF_EMBEDDING) or not _is_closed(text, _ISOLATES, _END_OF_ISOLATE):
+        return "must end each direction that it begins: U+202A and U+202B with U+202C, U+2066 to U+2068 with U+2069"
+    return None
+
+
+def is_blank(text: str) -> bool:
+    """Return whether nobody sees anything of it: white space and invisible characters alone, or nothing."""
+    return all(character.isspace() or _is_unseen(character) for character in text)
+
+
+def _is_unseen(character: str) -> bool:
+    return character in INVISIBLE or unicodedata.category(character) in ("Cc", "Cf")
+
+
+def _is_closed(text: str, begins: str, end: str) -> bool:
+    depth = 0
+    for character in text:
+        depth += (character in begins) - (character == end)
+        if depth < 0:
+            return False
+    return depth == 0
