@@ -29,7 +29,7 @@ async def test_a_conversation_has_the_name_and_the_id_that_people_give_it(api: A
     assert (made["name"], made["description"]) == (name, f"{name}\n{name}")
 
 
-@pytest.mark.parametrize("name", ["\u200b", "\u2800", "\u00a0", "a\u0085b", "a\u2028b", "a\ufffe", "a\u202e", "\u2067a"])
+@pytest.mark.parametrize("name", ["\u200b", "\u2800", "\u00a0", "a\u0085b", "a\u2028b", "a\ufffe", "\u2067a"])
 async def test_what_shows_nothing_or_is_no_text_is_no_name(api: Any, name: str) -> None:
     answer = await api.call("POST", "/v1/groups", {"name": name}, await api.somebody())
     assert answer.status == 400
