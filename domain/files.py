@@ -9,7 +9,7 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from domain.errors import InvalidInput
-from domain.text import is_blank, is_control
+from domain.text import WITHIN_WORDS, is_blank, is_control
 
 MIB = 1024 * 1024
 MAX_FILE_BYTES = 2 * 1024 * MIB
@@ -33,7 +33,6 @@ _EXTENSION = re.compile(r"\.[a-z0-9]{1,12}", re.ASCII)
 _UNWANTED = frozenset('<>:"|?*')
 # Cf format (directions, zero-width), Co private use; but not joiners, within words and emoji, and not the tags of flags
 _UNWANTED_CATEGORIES = frozenset({"Cf", "Co"})
-_WITHIN_WORDS = frozenset("\u200c\u200d").union(map(chr, range(0xE0020, 0xE0080)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ def safe_filename(given: str) -> str:
 
 
 def _acceptable(character: str) -> str:
-    if character in _WITHIN_WORDS:
+    if character in WITHIN_WORDS:
         return character
     if is_control(character) or unicodedata.category(character) in _UNWANTED_CATEGORIES:
         return " " if character in "\t\n\r" else ""

@@ -16,6 +16,8 @@ DIRECTIONS = frozenset(_OVERRIDES + _EMBEDDINGS + _END_OF_EMBEDDING + _ISOLATES 
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0").union(
     map(chr, (*range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)))
 )
+# Of the category Cf, but parts of words and emoji: joiners, and the tags of flags.
+WITHIN_WORDS = frozenset("\u200c\u200d").union(map(chr, range(0xE0020, 0xE0080)))
 
 
 def is_control(character: str) -> bool:
@@ -43,6 +45,17 @@ def fault_of(text: str, allowed: str = "") -> str | None:
     if not _is_closed(text, _EMBEDDINGS, _END_OF_EMBEDDING) or not _is_closed(text, _ISOLATES, _END_OF_ISOLATE):
         return "must end each direction that it begins: U+202A and U+202B with U+202C, U+2066 to U+2068 with U+2069"
     return None
+
+
+def fault_of_id(text: str) -> str | None:
+    """Return what is wrong with ``text`` as an id that people choose: as ``fault_of``, and it must hold nothing invisible
+    besides joiners and tags, so that two ids that are written alike are alike."""
+    if text.isascii():
+        return fault_of(text)
+    for character in text:
+        if unicodedata.category(character) == "Cf" and character not in WITHIN_WORDS:
+            return f"must not hold invisible characters: it holds U+{ord(character):04X}"
+    return fault_of(text)
 
 
 def is_blank(text: str) -> bool:

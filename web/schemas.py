@@ -24,7 +24,7 @@ from domain.content import check_content
 from domain.errors import InvalidInput
 from domain.recipients import CHANNELS, INTERNAL, UUID
 from domain.records import MAX_CONTENT_BYTES, MAX_CONVERSATION_ID_CHARS
-from domain.text import fault_of
+from domain.text import fault_of, fault_of_id
 from domain.usernames import names_user, parse_user
 from web.history import place_of
 from web.password_rules import weakness_of
@@ -45,7 +45,7 @@ def _wrong(detail: str) -> PydanticCustomError:
 def _conversation_id(text: str) -> str:
     if not 1 <= len(text) <= MAX_CONVERSATION_ID_CHARS:
         raise _wrong(f"must have 1 to {MAX_CONVERSATION_ID_CHARS} characters")
-    if fault := fault_of(text):
+    if fault := fault_of_id(text):
         raise _wrong(fault)
     return text
 
@@ -114,7 +114,7 @@ ConversationId = Annotated[
     AfterValidator(_conversation_id),
     Field(
         json_schema_extra={"minLength": 1, "maxLength": MAX_CONVERSATION_ID_CHARS},
-        description="Printable characters.",
+        description="Any characters but control characters and invisible ones.",
         examples=["family"],
     ),
 ]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cli.output import printable
 from domain.files import safe_filename
-from domain.text import fault_of, is_blank
+from domain.text import fault_of, fault_of_id, is_blank
 
 NAMES = [
     "Família 👨‍👩‍👧",
@@ -57,6 +57,14 @@ def test_what_people_name_things_is_a_name(name: str) -> None:
 )
 def test_what_is_no_text_or_turns_what_stands_beside_it_is_no_name(name: str, fault: str) -> None:
     assert fault in (fault_of(name) or "")
+
+
+def test_an_id_holds_what_is_seen_and_what_words_and_emoji_need() -> None:
+    for text in ("c-1", "Família 👨‍👩‍👧", "می‌خواهم", "Les\u00a0amis", NAMES[4]):
+        assert fault_of_id(text) is None
+    for text in ("a\u200bb", "a\u00ad", "\ufeffa", "\u202aa\u202c", "a\u2060"):
+        assert "invisible" in (fault_of_id(text) or "")
+    assert "control" in (fault_of_id("a\nb") or "")
 
 
 def test_a_description_may_have_lines() -> None:
