@@ -48,8 +48,10 @@ def fault_of(text: str, allowed: str = "") -> str | None:
 
 
 def fault_of_id(text: str) -> str | None:
-    """Return what is wrong with ``text`` as an id that people choose: as ``fault_of``, and it must hold nothing invisible
-    besides joiners and tags, so that two ids that are written alike are alike."""
+    """Return what is wrong with ``text`` as an id that people choose, as ``fault_of`` does.
+
+    It must hold nothing invisible besides joiners and tags: of two ids that look alike one may be a trap.
+    """
     if text.isascii():
         return fault_of(text)
     for character in text:
