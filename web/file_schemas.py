@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from domain.files import CHECKSUM
+from web.conversation_schemas import ParticipantId
 from web.schemas import NewConversationId, _Schema, _wrong
 
 
@@ -27,5 +28,18 @@ Checksum = Annotated[
 class FileForm(_Schema):
     """The fields of the form beside the file itself."""
 
-    conversation_id: NewConversationId
+    recipient_id: Annotated[
+        ParticipantId | None,
+        Field(description="In place of `conversation_id`: the file is for the direct conversation with them."),
+    ] = None
+    conversation_id: Annotated[
+        NewConversationId | None, Field(validate_default=True, description="Needed without `recipient_id`.")
+    ] = None
     checksum: Checksum = ""
+
+    @field_validator("conversation_id")
+    @classmethod
+    def _is_one_of_two(cls, conversation_id: str | None, info: ValidationInfo) -> str | None:
+        if "recipient_id" in info.data and (conversation_id is None) == (info.data["recipient_id"] is None):
+            raise _wrong("is required, or else recipient_id: give one of the two")
+        return conversation_id

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from domain.conversations import is_address
+from domain.conversations import Conversation, is_address
 from web.problems import FieldErrors
 
 if TYPE_CHECKING:
@@ -34,6 +34,28 @@ async def require_users(deps: Dependencies, field: str, named: Sequence[str], kn
     missing = [user_id for user_id, is_there in found.items() if not is_there]
     if missing:
         raise FieldErrors([(field, _missing(user_id)) for user_id in missing])
+
+
+async def direct_with(deps: Dependencies, recipient_id: str, caller_id: str) -> tuple[Conversation, bool]:
+    """Return the direct conversation of the caller with an address or a user, and whether it was begun by this.
+
+    Raises ``FieldErrors`` if there is no such user, ``Conflict`` and ``StoreUnavailable`` as ``Correspondents.direct``.
+    """
+    (other,) = await deps.usernames.resolved("recipient_id", [recipient_id])
+    await require_users(deps, "recipient_id", [other], caller_id)
+    return await deps.correspondents.direct(caller_id, other)
+
+
+async def enter_for_files(deps: Dependencies, conversation_id: str, recipient_id: str, caller_id: str) -> str:
+    """Make sure that the caller takes part in the conversation that a file is for; return its id.
+
+    With a ``recipient_id`` it is the direct one. One that does not exist is begun. Raises ``NotAllowed``, and as
+    ``direct_with``.
+    """
+    if recipient_id:
+        return (await direct_with(deps, recipient_id, caller_id))[0].conversation_id
+    await deps.memberships.enter(conversation_id, caller_id)
+    return conversation_id
 
 
 def _missing(user_id: str) -> str:

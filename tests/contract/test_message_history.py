@@ -87,6 +87,15 @@ async def test_to_whom_a_message_went_comes_back_with_a_state_for_each(stores):
     assert await stores.reader.list(conversation, after=None, limit=10, descending=False) == [found]
 
 
+async def test_a_message_to_an_empty_everyone_comes_back_as_it_was(stores):
+    conversation, place = fresh(), Place(JANUARY, 7)
+    message = MessageAccepted(fresh("m"), conversation, "alice", "", "to nobody yet")
+    await stores.mirror.write([MirrorEntry(message.message_id, conversation, place, message, [Fact("SENT", JANUARY)])])
+    found = await stores.reader.get(message.message_id)
+    assert (found.message, found.place, found.state.status) == (message, place, Status.SENT)
+    assert list(await stores.reader.list(conversation, after=None, limit=2, descending=False)) == [found]
+
+
 async def test_what_is_known_of_a_messages_file_comes_back_as_it_was(stores):
     conversation = fresh()
     metadata = FileMetadata('it\'s "a" é.pdf', 2**31, "application/pdf", f"sha256:{'0f' * 32}", f"{conversation}/f.pdf")

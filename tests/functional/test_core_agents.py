@@ -85,6 +85,19 @@ async def test_a_message_that_no_channel_takes_fails_with_the_reason_and_is_kept
     assert decode_letter(app).reason == "invalid-recipient"
 
 
+async def test_a_message_to_an_empty_everyone_goes_nowhere_and_is_sent_in_the_conversation() -> None:
+    app = FakeApp()
+    table = FakeTable(app.outbox)
+    await route_batch(app, batch_of("messages", accepted(0, "")))  # type: ignore[arg-type]
+    facts = app.outbox.on("status-updates")
+    assert [(decode(fact, StatusChanged).status, decode(fact, StatusChanged).recipient_count) for fact in facts] == [
+        ("ACCEPTED", 1), ("SENT", 1),
+    ]  # fmt: skip
+    assert app.outbox.on("dead-letters") == []
+    fold_batch(app, table, batch_of("status-updates", *facts))  # type: ignore[arg-type]
+    assert message_state.load(table.rows[b"m-0"]).state.status is Status.SENT
+
+
 def changed(message_id: str, status: str, at_ms: int) -> bytes:
     return encode(StatusChanged(message_id, "c-1", status, at_ms, 1, 0, "whatsapp", 1))
 

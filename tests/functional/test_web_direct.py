@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from aiohttp import FormData
 
 from domain.direct import direct_id
 from domain.ports import Place
@@ -123,7 +125,7 @@ async def test_no_door_creates_a_conversation_under_a_reserved_id(api: Any, ana:
     assert batch["results"][0]["status"] == 403
     form = {"conversation_id": wanted, "file": b"x"}
     assert (await api.call("POST", "/v1/files", token=ana.token, data=form)).status == 403
-    metadata = f"conversation_id {__import__('base64').b64encode(wanted.encode()).decode()}"
+    metadata = f"conversation_id {b64encode(wanted.encode()).decode()}"
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "1", "Upload-Metadata": metadata}
     assert (await api.call("POST", "/v1/uploads", token=ana.token, headers=headers)).status == 403
     assert api.conversations.members == {}
@@ -242,6 +244,50 @@ async def test_a_direct_conversation_is_found_by_its_side_before_anything_is_sen
     for more in ({"participants": [PHONE]}, {"name": "x"}, {"conversation_id": "c-1"}):
         problem = await ana.post("/v1/conversations", {"recipient_id": PHONE, **more}, 400)
         assert [one["field"] for one in problem["errors"]] == list(more)
+
+
+@pytest.mark.parametrize("recipient", [PHONE, "user:bruno", "WhatsApp:+55 (11) 99999-0000"])
+async def test_a_file_is_uploaded_for_somebody_by_form_and_in_pieces(
+    api: Any, ana: Person, bruno: Person, recipient: str
+) -> None:
+    there = direct_id(ana.user_id, PHONE if "hats" in recipient else bruno.user_id)
+    form = {"recipient_id": recipient, "file": b"x"}
+    answer = await api.call("POST", "/v1/files", token=ana.token, data=form)
+    assert answer.status == 201, await answer.text()
+    by_form = await answer.json()
+    metadata = f"recipient_id {b64encode(recipient.encode()).decode()}"
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "1", "Upload-Metadata": metadata,
+               "Content-Type": "application/offset+octet-stream"}  # fmt: skip
+    answer = await api.call("POST", "/v1/uploads", token=ana.token, headers=headers, data=b"y")
+    assert answer.status == 201, await answer.text()
+    in_pieces = await ana.get(answer.headers["Location"].replace("uploads", "files"))
+    assert by_form["conversation_id"] == in_pieces["conversation_id"] == there
+    for file in (by_form, in_pieces):
+        assert await ana.said(recipient, file_id=file["file_id"]) == there
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [({}, "conversation_id"), ({"recipient_id": PHONE, "conversation_id": "c-1"}, "conversation_id"),
+     ({"recipient_id": "user:no_such"}, "recipient_id"), ({"recipient_id": "pigeon:1"}, "recipient_id")],
+)  # fmt: skip
+async def test_a_file_is_for_a_conversation_or_for_somebody(
+    api: Any, ana: Person, form: dict[str, str], field: str
+) -> None:
+    for order in (list(form.items()), list(reversed(form.items()))):
+        data = FormData()
+        data.add_field("file", b"x", filename="a.txt")
+        for name, value in order:
+            data.add_field(name, value)
+        answer = await api.call("POST", "/v1/files", token=ana.token, data=data)
+        assert answer.status == 400
+        assert [one["field"] for one in (await answer.json(content_type=None))["errors"]] == [field]
+    metadata = ",".join(f"{name} {b64encode(value.encode()).decode()}" for name, value in form.items())
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "1", "Upload-Metadata": metadata}
+    answer = await api.call("POST", "/v1/uploads", token=ana.token, headers=headers)
+    assert answer.status == 400
+    assert [one["field"] for one in (await answer.json(content_type=None))["errors"]] == [field]
+    assert api.files.rows == {}
 
 
 async def test_a_file_of_another_conversation_does_not_go_into_a_direct_one(api: Any, ana: Person) -> None:

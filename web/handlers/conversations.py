@@ -17,7 +17,7 @@ from web.conversation_list import Summary, listed_of
 from web.conversation_schemas import CreateConversation, ListConversations
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import conversation_document
-from web.participants import require_users
+from web.participants import direct_with, require_users
 from web.problems import FieldErrors
 from web.tokens import Caller
 
@@ -55,9 +55,7 @@ async def create_conversation(request: web.Request, caller: Caller) -> web.Respo
 
 async def _direct(deps: Dependencies, recipient_id: str, caller: Caller) -> web.Response:
     """Answer with the direct conversation of the caller and the recipient."""
-    (other,) = await deps.usernames.resolved("recipient_id", [recipient_id])
-    await require_users(deps, "recipient_id", [other], caller.user_id)
-    conversation, is_new = await deps.correspondents.direct(caller.user_id, other)
+    conversation, is_new = await direct_with(deps, recipient_id, caller.user_id)
     return await _begun(deps, conversation, is_new=is_new)
 
 

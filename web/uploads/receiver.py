@@ -21,6 +21,7 @@ from domain.ids import uuid7
 from domain.ports import Upload
 from web.bodies import validated
 from web.file_schemas import FileForm
+from web.participants import enter_for_files
 from web.problems import BodyTooLarge, FieldErrors
 from web.uploads.held import Held, HoldLost
 from web.uploads.part_writer import PartWriter, new_checksum
@@ -80,9 +81,12 @@ class Reception:
         if name in self._fields:
             raise FieldErrors([(name, "must be given once")])
         self._fields[name] = value
-        if name == "conversation_id":
-            self._conversation_id = validated(FileForm, {name: value}, strict=True).conversation_id
-            await self._deps.memberships.enter(self._conversation_id, self._user_id)
+        if name in ("conversation_id", "recipient_id"):
+            given = {one: value for one, value in self._fields.items() if one in ("conversation_id", "recipient_id")}
+            form = validated(FileForm, given, strict=True)
+            self._conversation_id = await enter_for_files(
+                self._deps, form.conversation_id or "", form.recipient_id or "", self._user_id
+            )
 
     async def take(self, filename: str, chunks: AsyncIterator[bytes]) -> None:
         """Take the file itself. Raises ``BodyTooLarge``, ``FieldErrors``, and what ``chunks`` and the stores raise."""

@@ -12,6 +12,7 @@ from domain.errors import Chat4AllError, Conflict, NotFound, Unavailable
 from domain.files import PART_BYTES, File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
+from web.participants import enter_for_files
 from web.problems import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
 from web.uploads.appending import Appending, tail_of, wrong_offset
 from web.uploads.completing import complete, complete_stored, destroy
@@ -54,14 +55,14 @@ class ResumableUploads:
         deps = self._deps
         if creation.size_bytes > deps.settings.files_max_bytes:
             raise BodyTooLarge(f"a file may have {deps.settings.files_max_bytes} bytes at most")
-        await deps.memberships.enter(creation.conversation_id, user_id)
+        conversation_id = await enter_for_files(deps, creation.conversation_id, creation.recipient_id, user_id)
         now_ms = deps.clock_ms()
         upload_id = uuid7(now_ms, deps.randomness(10))
         is_begun = body is not None or creation.size_bytes == 0
         upload = Upload(
-            upload_id, creation.conversation_id, user_id, creation.filename, creation.size_bytes, now_ms,
+            upload_id, conversation_id, user_id, creation.filename, creation.size_bytes, now_ms,
             now_ms + int(deps.settings.upload_expiry_hours * 3_600_000),
-            key=storage_key(creation.conversation_id, upload_id, creation.filename),
+            key=storage_key(conversation_id, upload_id, creation.filename),
             expected_checksum=creation.checksum,
             holder=self._new_holder() if is_begun else "",
             held_until_ms=now_ms + self._hold_ms if is_begun else 0,

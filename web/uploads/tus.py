@@ -29,19 +29,23 @@ ALGORITHMS = ("sha1", "sha256", "md5")  # sha1 is the one that every server must
 OFFSET_STREAM = "application/offset+octet-stream"
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _DIGEST_BYTES = {name: hashlib.new(name, usedforsecurity=False).digest_size for name in ALGORITHMS}
-_OWN_KEYS = ("filename", "conversation_id", "checksum")
+_OWN_KEYS = ("filename", "conversation_id", "recipient_id", "checksum")
 
 Headers = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What ``POST /v1/uploads`` asks for. ``checksum`` is that of the whole, "sha256:<hex>", or empty."""
+    """What ``POST /v1/uploads`` asks for. ``checksum`` is that of the whole, "sha256:<hex>", or empty.
+
+    One of ``conversation_id`` and ``recipient_id`` is empty.
+    """
 
     size_bytes: int
     conversation_id: str
     filename: str
     checksum: str
+    recipient_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ def creation_of(headers: Headers) -> Creation:
             wrong += error.found
     if wrong:
         raise FieldErrors(wrong)
-    return Creation(size_bytes, form.conversation_id, safe_filename(fields.get("filename", "")), form.checksum)
+    filename = safe_filename(fields.get("filename", ""))
+    return Creation(size_bytes, form.conversation_id or "", filename, form.checksum, form.recipient_id or "")
 
 
 def offset_of(headers: Headers) -> int:
