@@ -12,6 +12,7 @@ from app.codec import decode
 from app.dead_letters import dead_letter
 from app.mirror_store import mirror_of
 from domain.errors import InvalidInput, MalformedRecord, StoreUnavailable
+from domain.log_clock import LogClock
 from domain.ports import MessageMirror, MirrorEntry, Place
 from domain.records import MessageAccepted
 
@@ -42,6 +43,7 @@ class _Pile:
         self.entries: dict[tuple[str, str], MirrorEntry] = {}  # by conversation and message
         self.batches: list[RecordBatch] = []
         self.flights: set[Flight] = set()
+        self.clocks: dict[int, LogClock] = {}
         self.newest_ms = 0
 
 
@@ -56,13 +58,17 @@ class Mirroring:
         self._room = asyncio.Event()
         self._room.set()
         self._hurry = asyncio.Event()
+        self._clocks: dict[int, LogClock] = {}
+        self._epoch = -1
         app.on_drain(self.drain)
 
     async def add(self, batch: RecordBatch) -> None:
         """Take a batch of either topic; wait while the pile is full."""
         await self._room.wait()
-        pile = self._pile
         accepted = batch.tp.topic == self._app.names.messages
+        if accepted and not await self._knows_clock(batch):
+            return
+        pile = self._pile
         for record in batch.records:
             try:
                 (self._message if accepted else self._fact)(pile, record)
@@ -78,10 +84,36 @@ class Mirroring:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
+    async def _knows_clock(self, batch: RecordBatch) -> bool:
+        """Know the clock of the batch's partition; ``False`` if the partition went elsewhere before that was possible.
+
+        Another worker may have taken a partition further while it was not ours: so a rebalance ends what is known.
+        """
+        if self._epoch != batch.epoch:
+            self._clocks, self._epoch = {}, batch.epoch
+        backoff = 0.2
+        while batch.partition not in self._clocks:
+            try:
+                self._clocks[batch.partition] = await self._store.clock(batch.partition)
+                self._cassandra_is_back()
+            except StoreUnavailable as error:
+                self._wait_for_cassandra(error)
+                await asyncio.sleep(backoff)
+                backoff = min(LONGEST_BACKOFF_SECONDS, backoff * 2)
+            if not self._app.consumer.is_current(batch):
+                return False
+        return True
+
     def _message(self, pile: _Pile, record: Any) -> None:
-        message = decode(record.value, MessageAccepted)
         place = Place(record.timestamp, record.offset)
-        self._entry(pile, message.message_id, message.conversation_id, place).message = message
+        clock = pile.clocks[record.partition] = self._clocks[record.partition]
+        if (step := clock.take(place)) is not None:
+            log.warning("%s[%d]@%d: the broker's clock stepped back by %d ms", record.topic, record.partition,
+                        record.offset, step.before_ms - step.after_ms)  # fmt: skip
+        message = decode(record.value, MessageAccepted)
+        entry = self._entry(pile, message.message_id, message.conversation_id, place)
+        entry.message = message
+        entry.rising_us = clock.rising_us(entry.place)
 
     def _fact(self, pile: _Pile, record: Any) -> None:
         change, fact = read_fact(record.value, record.timestamp)
@@ -116,16 +148,24 @@ class Mirroring:
         except Exception as error:  # noqa: BLE001
             self._app.die("agent mirror", error)
 
+    def _wait_for_cassandra(self, error: StoreUnavailable) -> None:
+        if self._app.waiting_for is None:
+            log.warning("Cassandra does not answer the mirror, will try until it does: %s", error)
+        self._app.waiting_for = "cassandra"
+
+    def _cassandra_is_back(self) -> None:
+        if self._app.waiting_for is not None:
+            log.warning("Cassandra answers the mirror again")
+            self._app.waiting_for = None
+
     async def _persist(self, pile: _Pile) -> None:
         backoff = 0.2
         while True:
             try:
-                await self._store.write(list(pile.entries.values()))
+                await self._store.write(list(pile.entries.values()), list(pile.clocks.values()))
                 break
             except StoreUnavailable as error:
-                if self._app.waiting_for is None:
-                    log.warning("Cassandra does not take the mirror's writes, will try until it does: %s", error)
-                self._app.waiting_for = "cassandra"
+                self._wait_for_cassandra(error)
                 if not any(self._app.consumer.is_current(batch) for batch in pile.batches):
                     return  # the partitions went elsewhere, and with them this work
                 await asyncio.sleep(backoff)
@@ -134,9 +174,7 @@ class Mirroring:
                 log.exception("Cassandra refused a batch of the mirror: %r", error)
                 await self._one_by_one(pile)
                 break
-        if self._app.waiting_for is not None:
-            log.warning("Cassandra takes the mirror's writes again")
-            self._app.waiting_for = None
+        self._cassandra_is_back()
         for flight in pile.flights:
             await flight.future
         for batch in pile.batches:
@@ -148,6 +186,7 @@ class Mirroring:
     async def _one_by_one(self, pile: _Pile) -> None:
         """Write what can be written; what Cassandra refuses goes to ``dead-letters``."""
         # by place: the store takes a message as a promise that those before it in the conversation are written
+        await self._store.write([], list(pile.clocks.values()))
         for entry in sorted(pile.entries.values(), key=lambda entry: entry.place):
             try:
                 await self._store.write([entry])

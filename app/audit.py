@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from app.audit_rules import Difference, History, compare, compare_ids
 from app.cassandra import cassandra_config
 from app.clock import now_ms
+from app.outbox import partition_by
 from app.settings import Settings
 from app.topics import Topics, group_of
 from domain.errors import LogUnavailable
@@ -158,7 +159,7 @@ async def _differences(settings: Settings, session: CassandraSession, history: H
     oldest_ms = now_ms() - int(settings.state_retention_hours * 3_600_000)
     for difference in history.table_differences(oldest_ms):
         yield difference
-    reader = CassandraMessageReader(session)
+    reader = CassandraMessageReader(session, partition_by(settings.partitions))
     for ids in _chunks(sorted(history.conversations()), QUERIES_AT_ONCE):
         for stored in await asyncio.gather(*(_stored(reader, conversation_id) for conversation_id in ids)):
             history.check_off(message.message.message_id for message in stored)

@@ -58,6 +58,11 @@ def partition_for(key: bytes, partitions: int) -> int:
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
+def partition_by(partitions: int) -> Callable[[str], int]:
+    """Return what tells the partition of a conversation."""
+    return lambda conversation_id: partition_for(conversation_id.encode(), partitions)
+
+
 class Flight:
     """Some records of one lane that travel as one batch. ``future`` resolves when the broker has acknowledged all.
 

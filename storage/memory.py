@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from domain.conversations import Conversation, Member, Membership
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
+from domain.log_clock import ClockStep, LogClock
 from domain.ports import Activity, Joined, MirrorEntry, Place, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, fold
@@ -40,10 +41,18 @@ class MemoryMessages(Outage):
         super().__init__()
         self.rows: dict[str, dict[Place, _Row]] = {}
         self._by_id: dict[str, tuple[str, Place]] = {}
+        self._clocks: dict[int, tuple[Sequence[ClockStep], Place | None]] = {}
 
-    async def write(self, entries: Sequence[MirrorEntry]) -> None:
+    async def clock(self, partition: int) -> LogClock:
+        """Return what is known of a partition's times."""
+        self.check()
+        steps, last = self._clocks.get(partition, ([], None))
+        return LogClock(partition, steps, last)
+
+    async def write(self, entries: Sequence[MirrorEntry], clocks: Sequence[LogClock] = ()) -> None:
         """Add what ``entries`` say."""
         self.check()
+        self._clocks.update({clock.partition: (list(clock.steps), clock.last) for clock in clocks})
         for entry in entries:
             row = self.rows.setdefault(entry.conversation_id, {}).setdefault(entry.place, _Row())
             row.facts.update(entry.facts)

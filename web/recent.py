@@ -91,19 +91,19 @@ def _bytes_of_state(state: State) -> int:
 
 
 class _Timeline:
-    """The places of a conversation's messages in order; they leave mostly at the front."""
+    """The offsets of a conversation's messages in order; they leave mostly at the front."""
 
     __slots__ = ("_head", "_ids", "_keys")
 
     def __init__(self) -> None:
-        self._keys: list[tuple[int, int]] = []
+        self._keys: list[int] = []
         self._ids: list[str] = []
         self._head = 0
 
     def __len__(self) -> int:
         return len(self._keys) - self._head
 
-    def add(self, key: tuple[int, int], message_id: str) -> None:
+    def add(self, key: int, message_id: str) -> None:
         if not self._keys or key > self._keys[-1]:
             self._keys.append(key)
             self._ids.append(message_id)
@@ -113,7 +113,7 @@ class _Timeline:
             self._keys.insert(index, key)
             self._ids.insert(index, message_id)
 
-    def discard(self, key: tuple[int, int]) -> None:
+    def discard(self, key: int) -> None:
         index = bisect_left(self._keys, key, lo=self._head)
         if index == len(self._keys) or self._keys[index] != key:
             return
@@ -126,10 +126,10 @@ class _Timeline:
             del self._keys[: self._head], self._ids[: self._head]
             self._head = 0
 
-    def after(self, key: tuple[int, int] | None) -> int:
+    def after(self, key: int | None) -> int:
         return len(self) if key is None else len(self._keys) - bisect_right(self._keys, key, lo=self._head)
 
-    def ids(self, after: tuple[int, int] | None, limit: int, *, descending: bool) -> list[str]:
+    def ids(self, after: int | None, limit: int, *, descending: bool) -> list[str]:
         if descending:
             stop = len(self._keys) if after is None else bisect_left(self._keys, after, lo=self._head)
             return self._ids[max(self._head, stop - limit) : stop][::-1]
@@ -174,7 +174,7 @@ class RecentMessages:
         timeline = self._conversations.get(message.conversation_id)
         if timeline is None:
             timeline = self._conversations[message.conversation_id] = _Timeline()
-        timeline.add((place.accepted_at_ms, place.position), message.message_id)
+        timeline.add(place.position, message.message_id)
         self._make_room()
 
     def add_fact(self, change: StatusChanged) -> Recent:
@@ -221,8 +221,8 @@ class RecentMessages:
         known = self._by_id.get(message_id)
         if known is not None and known.message is not None and place < known.place:
             timeline = self._conversations[known.conversation_id]
-            timeline.discard((known.place.accepted_at_ms, known.place.position))
-            timeline.add((place.accepted_at_ms, place.position), message_id)
+            timeline.discard(known.place.position)
+            timeline.add(place.position, message_id)
             known.place = place
 
     def page(self, conversation_id: str, *, after: Place | None, limit: int, descending: bool) -> list[Recent]:
@@ -230,7 +230,7 @@ class RecentMessages:
         timeline = self._conversations.get(conversation_id)
         if timeline is None:
             return []
-        key = None if after is None else (after.accepted_at_ms, after.position)
+        key = None if after is None else after.position
         return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
 
     def tail(self, conversation_id: str, after: Place | None) -> tuple[int, Place | None]:
@@ -239,7 +239,7 @@ class RecentMessages:
         if timeline is None:
             return 0, None
         last = self.page(conversation_id, after=None, limit=1, descending=True)[0].place
-        return timeline.after(None if after is None else (after.accepted_at_ms, after.position)), last
+        return timeline.after(None if after is None else after.position), last
 
     def _enter(self, message_id: str, conversation_id: str, place: Place) -> Recent:
         known = self._by_id[message_id] = Recent(conversation_id, place)
@@ -275,6 +275,6 @@ class RecentMessages:
         if gone.message is None:
             return
         timeline = self._conversations[gone.conversation_id]
-        timeline.discard((gone.place.accepted_at_ms, gone.place.position))
+        timeline.discard(gone.place.position)
         if not timeline:
             del self._conversations[gone.conversation_id]

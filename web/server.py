@@ -24,7 +24,7 @@ from app.file_sweep import SweepReport
 from app.file_sweeper import FileSweeper
 from app.files import open_file_store
 from app.logs import logging_config
-from app.outbox import Outbox
+from app.outbox import Outbox, partition_by
 from app.settings import Settings
 from app.topics import Topics
 from domain.errors import LogUnavailable
@@ -118,15 +118,16 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     file_store = open_file_store(settings)
     recent = RecentMessages(settings.recent_messages)
     follower = KafkaFollower(settings, recent)
+    partition_of = partition_by(settings.partitions)
     deps = Dependencies(
         settings=settings,
         log=KafkaMessageLog(outbox, Topics(settings.topic_prefix), settings.partitions),
-        reader=CassandraMessageReader(cassandra),
+        reader=CassandraMessageReader(cassandra, partition_of),
         users=CassandraUserStore(cassandra),
         identities=CassandraIdentityStore(cassandra),
         refresh_tokens=CassandraRefreshTokenStore(cassandra),
         conversations=CassandraConversationStore(cassandra),
-        activity=CassandraActivityReader(cassandra),
+        activity=CassandraActivityReader(cassandra, partition_of),
         files=CassandraFileRecords(cassandra),
         file_store=file_store,
         recent=recent,

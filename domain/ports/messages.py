@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, State
 
+if TYPE_CHECKING:
+    from domain.log_clock import LogClock
 
-@dataclass(frozen=True, slots=True, order=True)
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """A message's place in its conversation: the broker's append time (epoch ms), then the offset on ``messages``.
+    """A message's place in its conversation: the broker's append time (epoch ms) and the offset on ``messages``.
 
-    Both are given by the broker within one partition, so places order a conversation exactly as its log does.
+    A conversation lives on one partition, so the offset alone orders it as the log does. The time may step back with
+    the broker's clock; it says where the row of the message lies, and decides only between equal offsets.
     """
 
     accepted_at_ms: int
     position: int
+
+    def __lt__(self, other: Place) -> bool:
+        return (self.position, self.accepted_at_ms) < (other.position, other.accepted_at_ms)
+
+    def __le__(self, other: Place) -> bool:
+        return (self.position, self.accepted_at_ms) <= (other.position, other.accepted_at_ms)
+
+    def __gt__(self, other: Place) -> bool:
+        return (self.position, self.accepted_at_ms) > (other.position, other.accepted_at_ms)
+
+    def __ge__(self, other: Place) -> bool:
+        return (self.position, self.accepted_at_ms) >= (other.position, other.accepted_at_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +73,17 @@ class StoredMessage:
 
 @dataclass(slots=True)
 class MirrorEntry:
-    """What one mirror batch learnt of one message. ``message`` is there once its ``messages`` record was seen."""
+    """What one mirror batch learnt of one message. ``message`` is there once its ``messages`` record was seen.
+
+    ``rising_us``: ``LogClock.rising_us`` of its place; 0 where no clock steps back, so that it is the place's time.
+    """
 
     message_id: str
     conversation_id: str
     place: Place
     message: MessageAccepted | None = None
     facts: list[Fact] = field(default_factory=list)
+    rising_us: int = 0
 
 
 class MessageMirror(Protocol):
@@ -73,8 +93,16 @@ class MessageMirror(Protocol):
     whatever order they come.
     """
 
-    async def write(self, entries: Sequence[MirrorEntry]) -> None:
-        """Return once all entries are durable. Raises ``StoreUnavailable``; then any part may have been written."""
+    async def write(self, entries: Sequence[MirrorEntry], clocks: Sequence[LogClock] = ()) -> None:
+        """Return once all entries are durable. Raises ``StoreUnavailable``; then any part may have been written.
+
+        ``clocks``: of the partitions that the entries are from. Their steps are durable before any entry is, and how
+        far they have compared after all of them.
+        """
+        ...
+
+    async def clock(self, partition: int) -> LogClock:
+        """Return what is known of a partition's times. Raises ``StoreUnavailable``."""
         ...
 
 

@@ -10,17 +10,18 @@ from typing import Any
 
 from domain.errors import StoreUnavailable
 from domain.ids import may_repeat
+from domain.log_clock import LogClock
 from domain.ports import Activity, Place
-from storage.cassandra.facts import bucket_of, is_possible_key, written_at
+from storage.cassandra.facts import is_possible_key
 from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
+from storage.cassandra.slices import FIRST, PartitionOf, Slice, clock_of, slices
 
 log = logging.getLogger(__name__)
 
 CONVERSATIONS_AT_ONCE = 100  # partitions that one request asks for
 LOOKED_AT = 1_000  # messages of one month whose ids are read; of more, the server tells the number
 IDS_AT_ONCE = 100
-_BEFORE_ALL = Place(-1, -1)
 
 _ACTIVITIES = "SELECT conversation_id, last_place, counted FROM {ks}.conversation_activity WHERE conversation_id IN ?"
 _MONTHS = "SELECT bucket FROM {ks}.message_buckets WHERE conversation_id = ?"
@@ -35,7 +36,7 @@ _COUNTED = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET counted = ? 
 
 
 class CassandraActivityReader:
-    """``domain.ports.ActivityReader`` on Cassandra.
+    """``domain.ports.ActivityReader`` on Cassandra. ``partition_of``: see ``CassandraMessageReader``.
 
     A count is taken once and then only of what came later: "so many messages up to this place" stays true, because
     the mirror announces a place only when everything before it is written. So counts are exact, whatever the mirror
@@ -44,8 +45,9 @@ class CassandraActivityReader:
     server counts, and such a message twice.
     """
 
-    def __init__(self, session: CassandraSession) -> None:
+    def __init__(self, session: CassandraSession, partition_of: PartitionOf | None = None) -> None:
         self._session = session
+        self._partition_of = partition_of
 
     async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
         """Return what is known of each conversation that has messages in the history. Raises ``StoreUnavailable``."""
@@ -57,31 +59,48 @@ class CassandraActivityReader:
 
     async def count(self, conversation_id: str, activity: Activity) -> int:
         """Return how many messages there are up to ``activity.last``. Raises ``StoreUnavailable``."""
-        start = activity.counted_to or _BEFORE_ALL
+        clock = await self._clock(conversation_id)
+        start = activity.counted_to or FIRST
         if start >= activity.last:  # somebody else has counted further meanwhile
-            return activity.counted - await self._between(conversation_id, activity.last, start)
-        counted = activity.counted + await self._between(conversation_id, start, activity.last)
+            return activity.counted - await self._between(conversation_id, clock, activity.last, start)
+        counted = activity.counted + await self._between(conversation_id, clock, start, activity.last)
         last = activity.last
-        fact = (written_at(last), (last.accepted_at_ms, last.position, counted), conversation_id)
+        fact = (clock.rising_us(last), (last.accepted_at_ms, last.position, counted), conversation_id)
         with suppress(StoreUnavailable):  # then the next one counts again
             await self._session.run(_COUNTED, fact, Kind.WRITE)
         return counted
 
-    async def _between(self, conversation_id: str, after: Place, upto: Place) -> int:
+    async def _clock(self, conversation_id: str) -> LogClock:
+        if self._partition_of is None:
+            return LogClock(0)
+        return await clock_of(self._session, self._partition_of(conversation_id))
+
+    async def _between(self, conversation_id: str, clock: LogClock, after: Place, upto: Place) -> int:
         if after == upto:
             return 0
         async with self._session.deadline():
             months = [row[0] for row in await self._session.run(_MONTHS, (conversation_id,), Kind.READ)]
-            edges = (after.accepted_at_ms, after.position, upto.accepted_at_ms, upto.position)
-            first, last = bucket_of(max(0, after.accepted_at_ms)), bucket_of(upto.accepted_at_ms)
-            wanted = [month for month in months if first <= month <= last]
-            return sum(await asyncio.gather(*(self._of_month(conversation_id, month, edges) for month in wanted)))
+            parts = slices(months, clock.runs(), after, upto, to_end=True)
+            return sum(await asyncio.gather(*(self._of_part(conversation_id, part) for part in parts)))
 
-    async def _of_month(self, conversation_id: str, month: int, edges: tuple[int, ...]) -> int:
-        rows = await self._session.run(_IDS, (conversation_id, month, *edges, LOOKED_AT + 1), Kind.READ)
-        if len(rows) > LOOKED_AT:
-            return int((await self._session.run(_COUNT, (conversation_id, month, *edges), Kind.READ))[0][0])
-        messages = [row for row in rows if row[0] is not None]
+    async def _of_part(self, conversation_id: str, part: Slice) -> int:
+        low_ms, low, high_ms, high = part.edges
+        counted = 0
+        while True:
+            edges = (low_ms, low, high_ms, high)
+            rows = await self._session.run(_IDS, (conversation_id, part.month, *edges, LOOKED_AT + 1), Kind.READ)
+            if len(rows) > LOOKED_AT and part.is_whole:
+                count = await self._session.run(_COUNT, (conversation_id, part.month, *edges), Kind.READ)
+                return counted + int(count[0][0])
+            counted += await self._messages_of(
+                conversation_id, [row for row in rows if row[0] is not None and row[2] in part.run]
+            )
+            if len(rows) <= LOOKED_AT:
+                return counted
+            low_ms, low = rows[-1][1], rows[-1][2]
+
+    async def _messages_of(self, conversation_id: str, messages: Sequence[Any]) -> int:
+        """Return how many of the rows (id, time, offset) are messages, and not the repetition of one."""
         keyed = [row[0] for row in messages if may_repeat(row[0])]
         chunks = [keyed[at : at + IDS_AT_ONCE] for at in range(0, len(keyed), IDS_AT_ONCE)]
         pages = await asyncio.gather(*(self._session.run(_PLACES, (chunk,), Kind.READ) for chunk in chunks))

@@ -72,18 +72,14 @@ def bucket_of(accepted_at_ms: int) -> int:
     return when.tm_year * 100 + when.tm_mon
 
 
-def written_at(place: Place) -> int:
-    """Return the time (epoch µs) to write something under of which the latest place is to win."""
-    return place.accepted_at_ms * 1000
+def first_wins(place: Place, rising_us: int) -> int:
+    """Return a write's timestamp that falls as places rise, so that of several places the first one stays.
 
-
-def first_wins(place: Place) -> int:
-    """Return a write's timestamp that falls as ``place`` rises, so that of several places the first one stays.
-
-    It is negative, which Cassandra takes, and so before those of all other writes: what is deleted stays deleted.
-    Within one millisecond the order is that of the offsets, except across a multiple of a million of them.
+    ``rising_us``: ``LogClock.rising_us`` of the place. The timestamp is negative, which Cassandra takes, and so before
+    those of all other writes: what is deleted stays deleted. Within one millisecond, and while a clock that stepped
+    back has not caught up, the order is that of the offsets, except across a multiple of a million of them.
     """
-    return -(place.accepted_at_ms * 1_000_000 + place.position % 1_000_000)
+    return -(rising_us * 1000 + place.position % 1_000_000)
 
 
 def is_possible_key(text: str) -> bool:

@@ -12,11 +12,13 @@ from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from domain.errors import MalformedRecord
 from domain.ids import may_repeat
+from domain.log_clock import ClockStep, LogClock
 from domain.ports import MirrorEntry, Place
 from storage.cassandra.errors import is_rejected
-from storage.cassandra.facts import bucket_of, encode_fact, encode_file, first_wins, is_possible_key, written_at
+from storage.cassandra.facts import bucket_of, encode_fact, encode_file, first_wins, is_possible_key
 from storage.cassandra.link import Kind, Link
 from storage.cassandra.session import CassandraSession
+from storage.cassandra.slices import clock_of
 
 # A server refuses batches over 50 KiB (`batch_size_fail_threshold`), counting its own overhead.
 MAX_BATCH_BYTES = 40_000
@@ -25,7 +27,6 @@ MAX_BATCHES_IN_FLIGHT = 16
 MAX_BUCKETS_REMEMBERED = 100_000
 _BYTES_A_VALUE = 24  # a cell's timestamp, lengths and flags, as the server counts them
 _BYTES_A_FACT = 24
-_BEFORE_ALL = Place(-1, -1)
 
 _PLACE = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 _CONTENT = (
@@ -39,9 +40,12 @@ _BY_ID = (
 )
 _BY_ID_FIRST = f"{_BY_ID} USING TIMESTAMP ?"
 _BUCKET = "INSERT INTO {ks}.message_buckets (conversation_id, bucket) VALUES (?, ?)"
-# the place's time is the write's: the later place wins, and of two with the same time the one of greater bytes, which
-# for numbers of 8 bytes that are not negative is the greater position
+# the write's time never falls along the log: the later place wins, and of two with the same time the one of greater
+# bytes, which for numbers of 8 bytes that are not negative is the later time, and then the greater position
 _ACTIVITY = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET last_place = ? WHERE conversation_id = ?"
+_STEP = "INSERT INTO {ks}.clock_steps (partition, position, before_ms, after_ms) VALUES (?, ?, ?, ?)"
+_COMPARED = "UPDATE {ks}.clock_compared USING TIMESTAMP ? SET last_place = ? WHERE partition = ?"
+_COMPARED_TO = "SELECT last_place FROM {ks}.clock_compared WHERE partition = ?"
 _STATEMENTS = (_CONTENT, _FACTS, _BY_ID, _BY_ID_FIRST, _BUCKET)
 
 Month = tuple[str, int]
@@ -71,9 +75,19 @@ class CassandraMessageMirror:
         self._bounds = (max_batch_statements, max_batch_bytes)
         self._slots = asyncio.Semaphore(max_batches_in_flight)
         self._known_months: OrderedDict[Month, None] = OrderedDict()
+        self._known_steps: set[ClockStep] = set()
 
-    async def write(self, entries: Sequence[MirrorEntry]) -> None:
+    async def clock(self, partition: int) -> LogClock:
+        """Return what is known of a partition's times. Raises ``StoreUnavailable``."""
+        clock, rows = await asyncio.gather(
+            clock_of(self._session, partition), self._session.run(_COMPARED_TO, (partition,), Kind.READ)
+        )
+        return LogClock(partition, clock.steps, Place(*rows[0][0]) if rows else None)
+
+    async def write(self, entries: Sequence[MirrorEntry], clocks: Sequence[LogClock] = ()) -> None:
         """Add what ``entries`` say, in any order, as often as you like; return once all of it is durable.
+
+        A message after a step of its partition's clock can be read only once the step can.
 
         Raises ``StoreUnavailable`` once nothing is in flight any more, and ``MalformedRecord``, before anything is
         written, for an id that cannot be a key.
@@ -81,13 +95,26 @@ class CassandraMessageMirror:
         for entry in entries:
             if not (is_possible_key(entry.conversation_id) and is_possible_key(entry.message_id)):
                 raise MalformedRecord(f"message {entry.message_id!r:.80} has an id that cannot be stored")
+        # as of now: the clocks go on while this is being written
+        steps = [step for clock in clocks for step in clock.steps if step not in self._known_steps]
+        compared = [(clock.last, clock.partition) for clock in clocks if clock.last is not None]
         async with self._session.deadline():
             link = await self._session.link()
             prepared = [await link.prepare(cql, Kind.WRITE) for cql in _STATEMENTS]
             activity = await link.prepare(_ACTIVITY, Kind.WRITE)
+            clock_step, clock_end = [await link.prepare(cql, Kind.WRITE) for cql in (_STEP, _COMPARED)]
+        await self._send_all(
+            link, [_sized(clock_step.bind((s.partition, s.position, s.before_ms, s.after_ms))) for s in steps]
+        )
+        self._known_steps.update(steps)
         await self._send_all(link, self._writes(entries, *prepared))
         # only now: a conversation's last place promises that every message up to it can be read
-        await self._send_all(link, [_sized(activity.bind(values)) for values in _activities(entries)])
+        ends = [((last.position + 1), (last.accepted_at_ms, last.position), number) for last, number in compared]
+        await self._send_all(
+            link,
+            [_sized(activity.bind(values)) for values in _activities(entries)]
+            + [_sized(clock_end.bind(values)) for values in ends],
+        )
 
     async def _send_all(self, link: Link, writes: Sequence[Write]) -> None:
         batches = [batch for group in group_by_replicas(link, writes) for batch in pack(group, *self._bounds)]
@@ -117,7 +144,8 @@ class CassandraMessageMirror:
                 )  # fmt: skip
                 writes.append(_sized(content.bind((*columns, *where)), len(texts)))
                 if may_repeat(message.message_id):
-                    writes.append(_sized(by_id_first.bind((message.message_id, *where, first_wins(place)))))
+                    timestamp = first_wins(place, _rising_us(entry))
+                    writes.append(_sized(by_id_first.bind((message.message_id, *where, timestamp))))
                 else:
                     writes.append(_sized(by_id.bind((message.message_id, *where))))
                 key = (entry.conversation_id, bucket)
@@ -164,14 +192,19 @@ class CassandraMessageMirror:
 
 def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, int], str]]:
     """Return (write time, last place, conversation) of each conversation that has a message among ``entries``."""
-    last: dict[str, Place] = {}
+    last: dict[str, MirrorEntry] = {}
     for entry in entries:
-        if entry.message is not None and entry.place > last.get(entry.conversation_id, _BEFORE_ALL):
-            last[entry.conversation_id] = entry.place
+        known = last.get(entry.conversation_id)
+        if entry.message is not None and (known is None or entry.place > known.place):
+            last[entry.conversation_id] = entry
     return [
-        (written_at(place), (place.accepted_at_ms, place.position), conversation_id)
-        for conversation_id, place in last.items()
+        (_rising_us(entry), (entry.place.accepted_at_ms, entry.place.position), conversation_id)
+        for conversation_id, entry in last.items()
     ]
+
+
+def _rising_us(entry: MirrorEntry) -> int:
+    return entry.rising_us or entry.place.accepted_at_ms * 1000
 
 
 def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> Write:

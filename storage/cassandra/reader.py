@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.ids import may_repeat
+from domain.log_clock import LogClock, Run
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted
-from storage.cassandra.facts import bucket_of, decode_file, is_possible_key, state_of
+from storage.cassandra.facts import decode_file, is_possible_key, state_of
 from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
+from storage.cassandra.slices import FIRST, LAST, PartitionOf, Slice, clock_of, slices
 
 MAX_LIMIT = 1_000
 # Months are asked for one, then two, then four … at a time: a busy conversation costs one query, a sparse one few
@@ -20,8 +22,7 @@ _MAX_MONTHS_AT_ONCE = 16
 _MAX_IDS_AT_ONCE = 100
 _FACTS_AT_A_TIME = 2_000  # some 5 ms
 _FACTS_A_ROW = 5  # what the rest of a row costs, in facts
-_FIRST = Place(-1, -1)
-_LAST = Place(2**63 - 1, 2**63 - 1)
+_LEAST_ROWS = 100  # asked for at a time where rows of another run may have to be passed over
 
 _COLUMNS = (
     "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, file, recipients,"
@@ -38,16 +39,21 @@ _PLACES = (
 _MONTHS = "SELECT bucket FROM {ks}.message_buckets WHERE conversation_id = ?"
 _ASCENDING, _DESCENDING = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages WHERE conversation_id = ? AND bucket = ?"
-    f" AND (accepted_at_ms, position) {compare} (?, ?) ORDER BY accepted_at_ms {order}, position {order} LIMIT ?"
-    for compare, order in ((">", "ASC"), ("<", "DESC"))
+    " AND (accepted_at_ms, position) > (?, ?) AND (accepted_at_ms, position) <= (?, ?)"
+    f" ORDER BY accepted_at_ms {order}, position {order} LIMIT ?"
+    for order in ("ASC", "DESC")
 )
 
 
 class CassandraMessageReader:
-    """``domain.ports.MessageReader`` on Cassandra."""
+    """``domain.ports.MessageReader`` on Cassandra.
 
-    def __init__(self, session: CassandraSession) -> None:
+    ``partition_of``: the partition of ``messages`` on which a conversation lives; without it, clocks never step back.
+    """
+
+    def __init__(self, session: CassandraSession, partition_of: PartitionOf | None = None) -> None:
         self._session = session
+        self._partition_of = partition_of
 
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return the message, or ``None`` while its content is not there. Raises ``StoreUnavailable``."""
@@ -71,44 +77,50 @@ class CassandraMessageReader:
             raise ValueError(f"limit {limit}: expected 1 to {MAX_LIMIT}")
         if not is_possible_key(conversation_id):
             return []
-        start = after or (_LAST if descending else _FIRST)
         found: list[StoredMessage] = []
         async with self._session.deadline():
-            months = await self._months(conversation_id, after, descending)
+            parts = await self._slices(conversation_id, after, descending)
             width = 1
-            while months and len(found) < limit:
-                now, months = months[:width], months[width:]
+            while parts and len(found) < limit:
+                now, parts = parts[:width], parts[width:]
                 wanted = limit - len(found)
-                pages = (self._month(conversation_id, month, start, wanted, descending) for month in now)
+                pages = (self._part(conversation_id, part, wanted, descending) for part in now)
                 for page in await asyncio.gather(*pages):
                     found += page
                 width = min(width * 2, _MAX_MONTHS_AT_ONCE)
         return found[:limit]
 
-    async def _months(self, conversation_id: str, after: Place | None, descending: bool) -> Sequence[int]:
-        """Return the months that may hold what is asked for, in reading order."""
-        rows = await self._session.run(_MONTHS, (conversation_id,), Kind.READ)
-        months = [int(row[0]) for row in rows]
-        if after is not None:
-            edge = bucket_of(after.accepted_at_ms)
-            months = [month for month in months if (month <= edge if descending else month >= edge)]
-        return sorted(months, reverse=descending)
+    async def _slices(self, conversation_id: str, after: Place | None, descending: bool) -> Sequence[Slice]:
+        """Return what may hold what is asked for, in reading order."""
+        rows, runs = await asyncio.gather(
+            self._session.run(_MONTHS, (conversation_id,), Kind.READ), self._runs(conversation_id)
+        )
+        low, high = (FIRST, after or LAST) if descending else (after or FIRST, LAST)
+        found = slices((int(row[0]) for row in rows), runs, low, high, to_end=after is None or not descending)
+        return found[::-1] if descending else found
 
-    async def _month(
-        self, conversation_id: str, month: int, start: Place, wanted: int, descending: bool
-    ) -> Sequence[StoredMessage]:
-        """Return up to ``wanted`` messages of one month, reading past rows that have no content yet."""
+    async def _runs(self, conversation_id: str) -> Sequence[Run]:
+        if self._partition_of is None:
+            return LogClock(0).runs()
+        return (await clock_of(self._session, self._partition_of(conversation_id))).runs()
+
+    async def _part(self, conversation_id: str, part: Slice, wanted: int, descending: bool) -> Sequence[StoredMessage]:
+        """Return the first ``wanted`` messages of a slice, reading past rows that have no content yet."""
         found: list[StoredMessage] = []
         cql = _DESCENDING if descending else _ASCENDING
+        low_ms, low, high_ms, high = part.edges
         while True:
-            asked = wanted - len(found)
-            values = (conversation_id, month, start.accepted_at_ms, start.position, asked)
+            asked = wanted - len(found) if part.is_whole else max(wanted - len(found), _LEAST_ROWS)
+            values = (conversation_id, part.month, low_ms, low, high_ms, high, asked)
             rows = await self._session.run(cql, values, Kind.READ)
-            found += await self._at_their_places(await _messages(conversation_id, rows))
-            if len(rows) < asked or len(found) == wanted:
-                return found
-            start = Place(rows[-1][0], rows[-1][1])
-
+            own = rows if part.is_whole else [row for row in rows if row[1] in part.run]
+            found.extend(await self._at_their_places(await _messages(conversation_id, own)))
+            if len(rows) < asked or len(found) >= wanted:
+                return found[:wanted]
+            if descending:
+                high_ms, high = rows[-1][0], rows[-1][1] - 1
+            else:
+                low_ms, low = rows[-1][0], rows[-1][1]
 
     async def _at_their_places(self, messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
         """Return ``messages`` without those that are a repetition: a message with an idempotency key may be in the

@@ -38,6 +38,7 @@ from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 from storage.s3 import S3FileStore
+from support.stepping_log import partition_in
 
 
 @dataclass
@@ -73,10 +74,10 @@ async def stores(target: CassandraConfig | None, make_proxy: Callable[..., Any])
         await session.connected(30)
         yield Stores(
             mirror=CassandraMessageMirror(session),
-            reader=CassandraMessageReader(session),
+            reader=CassandraMessageReader(session, partition_in),
             users=CassandraUserStore(session),
             conversations=CassandraConversationStore(session),
-            activity=CassandraActivityReader(session),
+            activity=CassandraActivityReader(session, partition_in),
             identities=CassandraIdentityStore(session),
             refresh_tokens=CassandraRefreshTokenStore(session),
             file_records=CassandraFileRecords(session),

@@ -18,6 +18,7 @@ from domain.ids import keyed_id
 from domain.ports import MirrorEntry, Place
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
 from domain.status import Fact, MessageState, Status, fold
+from support.stepping_log import SteppingLog
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -191,21 +192,30 @@ places = st.builds(
     lambda month, ms, position: Place(JANUARY + month * MONTH_MS + ms, position),
     st.integers(0, 14),
     st.integers(0, 3),
-    st.integers(0, 3),
+    st.integers(0, 40),
 )
 
 
 @FEW
 @given(
-    held=st.lists(places, unique=True, max_size=30),
+    held=st.lists(places, unique_by=lambda place: place.position, max_size=30),
+    piles=st.integers(1, 9),
     limit=st.integers(1, 7),
     descending=st.booleans(),
-    after=st.none() | places,
+    data=st.data(),
 )
-async def test_pages_are_slices_of_the_sorted_conversation(stores, held, limit, descending, after):
-    conversation = fresh()
-    await stores.mirror.write([accepted(conversation, place, str(place)) for place in held])
+async def test_pages_are_slices_of_the_log_however_its_clock_steps(stores, held, piles, limit, descending, data):
+    """The times are any: in a log that nearly every record steps back in, and over the ends of months."""
+    log = SteppingLog(stores.mirror)
+    conversation = log.conversation
+    held = sorted(held)
+    for start in range(0, len(held), piles):
+        entries = [accepted(conversation, place, str(place)) for place in held[start : start + piles]]
+        await log.write(entries, anew=data.draw(st.booleans()))
+        if data.draw(st.booleans()):
+            await log.write(entries, anew=True)  # a pile comes again
     expected = sorted(held, reverse=descending)
+    after = data.draw(st.none() | st.sampled_from(held)) if held else None
     if after is not None:
         expected = [place for place in expected if (place < after if descending else place > after)]
     for _ in range(len(held) + 1):
@@ -219,6 +229,55 @@ async def test_pages_are_slices_of_the_sorted_conversation(stores, held, limit, 
     assert expected == []
 
 
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("limit", [1, 7, 50, 1_000])
+@pytest.mark.parametrize("stepped_at", [JANUARY + 10 * HOUR_MS, JANUARY + HOUR_MS // 2], ids=["hour", "month"])
+async def test_after_a_clock_stepped_back_every_message_is_listed_once_in_the_order_of_the_log(
+    stores, stepped_at, limit, descending
+):
+    """A clock goes on for a minute, steps back by an hour (once over the end of a month), and catches up again."""
+    log = SteppingLog(stores.mirror)
+    times = [stepped_at + n * 1_000 for n in range(60)]
+    times += [stepped_at + 60_000 - HOUR_MS + n * 60_000 for n in range(90)]
+    held = [Place(at_ms, 500 + 3 * n) for n, at_ms in enumerate(times)]
+    for start in range(0, len(held), 40):
+        await log.write([accepted(log.conversation, place) for place in held[start : start + 40]])
+    seen, after = [], None
+    while page := await stores.reader.list(log.conversation, after=after, limit=limit, descending=descending):
+        assert len(page) == limit or len(seen) + len(page) == len(held)
+        seen += [stored.place for stored in page]
+        after = page[-1].place
+    assert seen == sorted(held, reverse=descending)
+
+
+async def test_a_cursor_from_before_the_clock_stepped_back_misses_nothing_that_came_since(stores):
+    log = SteppingLog(stores.mirror)
+    before = [Place(JANUARY + HOUR_MS // 2 + n, n) for n in range(20)]
+    await log.write([accepted(log.conversation, place) for place in before])
+    page = await stores.reader.list(log.conversation, after=None, limit=50, descending=False)
+    cursor = page[-1].place
+    since = [Place(JANUARY - HOUR_MS // 2 + n, 20 + n) for n in range(20)]
+    await log.write([accepted(log.conversation, place) for place in since], anew=True)
+    found = await stores.reader.list(log.conversation, after=cursor, limit=50, descending=False)
+    assert [stored.place for stored in found] == since
+
+
+async def test_a_keyed_message_twice_in_the_log_around_a_step_back_is_where_it_was_first(stores):
+    log = SteppingLog(stores.mirror)
+    message_id = keyed_id(fresh("u"), "key")
+    message = MessageAccepted(message_id, log.conversation, "alice", "whatsapp:+5511999990000", "once")
+    first, second = Place(JANUARY + HOUR_MS, 7), Place(JANUARY, 8)
+    entries = [MirrorEntry(message_id, log.conversation, place, message) for place in (first, second)]
+    await log.write(entries[:1])
+    await log.write(entries[1:], anew=True)
+    assert (await stores.reader.get(message_id)).place == first
+    found = await stores.reader.list(log.conversation, after=None, limit=9, descending=True)
+    assert [stored.place for stored in found] == [first]
+
+
 async def test_a_conversation_of_many_months_is_read_in_bounded_time(stores):
     conversation = fresh()
     held = [Place(JANUARY + n * MONTH_MS, n) for n in range(120)]
@@ -230,7 +289,7 @@ async def test_a_conversation_of_many_months_is_read_in_bounded_time(stores):
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 async def test_a_keyed_message_that_is_in_the_log_more_than_once_is_where_it_was_first(stores, order):
     conversation, message_id = fresh(), keyed_id(fresh("u"), "key")
-    places = [Place(JANUARY, 150), Place(JANUARY, 207), Place(JANUARY + MONTH_MS, 3)]
+    places = [Place(JANUARY, 150), Place(JANUARY, 207), Place(JANUARY + MONTH_MS, 403)]
     message = MessageAccepted(message_id, conversation, "alice", "whatsapp:+5511999990000", "once")
     for index in order:
         await stores.mirror.write([MirrorEntry(message_id, conversation, places[index], message)])

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from agents.mirror import Mirroring
+from app.batches import RecordBatch
 from app.codec import encode
 from domain.ids import keyed_id
-from domain.ports import MirrorEntry
+from domain.log_clock import ClockStep, LogClock
+from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from storage.memory import MemoryMessages
@@ -25,11 +27,12 @@ class Store(MemoryMessages):
         self.writes: list[int] = []
         self.refused = ""
 
-    async def write(self, entries: Sequence[MirrorEntry]) -> None:
+    async def write(self, entries: Sequence[MirrorEntry], clocks: Sequence[LogClock] = ()) -> None:
         if any(entry.message_id == self.refused for entry in entries):
             raise ValueError("InvalidRequest: no such value")
-        await super().write(entries)
-        self.writes.append(len(entries))
+        await super().write(entries, clocks)
+        if entries:
+            self.writes.append(len(entries))
 
 
 def message(n: int) -> bytes:
@@ -62,8 +65,10 @@ async def test_a_message_and_its_facts_are_one_entry_of_one_write(world: World) 
 
 async def test_nothing_is_complete_while_cassandra_is_away_and_all_of_it_afterwards(world: World) -> None:
     app, store, mirroring = world
+    batch = batch_of("messages", message(0), message(1))
+    assert await mirroring._knows_clock(batch)
     store.available = False
-    await mirroring.add(batch_of("messages", message(0), message(1)))
+    await mirroring.add(batch)
     await until(lambda: app.waiting_for == "cassandra")
     assert app.consumer.completed == []
     store.available = True
@@ -74,8 +79,10 @@ async def test_nothing_is_complete_while_cassandra_is_away_and_all_of_it_afterwa
 
 async def test_a_full_pile_makes_the_agent_wait(world: World) -> None:
     _, store, mirroring = world
+    batch = batch_of("messages", *(message(n) for n in range(10)))
+    assert await mirroring._knows_clock(batch)
     store.available = False
-    await mirroring.add(batch_of("messages", *(message(n) for n in range(10))))
+    await mirroring.add(batch)
     await until(lambda: mirroring._room.is_set())  # the first pile is being written
     await mirroring.add(batch_of("messages", *(message(n) for n in range(10, 20)), start=10))
     waiting = asyncio.create_task(mirroring.add(batch_of("messages", message(20), start=20)))
@@ -113,8 +120,10 @@ async def test_draining_writes_what_is_in_hand_at_once() -> None:
 
 async def test_draining_does_not_wait_for_an_absent_cassandra(world: World) -> None:
     app, store, mirroring = world
+    batch = batch_of("messages", message(0))
+    assert await mirroring._knows_clock(batch)
     store.available = False
-    await mirroring.add(batch_of("messages", message(0)))
+    await mirroring.add(batch)
     await until(lambda: app.waiting_for == "cassandra")
     await asyncio.wait_for(app.drain(), 1)
     assert app.consumer.completed == []
@@ -150,3 +159,47 @@ async def test_a_keyed_message_that_is_in_the_log_twice_is_written_where_it_was_
     assert (stored.place.position, stored.state.status) == (0, Status.DELIVERED)
     listed = await store.list("c-1", after=None, limit=9, descending=False)
     assert [found.message.message_id for found in listed] == [KEYED, "m-5"]
+
+
+def at(batch: RecordBatch, *times_ms: int) -> RecordBatch:
+    """``batch`` with the broker's times of its records."""
+    for record, at_ms in zip(batch.records, times_ms, strict=True):
+        record.timestamp = at_ms
+    return batch
+
+
+async def test_a_clock_that_steps_back_is_noted_also_by_a_worker_that_takes_over(world: World) -> None:
+    app, store, mirroring = world
+    await mirroring.add(at(batch_of("messages", message(0), message(1)), 1_000, 9_000))
+    await until(lambda: len(app.consumer.completed) == 1)
+    app.consumer.epoch += 1  # a rebalance: what is known is read again
+    again = at(batch_of("messages", message(1), b"noise", message(3), start=1), 9_000, 5_000, 6_000)
+    await mirroring.add(replace_epoch(again, app.consumer.epoch))
+    await until(lambda: len(app.consumer.completed) == 2)
+    clock = await store.clock(2)
+    assert clock.steps == [ClockStep(2, 2, 9_000, 5_000)]
+    assert clock.last == Place(6_000, 3)
+    found = await store.list("c-1", after=None, limit=9, descending=False)
+    assert [stored.place for stored in found] == [Place(1_000, 0), Place(9_000, 1), Place(6_000, 3)]
+
+
+def replace_epoch(batch: RecordBatch, epoch: int) -> RecordBatch:
+    return RecordBatch(batch.tp, batch.records, batch.start, batch.end, epoch)
+
+
+async def test_the_mirror_waits_for_the_store_before_it_compares_times(world: World) -> None:
+    app, store, mirroring = world
+    store.available = False
+    adding = asyncio.create_task(mirroring.add(batch_of("messages", message(0))))
+    await until(lambda: app.waiting_for == "cassandra")
+    store.available = True
+    await adding
+    await until(lambda: app.consumer.completed)
+    assert app.waiting_for is None
+    store.available = False
+    app.consumer.epoch += 1
+    adding = asyncio.create_task(mirroring.add(replace_epoch(batch_of("messages", message(1), start=1), 2)))
+    await asyncio.sleep(0.02)
+    app.consumer.epoch += 1  # the partition goes elsewhere
+    await adding
+    assert len(app.consumer.completed) == 1

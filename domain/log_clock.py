@@ -1,0 +1,87 @@
+"""Time that steps back in a log whose order is its offsets.
+
+The broker stamps each record of ``messages`` with its clock, which may be set back, or with that of another broker when
+the leader moves. History in Cassandra lies by these times, so whoever reads it must know where they step back: a
+``ClockStep`` says so. Between two steps lies a ``Run``, within which times never fall, so that time and then offset is
+the order of the log. ``docs/adr/0076-order-by-offset.md``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import accumulate
+
+from domain.ports.messages import Place
+
+ALL_MS = 2**63 - 1
+ALL_POSITIONS = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ClockStep:
+    """On one partition of ``messages`` the record at ``position`` has a time (``after_ms``) before that of the record
+    before it (``before_ms``). Epoch milliseconds."""
+
+    partition: int
+    position: int
+    before_ms: int
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Records at ``first`` and on, before ``end``, with times from ``first_ms`` to ``last_ms`` that never fall."""
+
+    first: int
+    end: int
+    first_ms: int
+    last_ms: int
+
+    def __contains__(self, position: int) -> bool:
+        return self.first <= position < self.end
+
+
+class LogClock:
+    """What is known of the times of one partition: its steps, and its last record whose time was compared."""
+
+    def __init__(self, partition: int, steps: Iterable[ClockStep] = (), last: Place | None = None) -> None:
+        self.partition = partition
+        self.last = last
+        self._set({step.position: step for step in steps})
+
+    def _set(self, steps: dict[int, ClockStep]) -> None:
+        self.steps = [steps[position] for position in sorted(steps)]
+        self._positions = [step.position for step in self.steps]
+        self._latest = list(accumulate((step.before_ms for step in self.steps), max))
+
+    def take(self, place: Place) -> ClockStep | None:
+        """Take note of the next record; return the step if there is one before it. One that comes again has none."""
+        last = self.last
+        if last is not None and place.position <= last.position:
+            return None
+        self.last = place
+        if last is None or place.accepted_at_ms >= last.accepted_at_ms:
+            return None
+        step = ClockStep(self.partition, place.position, last.accepted_at_ms, place.accepted_at_ms)
+        self._set({known.position: known for known in (*self.steps, step)})
+        return step
+
+    def runs(self) -> list[Run]:
+        """Return the runs in the order of the log; at least one."""
+        bounds = [ClockStep(self.partition, -1, 0, -1), *self.steps]
+        ends = [*self.steps, ClockStep(self.partition, ALL_POSITIONS, ALL_MS, 0)]
+        return [
+            Run(start.position, end.position, start.after_ms, end.before_ms)
+            for start, end in zip(bounds, ends, strict=True)
+        ]
+
+    def rising_us(self, place: Place) -> int:
+        """Return a time (epoch µs) for ``place`` that never falls from one record to the next, and rises at each step.
+
+        Without a step it is the record's own. So it serves as a write's timestamp where the latest place is to win.
+        """
+        count = bisect_right(self._positions, place.position)
+        latest_ms = self._latest[count - 1] if count else 0
+        return max(place.accepted_at_ms, latest_ms) * 1000 + count

@@ -1,0 +1,71 @@
+"""Which rows of a conversation to read, and in what order, so that they come in the order of the log.
+
+Rows lie by month and, within it, by time and then offset. Where no clock steps back that is the order of the log; else
+each run of the log is read by itself, and rows of other runs that lie between its own are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from domain.fact_times import MAX_MS
+from domain.log_clock import ALL_MS, ALL_POSITIONS, ClockStep, LogClock, Run
+from domain.ports import Place
+from storage.cassandra.facts import bucket_of
+from storage.cassandra.link import Kind
+from storage.cassandra.session import CassandraSession
+
+FIRST = Place(-1, -1)
+LAST = Place(ALL_MS, ALL_POSITIONS)
+_STEPS = "SELECT position, before_ms, after_ms FROM {ks}.clock_steps WHERE partition = ?"
+
+PartitionOf = Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The rows of one month after ``low`` and up to ``high``, of which those in ``run`` count.
+
+    ``is_whole``: no other run has rows there.
+    """
+
+    month: int
+    low: Place
+    high: Place
+    run: Run
+    is_whole: bool
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        return self.low.accepted_at_ms, self.low.position, self.high.accepted_at_ms, self.high.position
+
+
+def slices(months: Iterable[int], runs: Sequence[Run], after: Place, before: Place, *, to_end: bool) -> list[Slice]:
+    """Return what to read for the messages after ``after`` and before ``before``, in the order of the log.
+
+    ``to_end``: ``before`` itself belongs to them.
+    """
+    ordered = sorted(months)
+    found = []
+    for run in runs:
+        if run.end - 1 <= after.position or run.first > before.position:
+            continue
+        low = after if after.position in run else Place(run.first_ms, -1)
+        if before.position in run:
+            high = before if to_end else Place(before.accepted_at_ms, before.position - 1)
+        else:
+            high = Place(run.last_ms, ALL_POSITIONS)
+        first, last = _month_of(low), _month_of(high)
+        found += [Slice(month, low, high, run, len(runs) == 1) for month in ordered if first <= month <= last]
+    return found
+
+
+def _month_of(place: Place) -> int:
+    return bucket_of(min(max(0, place.accepted_at_ms), MAX_MS))
+
+
+async def clock_of(session: CassandraSession, partition: int) -> LogClock:
+    """Return the steps of a partition. Raises ``StoreUnavailable``."""
+    rows = await session.run(_STEPS, (partition,), Kind.READ)
+    return LogClock(partition, (ClockStep(partition, *row) for row in rows))

@@ -1,0 +1,61 @@
+"""Where a log's times step back, and what is made of it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.log_clock import LogClock
+from domain.ports import Place
+
+LOGS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), min_size=1, max_size=40).map(
+    lambda steps: [Place(at_ms, sum(gap for _, gap in steps[: n + 1])) for n, (at_ms, _) in enumerate(steps)]
+)
+
+
+def clock_of(places: list[Place]) -> LogClock:
+    clock = LogClock(0)
+    for place in places:
+        clock.take(place)
+    return clock
+
+
+@given(LOGS)
+def test_within_a_run_times_never_fall_and_the_runs_are_the_whole_log(places: list[Place]) -> None:
+    runs = clock_of(places).runs()
+    for place in places:
+        (run,) = [run for run in runs if place.position in run]
+        assert run.first_ms <= place.accepted_at_ms <= run.last_ms
+    for before, after in pairwise(places):
+        same = [run for run in runs if before.position in run and after.position in run]
+        assert bool(same) == (before.accepted_at_ms <= after.accepted_at_ms)
+
+
+@given(LOGS)
+def test_the_rising_time_never_falls_and_tells_places_around_a_step_apart(places: list[Place]) -> None:
+    clock = clock_of(places)
+    rising = [clock.rising_us(place) for place in places]
+    assert rising == sorted(rising)
+    for before, after in pairwise(places):
+        if after.accepted_at_ms < before.accepted_at_ms:
+            assert clock.rising_us(before) < clock.rising_us(after)
+
+
+@given(LOGS, st.data())
+def test_whoever_takes_over_and_reads_records_again_comes_to_the_same(places: list[Place], data: st.DataObject) -> None:
+    whole = clock_of(places)
+    cut = data.draw(st.integers(0, len(places)))
+    first = clock_of(places[:cut])
+    second = LogClock(0, first.steps, first.last)
+    for place in places[data.draw(st.integers(0, cut)) :]:
+        second.take(place)
+    assert (second.steps, second.last) == (whole.steps, whole.last)
+
+
+def test_a_clock_that_does_not_step_back_changes_nothing() -> None:
+    clock = clock_of([Place(5, 1), Place(5, 2), Place(9, 3)])
+    assert clock.steps == []
+    assert len(clock.runs()) == 1
+    assert clock.rising_us(Place(9, 3)) == 9_000
