@@ -125,9 +125,10 @@ class Sweep:
             verdict = verdict_on(one, known)
             if verdict is Verdict.FOREIGN:
                 self.report.objects_foreign += 1
-            elif verdict is Verdict.KEEP:
+                return
+            if verdict is Verdict.KEEP or known is not None:  # of a deleted file there is a row, too
                 owned += 1
-            elif len(found) < _MOST_ORPHANS:
+            if verdict is not Verdict.KEEP and len(found) < _MOST_ORPHANS:
                 found.append((one.key, verdict))
 
         await self._each(self._store.everything(), judge, "an object was not looked at")
@@ -143,6 +144,8 @@ class Sweep:
         """Report files whose object is not there or has another size."""
 
         async def look(file: File) -> None:
+            if file.deleted_at_ms:
+                return
             self.report.files_checked += 1
             if await self._store.size(file.metadata.storage_path) != file.metadata.size_bytes:
                 self.report.files_damaged += 1

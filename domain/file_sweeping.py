@@ -44,7 +44,7 @@ def verdict_on(found: StoredObject, known: Upload | File | None) -> Verdict:
         return Verdict.FOREIGN
     if isinstance(known, Upload):
         return Verdict.KEEP  # it goes with its upload, or becomes the file
-    if known is not None and known.metadata.storage_path == found.key:
+    if known is not None and not known.deleted_at_ms and known.metadata.storage_path == found.key:
         return Verdict.KEEP if found.is_whole else Verdict.ABORT
     return Verdict.DISCARD
 

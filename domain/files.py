@@ -51,13 +51,17 @@ class FileMetadata:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A whole file, which is never changed. ``uploaded_at_ms``: epoch milliseconds."""
+    """A whole file, which is never changed. Times are epoch milliseconds; ``deleted_at_ms`` is 0 unless it is deleted.
+
+    Of a deleted file the record stays, for messages name it, and the bytes go.
+    """
 
     file_id: str
     conversation_id: str
     uploader_id: str
     metadata: FileMetadata
     uploaded_at_ms: int
+    deleted_at_ms: int = 0
 
 
 def metadata_fault(metadata: FileMetadata) -> str | None:

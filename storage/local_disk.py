@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -102,6 +103,35 @@ class Objects:
             return
         sync_folder(place.parent)
         sync_folder(origin.parent)
+
+    def copy(self, source: str, target: str) -> None:
+        """Make a hard link, or copy the bytes; what is at the target is replaced. Raises ``NotFound`` if there is no
+        source."""
+        self.open(source)
+        origin, place = self.path(source), self.place(target)
+        try:
+            os.link(origin, place)
+        except FileExistsError:
+            if not place.samefile(origin):
+                self._copy_bytes(origin, place)
+        except FileNotFoundError:
+            raise NotFound("this object is gone") from None
+        except OSError:  # a file system without hard links, or too many of them
+            self._copy_bytes(origin, place)
+        sync_folder(place.parent)
+
+    def _copy_bytes(self, origin: Path, place: Path) -> None:
+        make_folder(self._drafts)
+        draft = self._drafts / f"{secrets.token_hex(16)}{_DRAFT}"
+        try:
+            shutil.copyfile(origin, draft)
+            with draft.open("rb") as copied:
+                os.fsync(copied.fileno())
+            os.replace(draft, place)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink()
+            raise
 
     def discard(self, key: str) -> None:
         """Delete the object if it is there."""

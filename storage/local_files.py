@@ -94,6 +94,10 @@ class LocalFileStore:
         """Give the object another key."""
         await self._call(self._objects.move, source, target)
 
+    async def copy(self, source: str, target: str) -> None:
+        """Make another name for the bytes, which never change; a copy of them where the folder takes no second name."""
+        await self._call(self._objects.copy, source, target)
+
     async def discard(self, key: str) -> None:
         """Delete the object and its unfinished uploads."""
         await self._call(self._uploads.discard, key)  # first: one that is finished meanwhile becomes the object

@@ -70,6 +70,13 @@ class MemoryFileRecords(Outage):
         del self.rows[upload_id]
         return True
 
+    async def delete(self, file_id: str, now_ms: int) -> File | None:
+        """Mark the file as deleted."""
+        found = await self.get(file_id)
+        if found is not None and not found.deleted_at_ms:
+            found = self.rows[file_id] = replace(found, deleted_at_ms=now_ms)
+        return found
+
     async def get(self, file_id: str) -> File | None:
         """Return the file, ``None`` if there is none or it is not whole yet."""
         found = await self.find(file_id)

@@ -112,6 +112,13 @@ class MemoryFileStore:
         elif checked_key(target) not in self.objects:
             raise NotFound("this object is gone")
 
+    async def copy(self, source: str, target: str) -> None:
+        """Make another object of the same bytes."""
+        self._check("copy")
+        if checked_key(source) not in self.objects:
+            raise NotFound("this object is gone")
+        self.objects[checked_key(target)] = (self.objects[source][0], _now_ms())
+
     async def discard(self, key: str) -> None:
         """Delete the object and its unfinished uploads."""
         self._check("discard")

@@ -131,14 +131,27 @@ class S3FileStore:
         """Copy within the store (at most 5 GiB), then delete."""
         size = await self.size(source)
         if size is not None and source != target:
-            origin = quote(f"/{self._config.bucket}/{source}")
-            request = Request("PUT", checked_key(target), headers={"x-amz-copy-source": origin})
             with suppress(Refused):  # if somebody else was quicker, the target tells
-                await self._calls.call(request, _NO_OBJECT, self._seconds_for(size))
+                await self._copy(source, target, size)
                 await self._calls.call(Request("DELETE", source))
                 return
         if await self.size(target) is None:
             raise NotFound("this object is gone")
+
+    async def copy(self, source: str, target: str) -> None:
+        """Copy within the store (at most 5 GiB)."""
+        size = await self.size(source)
+        if size is None:
+            raise NotFound("this object is gone")
+        try:
+            await self._copy(source, target, size)
+        except Refused:
+            raise NotFound("this object is gone") from None
+
+    async def _copy(self, source: str, target: str, size_bytes: int) -> None:
+        origin = quote(f"/{self._config.bucket}/{source}")
+        request = Request("PUT", checked_key(target), headers={"x-amz-copy-source": origin})
+        await self._calls.call(request, _NO_OBJECT, self._seconds_for(size_bytes))
 
     async def discard(self, key: str) -> None:
         """Delete the object and all its unfinished uploads."""

@@ -11,6 +11,7 @@ from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
 from domain.records import MessageAccepted
 from web.access import Memberships
+from web.files import DELETED
 from web.problems import FieldErrors
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 LOOK_UPS_AT_ONCE = 32
 # one text for all cases: what files there are elsewhere is nobody's business
-NO_SUCH_FILE = "there is no such file in this conversation; upload it there first, to its end"
+NO_SUCH_FILE = "there is no such file in this conversation; upload it there, to its end, or copy it there"
 
 
 class AttachedFiles:
@@ -55,6 +56,8 @@ class AttachedFiles:
         file = self._files.remembered(message.file_id) or await self._ask(message.file_id)
         if file is None or file.conversation_id != message.conversation_id:
             raise FieldErrors([("file_id", NO_SUCH_FILE)])
+        if file.deleted_at_ms:
+            raise FieldErrors([("file_id", DELETED)])
         return replace(message, file=file.metadata)
 
     async def _ask(self, file_id: str) -> File | None:

@@ -133,7 +133,7 @@ class Dependencies:
 
     @cached_property
     def known_files(self) -> KnownFiles:
-        return KnownFiles(self.files, self.memberships)
+        return KnownFiles(self.files, self.memberships, self.monotonic)
 
     @cached_property
     def attached_files(self) -> AttachedFiles:

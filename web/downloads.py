@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import ETag, web
 
 from domain.disposition import attachment_header
-from domain.errors import Chat4AllError, Unavailable
+from domain.errors import Chat4AllError, NotFound, Unavailable
 from domain.files import File
 from domain.ranges import ByteRange, Unsatisfiable, range_of
 from web.answers import utc
+from web.files import DELETED
 from web.headers import REQUEST_ID
-from web.problems import Problem, problem_answer
+from web.problems import Gone, Problem, problem_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -83,7 +84,14 @@ async def _stream(
     read = deps.file_store.read(file.metadata.storage_path, part.start, part.length)
     chunks = cast("AsyncGenerator[bytes, None]", read)
     async with aclosing(chunks):
-        first = await anext(chunks, b"")
+        try:
+            first = await anext(chunks, b"")
+        except NotFound:
+            deps.known_files.forget(file.file_id)
+            known = await deps.known_files.get(file.file_id)
+            if known is not None and known.deleted_at_ms:
+                raise Gone(DELETED) from None
+            raise
         await answer.prepare(request)
         try:
             sent = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from domain.files import CHECKSUM
 from web.conversation_schemas import ParticipantId
@@ -25,9 +25,7 @@ Checksum = Annotated[
 ]  # fmt: skip
 
 
-class FileForm(_Schema):
-    """The fields of the form beside the file itself."""
-
+class _ForConversation(_Schema):
     recipient_id: Annotated[
         ParticipantId | None,
         Field(description="In place of `conversation_id`: the file is for the direct conversation with them."),
@@ -35,7 +33,6 @@ class FileForm(_Schema):
     conversation_id: Annotated[
         NewConversationId | None, Field(validate_default=True, description="Needed without `recipient_id`.")
     ] = None
-    checksum: Checksum = ""
 
     @field_validator("conversation_id")
     @classmethod
@@ -43,3 +40,15 @@ class FileForm(_Schema):
         if "recipient_id" in info.data and (conversation_id is None) == (info.data["recipient_id"] is None):
             raise _wrong("is required, or else recipient_id: give one of the two")
         return conversation_id
+
+
+class FileForm(_ForConversation):
+    """The fields of the form beside the file itself."""
+
+    checksum: Checksum = ""
+
+
+class CopyFile(_ForConversation):
+    """Where to."""
+
+    model_config = ConfigDict(extra="forbid")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from web import answer_schemas as answer
 from web.conversation_schemas import AddMember, CreateConversation, CreateGroup, ListConversations
-from web.file_schemas import FileForm
+from web.file_schemas import CopyFile, FileForm
 from web.schemas import (
     CreateBatch,
     CreateMessage,
@@ -221,17 +221,31 @@ OPERATIONS: Mapping[str, Operation] = {
                     "is found by its bytes. To go on after an interruption use `/v1/uploads`.",
     ),
     "GET /v1/files/{file_id}": Operation(
-        FILES, "Show a file", {200: answer.File}, (404,), description="To a stranger it does not exist."
+        FILES, "Show a file", {200: answer.File}, (404, 410),
+        description="To a stranger it does not exist. 410 once it is deleted.",
+    ),
+    "DELETE /v1/files/{file_id}": Operation(
+        FILES, "Delete a file", {204: None}, (403, 404),
+        description="By its uploader, or an admin of its group; 204 also if it was deleted before. Messages go on "
+                    "naming it, with its metadata; its bytes are gone, and a message with it that has not left yet "
+                    "becomes FAILED (`file-missing`). Copies stay.",
+    ),
+    "POST /v1/files/{file_id}/copy": Operation(
+        FILES, "Copy a file into another conversation", {201: answer.File}, (403, 404, 409, 410), CopyFile,
+        example={"conversation_id": "family"},
+        description="To forward it: the copy is a file of its own, the caller's, with the same bytes and checksum. The "
+                    "bytes do not pass through the API. By all who take part in both conversations; one that does not "
+                    "exist is created.",
     ),
     "GET /v1/files/{file_id}/download": Operation(
-        FILES, "Get a link to a file", {200: answer.Download}, (404,), description="The link holds for an hour."
+        FILES, "Get a link to a file", {200: answer.Download}, (404, 410), description="The link holds for an hour."
     ),
     "GET /v1/files/{file_id}/content": Operation(
-        FILES, "Get a file", CONTENT, (404, 412, 416), headers=("Range",),
+        FILES, "Get a file", CONTENT, (404, 410, 412, 416), headers=("Range",),
         description="Always as an attachment, and never to be guessed at (`nosniff`).",
     ),
     "GET /v1/files/{file_id}/link": Operation(
-        FILES, "Follow a link to a file", CONTENT, (403, 412, 416), query=LinkQuery, headers=("Range",),
+        FILES, "Follow a link to a file", CONTENT, (403, 404, 410, 412, 416), query=LinkQuery, headers=("Range",),
         description="What `download_url` is where files are kept in a folder. 403 once it has expired.",
     ),
     "OPTIONS /v1/uploads": TUS_OPTIONS,

@@ -75,6 +75,8 @@ ROUTES: tuple[tuple[str, str, Public], ...] = (
     ("PUT", "/v1/groups/{group_id}/admins/{user_id}", member(groups.make_admin)),
     ("POST", FILES_PATH, member(files.create_file)),
     ("GET", "/v1/files/{file_id}", member(files.show_file)),
+    ("DELETE", "/v1/files/{file_id}", member(files.delete_file)),
+    ("POST", "/v1/files/{file_id}/copy", member(files.copy_to)),
     ("GET", "/v1/files/{file_id}/download", member(files.show_download)),
     ("GET", "/v1/files/{file_id}/content", member(files.send_content)),
     ("GET", "/v1/files/{file_id}/link", files.follow_link),

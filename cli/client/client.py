@@ -250,6 +250,18 @@ class Client:
         """Return what is known of a file. Raises ``NotFound`` also for one of somebody else's conversation."""
         return await self._transport.call("GET", f"/v1/files/{_part(file_id)}")
 
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file; nothing wrong if it was deleted before. Raises ``NotFound``, ``NotAllowed``."""
+        await self._transport.call("DELETE", f"/v1/files/{_part(file_id)}")
+
+    async def copy_file(self, file_id: str, conversation_id: str) -> dict[str, Any]:
+        """Copy a file into another conversation, without its bytes passing through here; return the copy.
+
+        Repeated after an answer that was lost, it makes another copy. Raises ``NotFound``, ``NotAllowed``.
+        """
+        body = {"conversation_id": conversation_id}
+        return await self._transport.call("POST", f"/v1/files/{_part(file_id)}/copy", body)
+
     async def download_file(
         self,
         file_id: str,

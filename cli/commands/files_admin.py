@@ -1,4 +1,7 @@
-"""`chat4all files`: for who runs the system. Works on the database and the store of files, not on the API."""
+"""`chat4all files`: delete and forward files; and, for who runs the system, clear away what is left of uploads.
+
+`sweep` works on the database and the store of files, not on the API.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.output import Exit, counted
+from cli.output import Exit, counted, file_facts, printable
+from cli.session import Session, api_command
 
 if TYPE_CHECKING:
     from app.file_sweep import Sweep, SweepReport
@@ -21,7 +25,30 @@ _TOLD_FAILURES = 5
 
 @click.group()
 def files() -> None:
-    """Look after the stored files, as who runs the system."""
+    """Delete and forward files; look after the stored files, as who runs the system."""
+
+
+@files.command()
+@click.argument("file_id")
+@api_command()
+async def delete(session: Session, file_id: str) -> None:
+    """Delete a file that you uploaded, or one of a group that you are an admin of.
+
+    Messages go on naming it; nobody can download it any more. Copies in other conversations stay.
+    """
+    await session.client.delete_file(file_id)
+    session.out.document({"file_id": file_id, "deleted": True}, f"file {printable(file_id)} is deleted")
+
+
+@files.command()
+@click.argument("file_id")
+@click.argument("conversation")
+@api_command()
+async def forward(session: Session, file_id: str, conversation: str) -> None:
+    """Copy a file into another CONVERSATION, to send it there, without uploading it again."""
+    file = await session.client.copy_file(file_id, conversation)
+    words = f"file {file['file_id']} ({file_facts(file)}) is in conversation {printable(file['conversation_id'])}"
+    session.out.document(file, words)
 
 
 @files.command()

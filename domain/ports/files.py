@@ -93,6 +93,11 @@ class FileStore(Protocol):
         if only ``target`` is there, nothing is left to do."""
         ...
 
+    async def copy(self, source: str, target: str) -> None:
+        """Make ``target`` an object with the bytes of ``source``, which stays; either may be deleted without the other.
+        Raises ``NotFound`` if there is no ``source``. May be repeated after a failure."""
+        ...
+
     async def discard(self, key: str) -> None:
         """Delete the object and all unfinished uploads of ``key``; nothing wrong if there are none."""
         ...
@@ -198,14 +203,22 @@ class FileRecords(Protocol):
     async def forget(self, upload_id: str, *, holder: str) -> bool:
         """Delete the upload if the hold is ``holder``'s; ``True`` also if there is none.
 
-        Files are never deleted: ``False`` if it is one by now. Who deletes an upload that others may go on with saves
+        ``False`` if it is a file by now: that is for ``delete``. Who deletes an upload that others may go on with saves
         it as expired before it touches the store: should it sleep past its hold then, nobody takes it up meanwhile,
         and what is deleted late is nobody's.
         """
         ...
 
+    async def delete(self, file_id: str, now_ms: int) -> File | None:
+        """Mark the file as deleted at ``now_ms`` and return it as it then is; a second time changes nothing.
+
+        ``None`` if there is no such file. Whoever calls it deletes the object afterwards, so that what breaks off in
+        between leaves an object that the sweeper finds.
+        """
+        ...
+
     async def get(self, file_id: str) -> File | None:
-        """Return the file, ``None`` if there is none or it is not whole yet."""
+        """Return the file, also a deleted one; ``None`` if there is none or it is not whole yet."""
         ...
 
     async def find(self, file_id: str) -> Upload | File | None:
@@ -218,7 +231,8 @@ class FileRecords(Protocol):
         ...
 
     def files(self) -> AsyncIterator[File]:
-        """Yield all files, in no order; those that come to be meanwhile or not. For checks: it reads everything."""
+        """Yield all files, deleted ones among them, in no order; those that come to be meanwhile or not. For checks: it
+        reads everything."""
         ...
 
     def expired(self, now_ms: int) -> AsyncIterator[Upload]:

@@ -29,7 +29,7 @@ _UPLOAD = (
     "file_id, conversation_id, uploader_id, filename, size_bytes, started_at_ms, expires_at_ms, offset_bytes, mimetype,"
     " storage_path, store_upload, expected_checksum, holder, held_until_ms"
 )
-_COLUMNS = f"{_UPLOAD}, checksum, uploaded_at_ms"
+_COLUMNS = f"{_UPLOAD}, checksum, uploaded_at_ms, deleted_at_ms"
 _BEGIN = f"INSERT INTO {{ks}}.files ({_UPLOAD}) VALUES ({', '.join('?' * len(_FIELDS))}) IF NOT EXISTS"
 _FIND = f"SELECT {_COLUMNS} FROM {{ks}}.files WHERE file_id = ?"
 _FIND_ALL = f"SELECT {_COLUMNS} FROM {{ks}}.files WHERE file_id IN ?"
@@ -50,6 +50,8 @@ _FINISH = (
     " WHERE file_id = ? IF holder = ?"
 )
 _FORGET = "DELETE FROM {ks}.files WHERE file_id = ? IF holder = ?"
+# a row that is no file (yet) has null there, which is not more than anything
+_DELETE = "UPDATE {ks}.files SET deleted_at_ms = ? WHERE file_id = ? IF uploaded_at_ms > 0 AND deleted_at_ms = null"
 _IDENTITY = "SELECT id FROM {ks}.file_records_identity WHERE scope = 'files'"
 _IDENTIFY = "INSERT INTO {ks}.file_records_identity (scope, id) VALUES ('files', ?) IF NOT EXISTS"
 
@@ -184,6 +186,14 @@ class CassandraFileRecords:
             await self._strike(rows)
         return True
 
+    async def delete(self, file_id: str, now_ms: int) -> File | None:
+        """Mark the file as deleted. Raises ``StoreUnavailable`` (delete it again)."""
+        if not is_possible_key(file_id):
+            return None
+        async with self._session.deadline():
+            await self._applied(_DELETE, (now_ms, file_id))
+            return await self.get(file_id)
+
     async def expired(self, now_ms: int) -> AsyncIterator[Upload]:
         """Yield the uploads that have expired and that nobody holds; strike off on the way what is no upload (any
         more). Raises ``StoreUnavailable``; each of its queries has the configured time.
@@ -224,9 +234,9 @@ def _values(upload: Upload) -> tuple[Any, ...]:
 
 
 def _read(row: Any) -> Upload | File:
-    *about, checksum, uploaded_at_ms = row
+    *about, checksum, uploaded_at_ms, deleted_at_ms = row
     if uploaded_at_ms is None:
         return Upload(*about)
     file_id, conversation_id, uploader_id, filename, size_bytes, _, _, _, mimetype, storage_path, *_ = about
     metadata = FileMetadata(filename, size_bytes, mimetype, checksum, storage_path)
-    return File(file_id, conversation_id, uploader_id, metadata, uploaded_at_ms)
+    return File(file_id, conversation_id, uploader_id, metadata, uploaded_at_ms, deleted_at_ms or 0)

@@ -197,6 +197,28 @@ async def test_a_file_is_never_taken_changed_or_forgotten(records):
     assert await records.get(one.upload_id) == file
 
 
+async def test_a_deleted_file_stays_on_record_and_is_deleted_once(records):
+    upload = an_upload(holder="h", held_until_ms=NOW_MS + HOUR_MS)
+    file = file_of(upload)
+    await decided(lambda: records.begin(upload))
+    assert await decided(lambda: records.delete(upload.upload_id, NOW_MS)) is None
+    assert await records.upload(upload.upload_id) == upload
+    assert await decided(lambda: records.finish(file, holder="h"))
+    deleted = replace(file, deleted_at_ms=NOW_MS + 9)
+    assert await decided(lambda: records.delete(file.file_id, NOW_MS + 9)) == deleted
+    assert await decided(lambda: records.delete(file.file_id, NOW_MS + 99)) == deleted
+    assert await records.get(file.file_id) == await records.find(file.file_id) == deleted
+    assert deleted in [one async for one in records.files()]
+    assert await decided(lambda: records.take(file.file_id, "x", NOW_MS, NOW_MS + DAY_MS)) is None
+    assert not await decided(lambda: records.forget(file.file_id, holder="h"))
+
+
+async def test_what_does_not_exist_cannot_be_deleted_and_comes_not_into_being(records):
+    for odd in (str(uuid.uuid4()), "", "x" * 70_000):
+        assert await decided(lambda odd=odd: records.delete(odd, NOW_MS)) is None
+        assert await records.find(odd) is None
+
+
 async def test_what_stands_under_an_id_is_found_whatever_it_is(records):
     one = an_upload(holder="api-1", held_until_ms=NOW_MS + 1)
     assert await records.find(one.upload_id) is None

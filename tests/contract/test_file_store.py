@@ -224,6 +224,50 @@ async def test_abort_deletes_the_uploads_of_the_key_and_leaves_its_object(store,
     await store.discard(f"{key}.1")
 
 
+async def test_a_copy_and_its_source_have_nothing_to_do_with_each_other(store, key):
+    copies = [new_key() for _ in range(3)]
+    try:
+        await store.put(key, b"bytes", TYPE)
+        await store.copy(key, copies[0])
+        await store.copy(key, copies[0])
+        await store.put(copies[1], b"replaced", TYPE)
+        await store.copy(copies[0], copies[1])
+        await store.put(key, b"others", TYPE)
+        assert [await content(store, one) for one in (key, *copies[:2])] == [b"others", b"bytes", b"bytes"]
+        await store.discard(key)
+        await store.copy(copies[0], copies[2])
+        await store.discard(copies[0])
+        assert [await store.size(one) for one in (key, *copies)] == [None, None, 5, 5]
+        assert await content(store, copies[2]) == b"bytes"
+        assert await listed(store, copies[1]) == [(5, True)]
+    finally:
+        for one in copies:
+            await store.discard(one)
+
+
+async def test_a_copy_of_what_came_in_parts_is_whole(store, key):
+    upload, target = await store.begin(key, TYPE), new_key()
+    parts = [await store.put_part(key, upload, 1, FULL), await store.put_part(key, upload, 2, b"end")]
+    await store.finish(key, upload, parts)
+    try:
+        await store.copy(key, target)
+        await store.discard(key)
+        assert await content(store, target, PART_BYTES - 1) == FULL[-1:] + b"end"
+    finally:
+        await store.discard(target)
+
+
+async def test_what_is_not_there_cannot_be_copied(store, key):
+    target = new_key()
+    with pytest.raises(NotFound):
+        await store.copy(key, target)
+    upload = await store.begin(key, TYPE)
+    await store.put_part(key, upload, 1, b"x")
+    with pytest.raises(NotFound):
+        await store.copy(key, target)
+    assert await store.size(target) is None
+
+
 async def test_a_moved_object_is_at_its_new_key_only_and_moving_it_again_does_nothing(store, key):
     target = new_key()
     await store.put(key, b"content", "text/plain")
@@ -255,6 +299,7 @@ async def test_a_key_that_is_none_is_refused_everywhere(store, hostile):
     for attempt in (
         store.begin(hostile, TYPE), store.put(hostile, b"", TYPE), store.size(hostile), read(), store.discard(hostile),
         store.abort(hostile), store.move(hostile, "a/b"), store.move("a/b", hostile), store.parts(hostile, "x"),
+        store.copy(hostile, "a/b"),
     ):  # fmt: skip
         with pytest.raises(InvalidInput):
             await attempt
@@ -269,7 +314,7 @@ async def test_a_store_that_is_away_says_so_and_is_back_later(files, store, key)
             store.begin(key, TYPE), store.put_part(key, upload, 1, b"x"), store.parts(key, upload),
             store.finish(key, upload, [Part(1, 1, "0" * 32)]), store.put(key, b"", TYPE), store.size(key),
             content(store, key), store.move(key, new_key()), store.discard(key), store.abort(key),
-            listed(store, key), store.ping(),
+            listed(store, key), store.ping(), store.copy(key, new_key()),
         )  # fmt: skip
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [FileStoreUnavailable] * len(attempts), outcomes

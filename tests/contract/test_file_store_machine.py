@@ -125,6 +125,15 @@ class FileStores(RuleBasedStateMachine):
         if source in self.objects:
             self.objects[goal] = self.objects.pop(source)
 
+    @rule(who=WHO, source=KEYS, goal=KEYS)
+    def copy(self, who: int, source: str, goal: str) -> None:
+        if source not in self.objects:
+            with pytest.raises(NotFound):
+                self.run(who, "copy", source, goal)
+            return
+        self.run(who, "copy", source, goal)
+        self.objects[goal] = self.objects[source]
+
     @rule(who=WHO, key=KEYS, start=st.integers(0, PART_BYTES * 2), length=st.none() | st.integers(0, PART_BYTES * 2))
     def read(self, who: int, key: str, start: int, length: int | None) -> None:
         if key not in self.objects:

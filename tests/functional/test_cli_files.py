@@ -165,3 +165,14 @@ async def test_unfinished_uploads_are_each_users_own_bounded_and_forgotten_in_ti
 async def test_a_damaged_file_of_uploads_is_a_sentence(run: Run, ana: str) -> None:
     uploads_file().write_text("{")
     assert "uploads begin anew" in (await run("upload", str(photo()), code=1)).output
+
+
+async def test_a_file_is_forwarded_and_deleted(api: Any, run: Run, ana: str) -> None:
+    file_id = await put(api, PNG)
+    copy = told(await run("files", "forward", file_id, "friends", "--json"))
+    assert (copy["conversation_id"], copy["filename"]) == ("friends", "photo.png")
+    assert "is deleted" in (await run("files", "delete", file_id)).output
+    assert api.files.rows[file_id].deleted_at_ms
+    assert not api.files.rows[copy["file_id"]].deleted_at_ms
+    await run("files", "delete", file_id)
+    assert "was deleted" in (await run("download", file_id, code=1)).output

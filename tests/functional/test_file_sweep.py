@@ -208,3 +208,23 @@ async def test_several_sweepers_at_once_are_no_harm(world: World) -> None:
     assert sum(report.uploads_swept for report in reports) == 20
     assert all(report.failures == [] for report in reports)
     assert world.records.rows == world.objects == world.store.uploads == {}
+
+
+async def test_what_is_left_of_a_deleted_file_goes_and_its_row_stays(world: World) -> None:
+    deleted, kept = await world.file(), await world.file()
+    marked = await world.records.delete(deleted.file_id, world.now_ms)
+    report = await world.swept()
+    assert (report.objects_swept, report.failures) == (1, [])
+    assert list(world.objects) == [kept.metadata.storage_path]
+    assert world.records.rows[deleted.file_id] == marked
+    check = world.sweep()
+    await check.check()
+    assert (check.report.files_checked, check.report.files_damaged) == (1, 0)
+
+
+async def test_many_deleted_files_do_not_look_like_rows_that_are_missing(world: World) -> None:
+    for _ in range(40):
+        await world.records.delete((await world.file()).file_id, world.now_ms)
+    report = await world.swept()
+    assert (report.objects_swept, report.failures) == (40, [])
+    assert world.objects == {}

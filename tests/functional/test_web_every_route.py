@@ -78,6 +78,8 @@ ROUTES: dict[str, Access | None] = {
     "GET /notifications": Access(member=426, stranger=frozenset({426})),
     "POST /v1/files": Access(form={"conversation_id": "{conversation}", "file": b"another file"}, member=201),
     "GET /v1/files/{file_id}": Access("/v1/files/{file}"),
+    "POST /v1/files/{file_id}/copy": Access("/v1/files/{file}/copy", body={"conversation_id": "mine"}, member=201),
+    "DELETE /v1/files/{file_id}": Access("/v1/files/{file}", member=204),
     "GET /v1/files/{file_id}/download": Access("/v1/files/{file}/download"),
     "GET /v1/files/{file_id}/content": Access("/v1/files/{file}/content"),
     # its signature stands for a token: without one, nobody gets it (more in test_web_downloads)

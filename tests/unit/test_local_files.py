@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -210,3 +211,15 @@ async def test_links_are_signed_for_the_public_address(tmp_path, public_url, sta
     assert link.startswith(start)
     assert link.endswith(signed_path(b"k" * 32, "f-1", 1_700_000_060))
     await store.close()
+
+
+async def test_where_a_folder_takes_no_second_name_for_a_file_its_bytes_are_copied(store, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    await store.put("c-1/a", b"bytes", "text/plain")
+    await store.copy("c-1/a", "c-2/b")
+    await store.discard("c-1/a")
+    assert b"".join([chunk async for chunk in store.read("c-2/b")]) == b"bytes"
+    assert [one.key async for one in store.everything()] == ["c-2/b"]

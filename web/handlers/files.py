@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from domain.errors import NotAllowed
+from domain.conversations import require_admin
+from domain.errors import NotAllowed, NotFound
+from domain.files import File
 from domain.signed_links import LinkState, judge
 from web.answers import iso_utc, json_answer
-from web.bodies import max_bytes_of, refuse_early
-from web.dependencies import DEPENDENCIES
+from web.bodies import body_as, max_bytes_of, refuse_early
+from web.dependencies import DEPENDENCIES, Dependencies
 from web.downloads import send_file
-from web.files import file_document
+from web.file_schemas import CopyFile
+from web.files import DELETED, file_document
 from web.links import absolute
+from web.participants import enter_for_files
+from web.problems import Gone
 from web.tokens import Caller
+from web.uploads.copying import copy_file
 from web.uploads.form import Form
 from web.uploads.receiver import receive
 
@@ -35,6 +41,51 @@ async def show_file(request: web.Request, caller: Caller) -> web.Response:
     deps = request.app[DEPENDENCIES]
     file = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
     return json_answer(file_document(file, await deps.usernames.names_of([file.uploader_id])))
+
+
+async def delete_file(request: web.Request, caller: Caller) -> web.Response:
+    """``DELETE /v1/files/{file_id}``: 204 once its bytes are gone, also if they were before. By its uploader, or an
+    admin of its group."""
+    deps, file_id = request.app[DEPENDENCIES], request.match_info["file_id"]
+    file = await deps.known_files.get(file_id)
+    if file is None or file.uploader_id != caller.user_id:
+        file = await _to_administer(deps, file_id, caller.user_id)
+    deleted = await deps.files.delete(file.file_id, deps.clock_ms())
+    if deleted is None:
+        raise NotFound("there is no such file")
+    deps.known_files.add(deleted)
+    await deps.file_store.discard(deleted.metadata.storage_path)
+    return web.Response(status=204)
+
+
+async def _to_administer(deps: Dependencies, file_id: str, user_id: str) -> File:
+    """Return somebody else's file, which an admin of its group may delete. Raises ``NotAllowed``, ``NotFound``."""
+    file = await deps.known_files.seen(file_id, user_id)
+    conversation = await deps.conversations.get(file.conversation_id)
+    if conversation is None or not conversation.is_group:
+        raise NotAllowed("only who uploaded a file may delete it")
+    require_admin(conversation, user_id)
+    return file
+
+
+async def copy_to(request: web.Request, caller: Caller) -> web.Response:
+    """``POST /v1/files/{file_id}/copy``: 201 with a file of its own in another conversation."""
+    deps = request.app[DEPENDENCIES]
+    wanted = await body_as(CopyFile, request)
+    source = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
+    conversation_id = await enter_for_files(
+        deps, wanted.conversation_id or "", wanted.recipient_id or "", caller.user_id
+    )
+    with deps.upload_gate.entered(caller.user_id):
+        try:
+            file = await copy_file(deps, source, conversation_id, caller.user_id)
+        except NotFound:
+            deps.known_files.forget(source.file_id)
+            await deps.known_files.visible(source.file_id, caller.user_id)  # it may have been deleted meanwhile
+            raise
+    deps.known_files.add(file)
+    document = file_document(file, await deps.usernames.names_of([file.uploader_id]))
+    return json_answer(document, 201, {"Location": f"/v1/files/{file.file_id}"})
 
 
 async def show_download(request: web.Request, caller: Caller) -> web.Response:
@@ -68,4 +119,6 @@ async def follow_link(request: web.Request) -> web.StreamResponse:
     file = await deps.known_files.get(file_id) if state is LinkState.GOOD else None
     if file is None:
         raise NotAllowed("this link is not valid")
+    if file.deleted_at_ms:
+        raise Gone(DELETED)
     return await send_file(request, deps, file)

@@ -12,6 +12,7 @@ from domain.errors import Chat4AllError, Conflict, NotFound, Unavailable
 from domain.files import PART_BYTES, File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
+from web.files import DELETED
 from web.participants import enter_for_files
 from web.problems import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
 from web.uploads.appending import Appending, tail_of, wrong_offset
@@ -143,6 +144,8 @@ class ResumableUploads:
         found = await self._deps.files.find(upload_id)
         if found is None or found.uploader_id != user_id:
             raise NotFound(_NO_SUCH_UPLOAD)
+        if isinstance(found, File) and found.deleted_at_ms:
+            raise Gone(DELETED)
         if isinstance(found, Upload):
             if found.size_bytes is None:  # of POST /v1/files
                 raise NotFound(_NO_SUCH_UPLOAD)

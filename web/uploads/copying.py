@@ -1,0 +1,36 @@
+"""A file made of another one, in another conversation: the store copies the bytes, this process sees none of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from domain.files import File, storage_key
+from domain.ids import uuid7
+from domain.ports import Upload
+from web.uploads.held import Held
+
+if TYPE_CHECKING:
+    from web.dependencies import Dependencies
+
+
+async def copy_file(deps: Dependencies, source: File, conversation_id: str, user_id: str) -> File:
+    """Return the new file, whole and recorded. The two have nothing to do with each other from then on.
+
+    Its row begins as an upload that expires with this process's hold: what a copy that breaks off leaves, the sweeper
+    clears away. Raises ``NotFound`` if the bytes of ``source`` are gone, ``HoldLost``, ``Unavailable``.
+    """
+    now_ms = deps.clock_ms()
+    until_ms = now_ms + int(deps.settings.upload_hold_seconds * 1000)
+    file_id, about = uuid7(now_ms, deps.randomness(10)), source.metadata
+    key = storage_key(conversation_id, file_id, about.filename)
+    upload = Upload(
+        file_id, conversation_id, user_id, about.filename, None, now_ms, until_ms,
+        mimetype=about.mimetype, key=key, holder=deps.randomness(8).hex(), held_until_ms=until_ms,
+    )  # fmt: skip
+    await deps.files.begin(upload)
+    async with Held(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms) as held:
+        await deps.file_store.copy(about.storage_path, key)
+        file = File(file_id, conversation_id, user_id, replace(about, storage_path=key), deps.clock_ms())
+        await held.finish(file)
+    return file
