@@ -93,10 +93,10 @@ class SharedState:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many addresses have each word; those of which nothing is known are ACCEPTED."""
+        """How many addresses have each word, every word; those of which nothing is known are ACCEPTED."""
         unheard = max(0, self.recipient_count - self.known)
         accepted, *others = self.tally
-        return dict(zip(_WORDS, (accepted + unheard, *others), strict=True))
+        return dict(zip(_INDEX, (accepted + unheard, *others), strict=True))
 
     @property
     def failures(self) -> int:

@@ -29,7 +29,7 @@ from domain.shared_state import SharedState
 
 __all__ = [
     "UNKNOWN", "Fact", "MessageState", "SharedState", "State", "Status", "absorb", "alone", "delivery_of", "facts_of",
-    "fold", "join", "join_alone", "joined",
+    "fold", "join", "join_alone", "joined", "knows",
 ]  # fmt: skip
 
 State = MessageState | SharedState
@@ -60,6 +60,20 @@ def fold(facts: Iterable[Fact], state: State = UNKNOWN) -> State:
     for fact in facts:
         state = absorb(state, fact)
     return state
+
+
+def knows(state: State, fact: Fact) -> bool:
+    """Return whether ``fact`` adds nothing to ``state``."""
+    if isinstance(state, SharedState):
+        is_own = fact.recipient_count == 1 or not fact.recipient_id
+        if fact.recipient_count > state.recipient_count:
+            return False
+        known = state.own if is_own else state.delivery(fact.recipient_id)
+    elif fact.recipient_count > 1:
+        return False
+    else:
+        known = state
+    return join_alone(known, fact) == known
 
 
 def delivery_of(state: State, address: str) -> MessageState:

@@ -135,6 +135,16 @@ class FileMetadata(BaseModel):
     ]
 
 
+class Counts(BaseModel):
+    """How many recipients have each status word."""
+
+    ACCEPTED: Count
+    SENT: Count
+    DELIVERED: Count
+    READ: Count
+    FAILED: Count
+
+
 class Message(_State):
     message_id: MessageId
     conversation_id: ConversationIdOf
@@ -147,6 +157,13 @@ class Message(_State):
     file_metadata: FileMetadata | None
     timestamp: EpochMs
     accepted_at: Time
+    counts: Annotated[
+        Counts | None,
+        Field(
+            description="Of a message to several. `status` is the least word of those for whom it did not fail, so one"
+            " that is READ may have failed for all but one."
+        ),
+    ] = None
 
 
 class Delivery(_State):

@@ -10,7 +10,7 @@ from domain.direct import is_direct
 from domain.files import FileMetadata
 from domain.ports import Identity, Place, StoredMessage, User
 from domain.records import MessageAccepted
-from domain.status import MessageState, Status, delivery_of
+from domain.status import MessageState, SharedState, Status, delivery_of
 from web.answers import iso_utc, iso_utc_or_none
 
 Names = Mapping[str, str]  # username by user id; who is not in it is shown without one
@@ -76,7 +76,7 @@ def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
 def message_document(stored: StoredMessage, names: Names) -> dict[str, Any]:
     """Return a message with its state, one for all recipients."""
     message, place = stored.message, stored.place
-    return {
+    document = {
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
         "sender_id": message.sender_id,
@@ -90,6 +90,19 @@ def message_document(stored: StoredMessage, names: Names) -> dict[str, Any]:
         "accepted_at": iso_utc(place.accepted_at_ms),
         **_state_document(stored.state.overall),
     }
+    if len(message.targets) > 1:
+        document["counts"] = counts_of(stored)
+    return document
+
+
+def counts_of(stored: StoredMessage) -> dict[str, int]:
+    """Return how many recipients of a message have each status word: of 256, 255 may have failed while it is READ."""
+    state, recipients = stored.state, len(stored.message.targets)
+    if not isinstance(state, SharedState):
+        return {**dict.fromkeys(map(str, Status), 0), str(state.status): recipients}
+    counts = state.counts
+    counts[Status.ACCEPTED] += max(0, recipients - sum(counts.values()))  # no fact has said how many there are
+    return counts
 
 
 def message_with_deliveries(stored: StoredMessage, names: Names) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from domain.errors import LogUnavailable, MalformedRecord
 from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import State
 from web.log_ends import LogEnds
+from web.news import News, Told
 from web.recent import RecentMessages
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ class Listener(Protocol):
         ...
 
     def took_change(
-        self, partition: int, offset: int, change: StatusChanged, state: State, logged_at_ms: int
+        self, partition: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int
     ) -> None:
-        """A record of ``status-updates`` was read that changed its message's status word; ``state`` is the new one."""
+        """A record of ``status-updates`` was read that changed what is told of its message, which is ``told``."""
         ...
 
     def reached(self, slot: int, offset: int) -> None:
@@ -276,15 +276,15 @@ class KafkaFollower:
                 self.listener.took_message(record.partition, record.offset, message, place)
 
     def _take_statuses(self, records: list[Any]) -> None:
+        news: News[Any] = News(self._recent)
         for record in records:
             try:
-                change = plausible(decode(record.value, StatusChanged), record.timestamp)
-                state = self._recent.add_logged_fact(change)
+                news.add(record, plausible(decode(record.value, StatusChanged), record.timestamp))
             except (MalformedRecord, ValueError) as error:
                 log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
-                continue
-            if state is not None and self.listener is not None:
-                self.listener.took_change(record.partition, record.offset, change, state, record.timestamp)
+        if self.listener is not None:
+            for record, change, told in news.all():
+                self.listener.took_change(record.partition, record.offset, change, told, record.timestamp)
 
     def _wake(self) -> None:
         if not self._waiters:

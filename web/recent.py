@@ -13,7 +13,7 @@ from sys import getsizeof, intern
 from domain.ids import may_repeat
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, Fact, SharedState, State, Status, absorb
+from domain.status import UNKNOWN, Fact, SharedState, State, Status, absorb, joined
 from web.rosters import Roster, Rosters
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -33,9 +33,10 @@ class Recent:
     """What is known of one message. ``message`` is ``None`` while only facts about it were seen.
 
     ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view
-    can know more. ``told`` is the status word as of the last fact that was read from the log; facts of this process's
-    own are in ``state`` before. ``is_settled`` is false for a message with an idempotency key until somebody has made
-    sure that the log did not have it long before, where only Cassandra remembers it (``RecentMessages.move_up``).
+    can know more. ``told`` is the status word as of the last fact that was read from the log, and ``told_failures`` for
+    how many recipients it had failed by then; facts of this process's own are in ``state`` before. ``is_settled`` is
+    false for a message with an idempotency key until somebody has made sure that the log did not have it long before,
+    where only Cassandra remembers it (``RecentMessages.move_up``).
     ``held_bytes``: what it takes in memory, without ``roster``, which other messages to the same recipients share.
     """
 
@@ -45,6 +46,7 @@ class Recent:
     state: State = UNKNOWN
     complete: bool = False
     told: Status = Status.ACCEPTED
+    told_failures: int = 0
     is_settled: bool = True
     held_bytes: int = 0
     roster: Roster | None = None
@@ -197,15 +199,9 @@ class RecentMessages:
             self._make_room()
         return known
 
-    def add_logged_fact(self, change: StatusChanged) -> State | None:
-        """As ``add_fact``, for facts in the order of the log. Return the message's state if its status word is not
-        what it was at the last logged fact, ``None`` if it still is."""
-        known = self.add_fact(change)
-        word = known.state.status
-        if word is known.told:
-            return None
-        known.told = word
-        return known.state
+    def add_logged_fact(self, change: StatusChanged) -> Recent:
+        """As ``add_fact``, for facts in the order of the log."""
+        return self.add_fact(change)
 
     def get(self, message_id: str) -> Recent | None:
         """Return what is known of a message; it may be facts without the message."""
@@ -255,7 +251,8 @@ class RecentMessages:
         before = self._rosters.held_bytes
         roster = known.roster = self._rosters.enter(message)
         self.held_bytes += self._rosters.held_bytes - before
-        state = known.state if isinstance(known.state, SharedState) else SharedState(known.state)
+        state = joined(SharedState(UNKNOWN, len(message.recipients)), known.state)
+        assert isinstance(state, SharedState)
         before = _bytes_of_state(known.state)
         known.state = state.over(roster.addresses)
         self._hold(known, _bytes_of_state(known.state) - before)

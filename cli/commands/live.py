@@ -8,6 +8,7 @@ import click
 
 from cli.output import Exit, clock, file_line, printable, word
 from cli.session import Session, api_command
+from cli.shares import shares
 
 
 @click.command()
@@ -54,7 +55,8 @@ def _words(session: Session, frame: dict[str, Any]) -> list[str]:
         return [_time(frame), _where(frame), click.style(session.name_of(frame["sender_id"]), bold=True), text]
     if kind == "status":
         detail = (frame.get("failure") or {}).get("detail") or ""
-        return [_time(frame), _where(frame), printable(frame["message_id"]), word(frame["status"]), printable(detail)]
+        what = (word(frame["status"]), shares(frame), printable(detail))
+        return [_time(frame), _where(frame), printable(frame["message_id"]), *filter(None, what)]
     detail = "live" if kind == "connected" else printable(frame.get("detail") or kind)
     return [click.style(f"{_time(frame)} {detail}", dim=True)]
 

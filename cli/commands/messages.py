@@ -8,6 +8,7 @@ import click
 
 from cli.output import clock, file_line, printable, word
 from cli.session import Session, api_command
+from cli.shares import shares
 
 
 @click.command()
@@ -35,6 +36,8 @@ async def status(session: Session, message_id: str) -> None:
     lines = [f"message {message['message_id']}, conversation {printable(message['conversation_id'])}"]
     lines += [f"{session.name_of(message['sender_id'])} -> {session.name_of(message['recipient_id'])}"]
     lines += [_content(message), *_life(message)]
+    if share := shares(message):
+        lines.append(f"{word(message['status'])} {share}")
     for one in message.get("deliveries", ()):
         lines.append(f"{session.name_of(one['recipient_id'])}:")
         lines += [f"  {line}" for line in _life(one)]
@@ -71,7 +74,8 @@ async def trace(session: Session, message_id: str) -> None:
 
 def _line(session: Session, message: dict[str, Any]) -> str:
     who = f"{session.name_of(message['sender_id'])} -> {session.name_of(message['recipient_id'])}"
-    return f"{clock(message['accepted_at'])}  {word(message['status'], 9)}  {who}  {_content(message)}"
+    share = shares(message) and f"{shares(message)} "
+    return f"{clock(message['accepted_at'])}  {word(message['status'], 9)}  {share}{who}  {_content(message)}"
 
 
 def _content(message: dict[str, Any]) -> str:

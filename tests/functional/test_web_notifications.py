@@ -115,6 +115,21 @@ async def test_a_group_is_told_when_the_word_of_all_together_changes(api: Any) -
     await watcher.quiet()
 
 
+async def test_a_partial_failure_is_told_and_how_many_it_struck(api: Any) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    for status, recipient in (("SENT", 1), ("FAILED", 2), ("READ", 1), ("SENT", 3), ("FAILED", 3)):
+        api.live_log.fact(fact(1, status, recipient_id=f"telegram:{recipient}", recipient_count=3))
+    told = [await watcher.frame() for _ in range(3)]
+    assert [(frame["status"], frame["counts"]["FAILED"]) for frame in told] == [
+        ("ACCEPTED", 1), ("SENT", 1), ("READ", 2)
+    ]  # fmt: skip
+    assert told[1]["counts"] == {"ACCEPTED": 0, "SENT": 1, "DELIVERED": 0, "READ": 1, "FAILED": 1}
+    resumed = await watch(api, token, since=told[0]["cursor"])
+    assert ((await resumed.frame())["counts"])["FAILED"] == 2
+    await resumed.quiet()
+
+
 async def test_delivered_is_reported_once_when_a_connection_got_the_message(api: Any) -> None:
     token, user_id = await member(api)
     other, _ = await member(api)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from domain.ports import Place
+from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.routing import decide
+from domain.status import Fact
 
 NOBODY = "0193e2f0-0000-7000-8000-000000000000"
 
@@ -194,6 +195,38 @@ async def test_each_recipient_is_shown_and_one_word_for_all(people: People) -> N
     listed = await people.api.call("GET", "/v1/messages?conversation_id=c-1", token=people.tokens["sender"])
     (row,) = (await listed.json())["messages"]
     assert (row["status"], "deliveries" in row) == ("READ", False)
+
+
+async def test_a_message_that_failed_for_all_but_one_is_read_and_says_for_how_many(people: People) -> None:
+    others = tuple(f"telegram:{number}" for number in range(100_000, 100_254))
+    await people.begin("c-1", "inside", addresses=others)
+    message = await people.send("c-1")
+    accepted = {"ACCEPTED": 255, "SENT": 0, "DELIVERED": 0, "READ": 0, "FAILED": 0}
+    assert (await people.show(message))["counts"] == accepted
+    await people.routed(message)
+    for address in others:
+        people.happens(message, address, "FAILED", "blocked")
+    assert (await people.read(message, "inside")).status == 200
+    expected = {"ACCEPTED": 0, "SENT": 0, "DELIVERED": 0, "READ": 1, "FAILED": 254}
+    shown = await people.show(message)
+    assert (shown["status"], shown["counts"]) == ("READ", expected)
+    assert [one["status"] for one in shown["deliveries"]].count("FAILED") == 254
+    await people.api.mirror()
+    await people.api.messages.write([MirrorEntry(message.message_id, "c-1", people.place(message), None, [
+        Fact("READ", 5, recipient_id=f"internal:{people.ids['inside']}", recipient_count=255),
+        *(Fact("FAILED", 5, recipient_id=address, recipient_count=255) for address in others),
+    ])])  # fmt: skip
+    for _ in ("from memory", "from the store"):
+        listed = await people.api.call("GET", "/v1/messages?conversation_id=c-1", token=people.tokens["sender"])
+        (row,) = (await listed.json())["messages"]
+        assert (row["status"], row["counts"]) == ("READ", expected)
+        people.api.forget_recent()
+
+
+async def test_a_message_to_one_has_no_counts(people: People) -> None:
+    message = await people.send("c-1", "inside")
+    await people.routed(message)
+    assert (await people.show(message)).get("counts") is None
 
 
 async def test_reading_is_told_at_once_and_the_first_time_stays(people: People) -> None:

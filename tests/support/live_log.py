@@ -13,6 +13,7 @@ from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from web.live.hub import Hub
 from web.live.log_reader import Entry, Ranges
+from web.news import News
 from web.recent import RecentMessages
 
 CHUNK = 7
@@ -91,9 +92,10 @@ class LiveLog:
                 process.hub.took_message(slot, entry.offset, message, place)
             return
         change = decode(entry.value, StatusChanged)
-        state = process.recent.add_logged_fact(change)
-        if state is not None:
-            process.hub.took_change(slot - self.partitions, entry.offset, change, state, entry.timestamp_ms)
+        news: News[Entry] = News(process.recent)
+        news.add(entry, change)
+        for _, _, told in news.all():
+            process.hub.took_change(slot - self.partitions, entry.offset, change, told, entry.timestamp_ms)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[LiveLog]:

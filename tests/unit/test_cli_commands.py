@@ -23,6 +23,7 @@ from cli.output import size_text
 from cli.run import parts_of, with_public_url
 from cli.sending import duration
 from cli.session import api_url
+from cli.shares import shares
 from cli.summary import curl_lines
 from devstack import Stack, StackConfig
 from domain.status import Status
@@ -210,3 +211,16 @@ def test_one_word_with_a_file_is_the_recipient_if_it_looks_like_one(
     words: tuple[str, ...], has_conversation: bool, meant: tuple[str | None, str]
 ) -> None:
     assert recipient_and_text(words, has_file=True, has_conversation=has_conversation) == meant
+
+
+@pytest.mark.parametrize(
+    ("status", "counts", "expected"),
+    [
+        ("READ", None, ""),
+        ("READ", {"ACCEPTED": 0, "SENT": 0, "DELIVERED": 0, "READ": 3, "FAILED": 0}, ""),
+        ("READ", {"ACCEPTED": 0, "SENT": 0, "DELIVERED": 0, "READ": 1, "FAILED": 255}, "(1 of 256, 255 failed)"),
+        ("SENT", {"ACCEPTED": 0, "SENT": 3, "DELIVERED": 2, "READ": 1, "FAILED": 0}, "(3 of 6, 2 delivered, 1 read)"),
+    ],
+)
+def test_a_word_says_for_how_many_it_is_true(status: str, counts: dict[str, int] | None, expected: str) -> None:
+    assert shares({"status": status, "counts": counts}) == expected

@@ -189,8 +189,8 @@ class Heard:
     def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Any) -> None:
         self.notes.append(("message", partition, offset, message.message_id, place.position))
 
-    def took_change(self, partition: int, offset: int, change: StatusChanged, state: Any, logged_at_ms: int) -> None:
-        self.notes.append(("change", partition, offset, change.message_id, str(state.status)))
+    def took_change(self, partition: int, offset: int, change: StatusChanged, told: Any, logged_at_ms: int) -> None:
+        self.notes.append(("change", partition, offset, change.message_id, str(told.state.status)))
 
     def reached(self, slot: int, offset: int) -> None:
         self.notes.append(("reached", slot, offset))

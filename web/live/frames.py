@@ -4,7 +4,7 @@
      "timestamp":1763848800123,"sender":{"user_id":"0193…","username":"maria"},"cursor":"AQUA…"}
                                                           with a file also "file_id" and "file_metadata":{…}
     {"type":"status","message_id":"0193…","conversation_id":"c-1","status":"READ","timestamp":1763848803000,
-     "cursor":"AQUB…"}
+     "cursor":"AQUB…"}                                    to several also "counts":{"READ":3,"FAILED":1,…}
 
 ``cursor`` means: everything for this user before here has been sent on this connection.
 """
@@ -18,8 +18,9 @@ import orjson
 
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import State, Status
+from domain.status import Status
 from web.documents import file_metadata_document, party_document
+from web.news import Told
 from web.usernames import Usernames
 
 # close codes: those of RFC 6455 where one fits, else 4000 plus the HTTP status that says the same
@@ -39,7 +40,8 @@ _EVENT_BYTES, _RECIPIENT_BYTES = 1_000, 220
 @dataclass(frozen=True, slots=True)
 class Event:
     """One record of the log as a frame without its cursor. ``slot``: see ``cursor.py``; ``logged_at_ms``: when the
-    broker or the producer stamped it; ``word``: the status, empty for a message, which is then ``message``."""
+    broker or the producer stamped it; ``word``: the status, empty for a message, which is then ``message``;
+    ``failures``: for how many of several recipients it failed."""
 
     slot: int
     offset: int
@@ -49,6 +51,12 @@ class Event:
     body: bytes
     word: str = ""
     message: MessageAccepted | None = None
+    failures: int = 0
+
+    @property
+    def told(self) -> tuple[str, int]:
+        """Of a status: ``web.news.Told.key``."""
+        return self.word, self.failures
 
     @property
     def held_bytes(self) -> int:
@@ -77,11 +85,11 @@ def message_event(slot: int, offset: int, message: MessageAccepted, place: Place
     )  # fmt: skip
 
 
-def status_event(slot: int, offset: int, change: StatusChanged, state: State, logged_at_ms: int) -> Event:
-    """Return the event that ``change`` made the message ``state``."""
-    overall = state.overall
-    word = overall.status
-    at_ms = getattr(overall, _TIME_OF[word]) if word in _TIME_OF else None
+def status_event(slot: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> Event:
+    """Return the event that ``change`` made the message what is ``told`` of it."""
+    state = told.state
+    word = state.status
+    at_ms = getattr(state, _TIME_OF[word]) if word in _TIME_OF else None
     document: dict[str, Any] = {
         "type": "status",
         "message_id": change.message_id,
@@ -90,9 +98,14 @@ def status_event(slot: int, offset: int, change: StatusChanged, state: State, lo
         "timestamp": change.at_ms if at_ms is None else at_ms,
     }
     if word is Status.FAILED:
-        document["failure"] = {"code": overall.failure_code, "detail": overall.failure_detail}
+        document["failure"] = {"code": state.failure_code, "detail": state.failure_detail}
+    failures = 0
+    if told.counts is not None:
+        document["counts"] = told.counts
+        failures = told.counts[Status.FAILED]
     return Event(
-        slot, offset, change.conversation_id, change.message_id, logged_at_ms, orjson.dumps(document), word
+        slot, offset, change.conversation_id, change.message_id, logged_at_ms, orjson.dumps(document), word, None,
+        failures,
     )  # fmt: skip
 
 

@@ -19,12 +19,12 @@ from domain.conversations import is_address
 from domain.errors import Unavailable
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import State
 from web.live.aside import Aside
 from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
 from web.live.participants import Participants
+from web.news import Told
 from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
@@ -85,11 +85,11 @@ class Hub:
             self._take(message_event(partition, offset, message, place))
 
     def took_change(
-        self, partition: int, offset: int, change: StatusChanged, state: State, logged_at_ms: int
+        self, partition: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int
     ) -> None:
         """A record of ``status-updates`` was read that changed what its message's facts add up to."""
         if self.count:
-            self._take(status_event(self._partitions + partition, offset, change, state, logged_at_ms))
+            self._take(status_event(self._partitions + partition, offset, change, told, logged_at_ms))
 
     def reached(self, slot: int, offset: int) -> None:
         """Everything of the slot before ``offset`` was read."""

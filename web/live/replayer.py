@@ -18,13 +18,14 @@ from domain.errors import LogUnavailable, MalformedRecord, Unavailable
 from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, State, Status, join
+from domain.status import UNKNOWN, SharedState, State, Status, absorb, knows
 from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import Event, event_frame, message_event, status_event
 from web.live.hub import OnDelivered
 from web.live.log_reader import Entry, LogReader
 from web.live.participants import Participants
+from web.news import key_of, told
 from web.recent import RecentMessages, fact_of
 from web.usernames import Usernames
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 SLICE_RECORDS = 5_000
 _TOLD_AT_MOST = 10_000
+_STATES_AT_MOST = 500  # of a message to 256 it may be 20 KiB
 
 
 class TooOld(Exception):
@@ -42,13 +44,15 @@ class TooOld(Exception):
 class Resumer:
     """A connection that is to get what lies between ``positions``, which move, and ``target``.
 
-    ``told``: the states that status frames of this replay told. ``is_full``: its buffer is, so it sits out.
+    ``told``: what status frames of this replay told (``web.news.Told.key``). ``states``: of messages that this process
+    does not remember, what the replay found out. ``is_full``: its buffer is, so it sits out.
     """
 
     connection: Connection
     positions: Positions
     target: Positions
-    told: dict[str, State] = field(default_factory=dict)
+    told: dict[str, tuple[str, int]] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
     is_full: bool = False
     done: asyncio.Future[None] | None = None
 
@@ -199,16 +203,31 @@ class Replayer:
             if resumer.give(message_event(entry.slot, entry.offset, record, place), self._usernames):
                 self._on_delivered(record, place, resumer.connection.user_id)
             return
-        told = resumer.told.get(record.message_id)
-        recent = self._recent.get(record.message_id)
-        state = join(told or (recent.state if recent is not None else UNKNOWN), fact_of(record))
+        state = self._state(resumer, record)
+        key = key_of(state)
         # what was before the cursor is not known here, so each message's present word is told once
-        if state.status is Status.ACCEPTED or (told is not None and told.status is state.status):
+        if key == (Status.ACCEPTED, 0) or resumer.told.get(record.message_id) == key:
             return
-        if resumer.give(status_event(entry.slot, entry.offset, record, state, entry.timestamp_ms), self._usernames):
+        event = status_event(entry.slot, entry.offset, record, told(state), entry.timestamp_ms)
+        if resumer.give(event, self._usernames):
             if len(resumer.told) >= _TOLD_AT_MOST:
                 resumer.told.clear()
-            resumer.told[record.message_id] = state
+            resumer.told[record.message_id] = key
+
+    def _state(self, resumer: Resumer, record: StatusChanged) -> State:
+        """Return what is known of a message, with the fact in ``record``."""
+        fact = fact_of(record)
+        recent = self._recent.get(record.message_id)
+        if recent is not None and knows(recent.state, fact):
+            return recent.state
+        state = resumer.states.pop(record.message_id, None)
+        if state is None:
+            if len(resumer.states) >= _STATES_AT_MOST:
+                resumer.states.clear()
+            state = UNKNOWN if recent is None else recent.state
+            state = state.copy() if isinstance(state, SharedState) else state
+        state = resumer.states[record.message_id] = absorb(state, fact)
+        return state
 
 
 def _ranges(group: Sequence[Resumer], leader: Resumer) -> dict[int, tuple[int, int]]:

@@ -222,7 +222,7 @@ class Live:
         told_at = {
             event.message_id: index
             for index, (event, _) in enumerate(held)
-            if event.word and (told := resumer.told.get(event.message_id)) and told.status == event.word
+            if event.word and resumer.told.get(event.message_id) == event.told
         }
         for index, (event, frame) in enumerate(held):
             if event.word and index <= told_at.get(event.message_id, -1):
