@@ -16,6 +16,7 @@ from domain.conversations import Conversation, Member
 from domain.errors import StoreUnavailable
 from domain.ports import Place
 from domain.records import MessageAccepted
+from storage.memory import MemoryUsers
 from support.fakes import until
 from web.live import hub as hub_module
 from web.live.aside import Aside
@@ -23,6 +24,7 @@ from web.live.connection import Connection
 from web.live.frames import Event
 from web.live.hub import MAX_WAITING, MAX_WAITING_BYTES, Hub
 from web.live.participants import Participants
+from web.usernames import Usernames
 
 
 def lines_of(work: Callable[[], object]) -> int:
@@ -77,12 +79,22 @@ class World:
     def __init__(self) -> None:
         self.store, self.wire, self.closed = Store(), Wire(), 0
         self.hub = Hub(
-            Participants(self.store, 60.0), 2, on_pushed=lambda *_: None, on_delivered=lambda *_: None  # type: ignore[arg-type]
+            Participants(self.store, 60.0),  # type: ignore[arg-type]
+            self._usernames(),
+            2,
+            on_pushed=lambda *_: None,
+            on_delivered=lambda *_: None,
         )
         self.hub.reached(0, 0)
         self.connection = Connection("u-1", self.wire, 1 << 20, self._close)
         self.hub.join(self.connection)
         self.offset = 0
+
+    @staticmethod
+    def _usernames() -> Usernames:
+        usernames = Usernames(MemoryUsers(), lambda: 0.0)
+        usernames.learn("u-2", "sender")
+        return usernames
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:
         self.closed = code
