@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from agents.facts import read_fact
 from app.clock import now_ms
 from app.codec import decode
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF_SECONDS = 5.0
+# besides its messages: of one to 256 there are some 800 facts
+MAX_PILE_FACTS = 10_000
+MAX_PILE_BYTES = 16 * 1024 * 1024  # of records
 
 
 def register(app: StreamApp) -> None:
@@ -45,6 +50,8 @@ class _Pile:
         self.flights: set[Flight] = set()
         self.clocks: dict[int, LogClock] = {}
         self.newest_ms = 0
+        self.facts = 0
+        self.size_bytes = 0
 
 
 class Mirroring:
@@ -77,12 +84,20 @@ class Mirroring:
                 log.debug("not mirrored: %s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
                 continue
             pile.newest_ms = max(pile.newest_ms, record.timestamp)
+            pile.size_bytes += len(record.value)
         pile.batches.append(batch)
-        if len(pile.entries) >= self._app.settings.mirror_batch_messages:
+        if self._is_full(pile):
             self._room.clear()
             self._hurry.set()
         if self._writer is None or self._writer.done():
             self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    def _is_full(self, pile: _Pile) -> bool:
+        return (
+            len(pile.entries) >= self._app.settings.mirror_batch_messages
+            or pile.facts >= MAX_PILE_FACTS
+            or pile.size_bytes >= MAX_PILE_BYTES
+        )
 
     async def _knows_clock(self, batch: RecordBatch) -> bool:
         """Know the clock of the batch's partition; ``False`` if the partition went elsewhere before that was possible.
@@ -119,8 +134,9 @@ class Mirroring:
         change, fact = read_fact(record.value, record.timestamp)
         place = Place(change.accepted_at_ms, change.position)
         entry = self._entry(pile, change.message_id, change.conversation_id, place)
-        if fact not in entry.facts:
-            entry.facts.append(fact)
+        # also if it is there already: the store takes a set, and to look for it in a list of 800 takes longer
+        entry.facts.append(fact)
+        pile.facts += 1
 
     def _entry(self, pile: _Pile, message_id: str, conversation_id: str, place: Place) -> MirrorEntry:
         """Return the pile's entry of a message. One with an idempotency key may be in the log twice: the first place
@@ -187,17 +203,19 @@ class Mirroring:
         """Write what can be written; what Cassandra refuses goes to ``dead-letters``."""
         # by place: the store takes a message as a promise that those before it in the conversation are written
         await self._store.write([], list(pile.clocks.values()))
+        refused: dict[str, MalformedRecord] = {}
         for entry in sorted(pile.entries.values(), key=lambda entry: entry.place):
             try:
                 await self._store.write([entry])
             except StoreUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001
-                reason = MalformedRecord(f"Cassandra refused message {entry.message_id}: {error!r}")
-                for batch in pile.batches:
-                    for record in batch.records:
-                        if entry.message_id.encode() in (record.value or b""):
-                            pile.flights.add(dead_letter(self._app, batch, record, reason, now_ms()))
+                reason = f"Cassandra refused message {entry.message_id}: {error!r}"
+                refused[entry.message_id] = MalformedRecord(reason)
+        for batch in pile.batches:
+            for record in batch.records:
+                if (why := refused.get(_message_id_of(record.value))) is not None:
+                    pile.flights.add(dead_letter(self._app, batch, record, why, now_ms()))
 
     async def drain(self) -> None:
         """Write what is in hand, unless Cassandra is away: then it will be delivered again."""
@@ -206,3 +224,13 @@ class Mirroring:
             await asyncio.wait([self._writer])
         self._pile = _Pile()
         self._room.set()
+
+
+def _message_id_of(value: bytes | None) -> str:
+    """Return whom a record is about; nothing for one that cannot be read, of which nothing was written."""
+    try:
+        document = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return ""
+    message_id = document.get("message_id") if isinstance(document, dict) else None
+    return message_id if isinstance(message_id, str) else ""

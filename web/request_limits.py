@@ -44,7 +44,8 @@ class RequestLimits:
         self._take(self._users, request, user_id, 1, "you")
 
     def take_more_for_user(self, request: web.Request, user_id: str, more: int) -> None:
-        """Count a request that was counted once for ``more``: a batch is as many as its messages.
+        """Count a request that was counted once for ``more``: a batch is as many as its messages, and a message to
+        several as many as its recipients, for each of whom the system has as much to do as for a message to one.
 
         More than the bucket holds passes when it is full, or it never would. Raises ``RateLimited``.
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from domain.records import MessageAccepted
 from domain.usernames import names_user
 from web.history import merged
 from web.patient_reader import PatientReader
-from web.problems import FieldErrors
+from web.problems import FieldErrors, RateLimited
 from web.schemas import CreateMessage
 from web.turns import Turns
 from web.usernames import no_such
@@ -38,6 +38,8 @@ CONVERSATIONS_AT_ONCE = 100  # of one request
 NOBODY: Mapping[str, str] = {}
 
 Headers = Mapping[str, bytes]
+# takes so many tokens of the caller's rate; raises ``RateLimited``
+Spend = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,11 @@ class Sending:
         )
         return Item(message, key is not None)
 
-    async def one(self, item: Item, headers: Headers) -> Accepted:
+    async def one(self, item: Item, headers: Headers, spend: Spend) -> Accepted:
         """Accept one message. Raises ``NotAllowed``, ``FieldErrors``, ``KeyReused``, ``Unavailable``, of which
         ``MayBeAccepted`` says that it may be accepted all the same."""
         if item.is_keyed:
-            (outcome,) = await self.many([item], headers)
+            (outcome,) = await self.many([item], headers, spend)
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
@@ -105,9 +107,10 @@ class Sending:
         if message.file_id is not None:
             message = await self._deps.attached_files.attach(message)
         message = await self._deps.audience.admit(message)
+        _pay(message, spend)
         return self._remembered(Item(message, False), await self._deps.log.append(message, headers))
 
-    async def many(self, items: Sequence[Item], headers: Headers) -> list[Outcome]:
+    async def many(self, items: Sequence[Item], headers: Headers, spend: Spend) -> list[Outcome]:
         """Accept ``items`` of one sender; return what became of each, in order.
 
         Items of one conversation are written in their order. Conversations do not wait for each other.
@@ -122,14 +125,16 @@ class Sending:
 
         async def accept(group: list[Item]) -> None:
             async with room:
-                await self._conversation(group, headers, found)
+                await self._conversation(group, headers, spend, found)
 
         await asyncio.gather(*map(accept, groups.values()))
         return [
             _as_repeated(found[item.message.message_id], item, items[first[item.message.message_id]]) for item in items
         ]
 
-    async def _conversation(self, group: list[Item], headers: Headers, found: dict[str, Outcome]) -> None:
+    async def _conversation(
+        self, group: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]
+    ) -> None:
         """Accept ``group``, all of one conversation, and put what became of each into ``found``."""
         keyed = [item for item in group if item.is_keyed]
         try:
@@ -137,7 +142,7 @@ class Sending:
                 await asyncio.gather(*(self._look_up(item, found) for item in keyed))
                 fresh = [item for item in group if item.message.message_id not in found]
                 if fresh:
-                    await self._write(fresh, headers, found)
+                    await self._write(fresh, headers, spend, found)
         except Exception as error:  # noqa: BLE001  it is the outcome of these, and of no others
             for item in group:
                 found.setdefault(item.message.message_id, error)
@@ -163,9 +168,9 @@ class Sending:
             found[message_id] = _compared(item, known.message, known.place, is_replayed=True)
             deps.metrics.messages_replayed.count += 1
 
-    async def _write(self, fresh: list[Item], headers: Headers, found: dict[str, Outcome]) -> None:
+    async def _write(self, fresh: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
         deps = self._deps
-        fresh = await self._admitted(fresh, found)
+        fresh = await self._admitted(fresh, spend, found)
         # each is queued for Kafka in its task's first step, so they are in the order of the items
         appended = await asyncio.gather(
             *(deps.log.append(item.message, headers) for item in fresh), return_exceptions=True
@@ -183,13 +188,16 @@ class Sending:
         if written:
             await self._settle(written, found)
 
-    async def _admitted(self, fresh: list[Item], found: dict[str, Outcome]) -> list[Item]:
-        """Return the items with their files and recipients; those that name what is not there have their outcome."""
+    async def _admitted(self, fresh: list[Item], spend: Spend, found: dict[str, Outcome]) -> list[Item]:
+        """Return the items with their files and recipients; those that name what is not there, or go to more than may
+        be sent to now, have their outcome."""
         admitted = []
         for item in await self._with_files(fresh, found):
             try:
-                admitted.append(Item(await self._deps.audience.admit(item.message), item.is_keyed))
-            except FieldErrors as error:
+                message = await self._deps.audience.admit(item.message)
+                _pay(message, spend)
+                admitted.append(Item(message, item.is_keyed))
+            except (FieldErrors, RateLimited) as error:
                 found[item.message.message_id] = error
         return admitted
 
@@ -230,6 +238,12 @@ class Sending:
         self._deps.recent.add_message(item.message, appended.place, appended.partition)
         self._deps.metrics.messages_accepted.count += 1
         return Accepted(item.message, appended.place)
+
+
+def _pay(message: MessageAccepted, spend: Spend) -> None:
+    """A message takes a token for each recipient, of which the request took the first. Raises ``RateLimited``."""
+    if len(message.targets) > 1:
+        spend(len(message.targets) - 1)
 
 
 def _compared(item: Item, message: MessageAccepted, place: Place, *, is_replayed: bool) -> Outcome:

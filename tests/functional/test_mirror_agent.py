@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from agents import mirror
 from agents.mirror import Mirroring
 from app.batches import RecordBatch
-from app.codec import encode
+from app.codec import decode, encode
 from domain.ids import keyed_id
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import MirrorEntry, Place
@@ -90,6 +93,47 @@ async def test_a_full_pile_makes_the_agent_wait(world: World) -> None:
     assert not waiting.done()
     store.available = True
     await asyncio.wait_for(waiting, 5)
+
+
+@pytest.mark.parametrize("bound", ["MAX_PILE_FACTS", "MAX_PILE_BYTES"])
+async def test_a_pile_is_full_by_its_facts_and_by_its_bytes_as_well(
+    world: World, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    _, store, mirroring = world
+    values = [encode(replace(decode(fact(0, "SENT"), StatusChanged), recipient_id=f"telegram:{n}", recipient_count=256))
+              for n in range(256)]  # fmt: skip
+    monkeypatch.setattr(mirror, bound, 256 if bound == "MAX_PILE_FACTS" else 256 * len(values[0]))
+    store.available = False
+    await mirroring.add(batch_of("status-updates", *values))
+    await until(lambda: mirroring._room.is_set())  # the first pile is being written
+    await mirroring.add(batch_of("status-updates", *values, start=256))
+    waiting = asyncio.create_task(mirroring.add(batch_of("status-updates", values[0], start=512)))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    store.available = True
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_fact_is_taken_in_the_same_time_however_many_are_known_of_its_message(world: World) -> None:
+    _, _, mirroring = world
+    values = [encode(replace(decode(fact(0, "SENT"), StatusChanged), recipient_id=f"telegram:{n}", recipient_count=256))
+              for n in range(256)]  # fmt: skip
+    comparisons = 0
+
+    class Watched(str):
+        def __eq__(self, other: object) -> bool:
+            nonlocal comparisons
+            comparisons += 1
+            return super().__eq__(other)
+
+        __hash__ = str.__hash__
+
+    pile = mirroring._pile
+    for n, value in enumerate(values):
+        mirroring._fact(pile, SimpleNamespace(value=value, timestamp=1_700_000_000_900, partition=0, offset=n))
+        (entry,) = pile.entries.values()
+        object.__setattr__(entry.facts[-1], "status", Watched(entry.facts[-1].status))
+    assert comparisons <= len(values)
 
 
 async def test_what_cassandra_refuses_is_a_dead_letter_and_the_rest_is_written(world: World) -> None:

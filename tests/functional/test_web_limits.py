@@ -70,6 +70,39 @@ async def test_a_batch_counts_as_its_messages(limited: Any) -> None:
         assert len(api.log.records) == 7
 
 
+async def test_a_message_counts_as_its_recipients(limited: Any) -> None:
+    async with limited(rate_limit_user_per_second=1, rate_limit_user_burst=100) as api:
+        token = await api.somebody()
+        body = {"conversation_id": "c-1", "participants": [f"telegram:{100_000 + n}" for n in range(40)]}
+        assert (await api.call("POST", "/v1/conversations", body, token)).status == 201
+        to_all = api.message(recipient_id=...)
+        sent = [await api.call("POST", "/v1/messages", to_all, token) for _ in range(2)]
+        left = [answer.headers["RateLimit-Remaining"] for answer in sent]
+        assert left == ["59", "19"]
+        refused = await api.call("POST", "/v1/messages", to_all, token)
+        assert (refused.status, refused.headers["RateLimit-Remaining"]) == (429, "18")
+        assert len(api.log.records) == 2
+        api.later(1_000)
+        keyed = {"Idempotency-Key": "k"}
+        for left_then in ("60", "59"):  # what was accepted before costs no more than the request
+            answer = await api.call("POST", "/v1/messages", to_all, token, headers=keyed)
+            assert (answer.status, answer.headers["RateLimit-Remaining"]) == (202, left_then)
+        answer = await api.call("POST", "/v1/messages/batch", [to_all, api.message(), to_all], token)
+        assert [one["status"] for one in (await answer.json())["results"]] == [202, 202, 429]
+
+
+async def test_a_message_to_more_than_the_bucket_holds_waits_for_a_full_one(limited: Any) -> None:
+    async with limited(rate_limit_user_per_second=1, rate_limit_user_burst=10) as api:
+        token = await api.somebody()
+        body = {"conversation_id": "c-1", "participants": [f"telegram:{100_000 + n}" for n in range(40)]}
+        await api.call("POST", "/v1/conversations", body, token)
+        api.later(1_000)
+        statuses = [
+            (await api.call("POST", "/v1/messages", api.message(recipient_id=...), token)).status for _ in range(2)
+        ]
+        assert statuses == [202, 429]
+
+
 async def test_a_batch_larger_than_the_bucket_waits_for_a_full_one(limited: Any) -> None:
     async with limited(rate_limit_user_per_second=1, rate_limit_user_burst=5) as api:
         token = await api.somebody()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -58,7 +59,8 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
             items[index] = deps.sending.item(one, caller, own_key, ids)
         except Chat4AllError as error:
             outcomes[index] = error
-    sent = await deps.sending.many(list(items.values()), record_headers(request))
+    spend = partial(deps.request_limits.take_more_for_user, request, caller.user_id)
+    sent = await deps.sending.many(list(items.values()), record_headers(request), spend)
     for index, outcome in zip(items, sent, strict=True):
         outcomes[index] = outcome
     results = [_result(request, index, outcomes[index]) for index in range(len(documents))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
@@ -34,7 +35,8 @@ async def create_message(request: web.Request, caller: Caller) -> web.Response:
     key = key_of(request.headers)
     wanted = await body_as(CreateMessage, request)
     ids = await deps.usernames.ids_of([wanted.recipient_id]) if names_user(wanted.recipient_id) else NOBODY
-    accepted = await deps.sending.one(deps.sending.item(wanted, caller, key, ids), record_headers(request))
+    spend = partial(deps.request_limits.take_more_for_user, request, caller.user_id)
+    accepted = await deps.sending.one(deps.sending.item(wanted, caller, key, ids), record_headers(request), spend)
     headers = {"Location": f"/v1/messages/{accepted.message.message_id}"}
     if accepted.is_replayed:
         headers["Idempotent-Replayed"] = "true"
