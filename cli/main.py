@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli import commands
+from cli.command_line import RootCommands, Seconds
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -20,7 +21,7 @@ WAIT_SECONDS = 60.0
 _HIDDEN = "***"
 
 
-class _Commands(click.Group):
+class _Commands(RootCommands):
     """`stack` comes from devstack, what talks to the API from cli/commands; both are loaded when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -86,7 +87,23 @@ def count_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def _tell_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        _print_version()
+        ctx.exit()
+
+
+def _print_version() -> None:
+    from importlib.metadata import version
+
+    click.echo(f"chat4all {version('chat4all')}")
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version,
+    help="Print the version.",
+)  # fmt: skip
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Accept a message once, deliver it on WhatsApp, Instagram or Telegram, and tell the truth about it.
@@ -101,9 +118,7 @@ def main(ctx: click.Context) -> None:
 @main.command()
 def version() -> None:
     """Print the version."""
-    from importlib.metadata import version
-
-    click.echo(f"chat4all {version('chat4all')}")
+    _print_version()
 
 
 @main.command()
@@ -148,7 +163,10 @@ def _describe(settings: Settings, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--wait", default=WAIT_SECONDS, show_default=True, help="Seconds to wait for Kafka and for Cassandra.")
+@click.option(
+    "--wait", default=WAIT_SECONDS, show_default=True, type=Seconds(),
+    help="How long to wait for Kafka and for Cassandra.",
+)  # fmt: skip
 def migrate(wait: float) -> None:
     """Create or update the topics in Kafka and the tables in Cassandra. Safe to run again."""
     import asyncio

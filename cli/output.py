@@ -26,7 +26,9 @@ class Exit(IntEnum):
     INTERRUPTED = 130  # as the shell says it: 128 and the signal's number
 
 
-EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong as it was asked for, 3 no API is reachable."
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong as it was asked for, 3 no API is reachable, 130 interrupted."
+)
 
 
 class Output:
@@ -50,13 +52,13 @@ class Output:
             padded = (cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True))
             click.echo("  ".join(padded).rstrip())
 
-    def fail(self, detail: str, code: Exit) -> Exit:
-        """Tell why it goes no further."""
+    def fail(self, detail: str, code: int, **more: Any) -> Exit:
+        """Tell why it goes no further; ``more`` is for programs. Return ``code``."""
         if self.as_json:
-            click.echo(json.dumps({"event": "error", "detail": detail, "exit_code": code}))
+            click.echo(json.dumps({"event": "error", "detail": detail, "exit_code": code, **more}))
         else:
             click.echo(f"Error: {printable(detail)}", err=True)
-        return code
+        return Exit(code)
 
 
 def printable(text: object) -> str:

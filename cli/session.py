@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.command_line import Seconds, tell_fault
 from cli.output import EXIT_CODES, Exit, Output, printable
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from cli.client import Client
+    from cli.client import Client, Unconfirmed
     from cli.saved_sessions import SavedSessions
 
-RETRY_SECONDS = 10.0
+RETRY_SECONDS = 15.0
 URL_VARIABLE = "CHAT4ALL_URL"
 
 Command = Callable[..., Awaitable[int | None]]
@@ -50,6 +52,15 @@ class Session:
             return self.username
         return printable(participant or "everyone")
 
+    async def become_demo_user(self) -> None:
+        """Log in as the demo user, for whom later commands act, too. Raises what ``demo_user.log_in`` raises."""
+        from cli.demo_user import log_in
+
+        self.username = (await log_in(self.client)).username
+        await self.client.keep_in(self.saved.keeper(self.username))
+        async with self.saved.lock():
+            self.saved.use(self.username)
+
 
 def api_command(
     *, needs_login: bool = True, retry_seconds: float = RETRY_SECONDS
@@ -60,7 +71,7 @@ def api_command(
         @click.option("--url", default="", help=f"Where the API is. Default: {URL_VARIABLE}, else this machine's.")
         @click.option("--as", "account", metavar="USERNAME", default="", help="Default: who logged in last.")
         @click.option(
-            "--retry", "retry_seconds", metavar="SECONDS", default=retry_seconds, show_default=True,
+            "--retry", "retry_seconds", type=Seconds(), default=retry_seconds, show_default=True,
             help="How long to repeat what an API that is away or busy did not answer.",
         )  # fmt: skip
         @click.option("--json", "as_json", is_flag=True, help="JSON, one document a line, for programs.")
@@ -91,6 +102,7 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
         MemoryKeeper,
         NotLoggedIn,
         Refused,
+        Unconfirmed,
         Unreachable,
     )
     from cli.errors import CliError
@@ -99,15 +111,21 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
     out = Output(target.as_json)
     try:
         saved = SavedSessions(target.url)
-        # a command with a username for an argument begins that user's session
+        begins_session = "username" in arguments  # that of its argument
         username = arguments.get("username") or target.account or saved.current
-        keeper: Keeper = saved.keeper(username) if username else MemoryKeeper()  # the demo user's is not kept
-        if needs_login and not keeper.load().access_token:
+        keeper: Keeper = saved.keeper(username) if username else MemoryKeeper()
+        if (needs_login or (target.account and not begins_session)) and not keeper.load().access_token:
             return out.fail(_not_logged_in(username, target.url), Exit.FAILED)
         async with Client(target.url, retry_seconds=target.retry_seconds, keeper=keeper) as client:
-            return await function(Session(client, username, saved, out), **arguments) or Exit.DONE
+            session = Session(client, username, saved, out)
+            if client.token and not begins_session:
+                await _renew_demo_user(session)
+            return await function(session, **arguments) or Exit.DONE
+    except Unconfirmed as error:
+        return _tell_unconfirmed(out, error)
     except Unreachable as error:
-        return out.fail(f"{error}. Is it running? `chat4all run` starts everything.", Exit.NO_API)
+        hint = ". Is it running? `chat4all run` starts everything." if error.never_arrived else ""
+        return out.fail(f"{error}{hint}", Exit.NO_API)
     except NotLoggedIn as error:
         hint = "" if "username" in arguments else f"; `chat4all login {username or 'USERNAME'}`"
         return out.fail(f"{error}{hint}", Exit.FAILED)
@@ -115,11 +133,40 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
         return out.fail(str(error), Exit.WRONG if isinstance(error, InvalidRequest) else Exit.FAILED)
     except (ClientError, CliError) as error:
         return out.fail(str(error), Exit.FAILED)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # whoever read the output has enough of it
+            raise
+        return tell_fault(out, error)
+
+
+async def _renew_demo_user(session: Session) -> None:
+    """If the demo user's session has ended, or the user is gone, begin another one: nobody knows the password."""
+    from cli.client import NotFound, NotLoggedIn
+    from cli.demo_user import DemoUsers
+
+    demo = DemoUsers(session.client.url).known()
+    if demo is None or demo.username != session.username:
+        return
+    try:
+        await session.client.me()
+    except (NotLoggedIn, NotFound):
+        await session.become_demo_user()
+
+
+def _tell_unconfirmed(out: Output, error: Unconfirmed) -> Exit:
+    told = f"`chat4all status {error.message_id}` tells. " if error.message_id else ""
+    again = f"{told}The same command with --key {error.idempotency_key} makes one message of both."
+    known = {"message_id": error.message_id or None, "idempotency_key": error.idempotency_key}
+    return out.fail(f"{error}. {again}", Exit.NO_API, may_have_been_accepted=True, **known)
 
 
 def _not_logged_in(username: str, url: str) -> str:
-    who = f" as {username}" if username else ""
-    return f"not logged in{who} at {url}: `chat4all login {username or 'USERNAME'}`"
+    if username:
+        return f"not logged in as {username} at {url}: `chat4all login {username}`"
+    return (
+        f"not logged in at {url}: `chat4all login USERNAME`, or `chat4all register USERNAME` for a new account, "
+        "or `chat4all send`, which makes one for trying things out"
+    )
 
 
 def with_scheme(url: str) -> str:

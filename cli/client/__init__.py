@@ -12,7 +12,8 @@
 
 A token that has expired is refreshed. What is safe to repeat is repeated for ``retry_seconds`` while the API is away,
 answers 503 or asks for patience: reads, changes that come to the same when made twice, and sends, because each has an
-``Idempotency-Key``.
+``Idempotency-Key``. When the time is over and nobody knows whether a message was accepted, ``send`` raises
+``Unconfirmed``, which has its id and its key.
 """
 
 from cli.client.answers import Accepted, Change, changes_of, has_reached
@@ -24,12 +25,14 @@ from cli.client.errors import (
     Forbidden,
     InvalidRequest,
     LocalFault,
+    NotChat4All,
     NotFound,
     NotLoggedIn,
     OutputClosed,
     Refused,
     TargetExists,
     TooManyRequests,
+    Unconfirmed,
     Unreachable,
 )
 from cli.client.source import Fingerprint
@@ -51,6 +54,7 @@ __all__ = [
     "Keeper",
     "LocalFault",
     "MemoryKeeper",
+    "NotChat4All",
     "NotFound",
     "NotLoggedIn",
     "OnProgress",
@@ -60,6 +64,7 @@ __all__ = [
     "TargetExists",
     "Tokens",
     "TooManyRequests",
+    "Unconfirmed",
     "Unreachable",
     "UploadMemory",
     "changes_of",

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from cli.client import files
 from cli.client.answers import Accepted, Change, accepted_of, changes_of, has_reached
-from cli.client.errors import NotLoggedIn, Refused, Unreachable
+from cli.client.errors import NotChat4All, NotLoggedIn, Refused, Unconfirmed, Unreachable
 from cli.client.notifications import Notifications
 from cli.client.tokens import Keeper, MemoryKeeper, Tokens, tokens_of
 from cli.client.transfers import OnProgress, quietly
@@ -65,6 +65,12 @@ class Client:
     def user_id(self) -> str:
         """Who logged in, as far as this client knows."""
         return self._transport.tokens.user_id
+
+    async def keep_in(self, keeper: Keeper) -> None:
+        """Keep the session there from now on."""
+        async with keeper.lock():
+            keeper.save(self._transport.tokens)
+        self._transport.keeper = keeper
 
     # accounts and sessions
 
@@ -177,10 +183,18 @@ class Client:
 
         ``file_id``: a file of this conversation; ``content`` may be empty then.
         It has an idempotency key (default: a new one), so however often it has to be repeated, there is one message.
+        Raises ``Unconfirmed`` if it may have been accepted although no answer says so.
         """
         body = _given(conversation_id=conversation_id, recipient_id=recipient, content=content, file_id=file_id)
-        key = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-        return accepted_of(await self._transport.call("POST", "/v1/messages", body, headers=key, is_repeatable=True))
+        key = idempotency_key or str(uuid.uuid4())
+        headers = {"Idempotency-Key": key}
+        try:
+            answer = await self._transport.call("POST", "/v1/messages", body, headers=headers, is_repeatable=True)
+        except Unreachable as error:
+            if not error.is_in_doubt or isinstance(error, NotChat4All):
+                raise
+            raise Unconfirmed(error, key) from error
+        return accepted_of(answer)
 
     async def message(self, message_id: str) -> dict[str, Any]:
         """Return the message as the API tells it."""
@@ -205,13 +219,20 @@ class Client:
     ) -> AsyncIterator[Change]:
         """Yield each change of the message, in order, up to ``until`` or FAILED or the end of the time."""
         known: set[Status] = set()
-        deadline = asyncio.get_running_loop().time() + timeout_seconds
-        while True:
-            for change in changes_of(await self.message(message_id)):
+        async for message in self.watch(message_id, timeout_seconds):
+            for change in changes_of(message):
                 if change.status not in known:
                     known.add(change.status)
                     yield change
-            if has_reached(known, until) or Status.FAILED in known or asyncio.get_running_loop().time() > deadline:
+            if has_reached(known, until) or Status.FAILED in known:
+                return
+
+    async def watch(self, message_id: str, timeout_seconds: float = 30.0) -> AsyncIterator[dict[str, Any]]:
+        """Yield the message as it is, ten times a second, until the caller stops or the time is over."""
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        while True:
+            yield await self.message(message_id)
+            if asyncio.get_running_loop().time() > deadline:
                 return
             await asyncio.sleep(POLL_SECONDS)
 

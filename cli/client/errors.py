@@ -6,6 +6,8 @@ ClientError
 │   └── OutputClosed      whoever read the bytes of a download has enough of them
 ├── Damaged               the bytes that came are not those of the file, by their checksum
 ├── Unreachable           nothing answers, or it cannot serve this now (503); trying again later can help
+│   ├── Unconfirmed       … and the message that was sent may have been accepted all the same
+│   └── NotChat4All       something else answers there
 └── Refused               the API answered with a problem (RFC 9457)
     ├── InvalidRequest    400: what was asked for cannot be; ``fields`` says what is wrong with which
     ├── NotLoggedIn       401: no token, or it is not valid and could not be refreshed; log in
@@ -42,7 +44,47 @@ class Damaged(ClientError):
 
 
 class Unreachable(ClientError):
-    """Nothing answers at the API's address, or it has no use of what it depends on; try again later."""
+    """Nothing answers at the API's address, or it has no use of what it depends on; try again later.
+
+    ``never_arrived``: nobody listened. ``is_in_doubt``: the request may have been carried out although no answer says
+    so. ``message_id``: of the message that is in doubt, empty if no answer told it. ``retry_after_seconds``: what the
+    API asked for.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        never_arrived: bool = False,
+        is_in_doubt: bool | None = None,
+        message_id: str = "",
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.never_arrived = never_arrived
+        self.is_in_doubt = not never_arrived if is_in_doubt is None else is_in_doubt
+        self.message_id = message_id
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unconfirmed(Unreachable):
+    """A message was sent, and no answer says whether it was accepted: it may have been.
+
+    ``message_id``: asking for it later tells; empty if it is not known. ``idempotency_key``: sending the same again
+    with it is safe, for it makes one message of both.
+    """
+
+    def __init__(self, cause: Unreachable, idempotency_key: str) -> None:
+        super().__init__(
+            f"{cause}; the message may have been accepted",
+            message_id=cause.message_id,
+            retry_after_seconds=cause.retry_after_seconds,
+        )
+        self.idempotency_key = idempotency_key
+
+
+class NotChat4All(Unreachable):
+    """What answers at the address is no API of Chat4All."""
 
 
 class Refused(ClientError):

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from cli.client.errors import NotLoggedIn, Refused, Unreachable, refused_of
+from cli.client.errors import NotChat4All, NotLoggedIn, Refused, Unreachable, refused_of
 from cli.client.patience import Patience, seconds_of
 from cli.client.tokens import Keeper, Tokens, tokens_of
 
@@ -109,22 +109,24 @@ class Transport:
             is_repeatable = method in _REPEATED_METHODS
         patience = Patience(self.retry_seconds if retry_seconds is None else retry_seconds)
         was_refreshed = False
+        doubt = Doubt()
         while True:
             token = self.tokens.access_token if with_token else ""
             try:
                 answer = await self.once(method, path, token, body, params=params, headers=headers)
+                if answer.status == 503:
+                    raise self.unavailable(answer)
             except Unreachable as error:
+                doubt.note(error)
                 if not await self._may_repeat(error, patience, is_repeatable):
+                    doubt.tell(error)
                     raise
                 continue
             if answer.status < 400:
                 return answer
             if answer.status == 401 and token and not was_refreshed and await self.refresh(token):
                 was_refreshed = True
-            elif not (
-                (answer.status == 429 or (answer.status == 503 and is_repeatable))
-                and await patience.wait(answer.retry_after_seconds)
-            ):
+            elif not (answer.status == 429 and await patience.wait(answer.retry_after_seconds)):
                 raise self.error_of(answer)
 
     async def refresh(self, used_token: str) -> bool:
@@ -145,12 +147,13 @@ class Transport:
             return True
 
     async def _may_repeat(self, error: Unreachable, patience: Patience, is_repeatable: bool) -> bool:
-        """Whether to try again, having waited. A server that never answered is not waited for: perhaps the address is
-        wrong. What cannot be repeated is tried again only if it has certainly not arrived."""
-        never_arrived = isinstance(error.__cause__, aiohttp.ClientConnectorError)
-        if not self.has_answered or not (is_repeatable or never_arrived):
+        """Whether to try again, having waited. An address at which nobody ever listened is not waited for: perhaps it
+        is wrong. What cannot be repeated is tried again only if it has certainly not arrived."""
+        if not self.has_answered and (error.never_arrived or isinstance(error, NotChat4All)):
             return False
-        return await patience.wait()
+        if not (is_repeatable or error.never_arrived):
+            return False
+        return await patience.wait(error.retry_after_seconds)
 
     async def once(
         self,
@@ -179,7 +182,7 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self.unreachable(error) from error
         except ValueError as error:
-            raise Unreachable(f"{self.url} is not a Chat4All API: {method} {path}: {error}") from None
+            raise NotChat4All(f"{self.url} is not a Chat4All API: {method} {path}: {error}") from None
         return self._answer(answer, content)
 
     @asynccontextmanager
@@ -203,34 +206,66 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self.unreachable(error) from error
         except ValueError as error:
-            raise Unreachable(f"{self.url} is not a Chat4All API: GET {path}: {error}") from None
+            raise NotChat4All(f"{self.url} is not a Chat4All API: GET {path}: {error}") from None
 
     def _answer(self, answer: aiohttp.ClientResponse, content: bytes) -> Answer:
-        document = self._document(answer.method, answer.url.path, content)
+        document = self._document(answer, content)
         self.has_answered = True
         return Answer(answer.status, document, answer.headers)
 
-    def _document(self, method: str, path: str, content: bytes) -> dict[str, Any]:
+    def _document(self, answer: aiohttp.ClientResponse, content: bytes) -> dict[str, Any]:
         if not content:
             return {}
         try:
             document = json.loads(content)
         except ValueError:
-            raise Unreachable(f"{self.url} is not a Chat4All API: {method} {path} answered without JSON") from None
-        if not isinstance(document, dict):
-            raise Unreachable(f"{self.url} is not a Chat4All API: {method} {path} answered with other JSON")
-        return document
+            document = None
+        if isinstance(document, dict):
+            return document
+        if answer.status >= 500:  # of a proxy before the API
+            raise Unreachable(f"{self.url} cannot serve this now: status {answer.status}")
+        what = "without JSON" if document is None else "with other JSON"
+        raise NotChat4All(f"{self.url} is not a Chat4All API: {answer.method} {answer.url.path} answered {what}")
 
     def unreachable(self, error: BaseException) -> Unreachable:
         """Return the exception for an answer that did not come."""
         reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
-        return Unreachable(f"no answer from {self.url}: {reason}")
+        never_arrived = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
+        return Unreachable(f"no answer from {self.url}: {reason}", never_arrived=never_arrived)
 
     def error_of(self, answer: Answer) -> Unreachable | Refused:
         """Return the exception that an answer is, which is none of success."""
         if answer.status == 503:
-            return Unreachable(f"{self.url} cannot serve this now: {answer.document.get('detail', 'unavailable')}")
+            return self.unavailable(answer)
         return refused_of(answer.status, answer.document, answer.retry_after_seconds)
+
+
+    def unavailable(self, answer: Answer) -> Unreachable:
+        """Return the exception that a 503 is."""
+        told = answer.document
+        return Unreachable(
+            f"{self.url} cannot serve this now: {told.get('detail', 'unavailable')}",
+            is_in_doubt=told.get("may_have_been_accepted") is True,
+            message_id=str(told.get("message_id") or ""),
+            retry_after_seconds=answer.retry_after_seconds,
+        )
+
+
+class Doubt:
+    """Whether one of the attempts of a request may have been carried out although no answer says so."""
+
+    def __init__(self) -> None:
+        self._exists = False
+        self._message_id = ""
+
+    def note(self, error: Unreachable) -> None:
+        """An attempt ended so."""
+        self._exists |= error.is_in_doubt
+        self._message_id = self._message_id or error.message_id
+
+    def tell(self, error: Unreachable) -> None:
+        """Put on ``error``, which ends the last attempt, what is in doubt after all of them."""
+        error.is_in_doubt, error.message_id = self._exists, self._message_id
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

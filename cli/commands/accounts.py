@@ -9,6 +9,7 @@ import click
 from cli.commands.listing import ListByDefault
 from cli.output import clock, printable
 from cli.session import Session, api_command
+from cli.stdin import interruptible, line_of_stdin
 
 _from_stdin = click.option("--password-stdin", is_flag=True, help="The password is the first line of stdin.")
 
@@ -100,10 +101,11 @@ async def remove_identity(session: Session, address: str) -> None:
 def read_password(from_stdin: bool, *, is_new: bool) -> str:
     """Return the password, from the terminal without echo or from stdin. Raises ``click.UsageError``."""
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    if not sys.stdin.isatty():
+        return line_of_stdin()
+    if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for the password on; use --password-stdin")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=is_new, err=True))
+    with interruptible():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=is_new, err=True))
 
 
 async def _log_in(session: Session, username: str, password: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from cli.command_line import Commands
 
-class ListByDefault(click.Group):
+
+class ListByDefault(Commands):
     """Without a command, ``list`` is meant: `chat4all conversations --json`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.command_line import Seconds
 from cli.output import Exit, clock, file_line, printable, word
 from cli.session import Session, api_command
 from cli.shares import shares
+
+if TYPE_CHECKING:
+    from cli.seen import Seen
 
 
 @click.command()
 @click.argument("conversations", nargs=-1, metavar="[CONVERSATION_ID]...")
 @click.option("--since", metavar="CURSOR", help="Begin after this cursor, which is in each line of --json.")
 @click.option("-n", "--count", type=click.IntRange(1), help="End after so many messages and changes.")
-@click.option("--timeout", "seconds", type=click.FloatRange(0, min_open=True), help="End after so many seconds, with 1 "
-              "if --count was not reached.")  # fmt: skip
+@click.option("--timeout", "seconds", type=Seconds(above_zero=True), help="End after so long, with 1 if --count "
+              "was not reached.")  # fmt: skip
 @api_command()
 async def tail(
     session: Session, conversations: tuple[str, ...], since: str | None, count: int | None, seconds: float | None
@@ -28,12 +32,17 @@ async def tail(
     import asyncio
     from contextlib import aclosing
 
+    from cli.seen import Seen
+
+    for conversation in conversations:  # of one that is not there nothing would ever be shown
+        await session.client.conversation(conversation)
+    seen = Seen(session.client)
     shown = 0
     try:
         async with asyncio.timeout(seconds), aclosing(session.client.notifications(since)) as frames:  # type: ignore[type-var]
             async for frame in frames:
                 if frame.get("conversation_id", "") in (*conversations, "") or not conversations:
-                    _show(session, frame)
+                    await _show(session, seen, frame)
                     shown += "message_id" in frame
                 if shown == count:
                     break
@@ -44,19 +53,23 @@ async def tail(
     return Exit.DONE
 
 
-def _show(session: Session, frame: dict[str, Any]) -> None:
-    session.out.document(frame, " ".join(_words(session, frame)))
+async def _show(session: Session, seen: Seen, frame: dict[str, Any]) -> None:
+    text = "" if session.out.as_json else " ".join(filter(None, await _words(session, seen, frame)))
+    session.out.document(frame, text)
 
 
-def _words(session: Session, frame: dict[str, Any]) -> list[str]:
+async def _words(session: Session, seen: Seen, frame: dict[str, Any]) -> list[str]:
     kind = frame.get("type")
     if kind == "new_message":
+        seen.note(frame)
         text = " ".join(filter(None, (printable(frame["content"]), file_line(frame))))
         return [_time(frame), _where(frame), click.style(session.name_of(frame["sender_id"]), bold=True), text]
     if kind == "status":
-        detail = (frame.get("failure") or {}).get("detail") or ""
-        what = (word(frame["status"]), shares(frame), printable(detail))
-        return [_time(frame), _where(frame), printable(frame["message_id"]), *filter(None, what)]
+        gist = await seen.gist(frame["message_id"])
+        whose = [] if gist is None else [f"-> {session.name_of(gist.recipient_id)}", gist.text]
+        detail = printable((frame.get("failure") or {}).get("detail"))
+        message_id = click.style(printable(frame["message_id"]), dim=True)
+        return [_time(frame), _where(frame), word(frame["status"]), shares(frame), *whose, detail, message_id]
     detail = "live" if kind == "connected" else printable(frame.get("detail") or kind)
     return [click.style(f"{_time(frame)} {detail}", dim=True)]
 

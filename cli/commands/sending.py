@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 
 import click
 
+from cli.command_line import Seconds
 from cli.session import Session, api_command
+from cli.stdin import text_of_stdin
 
 _USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
@@ -22,10 +23,12 @@ _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
 @click.option("--conversation", metavar="ID", help="Default: the direct one with the recipient.")
 @click.option(
     "--wait", "until", type=click.Choice(_WORDS, case_sensitive=False),
-    help="How far to follow it. Default: READ on a channel, SENT to users of the system.",
+    help="How far to follow it. Default: as far as it comes by itself: READ on a channel, SENT to a user.",
 )  # fmt: skip
 @click.option("--key", metavar="KEY", help="One key is one message, however often it is sent. Default: a new one.")
-@click.option("--timeout", "seconds", default=30.0, show_default=True, help="Seconds to follow it for at most.")
+@click.option(
+    "--timeout", "seconds", type=Seconds(), default=30.0, show_default=True, help="How long to follow it at most."
+)
 @api_command(needs_login=False)
 async def send(
     session: Session,
@@ -43,18 +46,15 @@ async def send(
     Who is not logged in sends as a local demo user. The exit code is 1 also when it did not get as far as --wait says.
     """
     from cli.sending import send_and_follow
-    from domain.recipients import CHANNELS
+    from domain.records import MAX_CONTENT_BYTES
     from domain.status import Status
 
     if len(files) > 1:
         raise click.UsageError("a message has one file at most; send a message for each")
     recipient, text = recipient_and_text(words, has_file=bool(files), has_conversation=conversation is not None)
-    if recipient is None and conversation is None:
-        raise click.UsageError("without a recipient, --conversation must say which one it is for")
     if text == "-":
-        text = sys.stdin.read()
-    is_on_a_channel = recipient is not None and recipient.partition(":")[0].lower() in CHANNELS
-    wanted = Status(until.upper()) if until else Status.READ if is_on_a_channel else Status.SENT
+        text = text_of_stdin(MAX_CONTENT_BYTES)
+    wanted = Status(until.upper()) if until else None
     attachment = files[0] if files else None
     return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key, attachment)
 
@@ -65,13 +65,20 @@ def recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversati
         raise click.UsageError("expected RECIPIENT TEXT; put the text in quotes")
     if len(words) == 2:
         return words
-    if not has_file and not words:
-        raise click.UsageError("expected [RECIPIENT] TEXT, or a --file")
     if not words:
+        if not has_file:
+            raise click.UsageError("expected RECIPIENT TEXT, or --conversation ID TEXT, or a --file")
+        if not has_conversation:
+            raise click.UsageError("the recipient is missing: expected RECIPIENT --file PATH, or --conversation ID")
         return None, ""
-    if has_file and (not has_conversation or _is_recipient(words[0])):
-        return words[0], ""
-    return None, words[0]
+    [only] = words
+    if has_file and (not has_conversation or _is_recipient(only)):
+        return only, ""
+    if _is_recipient(only):
+        raise click.UsageError(f'the text is missing: chat4all send {only} "hello"')
+    if not has_conversation:
+        raise click.UsageError("the recipient is missing: expected RECIPIENT TEXT, or --conversation ID TEXT")
+    return None, only
 
 
 def _is_recipient(word: str) -> bool:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 
 from cli.client import Client, Refused, Unreachable
-from cli.demo_user import log_in
+from cli.demo_user import DemoUsers, log_in
 from cli.output import Exit
 from cli.sending import send_and_follow
 from cli.session import Target, outcome
@@ -85,11 +86,6 @@ async def test_the_life_of_a_message_is_told_as_it_happens(api: Api, capsys: pyt
     assert [event["took_ms"] for event in told] == [None, 100, 100, 100]
 
 
-async def test_the_demo_user_is_not_who_is_logged_in(api: Api, tmp_path: Path) -> None:
-    assert await send(api, until=Status.ACCEPTED) is Exit.DONE
-    assert not (tmp_path / "config").exists()
-
-
 async def test_it_waits_no_longer_than_it_is_asked_to(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     assert await send(api, until=Status.ACCEPTED) is Exit.DONE
     assert await send(api, until=Status.SENT, seconds=0.2) is Exit.FAILED
@@ -111,6 +107,38 @@ async def test_an_api_that_cannot_accept_is_not_reachable(api: Api) -> None:
     assert await send(api) is Exit.NO_API
 
 
+async def test_the_command_says_that_a_message_may_have_been_accepted_and_how_to_ask_for_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def in_doubt(_: web.Request) -> web.Response:
+        told = {"detail": "no answer of the log", "message_id": "m-7", "may_have_been_accepted": True}
+        return web.json_response(told, status=503, headers={"Retry-After": "60"})
+
+    async def logged_in(_: web.Request) -> web.Response:
+        return web.json_response({"access_token": "a", "user_id": "u"})
+
+    app = web.Application()
+    app.router.add_post("/v1/messages", in_doubt)
+    app.router.add_post("/auth/login", logged_in)
+    app.router.add_get("/v1/users/me", logged_in)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    wanted = {"recipient": RECIPIENT, "text": "hello", "conversation": None, "until": None, "seconds": 1.0}
+    for as_json in (True, False):
+        code = await outcome(send_and_follow, Target(url, "", 0.5, as_json), wanted, needs_login=False)
+        assert code is Exit.NO_API
+    await runner.cleanup()
+    told = capsys.readouterr()
+    [error] = [json.loads(line) for line in told.out.splitlines()]
+    assert (error["message_id"], error["may_have_been_accepted"]) == ("m-7", True)
+    assert error["idempotency_key"]
+    assert "may have been accepted" in told.err
+    assert "`chat4all status m-7`" in told.err
+    assert "--key" in told.err
+
+
 async def test_the_demo_user_is_made_once_and_again_when_it_is_gone(api: Api) -> None:
     async with Client(f"http://127.0.0.1:{api.port}") as client:
         first = await log_in(client)
@@ -120,11 +148,11 @@ async def test_the_demo_user_is_made_once_and_again_when_it_is_gone(api: Api) ->
 
 
 async def test_a_name_that_somebody_else_has_is_given_up(api: Api, tmp_path: Path) -> None:
-    file = tmp_path / "demo-user.json"
+    url, file = f"http://127.0.0.1:{api.port}", tmp_path / "demo-users.json"
     await api.register("demo_taken")
-    file.write_text(json.dumps({"username": "demo_taken", "password": "not the right one"}))
-    async with Client(f"http://127.0.0.1:{api.port}") as client:
-        assert (await log_in(client, file)).username != "demo_taken"
+    file.write_text(json.dumps({url: {"username": "demo_taken", "password": "not the right one"}}))
+    async with Client(url) as client:
+        assert (await log_in(client, DemoUsers(url, file))).username != "demo_taken"
 
 
 async def test_the_client_raises_what_the_api_says(api: Api) -> None:

@@ -19,6 +19,7 @@ from cli.client import (
     NotFound,
     NotLoggedIn,
     TooManyRequests,
+    Unconfirmed,
     Unreachable,
 )
 from support.watching import message
@@ -79,6 +80,10 @@ def is_well(_: web.Request) -> web.Response:
 
 def hangs_up(_: web.Request) -> None:
     return None
+
+
+def bad_gateway(_: web.Request) -> web.Response:
+    return web.Response(status=502, body=b"<html>")
 
 
 def problem(status: int, retry_after: str) -> Callable[[web.Request], web.Response]:
@@ -197,6 +202,39 @@ async def test_a_send_whose_answer_is_lost_is_repeated_with_the_same_key() -> No
     sends = [headers["Idempotency-Key"] for _, path, headers in asked if path == "/v1/messages"]
     assert len(sends) == 3
     assert len(set(sends)) == 1
+
+
+async def test_a_send_is_repeated_after_its_first_connection_broke_although_nothing_was_ever_answered() -> None:
+    async with playing(hangs_up, accepts) as (url, asked), Client(url) as client:
+        assert (await client.send(RECIPIENT, "hi", "c-1")).message_id == "m-1"
+    assert len({headers["Idempotency-Key"] for _, _, headers in asked}) == 1
+
+
+def in_doubt(_: web.Request) -> web.Response:
+    told = {"detail": "no answer of the log", "message_id": "m-7", "may_have_been_accepted": True}
+    return web.json_response(told, status=503, headers={"Retry-After": "1"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "message_id"),
+    [([in_doubt], "m-7"), ([in_doubt, problem(503, "60")], "m-7"), ([hangs_up], ""), ([bad_gateway], "")],
+)
+async def test_a_message_that_may_have_been_accepted_is_told_with_its_id_and_its_key(
+    answers: list[Any], message_id: str
+) -> None:
+    async with playing(*answers) as (url, asked), Client(url, retry_seconds=1.5) as client:
+        with pytest.raises(Unconfirmed, match="may have been accepted") as raised:
+            await client.send(RECIPIENT, "hi", "c-1")
+    assert raised.value.message_id == message_id
+    assert {headers["Idempotency-Key"] for _, _, headers in asked} == {raised.value.idempotency_key}
+
+
+@pytest.mark.parametrize("answer", [problem(503, "60"), lambda _: web.Response(body=b"<html>")])
+async def test_a_message_that_was_certainly_not_accepted_is_not_said_to_be_in_doubt(answer: Any) -> None:
+    async with playing(answer) as (url, _), Client(url, retry_seconds=0.5) as client:
+        with pytest.raises(Unreachable) as raised:
+            await client.send(RECIPIENT, "hi", "c-1")
+    assert not isinstance(raised.value, Unconfirmed)
 
 
 async def test_what_is_not_safe_to_repeat_is_asked_once() -> None:

@@ -17,11 +17,11 @@ from app.settings import InvalidSetting, Settings
 from cli import commands
 from cli.client import changes_of, has_reached
 from cli.commands.sending import recipient_and_text
-from cli.demo_user import read_or_make
+from cli.demo_user import DemoUsers
+from cli.following import duration
 from cli.main import main
 from cli.output import size_text
 from cli.run import parts_of, with_public_url
-from cli.sending import duration
 from cli.session import api_url
 from cli.shares import shares
 from cli.summary import curl_lines
@@ -93,13 +93,20 @@ def test_send_without_an_api_has_an_exit_code_of_its_own(run: Callable[..., Resu
     assert "127.0.0.1:1" in json.loads(result.output)["detail"]
 
 
-def test_the_demo_users_password_is_kept_for_this_user_only(tmp_path: Path) -> None:
-    file = tmp_path / "state" / "demo-user.json"
-    user = read_or_make(file)
-    assert read_or_make(file) == user
+async def test_the_demo_users_password_is_kept_for_this_user_only(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "demo-users.json"
+    user = await DemoUsers("http://x", file).known_or_new()
+    assert await DemoUsers("http://x/", file).known_or_new() == user
     assert file.stat().st_mode & 0o777 == 0o600
     assert user.password not in repr(user)
-    assert [path.name for path in file.parent.iterdir()] == ["demo-user.json"]
+    assert sorted(path.name for path in file.parent.iterdir()) == ["demo-users.json", "demo-users.lock"]
+
+
+async def test_each_api_has_a_demo_user_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "demo-users.json"
+    first, second = [await DemoUsers(f"http://{host}", file).known_or_new() for host in ("x", "y")]
+    assert first != second
+    assert await DemoUsers("http://x", file).known_or_new() == first
 
 
 def test_the_changes_of_a_message_come_in_the_order_of_their_words() -> None:
