@@ -9,8 +9,9 @@ import pytest
 from app.codec import decode
 from channels.simulated import SimulatedConnector, Simulation
 from channels.simulated.manners import MANNERS, manner_of
+from domain.addresses import parse_recipient
 from domain.errors import Unavailable
-from domain.recipients import CHANNELS, parse_recipient
+from domain.recipients import CHANNELS
 from domain.records import StatusChanged
 from support.deliveries import World, failure, requests
 from support.fakes import until
