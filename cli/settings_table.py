@@ -55,6 +55,7 @@ OTHERS = (
         OTHER_SECTION,
     ),
     Described("CHAT4ALL_TEST_MINIO", "host:port", "", "MinIO that tests borrow; empty: they start one", OTHER_SECTION),
+    Described("CHAT4ALL_PY_SPY", "file", "", "py-spy, which load tests ask where a hung worker stands", OTHER_SECTION),
     Described("CHAT4ALL_REQUIRE_MINIO", "text", "", "Anything: tests fail, not skip, without MinIO", OTHER_SECTION),
 )  # fmt: skip
 
