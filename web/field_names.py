@@ -21,6 +21,7 @@ MAX_SHOWN_ERRORS = 50
 MAX_SHOWN_CHARS = 64
 _HINTS = 5  # of one document: a hint costs some 10 µs, and a batch holds many documents
 _IS_NEAR = 0.4
+_UNKNOWN = "is no field of this request"
 
 
 class FieldNames:
@@ -47,9 +48,12 @@ class FieldNames:
         if unknown:
             names = (name for name in document if name not in self._known)
             for number, name in enumerate(islice(names, MAX_SHOWN_ERRORS)):
-                hint = f"; {self._hint(name)}" if number < _HINTS else ""
-                wrong.append((shown_name(name), f"is no field of this request{hint}"))
+                wrong.append((shown_name(name), self.unknown(name) if number < _HINTS else _UNKNOWN))
         return given, wrong
+
+    def unknown(self, name: str) -> str:
+        """Return the sentence that refuses ``name``, with the nearest known name."""
+        return f"{_UNKNOWN}; {self._hint(name)}"
 
     def field_of(self, name: str) -> str:
         """Return the field that ``name`` is a name of."""

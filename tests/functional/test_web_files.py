@@ -59,6 +59,17 @@ async def test_a_file_is_kept_whole_with_its_facts(api: Any) -> None:
     assert await shown.json() == file
 
 
+@pytest.mark.parametrize("file_first", [False, True])
+async def test_a_field_that_a_form_does_not_have_is_refused_with_the_nearest_one(api: Any, file_first: bool) -> None:
+    token = await api.somebody()
+    answer = await api.call("POST", "/v1/files", token=token, data=form(check_sum="sha256:00", file_first=file_first))
+    assert answer.status == 400
+    (error,) = (await answer.json())["errors"]
+    assert (error["field"], "did you mean `checksum`?" in error["detail"]) == ("check_sum", True)
+    assert not api.file_store.objects
+    assert not api.file_store.uploads
+
+
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 3 * PART_BYTES + 7])
 @pytest.mark.parametrize("file_first", [False, True])
 async def test_any_size_and_any_order_of_fields(api: Any, size: int, file_first: bool) -> None:

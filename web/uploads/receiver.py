@@ -20,6 +20,7 @@ from domain.files import File, FileMetadata, safe_filename, staging_key, storage
 from domain.ids import uuid7
 from domain.ports import Upload
 from web.bodies import validated
+from web.field_names import names_of, shown_name
 from web.file_schemas import FileForm
 from web.participants import enter_for_files
 from web.problems import BodyTooLarge, FieldErrors
@@ -49,6 +50,8 @@ async def receive(deps: Dependencies, form: Form, user_id: str) -> File:
                     await reception.take(field.filename or "", form.chunks_of(field))
                 elif field.name in FileForm.model_fields:
                     await reception.learn(field.name, await form.text_of(field))
+                else:
+                    raise FieldErrors([(shown_name(field.name), names_of(FileForm).unknown(field.name))])
             return await reception.finish()
         except BaseException:
             await reception.undo()
