@@ -161,6 +161,8 @@ class BatchConsumer(DrainLoop):
             return first
         if first <= committed <= end:
             return committed
+        if committed < first:
+            self.removed_unread(tp, committed, first)
         log.warning("%s[%d] holds %d..%d, and %d is committed: begins at %d", *tp, first, end, committed, first)
         return first
 

@@ -7,6 +7,7 @@ way is fetched again. Whoever drops what was fetched also forgets what was probe
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from app.batches import RecordBatch
+
+log = logging.getLogger(__name__)
 
 FETCH_TIMEOUT_SECONDS = 0.2  # stock: 1.0; bounds the wait before a seek
 NOTHING_TO_FETCH_SECONDS = 0.05  # stock: 1.0
@@ -157,7 +160,27 @@ class DrainLoop(driver.Consumer):  # type: ignore[misc]
             if epoch == self._epoch:
                 self._read_offset[tp] = want
             return None
+        if records[0].offset > want and not await self._tell_of_gap(tp, want, records[0].offset):
+            return None
         return RecordBatch(tp, records, want, records[-1].offset + 1, self._epoch)
+
+    async def _tell_of_gap(self, tp: TP, want: int, found: int) -> bool:
+        """Tell if retention has removed what should come next. ``False``: a rebalance came meanwhile."""
+        epoch = self._epoch
+        first = (await self.earliest_offsets(tp))[tp]
+        if epoch != self._epoch:
+            return False
+        if first > want:
+            self.removed_unread(tp, want, min(first, found))
+        return True
+
+    def removed_unread(self, tp: TP, want: int, first: int) -> None:
+        """Records of ``tp`` from ``want`` up to ``first`` have left the log before anybody processed them."""
+        log.error(
+            "%s[%d]: retention removed records %d to %d before they were processed: %d are lost to this role; "
+            "keep the topic for longer", *tp, want, first - 1, first - want,
+        )  # fmt: skip
+        self.app.metrics.removed_unread(tp.topic, first - want)
 
     def _batch_message(self, batch: RecordBatch) -> ConsumerMessage:
         last = batch.records[-1]

@@ -26,6 +26,7 @@ class Metrics:
         self._carried = Counter("chat4all_files_carried_total", "Files sent to a channel, by what they went as", **make)
         self._dead = Counter("chat4all_dead_letters_total", "Records that could not be processed, by reason", **make)
         self._impossible = Counter("chat4all_impossible_times_total", "Times that cannot be, and were set", **make)
+        self._lost = Counter("chat4all_records_removed_unread_total", "Records that retention removed unread", **make)
         self._lag = Gauge("chat4all_lag_records", "Records not yet committed, by topic and partition", **make)
         self._mirror_delay = Gauge("chat4all_mirror_delay_seconds", "Age of the newest mirrored record", **make)
         self._in_flight = Gauge("chat4all_in_flight", "Deliveries in hand", **make)
@@ -42,6 +43,9 @@ class Metrics:
 
     def dead_letter(self, topic: str, reason: str) -> None:
         self._dead.inc({"topic": topic, "reason": reason})
+
+    def removed_unread(self, topic: str, count: int) -> None:
+        self._lost.add({"topic": topic}, count)
 
     def impossible_time(self) -> None:
         self._impossible.inc({})

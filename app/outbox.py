@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -43,6 +43,16 @@ _STOP_SECONDS = 2.0
 _REFUSALS = (
     MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError, ClusterAuthorizationFailedError
 )  # fmt: skip
+
+
+class WrongPartitions(Exception):
+    """A topic has another number of partitions than the settings say: conversations would go elsewhere than before."""
+
+    def __init__(self, topic: str, found: int, expected: int) -> None:
+        super().__init__(
+            f"topic {topic} has {found} partitions and the settings say {expected}: "
+            "run `chat4all migrate`, or correct CHAT4ALL_PARTITIONS"
+        )
 
 
 class Written(NamedTuple):
@@ -94,10 +104,18 @@ class Outbox:
     limit on batches in hand. Failures of the broker that pass are retried below, without reordering.
     """
 
-    def __init__(self, bootstrap: str, *, client_id: str, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        client_id: str,
+        timeout_seconds: float = 10.0,
+        expected_partitions: Mapping[str, int] | None = None,
+    ) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._timeout_seconds = timeout_seconds
+        self._expected_partitions = expected_partitions or {}
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._producer: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,15 +125,24 @@ class Outbox:
         self.failed = asyncio.Event()  # a batch was refused for good: the producer may be of no use any more
 
     async def start(self) -> None:
-        """Connect. Raises ``LogUnavailable`` if no broker answers."""
+        """Connect. Raises ``LogUnavailable`` if no broker answers or a topic is missing, ``WrongPartitions``."""
         self._loop = asyncio.get_running_loop()
         producer = self._new_producer()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await producer.start()
+                for topic, expected in self._expected_partitions.items():
+                    if (found := len(await producer.partitions_for(topic))) != expected:
+                        raise WrongPartitions(topic, found, expected)
+        except UnknownTopicOrPartitionError:
+            await producer.stop()
+            raise LogUnavailable("a topic is missing: run `chat4all migrate`") from None
         except (KafkaError, OSError, TimeoutError) as error:
             await producer.stop()
             raise LogUnavailable(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+        except WrongPartitions:
+            await producer.stop()
+            raise
         self._producer = producer
 
     def _new_producer(self) -> Any:

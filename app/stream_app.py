@@ -23,7 +23,7 @@ from app.durable_table import DurableTable
 from app.impossible_times import ImpossibleTimes
 from app.logs import logging_config
 from app.metrics import Metrics
-from app.outbox import Flight, Outbox, Written
+from app.outbox import Flight, Outbox, Written, WrongPartitions
 from app.presence import Presence
 from app.pulse import Pulse
 from app.roles import modules_of
@@ -50,10 +50,6 @@ ROCKSDB_OPTIONS = {
 }
 
 
-class WrongTopics(Exception):
-    """The topics on the broker are not those of the settings. ``chat4all migrate`` creates what is missing."""
-
-
 class _OutboxService(Service):  # type: ignore[misc]
     """First up and last down, because agents and tables write through it."""
 
@@ -68,16 +64,13 @@ class _OutboxService(Service):  # type: ignore[misc]
             await self.app.outbox.start()
             for spec in self.app.required_topics():
                 await self._check(spec)
-        except (LogUnavailable, WrongTopics) as error:
+        except (LogUnavailable, WrongPartitions) as error:
             self.app.die("the start", error)
 
     async def _check(self, spec: TopicSpec) -> None:
         found = await self.app.outbox.partitions(spec.name)
         if found != spec.partitions:
-            raise WrongTopics(
-                f"topic {spec.name} has {found} partitions and the settings say {spec.partitions}: "
-                "run `chat4all migrate`, or correct CHAT4ALL_PARTITIONS"
-            )
+            raise WrongPartitions(spec.name, found, spec.partitions)
 
     async def on_stop(self) -> None:
         await self.app.outbox.stop()
@@ -235,7 +228,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def die(self, what: str, error: BaseException) -> None:
         """End the process now, loudly. Nothing is committed that is not durable, so nothing is lost."""
-        if isinstance(error, LogUnavailable | WrongTopics) or self.should_stop:
+        if isinstance(error, LogUnavailable | WrongPartitions) or self.should_stop:
             log.critical("%s ended this worker: %s", what, error)
         else:
             log.critical("%s ended this worker", what, exc_info=error)

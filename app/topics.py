@@ -1,7 +1,7 @@
 """Every topic of the pipeline, on one screen.
 
 All are keyed by ``conversation_id`` and have the same number of partitions, so a conversation lives on one partition
-number of each. ``messages`` carries the broker's append time: it is the message's time of acceptance.
+number of each. Records carry the broker's append time: on ``messages`` it is the message's time of acceptance.
 """
 
 from __future__ import annotations
@@ -57,7 +57,12 @@ def group_of(role: str, prefix: str = "") -> str:
 def all_topics(settings: Settings) -> list[TopicSpec]:
     """Return what must exist before any process of the system starts."""
     names = Topics(settings.topic_prefix)
-    durable = {"min.insync.replicas": str(settings.min_insync_replicas)}
+    # the broker's time everywhere: what a slow clock stamped would be past its retention before it is delivered, and a
+    # broker refuses what a fast one stamped
+    durable = {
+        "min.insync.replicas": str(settings.min_insync_replicas),
+        "message.timestamp.type": "LogAppendTime",
+    }
 
     def deleting(name: str, days: int, **extra: str) -> TopicSpec:
         config = {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS), **durable, **extra}
@@ -67,9 +72,8 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         config = {"cleanup.policy": "compact", **durable}
         return TopicSpec(name, settings.partitions, settings.replication_factor, config)
 
-    append_time = {"message.timestamp.type": "LogAppendTime"}
     return [
-        deleting(names.messages, settings.messages_retention_days, **append_time),
+        deleting(names.messages, settings.messages_retention_days),
         *(deleting(names.outbound(channel), settings.messages_retention_days) for channel in CHANNELS),
         deleting(names.status_updates, settings.status_retention_days),
         deleting(names.dead_letters, settings.dead_letters_retention_days, **{"max.message.bytes": str(4 << 20)}),

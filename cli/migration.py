@@ -57,9 +57,12 @@ async def migrate_schema(settings: Settings, wait_seconds: float) -> list[str]:
 def topics_sentence(made: TopicsMade) -> str:
     """Return what was done to the topics, in words."""
     if not made.created:
-        return f"Kafka: all {len(made.present)} topics are there."
-    were = f"; {len(made.present)} were there" if made.present else ""
-    return f"Kafka: created {len(made.created)} topics ({', '.join(made.created)}){were}."
+        done = f"Kafka: all {len(made.present)} topics are there."
+    else:
+        were = f"; {len(made.present)} were there" if made.present else ""
+        done = f"Kafka: created {len(made.created)} topics ({', '.join(made.created)}){were}."
+    changed = [f"Kafka: changed {sentence}" for sentence in made.changed]
+    return "\n".join([done, *changed, *(f"WARNING: {sentence}" for sentence in made.warnings)])
 
 
 def schema_sentence(applied: list[str], keyspace: str) -> str:

@@ -79,6 +79,7 @@ class KafkaFollower:
         self._wanted = asyncio.Event()
         self._attempted = asyncio.Event()
         self.has_caught_up = False
+        self.removed_unread = 0  # records that retention removed before they were read here
         self._eager_until = 0.0
 
     def start(self) -> asyncio.Task[None]:
@@ -215,8 +216,15 @@ class KafkaFollower:
             if ends[tp] - wanted > reach:
                 log.warning("%s[%d]: the mirror is %d records behind, of which the last %d are read", tp.topic,
                             tp.partition, ends[tp] - wanted, reach)  # fmt: skip
+            if wanted < begins[tp]:
+                self._tell_of_removed(tp, wanted, begins[tp])
             points[tp] = min(max(wanted, begins[tp], ends[tp] - reach), ends[tp])
         return points
+
+    def _tell_of_removed(self, tp: TopicPartition, wanted: int, first: int) -> None:
+        log.error("%s[%d]: retention removed records %d to %d before the mirror or this process read them",
+                  tp.topic, tp.partition, wanted, first - 1)  # fmt: skip
+        self.removed_unread += first - wanted
 
     async def _mirrored(self) -> dict[TopicPartition, int]:
         """Return the offsets the mirror has committed, by partition; nothing for those it never did."""
@@ -244,6 +252,8 @@ class KafkaFollower:
             consumer._fetcher._fetch_min_bytes = 1 if self._is_eager() else self._settings.follower_fetch_min_bytes
             batches = await consumer.getmany(timeout_ms=_IDLE_MS, max_records=_BATCH_RECORDS)
             for tp, records in batches.items():
+                if records[0].offset > self._positions[tp]:  # nothing else leaves a gap: there are no transactions
+                    self._tell_of_removed(tp, self._positions[tp], records[0].offset)
                 if tp.topic == messages_topic:
                     self._take_messages(records)
                 else:

@@ -24,7 +24,7 @@ from app.file_sweep import SweepReport
 from app.file_sweeper import FileSweeper
 from app.files import open_file_store
 from app.logs import logging_config
-from app.outbox import Outbox, partition_by
+from app.outbox import Outbox, WrongPartitions, partition_by
 from app.settings import Settings
 from app.topics import Topics
 from domain.errors import LogUnavailable
@@ -113,7 +113,13 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
 @asynccontextmanager
 async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[asyncio.Task[None]]]]:
     """The real adapters, and the tasks that must not end."""
-    outbox = Outbox(settings.kafka, client_id="chat4all-api", timeout_seconds=settings.accept_timeout_seconds)
+    topics = Topics(settings.topic_prefix)
+    outbox = Outbox(
+        settings.kafka,
+        client_id="chat4all-api",
+        timeout_seconds=settings.accept_timeout_seconds,
+        expected_partitions=dict.fromkeys((topics.messages, topics.status_updates), settings.partitions),
+    )
     cassandra = CassandraSession(cassandra_config(settings))
     file_store = open_file_store(settings)
     recent = RecentMessages(settings.recent_messages)
@@ -121,7 +127,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     partition_of = partition_by(settings.partitions)
     deps = Dependencies(
         settings=settings,
-        log=KafkaMessageLog(outbox, Topics(settings.topic_prefix), settings.partitions),
+        log=KafkaMessageLog(outbox, topics, settings.partitions),
         reader=CassandraMessageReader(cassandra, partition_of),
         users=CassandraUserStore(cassandra),
         identities=CassandraIdentityStore(cassandra),
@@ -139,6 +145,8 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         },
     )
     follower.listener = deps.live.hub
+    deps.metrics.watch("chat4all_follower_records_removed_unread", "Records that retention removed unread.",
+                       lambda: follower.removed_unread)  # fmt: skip
     cassandra.start()
     background = [
         asyncio.create_task(_keep_open(outbox), name="outbox"),
@@ -169,6 +177,9 @@ async def _keep_open(outbox: Outbox) -> None:
             log.warning("cannot accept messages yet: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)
             continue
+        except WrongPartitions as error:
+            log.critical("this process ends: %s", error)
+            raise
         log.info("connected to Kafka")
         await outbox.failed.wait()
         connect = outbox.reopen

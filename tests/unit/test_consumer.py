@@ -191,6 +191,38 @@ async def test_work_begins_where_commit_and_log_agree(
     assert [batch.start for batch in delivered] == ([start] if start < end else [])
 
 
+async def test_records_that_retention_removed_unread_are_told_loudly_at_the_start_and_on_the_way(
+    paper: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    consumer, broker, delivered = paper
+    lost: list[tuple[str, int]] = []
+    consumer.app.metrics.removed_unread = lambda topic, count: lost.append((topic, count))
+    broker.committed = {TP0: 1}
+    broker.truncate(TP0, 2)
+    await rebalance(consumer)
+    assert lost == [(TP0.topic, 1)]
+    assert "retention removed records 1 to 1 before they were processed" in caplog.text
+    await fetch(consumer)
+    for _ in range(5):
+        broker.append(TP0)
+    want = consumer._read_offset[TP0]
+    broker.truncate(TP0, want + 3)
+    for _ in range(3):
+        await fetch(consumer)
+    assert lost[1:] == [(TP0.topic, 3)]
+    assert want + 3 in [batch.records[0].offset for batch in delivered]
+
+
+async def test_an_offset_that_never_held_a_record_is_no_loss(paper: Any) -> None:
+    consumer, broker, _ = paper
+    lost: list[int] = []
+    consumer.app.metrics.removed_unread = lambda topic, count: lost.append(count)
+    broker.append(TP0, hole=3)
+    for _ in range(3):
+        await fetch(consumer)
+    assert lost == []
+
+
 async def test_a_hand_over_to_a_full_queue_ends_with_the_rebalance_and_leaves_nothing_behind(paper: Any) -> None:
     consumer, _, delivered = paper
     consumer.app.flow_control.suspend()  # as good as a full queue

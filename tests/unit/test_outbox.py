@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from app.outbox import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, Outbox, Written
+from app.outbox import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, Outbox, Written, WrongPartitions
 from app.topics import Topics
 from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
 from domain.records import MessageAccepted
@@ -49,6 +49,9 @@ class Producer:
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0, 1, 2}
 
     def create_batch(self) -> Batch:
         return Batch()
@@ -219,3 +222,13 @@ async def test_the_log_knows_which_messages_may_still_be_written() -> None:
     outbox.producer.open.set()
     await outbox.settle()
     await until(lambda: not message_log.is_pending("m-1"))
+
+
+async def test_topics_with_other_partitions_than_the_settings_say_are_not_written_to() -> None:
+    outbox = TestOutbox(expected_partitions={"messages": 6})
+    with pytest.raises(WrongPartitions, match="messages has 3 partitions and the settings say 6"):
+        await outbox.start()
+    with pytest.raises(LogUnavailable, match="not open"):
+        outbox.put("messages", 0, b"k", b"v")
+    outbox = TestOutbox(expected_partitions={"messages": 3})
+    await outbox.start()

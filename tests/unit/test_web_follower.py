@@ -163,6 +163,19 @@ async def test_offsets_that_retention_has_passed_begin_at_what_is_left() -> None
     task.cancel()
 
 
+async def test_records_that_retention_removed_before_they_were_read_are_counted_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    consumer = ScriptedConsumer()
+    follower, task = await following(consumer)
+    assert await follower.catch_up(1)
+    log = consumer.logs[TopicPartition("messages", 0)]
+    log.append(Record("messages", 0, 7, accepted(7)))  # 0 to 6 have left
+    await until(lambda: follower.removed_unread == 7)
+    assert "messages[0]: retention removed records 0 to 6" in caplog.text
+    task.cancel()
+
+
 async def test_facts_are_joined_and_unreadable_records_are_passed_by() -> None:
     consumer = ScriptedConsumer()
     follower, task = await following(consumer)
