@@ -3,45 +3,53 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
-from domain.errors import AlreadyExists, NotFound
-from domain.ports import Identity, RefreshToken
+from domain.errors import AlreadyExists, Conflict, NotFound
+from domain.ports import MAX_IDENTITIES, Identity, RefreshToken
 from storage.memory import Outage
 
 
 class MemoryIdentities(Outage):
-    """``IdentityStore`` over one dict by address."""
+    """``IdentityStore`` over one dict by address, then by user."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._identities: dict[tuple[str, str], Identity] = {}
+        self._claims: defaultdict[tuple[str, str], dict[str, Identity]] = defaultdict(dict)
 
     async def link(self, identity: Identity) -> Identity:
-        """Return the identity as it stands. Raises ``AlreadyExists`` if it is another user's."""
+        """Return the identity as it stands. Raises ``AlreadyExists`` if another user has proven it, ``Conflict`` at
+        the bound."""
         self.check()
-        known = self._identities.setdefault((identity.platform, identity.value), identity)
-        if known.user_id != identity.user_id:
-            raise AlreadyExists(f"this {identity.platform} address is linked to another user")
-        return known
+        claims = self._claims[identity.platform, identity.value]
+        if any(one.verified and one.user_id != identity.user_id for one in claims.values()):
+            raise AlreadyExists(f"another user has proven that this {identity.platform} address is theirs")
+        if identity.user_id not in claims and len(await self.of_user(identity.user_id)) >= MAX_IDENTITIES:
+            raise Conflict(f"a user has at most {MAX_IDENTITIES} identities; unlink one first")
+        return self._now(claims.setdefault(identity.user_id, identity))
 
     async def unlink(self, user_id: str, platform: str, value: str) -> None:
         """Raises ``NotFound`` if this user has no such identity."""
         self.check()
-        if await self.owner(platform, value) != user_id:
+        if self._claims[platform, value].pop(user_id, None) is None:
             raise NotFound(f"no such {platform} address is linked to you")
-        del self._identities[platform, value]
 
     async def of_user(self, user_id: str) -> Sequence[Identity]:
         """Return the user's identities by platform and value."""
         self.check()
-        return [known for _, known in sorted(self._identities.items()) if known.user_id == user_id]
+        return [self._now(claims[user_id]) for _, claims in sorted(self._claims.items()) if user_id in claims]
 
     async def owner(self, platform: str, value: str) -> str | None:
-        """Return the user who has this address."""
+        """Return who has proven this address, or the only user who links it."""
         self.check()
-        known = self._identities.get((platform, value))
-        return known.user_id if known else None
+        claims = self._claims[platform, value]
+        return next((user_id for user_id, one in claims.items() if not self._now(one).contested), None)
+
+    def _now(self, identity: Identity) -> Identity:
+        others = self._claims[identity.platform, identity.value].keys() - {identity.user_id}
+        return replace(identity, contested=bool(others) and not identity.verified)
 
 
 class MemoryRefreshTokens(Outage):

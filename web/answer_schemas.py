@@ -81,7 +81,20 @@ class Identity(BaseModel):
     username: Username
     platform: Platform
     value: Annotated[str, Field(description="Normalised.", examples=["+5511999990000"])]
-    verified: Annotated[bool, Field(description="Whether it was proven to be the user's.")]
+    verified: Annotated[
+        bool,
+        Field(
+            description="Whether the user has proven that the address is theirs. Nothing proves it yet, so it is "
+            "false: the link is the user's own claim, and others may claim the same address."
+        ),
+    ]
+    contested: Annotated[
+        bool,
+        Field(
+            description="Whether another user links this address too. While it is so, messages to the user do not go "
+            "there, but to their next link, else inside the system."
+        ),
+    ]
     linked_at: Time
 
 

@@ -30,7 +30,11 @@ LOOK_UPS_AT_ONCE = 32
 
 
 def first_linked(user_id: str, identities: Sequence[Identity]) -> str:
-    """Return where the user is reached: at the identity linked first (then by platform, then by value), else here."""
+    """Return where the user is reached: at the identity linked first (then by platform, then by value), else here.
+
+    An identity that others claim too is nobody's until somebody proves it.
+    """
+    identities = [one for one in identities if not one.contested]
     if not identities:
         return f"{INTERNAL}:{user_id}"
     first = min(identities, key=lambda one: (one.linked_at_ms, one.platform, one.value))

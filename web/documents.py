@@ -48,6 +48,7 @@ def identity_document(identity: Identity, username: str) -> dict[str, Any]:
         "platform": identity.platform,
         "value": identity.value,
         "verified": identity.verified,
+        "contested": identity.contested,
         "linked_at": iso_utc(identity.linked_at_ms),
     }
 

@@ -144,7 +144,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /v1/users/identities": Operation(
         IDENTITIES, "Link an address", {201: answer.Identity}, (409,), LinkIdentity,
         example={"platform": "whatsapp", "value": "+55 11 99999-0000"},
-        description="201 also if it is linked already; 409 if it is another user's, or one has too many.",
+        description="201 also if it is linked already, and if others link the same address: without proof a link is "
+                    "one's own claim (`contested`). 409 if another user has proven it, or one has 20.",
     ),
     "GET /v1/users/identities": Operation(IDENTITIES, "List one's addresses", {200: answer.Identities}),
     "DELETE /v1/users/identities/{platform}/{value}": Operation(

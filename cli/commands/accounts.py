@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -76,7 +78,9 @@ def identities() -> None:
 async def list_identities(session: Session) -> None:
     """List them."""
     found = await session.client.identities()
-    rows = [(f"{one['platform']}:{printable(one['value'])}", clock(one["linked_at"])) for one in found]
+    rows = [
+        (f"{one['platform']}:{printable(one['value'])}", clock(one["linked_at"]), _standing(one)) for one in found
+    ]
     session.out.table("identities", found, rows)
 
 
@@ -124,3 +128,7 @@ def _parts(address: str) -> tuple[str, str]:
     if not colon:
         raise click.UsageError(f"{address!r}: expected an address such as whatsapp:+5511999999999")
     return platform, value
+
+
+def _standing(identity: Mapping[str, Any]) -> str:
+    return "not used: somebody else links it, too" if identity.get("contested") else ""

@@ -4,7 +4,15 @@ Adapters live in ``storage/`` and ``channels/``; their fakes (``storage/memory*.
 Every method may raise ``domain.errors.Unavailable`` when its dependency does not answer in time.
 """
 
-from domain.ports.accounts import Identity, IdentityStore, RefreshToken, RefreshTokenStore, User, UserStore
+from domain.ports.accounts import (
+    MAX_IDENTITIES,
+    Identity,
+    IdentityStore,
+    RefreshToken,
+    RefreshTokenStore,
+    User,
+    UserStore,
+)
 from domain.ports.channels import Attachment, Connector, Receipt, Sent
 from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
@@ -19,6 +27,7 @@ from domain.ports.messages import (
 )
 
 __all__ = [
+    "MAX_IDENTITIES",
     "Activity", "ActivityReader", "Appended", "Attachment", "Connector", "ConversationStore", "FileRecords",
     "FileStore", "Identity", "IdentityStore", "Joined", "MessageLog", "MessageMirror", "MessageReader", "MirrorEntry",
     "Part", "Place", "Receipt", "RefreshToken", "RefreshTokenStore", "Sent", "StoredMessage", "StoredObject", "Upload",

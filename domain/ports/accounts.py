@@ -34,11 +34,16 @@ class UserStore(Protocol):
     async def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
 
 
+MAX_IDENTITIES = 20  # of a user
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A user's address on a channel: ``platform`` is a name of the manifest, ``value`` is normalised for it.
 
-    Nobody but ``user_id`` has this address. ``verified``: whether it was proven to be theirs.
+    ``verified``: whether the user has proven that the address is theirs; nothing can prove it yet. Until then the link
+    is the user's own claim, and others may claim the same. ``contested``: another user links the address too, and this
+    one has not proven it, so it says nothing about whose it is.
     """
 
     user_id: str
@@ -46,15 +51,17 @@ class Identity:
     value: str
     verified: bool
     linked_at_ms: int
+    contested: bool = False
 
 
 class IdentityStore(Protocol):
-    """Which address belongs to whom. Platforms and values are compared as they are: normalise them before."""
+    """Which addresses users link. Platforms and values are compared as they are: normalise them before."""
 
     async def link(self, identity: Identity) -> Identity:
         """Return the identity as it stands: an address that the user has already stays as it is.
 
-        Raises ``AlreadyExists`` if it is another user's; ``StoreUnavailable``, after which it may be linked or not:
+        Raises ``AlreadyExists`` if another user has proven the address; ``Conflict`` if the user has
+        ``MAX_IDENTITIES``, however many are linked at once; ``StoreUnavailable``, after which it may be linked or not:
         link it again.
         """
         ...
@@ -64,11 +71,11 @@ class IdentityStore(Protocol):
         ...
 
     async def of_user(self, user_id: str) -> Sequence[Identity]:
-        """Return the user's identities by platform and value, never one that is another's by now."""
+        """Return the user's identities by platform and value, each with whether it is contested now."""
         ...
 
     async def owner(self, platform: str, value: str) -> str | None:
-        """Return the id of the user who has this address, ``None`` if nobody has."""
+        """Return the id of the user who has proven this address, else of the only one who links it, else ``None``."""
         ...
 
 

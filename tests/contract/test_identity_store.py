@@ -6,11 +6,12 @@ import asyncio
 import random
 import time
 import uuid
+from dataclasses import replace
 
 import pytest
 
-from domain.errors import AlreadyExists, NotFound, StoreUnavailable
-from domain.ports import Identity
+from domain.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
+from domain.ports import MAX_IDENTITIES, Identity
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW_MS = 1_767_225_600_123
@@ -53,16 +54,101 @@ async def test_linking_again_changes_nothing(stores):
     assert list(await stores.identities.of_user(one.user_id)) == [one]
 
 
-async def test_another_users_identity_is_refused_and_stays_theirs(stores):
+async def test_an_address_that_nobody_has_proven_is_linked_by_several_and_is_nobodys(stores):
     one = identity()
+    other = identity(value=one.value)
     await stores.identities.link(one)
-    mallory = identity(value=one.value)
-    with pytest.raises(AlreadyExists):
-        await stores.identities.link(mallory)
     with pytest.raises(NotFound):
-        await stores.identities.unlink(mallory.user_id, one.platform, one.value)
+        await stores.identities.unlink(other.user_id, one.platform, one.value)
+    assert await stores.identities.link(other) == replace(other, contested=True)
+    assert list(await stores.identities.of_user(one.user_id)) == [replace(one, contested=True)]
+    assert await stores.identities.owner(one.platform, one.value) is None
+    await stores.identities.unlink(other.user_id, one.platform, one.value)
+    assert list(await stores.identities.of_user(one.user_id)) == [one]
+    assert list(await stores.identities.of_user(other.user_id)) == []
     assert await stores.identities.owner(one.platform, one.value) == one.user_id
-    assert list(await stores.identities.of_user(mallory.user_id)) == []
+
+
+async def test_a_proven_address_is_refused_to_others_and_their_claims_do_not_count(stores):
+    earlier = identity()
+    await stores.identities.link(earlier)
+    proven = replace(identity(value=earlier.value), verified=True)
+    assert await stores.identities.link(proven) == proven
+    assert list(await stores.identities.of_user(earlier.user_id)) == [replace(earlier, contested=True)]
+    assert await stores.identities.owner(proven.platform, proven.value) == proven.user_id
+    for late in (identity(value=proven.value), replace(identity(value=proven.value), verified=True)):
+        with pytest.raises(AlreadyExists):
+            await stores.identities.link(late)
+        assert list(await stores.identities.of_user(late.user_id)) == []
+    await stores.identities.unlink(proven.user_id, proven.platform, proven.value)
+    assert list(await stores.identities.of_user(earlier.user_id)) == [earlier]
+    late = identity(value=proven.value)
+    assert await stores.identities.link(late) == replace(late, contested=True)
+
+
+async def test_so_many_identities_and_no_more_however_many_are_linked_at_once(stores):
+    maria = somebody()
+    linked = [identity(maria) for _ in range(MAX_IDENTITIES - 3)]
+    for one in linked:
+        await stores.identities.link(one)
+    rivals = [identity(maria) for _ in range(8)]
+
+    async def try_to_link(rival: Identity) -> bool:
+        for _ in range(20):  # contention may make Cassandra give up on a transaction; its caller then asks again
+            try:
+                return (await stores.identities.link(rival)) == rival
+            except AlreadyExists:
+                raise
+            except Conflict:
+                return False
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
+        raise AssertionError("never decided")
+
+    won = await asyncio.gather(*map(try_to_link, rivals))
+    assert sum(won) == 3
+    standing = linked + [rival for rival, has_won in zip(rivals, won, strict=True) if has_won]
+    assert list(await stores.identities.of_user(maria)) == sorted(standing, key=lambda one: (one.platform, one.value))
+    for rival, has_won in zip(rivals, won, strict=True):
+        assert await stores.identities.owner(rival.platform, rival.value) == (maria if has_won else None)
+    assert await stores.identities.link(linked[0]) == linked[0]  # it is linked already
+    await stores.identities.unlink(maria, linked[0].platform, linked[0].value)
+    freed = identity(maria)
+    assert await stores.identities.link(freed) == freed
+
+
+async def test_an_address_that_very_many_link_is_contested_for_each(stores):
+    address = phone()
+    many = [identity(value=address) for _ in range(20)]
+    for one in many:
+        await stores.identities.link(one)
+    for one in many:
+        assert list(await stores.identities.of_user(one.user_id)) == [replace(one, contested=True)]
+    assert await stores.identities.owner("whatsapp", address) is None
+
+
+async def test_linking_and_unlinking_at_once_ends_as_one_or_the_other(stores):
+    one = identity()
+
+    async def patiently(call) -> None:
+        for _ in range(20):
+            try:
+                await call()
+            except NotFound:
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+    for _ in range(5):
+        await asyncio.gather(
+            patiently(lambda: stores.identities.link(one)),
+            patiently(lambda: stores.identities.unlink(one.user_id, one.platform, one.value)),
+        )
+        standing = list(await stores.identities.of_user(one.user_id))
+        assert standing in ([], [one])
+        assert await stores.identities.owner(one.platform, one.value) == (one.user_id if standing else None)
 
 
 async def test_the_same_name_on_two_platforms_may_belong_to_two_people(stores):
@@ -98,27 +184,24 @@ async def test_it_may_be_linked_and_unlinked_over_and_over(stores):
         assert list(await stores.identities.of_user(one.user_id)) == []
 
 
-async def test_of_many_who_link_an_address_at_once_exactly_one_gets_it(stores):
+async def test_many_who_link_an_address_at_once_all_have_it_contested(stores):
     address = phone()
     rivals = [identity(value=address) for _ in range(12)]
 
-    async def try_to_link(rival: Identity) -> bool:
+    async def link(rival: Identity) -> None:
         # contention may make Cassandra give up on a transaction; its caller then asks again
         for _ in range(20):
             try:
-                return (await stores.identities.link(rival)) == rival
-            except AlreadyExists:
-                return False
+                await stores.identities.link(rival)
             except StoreUnavailable:
                 await asyncio.sleep(0.05)
+            else:
+                return
         raise AssertionError("never decided")
 
-    won = await asyncio.gather(*map(try_to_link, rivals))
-    assert sum(won) == 1
-    winner = rivals[won.index(True)]
-    assert await stores.identities.owner("whatsapp", address) == winner.user_id
-    listed = [one for rival in rivals for one in await stores.identities.of_user(rival.user_id)]
-    assert listed == [winner]
+    await asyncio.gather(*map(link, rivals))
+    for rival in rivals:
+        assert list(await stores.identities.of_user(rival.user_id)) == [replace(rival, contested=True)]
 
 
 @pytest.mark.parametrize("odd", ["", "\ud800", "'; DROP TABLE identities; --", "x" * 70_000])

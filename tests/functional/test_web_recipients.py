@@ -306,3 +306,32 @@ async def test_a_trace_tells_what_is_on_record_and_where(people: People) -> None
         ("FAILED", "status-updates", people.ids["whats"], 1, "blocked"),
     }
     assert "+5511999990000" not in str(trace)
+
+
+async def test_an_address_that_two_users_link_is_nobodys_until_one_unlinks_it(api: Any) -> None:
+    people = People(api)
+    await people.come()
+    await people.begin("g-1", "whats", "insta", "inside")
+    await people.link("inside", "whatsapp", "+5511999990000")
+    message = await people.send("g-1", None)
+    inside = {f"internal:{people.ids[name]}" for name in ("whats", "inside")}
+    assert set(message.recipients) == {*inside, "instagram:@maria"}
+    api.clock.now_ms += 1
+    await people.link("whats", "telegram", "@whats")
+    message = await people.send("g-1", "whats")
+    assert message.recipients == ("telegram:@whats",)
+    path = "/v1/users/identities/whatsapp/+5511999990000"
+    assert (await api.call("DELETE", path, token=people.tokens["inside"])).status == 200
+    await people.link("whats", "telegram", "@other")  # what is known of one's own links is asked for anew
+    message = await people.send("g-1", "whats")
+    assert message.recipients == ("whatsapp:+5511999990000",)
+
+
+async def test_who_links_an_address_that_another_links_reads_nothing_for_its_owner(api: Any) -> None:
+    people = People(api)
+    await people.come()
+    await people.begin("c-1", "inside", addresses=("whatsapp:+5511999990000",))
+    await people.link("inside", "whatsapp", "+5511999990000")
+    message = await people.send("c-1", "whatsapp:+5511999990000")
+    path = f"/v1/messages/{message.message_id}/read"
+    assert (await api.call("POST", path, token=people.tokens["inside"])).status == 403

@@ -155,18 +155,36 @@ async def test_a_session_goes_from_process_to_process_until_it_ends(
     assert (await post(two_apis[0], "/auth/refresh", {"refresh_token": new["refresh_token"]}))[0] == 401
 
 
-async def test_an_address_linked_by_two_users_at_once_belongs_to_one(
+async def test_an_address_linked_by_two_users_at_once_is_contested_for_both(
     two_apis: tuple[ClientSession, ClientSession],
 ) -> None:
     tokens = [
         (await logged_in(api, name))["access_token"] for api, name in zip(two_apis, ("carla", "davi"), strict=True)
     ]
-    for number in range(10):
+    for number in range(5):
         body = {"platform": "whatsapp", "value": f"+55 11 9999-00{number:02d}"}
         both = await asyncio.gather(
             *(post(api, "/v1/users/identities", body, token) for api, token in zip(two_apis, tokens, strict=True))
         )
-        assert sorted(status for status, _ in both) == [201, 409]
+        assert [status for status, _ in both] == [201, 201]
+    for api, token in zip(two_apis, tokens, strict=True):
+        headers = {"Authorization": f"Bearer {token}"}
+        async with api.get("/v1/users/identities", headers=headers) as answer:
+            assert [one["contested"] for one in (await answer.json())["identities"]] == [True] * 5
+
+
+async def test_eight_identities_linked_at_once_in_two_processes_are_as_many_as_there_is_room_for(
+    two_apis: tuple[ClientSession, ClientSession],
+) -> None:
+    token = (await logged_in(two_apis[0], "elisa"))["access_token"]
+
+    async def link(number: int) -> int:
+        body = {"platform": "telegram", "value": str(1000 + number)}
+        status, _ = await post(two_apis[number % 2], "/v1/users/identities", body, token)
+        return status if status != 503 else await link(number)
+
+    assert [await link(number) for number in range(17)] == [201] * 17
+    assert sorted(await asyncio.gather(*(link(number) for number in range(17, 25)))) == [201] * 3 + [409] * 5
 
 
 async def test_a_key_is_one_message_whichever_process_is_asked_and_at_once(

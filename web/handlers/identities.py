@@ -7,7 +7,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from domain.addresses import parse_recipient
-from domain.errors import Conflict, InvalidInput
+from domain.errors import InvalidInput
 from domain.ports import Identity
 from web.answers import json_answer
 from web.bodies import body_as
@@ -16,16 +16,12 @@ from web.documents import identity_document
 from web.schemas import LinkIdentity
 from web.tokens import Caller
 
-MAX_IDENTITIES = 20
-
 
 async def link_identity(request: web.Request, caller: Caller) -> web.Response:
-    """``POST /v1/users/identities``: 201, also for one that is linked already; 409 if it is another user's."""
+    """``POST /v1/users/identities``: 201, also for one that is linked already, and for one that others link; 409
+    if another user has proven it, or at the bound."""
     deps = request.app[DEPENDENCIES]
     wanted = await body_as(LinkIdentity, request)
-    linked = await deps.identities.of_user(caller.user_id)
-    if len(linked) >= MAX_IDENTITIES and (wanted.platform, wanted.value) not in {(i.platform, i.value) for i in linked}:
-        raise Conflict(f"a user has at most {MAX_IDENTITIES} identities; unlink one first")
     # nothing proves yet that the address is the caller's
     identity = Identity(caller.user_id, wanted.platform, wanted.value, False, deps.clock_ms())
     try:

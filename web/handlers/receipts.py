@@ -49,7 +49,8 @@ async def _address_of(deps: Dependencies, message: MessageAccepted, caller: Call
         return address
     if message.sender_id != caller.user_id:
         for identity in await deps.identities.of_user(caller.user_id):
-            if (linked := f"{identity.platform}:{identity.value}") in message.targets:
+            linked = f"{identity.platform}:{identity.value}"
+            if not identity.contested and linked in message.targets:
                 return linked
     raise NotAllowed("only who a message is for can have read it")
 
