@@ -95,7 +95,7 @@ class Summary:
 
 
 class ConversationLists:
-    """Reads lists. Raises ``StoreUnavailable``."""
+    """Reads lists. Raises ``StoreUnavailable``, and ``Unavailable`` while some messages are in neither view."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -106,7 +106,9 @@ class ConversationLists:
         """Return up to ``limit`` of the user's conversations, and the cursor of the next page if there is one."""
         deps = self._deps
         joined = await deps.conversations.of_user(user_id, deps.settings.listed_conversations)
-        activities = await deps.activity.activities([one.conversation_id for one in joined])
+        conversation_ids = [one.conversation_id for one in joined]
+        await deps.mirrored.require_all_messages(conversation_ids)
+        activities = await deps.activity.activities(conversation_ids)
         last = {
             one.conversation_id: place
             for one in joined
@@ -116,6 +118,7 @@ class ConversationLists:
         real = [found async for found in self._real(user_id, candidates, offset + limit + 1)][offset:]
         shown = real[:limit]
         summaries = await self._summaries([conversation for _, conversation in shown], activities)
+        await deps.mirrored.require_all_messages(conversation_ids)
         return summaries, cursor_after(shown[-1][0]) if len(real) > limit else None
 
     async def summary(self, conversation: Conversation) -> Summary:

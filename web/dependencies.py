@@ -45,6 +45,7 @@ from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
 from web.login_throttle import LoginThrottle
 from web.metrics import Metrics
+from web.mirrored import Mirrored, Offsets
 from web.pace import Pace
 from web.passwords import Passwords
 from web.recent import RecentMessages
@@ -78,6 +79,10 @@ class Follower(Protocol):
 
     def records_behind(self) -> int | None:
         """Return how many records are still to be read, ``None`` while that is unknown."""
+        ...
+
+    async def mirrored(self) -> Offsets:
+        """Return how far the mirror has written; may raise ``KafkaError`` or ``OSError``."""
         ...
 
 
@@ -167,6 +172,10 @@ class Dependencies:
     @cached_property
     def resumable(self) -> ResumableUploads:
         return ResumableUploads(self)
+
+    @cached_property
+    def mirrored(self) -> Mirrored:
+        return Mirrored(self.recent.gaps, self.settings.partitions, self.follower.mirrored, self.monotonic)
 
     @cached_property
     def statuses(self) -> StatusWriter:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ from web.recent import RecentMessages
 log = logging.getLogger(__name__)
 
 FACTS_PER_MESSAGE = 4
+Offsets = Mapping[TopicPartition, int]
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
 _REQUEST_TIMEOUT_MS = 5_000
 _IDLE_MS = 1_000
@@ -219,12 +221,33 @@ class KafkaFollower:
             if wanted < begins[tp]:
                 self._tell_of_removed(tp, wanted, begins[tp])
             points[tp] = min(max(wanted, begins[tp], ends[tp] - reach), ends[tp])
+        self._note_skipped(mirrored, begins, points)
         return points
 
     def _tell_of_removed(self, tp: TopicPartition, wanted: int, first: int) -> None:
         log.error("%s[%d]: retention removed records %d to %d before the mirror or this process read them",
                   tp.topic, tp.partition, wanted, first - 1)  # fmt: skip
         self.removed_unread += first - wanted
+
+    def _note_skipped(self, mirrored: Offsets, begins: Offsets, points: Offsets) -> None:
+        """What lies between the mirror and where reading starts is in no view until the mirror has written it."""
+        gaps = self._recent.gaps
+        gaps.mirrored(*self._by_partition(mirrored))
+        for messages, facts in zip(self._messages, self._statuses, strict=True):
+            start = max(mirrored.get(messages, 0), begins[messages])
+            fact_start = max(mirrored.get(facts, 0), begins[facts])
+            if points[messages] > start or points[facts] > fact_start:
+                gaps.skip(messages.partition, start, points[messages], facts_stop=points[facts])
+
+    def _by_partition(self, offsets: Offsets) -> tuple[dict[int, int], dict[int, int]]:
+        """Return the offsets of ``messages`` and of ``status-updates``."""
+        messages = {tp.partition: offsets[tp] for tp in self._messages if tp in offsets}
+        return messages, {tp.partition: offsets[tp] for tp in self._statuses if tp in offsets}
+
+    async def mirrored(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Return how far the mirror has written ``messages`` and ``status-updates``, by partition; may raise
+        ``KafkaError`` or ``OSError``."""
+        return self._by_partition(await self._mirrored())
 
     async def _mirrored(self) -> dict[TopicPartition, int]:
         """Return the offsets the mirror has committed, by partition; nothing for those it never did."""
@@ -289,7 +312,8 @@ class KafkaFollower:
         news: News[Any] = News(self._recent)
         for record in records:
             try:
-                news.add(record, plausible(decode(record.value, StatusChanged), record.timestamp))
+                change = plausible(decode(record.value, StatusChanged), record.timestamp)
+                news.add(record, change, record.partition, record.offset)
             except (MalformedRecord, ValueError) as error:
                 log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
         if self.listener is not None:

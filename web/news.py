@@ -48,9 +48,9 @@ class News(Generic[R]):
         self._found: list[tuple[R, StatusChanged, Told | Recent] | None] = []
         self._failing: dict[str, int] = {}
 
-    def add(self, record: R, change: StatusChanged) -> None:
-        """Join a fact to what is known; ``record`` is where it stands. Raises ``ValueError`` for an unknown word."""
-        known = self._recent.add_logged_fact(change)
+    def add(self, record: R, change: StatusChanged, partition: int, offset: int) -> None:
+        """Join a fact to what is known; ``record`` is given back. Raises ``ValueError`` for an unknown word."""
+        known = self._recent.add_logged_fact(change, partition, offset)
         state = known.state
         word = state.status
         failures = state.failures if isinstance(state, SharedState) else 0

@@ -14,13 +14,14 @@ from domain.ids import may_repeat
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, SharedState, State, Status, absorb, joined
+from web.gaps import Gaps
 from web.rosters import Roster, Rosters
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_DETAIL_CHARS = 2_000  # of a failure; as many are kept in Cassandra
 # measured with tracemalloc: an entry with its times, its places in dictionaries and lists; what a message adds besides
 # its texts; a file's metadata besides its own
-_ENTRY_BYTES = 270
+_ENTRY_BYTES = 310
 _STATE_BYTES = 240
 _MESSAGE_BYTES = 200
 _FILE_BYTES = 300
@@ -38,6 +39,7 @@ class Recent:
     false for a message with an idempotency key until somebody has made sure that the log did not have it long before,
     where only Cassandra remembers it (``RecentMessages.move_up``).
     ``held_bytes``: what it takes in memory, without ``roster``, which other messages to the same recipients share.
+    ``last_fact``: the offset of the last fact about it that was read from the log, -1 for none.
     """
 
     conversation_id: str
@@ -50,6 +52,8 @@ class Recent:
     is_settled: bool = True
     held_bytes: int = 0
     roster: Roster | None = None
+    partition: int = -1
+    last_fact: int = -1
 
 
 def fact_of(change: StatusChanged) -> Fact:
@@ -143,7 +147,7 @@ class RecentMessages:
     """At most ``limit`` messages, and ``max_bytes`` of them; ``held_bytes``: how many there are.
 
     ``complete_from``: for each partition of ``messages``, the offset from which on everything that happens to a message
-    is seen here (set by the follower when it starts).
+    is seen here (set by the follower when it starts). ``gaps``: what left and was not in Cassandra then.
     """
 
     def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
@@ -154,6 +158,7 @@ class RecentMessages:
         self._by_id: dict[str, Recent] = {}
         self._conversations: dict[str, _Timeline] = {}
         self.complete_from: dict[int, int] = {}
+        self.gaps = Gaps()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -167,6 +172,7 @@ class RecentMessages:
             known.complete = complete_from is not None and place.position >= complete_from
         elif known.message is not None:
             return  # a message with an idempotency key may be in the log twice: it is where it was first
+        known.partition = partition
         known.place = place  # what facts say of it may be the place of its repetition
         known.is_settled = not may_repeat(message.message_id)
         if len(message.recipients) > 1:
@@ -199,9 +205,11 @@ class RecentMessages:
             self._make_room()
         return known
 
-    def add_logged_fact(self, change: StatusChanged) -> Recent:
+    def add_logged_fact(self, change: StatusChanged, partition: int, offset: int) -> Recent:
         """As ``add_fact``, for facts in the order of the log."""
-        return self.add_fact(change)
+        known = self.add_fact(change)
+        known.partition, known.last_fact = partition, offset
+        return known
 
     def get(self, message_id: str) -> Recent | None:
         """Return what is known of a message; it may be facts without the message."""
@@ -269,6 +277,11 @@ class RecentMessages:
             before = self._rosters.held_bytes
             self._rosters.leave(gone.roster)
             self.held_bytes += self._rosters.held_bytes - before
+        if gone.partition >= 0:
+            self.gaps.let_go(
+                message_id, gone.partition, gone.place.position,
+                has_message=gone.message is not None, last_fact=gone.last_fact,
+            )  # fmt: skip
         if gone.message is None:
             return
         timeline = self._conversations[gone.conversation_id]

@@ -152,13 +152,15 @@ class Sending:
         deps, message_id = self._deps, item.message.message_id
         known = merged(None, deps.recent.get(message_id))
         if known is None:
-            # While Cassandra is away, what is not in memory counts as new: sends go on without it, and should the key
-            # be an old one, the second record of its message changes nothing.
+            # While Cassandra is away, what neither is nor was in memory counts as new: sends go on without it, and
+            # should the key be an old one, the second record of its message changes nothing.
+            is_hidden = await deps.mirrored.may_hold(message_id)
             stored, is_up_to_date = await asyncio.gather(
                 self._history.get(message_id), deps.follower.catch_up(CATCH_UP_SECONDS)
             )
             known = merged(stored, deps.recent.get(message_id))
-            if known is None and not is_up_to_date:
+            is_hidden = is_hidden or await deps.mirrored.may_hold(message_id)
+            if known is None and (is_hidden or not is_up_to_date):
                 found[message_id] = MayBeAccepted(
                     message_id,
                     "whether this key was used before cannot be told just now, so the message may have been accepted "

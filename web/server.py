@@ -152,6 +152,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         asyncio.create_task(_keep_open(outbox), name="outbox"),
         asyncio.create_task(_sweep_files(deps), name="file-sweeper"),
         follower.start(),
+        asyncio.create_task(deps.mirrored.watch(), name="mirrored"),
     ]
     try:
         await follower.settle(SETTLE_SECONDS)

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from click.testing import CliRunner, Result
 
+from app.outbox import partition_for
 from app.settings import Settings
 from cli.main import main
 from domain.errors import LogUnavailable
@@ -32,7 +33,12 @@ from web.recent import RecentMessages
 from web.server import create_app
 
 PASSWORD = "correct horse battery"
+PARTITIONS = Settings().partitions
 NOW_MS = 1_763_848_800_123
+
+
+def partition_of(message: MessageAccepted) -> int:
+    return partition_for(message.conversation_id.encode(), PARTITIONS)
 
 
 @dataclass
@@ -52,7 +58,7 @@ class MemoryLog:
             raise LogUnavailable("the log is switched off")
         place = Place(NOW_MS + len(self.records) // 3, len(self.records))
         self.records.append((message, place, headers))
-        return Appended(place, 0)
+        return Appended(place, partition_of(message))
 
     async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
         if not self.available:
@@ -69,6 +75,10 @@ class MemoryFollower:
     has_caught_up: bool = True
     unseen: list[tuple[MessageAccepted, Place]] = field(default_factory=list)
     unseen_facts: list[StatusChanged] = field(default_factory=list)
+    # how far the mirror is, by partition
+    mirrored_messages: dict[int, int] = field(default_factory=dict)
+    mirrored_facts: dict[int, int] = field(default_factory=dict)
+    asked_mirror: int = 0
 
     async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
         if not self.available:
@@ -82,12 +92,18 @@ class MemoryFollower:
         if not self.available:
             return False
         for message, place in self.unseen:
-            self.recent.add_message(message, place, 0)
+            self.recent.add_message(message, place, partition_of(message))
         self.unseen.clear()
         return True
 
     def records_behind(self) -> int | None:
         return len(self.unseen) if self.available else None
+
+    async def mirrored(self) -> tuple[Mapping[int, int], Mapping[int, int]]:
+        self.asked_mirror += 1
+        if not self.available:
+            raise OSError("Kafka is switched off")
+        return dict(self.mirrored_messages), dict(self.mirrored_facts)
 
 
 @dataclass
@@ -101,7 +117,7 @@ class LogFollower(MemoryFollower):
         if not self.available:
             return False
         for message, place, _ in self.log.records[self.position :]:
-            self.recent.add_message(message, place, 0)
+            self.recent.add_message(message, place, partition_of(message))
         self.position = len(self.log.records)
         return True
 

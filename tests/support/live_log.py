@@ -93,7 +93,7 @@ class LiveLog:
             return
         change = decode(entry.value, StatusChanged)
         news: News[Entry] = News(process.recent)
-        news.add(entry, change)
+        news.add(entry, change, slot - self.partitions, entry.offset)
         for _, _, told in news.all():
             process.hub.took_change(slot - self.partitions, entry.offset, change, told, entry.timestamp_ms)
 

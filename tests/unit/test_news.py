@@ -20,7 +20,7 @@ def tell(recent: RecentMessages, *changes: StatusChanged) -> list[tuple[int, str
     """Return (index in the batch, message, word, failures) of what is told."""
     news: News[int] = News(recent)
     for index, one in enumerate(changes):
-        news.add(index, one)
+        news.add(index, one, 0, index)
     return [(index, one.message_id, *found.key) for index, one, found in news.all()]
 
 

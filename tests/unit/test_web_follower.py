@@ -301,3 +301,18 @@ async def test_the_real_fetcher_has_the_size_that_the_follower_changes() -> None
     fetcher = Fetcher(consumer._client, consumer._subscription, fetch_min_bytes=consumer._fetch_min_bytes)
     assert fetcher._fetch_min_bytes == SETTINGS.follower_fetch_min_bytes
     await fetcher.close()
+
+
+async def test_what_is_too_much_to_read_at_the_start_is_known_to_be_lacking_until_the_mirror_has_it() -> None:
+    consumer = ScriptedConsumer()
+    for n in range(200):
+        consumer.add("messages", 0, accepted(n))
+    follower, task = await following(consumer, {TopicPartition("messages", 0): 10})
+    task.cancel()
+    gaps = follower._recent.gaps
+    gap = gaps.of(0)
+    assert gap is not None
+    assert (gap.first, gap.end, gaps.of(1)) == (10, 150, None)
+    assert gaps.may_hide("m-20")
+    gaps.mirrored({0: 150}, {})
+    assert not gaps.is_open

@@ -61,8 +61,8 @@ def fill(recent: RecentMessages, made: Iterable[MessageAccepted], words: Iterabl
         place = Place(NOW_MS + position, 5_000 + position)
         if not facts_first:
             recent.add_message(accepted, place, 0)
-        for change in story(accepted, place, words):
-            recent.add_logged_fact(change)
+        for n, change in enumerate(story(accepted, place, words)):
+            recent.add_logged_fact(change, 0, 1_000 * position + n)
         if facts_first:
             recent.add_message(accepted, place, 0)
 

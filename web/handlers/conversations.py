@@ -97,7 +97,10 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
     if conversation.member(caller.user_id) is None:
         raise outside(conversation_id)
     await _catch_up(deps)
-    (document,) = await _documents(deps, [await deps.lists.summary(conversation)])
+    await deps.mirrored.require_all_messages([conversation_id])
+    summary = await deps.lists.summary(conversation)
+    await deps.mirrored.require_all_messages([conversation_id])
+    (document,) = await _documents(deps, [summary])
     return json_answer(document)
 
 

@@ -19,6 +19,7 @@ from web.tokens import Caller
 
 CATCH_UP_SECONDS = 1.0
 _STEP = 500
+_TRIES = 3
 
 
 async def list_messages(request: web.Request, caller: Caller) -> web.Response:
@@ -30,7 +31,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
     if not await deps.follower.catch_up(CATCH_UP_SECONDS) and not deps.follower.has_caught_up:
         # once caught up, both views miss nothing up to the moment Kafka went away; before that, they may
         raise Unavailable("the latest messages cannot be read yet; try again")
-    page = await _page(deps, wanted)
+    page = await _whole_page(deps, wanted)
     shown, has_more = page[: wanted.limit], len(page) > wanted.limit
     names = await deps.usernames.names_of(party for found in shown for party in parties_of(found))
     document = {
@@ -45,6 +46,33 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
         },
     }
     return json_answer(document)
+
+
+async def _whole_page(deps: Dependencies, wanted: ListMessages) -> list[StoredMessage]:
+    """Return the page and, if there is one, the message after it.
+
+    Raises ``Unavailable`` if the memory let go of some that the mirror has yet to write, so that the page had a hole.
+    """
+    for _ in range(_TRIES):
+        # before the page is read, and after: meanwhile the mirror may have written what was not found
+        gap = await deps.mirrored.gap(wanted.conversation_id)
+        page = await _page(deps, wanted)
+        start, stop = _span(wanted, page)
+        if gap is not None and gap.touches(start, stop):
+            break
+        gap = deps.mirrored.known_gap(wanted.conversation_id)
+        if gap is None or not gap.touches(start, stop):
+            return page
+    raise Unavailable("some of these messages are not in the history yet; try again")
+
+
+def _span(wanted: ListMessages, page: list[StoredMessage]) -> tuple[int, int | None]:
+    """Return the places that a page covers, from the first to the one after the last; ``None``: to the end."""
+    edge = None if wanted.cursor is None else place_of(wanted.cursor).position
+    is_whole = len(page) <= wanted.limit
+    if wanted.order == "desc":
+        return 0 if is_whole else page[-1].place.position, edge
+    return 0 if edge is None else edge + 1, None if is_whole else page[-1].place.position + 1
 
 
 async def _page(deps: Dependencies, wanted: ListMessages) -> list[StoredMessage]:

@@ -96,12 +96,17 @@ async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
     if recent is not None and recent.message is not None and recent.complete:
         return StoredMessage(recent.message, recent.place, recent.state)
     stored, away = None, None
+    # before Cassandra is read: what the mirror writes after that is not found there, and yet written
+    is_hidden = await deps.mirrored.may_hide(message_id)
     try:
         stored = await deps.reader.get(message_id)
     except Unavailable as error:
         away = error
     found = merged(stored, deps.recent.get(message_id))
     if found is not None:
+        gap = await deps.mirrored.gap(found.message.conversation_id)
+        if gap is not None and gap.touches(found.place.position, found.place.position + 1):
+            raise Unavailable("what became of the message is not in the history yet; try again")
         return found
     caught_up = await deps.follower.catch_up(CATCH_UP_SECONDS)
     found = merged(None, deps.recent.get(message_id))
@@ -112,6 +117,8 @@ async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
     if not caught_up:
         deps.doubts.log_was_away()
         raise Unavailable("not found, but the latest messages cannot be read just now; try again")
+    if is_hidden or await deps.mirrored.may_hide(message_id):
+        raise Unavailable("not found, but the message may be one that is not in the history yet; try again")
     if deps.doubts.may_come(message_id):
         raise Unavailable("not found, but a message may still be on its way to the log; try again")
     raise NotFound(_NO_SUCH_MESSAGE)
