@@ -19,6 +19,8 @@ MAX_RECORD_BYTES = 256 * 1024
 MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024  # it holds a refused record, which Kafka lets have 1 MiB, in base64
 
 _BINARY = {"key", "value"}
+_MADE = _BINARY | {"recipients", "recipient_users", "file"}  # from what JSON has for them
+_ABSENT = object()
 _CLASSES = (MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
 # fields that came later: left out at their default, so that what does not need them looks as it always did
 _LATER = {"recipients", "recipient_users", "recipient_count", "recipient_id", "file"}
@@ -80,13 +82,14 @@ def decode(data: bytes | None, cls: type[R]) -> R:
         raise MalformedRecord(f"type is {_shown(document.get('type'))}, expected {cls.__name__!r}", "type")
     if document.get("version") != VERSION:
         raise MalformedRecord(f"unknown version {_shown(document.get('version'))}, expected {VERSION}", "version")
-    return cls(
-        **{
-            name: _field(document, name, kind, null, needed)
-            for name, kind, null, needed in _SHAPES[cls]
-            if needed or name in document
-        }
-    )
+    values: dict[str, Any] = {}
+    for name, kind, null, needed in _SHAPES[cls]:
+        value = document.get(name, _ABSENT)
+        if value.__class__ is kind and name not in _MADE:  # nearly always: this runs for every record, in every process
+            values[name] = value
+        elif needed or value is not _ABSENT:
+            values[name] = _field(document, name, kind, null, needed)
+    return cls(**values)
 
 
 def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, needed: bool) -> Any:
