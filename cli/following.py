@@ -75,6 +75,7 @@ class Story:
     last: datetime | None = None
     told: set[tuple[str, Status]] = field(default_factory=set)
     message: Mapping[str, Any] = field(default_factory=dict)
+    parties: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     @property
     def out(self) -> Output:
@@ -98,6 +99,7 @@ class Story:
             if not self.out.as_json:  # which has what the message as a whole has reached, too
                 news = [(change, "") for change, _ in news if change.status is Status.ACCEPTED]
             news += [(change, str(one["recipient_id"])) for one in deliveries for change in changes_of(one)]
+            self.parties = {one["recipient_id"]: one.get("recipient") for one in deliveries}
         for change, recipient in sorted(news, key=lambda pair: pair[0].at):
             if (recipient, change.status) not in self.told:
                 self.told.add((recipient, change.status))
@@ -133,7 +135,7 @@ class Story:
         click.echo("  ".join(part for part in parts if part))
 
     def _who(self, recipient: str) -> str:
-        return self.session.name_of(recipient)
+        return self.session.name_of(recipient, self.parties.get(recipient))
 
 
 def _reason(one: Mapping[str, Any]) -> str:

@@ -21,10 +21,11 @@ _AFTER_A_FAILURE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Gist:
-    """What is shown of a message. ``recipient_id``: ``None`` is everyone."""
+    """What is shown of a message. ``recipient_id``: ``None`` is everyone; ``recipient``: what the API tells of it."""
 
     text: str
     recipient_id: str | None
+    recipient: Mapping[str, Any] | None
 
 
 class Seen:
@@ -60,7 +61,7 @@ class Seen:
             self._remember(str(frame["message_id"]), frame)
 
     def _remember(self, message_id: str, message: Mapping[str, Any]) -> Gist:
-        gist = Gist(snippet(message), message.get("recipient_id"))
+        gist = Gist(snippet(message), message.get("recipient_id"), message.get("recipient"))
         self._gists[message_id] = gist
         while len(self._gists) > self._most:
             self._gists.popitem(last=False)

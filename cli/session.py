@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from inspect import cleandoc
@@ -46,11 +46,17 @@ class Session:
     saved: SavedSessions
     out: Output
 
-    def name_of(self, participant: str | None) -> str:
-        """Return who it is as a terminal may show it: one's own name instead of one's id; nobody is everyone."""
+    def name_of(self, participant: str | None, party: Mapping[str, Any] | None = None) -> str:
+        """Return who it is as a terminal may show it: a user's name if it is known, else the id or the address; nobody
+        is everyone. ``party``: what the API tells of them, such as ``{"user_id": "0193…", "username": "maria"}``."""
         if participant and participant == self.client.user_id:
             return self.username
-        return printable(participant or "everyone")
+        return printable((party or {}).get("username") or participant or "everyone")
+
+    def names_of(self, participants: Sequence[str], document: Mapping[str, Any]) -> list[str]:
+        """Return the names of those who take part in ``document``, a conversation or a group."""
+        parties = document.get("participant_details") or [None] * len(participants)
+        return [self.name_of(one, party) for one, party in zip(participants, parties, strict=False)]
 
     async def become_demo_user(self) -> None:
         """Log in as the demo user, for whom later commands act, too. Raises what ``demo_user.log_in`` raises."""

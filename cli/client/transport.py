@@ -239,7 +239,6 @@ class Transport:
             return self.unavailable(answer)
         return refused_of(answer.status, answer.document, answer.retry_after_seconds)
 
-
     def unavailable(self, answer: Answer) -> Unreachable:
         """Return the exception that a 503 is."""
         told = answer.document

@@ -64,6 +64,6 @@ def _story(session: Session, one: dict[str, Any]) -> str:
     lines = [
         f"{kind} {click.style(printable(one['conversation_id']), bold=True)}  {printable(one['name'])}".rstrip(),
         f"{counted(one['message_count'], 'message')}, the last one {clock(one['last_message_at'])}",
-        *(f"  {session.name_of(participant)}" for participant in one["participants"]),
+        *(f"  {name}" for name in session.names_of(one["participants"], one)),
     ]
     return "\n".join(lines)

@@ -82,6 +82,9 @@ def _show(session: Session, group: dict[str, Any]) -> None:
         f"group {click.style(printable(group['group_id']), bold=True)}  {printable(group['name'])}",
         *([printable(group["description"])] if group["description"] else []),
         f"{len(members)} of at most {group['max_members']} members:",
-        *(f"  {session.name_of(member)}{'  admin' if member in group['admins'] else ''}" for member in members),
+        *(
+            f"  {name}{'  admin' if member in group['admins'] else ''}"
+            for member, name in zip(members, session.names_of(members, group), strict=True)
+        ),
     ]
     session.out.document(group, "\n".join(lines))

@@ -63,10 +63,11 @@ async def _words(session: Session, seen: Seen, frame: dict[str, Any]) -> list[st
     if kind == "new_message":
         seen.note(frame)
         text = " ".join(filter(None, (printable(frame["content"]), file_line(frame))))
-        return [_time(frame), _where(frame), click.style(session.name_of(frame["sender_id"]), bold=True), text]
+        sender = session.name_of(frame["sender_id"], frame.get("sender"))
+        return [_time(frame), _where(frame), click.style(sender, bold=True), text]
     if kind == "status":
         gist = await seen.gist(frame["message_id"])
-        whose = [] if gist is None else [f"-> {session.name_of(gist.recipient_id)}", gist.text]
+        whose = [] if gist is None else [f"-> {session.name_of(gist.recipient_id, gist.recipient)}", gist.text]
         detail = printable((frame.get("failure") or {}).get("detail"))
         message_id = click.style(printable(frame["message_id"]), dim=True)
         return [_time(frame), _where(frame), word(frame["status"]), shares(frame), *whose, detail, message_id]

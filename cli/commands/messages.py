@@ -34,12 +34,12 @@ async def status(session: Session, message_id: str) -> None:
     """Show a message and what has become of it, at each recipient."""
     message = await session.client.message(message_id)
     lines = [f"message {message['message_id']}, conversation {printable(message['conversation_id'])}"]
-    lines += [f"{session.name_of(message['sender_id'])} -> {session.name_of(message['recipient_id'])}"]
+    lines += [_from_and_to(session, message)]
     lines += [_content(message), *_life(message)]
     if share := shares(message):
         lines.append(f"{word(message['status'])} {share}")
     for one in message.get("deliveries", ()):
-        lines.append(f"{session.name_of(one['recipient_id'])}:")
+        lines.append(f"{session.name_of(one['recipient_id'], one.get('recipient'))}:")
         lines += [f"  {line}" for line in _life(one)]
     session.out.document(message, "\n".join(lines))
 
@@ -73,9 +73,14 @@ async def trace(session: Session, message_id: str) -> None:
 
 
 def _line(session: Session, message: dict[str, Any]) -> str:
-    who = f"{session.name_of(message['sender_id'])} -> {session.name_of(message['recipient_id'])}"
+    who = _from_and_to(session, message)
     share = shares(message) and f"{shares(message)} "
     return f"{clock(message['accepted_at'])}  {word(message['status'], 9)}  {share}{who}  {_content(message)}"
+
+
+def _from_and_to(session: Session, message: dict[str, Any]) -> str:
+    sender = session.name_of(message["sender_id"], message.get("sender"))
+    return f"{sender} -> {session.name_of(message['recipient_id'], message.get('recipient'))}"
 
 
 def _content(message: dict[str, Any]) -> str:

@@ -43,7 +43,8 @@ async def send(
 
     Without a recipient it goes to everyone in the --conversation. TEXT - is read from stdin; with a --file it may be
     left out. A message has one file at most; an upload that was interrupted goes on when the same command is run again.
-    Who is not logged in sends as a local demo user. The exit code is 1 also when it did not get as far as --wait says.
+    Without a login it makes a demo user, for whom later commands act, too. The exit code is 1 also when the message did
+    not get as far as --wait says.
     """
     from cli.sending import send_and_follow
     from domain.records import MAX_CONTENT_BYTES
