@@ -7,11 +7,12 @@ does not take for its type or its size goes as a link in the text. Sources: the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.files import FileMetadata
+from domain.graphemes import clusters
 
 MB = 1_000_000
 
@@ -26,14 +27,14 @@ class Kind(StrEnum):
     LINK = "link"
 
 
-def utf16_units(character: str) -> int:
-    """Return how much of a limit in characters it takes: an emoji counts as two, as in Telegram's own counting."""
-    return 1 if character <= "\uffff" else 2
+def utf16_units(text: str) -> int:
+    """Return how much of a limit in characters a text takes: an emoji counts as two, as in Telegram's own counting."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def utf8_bytes(character: str) -> int:
-    """Return how much of a limit in bytes it takes."""
-    return len(character.encode(errors="surrogatepass"))
+def utf8_bytes(text: str) -> int:
+    """Return how much of a limit in bytes a text takes."""
+    return len(text.encode(errors="surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,11 @@ class Takes:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """A channel. Texts and captions are measured by ``cost`` of each character; of ``takes`` the first that fits is
-    used."""
+    """A channel. Texts and captions are measured by ``cost``, whose unit people call ``unit``; of ``takes`` the first
+    that fits is used."""
 
     max_text: int
+    unit: str
     cost: Callable[[str], int]
     takes: tuple[Takes, ...]
 
@@ -67,25 +69,28 @@ _WHATSAPP_DOCUMENTS = _types("text", "plain") | _types(
 )  # fmt: skip
 
 CHANNELS: Mapping[str, Abilities] = {
-    "whatsapp": Abilities(4_096, utf16_units, (
+    "whatsapp": Abilities(4_096, "characters", utf16_units, (
         Takes(Kind.IMAGE, 5 * MB, 1_024, _types("image", "jpeg", "png")),
         Takes(Kind.AUDIO, 16 * MB, 0, _types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
         Takes(Kind.VIDEO, 16 * MB, 1_024, _types("video", "mp4", "3gpp")),
         Takes(Kind.DOCUMENT, 100 * MB, 1_024, _WHATSAPP_DOCUMENTS),
     )),
     # one text or one attachment a call, so no captions; texts under 1,000 bytes
-    "instagram": Abilities(999, utf8_bytes, (
+    "instagram": Abilities(999, "bytes of UTF-8", utf8_bytes, (
         Takes(Kind.IMAGE, 8 * MB, 0, _types("image", "jpeg", "png", "gif")),
         Takes(Kind.AUDIO, 25 * MB, 0, _types("audio", "aac", "mp4", "wav")),
         Takes(Kind.VIDEO, 25 * MB, 0, _types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
     )),
-    "telegram": Abilities(4_096, utf16_units, (
+    "telegram": Abilities(4_096, "characters", utf16_units, (
         Takes(Kind.IMAGE, 10 * MB, 1_024, _types("image", "jpeg", "png", "webp")),
         Takes(Kind.AUDIO, 50 * MB, 1_024, _types("audio", "mpeg", "mp4")),
         Takes(Kind.VIDEO, 50 * MB, 1_024, _types("video", "mp4")),
         Takes(Kind.DOCUMENT, 50 * MB, 1_024),
     )),
 }  # fmt: skip
+
+# characters: each has at most 4 bytes of UTF-8, and at most 2 units of UTF-16
+ALWAYS_FITS = min(able.max_text for able in CHANNELS.values()) // 4
 
 # other names that the same types go by
 _USUAL_NAME = {
@@ -117,7 +122,7 @@ def carriage(channel: str, metadata: FileMetadata, content: str, url: str) -> Ca
     if taken is None:
         texts = _texts_with_link(able, metadata, content, url)
         return None if texts is None else Carriage(Kind.LINK, "", texts)
-    if _measure(content, able.cost) <= taken.max_caption:
+    if able.cost(content) <= taken.max_caption:
         return Carriage(taken.kind, content)
     return Carriage(taken.kind, "", split(content, able.max_text, able.cost))
 
@@ -136,33 +141,59 @@ def _how_taken(able: Abilities, metadata: FileMetadata) -> Takes | None:
 def _texts_with_link(able: Abilities, metadata: FileMetadata, content: str, url: str) -> tuple[str, ...] | None:
     named = f"{metadata.filename} ({human_size(metadata.size_bytes)})\n{url}"
     together = f"{content}\n\n{named}" if content.strip() else named
-    if _measure(together, able.cost) <= able.max_text:
+    if able.cost(together) <= able.max_text:
         return (together,)
     for last in (named, url):
-        if _measure(last, able.cost) <= able.max_text:
+        if able.cost(last) <= able.max_text:
             return (*split(content, able.max_text, able.cost), last)
     return None
+
+
+def text_fault(address: str, text: str) -> str | None:
+    """Return why ``text`` cannot go to ``address`` as one message without a file, in a sentence; ``None`` if it can.
+
+    An address inside the system takes every text. A text over the limit is not cut: several sends for one message
+    could each have another outcome, and a repetition could not tell which of them were made.
+    """
+    if len(text) <= ALWAYS_FITS:
+        return None
+    channel = address.partition(":")[0]
+    able = CHANNELS.get(channel)
+    if able is None or (size := able.cost(text)) <= able.max_text:
+        return None
+    return f"{channel} takes at most {able.max_text} {able.unit} in a text; this one has {size}"
 
 
 def split(text: str, limit: int, cost: Callable[[str], int]) -> tuple[str, ...]:
     """Return ``text`` in pieces of at most ``limit`` each, cut after white space where there is some.
 
-    Together they are the text again, but for pieces of nothing but white space, which no channel takes.
+    Nothing is cut that a person sees as one character, unless it alone is over the limit. Together the pieces are the
+    text again, but for pieces of nothing but white space, which no channel takes.
     """
     pieces: list[str] = []
-    start = gap = used = 0
-    for index, character in enumerate(text):
-        price = cost(character)
+    piece = ""
+    used = gap = 0  # of the piece: its cost, and where its last white space ends
+    for cluster in _within(text, limit, cost):
+        price = cost(cluster)
         while used + price > limit:
-            end = gap if gap > start else index
-            pieces.append(text[start:end])
-            used = _measure(text[end:index], cost)
-            start = end
+            end = gap or len(piece)
+            pieces.append(piece[:end])
+            piece = piece[end:]
+            used, gap = cost(piece), 0
+        piece += cluster
         used += price
-        if character.isspace():
-            gap = index + 1
-    pieces.append(text[start:])
+        if cluster[-1].isspace():
+            gap = len(piece)
+    pieces.append(piece)
     return tuple(piece for piece in pieces if piece.strip())
+
+
+def _within(text: str, limit: int, cost: Callable[[str], int]) -> Iterator[str]:
+    for cluster in clusters(text):
+        if cost(cluster) <= limit:
+            yield cluster
+        else:
+            yield from cluster
 
 
 def human_size(size_bytes: int) -> str:
@@ -174,6 +205,3 @@ def human_size(size_bytes: int) -> str:
         size, unit = size / 1_000, larger
     return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
 
-
-def _measure(text: str, cost: Callable[[str], int]) -> int:
-    return sum(map(cost, text))

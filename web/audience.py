@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from domain.addresses import normal_address
+from domain.attachments import text_fault
 from domain.conversations import is_address
 from domain.direct import is_direct
 from domain.errors import Unavailable
@@ -59,7 +60,7 @@ class Audience:
 
         A conversation that does not exist is begun, with the sender and whom the message names. Without recipients the
         message is for everyone, and nobody else takes part yet. Raises ``NotAllowed``, ``Unavailable``, ``Conflict``,
-        and ``FieldErrors`` about a recipient who is not there.
+        and ``FieldErrors`` about a recipient who is not there, or a text that an address does not take.
         """
         conversation_id, sender_id, recipient_id = message.conversation_id, message.sender_id, message.recipient_id
         if not recipient_id:
@@ -67,6 +68,7 @@ class Audience:
             if not users:
                 return message  # it stands in the conversation, for those who join later
         elif is_address(recipient_id):
+            _require_fits(recipient_id, message)
             await self._deps.correspondents.enter(conversation_id, sender_id, recipient_id)
             return message
         else:
@@ -74,7 +76,8 @@ class Audience:
             users = [recipient_id]
         reached = await asyncio.gather(*map(self._address_of, users))
         owners: dict[str, str] = {}
-        for address, participant in zip(reached, users, strict=True):
+        for reachable, participant in zip(reached, users, strict=True):
+            address = _for_text(reachable, participant, message)
             # two may be one: a user, and the very address that the user linked
             if address not in owners or not is_address(participant):
                 owners[address] = "" if is_address(participant) else participant
@@ -130,6 +133,25 @@ class Audience:
         address = first_linked(participant_id, identities)
         self._addresses.put(participant_id, (address, now))
         return address
+
+
+def _for_text(address: str, participant_id: str, message: MessageAccepted) -> str:
+    """Return where the message's text goes to the participant. Their channel may not take so much.
+
+    A user's link is the user's own affair: then the text is read inside the system. An address has no other place, so
+    the sender is told: raises ``FieldErrors``.
+    """
+    if is_address(participant_id):
+        _require_fits(address, message)
+    elif message.file_id is None and text_fault(address, message.content):
+        return f"{INTERNAL}:{participant_id}"
+    return address
+
+
+def _require_fits(address: str, message: MessageAccepted) -> None:
+    """Raise ``FieldErrors`` if the channel does not take the text in one message. Beside a file texts are cut."""
+    if message.file_id is None and (fault := text_fault(address, message.content)):
+        raise FieldErrors([("content", fault)])
 
 
 def _wrong(detail: str) -> FieldErrors:

@@ -240,7 +240,8 @@ class CreateMessage(_Creation):
         Field(
             validate_default=True,
             json_schema_extra={"maxLength": MAX_CONTENT_BYTES},
-            description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8; with a file it may be empty.",
+            description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8, and what the address's channel takes: WhatsApp "
+            "and Telegram 4,096 characters, Instagram 999 bytes. With a file it may be empty.",
             examples=["See you at eight"],
         ),
     ] = ""

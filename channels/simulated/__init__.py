@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from channels.simulated.manners import manner_of
-from domain.attachments import Kind
+from domain.attachments import Kind, text_fault
+from domain.errors import DeliveryFailed
 from domain.ports import Attachment, Receipt, Sent
 from domain.records import DeliveryRequested, delivery_key
 from domain.status import Status
@@ -47,6 +48,8 @@ class SimulatedConnector:
     async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> Sent:
         address = request.recipient_id.partition(":")[2]
         objection = manner_of(address).objection(attempt)
+        if objection is None and attachment is None and (fault := text_fault(request.recipient_id, request.content)):
+            objection = DeliveryFailed("text-too-long", fault)
         if objection is not None:
             log.info("[%s] Not delivered to %s: %s", self._title, address, objection)
             raise objection

@@ -88,3 +88,16 @@ def test_every_special_address_is_in_normal_form_where_it_can_exist_and_is_docum
     for channel in channels:
         assert parse_recipient(f"{channel}:{address}").address == address
     assert f"`{address}`" in DOCUMENT.read_text()
+
+
+async def test_a_text_over_the_channels_limit_is_failed_and_never_told_as_read() -> None:
+    """The API refuses such a text; an older release took it."""
+    world = World(channel="instagram", repeatable=True)
+    connector = SimulatedConnector("instagram", "Instagram", AT_ONCE)
+    world.channel.send = connector.send  # type: ignore[method-assign]
+    world.channel.receipts = connector.receipts  # type: ignore[method-assign]
+    await world.deliver(requests("m-1", recipient_id="instagram:@maria", content="x" * 10_240))
+    await until(lambda: world.app.consumer.completed)
+    assert [word for _, word in world.facts()] == ["FAILED"]
+    assert failure(world).failure_code == "text-too-long"
+    assert "instagram takes at most 999 bytes" in (failure(world).failure_detail or "")

@@ -97,7 +97,8 @@ async def test_the_order_of_a_conversation_is_kept_however_slow_the_stores_are(a
 
 async def test_five_hundred_are_taken_and_one_more_is_not(api: Any) -> None:
     token = await api.somebody()
-    found = await results(await send(api, token, [api.message(f"c-{n}", content="x" * 10_240) for n in range(500)]))
+    longest = [api.message(f"c-{n}", recipient_id=None, content="x" * 10_240) for n in range(500)]
+    found = await results(await send(api, token, longest))
     assert {result["status"] for result in found} == {202}
     assert len({result["message"]["message_id"] for result in found}) == 500
     answer = await send(api, token, [api.message()] * 501)

@@ -86,12 +86,20 @@ async def test_a_bad_message_names_every_invalid_field(api: Any, changes: dict[s
     assert api.conversations.members == {}
 
 
-@pytest.mark.parametrize("content", ["é" * 5120, "\U0001f600", "{detail} %s", " a ", "\ufeff\u202ea"])
+@pytest.mark.parametrize("content", ["é" * 4096, "\U0001f600", "{detail} %s", " a ", "\ufeff\u202ea"])
 async def test_content_comes_back_as_it_was_sent(api: Any, content: str) -> None:
     token = await api.somebody()
     accepted = await api.send(token, "conversa / ü?#%", content)
     found = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
     assert (found["content"], found["conversation_id"]) == (content, "conversa / ü?#%")
+
+
+async def test_inside_the_system_a_text_may_have_all_that_the_contract_allows(api: Any) -> None:
+    token, content = await api.somebody(), "é" * 5120
+    body = api.message("c-1", recipient_id=None, content=content)
+    accepted = await (await api.call("POST", "/v1/messages", body, token)).json()
+    found = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
+    assert found["content"] == content
 
 
 async def test_the_sender_is_the_caller_and_nobody_else(api: Any) -> None:

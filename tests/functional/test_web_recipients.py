@@ -335,3 +335,50 @@ async def test_who_links_an_address_that_another_links_reads_nothing_for_its_own
     message = await people.send("c-1", "whatsapp:+5511999990000")
     path = f"/v1/messages/{message.message_id}/read"
     assert (await api.call("POST", path, token=people.tokens["inside"])).status == 403
+
+
+@pytest.mark.parametrize(
+    ("address", "longest", "says"),
+    [
+        ("instagram:@joao", 999, "instagram takes at most 999 bytes"),
+        ("whatsapp:+5511988887777", 4096, "whatsapp takes at most 4096 characters"),
+        ("telegram:5", 4096, "telegram takes at most 4096 characters"),
+    ],
+)
+async def test_a_text_over_the_channels_limit_is_a_400_and_one_at_the_limit_is_not(
+    api: Any, address: str, longest: int, says: str
+) -> None:
+    people = People(api)
+    await people.come()
+    await people.begin("g-1", "inside", addresses=(address,))
+    for recipient in (address, None):  # the address by name, and among everyone
+        answer = await people.post("g-1", recipient, content="x" * (longest + 1))
+        assert answer.status == 400
+        (error,) = (await answer.json(content_type=None))["errors"]
+        assert error["field"] == "content"
+        assert says in error["detail"]
+        assert (await people.send("g-1", recipient, content="x" * longest)).content == "x" * longest
+    long = api.message("g-1", recipient_id=address, content="x" * (longest + 1))
+    short = api.message("g-1", recipient_id=address, content="x")
+    answer = await api.call("POST", "/v1/messages/batch", [long, short], people.tokens["sender"])
+    assert [one["status"] for one in (await answer.json())["results"]] == [400, 202]
+
+
+async def test_a_text_refused_for_its_length_begins_no_conversation(api: Any) -> None:
+    people = People(api)
+    await people.come()
+    assert (await people.post("new-1", "instagram:@joao", content="x" * 1000)).status == 400
+    assert await api.conversations.participants("new-1") is None
+
+
+async def test_a_users_own_link_limits_nobodys_texts_it_is_read_inside(api: Any) -> None:
+    people = People(api)
+    await people.come()
+    await people.begin("g-1", "insta", "whats")
+    message = await people.send("g-1", None, content="x" * 1000)
+    inside = f"internal:{people.ids['insta']}"
+    assert dict(zip(message.recipients, message.recipient_users, strict=True)) == {
+        inside: people.ids["insta"], "whatsapp:+5511999990000": people.ids["whats"],
+    }  # fmt: skip
+    assert (await people.send("g-1", "insta", content="x" * 1000)).recipients == (inside,)
+    assert (await people.send("g-1", "insta", content="x" * 999)).recipients == ("instagram:@maria",)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.attachments import CHANNELS, MB, Kind, carriage, human_size, split, utf8_bytes, utf16_units
+from domain.attachments import CHANNELS, MB, Kind, carriage, human_size, split, text_fault, utf8_bytes, utf16_units
 from domain.files import MAX_FILE_BYTES, File, FileMetadata
+from domain.graphemes import clusters
 from domain.recipients import CHANNELS as CHANNELS_THERE_ARE
 from storage.s3 import S3FileStore
 from storage.s3_config import S3Config
@@ -159,6 +160,72 @@ def test_pieces_of_a_text_are_within_the_limit_and_together_the_text(text: str, 
     assert all(sum(map(cost, piece)) <= limit for piece in pieces)
     assert seen("".join(pieces)) == seen(text)
     assert all(piece in text for piece in pieces)
+
+
+SEEN_AS_ONE = [
+    "👨‍👩‍👧", "👩🏽‍🚀", "❤️‍🔥", "🇧🇷", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "1️⃣", "e\u0301\u0323",
+    "한", "\u1112\u1161\u11ab", "\r\n", "क्षि", "नि", "กำ", "ำ", "か\u3099", "ｶﾞ", "\u0600١", "ก้ำ", "த்", "a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", SEEN_AS_ONE)
+def test_what_a_person_sees_as_one_character_is_one_cluster(one: str) -> None:
+    assert list(clusters(one)) == [one]
+    assert list(clusters(f"x{one}"))[-1] == one or one == "ำ"  # this one writes itself behind any letter
+    assert list(clusters(f"{one} x"))[:1] == [one]
+
+
+def test_flags_are_pairs_and_letters_are_by_themselves() -> None:
+    assert list(clusters("🇧🇷🇵🇹🇦")) == ["🇧🇷", "🇵🇹", "🇦"]
+    assert list(clusters("ab\n\n한국👍👍")) == ["a", "b", "\n", "\n", "한", "국", "👍", "👍"]
+    assert list(clusters("")) == []
+
+
+@given(st.lists(st.sampled_from([*SEEN_AS_ONE[:-1], " ", "x", "é"]), max_size=60), st.integers(40, 80))
+def test_no_character_as_a_person_sees_it_is_cut(parts: list[str], limit: int) -> None:
+    text = "\u2009".join(parts)
+    ends, where = set(), 0
+    for part in parts:
+        ends |= {where, where + len(part)}
+        where += len(part) + 1
+    for cost in (utf8_bytes, utf16_units):
+        where = 0
+        for piece in split(text, limit, cost):
+            assert cost(piece) <= limit
+            where = text.index(piece, where)
+            assert where in ends
+            where += len(piece)
+
+
+@given(st.text(max_size=200))
+def test_clusters_are_the_text(text: str) -> None:
+    assert "".join(clusters(text)) == text
+
+
+def test_a_character_that_is_longer_than_a_text_may_be_is_cut_all_the_same() -> None:
+    pieces = split("e" + "\u0301" * 100, 50, utf8_bytes)
+    assert "".join(pieces) == "e" + "\u0301" * 100
+    assert all(utf8_bytes(piece) <= 50 for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("address", "text", "says"),
+    [
+        ("instagram:@maria", "x" * 999, None),
+        ("instagram:@maria", "x" * 1000, "instagram takes at most 999 bytes of UTF-8 in a text; this one has 1000"),
+        ("instagram:@maria", "é" * 499, None),
+        ("instagram:@maria", "é" * 500, "this one has 1000"),
+        ("whatsapp:+5511999990000", "é" * 4096, None),
+        ("whatsapp:+5511999990000", "x" * 4097, "whatsapp takes at most 4096 characters in a text; this one has 4097"),
+        ("telegram:5", "👍" * 2048, None),
+        ("telegram:5", "👍" * 2049, "telegram takes at most 4096 characters in a text; this one has 4098"),
+        ("internal:u-1", "x" * 10_240, None),
+    ],
+)
+def test_a_text_is_measured_as_its_channel_does(address: str, text: str, says: str | None) -> None:
+    fault = text_fault(address, text)
+    assert fault is None if says is None else says in (fault or "")
 
 
 def test_a_text_is_cut_between_words() -> None:
