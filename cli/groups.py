@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest
+
+from app.settings import Settings
+from app.topics import group_of
+from cli.supervisor import ProcessSpec
+from cli.workers import instance_of, is_left_over
 
 log = logging.getLogger(__name__)
 
 _REQUEST_TIMEOUT_MS = 5_000
+_DISMISS_SECONDS = 3.0
 
 
 class Groups:
@@ -40,8 +48,40 @@ class Groups:
                     found.update(member[0] for member in members if member[-1])
         return found
 
+    async def dismiss(self, is_gone: Callable[[str], bool]) -> list[str]:
+        """Take the members whose ids ``is_gone`` picks out of their groups, and return those ids.
+
+        A group waits for a member whose process is gone until its session is over, and its partitions stand still. An
+        error of Kafka leaves them to that.
+        """
+        dismissed: list[str] = []
+        try:
+            for name in self._names:
+                gone = sorted(filter(is_gone, await self._all_members(name)))
+                if gone:
+                    coordinator = await self._admin.find_coordinator(name)
+                for member in gone:
+                    # aiokafka knows the request that names a member by its id, which does for static members as well
+                    await self._admin._client.send(coordinator, LeaveGroupRequest(name, member))
+                    dismissed.append(member)
+        except (KafkaError, OSError) as error:
+            log.warning("members of an earlier life stay in their groups for a while: %r", error)
+        return dismissed
+
+    async def _all_members(self, name: str) -> set[str]:
+        return {member[0] for answer in await self._describe(name) for group in answer.groups for member in group[5]}
+
     async def _describe(self, name: str) -> list[Any]:
         return list(await self._admin.describe_consumer_groups([name]))
+
+
+async def dismiss_left_over(settings: Settings, specs: Sequence[ProcessSpec]) -> None:
+    """Take out of their groups the workers of an earlier life that are not among ``specs``, if Kafka answers soon."""
+    groups_of_specs = {group_of(spec.environ["CHAT4ALL_ROLE"], settings.topic_prefix) for spec in specs}
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(_DISMISS_SECONDS), open_groups(settings.kafka, groups_of_specs) as groups:
+            for member in await groups.dismiss(lambda member: is_left_over(member, specs, settings)):
+                log.info("%s of an earlier life has left its group", instance_of(member))
 
 
 @asynccontextmanager

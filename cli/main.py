@@ -217,6 +217,7 @@ def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
     import asyncio
 
     from app.roles import ROLES
+    from cli.groups import dismiss_left_over
     from cli.supervisor import supervise
     from cli.workers import check_ports, claimed, counts_of, worker_specs
 
@@ -228,6 +229,7 @@ def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
         specs = worker_specs(settings, counts_of(roles, counts, settings.partitions))
         with claimed(specs, settings):
             check_ports(specs)
+            asyncio.run(dismiss_left_over(settings, specs))
             asyncio.run(supervise(specs))
 
 

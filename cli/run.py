@@ -19,13 +19,24 @@ from app.logs import TextFormatter
 from app.settings import Settings
 from app.topics import group_of
 from cli.client import Client
-from cli.groups import open_groups
+from cli.groups import Groups, open_groups
 from cli.migration import migrate_schema, migrate_topics
 from cli.readable import Screen, fresh, keep_short
 from cli.session import api_url
 from cli.summary import summary
 from cli.supervisor import ProcessSpec, Supervisor, Wishes
-from cli.workers import WORKER_STAGE, api_specs, check_ports, claimed, counts_of, worker_specs
+from cli.workers import (
+    WORKER_STAGE,
+    api_specs,
+    check_ports,
+    claimed,
+    counts_of,
+    instance_of,
+    is_at_work,
+    is_left_over,
+    port_of,
+    worker_specs,
+)
 from devstack import Stack, StackConfig
 from devstack.progress import Cancellation, Progress
 from devstack.progress_line import ProgressLine
@@ -157,6 +168,8 @@ class _Run:
         await self._start_part("kafka", line)
         await migrate_topics(self._settings, MIGRATION_SECONDS)
         async with open_groups(self._settings.kafka, self._groups()) as groups:
+            for member in await groups.dismiss(self._is_left_over):
+                log.info("%s of an earlier run has left its group", instance_of(member))
             self._past_members = await groups.members()
         line.show(Progress("chat4all", "starting", time.monotonic() - self._began))
         self._supervisor.start()
@@ -166,18 +179,32 @@ class _Run:
         await migrate_schema(self._settings, MIGRATION_SECONDS)
 
     async def _until_ready(self) -> None:
-        """Return once the API answers and the workers have their partitions, or the time is over."""
+        """Return once the API answers and every role consumes all its partitions, or the time is over.
+
+        A worker is ready when it says so *and* is a new member of its group: one that Kafka keeps from an earlier life
+        is not.
+        """
         deadline = time.monotonic() + READY_SECONDS
         kafka, url = self._settings.kafka, api_url(self._settings)
         async with open_groups(kafka, self._groups()) as groups, Client(url) as client:
             while True:
-                members = await groups.members() - self._past_members
-                self._missing = {spec.name for spec in self._workers if not _is_among(spec, members)}
+                self._missing = await self._not_ready(groups)
                 if not await client.is_ready():
                     self._missing.add("the API")
                 if not self._missing or time.monotonic() > deadline:
                     return
                 await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _not_ready(self, groups: Groups) -> set[str]:
+        members = await groups.members() - self._past_members
+        there = [spec for spec in self._workers if _is_among(spec, members)]
+        ready = await asyncio.gather(*(is_at_work(port_of(spec)) for spec in there))
+        at_work = {spec.name for spec, is_ready in zip(there, ready, strict=True) if is_ready}
+        missing = {spec.name for spec in self._workers} - at_work
+        return missing | {f"{instance_of(member)}, which is gone" for member in filter(self._is_left_over, members)}
+
+    def _is_left_over(self, member: str) -> bool:
+        return is_left_over(member, self._workers, self._settings)
 
     def _groups(self) -> set[str]:
         prefix = self._settings.topic_prefix

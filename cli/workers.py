@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from app.roles import ROLES
@@ -20,6 +22,8 @@ from cli.supervisor import ProcessSpec
 
 LOOPBACK = "127.0.0.1"
 API_STAGE, WORKER_STAGE = 0, 1  # workers stop first: the API goes on accepting until they are done
+_UUID_CHARACTERS = 36
+_READY_SECONDS = 1.0
 _LEVELS = {"CRITICAL": "crit", "ERROR": "error", "WARNING": "warn", "INFO": "info", "DEBUG": "debug"}
 _ILLEGAL_IN_GROUP_INSTANCE_ID = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -68,6 +72,23 @@ def _worker_spec(settings: Settings, role: str, name: str, port: int, logs: Path
     return ProcessSpec(name, command, its.to_environ(), logs and logs / f"{name}.log", WORKER_STAGE)
 
 
+def instance_of(member: str) -> str:
+    """Return the instance in the id of a static member: the broker puts a UUID behind it at each join."""
+    return member[: -_UUID_CHARACTERS - 1]
+
+
+def is_left_over(member: str, specs: Iterable[ProcessSpec], settings: Settings) -> bool:
+    """Return whether a member is a worker that was ours in an earlier life and is wanted no more.
+
+    Whoever holds the claims on ``specs`` (see ``claimed``) knows that nobody runs it: workers count from 1.
+    """
+    instance = instance_of(member)
+    wanted = {spec.environ["CHAT4ALL_INSTANCE"] for spec in specs}
+    roles = {spec.environ["CHAT4ALL_ROLE"] for spec in specs}
+    name, _, node = instance.partition(".")
+    return node == node_of(settings) and name.rpartition("-")[0] in roles and instance not in wanted
+
+
 def api_specs(settings: Settings, processes: int, logs: Path | None = None) -> list[ProcessSpec]:
     """Return ``processes`` processes that share the API's port."""
     command = (sys.executable, "-m", "web.server")
@@ -79,6 +100,22 @@ def api_specs(settings: Settings, processes: int, logs: Path | None = None) -> l
 def port_of(spec: ProcessSpec) -> int:
     """Return the port on which a process answers HTTP."""
     return int(spec.environ["CHAT4ALL_PORT" if spec.stage == API_STAGE else "CHAT4ALL_METRICS_PORT"])
+
+
+async def is_at_work(port: int) -> bool:
+    """Return whether the worker on ``port`` consumes: it has its partitions, and their tables are recovered."""
+    return await asyncio.to_thread(_says_ready, port)
+
+
+def _says_ready(port: int) -> bool:
+    connection = HTTPConnection(LOOPBACK, port, timeout=_READY_SECONDS)  # by itself, whatever proxy is set
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def check_ports(specs: Iterable[ProcessSpec]) -> None:

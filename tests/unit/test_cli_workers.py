@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import Iterator
@@ -13,7 +14,16 @@ import pytest
 from app.roles import ROLES
 from app.settings import Settings
 from cli.errors import CannotSupervise
-from cli.workers import api_specs, check_ports, claimed, counts_of, node_of, worker_specs
+from cli.workers import (
+    api_specs,
+    check_ports,
+    claimed,
+    counts_of,
+    is_at_work,
+    is_left_over,
+    node_of,
+    worker_specs,
+)
 
 SETTINGS = Settings(metrics_port=9000, port=9100, node="node-a", jwt_secret="s" * 48)
 
@@ -101,3 +111,42 @@ def test_the_same_worker_is_not_run_twice_on_one_folder(tmp_path: Path) -> None:
         pass
     with claimed(core, settings):
         pass  # the claim ended with its holder
+
+
+UUID = "0193b5a0-0000-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        pytest.param(f"core-2.node-a-{UUID}", True, id="one that this run does not start"),
+        pytest.param(f"core-1.node-a-{UUID}", False, id="one that this run starts, which takes its place"),
+        pytest.param(f"core-2.node-b-{UUID}", False, id="another machine's"),
+        pytest.param(f"mirror-1.node-a-{UUID}", False, id="of a role that somebody else may run"),
+        pytest.param(f"faust-{UUID}", False, id="a member without a name"),
+        pytest.param("x", False, id="anything"),
+    ],
+)
+def test_only_a_worker_of_ours_that_is_wanted_no_more_is_left_over(member: str, expected: bool) -> None:
+    specs = worker_specs(SETTINGS, {"core": 1, "whatsapp": 2})
+    assert is_left_over(member, specs, SETTINGS) is expected
+
+
+async def answer_once(status: str) -> tuple[asyncio.Server, int]:
+    """A worker that answers everything with one status."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    return server, server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(("status", "expected"), [("200 OK", True), ("503 Service Unavailable", False)])
+async def test_a_worker_is_at_work_when_it_says_so(status: str, expected: bool) -> None:
+    server, port = await answer_once(status)
+    assert await is_at_work(port) is expected
+    server.close()
+    assert not await is_at_work(port)
