@@ -45,7 +45,8 @@ HEADER = "   core mirror whatsapp    api   line   READ   after the line"
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.restarts", description=(__doc__ or "").partition("\n")[0])
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m loadtests.restarts", description=about)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--within", type=float, default=10.0, help="seconds in which every partition is at work again")
     parser.add_argument("--whole", action="store_true", help="restart Kafka and Cassandra as well")
