@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.secret_file import secret_of
 from app.settings import InvalidSetting, Settings
@@ -10,8 +11,9 @@ from domain.files import MAX_STORED_BYTES
 from domain.ports import FileStore
 from domain.signed_links import link_key
 from storage.local_files import LocalFileStore
-from storage.s3 import S3FileStore
-from storage.s3_config import LONGEST_LINK_SECONDS, S3Config
+
+if TYPE_CHECKING:
+    from storage.s3_config import S3Config
 
 _LARGEST_COPY_BYTES = 5 * 1024**3  # what S3 copies in one request: ``FileStore.move``
 
@@ -32,12 +34,16 @@ def open_file_store(settings: Settings) -> FileStore:
             timeout_seconds=settings.files_timeout_seconds,
         )
     if settings.files == "s3":
+        from storage.s3 import S3FileStore  # with its client, which takes 0.3 s to import: not without an S3
+
         return S3FileStore(s3_config(settings))
     raise InvalidSetting(f"CHAT4ALL_FILES={settings.files!r}: expected 'local' or 's3'")
 
 
 def s3_config(settings: Settings) -> S3Config:
     """Return what the settings say of the S3. Raises ``InvalidSetting``."""
+    from storage.s3_config import LONGEST_LINK_SECONDS, S3Config
+
     for name in ("files_link_seconds", "files_channel_link_seconds"):
         seconds = getattr(settings, name)
         if not 1 <= seconds <= LONGEST_LINK_SECONDS:

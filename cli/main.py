@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 WAIT_SECONDS = 60.0
+API_PROCESSES = 2  # while one of them is started again, the other one answers
+_PROCESSES = "Of the API; they share the port."
 _HIDDEN = "***"
 
 
@@ -185,7 +187,7 @@ def migrate(wait: float) -> None:
 
 
 @main.command()
-@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="They share the port.")
+@click.option("--processes", default=API_PROCESSES, show_default=True, type=click.IntRange(1, 64), help=_PROCESSES)
 def api(processes: int) -> None:
     """Serve the HTTP API until SIGTERM or Ctrl-C."""
     import asyncio
@@ -234,7 +236,7 @@ def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
 
 
 @main.command()
-@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Of the API.")
+@click.option("--processes", default=API_PROCESSES, show_default=True, type=click.IntRange(1, 64), help=_PROCESSES)
 @count_option
 def run(processes: int, counts: dict[str, int]) -> None:
     """Start everything on this machine: Kafka, Cassandra, the API and the workers; Ctrl-C stops it.

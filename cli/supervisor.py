@@ -38,9 +38,9 @@ class ProcessSpec:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """The pause before a restart doubles from first to longest, and is short again after ``healthy_seconds`` of life.
+    """No pause before the first restart; then it doubles from first to longest.
 
-    ``stop_seconds``: from SIGTERM to SIGKILL.
+    ``healthy_seconds``: after so long a life the next restart is a first one again. ``stop_seconds``: from SIGTERM to SIGKILL.
     """
 
     first_pause_seconds: float = 0.5
@@ -49,8 +49,13 @@ class Patience:
     stop_seconds: float = 20.0
 
     def pause_seconds(self, short_lives: int) -> float:
-        """Return how long to wait after that many short lives in a row (at least one)."""
-        return min(self.longest_pause_seconds, self.first_pause_seconds * 2.0 ** min(short_lives - 1, 30))
+        """Return how long to wait after that many short lives in a row (at least one).
+
+        One end is an accident, for which nobody should wait; a second one soon after it may be the rule.
+        """
+        if short_lives <= 1:
+            return 0.0
+        return min(self.longest_pause_seconds, self.first_pause_seconds * 2.0 ** min(short_lives - 2, 30))
 
 
 class Supervised:

@@ -90,11 +90,16 @@ def is_left_over(member: str, specs: Iterable[ProcessSpec], settings: Settings) 
 
 
 def api_specs(settings: Settings, processes: int, logs: Path | None = None) -> list[ProcessSpec]:
-    """Return ``processes`` processes that share the API's port."""
+    """Return ``processes`` processes that share the API's port. Each has its name on its metrics."""
     command = (sys.executable, "-m", "web.server")
-    environ = replace(settings, role="api").to_environ()
     names = [f"api-{number}" for number in range(1, processes + 1)]
-    return [ProcessSpec(name, command, environ, logs and logs / f"{name}.log", API_STAGE) for name in names]
+    return [
+        ProcessSpec(
+            name, command, replace(settings, role="api", instance=name).to_environ(), logs and logs / f"{name}.log",
+            API_STAGE,
+        )
+        for name in names
+    ]  # fmt: skip
 
 
 def port_of(spec: ProcessSpec) -> int:

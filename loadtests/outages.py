@@ -16,9 +16,10 @@ import logging
 import os
 import random
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, time
@@ -37,6 +38,7 @@ from tables import message_state
 
 GROUP_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
+AUDIT_READ_SECONDS = 30.0
 BEFORE_SECONDS = (0.5, 2.5)  # load before the kill
 AWAY_SECONDS = (0.0, 4.0)  # from the kill to the start
 AFTER_SECONDS = 6.0  # load after Kafka is back
@@ -175,17 +177,17 @@ class Outages:
         _say(str(balance))
         if not balance.is_balanced:
             faults.append("the ledger does not balance")
-        report = await audit(self._system.settings, message_state.load)
+        # the mirror of that many messages is read whole, for which Cassandra may take longer than for a request
+        patient = replace(self._system.settings, cassandra_timeout_seconds=AUDIT_READ_SECONDS)
+        report = await audit(patient, message_state.load)
         if not report.is_clean:
             faults.append(f"the audit is not clean: {report}")
         return faults
 
 
 def _spy(pid: int) -> None:
-    """Write the native stacks of a process, if py-spy is at hand (CHAT4ALL_PY_SPY names it)."""
-    import subprocess
-
-    if pid and (spy := os.environ.get("CHAT4ALL_PY_SPY")):
+    """Write the native stacks of a process, if py-spy is at hand (PY_SPY names it)."""
+    if pid and (spy := os.environ.get("PY_SPY")):
         done = subprocess.run([spy, "dump", "--native", "--pid", str(pid)], capture_output=True, text=True, check=False)
         _say(f"stacks of {pid}:\n{done.stdout}{done.stderr}")
 

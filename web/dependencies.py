@@ -234,7 +234,7 @@ class Dependencies:
 
     @cached_property
     def metrics(self) -> Metrics:
-        metrics = Metrics()
+        metrics = Metrics(self.settings.instance if self.settings.role == "api" else "")
         metrics.watch("chat4all_password_hashes_waiting", "Passwords queued or being hashed.",
                       lambda: self.passwords.waiting)  # fmt: skip
         metrics.watch("chat4all_logins_throttled", "Logins refused because of wrong passwords before.",

@@ -111,9 +111,14 @@ class _Uploads(Counter):  # type: ignore[misc]
 
 
 class Metrics:
-    """The metrics of one process. ``watch`` adds those that other parts know."""
+    """The metrics of one process. ``watch`` adds those that other parts know.
 
-    def __init__(self) -> None:
+    ``process``: its name, as the label ``process`` of every series. Processes share a port, so a scrape shows one of
+    them: without the label a counter would seem to jump back and forth. Empty: no label.
+    """
+
+    def __init__(self, process: str = "") -> None:
+        self._process = process
         self._registry = Registry()
         self.messages_accepted = _Tally(
             "chat4all_messages_accepted_total", "Messages acknowledged by the broker.", registry=self._registry
@@ -160,5 +165,8 @@ class Metrics:
 
     def rendered(self) -> tuple[bytes, dict[str, Any]]:
         """Return the Prometheus text and its headers."""
+        if self._process:
+            for collector in self._registry.get_all():
+                collector.const_labels = {"process": self._process}
         text, headers = render(self._registry, ())
         return text, headers

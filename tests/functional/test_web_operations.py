@@ -7,11 +7,14 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from web.metrics import Metrics
 from web.traffic import TRAFFIC
 
 
@@ -66,6 +69,24 @@ async def test_metrics_count_what_was_accepted_and_how_long_it_took(api: Any, pa
         assert f"chat4all_{swept}_total 0" in text
     names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line and not line.startswith("#")}
     assert all(name.startswith("chat4all_") for name in names)
+
+
+def test_the_metrics_of_processes_that_share_a_port_are_told_apart() -> None:
+    one, other = Metrics("api-1"), Metrics("api-2")
+    one.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: 3)
+    one.messages_accepted.count += 2
+    text = one.rendered()[0].decode()
+    assert 'chat4all_messages_accepted_total{process="api-1"} 2' in text
+    assert 'chat4all_http_requests_in_flight{process="api-1"} 3' in text
+    assert all('process="api-1"' in line for line in text.splitlines() if line and not line.startswith("#"))
+    assert 'chat4all_messages_accepted_total{process="api-2"} 0' in other.rendered()[0].decode()
+
+
+def test_an_api_process_starts_without_what_its_first_answer_does_not_need() -> None:
+    late = ["miniopy_async", "web.openapi", "web.answer_schemas"]
+    code = f"import sys, web.server; print([name for name in {late} if name in sys.modules])"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert process.stdout == "[]\n"
 
 
 async def test_head_answers_like_get_without_a_body(api: Any) -> None:

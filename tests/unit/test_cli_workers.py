@@ -14,6 +14,7 @@ import pytest
 from app.roles import ROLES
 from app.settings import Settings
 from cli.errors import CannotSupervise
+from cli.main import main
 from cli.workers import (
     api_specs,
     check_ports,
@@ -150,3 +151,15 @@ async def test_a_worker_is_at_work_when_it_says_so(status: str, expected: bool) 
     assert await is_at_work(port) is expected
     server.close()
     assert not await is_at_work(port)
+
+
+def test_processes_of_the_api_share_a_port_and_have_names() -> None:
+    specs = api_specs(SETTINGS, 2)
+    assert [spec.environ["CHAT4ALL_INSTANCE"] for spec in specs] == ["api-1", "api-2"]
+    assert {spec.environ["CHAT4ALL_PORT"] for spec in specs} == {"9100"}
+
+
+@pytest.mark.parametrize("command", ["run", "api"])
+def test_there_are_two_processes_of_the_api_unless_somebody_says_otherwise(command: str) -> None:
+    options = {option.name: option.default for option in main.commands[command].params}
+    assert options["processes"] == 2
