@@ -40,7 +40,8 @@ class ProcessSpec:
 class Patience:
     """No pause before the first restart; then it doubles from first to longest.
 
-    ``healthy_seconds``: after so long a life the next restart is a first one again. ``stop_seconds``: from SIGTERM to SIGKILL.
+    ``healthy_seconds``: after so long a life the next restart is a first one again.
+    ``stop_seconds``: from SIGTERM to SIGKILL.
     """
 
     first_pause_seconds: float = 0.5

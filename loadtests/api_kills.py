@@ -3,8 +3,8 @@
     python -m loadtests.api_kills --kills 10 --processes 2
 
 Meanwhile a new connection a hundred times a second asks for a message. It prints for each kill how many were refused
-(nobody listened), how many were cut (they had reached the killed process), and when its successor listened (to 0.2 s). Exit code 1
-if anybody was refused while another process ran.
+(nobody listened), how many were cut (they had reached the killed process), and when its successor listened (to 0.2 s).
+Exit code 1 if anybody was refused while another process ran.
 """
 
 from __future__ import annotations
