@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli import commands
-from cli.command_line import RootCommands, Seconds
+from cli.command_line import Commands, RootCommands, Seconds
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -34,7 +34,7 @@ class _Commands(RootCommands):
             return super().get_command(ctx, cmd_name) or commands.command_named(cmd_name)
         from devstack.commands import stack
 
-        return stack
+        return Commands(stack.name, commands=stack.commands, help=stack.help)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, 
     workers = worker_specs(settings, counts_of((), counts, settings.partitions), LOGS)
     specs = [*api_specs(settings, api_processes, LOGS), *workers]
     with claimed(workers, settings):
-        check_ports(specs)
+        check_ports(specs, {name: stack.part(name).port for name in ours})
         files = {name: fresh(LOGS / f"{name}.log") for name in ("run", *(spec.name for spec in specs))}
         _log_to(files["run"], settings.log_level)
         return asyncio.run(_Run(settings, stack, ours, specs, files).run())

@@ -10,6 +10,7 @@ from functools import wraps
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -85,7 +86,7 @@ def api_command(
         def run(url: str, account: str, retry_seconds: float, as_json: bool, **arguments: Any) -> None:
             import asyncio
 
-            target = Target(with_scheme(url) if url else api_url(), account, retry_seconds, as_json)
+            target = Target(_checked(with_scheme(url) if url else api_url()), account, retry_seconds, as_json)
             try:
                 code = asyncio.run(outcome(function, target, arguments, needs_login=needs_login))
             except KeyboardInterrupt:
@@ -173,6 +174,18 @@ def _not_logged_in(username: str, url: str) -> str:
         f"not logged in at {url}: `chat4all login USERNAME`, or `chat4all register USERNAME` for a new account, "
         "or `chat4all send`, which makes one for trying things out"
     )
+
+
+def _checked(url: str) -> str:
+    """Return ``url`` if it can be where an API is. Raises ``click.UsageError``."""
+    try:
+        found = urlsplit(url)
+        is_possible = found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
+    except ValueError:  # a port that is none, a bracket that is open
+        is_possible = False
+    if not is_possible:
+        raise click.UsageError(f"{url!r} is no address of an API: expected one such as http://127.0.0.1:8080")
+    return url
 
 
 def with_scheme(url: str) -> str:

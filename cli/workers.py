@@ -123,12 +123,22 @@ def _says_ready(port: int) -> bool:
         connection.close()
 
 
-def check_ports(specs: Iterable[ProcessSpec]) -> None:
-    """Raise ``CannotSupervise`` if a port that one of them needs belongs to somebody."""
+def check_ports(specs: Iterable[ProcessSpec], parts: Mapping[str, int] | None = None) -> None:
+    """Raise ``CannotSupervise`` if a port that one of them needs belongs to somebody, or to two of them.
+
+    ``parts``: the ports of what is started beside them, by its name. The processes of the API share theirs.
+    """
     from devstack.ports import is_free, owner
 
+    taken = {port: name for name, port in (parts or {}).items()}
     for spec in specs:
         port, is_api = port_of(spec), spec.stage == API_STAGE
+        name = "the API" if is_api else spec.name
+        if taken.setdefault(port, name) != name:
+            raise CannotSupervise(
+                f"{taken[port]} and {name} both need port {port}. The workers' ports count upwards from "
+                "CHAT4ALL_METRICS_PORT: set that, or CHAT4ALL_PORT, to another port."
+            )
         if not is_free(spec.environ["CHAT4ALL_HOST"] if is_api else LOOPBACK, port):
             setting = "CHAT4ALL_PORT" if is_api else "CHAT4ALL_METRICS_PORT"
             raise CannotSupervise(

@@ -222,7 +222,7 @@ class Transport:
             document = None
         if isinstance(document, dict):
             return document
-        if answer.status >= 500:  # of a proxy before the API
+        if answer.status in (502, 503, 504):  # of a proxy before the API
             raise Unreachable(f"{self.url} cannot serve this now: status {answer.status}")
         what = "without JSON" if document is None else "with other JSON"
         raise NotChat4All(f"{self.url} is not a Chat4All API: {answer.method} {answer.url.path} answered {what}")

@@ -24,7 +24,7 @@ def conversations() -> None:
 async def list_conversations(session: Session, limit: int) -> None:
     """List them, what happened last first."""
     found = [one async for one in session.client.conversations(limit)]
-    session.out.table("conversations", found, map(_row, found))
+    session.out.table("conversations", found, [_row(session, one) for one in found])
 
 
 @conversations.command("create")
@@ -49,13 +49,17 @@ async def show_conversation(session: Session, conversation_id: str) -> None:
     session.out.document(found, _story(session, found))
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
+def _row(session: Session, one: dict[str, Any]) -> tuple[str, ...]:
+    others = ""
+    if one.get("is_direct"):
+        names = zip(one["participants"], session.names_of(one["participants"], one), strict=True)
+        others = ", ".join(name for participant, name in names if participant != session.client.user_id)
     return (
         printable(one["conversation_id"]),
         clock(one["last_message_at"]),
         counted(one["message_count"], "message"),
         counted(len(one["participants"]), "participant"),
-        printable(one["name"]),
+        printable(one["name"]) or others,
     )
 
 

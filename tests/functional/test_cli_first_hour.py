@@ -177,6 +177,14 @@ async def test_who_is_not_logged_in_is_told_every_way_in(run: Run) -> None:
     assert all(word in output for word in ("chat4all login", "chat4all register", "chat4all send"))
 
 
+async def test_a_direct_conversation_is_listed_with_whom_it_is(run: Run, ana: str) -> None:
+    await run("register", "bruno", "--password-stdin", stdin=PASSWORD)
+    await run("send", "user:ana", "hello", *NOW)
+    await run("send", RECIPIENT, "hello", *NOW)
+    lines = (await run("conversations")).output.splitlines()
+    assert {line.split()[-1] for line in lines} == {"ana", RECIPIENT}
+
+
 # how far a message is followed
 
 
@@ -245,6 +253,11 @@ async def test_of_many_recipients_those_are_counted_for_whom_something_is_missin
         (["mesages", "c-1"], "Did you mean 'messages'"),
         (["groups", "shwo"], "Did you mean 'show'"),
         (["files", "sweeep"], "Did you mean 'sweep'"),
+        (["stack", "satus"], "Did you mean 'status'"),
+        (["whoami", "--url", "http://[::1"], "no address of an API"),
+        (["whoami", "--url", "http://localhost:99999"], "no address of an API"),
+        (["whoami", "--url", "ftp://localhost"], "no address of an API"),
+        (["whoami", "--url", "http://"], "no address of an API"),
         (["send", "--cnoversation", "c-1", "hi"], "--conversation"),
     ],
 )

@@ -163,3 +163,12 @@ def test_processes_of_the_api_share_a_port_and_have_names() -> None:
 def test_there_are_two_processes_of_the_api_unless_somebody_says_otherwise(command: str) -> None:
     options = {option.name: option.default for option in main.commands[command].params}
     assert options["processes"] == 2
+
+
+def test_two_that_would_take_the_same_port_are_named_before_anything_starts() -> None:
+    settings = Settings(port=39_001, metrics_port=39_000)
+    specs = [*api_specs(settings, 2), *worker_specs(settings, {"core": 2})]
+    with pytest.raises(CannotSupervise, match="the API and core-2 both need port 39001"):
+        check_ports(specs)
+    with pytest.raises(CannotSupervise, match="kafka and core-1 both need port 39000"):
+        check_ports(worker_specs(settings, {"core": 2}), {"kafka": 39_000})
