@@ -9,6 +9,7 @@ from app.clock import now_ms
 from app.dead_letters import dead_letter
 from app.stream_app import Completion
 from domain.errors import InvalidInput
+from domain.expiry import may_have_left
 from domain.recipients import INTERNAL
 from domain.records import delivery_key
 from domain.status import alone, join_alone
@@ -43,7 +44,7 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
     dead: set[Flight] = set()
     rows: dict[str, message_state.Row] = {}
     sent_inside = 0
-    partition = batch.partition
+    partition, retention_hours = batch.partition, app.settings.state_retention_hours
     for record in batch.records:
         try:
             change, fact = read_fact(record.value, record.timestamp)
@@ -57,7 +58,10 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
             key, fact = delivery_key(change), alone(fact)
         row = rows.get(key)
         if row is None:
-            row = message_state.load(table.get_bytes(partition, key.encode()))
+            value = table.get_bytes(partition, key.encode())
+            if value is None and may_have_left(change.accepted_at_ms, record.timestamp, retention_hours):
+                continue  # a row of this fact alone would be wrong; the whole is in the history
+            row = message_state.load(value)
         if row.recipient_count > count:
             count = row.recipient_count
         state = join_alone(row.state, fact)

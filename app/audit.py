@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.topics import Topics, group_of
 from domain.errors import LogUnavailable
 from domain.ports import Place, StoredMessage
+from domain.recipients import CHANNELS
 from domain.status import MessageState
 from storage.cassandra.link import Kind
 from storage.cassandra.reader import CassandraMessageReader
@@ -54,7 +55,11 @@ LoadRow = Callable[[bytes | None], StateRow]
 
 @dataclass(slots=True)
 class Report:
-    """``count``: all differences; ``differences``: the first of them. ``unreadable``: records that are no facts."""
+    """``count``: all differences; ``differences``: the first of them. ``unreadable``: records that are no facts.
+
+    ``stuck``: messages that have been only ACCEPTED for ``settings.audit_stuck_hours``; ``stuck_ids``: the first ones.
+    ``removed_unread``: records that retention removed before their role had committed them.
+    """
 
     messages: int = 0
     facts: int = 0
@@ -62,16 +67,25 @@ class Report:
     behind: int = 0
     count: int = 0
     differences: list[Difference] = field(default_factory=list)
+    stuck: int = 0
+    stuck_ids: list[str] = field(default_factory=list)
+    removed_unread: int = 0
 
     @property
     def is_clean(self) -> bool:
-        return not self.count
+        return not (self.count or self.stuck or self.removed_unread)
 
     def __str__(self) -> str:
         head = f"{self.messages} messages, {self.facts} facts, {self.behind} records not yet processed"
         if self.is_clean:
             return f"log, table and Cassandra agree: {head}"
-        return "\n".join([f"{self.count} differences: {head}", *(f"  {found}" for found in self.differences)])
+        lines = [f"{self.count} differences: {head}", *(f"  {found}" for found in self.differences)]
+        if self.stuck:
+            lines.append(f"{self.stuck} messages have been ACCEPTED for long, and nothing more is known of them")
+            lines += [f"  message {message_id}" for message_id in self.stuck_ids]
+        if self.removed_unread:
+            lines.append(f"{self.removed_unread} records left by retention before they were processed")
+        return "\n".join(lines)
 
 
 async def audit(settings: Settings, load_row: LoadRow, *, most: int = 100) -> Report:
@@ -84,12 +98,16 @@ async def audit(settings: Settings, load_row: LoadRow, *, most: int = 100) -> Re
     try:
         async with _connected(settings) as (consumer, admin), CassandraSession(cassandra_config(settings)) as session:
             await session.connected(CONNECT_SECONDS)
-            report.behind = await _behind(settings, consumer, admin)
+            report.behind, report.removed_unread = await _behind(settings, consumer, admin)
             for partition in range(settings.partitions):
                 history = await _history(settings, load_row, consumer, partition)
                 report.messages += len(history.accepted)
                 report.facts += history.facts
                 report.unreadable += history.unreadable
+                for message_id in history.stuck(now_ms() - int(settings.audit_stuck_hours * 3_600_000)):
+                    report.stuck += 1
+                    if report.stuck <= most:
+                        report.stuck_ids.append(message_id)
                 async for difference in _differences(settings, session, history):
                     report.count += 1
                     if report.count <= most:
@@ -112,15 +130,24 @@ async def _connected(settings: Settings) -> AsyncIterator[tuple[Any, Any]]:
         await admin.close()
 
 
-async def _behind(settings: Settings, consumer: Any, admin: Any) -> int:
-    """Return how many records of ``messages`` and ``status-updates`` core and mirror have not committed, summed."""
-    names, total = Topics(settings.topic_prefix), 0
-    tps = [TopicPartition(t, n) for t in (names.messages, names.status_updates) for n in range(settings.partitions)]
-    for role in ("core", "mirror"):
+async def _behind(settings: Settings, consumer: Any, admin: Any) -> tuple[int, int]:
+    """Return how many records the roles have not committed, and how many of those retention has removed.
+
+    Of ``messages`` and ``status-updates`` those of core and mirror, summed; removed also of what is to be delivered.
+    """
+    names, behind, removed = Topics(settings.topic_prefix), 0, 0
+    read_by = {role: [names.messages, names.status_updates] for role in ("core", "mirror")}
+    for role, topics in {**read_by, **{channel: [names.outbound(channel)] for channel in CHANNELS}}.items():
+        tps = [TopicPartition(topic, n) for topic in topics for n in range(settings.partitions)]
         committed = await admin.list_consumer_group_offsets(group_of(role, settings.topic_prefix))
-        for tp, end in (await consumer.end_offsets(tps)).items():
-            total += max(0, end - max(0, committed[tp].offset if tp in committed else 0))
-    return total
+        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        for tp in tps:
+            done = committed[tp].offset if tp in committed else -1
+            if role in read_by:
+                behind += max(0, ends[tp] - max(0, done))
+            if done >= 0:
+                removed += max(0, begins[tp] - done)
+    return behind, removed
 
 
 async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partition: int) -> History:
@@ -129,11 +156,13 @@ async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partiti
     messages = TopicPartition(names.messages, partition)
     updates = TopicPartition(names.status_updates, partition)
     changelog = TopicPartition(names.changelog("core", "message_state"), partition)
-    begins = await consumer.beginning_offsets([messages])
-    history = History(begins[messages])
+    begins = await consumer.beginning_offsets([messages, updates])
+    history = History(begins[messages], retention_hours=settings.state_retention_hours)
     async for record in _records(consumer, messages):
         history.add_message(record.value, Place(record.timestamp, record.offset))
     async for record in _records(consumer, updates):
+        if begins[updates] > 0 and not history.facts_from_ms:
+            history.facts_from_ms = record.timestamp
         history.add_fact(record.value, record.timestamp)
     async for record in _records(consumer, changelog):
         row = load_row(record.value)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, fields, replace
 
 from app.codec import decode
 from domain.errors import MalformedRecord
+from domain.expiry import may_have_left
 from domain.fact_times import plausible
 from domain.ids import may_repeat
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, Fact, MessageState, SharedState, State, absorb, facts_of, fold
+from domain.status import UNKNOWN, Fact, MessageState, SharedState, State, Status, absorb, facts_of, fold
 
 _DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
 _SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id", "file", "recipients", "recipient_users")
@@ -36,16 +37,20 @@ class Folded:
     conversation_id: str
     place: Place
     state: State = UNKNOWN
+    row_may_be_gone: bool = False
 
 
 @dataclass(slots=True)
 class History:
     """One partition number of the topics. ``first_offset``: of ``messages``; what is older has left by retention.
 
-    ``rows``: the table's last value for each key, ``None`` for a row that was deleted.
+    ``rows``: the table's last value for each key, ``None`` for a row that was deleted. ``facts_from_ms``: facts from
+    before have left by retention, 0 if none has. ``retention_hours``: of the table.
     """
 
     first_offset: int
+    facts_from_ms: int = 0
+    retention_hours: float = float("inf")
     accepted: dict[str, tuple[MessageAccepted, Place]] = field(default_factory=dict)
     folded: dict[str, Folded] = field(default_factory=dict)
     rows: dict[str, tuple[MessageState, str] | None] = field(default_factory=dict)
@@ -83,9 +88,11 @@ class History:
             return
         self.facts += 1
         place = Place(change.accepted_at_ms, change.position)
+        is_late = may_have_left(change.accepted_at_ms, logged_at_ms, self.retention_hours)
         if known is None:
-            self.folded[change.message_id] = Folded(change.conversation_id, place, state)
+            self.folded[change.message_id] = Folded(change.conversation_id, place, state, is_late)
             return
+        known.row_may_be_gone |= is_late
         if may_repeat(change.message_id):
             known.place = min(known.place, place)
         if (known.place, known.conversation_id) != (place, change.conversation_id) and not (
@@ -99,6 +106,20 @@ class History:
         found = {message.conversation_id for message, _ in self.accepted.values()}
         return found | {folded.conversation_id for folded in self.folded.values()}
 
+    def is_partial(self, folded: Folded) -> bool:
+        """Return whether facts about a message may have left the log, so that views may rightly know more."""
+        return folded.place.accepted_at_ms < self.facts_from_ms
+
+    def stuck(self, before_ms: int) -> Iterator[str]:
+        """Yield the messages accepted before ``before_ms`` (epoch ms) that some address knows nothing more of."""
+        for message_id, (_, place) in self.accepted.items():
+            if message_id not in self.folded and place.accepted_at_ms < before_ms:
+                yield message_id
+        for message_id, folded in self.folded.items():
+            is_old = folded.place.accepted_at_ms < before_ms and not self.is_partial(folded)
+            if is_old and folded.state.status is Status.ACCEPTED:
+                yield message_id
+
     def table_differences(self, oldest_ms: int) -> Iterator[Difference]:
         """Yield where log and table differ. Rows whose last change is before ``oldest_ms`` may have left."""
         yield from self._faults
@@ -109,20 +130,25 @@ class History:
             elif folded.place != place:
                 yield Difference("log", message_id, f"is at {place}, and its facts say {folded.place}")
         expected = {
-            key: (state, folded.conversation_id)
+            key: (state, folded)
             for message_id, folded in self.folded.items()
             for key, state in _rows_of(message_id, folded.state)
         }
-        for key, (state, conversation_id) in expected.items():
+        for key, (state, folded) in expected.items():
             row = self.rows.get(key)
             if row is None:
-                if state.last_change_ms >= oldest_ms:
+                if state.last_change_ms >= oldest_ms and not folded.row_may_be_gone:
                     yield Difference("table", key, f"has no row; the log says {state.status}")
-            elif row != (state, conversation_id):
+            elif row != (state, folded.conversation_id) and not self._may_know_more(folded, state, row[0]):
                 yield Difference("table", key, _shown(row[0], state))
+        oldest_ms = max(oldest_ms, self.facts_from_ms)
         for key, row in self.rows.items():
             if row is not None and key not in expected and row[0].last_change_ms >= oldest_ms:
                 yield Difference("table", key, "has a row, and there is no fact about it")
+
+    def _may_know_more(self, folded: Folded, logged: State, found: State) -> bool:
+        """Return whether ``found`` differs only by facts that have left the log."""
+        return self.is_partial(folded) and fold(facts_of(logged), found) == found
 
     def check_off(self, message_ids: Iterable[str]) -> None:
         """These were found in Cassandra."""
@@ -149,7 +175,9 @@ def compare(history: History, stored: Sequence[StoredMessage]) -> Iterator[Diffe
                     yield Difference("cassandra", message_id, f"{name} is {found!r:.100}, sent was {sent!r:.100}")
             if row.place != place:
                 yield Difference("cassandra", message_id, f"is at {row.place}, on `messages` at {place}")
-        if folded is not None and row.state != (state := _as_stored(folded.state, row.place)):
+        if folded is None or row.state == (state := _as_stored(folded.state, row.place)):
+            continue
+        if not history._may_know_more(folded, state, row.state):
             yield Difference("cassandra", message_id, _shown(row.state, state))
 
 

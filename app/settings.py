@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from app.contradictions import contradictions
+
 PREFIX = "CHAT4ALL_"
 LOG_FORMATS = ("auto", "json", "text", "colour")
 Value = TypeVar("Value")
@@ -66,6 +68,7 @@ class Settings:
     data_dir: str = setting(".chat4all/workers", "Folder of the workers' tables")
     standby_replicas: int = setting(1, "Workers that keep a copy of a table beside its owner, to take over at once")
     state_retention_hours: float = setting(168.0, "Rows leave the tables so long after their last change")
+    audit_stuck_hours: float = setting(25.0, "Age at which `chat4all audit` reports a message that is only ACCEPTED")
 
     # Delivery
     in_flight_per_worker: int = setting(10_000, "Deliveries that a worker has in hand at once")
@@ -176,7 +179,10 @@ class Settings:
                 choices = f.metadata.get("choices")
                 if choices and values[f.name] not in choices:
                     raise InvalidSetting(f"{name}={environ[name]!r}: expected one of {', '.join(choices)}")
-        return cls(**values)
+        settings = cls(**values)
+        if faults := list(contradictions(settings)):
+            raise InvalidSetting("\n".join(faults))
+        return settings
 
     def to_environ(self) -> dict[str, str]:
         """Return the variables from which ``from_environ`` makes these settings again."""

@@ -187,6 +187,27 @@ def migrate(wait: float) -> None:
 
 
 @main.command()
+@click.option("--most", default=100, show_default=True, type=click.IntRange(0, 100_000), help="Show so many of each.")
+def audit(most: int) -> None:
+    """Compare log, table and Cassandra, message by message.
+
+    Reads the whole log. Ends with 1 if they differ, or if messages are stuck: only ACCEPTED after
+    CHAT4ALL_AUDIT_STUCK_HOURS.
+    """
+    import asyncio
+
+    from app.audit import audit as compare
+    from tables.message_state import load
+
+    settings = read_settings()
+    with sentences():
+        report = asyncio.run(compare(settings, load, most=most))
+    click.echo(str(report))
+    if not report.is_clean:
+        raise SystemExit(1)
+
+
+@main.command()
 @click.option("--processes", default=API_PROCESSES, show_default=True, type=click.IntRange(1, 64), help=_PROCESSES)
 def api(processes: int) -> None:
     """Serve the HTTP API until SIGTERM or Ctrl-C."""

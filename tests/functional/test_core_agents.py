@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from agents.route import route_batch
 from agents.track_status import fold_batch
+from app.batches import RecordBatch
 from app.codec import decode, encode
 from domain.ids import keyed_id
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Fact, Status, fold
 from support.fakes import FakeApp, FakeTable, batch_of
 from tables import message_state
+
+FOR_EVER = 1e7  # hours: the facts of these tests are from 1970
 
 POISON = {
     "not JSON": b"\xff\xfe{",
@@ -103,7 +106,7 @@ def changed(message_id: str, status: str, at_ms: int) -> bytes:
 
 
 async def test_each_message_of_a_batch_is_written_once_with_all_its_facts() -> None:
-    app = FakeApp()
+    app = FakeApp(state_retention_hours=FOR_EVER)
     table = FakeTable(app.outbox)
     batch = batch_of(
         "status-updates",
@@ -117,7 +120,7 @@ async def test_each_message_of_a_batch_is_written_once_with_all_its_facts() -> N
 
 
 async def test_a_repeated_batch_is_written_again_with_the_same_values() -> None:
-    app = FakeApp()
+    app = FakeApp(state_retention_hours=FOR_EVER)
     table = FakeTable(app.outbox)
     batch = batch_of("status-updates", changed("m-1", "SENT", 3))
     fold_batch(app, table, batch)  # type: ignore[arg-type]
@@ -176,7 +179,7 @@ async def test_routing_waits_for_kafka_before_the_outbox_would_refuse() -> None:
 
 
 async def test_each_address_has_a_row_of_its_own() -> None:
-    app = FakeApp()
+    app = FakeApp(state_retention_hours=FOR_EVER)
     table = FakeTable(app.outbox)
     facts = [
         StatusChanged("m-1", "c-1", "ACCEPTED", 1, 1, 0, "", recipient_count=3),
@@ -201,7 +204,7 @@ facts = st.lists(
 async def test_the_table_is_the_fold_however_the_facts_are_cut_into_batches(
     some: list[tuple[str, str, int]], size: int
 ) -> None:
-    app = FakeApp()
+    app = FakeApp(state_retention_hours=FOR_EVER)
     table = FakeTable(app.outbox)
     for n in range(0, len(some), size):
         values = [changed(*fact) for fact in some[n : n + size]]
@@ -209,3 +212,35 @@ async def test_the_table_is_the_fold_however_the_facts_are_cut_into_batches(
     for message_id in {fact[0] for fact in some}:
         expected = fold(Fact(word, at, 1) for name, word, at in some if name == message_id)
         assert message_state.load(table.rows[message_id.encode()]).state == expected
+
+
+DAY_MS = 86_400_000
+
+
+def logged_after(days: float, *facts: StatusChanged) -> RecordBatch:
+    """A batch of facts that were logged so long after the acceptance."""
+    batch = batch_of("status-updates", *map(encode, facts))
+    for record in batch.records:
+        record.timestamp = facts[0].accepted_at_ms + int(days * DAY_MS)
+    return batch
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_fact_about_a_row_that_has_left_the_table_does_not_make_a_wrong_one(count: int) -> None:
+    app = FakeApp()
+    table = FakeTable(app.outbox)
+    address = "whatsapp:+5511999990000" if count > 1 else ""
+    accepted_at = 1_700_000_000_000
+
+    def change(status: str, days: float) -> StatusChanged:
+        at_ms = accepted_at + int(days * DAY_MS)
+        return StatusChanged(
+            "m-1", "c-1", status, at_ms, accepted_at, 7, "whatsapp", recipient_id=address, recipient_count=count
+        )
+
+    fold_batch(app, table, logged_after(9, change("READ", 9)))  # type: ignore[arg-type]
+    assert table.rows == {}
+    fold_batch(app, table, logged_after(1, change("SENT", 1)))  # type: ignore[arg-type]
+    fold_batch(app, table, logged_after(9, change("READ", 9)))  # type: ignore[arg-type]
+    (row,) = map(message_state.load, table.rows.values())  # it was there still
+    assert (row.state.status, row.state.sent_at_ms) == (Status.READ, accepted_at + DAY_MS)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from app.audit import Report
 from app.audit_rules import Difference, History, compare, compare_ids
 from app.codec import encode
 from domain.ids import keyed_id
@@ -216,3 +218,70 @@ def test_two_records_of_one_keyed_message_are_no_difference_if_they_are_the_same
     assert everything(made, [stored(keyed)]) == []
     made.add_message(encode(replace(keyed, content="other")), Place(AT + 2, 11))
     assert "log" in views(everything(made, [stored(keyed)]))
+
+
+DAY_MS = 86_400_000
+WEEK_HOURS = 168.0
+
+
+def late_history(*, first_fact: int = 0, from_ms: int = 0) -> History:
+    """One message that was read after nine days, and whose facts before ``first_fact`` have left the log."""
+    made = History(100, facts_from_ms=from_ms, retention_hours=WEEK_HOURS)
+    read = replace(FACTS[3], at_ms=AT + 9 * DAY_MS)
+    for fact in (*FACTS[:3], read)[first_fact:]:
+        made.add_fact(changed(fact), fact.at_ms + 1)
+    return made
+
+
+LATE = fold((*FACTS[:3], replace(FACTS[3], at_ms=AT + 9 * DAY_MS)))
+
+
+@pytest.mark.parametrize("rows", [{}, {"m": None}, {"m": (LATE, "c")}])
+def test_a_message_read_after_its_row_had_left_the_table_is_no_difference(rows: dict[str, Any]) -> None:
+    made = late_history()
+    made.rows.update(rows)
+    assert everything(made, [stored(state=LATE)], oldest_ms=AT + 3 * DAY_MS) == []
+
+
+def test_a_message_read_after_most_of_its_facts_had_left_the_log_is_no_difference() -> None:
+    made = late_history(first_fact=3, from_ms=AT + 5 * DAY_MS)
+    made.rows["m"] = (LATE, "c")
+    assert everything(made, [stored(state=LATE)], oldest_ms=AT + 3 * DAY_MS) == []
+    unread = fold(FACTS[:3])
+    made.rows["m"] = (unread, "c")
+    assert views(everything(made, [stored(state=unread)], oldest_ms=AT + 3 * DAY_MS)) == ["table", "cassandra"]
+
+
+def test_a_row_whose_facts_have_all_left_the_log_is_no_difference() -> None:
+    made = History(100, facts_from_ms=AT + 30 * DAY_MS, retention_hours=WEEK_HOURS)
+    made.rows["m"] = (LATE, "c")
+    assert everything(made, [], oldest_ms=AT) == []
+
+
+def test_a_message_that_has_been_only_accepted_for_long_is_stuck() -> None:
+    made = history(FACTS[:1])
+    made.add_message(encode(replace(MESSAGE, message_id="no-fact")), Place(AT, 8))
+    assert sorted(made.stuck(AT + 1)) == ["m", "no-fact"]
+    assert list(made.stuck(AT)) == []
+    assert list(history().stuck(AT + DAY_MS)) == []
+    assert list(late_history(first_fact=3, from_ms=AT + DAY_MS).stuck(AT + 20 * DAY_MS)) == []
+
+
+def test_a_message_to_two_is_stuck_while_nothing_is_known_of_one() -> None:
+    made = History(0)
+    for address in ("", "whatsapp:1"):
+        word = "SENT" if address else "ACCEPTED"
+        made.add_fact(
+            encode(StatusChanged("m", "c", word, AT, AT, 7, "whatsapp", recipient_id=address, recipient_count=2))
+        )
+    assert list(made.stuck(AT + 1)) == ["m"]
+
+
+def test_a_report_with_stuck_messages_or_records_that_nobody_read_is_not_clean() -> None:
+    assert Report().is_clean
+    stuck = Report(stuck=2, stuck_ids=["m-1"])
+    assert not stuck.is_clean
+    assert "2 messages have been ACCEPTED for long" in str(stuck)
+    assert "message m-1" in str(stuck)
+    assert not Report(removed_unread=3).is_clean
+    assert "3 records left by retention before they were processed" in str(Report(removed_unread=3))

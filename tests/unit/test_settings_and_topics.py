@@ -70,3 +70,30 @@ def test_an_unknown_role_is_refused_by_name() -> None:
 @pytest.mark.parametrize("key", [b"conv-1", b"", b"c", "conversação".encode()])
 def test_partitions_are_those_of_every_kafka_client(key: bytes) -> None:
     assert partition_for(key, 6) == DefaultPartitioner()(key, list(range(6)), list(range(6)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"STATE_RETENTION_HOURS": "24"}, ["STATE_RETENTION_HOURS=24", "MESSAGES_RETENTION_DAYS=7", "sent twice"]),
+        ({"STATE_RETENTION_HOURS": "nan"}, ["STATE_RETENTION_HOURS=nan"]),
+        ({"STATE_RETENTION_HOURS": "2000"}, ["STATE_RETENTION_HOURS=2000", "STATUS_RETENTION_DAYS=30"]),
+        ({"STATUS_RETENTION_DAYS": "3"}, ["STATUS_RETENTION_DAYS=3", "MESSAGES_RETENTION_DAYS=7"]),
+        ({"MESSAGES_RETENTION_DAYS": "8"}, ["STATE_RETENTION_HOURS=168", "MESSAGES_RETENTION_DAYS=8"]),
+        ({"MESSAGES_RETENTION_DAYS": "0"}, ["MESSAGES_RETENTION_DAYS=0"]),
+        ({"FILE_PATIENCE_HOURS": "500"}, ["FILE_PATIENCE_HOURS=500", "MESSAGES_RETENTION_DAYS=7"]),
+        ({"MIN_INSYNC_REPLICAS": "2"}, ["MIN_INSYNC_REPLICAS=2", "REPLICATION_FACTOR=1"]),
+        ({"HEARTBEAT_SECONDS": "7"}, ["HEARTBEAT_SECONDS=7", "SESSION_TIMEOUT_SECONDS=6"]),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_with_a_sentence(
+    wrong: dict[str, str], named: list[str]
+) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        Settings.from_environ({f"CHAT4ALL_{name}": text for name, text in wrong.items()})
+    assert all(word in str(caught.value) for word in named)
+
+
+def test_the_defaults_contradict_nothing_and_retentions_may_be_raised_together() -> None:
+    Settings.from_environ({})
+    Settings.from_environ({"CHAT4ALL_MESSAGES_RETENTION_DAYS": "14", "CHAT4ALL_STATE_RETENTION_HOURS": "400"})

@@ -1,0 +1,43 @@
+"""Settings that cannot be together: each names both, and says what would go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+
+def contradictions(s: Settings) -> Iterator[str]:
+    """Yield a sentence for each contradiction. Written so that a value that is no number is one, too."""
+    message_hours, fact_hours = s.messages_retention_days * 24, s.status_retention_days * 24
+    state = f"CHAT4ALL_STATE_RETENTION_HOURS={s.state_retention_hours:g}"
+    messages = f"CHAT4ALL_MESSAGES_RETENTION_DAYS={s.messages_retention_days} ({message_hours} hours)"
+    facts = f"CHAT4ALL_STATUS_RETENTION_DAYS={s.status_retention_days} ({fact_hours} hours)"
+    if not message_hours >= 24:
+        yield f"{messages} must be at least 1: what is to be delivered would leave Kafka before it is"
+    if not fact_hours >= message_hours:
+        yield f"{facts} is less than {messages}: facts must be kept as long as what they are about"
+    if not s.state_retention_hours >= message_hours:
+        yield (
+            f"{state} is less than {messages}: an attempt would be forgotten while its message may still come again, "
+            "which would then be sent twice"
+        )
+    if not s.state_retention_hours <= fact_hours:
+        yield f"{state} is more than {facts}: a row would outlive the facts that it is made of"
+    if not s.file_patience_hours <= message_hours:
+        yield (
+            f"CHAT4ALL_FILE_PATIENCE_HOURS={s.file_patience_hours:g} is more than {messages}: a message that waits for "
+            "its file would leave Kafka before it fails"
+        )
+    if not 1 <= s.min_insync_replicas <= s.replication_factor:
+        yield (
+            f"CHAT4ALL_MIN_INSYNC_REPLICAS={s.min_insync_replicas} must be 1 to "
+            f"CHAT4ALL_REPLICATION_FACTOR={s.replication_factor}: else nothing can be written"
+        )
+    if not s.heartbeat_seconds < s.session_timeout_seconds:
+        yield (
+            f"CHAT4ALL_HEARTBEAT_SECONDS={s.heartbeat_seconds:g} must be less than "
+            f"CHAT4ALL_SESSION_TIMEOUT_SECONDS={s.session_timeout_seconds:g}: else every worker is taken for dead"
+        )
