@@ -21,6 +21,8 @@ from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.messages import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
 from web.conversation_list import ConversationLists
+from web.gaps import Gaps
+from web.mirrored import Mirrored, Offsets
 from web.recent import RecentMessages
 
 pytestmark = pytest.mark.real
@@ -34,11 +36,16 @@ async def session(cassandra):
         yield session
 
 
+async def nobody_asks() -> Offsets:
+    raise AssertionError("nothing is lacking")
+
+
 def lists_of(session: CassandraSession, listed: int = 2_000) -> ConversationLists:
     deps = SimpleNamespace(
         conversations=CassandraConversationStore(session),
         activity=CassandraActivityReader(session),
         recent=RecentMessages(1_000),
+        mirrored=Mirrored(Gaps(), 6, nobody_asks, time.monotonic),
         settings=SimpleNamespace(listed_conversations=listed),
     )
     return ConversationLists(cast(Any, deps))
