@@ -113,7 +113,10 @@ class Correspondents:
         return True
 
     async def _join(self, conversation_id: str, address: str) -> None:
-        found = await self._store.get(conversation_id)
-        if found is not None and found.member(address) is None and len(found.members) < MAX_MEMBERS:
+        known = await self._participants.of(conversation_id)
+        if not known:  # remembered from before it was created
+            self._participants.forget(conversation_id)
+            known = await self._participants.of(conversation_id)
+        if address not in known and len(known) < MAX_MEMBERS:
             await self._store.join(conversation_id, address, self._clock_ms())
             self._participants.wrote_to(conversation_id, address)

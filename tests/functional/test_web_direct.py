@@ -357,7 +357,8 @@ async def test_who_joins_during_a_look_up_is_not_lost_by_it(api: Any, ana: Perso
     asking = asyncio.create_task(participants.of("c-1"))
     await asked.wait()
     api.conversations.get = get
-    await ana.said(PHONE, "c-1")
+    await api.conversations.join("c-1", PHONE, 1)  # by another process, whose message the follower reads now
+    participants.wrote_to("c-1", PHONE)
     go_on.set()
     await asking
     assert set(await participants.of("c-1")) == {ana.user_id, PHONE}
