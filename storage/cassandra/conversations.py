@@ -14,6 +14,7 @@ from domain.conversations import Conversation, Member, Membership, is_address
 from domain.errors import StoreUnavailable
 from domain.ports import Joined
 from storage.cassandra.facts import is_possible_key
+from storage.cassandra.joins import Joins
 from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
@@ -22,9 +23,6 @@ _CREATE = (
     " is_group, version) VALUES (?, ?, ?, ?, ?, ?, ?, 1) IF NOT EXISTS"
 )
 _JOIN = "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms, is_admin) VALUES (?, ?, ?, ?)"
-_JOIN_FIRST = (
-    "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms) VALUES (?, ?, ?) USING TIMESTAMP ?"
-)
 _LEAVE = "DELETE FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
 _CHANGE = "UPDATE {ks}.conversations SET version = ? WHERE conversation_id = ? IF version = ?"
 _PARTICIPANT = (
@@ -46,6 +44,7 @@ class CassandraConversationStore:
 
     def __init__(self, session: CassandraSession) -> None:
         self._session = session
+        self._joins = Joins(session)
 
     async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
         """Return whether the user takes part, ``None`` without such a conversation. Raises ``StoreUnavailable``."""
@@ -149,11 +148,8 @@ class CassandraConversationStore:
         done."""
         async with self._session.deadline():
             await self._remember(conversation_id, [Member(participant_id, joined_at_ms)])
-            # No transaction, which costs ten times as much: nobody leaves such a conversation, so a join can only be
-            # repeated. The write's timestamp falls with the time and is negative: the first join stays, and so does a
-            # participant that the conversation was created with.
-            row = (conversation_id, participant_id, joined_at_ms, -joined_at_ms)
-            await self._session.run(_JOIN_FIRST, row, Kind.WRITE)
+            # no transaction, which costs ten times as much: a join can only be repeated
+            await self._joins.write(conversation_id, participant_id, joined_at_ms)
 
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
         """Return up to ``limit`` conversations that the user joined, the last joined first. Raises
