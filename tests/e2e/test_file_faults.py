@@ -64,8 +64,8 @@ class World:
 
         async def has_come() -> bool:
             text = (await self.system.client().ask("GET", "/metrics")).body.decode()
-            (line,) = [line for line in text.splitlines() if line.startswith("chat4all_file_bytes_received_total ")]
-            return float(line.split()[1]) - self.received_before >= parts * PART_BYTES
+            (line,) = [line for line in text.splitlines() if line.startswith("chat4all_file_bytes_received_total")]
+            return float(line.split()[-1]) - self.received_before >= parts * PART_BYTES
 
         await until(f"{parts} parts have come", 30, has_come)
         (upload,) = await self.uploads()
@@ -278,7 +278,8 @@ async def status_of_the_rest(sending: Sending, data: bytes) -> int:
 
 async def no_upload_is_under_way(world: World) -> bool:
     text = (await world.system.client().ask("GET", "/metrics")).body.decode()
-    return "chat4all_uploads_under_way 0" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("chat4all_uploads_under_way")]
+    return line.split()[-1] == "0"
 
 
 async def test_a_cassandra_that_dies_on_the_way_leaves_nothing_half_kept(world: World, token: str) -> None:
