@@ -130,15 +130,18 @@ def check_ports(specs: Iterable[ProcessSpec], parts: Mapping[str, int] | None = 
     """
     from devstack.ports import is_free, owner
 
+    specs = list(specs)
     taken = {port: name for name, port in (parts or {}).items()}
-    for spec in specs:
-        port, is_api = port_of(spec), spec.stage == API_STAGE
-        name = "the API" if is_api else spec.name
+    for spec in specs:  # first among themselves: that is wrong on every machine
+        port = port_of(spec)
+        name = "the API" if spec.stage == API_STAGE else spec.name
         if taken.setdefault(port, name) != name:
             raise CannotSupervise(
                 f"{taken[port]} and {name} both need port {port}. The workers' ports count upwards from "
                 "CHAT4ALL_METRICS_PORT: set that, or CHAT4ALL_PORT, to another port."
             )
+    for spec in specs:
+        port, is_api = port_of(spec), spec.stage == API_STAGE
         if not is_free(spec.environ["CHAT4ALL_HOST"] if is_api else LOOPBACK, port):
             setting = "CHAT4ALL_PORT" if is_api else "CHAT4ALL_METRICS_PORT"
             raise CannotSupervise(
