@@ -26,8 +26,9 @@ run: env ## start everything and follow the logs; Ctrl-C stops it (API on :8080)
 test: env ## run every test, on a Kafka, a Cassandra and a MinIO that the session starts itself
 	@$(BIN)/python -m pytest
 
-lint: env ## check the code with ruff
+lint: env ## check the code and its layout with ruff
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; run: make format" >&2; exit 1; }
 
 types: env ## check the types with mypy --strict
 	@$(BIN)/mypy

@@ -43,9 +43,20 @@ class Delivery:
     """
 
     __slots__ = (
-        "attempt", "batch", "begun", "flights", "gate", "headers", "key", "name", "request", "round", "settled",
-        "step", "turn",
-    )  # fmt: skip
+        "attempt",
+        "batch",
+        "begun",
+        "flights",
+        "gate",
+        "headers",
+        "key",
+        "name",
+        "request",
+        "round",
+        "settled",
+        "step",
+        "turn",
+    )
 
     def __init__(
         self, batch: RecordBatch, key: bytes | None, request: DeliveryRequested, headers: Headers, flights: set[Flight]
@@ -79,9 +90,15 @@ class Reports:
     def report_failure(self, delivery: Delivery) -> None:
         failed = delivery.attempt
         fact = fact_of(
-            delivery.request, self._channel, Status.FAILED, failed.at_ms, failed.number, None,
-            failed.failure_code, failed.failure_detail,
-        )  # fmt: skip
+            delivery.request,
+            self._channel,
+            Status.FAILED,
+            failed.at_ms,
+            failed.number,
+            None,
+            failed.failure_code,
+            failed.failure_detail,
+        )
         self._put(delivery, self._app.names.status_updates, encode(fact))
 
     def hold(self, delivery: Delivery) -> None:
@@ -90,9 +107,16 @@ class Reports:
         detail = f"attempt {delivery.attempt.number} of {delivery.name} was begun and its outcome is not known"
         log.warning("held back: %s", detail)
         letter = DeadLetter(
-            batch.tp.topic, batch.partition, batch.start, "unknown-outcome", detail, delivery.key, encode(request),
-            now_ms(), delivery.attempt.number,
-        )  # fmt: skip
+            batch.tp.topic,
+            batch.partition,
+            batch.start,
+            "unknown-outcome",
+            detail,
+            delivery.key,
+            encode(request),
+            now_ms(),
+            delivery.attempt.number,
+        )
         self._put(delivery, self._app.names.dead_letters, encode(letter))
 
     def _put(self, delivery: Delivery, topic: str, value: bytes) -> None:

@@ -24,7 +24,13 @@ def read_fact(value: bytes | None, logged_at_ms: int) -> tuple[StatusChanged, Fa
     except ValueError as error:
         raise MalformedRecord(str(error), "accepted_at_ms") from None
     fact = Fact(
-        change.status, at_ms, change.attempt, change.provider_id, change.failure_code, change.failure_detail,
-        change.recipient_id, change.recipient_count,
-    )  # fmt: skip
+        change.status,
+        at_ms,
+        change.attempt,
+        change.provider_id,
+        change.failure_code,
+        change.failure_detail,
+        change.recipient_id,
+        change.recipient_count,
+    )
     return change, fact

@@ -123,8 +123,13 @@ class Mirroring:
         place = Place(record.timestamp, record.offset)
         clock = pile.clocks[record.partition] = self._clocks[record.partition]
         if (step := clock.take(place)) is not None:
-            log.warning("%s[%d]@%d: the broker's clock stepped back by %d ms", record.topic, record.partition,
-                        record.offset, step.before_ms - step.after_ms)  # fmt: skip
+            log.warning(
+                "%s[%d]@%d: the broker's clock stepped back by %d ms",
+                record.topic,
+                record.partition,
+                record.offset,
+                step.before_ms - step.after_ms,
+            )
         message = decode(record.value, MessageAccepted)
         entry = self._entry(pile, message.message_id, message.conversation_id, place)
         entry.message = message

@@ -78,9 +78,15 @@ class History:
         try:
             change = plausible(decode(value, StatusChanged), logged_at_ms)
             fact = Fact(
-                change.status, change.at_ms, change.attempt, change.provider_id, change.failure_code,
-                change.failure_detail, change.recipient_id, change.recipient_count,
-            )  # fmt: skip
+                change.status,
+                change.at_ms,
+                change.attempt,
+                change.provider_id,
+                change.failure_code,
+                change.failure_detail,
+                change.recipient_id,
+                change.recipient_count,
+            )
             known = self.folded.get(change.message_id)
             state = absorb(UNKNOWN if known is None else known.state, fact)
         except (MalformedRecord, ValueError):

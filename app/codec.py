@@ -38,18 +38,14 @@ _FILE_PARTS = tuple((f.name, _kind(str(f.type))) for f in fields(FileMetadata))
 
 # field name, JSON type, may it be null, must it be there
 _SHAPES: dict[type, tuple[tuple[str, type, bool, bool], ...]] = {
-    cls: tuple(
-        (f.name, _kind(str(f.type)), "None" in str(f.type), f.default is f.default_factory) for f in fields(cls)
-    )
+    cls: tuple((f.name, _kind(str(f.type)), "None" in str(f.type), f.default is f.default_factory) for f in fields(cls))
     for cls in _CLASSES
 }
 _ALWAYS = {
     cls: tuple(f.name for f in fields(cls) if f.name not in _LATER or f.default is f.default_factory)
     for cls in _CLASSES
 }
-_MAYBE = {
-    cls: tuple((f.name, f.default) for f in fields(cls) if f.name not in _ALWAYS[cls]) for cls in _CLASSES
-}
+_MAYBE = {cls: tuple((f.name, f.default) for f in fields(cls) if f.name not in _ALWAYS[cls]) for cls in _CLASSES}
 
 
 def encode(record: Record) -> bytes:

@@ -178,16 +178,31 @@ class DrainLoop(driver.Consumer):  # type: ignore[misc]
         """Records of ``tp`` from ``want`` up to ``first`` have left the log before anybody processed them."""
         log.error(
             "%s[%d]: retention removed records %d to %d before they were processed: %d are lost to this role; "
-            "keep the topic for longer", *tp, want, first - 1, first - want,
-        )  # fmt: skip
+            "keep the topic for longer",
+            *tp,
+            want,
+            first - 1,
+            first - want,
+        )
         self.app.metrics.removed_unread(tp.topic, first - want)
 
     def _batch_message(self, batch: RecordBatch) -> ConsumerMessage:
         last = batch.records[-1]
         return ConsumerMessage(
-            batch.tp.topic, batch.partition, batch.start, last.timestamp / 1000.0, last.timestamp_type, None, None,
-            batch, None, 0, 0, batch.tp, generation_id=self.app.consumer_generation_id,
-        )  # fmt: skip
+            batch.tp.topic,
+            batch.partition,
+            batch.start,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            batch,
+            None,
+            0,
+            0,
+            batch.tp,
+            generation_id=self.app.consumer_generation_id,
+        )
 
     async def _hand_over(self, tp: TP, message: ConsumerMessage) -> bool:
         """Give the message to its agent's queue. ``False``: a rebalance came first and it was not taken.

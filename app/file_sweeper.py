@@ -72,8 +72,11 @@ class FileSweeper:
             log.exception("the sweep of files failed")
             report.failures.append(repr(error))
         if report.uploads_swept or report.objects_swept:
-            log.info("swept %d uploads that nobody finished, %d objects that belong to no file",
-                     report.uploads_swept, report.objects_swept)  # fmt: skip
+            log.info(
+                "swept %d uploads that nobody finished, %d objects that belong to no file",
+                report.uploads_swept,
+                report.objects_swept,
+            )
         for failure in report.failures[:_LOGGED_FAILURES]:
             log.warning("sweeping files: %s", failure)
         self._observe(report)

@@ -41,8 +41,11 @@ _RECORD_OVERHEAD_BYTES = 40
 _STOP_SECONDS = 2.0
 # a broker that answers so has written nothing of the batch
 _REFUSALS = (
-    MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError, ClusterAuthorizationFailedError
-)  # fmt: skip
+    MessageSizeTooLargeError,
+    InvalidTopicError,
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+)
 
 
 class WrongPartitions(Exception):
@@ -232,9 +235,14 @@ class Outbox:
         return flight
 
     async def send(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = (),
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
         on_doubt: Callable[[asyncio.Future[Written]], None] | None = None,
-    ) -> Written:  # fmt: skip
+    ) -> Written:
         """Write one record and return where it is.
 
         Raises ``LogUnavailable`` after ``timeout_seconds``. What has not left by then is withdrawn and will never be

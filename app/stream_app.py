@@ -188,9 +188,13 @@ class StreamApp(faust.App):  # type: ignore[misc]
     def durable_table(self, name: str, help: str) -> DurableTable:
         """Return a table of bytes to bytes with as many partitions as every topic has."""
         table: DurableTable = self.Table(
-            name, key_type=bytes, value_type=bytes, partitions=self.settings.partitions, help=help,
+            name,
+            key_type=bytes,
+            value_type=bytes,
+            partitions=self.settings.partitions,
+            help=help,
             options=dict(ROCKSDB_OPTIONS) if self.settings.store == "rocksdb" else None,
-        )  # fmt: skip
+        )
         table.outbox = self.outbox
         return table
 

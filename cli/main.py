@@ -103,9 +103,14 @@ def _print_version() -> None:
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version,
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
     help="Print the version.",
-)  # fmt: skip
+)
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Accept a message once, deliver it on WhatsApp, Instagram or Telegram, and tell the truth about it.
@@ -157,18 +162,27 @@ def _describe(settings: Settings, as_json: bool) -> None:
     rows = []
     for one in described():
         value = in_force.get(one.variable, os.environ.get(one.variable, one.default))
-        rows.append({
-            "variable": one.variable, "section": one.section, "kind": one.kind, "default": one.default,
-            "value": _HIDDEN if one.is_secret and value else value, "about": one.about,
-        })  # fmt: skip
+        rows.append(
+            {
+                "variable": one.variable,
+                "section": one.section,
+                "kind": one.kind,
+                "default": one.default,
+                "value": _HIDDEN if one.is_secret and value else value,
+                "about": one.about,
+            }
+        )
     click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
 
 
 @main.command()
 @click.option(
-    "--wait", default=WAIT_SECONDS, show_default=True, type=Seconds(),
+    "--wait",
+    default=WAIT_SECONDS,
+    show_default=True,
+    type=Seconds(),
     help="How long to wait for Kafka and for Cassandra.",
-)  # fmt: skip
+)
 def migrate(wait: float) -> None:
     """Create or update the topics in Kafka and the tables in Cassandra. Safe to run again."""
     import asyncio

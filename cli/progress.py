@@ -35,9 +35,13 @@ def shown(out: Output, name: str, progress: Progress) -> Iterator[OnProgress]:
 
     console = Console(stderr=True, no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
     columns = (
-        bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TaskProgressColumn(),
-        bars.DownloadColumn(binary_units=True), bars.TransferSpeedColumn(), bars.TimeRemainingColumn(),
-    )  # fmt: skip
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.TaskProgressColumn(),
+        bars.DownloadColumn(binary_units=True),
+        bars.TransferSpeedColumn(),
+        bars.TimeRemainingColumn(),
+    )
     with bars.Progress(*columns, console=console, transient=True) as display:
         tasks: dict[Step, bars.TaskID] = {}
 

@@ -78,9 +78,13 @@ def api_command(
         @click.option("--url", default="", help=f"Where the API is. Default: {URL_VARIABLE}, else this machine's.")
         @click.option("--as", "account", metavar="USERNAME", default="", help="Default: who logged in last.")
         @click.option(
-            "--retry", "retry_seconds", type=Seconds(), default=retry_seconds, show_default=True,
+            "--retry",
+            "retry_seconds",
+            type=Seconds(),
+            default=retry_seconds,
+            show_default=True,
             help="How long to repeat what an API that is away or busy did not answer.",
-        )  # fmt: skip
+        )
         @click.option("--json", "as_json", is_flag=True, help="JSON, one document a line, for programs.")
         @wraps(function)
         def run(url: str, account: str, retry_seconds: float, as_json: bool, **arguments: Any) -> None:

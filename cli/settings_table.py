@@ -30,9 +30,18 @@ STACK_SECTION, OTHER_SECTION = "Servers on this machine (`chat4all stack`, `chat
 HIDDEN = "***"
 RULER = "|---|---|---|---|"
 _UNITS = (
-    ("per_second", "a second"), ("seconds", "seconds"), ("ms", "milliseconds"), ("hours", "hours"), ("days", "days"),
-    ("bytes", "bytes"), ("kib", "KiB"), ("mb", "MiB"), ("port", "port"), ("hour", "an hour"), ("share", "0 to 1"),
-)  # fmt: skip
+    ("per_second", "a second"),
+    ("seconds", "seconds"),
+    ("ms", "milliseconds"),
+    ("hours", "hours"),
+    ("days", "days"),
+    ("bytes", "bytes"),
+    ("kib", "KiB"),
+    ("mb", "MiB"),
+    ("port", "port"),
+    ("hour", "an hour"),
+    ("share", "0 to 1"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +60,16 @@ OTHERS = (
     Described("CHAT4ALL_URL", "URL", "", "Where the API is, for the command; empty: HOST and PORT", OTHER_SECTION),
     Described("NO_COLOR", "text", "", "Anything: the command's output has no colours", OTHER_SECTION),
     Described(
-        "CHAT4ALL_TEST_STACK", "host:port:port", "", "Kafka and Cassandra that tests borrow; empty: their own",
+        "CHAT4ALL_TEST_STACK",
+        "host:port:port",
+        "",
+        "Kafka and Cassandra that tests borrow; empty: their own",
         OTHER_SECTION,
     ),
     Described("CHAT4ALL_TEST_MINIO", "host:port", "", "MinIO that tests borrow; empty: they start one", OTHER_SECTION),
     Described("CHAT4ALL_PY_SPY", "file", "", "py-spy, which load tests ask where a hung worker stands", OTHER_SECTION),
     Described("CHAT4ALL_REQUIRE_MINIO", "text", "", "Anything: tests fail, not skip, without MinIO", OTHER_SECTION),
-)  # fmt: skip
+)
 
 
 def described() -> list[Described]:

@@ -95,11 +95,14 @@ def api_specs(settings: Settings, processes: int, logs: Path | None = None) -> l
     names = [f"api-{number}" for number in range(1, processes + 1)]
     return [
         ProcessSpec(
-            name, command, replace(settings, role="api", instance=name).to_environ(), logs and logs / f"{name}.log",
+            name,
+            command,
+            replace(settings, role="api", instance=name).to_environ(),
+            logs and logs / f"{name}.log",
             API_STAGE,
         )
         for name in names
-    ]  # fmt: skip
+    ]
 
 
 def port_of(spec: ProcessSpec) -> int:

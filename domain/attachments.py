@@ -64,40 +64,70 @@ def _types(kind: str, *names: str) -> frozenset[str]:
 
 _OFFICE = "vnd.openxmlformats-officedocument"
 _WHATSAPP_DOCUMENTS = _types("text", "plain") | _types(
-    "application", "pdf", "msword", "vnd.ms-excel", "vnd.ms-powerpoint", f"{_OFFICE}.wordprocessingml.document",
-    f"{_OFFICE}.spreadsheetml.sheet", f"{_OFFICE}.presentationml.presentation",
-)  # fmt: skip
+    "application",
+    "pdf",
+    "msword",
+    "vnd.ms-excel",
+    "vnd.ms-powerpoint",
+    f"{_OFFICE}.wordprocessingml.document",
+    f"{_OFFICE}.spreadsheetml.sheet",
+    f"{_OFFICE}.presentationml.presentation",
+)
 
 CHANNELS: Mapping[str, Abilities] = {
-    "whatsapp": Abilities(4_096, "characters", utf16_units, (
-        Takes(Kind.IMAGE, 5 * MB, 1_024, _types("image", "jpeg", "png")),
-        Takes(Kind.AUDIO, 16 * MB, 0, _types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
-        Takes(Kind.VIDEO, 16 * MB, 1_024, _types("video", "mp4", "3gpp")),
-        Takes(Kind.DOCUMENT, 100 * MB, 1_024, _WHATSAPP_DOCUMENTS),
-    )),
+    "whatsapp": Abilities(
+        4_096,
+        "characters",
+        utf16_units,
+        (
+            Takes(Kind.IMAGE, 5 * MB, 1_024, _types("image", "jpeg", "png")),
+            Takes(Kind.AUDIO, 16 * MB, 0, _types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
+            Takes(Kind.VIDEO, 16 * MB, 1_024, _types("video", "mp4", "3gpp")),
+            Takes(Kind.DOCUMENT, 100 * MB, 1_024, _WHATSAPP_DOCUMENTS),
+        ),
+    ),
     # one text or one attachment a call, so no captions; texts under 1,000 bytes
-    "instagram": Abilities(999, "bytes of UTF-8", utf8_bytes, (
-        Takes(Kind.IMAGE, 8 * MB, 0, _types("image", "jpeg", "png", "gif")),
-        Takes(Kind.AUDIO, 25 * MB, 0, _types("audio", "aac", "mp4", "wav")),
-        Takes(Kind.VIDEO, 25 * MB, 0, _types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
-    )),
-    "telegram": Abilities(4_096, "characters", utf16_units, (
-        Takes(Kind.IMAGE, 10 * MB, 1_024, _types("image", "jpeg", "png", "webp")),
-        Takes(Kind.AUDIO, 50 * MB, 1_024, _types("audio", "mpeg", "mp4")),
-        Takes(Kind.VIDEO, 50 * MB, 1_024, _types("video", "mp4")),
-        Takes(Kind.DOCUMENT, 50 * MB, 1_024),
-    )),
-}  # fmt: skip
+    "instagram": Abilities(
+        999,
+        "bytes of UTF-8",
+        utf8_bytes,
+        (
+            Takes(Kind.IMAGE, 8 * MB, 0, _types("image", "jpeg", "png", "gif")),
+            Takes(Kind.AUDIO, 25 * MB, 0, _types("audio", "aac", "mp4", "wav")),
+            Takes(Kind.VIDEO, 25 * MB, 0, _types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
+        ),
+    ),
+    "telegram": Abilities(
+        4_096,
+        "characters",
+        utf16_units,
+        (
+            Takes(Kind.IMAGE, 10 * MB, 1_024, _types("image", "jpeg", "png", "webp")),
+            Takes(Kind.AUDIO, 50 * MB, 1_024, _types("audio", "mpeg", "mp4")),
+            Takes(Kind.VIDEO, 50 * MB, 1_024, _types("video", "mp4")),
+            Takes(Kind.DOCUMENT, 50 * MB, 1_024),
+        ),
+    ),
+}
 
 # characters: each has at most 4 bytes of UTF-8, and at most 2 units of UTF-16
 ALWAYS_FITS = min(able.max_text for able in CHANNELS.values()) // 4
 
 # other names that the same types go by
 _USUAL_NAME = {
-    "image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-m4a": "audio/mp4", "audio/m4a": "audio/mp4",
-    "audio/x-aac": "audio/aac", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav",
-    "audio/opus": "audio/ogg", "video/x-m4v": "video/mp4", "video/3gp": "video/3gpp", "video/avi": "video/x-msvideo",
-}  # fmt: skip
+    "image/jpg": "image/jpeg",
+    "audio/mp3": "audio/mpeg",
+    "audio/x-m4a": "audio/mp4",
+    "audio/m4a": "audio/mp4",
+    "audio/x-aac": "audio/aac",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/opus": "audio/ogg",
+    "video/x-m4v": "video/mp4",
+    "video/3gp": "video/3gpp",
+    "video/avi": "video/x-msvideo",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,4 +234,3 @@ def human_size(size_bytes: int) -> str:
             break
         size, unit = size / 1_000, larger
     return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-

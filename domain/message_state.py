@@ -112,10 +112,17 @@ def join_alone(s: MessageState, fact: Fact) -> MessageState:
     word = fact.status
     if word == "SENT":
         return MessageState(
-            s.accepted_at_ms, _earliest(s.sent_at_ms, fact.at_ms), s.delivered_at_ms, s.read_at_ms, s.failed_at_ms,
-            fact.attempt if fact.attempt > s.sent_attempt else s.sent_attempt, s.failed_attempt,
-            _smallest(s.provider_id, fact.provider_id), s.failure_code, s.failure_detail,
-        )  # fmt: skip
+            s.accepted_at_ms,
+            _earliest(s.sent_at_ms, fact.at_ms),
+            s.delivered_at_ms,
+            s.read_at_ms,
+            s.failed_at_ms,
+            fact.attempt if fact.attempt > s.sent_attempt else s.sent_attempt,
+            s.failed_attempt,
+            _smallest(s.provider_id, fact.provider_id),
+            s.failure_code,
+            s.failure_detail,
+        )
     accepted, delivered, read, provider_id = s.accepted_at_ms, s.delivered_at_ms, s.read_at_ms, s.provider_id
     if word == "ACCEPTED":
         accepted = _earliest(accepted, fact.at_ms)
@@ -130,9 +137,17 @@ def join_alone(s: MessageState, fact: Fact) -> MessageState:
     else:
         raise ValueError(f"unknown status {word!r}")
     return MessageState(
-        accepted, s.sent_at_ms, delivered, read, s.failed_at_ms, s.sent_attempt, s.failed_attempt, provider_id,
-        s.failure_code, s.failure_detail,
-    )  # fmt: skip
+        accepted,
+        s.sent_at_ms,
+        delivered,
+        read,
+        s.failed_at_ms,
+        s.sent_attempt,
+        s.failed_attempt,
+        provider_id,
+        s.failure_code,
+        s.failure_detail,
+    )
 
 
 def alone(fact: Fact) -> Fact:

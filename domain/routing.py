@@ -41,15 +41,21 @@ def decide(message: MessageAccepted, place: Place) -> Routed:
     except InvalidRecipient as error:
         return Routed((), (_unroutable(m, place, "", error),), error)
     channel = recipient.channel
-    fact = StatusChanged(
-        m.message_id, m.conversation_id, "ACCEPTED", accepted_at_ms, accepted_at_ms, position, channel
-    )
+    fact = StatusChanged(m.message_id, m.conversation_id, "ACCEPTED", accepted_at_ms, accepted_at_ms, position, channel)
     if channel == INTERNAL:
         return Routed((), (fact, _about(m, place, "", Status.SENT, INTERNAL)))
     request = DeliveryRequested(
-        m.message_id, m.conversation_id, m.sender_id, str(recipient), m.content, m.file_id, accepted_at_ms, position,
-        1, m.file,
-    )  # fmt: skip
+        m.message_id,
+        m.conversation_id,
+        m.sender_id,
+        str(recipient),
+        m.content,
+        m.file_id,
+        accepted_at_ms,
+        position,
+        1,
+        m.file,
+    )
     return Routed(((channel, request),), (fact,))
 
 
@@ -68,9 +74,17 @@ def _decide_shared(message: MessageAccepted, place: Place) -> Routed:
             facts.append(_about(message, place, target, Status.SENT, INTERNAL))
         else:
             request = DeliveryRequested(
-                message.message_id, message.conversation_id, message.sender_id, target, message.content,
-                message.file_id, place.accepted_at_ms, place.position, len(message.recipients), message.file,
-            )  # fmt: skip
+                message.message_id,
+                message.conversation_id,
+                message.sender_id,
+                target,
+                message.content,
+                message.file_id,
+                place.accepted_at_ms,
+                place.position,
+                len(message.recipients),
+                message.file,
+            )
             requests.append((recipient.channel, request))
     return Routed(requests, facts, refused)
 
@@ -88,9 +102,20 @@ def fact_of(
     """Return the fact that the delivery of ``request`` became ``status`` at ``at_ms`` (epoch milliseconds)."""
     count = request.recipient_count
     return StatusChanged(
-        request.message_id, request.conversation_id, str(status), at_ms, request.accepted_at_ms, request.position,
-        channel, attempt, provider_id, failure_code, failure_detail, request.recipient_id if count > 1 else "", count,
-    )  # fmt: skip
+        request.message_id,
+        request.conversation_id,
+        str(status),
+        at_ms,
+        request.accepted_at_ms,
+        request.position,
+        channel,
+        attempt,
+        provider_id,
+        failure_code,
+        failure_detail,
+        request.recipient_id if count > 1 else "",
+        count,
+    )
 
 
 def _about(
@@ -104,9 +129,20 @@ def _about(
 ) -> StatusChanged:
     """Return what routing itself knows of a message to several; without ``address``: of all of it."""
     return StatusChanged(
-        message.message_id, message.conversation_id, str(status), place.accepted_at_ms, place.accepted_at_ms,
-        place.position, channel, 0, None, failure_code, failure_detail, address, max(1, len(message.targets)),
-    )  # fmt: skip
+        message.message_id,
+        message.conversation_id,
+        str(status),
+        place.accepted_at_ms,
+        place.accepted_at_ms,
+        place.position,
+        channel,
+        0,
+        None,
+        failure_code,
+        failure_detail,
+        address,
+        max(1, len(message.targets)),
+    )
 
 
 def _unroutable(message: MessageAccepted, place: Place, address: str, error: InvalidRecipient) -> StatusChanged:

@@ -43,8 +43,16 @@ class SharedState:
     """
 
     __slots__ = (
-        "_addresses", "_attempts", "_notes", "_times", "_words", "held_bytes", "own", "recipient_count", "tally"
-    )  # fmt: skip
+        "_addresses",
+        "_attempts",
+        "_notes",
+        "_times",
+        "_words",
+        "held_bytes",
+        "own",
+        "recipient_count",
+        "tally",
+    )
 
     def __init__(self, own: MessageState = UNKNOWN, recipient_count: int = 1, addresses: Sequence[str] = ()) -> None:
         self.own = own
@@ -244,9 +252,15 @@ class SharedState:
     def _at(self, index: int) -> MessageState:
         accepted, sent, delivered, read, failed = (self._time(word, index) for word in range(5))
         return MessageState(
-            accepted, sent, delivered, read, failed, self._attempt_at(0, index), self._attempt_at(1, index),
+            accepted,
+            sent,
+            delivered,
+            read,
+            failed,
+            self._attempt_at(0, index),
+            self._attempt_at(1, index),
             *self._notes.get(self._addresses[index], _NOTHING),
-        )  # fmt: skip
+        )
 
     def _time(self, word: int, index: int) -> int | None:
         column = self._times[word]
@@ -307,9 +321,11 @@ class SharedState:
             if column is not None and column[index] != _NEVER:
                 return word
         is_sent = (column := times[_SENT]) is not None and column[index] != _NEVER
-        if (column := times[_FAILED]) is not None and column[index] != _NEVER and (
-            not is_sent or self._attempt_at(1, index) >= self._attempt_at(0, index)
-        ):  # fmt: skip
+        if (
+            (column := times[_FAILED]) is not None
+            and column[index] != _NEVER
+            and (not is_sent or self._attempt_at(1, index) >= self._attempt_at(0, index))
+        ):
             return _FAILED
         return _SENT if is_sent else _ACCEPTED
 

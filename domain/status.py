@@ -28,9 +28,22 @@ from domain.message_state import (
 from domain.shared_state import SharedState
 
 __all__ = [
-    "UNKNOWN", "Fact", "MessageState", "SharedState", "State", "Status", "absorb", "alone", "delivery_of", "facts_of",
-    "fold", "join", "join_alone", "joined", "knows",
-]  # fmt: skip
+    "UNKNOWN",
+    "Fact",
+    "MessageState",
+    "SharedState",
+    "State",
+    "Status",
+    "absorb",
+    "alone",
+    "delivery_of",
+    "facts_of",
+    "fold",
+    "join",
+    "join_alone",
+    "joined",
+    "knows",
+]
 
 State = MessageState | SharedState
 

@@ -42,9 +42,18 @@ class Latency:
         achieved = len(shots) / shots.seconds
         not_accepted = len(shots) - shots.count(202)
         return cls(
-            per_second, len(shots), achieved, p50, p95, p99, found[-1], not_accepted, other_cores,
-            percentile(sent, 0.5), percentile(sent, 0.99),
-        )  # fmt: skip
+            per_second,
+            len(shots),
+            achieved,
+            p50,
+            p95,
+            p99,
+            found[-1],
+            not_accepted,
+            other_cores,
+            percentile(sent, 0.5),
+            percentile(sent, 0.99),
+        )
 
 
 @dataclass(slots=True)
@@ -75,11 +84,17 @@ class Figures:
         """Return each goal, what was measured, and whether it is met."""
         per_second = self.messages / self.read_seconds if self.read_seconds else 0.0
         found = [
-            (f"at least {GOAL_PER_SECOND:g} messages/s end to end", f"{per_second:,.0f}/s",
-             per_second >= GOAL_PER_SECOND),
-            (f"at most {GOAL_WORKER_MS:g} ms of worker CPU a message", f"{self.worker_ms:.2f} ms",
-             self.worker_ms <= GOAL_WORKER_MS),
-        ]  # fmt: skip
+            (
+                f"at least {GOAL_PER_SECOND:g} messages/s end to end",
+                f"{per_second:,.0f}/s",
+                per_second >= GOAL_PER_SECOND,
+            ),
+            (
+                f"at most {GOAL_WORKER_MS:g} ms of worker CPU a message",
+                f"{self.worker_ms:.2f} ms",
+                self.worker_ms <= GOAL_WORKER_MS,
+            ),
+        ]
         for latency in self.latencies:
             if latency.per_second == GOAL_P99_RATE:
                 goal = f"accept p99 under {GOAL_P99_MS:g} ms at {GOAL_P99_RATE:g}/s"
@@ -89,23 +104,38 @@ class Figures:
     def markdown(self) -> str:
         """Return everything as Markdown; it reads well on a terminal too."""
         parts = [
-            f"Command: `{self.command}`", f"Date: {self.when}", f"Machine: {self.machine}", f"Set-up: {self.set_up}",
-        ]  # fmt: skip
+            f"Command: `{self.command}`",
+            f"Date: {self.when}",
+            f"Machine: {self.machine}",
+            f"Set-up: {self.set_up}",
+        ]
         tables = [self._accept_table(), self._throughput_table(), self._cpu_table(), self._goal_table()]
         return "  \n".join(parts) + "\n\n" + "\n\n".join(tables) + f"\n\n{self.ledger}\n"
 
     def _accept_table(self) -> str:
         rows = [(f"{x.per_second:g}/s", *_latency_cells(x)) for x in self.latencies]
         rows += [(f"flat out, {connections} connections", *_latency_cells(x)) for connections, x in self.flat_out]
-        head = ("load", "requests", "accepted/s", "p50 ms", "p95 ms", "p99 ms", "most ms", "not 202", "others, cores",
-                "to SENT p50 ms", "to SENT p99 ms")  # fmt: skip
+        head = (
+            "load",
+            "requests",
+            "accepted/s",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "most ms",
+            "not 202",
+            "others, cores",
+            "to SENT p50 ms",
+            "to SENT p99 ms",
+        )
         return f"### Accepting\n\n{_table(head, rows)}"
 
     def _throughput_table(self) -> str:
         rows = [
-            ("accepted (202)", self.accept_seconds), ("READ on `status-updates`", self.read_seconds),
+            ("accepted (202)", self.accept_seconds),
+            ("READ on `status-updates`", self.read_seconds),
             ("in Cassandra (mirror has committed)", self.mirror_seconds),
-        ]  # fmt: skip
+        ]
         cells = [(what, f"{s:.1f}", f"{self.messages / s:,.0f}") for what, s in rows if s]
         return f"### {self.messages:,} messages, flat out, to the end\n\n" + _table(
             ("until all are", "seconds", "messages/s"), cells
@@ -130,14 +160,21 @@ class Figures:
 def _latency_cells(x: Latency) -> tuple[str, ...]:
     numbers = (x.p50_ms, x.p95_ms, x.p99_ms, x.most_ms)
     return (
-        str(x.requests), f"{x.achieved_per_second:,.0f}", *(f"{number:.1f}" for number in numbers), str(x.not_accepted),
-        f"{x.other_cores:.2f}", f"{x.sent_p50_ms:.0f}", f"{x.sent_p99_ms:.0f}",
-    )  # fmt: skip
+        str(x.requests),
+        f"{x.achieved_per_second:,.0f}",
+        *(f"{number:.1f}" for number in numbers),
+        str(x.not_accepted),
+        f"{x.other_cores:.2f}",
+        f"{x.sent_p50_ms:.0f}",
+        f"{x.sent_p99_ms:.0f}",
+    )
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[n]) for row in [head, *rows]) for n in range(len(head))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-             for row in [head, *rows]]  # fmt: skip
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in [head, *rows]
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)

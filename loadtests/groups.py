@@ -79,9 +79,10 @@ class Groups:
     def work_of(self, role: str) -> list[TopicPartition]:
         """Return every partition that the workers of ``role`` must hold between them."""
         return [
-            TopicPartition(topic, n) for topic in inputs_of(role, self._settings)
+            TopicPartition(topic, n)
+            for topic in inputs_of(role, self._settings)
             for n in range(self._settings.partitions)
-        ]  # fmt: skip
+        ]
 
     async def members(self, role: str) -> list[Member]:
         """Return the workers of a role with what they hold; nobody while the group is not stable."""

@@ -151,19 +151,26 @@ class Ledger:
         faults["conversation out of order"] += self._disorder()
         if sends is not None:
             self._check_sends(sends, faults, may_repeat)
-        words = Counter("READ" if "READ" in life.words else "FAILED" for i, life in self._lives.items()
-                        if i in self.finished)  # fmt: skip
+        words = Counter(
+            "READ" if "READ" in life.words else "FAILED" for i, life in self._lives.items() if i in self.finished
+        )
         return Balance(
-            len(self._accepted), words["READ"], words["FAILED"], self.uncertain, self.facts, repeats,
+            len(self._accepted),
+            words["READ"],
+            words["FAILED"],
+            self.uncertain,
+            self.facts,
+            repeats,
             {kind: found for kind, found in faults.items() if found},
-        )  # fmt: skip
+        )
 
     def in_log_order(self, conversation_id: str) -> list[str]:
         """Return the ids of a conversation's messages as ``messages`` has them."""
         lives = [
-            (life.place, message_id) for message_id, life in self._lives.items()
+            (life.place, message_id)
+            for message_id, life in self._lives.items()
             if life.place is not None and life.conversation_id == conversation_id
-        ]  # fmt: skip
+        ]
         return [message_id for _, message_id in sorted(lives)]
 
     def durations_ms(self) -> list[int]:
@@ -219,9 +226,7 @@ class Ledger:
                     break
         return found
 
-    def _check_sends(
-        self, sends: Mapping[str, int], faults: defaultdict[str, list[str]], may_repeat: bool
-    ) -> None:
+    def _check_sends(self, sends: Mapping[str, int], faults: defaultdict[str, list[str]], may_repeat: bool) -> None:
         for message_id, order in self._accepted.items():
             address = order.recipient_id.partition(":")[2]
             times = sends.get(address, 0)

@@ -130,8 +130,9 @@ class Delays:
 
 async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) -> bool:
     """Print the figures; return whether every frame came, once."""
-    settings = system_settings(servers, folder, simulated_delivered_seconds=(0.5, 1.0),
-                               simulated_read_seconds=(1.0, 2.0))  # fmt: skip
+    settings = system_settings(
+        servers, folder, simulated_delivered_seconds=(0.5, 1.0), simulated_read_seconds=(1.0, 2.0)
+    )
     tokens = Tokens(settings.jwt_secret, ttl_seconds=3_600, clock_ms=now_ms)
     members = max(1, wanted.sockets // wanted.conversations)
     orders = Orders(wanted.conversations, CHANNELS)
@@ -184,8 +185,11 @@ async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) ->
     print(f"{Machine.here()}; load average at the end {psutil.getloadavg()[0]:.1f}")
     print(f"accepts: {_spread(shots.latencies_ms())}; the API waited for a core {waited / seconds:.0%} of the time")
     print(f"{accepted} messages at {accepted / seconds:.0f}/s to {members} sockets each, {len(listeners)} sockets")
-    for name, values in (("new_message", delays.messages), ("status", delays.statuses),
-                         ("all", delays.messages + delays.statuses)):  # fmt: skip
+    for name, values in (
+        ("new_message", delays.messages),
+        ("status", delays.statuses),
+        ("all", delays.messages + delays.statuses),
+    ):
         print(f"{name}: {len(values)} frames, {_spread(sorted(map(float, values)))}")
     cpu = ", ".join(f"{kind} {ms / seconds / 10:.0f} %" for kind, ms in sorted(used.items()))
     print(f"processor (of one core): {cpu}")

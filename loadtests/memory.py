@@ -133,10 +133,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = options(list(sys.argv[1:] if arguments is None else arguments))
     with own_servers("memory", ["kafka"]) as (stack, folder), ExitStack() as ends:
         settings = replace(
-            Settings(), kafka=stack.kafka_bootstrap, data_dir=str(folder / "workers"), node="memory",
-            metrics_port=free_ports(len(ROLES)), simulated_delivered_seconds=(0.0, 0.0),
-            simulated_read_seconds=(0.0, 0.0), log_level="WARNING", log_format="text",
-        )  # fmt: skip
+            Settings(),
+            kafka=stack.kafka_bootstrap,
+            data_dir=str(folder / "workers"),
+            node="memory",
+            metrics_port=free_ports(len(ROLES)),
+            simulated_delivered_seconds=(0.0, 0.0),
+            simulated_read_seconds=(0.0, 0.0),
+            log_level="WARNING",
+            log_format="text",
+        )
         uvloop.run(_topics(settings))
         processes = _started(settings, folder, ends)
         return 0 if uvloop.run(measure(wanted, settings, processes)) else 1

@@ -23,8 +23,9 @@ class Meter:
     def __init__(self, system: System, servers: Servers) -> None:
         self._pids = {process.name: process.pid for process in system.processes}
         for title, port in (
-            ("Kafka", int(servers.kafka_bootstrap.rpartition(":")[2])), ("Cassandra", servers.cassandra_port),
-        ):  # fmt: skip
+            ("Kafka", int(servers.kafka_bootstrap.rpartition(":")[2])),
+            ("Cassandra", servers.cassandra_port),
+        ):
             pid = owner_pid(port)
             if pid is not None:
                 self._pids[title] = pid
@@ -74,8 +75,11 @@ class Machine:
     def here(cls) -> Machine:
         return cls(
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-            psutil.virtual_memory().total / 2**30, platform.machine(), platform.python_version(), os.getloadavg()[0],
-        )  # fmt: skip
+            psutil.virtual_memory().total / 2**30,
+            platform.machine(),
+            platform.python_version(),
+            os.getloadavg()[0],
+        )
 
     def __str__(self) -> str:
         return (

@@ -27,8 +27,10 @@ class Order:
     def request(self, token: str) -> bytes:
         """Return the request that sends it."""
         body = {
-            "conversation_id": self.conversation_id, "recipient_id": self.recipient_id, "content": self.content,
-        }  # fmt: skip
+            "conversation_id": self.conversation_id,
+            "recipient_id": self.recipient_id,
+            "content": self.content,
+        }
         return request_bytes("POST", "/v1/messages", orjson.dumps(body), token)
 
 

@@ -31,9 +31,13 @@ class Process:
         with self.log_file.open("ab") as output:
             self._popen = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *self.spec.command],
-                cwd=ROOT, env={**os.environ, **self.spec.environ}, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                cwd=ROOT,
+                env={**os.environ, **self.spec.environ},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     @property
     def pid(self) -> int:

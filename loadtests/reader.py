@@ -27,9 +27,10 @@ class LedgerReader:
         names = Topics(settings.topic_prefix)
         self._messages = names.messages
         self._partitions = [
-            TopicPartition(topic, n) for topic in (names.messages, names.status_updates)
+            TopicPartition(topic, n)
+            for topic in (names.messages, names.status_updates)
             for n in range(settings.partitions)
-        ]  # fmt: skip
+        ]
         self._kafka = settings.kafka
         self._task: asyncio.Task[None] | None = None
         self._reading = asyncio.Event()
@@ -41,9 +42,11 @@ class LedgerReader:
 
     async def __aenter__(self) -> LedgerReader:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._kafka, auto_offset_reset="earliest", fetch_max_wait_ms=100,
+            bootstrap_servers=self._kafka,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
             enable_auto_commit=False,
-        )  # fmt: skip
+        )
         await self._consumer.start()
         self._consumer.assign(self._partitions)
         for tp, end in (await self._consumer.end_offsets(self._partitions)).items():

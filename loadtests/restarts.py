@@ -64,10 +64,14 @@ class Life:
         self.began_at = monotonic()
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "run", *wishes], cwd=folder, stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "cli.main", "run", *wishes],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
                 env={**os.environ, **settings.to_environ(), **environ, "PYTHONPATH": str(ROOT)},
-                stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     async def line(self) -> tuple[float | None, float, bool]:
         """Return when the API was ready, when the line came (seconds from the start), and whether it was all ready."""
@@ -105,8 +109,10 @@ async def read_seconds(settings: Settings, token: str, orders: Orders) -> float:
     open_ids = []
     for order in orders.one_for_each_conversation():
         body = {
-            "conversation_id": order.conversation_id, "recipient_id": order.recipient_id, "content": order.content,
-        }  # fmt: skip
+            "conversation_id": order.conversation_id,
+            "recipient_id": order.recipient_id,
+            "content": order.content,
+        }
         answer = await client.ask("POST", "/v1/messages", body)
         if answer.status != 202:
             raise SystemExit(f"a message was not accepted: {answer.status} {answer.body!r}")

@@ -68,10 +68,18 @@ def changes_of(message: MessageAccepted, place: Place) -> Iterator[StatusChanged
 
     def change(word: str, at_ms: int, address: str = "", provider_id: str | None = None) -> StatusChanged:
         return StatusChanged(
-            message.message_id, message.conversation_id, word, at_ms, at, place.position, "whatsapp",
-            0 if provider_id is None else 1, provider_id,
-            recipient_id=address if several else "", recipient_count=count,
-        )  # fmt: skip
+            message.message_id,
+            message.conversation_id,
+            word,
+            at_ms,
+            at,
+            place.position,
+            "whatsapp",
+            0 if provider_id is None else 1,
+            provider_id,
+            recipient_id=address if several else "",
+            recipient_count=count,
+        )
 
     yield change("ACCEPTED", at)
     for step, word in enumerate(("SENT", "DELIVERED", "READ"), 1):
@@ -122,11 +130,15 @@ def page(recipients: int, count: int) -> float:
         place = Place(NOW_MS + offset, offset)
         facts = (
             Fact(
-                c.status, c.at_ms, c.attempt, c.provider_id, recipient_id=c.recipient_id,
+                c.status,
+                c.at_ms,
+                c.attempt,
+                c.provider_id,
+                recipient_id=c.recipient_id,
                 recipient_count=c.recipient_count,
             )
             for c in changes_of(message, place)
-        )  # fmt: skip
+        )
         rows.append((message, place, [encode_fact(fact) for fact in facts]))
 
     def documents() -> None:

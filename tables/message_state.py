@@ -50,9 +50,19 @@ def dump(row: Row) -> bytes:
     """Return the table's value for ``row``."""
     s = row.state
     values = (
-        s.accepted_at_ms, s.sent_at_ms, s.delivered_at_ms, s.read_at_ms, s.failed_at_ms, s.sent_attempt,
-        s.failed_attempt, s.provider_id, s.failure_code, s.failure_detail, row.conversation_id, row.channel,
-    )  # fmt: skip
+        s.accepted_at_ms,
+        s.sent_at_ms,
+        s.delivered_at_ms,
+        s.read_at_ms,
+        s.failed_at_ms,
+        s.sent_attempt,
+        s.failed_attempt,
+        s.provider_id,
+        s.failure_code,
+        s.failure_detail,
+        row.conversation_id,
+        row.channel,
+    )
     return orjson.dumps(values if row.recipient_count == 1 else (*values, row.recipient_count))
 
 

@@ -33,9 +33,7 @@ Participant = Annotated[
 Platform = Annotated[str, Field(json_schema_extra={"enum": list(CHANNELS)}, examples=["whatsapp"])]
 
 
-Username = Annotated[
-    str | None, Field(description="`null` while it cannot be looked up.", examples=["maria"])
-]
+Username = Annotated[str | None, Field(description="`null` while it cannot be looked up.", examples=["maria"])]
 
 
 class UserParty(BaseModel):

@@ -17,9 +17,7 @@ JSON = "application/json; charset=utf-8"
 def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return ``document`` as JSON in UTF-8."""
     # a ready body and a ready Content-Type: text= and content_type= each cost aiohttp another pass over the headers
-    return web.Response(
-        body=orjson.dumps(document), status=status, headers={"Content-Type": JSON, **(headers or {})}
-    )
+    return web.Response(body=orjson.dumps(document), status=status, headers={"Content-Type": JSON, **(headers or {})})
 
 
 def iso_utc(epoch_ms: int) -> str:

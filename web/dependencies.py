@@ -235,30 +235,53 @@ class Dependencies:
     @cached_property
     def metrics(self) -> Metrics:
         metrics = Metrics(self.settings.instance if self.settings.role == "api" else "")
-        metrics.watch("chat4all_password_hashes_waiting", "Passwords queued or being hashed.",
-                      lambda: self.passwords.waiting)  # fmt: skip
-        metrics.watch("chat4all_logins_throttled", "Logins refused because of wrong passwords before.",
-                      lambda: self.login_throttle.refused)  # fmt: skip
-        metrics.watch("chat4all_requests_rate_limited", "Requests refused because a user or an address asks too often.",
-                      lambda: self.request_limits.refused)  # fmt: skip
-        metrics.watch("chat4all_refresh_tokens_reused", "Sessions ended because a used refresh token came again.",
-                      lambda: self.sessions.reuses)  # fmt: skip
+        metrics.watch(
+            "chat4all_password_hashes_waiting", "Passwords queued or being hashed.", lambda: self.passwords.waiting
+        )
+        metrics.watch(
+            "chat4all_logins_throttled",
+            "Logins refused because of wrong passwords before.",
+            lambda: self.login_throttle.refused,
+        )
+        metrics.watch(
+            "chat4all_requests_rate_limited",
+            "Requests refused because a user or an address asks too often.",
+            lambda: self.request_limits.refused,
+        )
+        metrics.watch(
+            "chat4all_refresh_tokens_reused",
+            "Sessions ended because a used refresh token came again.",
+            lambda: self.sessions.reuses,
+        )
         metrics.watch("chat4all_uploads_under_way", "Uploads being received.", lambda: self.upload_gate.under_way)
-        metrics.watch("chat4all_uploads_refused", "Uploads turned away for want of room.",
-                      lambda: self.upload_gate.refused)  # fmt: skip
-        metrics.watch("chat4all_transfers_bytes_per_second", "What files are held to, so that messages stay quick.",
-                      lambda: self.pace.bytes_per_second)  # fmt: skip
+        metrics.watch(
+            "chat4all_uploads_refused", "Uploads turned away for want of room.", lambda: self.upload_gate.refused
+        )
+        metrics.watch(
+            "chat4all_transfers_bytes_per_second",
+            "What files are held to, so that messages stay quick.",
+            lambda: self.pace.bytes_per_second,
+        )
         metrics.watch("chat4all_downloads_under_way", "Downloads being sent.", lambda: self.download_gate.under_way)
         metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))
-        metrics.watch("chat4all_follower_records_behind", "Records in Kafka that the API has yet to read.",
-                      self.follower.records_behind)  # fmt: skip
+        metrics.watch(
+            "chat4all_follower_records_behind",
+            "Records in Kafka that the API has yet to read.",
+            self.follower.records_behind,
+        )
         return metrics
 
     @cached_property
     def live(self) -> Live:
         open_log = self.open_log or partial(KafkaLogReader.open, self.settings)
         return Live(
-            self.settings, self.conversations, self.usernames, self.recent, self.metrics, self.clock_ms, open_log,
+            self.settings,
+            self.conversations,
+            self.usernames,
+            self.recent,
+            self.metrics,
+            self.clock_ms,
+            open_log,
             self.statuses,
         )
 

@@ -47,9 +47,11 @@ async def send_file(request: web.Request, deps: Dependencies, file: File) -> web
     except Unsatisfiable:
         headers["Content-Range"] = f"bytes */{size_bytes}"
         problem = Problem(
-            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range-not-satisfiable", f"the file has {size_bytes} bytes",
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            "range-not-satisfiable",
+            f"the file has {size_bytes} bytes",
             headers={name: headers[name] for name in ("Content-Range", "Accept-Ranges", "ETag")},
-        )  # fmt: skip
+        )
         return problem_answer(problem, request.rel_url.raw_path, request[REQUEST_ID])
     answer = web.StreamResponse(status=200 if part is None else 206, headers=headers)
     whole = part or ByteRange(0, size_bytes)

@@ -72,6 +72,13 @@ def fact_about(message: MessageAccepted, place: Place, address: str, status: Sta
     """Return the fact that the delivery of ``message`` to ``address`` became ``status``."""
     count = len(message.targets)
     return StatusChanged(
-        message.message_id, message.conversation_id, str(status), at_ms, place.accepted_at_ms, place.position,
-        address.partition(":")[0], recipient_id=address if count > 1 else "", recipient_count=count,
-    )  # fmt: skip
+        message.message_id,
+        message.conversation_id,
+        str(status),
+        at_ms,
+        place.accepted_at_ms,
+        place.position,
+        address.partition(":")[0],
+        recipient_id=address if count > 1 else "",
+        recipient_count=count,
+    )

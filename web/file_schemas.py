@@ -20,9 +20,11 @@ def _checksum(text: str) -> str:
 Checksum = Annotated[
     str,
     AfterValidator(_checksum),
-    Field(description="What the file's bytes must have; it is refused if they do not.",
-          examples=["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]),
-]  # fmt: skip
+    Field(
+        description="What the file's bytes must have; it is refused if they do not.",
+        examples=["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    ),
+]
 
 
 class _ForConversation(_Schema):

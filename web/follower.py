@@ -47,9 +47,7 @@ class Listener(Protocol):
         """A record of ``messages`` was read."""
         ...
 
-    def took_change(
-        self, partition: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int
-    ) -> None:
+    def took_change(self, partition: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> None:
         """A record of ``status-updates`` was read that changed what is told of its message, which is ``told``."""
         ...
 
@@ -216,8 +214,13 @@ class KafkaFollower:
             reach = tail if tp.topic == self._messages[0].topic else tail * FACTS_PER_MESSAGE
             wanted = mirrored.get(tp, begins[tp])
             if ends[tp] - wanted > reach:
-                log.warning("%s[%d]: the mirror is %d records behind, of which the last %d are read", tp.topic,
-                            tp.partition, ends[tp] - wanted, reach)  # fmt: skip
+                log.warning(
+                    "%s[%d]: the mirror is %d records behind, of which the last %d are read",
+                    tp.topic,
+                    tp.partition,
+                    ends[tp] - wanted,
+                    reach,
+                )
             if wanted < begins[tp]:
                 self._tell_of_removed(tp, wanted, begins[tp])
             points[tp] = min(max(wanted, begins[tp], ends[tp] - reach), ends[tp])
@@ -225,8 +228,13 @@ class KafkaFollower:
         return points
 
     def _tell_of_removed(self, tp: TopicPartition, wanted: int, first: int) -> None:
-        log.error("%s[%d]: retention removed records %d to %d before the mirror or this process read them",
-                  tp.topic, tp.partition, wanted, first - 1)  # fmt: skip
+        log.error(
+            "%s[%d]: retention removed records %d to %d before the mirror or this process read them",
+            tp.topic,
+            tp.partition,
+            wanted,
+            first - 1,
+        )
         self.removed_unread += first - wanted
 
     def _note_skipped(self, mirrored: Offsets, begins: Offsets, points: Offsets) -> None:

@@ -31,9 +31,13 @@ class KafkaMessageLog:
         partition = partition_for(key, self._partitions)
         try:
             written = await self._outbox.send(
-                self._messages, partition, key, encode(message), list(headers.items()),
+                self._messages,
+                partition,
+                key,
+                encode(message),
+                list(headers.items()),
                 partial(self._wait_for, message.message_id),
-            )  # fmt: skip
+            )
         except InDoubt as error:
             raise MayBeAccepted(message.message_id) from error
         return Appended(Place(written.timestamp_ms, written.offset), partition)

@@ -99,8 +99,12 @@ class _Uploads(Counter):  # type: ignore[misc]
     def __init__(self, registry: Registry) -> None:
         super().__init__("chat4all_files_uploaded_total", "Files that became whole, by size.", registry=registry)
         self._counts = [0] * len(SIZE_BUCKETS)
-        self._seconds = _Spread("chat4all_file_upload_seconds", "Seconds from a file's first byte to its answer.",
-                                registry=registry, bounds=UPLOAD_BOUNDS_SECONDS)  # fmt: skip
+        self._seconds = _Spread(
+            "chat4all_file_upload_seconds",
+            "Seconds from a file's first byte to its answer.",
+            registry=registry,
+            bounds=UPLOAD_BOUNDS_SECONDS,
+        )
 
     def count(self, size_bytes: int, seconds: float) -> None:
         self._counts[bisect_left(_SIZE_BOUNDS_BYTES, size_bytes)] += 1
@@ -142,9 +146,10 @@ class Metrics:
 
         self.files_uploaded = _Uploads(self._registry)
         self.file_bytes_received = _Tally(
-            "chat4all_file_bytes_received_total", "Bytes of files that came in, also of those that failed.",
+            "chat4all_file_bytes_received_total",
+            "Bytes of files that came in, also of those that failed.",
             registry=self._registry,
-        )  # fmt: skip
+        )
         self.file_bytes_sent = _Tally(
             "chat4all_file_bytes_sent_total", "Bytes of files that went out through the API.", registry=self._registry
         )

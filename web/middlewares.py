@@ -25,8 +25,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SLOW_SECONDS = 1.0
 ACCEPTING = frozenset({MESSAGES_PATH, BATCH_PATH})
 # These take as long as there are bytes; how long files take is a metric of its own.
-TRANSFERS = frozenset({FILES_PATH, UPLOADS_PATH, f"{UPLOADS_PATH}/{{upload_id}}", f"{FILES_PATH}/{{file_id}}/content",
-                       f"{FILES_PATH}/{{file_id}}/link", f"{FILES_PATH}/{{file_id}}/copy"})  # fmt: skip
+TRANSFERS = frozenset(
+    {
+        FILES_PATH,
+        UPLOADS_PATH,
+        f"{UPLOADS_PATH}/{{upload_id}}",
+        f"{FILES_PATH}/{{file_id}}/content",
+        f"{FILES_PATH}/{{file_id}}/link",
+        f"{FILES_PATH}/{{file_id}}/copy",
+    }
+)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 # W3C Trace Context: version-traceid-parentid-flags; all-zero ids are invalid, as is version ff
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)

@@ -50,9 +50,17 @@ PROBLEMS = {
     503: "Something needed is away; try again.",
 }
 _ANSWERS = {
-    101: "A WebSocket", 200: "Fine", 201: "Created", 202: "Accepted", 204: "Done", 206: "A range of it",
-    207: "An outcome for each", 302: "It is elsewhere", 304: "What you have is right", 503: "Not ready",
-}  # fmt: skip
+    101: "A WebSocket",
+    200: "Fine",
+    201: "Created",
+    202: "Accepted",
+    204: "Done",
+    206: "A range of it",
+    207: "An outcome for each",
+    302: "It is elsewhere",
+    304: "What you have is right",
+    503: "Not ready",
+}
 HEADERS = {
     "X-Request-Id": "The client's, if it sent a sane one.",
     "Location": "Where it can be looked at.",

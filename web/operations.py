@@ -94,36 +94,57 @@ class LinkQuery(BaseModel):
 class FollowQuery(BaseModel):
     since: Annotated[
         str | None,
-        Field(description="The `cursor` of the last frame one has seen: what came after it is sent first, nothing is "
-                          "lost. Without it: from now on."),
-    ] = None  # fmt: skip
+        Field(
+            description="The `cursor` of the last frame one has seen: what came after it is sent first, nothing is "
+            "lost. Without it: from now on."
+        ),
+    ] = None
 
 
 REGISTER = Operation(
-    ACCOUNTS, "Register", {201: answer.User}, (409,), CreateUser,
+    ACCOUNTS,
+    "Register",
+    {201: answer.User},
+    (409,),
+    CreateUser,
     example={**CREDENTIALS, "email": "maria@example.org"},
     description="409 if the name is taken. A password has at least 8 characters of any kind, is not among the "
-                "commonest and does not hold the username.",
-)  # fmt: skip
+    "commonest and does not hold the username.",
+)
 LOGIN = Operation(
-    ACCOUNTS, "Log in", {200: answer.Session}, (401,), CreateToken, example=CREDENTIALS,
+    ACCOUNTS,
+    "Log in",
+    {200: answer.Session},
+    (401,),
+    CreateToken,
+    example=CREDENTIALS,
     description="401 is the same, in the same time, for an unknown user and a wrong password.",
-)  # fmt: skip
+)
 LIST_MESSAGES = Operation(
-    MESSAGES, "List a conversation's messages", {200: answer.Messages}, (403, 404), query=ListMessages,
+    MESSAGES,
+    "List a conversation's messages",
+    {200: answer.Messages},
+    (403, 404),
+    query=ListMessages,
     description="Read on with `cursor`, which is stable while messages arrive; `offset` is for older clients. "
-                "What was acknowledged before this request is in the answer.",
-)  # fmt: skip
+    "What was acknowledged before this request is in the answer.",
+)
 READINESS = Operation(
-    OPERATIONS_TAG, "Can requests be served?", {200: answer.Readiness, 503: answer.Readiness}, is_local=True,
+    OPERATIONS_TAG,
+    "Can requests be served?",
+    {200: answer.Readiness, 503: answer.Readiness},
+    is_local=True,
     description="503 while something is down that requests need.",
-)  # fmt: skip
+)
 METRICS = Operation(OPERATIONS_TAG, "Metrics of this process, for Prometheus", {200: TEXT}, is_local=True)
 
 TUS_OPTIONS = Operation(
-    FILES, "What is done of tus", {204: None}, is_local=True,
+    FILES,
+    "What is done of tus",
+    {204: None},
+    is_local=True,
     answer_headers=("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
-)  # fmt: skip
+)
 CONTENT: Mapping[int, Answer] = {200: ANY_BYTES, 206: ANY_BYTES, 304: None}
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -132,148 +153,246 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /auth/login": LOGIN,
     "POST /auth/token": LOGIN,
     "POST /auth/refresh": Operation(
-        ACCOUNTS, "Stay logged in", {200: answer.Session}, (401,), RefreshSession, example={"refresh_token": "rt_…"},
+        ACCOUNTS,
+        "Stay logged in",
+        {200: answer.Session},
+        (401,),
+        RefreshSession,
+        example={"refresh_token": "rt_…"},
         description="A refresh token is taken once; one that comes again ends its session.",
     ),
     "POST /auth/logout": Operation(
-        ACCOUNTS, "Log out", {204: None}, (403,), EndSession, is_body_required=False, example={},
+        ACCOUNTS,
+        "Log out",
+        {204: None},
+        (403,),
+        EndSession,
+        is_body_required=False,
+        example={},
         description="Ends the session of the `refresh_token`, or of the access token if there is none. "
-                    "204 also if it had ended before; 403 if it is another user's.",
+        "204 also if it had ended before; 403 if it is another user's.",
     ),
     "GET /v1/users/me": Operation(ACCOUNTS, "Who am I?", {200: answer.User}),
     "POST /v1/users/identities": Operation(
-        IDENTITIES, "Link an address", {201: answer.Identity}, (409,), LinkIdentity,
+        IDENTITIES,
+        "Link an address",
+        {201: answer.Identity},
+        (409,),
+        LinkIdentity,
         example={"platform": "whatsapp", "value": "+55 11 99999-0000"},
         description="201 also if it is linked already, and if others link the same address: without proof a link is "
-                    "one's own claim (`contested`). 409 if another user has proven it, or one has 20.",
+        "one's own claim (`contested`). 409 if another user has proven it, or one has 20.",
     ),
     "GET /v1/users/identities": Operation(IDENTITIES, "List one's addresses", {200: answer.Identities}),
     "DELETE /v1/users/identities/{platform}/{value}": Operation(
         IDENTITIES, "Unlink an address", {200: answer.UnlinkedIdentity}, (404,)
     ),
     "POST /v1/messages": Operation(
-        MESSAGES, "Send a message", {202: answer.Accepted}, (403, 409, 422), CreateMessage, example=MESSAGE,
+        MESSAGES,
+        "Send a message",
+        {202: answer.Accepted},
+        (403, 409, 422),
+        CreateMessage,
+        example=MESSAGE,
         headers=("Idempotency-Key",),
         description="202 once the message is durable, and not before. The conversation is created on first use, with "
-                    "the caller in it. With an `Idempotency-Key` a repetition gets the same answer; 422 if its body "
-                    "is another.",
+        "the caller in it. With an `Idempotency-Key` a repetition gets the same answer; 422 if its body "
+        "is another.",
     ),
     "POST /v1/messages/batch": Operation(
-        MESSAGES, "Send several messages", {207: answer.Batch}, body=CreateBatch,
-        example={"messages": [MESSAGE, {**MESSAGE, "content": "Bring cake"}]}, headers=("Idempotency-Key",),
+        MESSAGES,
+        "Send several messages",
+        {207: answer.Batch},
+        body=CreateBatch,
+        example={"messages": [MESSAGE, {**MESSAGE, "content": "Bring cake"}]},
+        headers=("Idempotency-Key",),
         description="Each is accepted or refused by itself; a bare list of them is taken, too. A message's key is its "
-                    "own `idempotency_key`, else the header's together with its index.",
+        "own `idempotency_key`, else the header's together with its index.",
     ),
     "GET /v1/messages": LIST_MESSAGES,
     "GET /v1/conversations/{conversation_id}/messages": LIST_MESSAGES,
     "GET /v1/messages/{message_id}": Operation(
-        MESSAGES, "Show a message", {200: answer.MessageWithDeliveries}, (404,),
+        MESSAGES,
+        "Show a message",
+        {200: answer.MessageWithDeliveries},
+        (404,),
         description="Found right after its 202, whichever process answers. To a stranger it does not exist.",
     ),
     "GET /v1/messages/{message_id}/trace": Operation(
         MESSAGES, "Trace a message", {200: answer.Trace}, (404,), description="What is on record of its way."
     ),
     "POST /v1/messages/{message_id}/read": Operation(
-        MESSAGES, "Say that one has read it", {200: answer.Read}, (403, 404, 409),
+        MESSAGES,
+        "Say that one has read it",
+        {200: answer.Read},
+        (403, 404, 409),
         description="By its recipient, any number of times; 403 for others who take part; 409 if it failed.",
     ),
     "GET /notifications": Operation(
-        LIVE, "Follow what happens (WebSocket)", {101: None}, (401, 426), query=FollowQuery,
+        LIVE,
+        "Follow what happens (WebSocket)",
+        {101: None},
+        (401, 426),
+        query=FollowQuery,
         description="The token comes as `?token=`, as `Authorization`, or as one of the values of "
-                    "`Sec-WebSocket-Protocol`. Frames are JSON: `{\"type\":\"connected\",…}`, "
-                    "`{\"type\":\"new_message\", message_id, conversation_id, sender_id, content, timestamp, cursor}`, "
-                    "`{\"type\":\"status\", message_id, conversation_id, status, timestamp, cursor}`; "
-                    "`{\"type\":\"ping\"}` is answered by `{\"type\":\"pong\"}`. Close codes: 1008 bad token, 1001 "
-                    "this server stops, 1013 try again, 4401 token expired, 4408 too slow, 4429 too many connections. "
-                    "426 without an upgrade.",
+        '`Sec-WebSocket-Protocol`. Frames are JSON: `{"type":"connected",…}`, '
+        '`{"type":"new_message", message_id, conversation_id, sender_id, content, timestamp, cursor}`, '
+        '`{"type":"status", message_id, conversation_id, status, timestamp, cursor}`; '
+        '`{"type":"ping"}` is answered by `{"type":"pong"}`. Close codes: 1008 bad token, 1001 '
+        "this server stops, 1013 try again, 4401 token expired, 4408 too slow, 4429 too many connections. "
+        "426 without an upgrade.",
     ),
     "POST /v1/conversations": Operation(
-        CONVERSATIONS, "Begin a conversation", {201: answer.Conversation, 200: answer.Conversation}, (409,),
-        CreateConversation, example={"participants": ["whatsapp:+5511999990000"], "name": "Plans"},
+        CONVERSATIONS,
+        "Begin a conversation",
+        {201: answer.Conversation, 200: answer.Conversation},
+        (409,),
+        CreateConversation,
+        example={"participants": ["whatsapp:+5511999990000"], "name": "Plans"},
         description="200 if the caller made the very same one before; 409 if the id is taken.",
     ),
     "GET /v1/conversations": Operation(
-        CONVERSATIONS, "List one's conversations", {200: answer.Conversations}, query=ListConversations,
+        CONVERSATIONS,
+        "List one's conversations",
+        {200: answer.Conversations},
+        query=ListConversations,
         description="What happened last first.",
     ),
     "GET /v1/conversations/{conversation_id}": Operation(
         CONVERSATIONS, "Show a conversation", {200: answer.Conversation}, (403, 404)
     ),
     "POST /v1/groups": Operation(
-        GROUPS, "Found a group", {201: answer.CreatedGroup}, body=CreateGroup,
+        GROUPS,
+        "Found a group",
+        {201: answer.CreatedGroup},
+        body=CreateGroup,
         example={"name": "Family", "initial_members": ["whatsapp:+5511999990000"]},
         description="The caller is its first admin.",
     ),
     "GET /v1/groups/{group_id}": Operation(GROUPS, "Show a group", {200: answer.Group}, (403, 404)),
     "POST /v1/groups/{group_id}/members": Operation(
-        GROUPS, "Add a member", {200: answer.Group}, (403, 404, 409), AddMember,
-        example={"user_id": "telegram:@joana"}, description="By an admin; 409 if a member already, or it is full.",
+        GROUPS,
+        "Add a member",
+        {200: answer.Group},
+        (403, 404, 409),
+        AddMember,
+        example={"user_id": "telegram:@joana"},
+        description="By an admin; 409 if a member already, or it is full.",
     ),
     "DELETE /v1/groups/{group_id}/members/{user_id}": Operation(
-        GROUPS, "Remove a member, or leave", {200: answer.Group}, (403, 404, 409),
+        GROUPS,
+        "Remove a member, or leave",
+        {200: answer.Group},
+        (403, 404, 409),
         description="By an admin, or by oneself; 409 for the last admin.",
     ),
     "PUT /v1/groups/{group_id}/admins/{user_id}": Operation(
-        GROUPS, "Make a member an admin", {200: answer.Group}, (403, 404, 409), description="By an admin.",
+        GROUPS,
+        "Make a member an admin",
+        {200: answer.Group},
+        (403, 404, 409),
+        description="By an admin.",
     ),
     "POST /v1/files": Operation(
-        FILES, "Send a file in", {201: answer.File}, (403, 409), UploadForm, body_kind=FORM,
+        FILES,
+        "Send a file in",
+        {201: answer.File},
+        (403, 409),
+        UploadForm,
+        body_kind=FORM,
         description="201 once the file is whole and durable; else nothing of it is kept. At most 2 GiB (413). Its type "
-                    "is found by its bytes. To go on after an interruption use `/v1/uploads`.",
+        "is found by its bytes. To go on after an interruption use `/v1/uploads`.",
     ),
     "GET /v1/files/{file_id}": Operation(
-        FILES, "Show a file", {200: answer.File}, (404, 410),
+        FILES,
+        "Show a file",
+        {200: answer.File},
+        (404, 410),
         description="To a stranger it does not exist. 410 once it is deleted.",
     ),
     "DELETE /v1/files/{file_id}": Operation(
-        FILES, "Delete a file", {204: None}, (403, 404),
+        FILES,
+        "Delete a file",
+        {204: None},
+        (403, 404),
         description="By its uploader, or an admin of its group; 204 also if it was deleted before. Messages go on "
-                    "naming it, with its metadata; its bytes are gone, and a message with it that has not left yet "
-                    "becomes FAILED (`file-missing`). Copies stay.",
+        "naming it, with its metadata; its bytes are gone, and a message with it that has not left yet "
+        "becomes FAILED (`file-missing`). Copies stay.",
     ),
     "POST /v1/files/{file_id}/copy": Operation(
-        FILES, "Copy a file into another conversation", {201: answer.File}, (403, 404, 409, 410), CopyFile,
+        FILES,
+        "Copy a file into another conversation",
+        {201: answer.File},
+        (403, 404, 409, 410),
+        CopyFile,
         example={"conversation_id": "family"},
         description="To forward it: the copy is a file of its own, the caller's, with the same bytes and checksum. The "
-                    "bytes do not pass through the API. By all who take part in both conversations; one that does not "
-                    "exist is created.",
+        "bytes do not pass through the API. By all who take part in both conversations; one that does not "
+        "exist is created.",
     ),
     "GET /v1/files/{file_id}/download": Operation(
         FILES, "Get a link to a file", {200: answer.Download}, (404, 410), description="The link holds for an hour."
     ),
     "GET /v1/files/{file_id}/content": Operation(
-        FILES, "Get a file", CONTENT, (404, 410, 412, 416), headers=("Range",),
+        FILES,
+        "Get a file",
+        CONTENT,
+        (404, 410, 412, 416),
+        headers=("Range",),
         description="Always as an attachment, and never to be guessed at (`nosniff`).",
     ),
     "GET /v1/files/{file_id}/link": Operation(
-        FILES, "Follow a link to a file", CONTENT, (403, 404, 410, 412, 416), query=LinkQuery, headers=("Range",),
+        FILES,
+        "Follow a link to a file",
+        CONTENT,
+        (403, 404, 410, 412, 416),
+        query=LinkQuery,
+        headers=("Range",),
         description="What `download_url` is where files are kept in a folder. 403 once it has expired.",
     ),
     "OPTIONS /v1/uploads": TUS_OPTIONS,
     "POST /v1/uploads": Operation(
-        FILES, "Begin an upload that can be resumed (tus 1.0.0)", {201: None}, (403, 409, 412, 423, 460), FileBytes,
-        is_body_required=False, body_kind=OFFSET_STREAM,
+        FILES,
+        "Begin an upload that can be resumed (tus 1.0.0)",
+        {201: None},
+        (403, 409, 412, 423, 460),
+        FileBytes,
+        is_body_required=False,
+        body_kind=OFFSET_STREAM,
         headers=("Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Checksum"),
         answer_headers=("Upload-Offset", "Upload-Expires"),
-        description="Of the metadata, `conversation_id` is needed; `filename` and `checksum` (\"sha256:<hex>\" of the "
-                    "whole) are taken. The first bytes may come along. The last segment of `Location` will be the "
-                    "file's id. 409: a newer request goes on with it.",
+        description='Of the metadata, `conversation_id` is needed; `filename` and `checksum` ("sha256:<hex>" of the '
+        "whole) are taken. The first bytes may come along. The last segment of `Location` will be the "
+        "file's id. 409: a newer request goes on with it.",
     ),
     "OPTIONS /v1/uploads/{upload_id}": TUS_OPTIONS,
     "HEAD /v1/uploads/{upload_id}": Operation(
-        FILES, "How far is an upload?", {200: None}, (404, 409, 410, 412, 423, 460), headers=("Tus-Resumable",),
+        FILES,
+        "How far is an upload?",
+        {200: None},
+        (404, 409, 410, 412, 423, 460),
+        headers=("Tus-Resumable",),
         answer_headers=("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires", "Cache-Control"),
         description="At its whole length it is a file. 423 while another server is about to make it one.",
     ),
     "PATCH /v1/uploads/{upload_id}": Operation(
-        FILES, "Go on with an upload", {204: None}, (403, 404, 409, 410, 412, 423, 460), FileBytes,
-        body_kind=OFFSET_STREAM, headers=("Tus-Resumable", "Upload-Offset", "Upload-Checksum"),
+        FILES,
+        "Go on with an upload",
+        {204: None},
+        (403, 404, 409, 410, 412, 423, 460),
+        FileBytes,
+        body_kind=OFFSET_STREAM,
+        headers=("Tus-Resumable", "Upload-Offset", "Upload-Checksum"),
         answer_headers=("Upload-Offset", "Upload-Expires"),
         description="204 once the bytes are durable, and after the last one once it is a file. Of a request that broke "
-                    "off, what came is kept. 409: it is at another offset, or a newer request goes on with it.",
+        "off, what came is kept. 409: it is at another offset, or a newer request goes on with it.",
     ),
     "DELETE /v1/uploads/{upload_id}": Operation(
-        FILES, "Give an upload up", {204: None}, (404, 409, 410, 412, 423), headers=("Tus-Resumable",),
+        FILES,
+        "Give an upload up",
+        {204: None},
+        (404, 409, 410, 412, 423),
+        headers=("Tus-Resumable",),
         description="Nothing is left of it. 409 if it is a file by now.",
     ),
     "GET /health": Operation(OPERATIONS_TAG, "Does this process answer?", {200: answer.Liveness}, is_local=True),
@@ -285,7 +404,12 @@ OPERATIONS: Mapping[str, Operation] = {
         OPERATIONS_TAG, "This description, as OpenAPI 3.1", {200: ANY_JSON}, (429,), is_local=True
     ),
     "GET /": Operation(
-        OPERATIONS_TAG, "To this page", {302: None}, (429,), is_local=True, answer_headers=("Location",),
+        OPERATIONS_TAG,
+        "To this page",
+        {302: None},
+        (429,),
+        is_local=True,
+        answer_headers=("Location",),
     ),
     "GET /docs": Operation(OPERATIONS_TAG, "This description, to browse", {200: HTML}, (429,), is_local=True),
-}  # fmt: skip
+}

@@ -1,11 +1,11 @@
 """Errors to HTTP: the one mapping, and the RFC 9457 document that every error becomes.
 
-    HTTP/1.1 400 Bad Request
-    Content-Type: application/problem+json
+HTTP/1.1 400 Bad Request
+Content-Type: application/problem+json
 
-    {"type":"urn:chat4all:problem:invalid-input","title":"Bad Request","status":400,
-     "detail":"content: must not be empty","instance":"/v1/messages","request_id":"5f0c…",
-     "error":"content: must not be empty","errors":[{"field":"content","detail":"must not be empty"}]}
+{"type":"urn:chat4all:problem:invalid-input","title":"Bad Request","status":400,
+ "detail":"content: must not be empty","instance":"/v1/messages","request_id":"5f0c…",
+ "error":"content: must not be empty","errors":[{"field":"content","detail":"must not be empty"}]}
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ _OUTAGES: tuple[tuple[type[errors.Unavailable], str], ...] = (
     (errors.LogUnavailable, "the message log does not take records just now; nothing was accepted, try again"),
     (errors.StoreUnavailable, "the store of accounts, conversations and history does not answer; try again"),
     (errors.FileStoreUnavailable, "the store of files does not answer; try again"),
-)  # fmt: skip
+)
 
 INTERNAL = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "something went wrong here; it has been logged")
 

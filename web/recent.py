@@ -65,18 +65,28 @@ def fact_of(change: StatusChanged) -> Fact:
         raise ValueError(f"unknown status {change.status[:40]!r}")
     code, detail = change.failure_code, change.failure_detail
     return Fact(
-        change.status, change.at_ms, change.attempt, None, code and intern(code), detail and detail[:MAX_DETAIL_CHARS],
-        change.recipient_id, change.recipient_count,
-    )  # fmt: skip
+        change.status,
+        change.at_ms,
+        change.attempt,
+        None,
+        code and intern(code),
+        detail and detail[:MAX_DETAIL_CHARS],
+        change.recipient_id,
+        change.recipient_count,
+    )
 
 
 def _bytes_of(message: MessageAccepted) -> int:
     """Return what a message takes in memory, without the lists of its recipients if it goes to several."""
     m = message
     held = (
-        _MESSAGE_BYTES + getsizeof(m.content) + getsizeof(m.message_id) + getsizeof(m.conversation_id)
-        + getsizeof(m.sender_id) + getsizeof(m.recipient_id)
-    )  # fmt: skip
+        _MESSAGE_BYTES
+        + getsizeof(m.content)
+        + getsizeof(m.message_id)
+        + getsizeof(m.conversation_id)
+        + getsizeof(m.sender_id)
+        + getsizeof(m.recipient_id)
+    )
     if m.file is not None:
         texts = (m.file_id, m.file.filename, m.file.mimetype, m.file.checksum, m.file.storage_path)
         held += _FILE_BYTES + sum(map(getsizeof, texts))
@@ -279,9 +289,12 @@ class RecentMessages:
             self.held_bytes += self._rosters.held_bytes - before
         if gone.partition >= 0:
             self.gaps.let_go(
-                message_id, gone.partition, gone.place.position,
-                has_message=gone.message is not None, last_fact=gone.last_fact,
-            )  # fmt: skip
+                message_id,
+                gone.partition,
+                gone.place.position,
+                has_message=gone.message is not None,
+                last_fact=gone.last_fact,
+            )
         if gone.message is None:
             return
         timeline = self._conversations[gone.conversation_id]

@@ -132,9 +132,7 @@ class Sending:
             _as_repeated(found[item.message.message_id], item, items[first[item.message.message_id]]) for item in items
         ]
 
-    async def _conversation(
-        self, group: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]
-    ) -> None:
+    async def _conversation(self, group: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
         """Accept ``group``, all of one conversation, and put what became of each into ``found``."""
         keyed = [item for item in group if item.is_keyed]
         try:

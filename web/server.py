@@ -145,8 +145,11 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         },
     )
     follower.listener = deps.live.hub
-    deps.metrics.watch("chat4all_follower_records_removed_unread", "Records that retention removed unread.",
-                       lambda: follower.removed_unread)  # fmt: skip
+    deps.metrics.watch(
+        "chat4all_follower_records_removed_unread",
+        "Records that retention removed unread.",
+        lambda: follower.removed_unread,
+    )
     cassandra.start()
     background = [
         asyncio.create_task(_keep_open(outbox), name="outbox"),

@@ -83,9 +83,15 @@ class Transport:
     ) -> dict[str, Any]:
         """Return the document of the answer, empty for one without: as ``ask``."""
         answer = await self.ask(
-            method, path, body, params=params, headers=headers, is_repeatable=is_repeatable, with_token=with_token,
+            method,
+            path,
+            body,
+            params=params,
+            headers=headers,
+            is_repeatable=is_repeatable,
+            with_token=with_token,
             retry_seconds=retry_seconds,
-        )  # fmt: skip
+        )
         return answer.document
 
     async def ask(

@@ -78,9 +78,7 @@ def identities() -> None:
 async def list_identities(session: Session) -> None:
     """List them."""
     found = await session.client.identities()
-    rows = [
-        (f"{one['platform']}:{printable(one['value'])}", clock(one["linked_at"]), _standing(one)) for one in found
-    ]
+    rows = [(f"{one['platform']}:{printable(one['value'])}", clock(one["linked_at"]), _standing(one)) for one in found]
     session.out.table("identities", found, rows)
 
 

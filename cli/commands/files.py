@@ -47,9 +47,12 @@ async def upload(session: Session, path: Path, conversation: str | None) -> None
 @click.command()
 @click.argument("file_id")
 @click.option(
-    "-o", "--output", metavar="PATH", type=click.Path(allow_dash=True),
+    "-o",
+    "--output",
+    metavar="PATH",
+    type=click.Path(allow_dash=True),
     help="A file, a folder, or - for stdout. Default: its own name, here.",
-)  # fmt: skip
+)
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @api_command(retry_seconds=TRANSFER_SECONDS)
 async def download(session: Session, file_id: str, output: str | None, force: bool) -> None:

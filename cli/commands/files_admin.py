@@ -53,14 +53,22 @@ async def forward(session: Session, file_id: str, conversation: str) -> None:
 
 
 @files.command()
-@click.option("--grace", type=click.FloatRange(0, 1_000_000), metavar="HOURS",
-              help="What the store has for a shorter time is not looked at; default: CHAT4ALL_FILES_GRACE_HOURS.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, 1_000_000),
+    metavar="HOURS",
+    help="What the store has for a shorter time is not looked at; default: CHAT4ALL_FILES_GRACE_HOURS.",
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would be swept.")
 @click.option("--check", is_flag=True, help="Also look whether every file has its object, of the right size.")
-@click.option("--force", is_flag=True, help="Discard what belongs to no file of this database even if that is the"
-              " most there is, or the store bears the mark of another one (it then gets ours).")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Discard what belongs to no file of this database even if that is the"
+    " most there is, or the store bears the mark of another one (it then gets ours).",
+)
 @click.option("--wait", default=60.0, show_default=True, type=Seconds(), help="How long to wait for Cassandra.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 def sweep(grace: float | None, dry_run: bool, check: bool, force: bool, wait: float, as_json: bool) -> None:
     """Clear away uploads that nobody finished, and what the store has and no file needs.
 

@@ -22,10 +22,14 @@ async def list_groups(session: Session) -> None:
     """List those you are in."""
     found = [one async for one in session.client.conversations() if one["is_group"]]
     rows = [
-        (printable(one["conversation_id"]), counted(len(one["participants"]), "member"), clock(one["last_message_at"]),
-         printable(one["name"]))
+        (
+            printable(one["conversation_id"]),
+            counted(len(one["participants"]), "member"),
+            clock(one["last_message_at"]),
+            printable(one["name"]),
+        )
         for one in found
-    ]  # fmt: skip
+    ]
     session.out.table("groups", found, rows)
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 @click.argument("conversations", nargs=-1, metavar="[CONVERSATION_ID]...")
 @click.option("--since", metavar="CURSOR", help="Begin after this cursor, which is in each line of --json.")
 @click.option("-n", "--count", type=click.IntRange(1), help="End after so many messages and changes.")
-@click.option("--timeout", "seconds", type=Seconds(above_zero=True), help="End after so long, with 1 if --count "
-              "was not reached.")  # fmt: skip
+@click.option(
+    "--timeout", "seconds", type=Seconds(above_zero=True), help="End after so long, with 1 if --count was not reached."
+)
 @api_command()
 async def tail(
     session: Session, conversations: tuple[str, ...], since: str | None, count: int | None, seconds: float | None

@@ -17,14 +17,20 @@ _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
 @click.command()
 @click.argument("words", nargs=-1, metavar="[RECIPIENT] [TEXT]")
 @click.option(
-    "--file", "files", multiple=True, metavar="PATH|FILE_ID", type=click.Path(),
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH|FILE_ID",
+    type=click.Path(),
     help="Goes with it: a file of this machine, uploaded first, or one that is uploaded already.",
-)  # fmt: skip
+)
 @click.option("--conversation", metavar="ID", help="Default: the direct one with the recipient.")
 @click.option(
-    "--wait", "until", type=click.Choice(_WORDS, case_sensitive=False),
+    "--wait",
+    "until",
+    type=click.Choice(_WORDS, case_sensitive=False),
     help="How far to follow it. Default: as far as it comes by itself: READ on a channel, SENT to a user.",
-)  # fmt: skip
+)
 @click.option("--key", metavar="KEY", help="One key is one message, however often it is sent. Default: a new one.")
 @click.option(
     "--timeout", "seconds", type=Seconds(), default=30.0, show_default=True, help="How long to follow it at most."

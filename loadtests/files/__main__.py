@@ -41,8 +41,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--at-once-mib", type=int, default=128, help="size of each of those")
     parser.add_argument("--rate", type=float, default=50.0, help="messages a second meanwhile; 0: none")
     parser.add_argument("--workers", type=int, default=0, help="workers of each role; to accept, none are needed")
-    parser.add_argument("--busy-share", type=float, default=Settings().files_busy_share,
-                        help="CHAT4ALL_FILES_BUSY_SHARE: how busy files may keep the API")  # fmt: skip
+    parser.add_argument(
+        "--busy-share",
+        type=float,
+        default=Settings().files_busy_share,
+        help="CHAT4ALL_FILES_BUSY_SHARE: how busy files may keep the API",
+    )
     parser.add_argument("--stores", default="s3,local", help="which of s3 and local")
     parser.add_argument("--markdown", type=Path, help="write the figures to this file as well")
     return parser.parse_args(arguments)

@@ -40,16 +40,27 @@ class FileFigures:
         for store, way, transfers in self.rows:
             if transfers.count == 1:
                 share = self.share(way, transfers)
-                found.append((f"{store}, {way}: at least {GOAL_SHARE:.0%} of the plain client", f"{share:.0%}",
-                              share >= GOAL_SHARE))  # fmt: skip
+                found.append(
+                    (
+                        f"{store}, {way}: at least {GOAL_SHARE:.0%} of the plain client",
+                        f"{share:.0%}",
+                        share >= GOAL_SHARE,
+                    )
+                )
             if "up" in way:
                 most = GOAL_ONE_MIB if transfers.count == 1 else GOAL_MANY_MIB
-                found.append((f"{store}, {way}: the API grows by less than {most:g} MiB",
-                              f"{transfers.growth_mib:.0f} MiB", transfers.growth_mib < most))  # fmt: skip
+                found.append(
+                    (
+                        f"{store}, {way}: the API grows by less than {most:g} MiB",
+                        f"{transfers.growth_mib:.0f} MiB",
+                        transfers.growth_mib < most,
+                    )
+                )
             if self.rate and transfers.count == 1:
                 p99 = transfers.accept_p99_ms
-                found.append((f"{store}, {way}: accept p99 under {GOAL_P99_MS:g} ms", f"{p99:.1f} ms",
-                              p99 < GOAL_P99_MS))  # fmt: skip
+                found.append(
+                    (f"{store}, {way}: accept p99 under {GOAL_P99_MS:g} ms", f"{p99:.1f} ms", p99 < GOAL_P99_MS)
+                )
         return found
 
     def markdown(self) -> str:

@@ -77,8 +77,10 @@ def main() -> None:
         for name, executor in (("in a thread", threads), ("in the event loop", _Here())):
             late = uvloop.run(lateness_ms(executor))
             p50, p99 = percentile(late, 0.5), percentile(late, 0.99)
-            print(f"hashed {name}: the event loop is late by {p50:.2f} ms (p50), {p99:.2f} ms (p99), "
-                  f"{late[-1]:.2f} ms at most; parts of {PART_BYTES >> 20} MiB")  # fmt: skip
+            print(
+                f"hashed {name}: the event loop is late by {p50:.2f} ms (p50), {p99:.2f} ms (p99), "
+                f"{late[-1]:.2f} ms at most; parts of {PART_BYTES >> 20} MiB"
+            )
 
 
 if __name__ == "__main__":

@@ -48,9 +48,14 @@ class Transfers:
 async def child(module: str, *arguments: str) -> dict[str, Any]:
     """Run a program of this package; return what it printed. Raises ``WentWrong``."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"loadtests.files.{module}", *arguments, cwd=_ROOT,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        f"loadtests.files.{module}",
+        *arguments,
+        cwd=_ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
     try:
         async with asyncio.timeout(TRANSFER_SECONDS):
             printed, complaints = await process.communicate()
@@ -84,9 +89,7 @@ class Files:
         shots = await self._run.send(self._orders.make(max(1, int(self._rate * seconds))), self._rate)
         return shots.latencies_ms()
 
-    async def up(
-        self, size_bytes: int, count: int, *, by_tus: bool = False
-    ) -> tuple[Transfers, list[dict[str, Any]]]:
+    async def up(self, size_bytes: int, count: int, *, by_tus: bool = False) -> tuple[Transfers, list[dict[str, Any]]]:
         """Send ``count`` files at once; return what it took, and what the API says of them."""
         settings = self._system.settings
         while len(self._tokens) < count:
@@ -138,6 +141,4 @@ class Files:
         seconds = max(answer["seconds"] for answer in answers) if len(answers) == 1 else loop.time() - began
         return Transfers(
             len(running), size_bytes, seconds, memory.growth_mib, cpu_seconds(api.pid) - cpu_before, sorted(accepts)
-        ), answers  # fmt: skip
-
-
+        ), answers

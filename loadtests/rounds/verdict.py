@@ -81,6 +81,7 @@ class Broker:
 def wrong_keys(expected: Mapping[bytes, int], found: Mapping[bytes, int]) -> list[str]:
     """Return ``key: found≠expected`` for each key whose fold is not what the input adds up to."""
     return [
-        f"{key.decode()}: {found.get(key, 0)}≠{bits}" for key, bits in sorted(expected.items())
+        f"{key.decode()}: {found.get(key, 0)}≠{bits}"
+        for key, bits in sorted(expected.items())
         if found.get(key, 0) != bits
-    ]  # fmt: skip
+    ]

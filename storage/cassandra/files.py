@@ -163,9 +163,15 @@ class CassandraFileRecords:
             return False
         about = file.metadata
         values = (
-            file.conversation_id, file.uploader_id, about.filename, about.size_bytes, about.mimetype, about.checksum,
-            about.storage_path, file.uploaded_at_ms,
-        )  # fmt: skip
+            file.conversation_id,
+            file.uploader_id,
+            about.filename,
+            about.size_bytes,
+            about.mimetype,
+            about.checksum,
+            about.storage_path,
+            file.uploaded_at_ms,
+        )
         async with self._session.deadline():
             if not holder or not await self._applied(_FINISH, (*values, file.file_id, holder)):
                 return await self.find(file.file_id) == file

@@ -137,11 +137,16 @@ class CassandraMessageMirror:
             if (message := entry.message) is not None:
                 # an unset value is not written; a null would leave a tombstone
                 columns = (
-                    message.message_id, message.sender_id, message.recipient_id, message.content,
+                    message.message_id,
+                    message.sender_id,
+                    message.recipient_id,
+                    message.content,
                     UNSET_VALUE if message.file_id is None else message.file_id,
                     UNSET_VALUE if message.file is None else encode_file(message.file),
-                    message.recipients or UNSET_VALUE, message.recipient_users or UNSET_VALUE, texts or UNSET_VALUE,
-                )  # fmt: skip
+                    message.recipients or UNSET_VALUE,
+                    message.recipient_users or UNSET_VALUE,
+                    texts or UNSET_VALUE,
+                )
                 writes.append(_sized(content.bind((*columns, *where)), len(texts)))
                 if may_repeat(message.message_id):
                     timestamp = first_wins(place, _rising_us(entry))

@@ -33,9 +33,7 @@ _ONE = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages"
     " WHERE conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 )
-_PLACES = (
-    "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
-)
+_PLACES = "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
 _MONTHS = "SELECT bucket FROM {ks}.message_buckets WHERE conversation_id = ?"
 _ASCENDING, _DESCENDING = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages WHERE conversation_id = ? AND bucket = ?"
@@ -154,8 +152,15 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
         work += _FACTS_A_ROW + len(facts or ())
         place = Place(accepted_at_ms, position)
         message = MessageAccepted(
-            message_id, conversation_id, sender, recipient, content, file_id, tuple(to or ()), tuple(users or ()),
+            message_id,
+            conversation_id,
+            sender,
+            recipient,
+            content,
+            file_id,
+            tuple(to or ()),
+            tuple(users or ()),
             None if file is None else decode_file(file),
-        )  # fmt: skip
+        )
         messages.append(StoredMessage(message, place, state_of(place, facts)))
     return messages

@@ -63,9 +63,15 @@ async def expired_among(records: FileRecords, uploads: list[Upload], now_ms: int
 
 async def test_an_upload_is_kept_as_it_was_begun_and_is_no_file(records):
     one = an_upload(
-        size_bytes=2**31, offset_bytes=5, mimetype="text/plain", key="c/1", store_upload="s",
-        expected_checksum="sha256:0", holder="api-1", held_until_ms=NOW_MS + 1,
-    )  # fmt: skip
+        size_bytes=2**31,
+        offset_bytes=5,
+        mimetype="text/plain",
+        key="c/1",
+        store_upload="s",
+        expected_checksum="sha256:0",
+        holder="api-1",
+        held_until_ms=NOW_MS + 1,
+    )
     plain = an_upload(filename="", conversation_id="")
     assert await records.upload(one.upload_id) is None
     for upload in (one, plain):
@@ -143,10 +149,19 @@ async def test_the_holder_saves_all_that_changes(records):
     one = an_upload(holder="api-1", held_until_ms=NOW_MS + 1)
     await records.begin(one)
     changed = replace(
-        one, conversation_id="c-2", uploader_id="u-2", filename="b.txt", size_bytes=9, expires_at_ms=NOW_MS + 7,
-        offset_bytes=8, mimetype="text/plain", key="c-2/x.txt", store_upload="s-1", expected_checksum="sha256:1",
+        one,
+        conversation_id="c-2",
+        uploader_id="u-2",
+        filename="b.txt",
+        size_bytes=9,
+        expires_at_ms=NOW_MS + 7,
+        offset_bytes=8,
+        mimetype="text/plain",
+        key="c-2/x.txt",
+        store_upload="s-1",
+        expected_checksum="sha256:1",
         held_until_ms=NOW_MS + 77,
-    )  # fmt: skip
+    )
     for _ in range(2):  # the answer to the first may have been lost
         assert await records.save(changed, holder="api-1") is True
         assert await records.upload(one.upload_id) == changed

@@ -288,19 +288,42 @@ async def test_a_moved_object_is_at_its_new_key_only_and_moving_it_again_does_no
 @pytest.mark.parametrize(
     "hostile",
     [
-        "", "/", "/etc/passwd", "..", "../x", "a/../../x", "a/./b", "a//b", "a/", "a\\b", "a\0b", "a\nb", "a b",
-        "c/" + "x" * 256, "x" * 1025, "é/x", "a?b", "a#b",
+        "",
+        "/",
+        "/etc/passwd",
+        "..",
+        "../x",
+        "a/../../x",
+        "a/./b",
+        "a//b",
+        "a/",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "a b",
+        "c/" + "x" * 256,
+        "x" * 1025,
+        "é/x",
+        "a?b",
+        "a#b",
     ],
-)  # fmt: skip
+)
 async def test_a_key_that_is_none_is_refused_everywhere(store, hostile):
     async def read() -> None:
         await content(store, hostile)
 
     for attempt in (
-        store.begin(hostile, TYPE), store.put(hostile, b"", TYPE), store.size(hostile), read(), store.discard(hostile),
-        store.abort(hostile), store.move(hostile, "a/b"), store.move("a/b", hostile), store.parts(hostile, "x"),
+        store.begin(hostile, TYPE),
+        store.put(hostile, b"", TYPE),
+        store.size(hostile),
+        read(),
+        store.discard(hostile),
+        store.abort(hostile),
+        store.move(hostile, "a/b"),
+        store.move("a/b", hostile),
+        store.parts(hostile, "x"),
         store.copy(hostile, "a/b"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InvalidInput):
             await attempt
 
@@ -311,11 +334,20 @@ async def test_a_store_that_is_away_says_so_and_is_back_later(files, store, key)
     await files.off()
     try:
         attempts = (
-            store.begin(key, TYPE), store.put_part(key, upload, 1, b"x"), store.parts(key, upload),
-            store.finish(key, upload, [Part(1, 1, "0" * 32)]), store.put(key, b"", TYPE), store.size(key),
-            content(store, key), store.move(key, new_key()), store.discard(key), store.abort(key),
-            listed(store, key), store.ping(), store.copy(key, new_key()),
-        )  # fmt: skip
+            store.begin(key, TYPE),
+            store.put_part(key, upload, 1, b"x"),
+            store.parts(key, upload),
+            store.finish(key, upload, [Part(1, 1, "0" * 32)]),
+            store.put(key, b"", TYPE),
+            store.size(key),
+            content(store, key),
+            store.move(key, new_key()),
+            store.discard(key),
+            store.abort(key),
+            listed(store, key),
+            store.ping(),
+            store.copy(key, new_key()),
+        )
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [FileStoreUnavailable] * len(attempts), outcomes
     finally:

@@ -41,11 +41,26 @@ async def key(files) -> AsyncIterator[str]:
 @pytest.mark.parametrize(
     ("start", "length"),
     [
-        (0, None), (0, SIZE), (0, 1), (0, SIZE + 1), (1, None), (SIZE - 1, None), (SIZE - 1, 1), (SIZE - 1, 5),
-        (PART_BYTES - 1, 2), (PART_BYTES, None), (100_000, 3_000_000), (0, 0), (5, 0), (SIZE, None), (SIZE, 0),
-        (SIZE, 1), (SIZE + 1, None), (SIZE * 10, 10),
+        (0, None),
+        (0, SIZE),
+        (0, 1),
+        (0, SIZE + 1),
+        (1, None),
+        (SIZE - 1, None),
+        (SIZE - 1, 1),
+        (SIZE - 1, 5),
+        (PART_BYTES - 1, 2),
+        (PART_BYTES, None),
+        (100_000, 3_000_000),
+        (0, 0),
+        (5, 0),
+        (SIZE, None),
+        (SIZE, 0),
+        (SIZE, 1),
+        (SIZE + 1, None),
+        (SIZE * 10, 10),
     ],
-)  # fmt: skip
+)
 async def test_any_range_is_read_and_what_is_beyond_the_end_is_empty(store, key, start, length):
     chunks = [chunk async for chunk in store.read(key, start, length)]
     assert b"".join(chunks) == (DATA[start:] if length is None else DATA[start : start + length])

@@ -32,9 +32,7 @@ async def log_reader(request: pytest.FixtureRequest) -> AsyncIterator[LogReader]
             yield reader
         return
     stack: Any = request.getfixturevalue("stack")
-    settings = Settings(
-        kafka=stack.kafka_bootstrap, topic_prefix=f"t{uuid.uuid4().hex[:8]}-", partitions=PARTITIONS
-    )
+    settings = Settings(kafka=stack.kafka_bootstrap, topic_prefix=f"t{uuid.uuid4().hex[:8]}-", partitions=PARTITIONS)
     await ensure_topics(settings)
     outbox = Outbox(settings.kafka, client_id="test")
     await outbox.start()

@@ -70,6 +70,7 @@ async def test_a_channel_that_crashes_on_every_start_leaves_the_others_figures_u
     broken = supervisor(replace(settings, partitions=settings.partitions + 1), tmp_path, {"telegram": 1}, "broken")
     broken.start()
     try:
+
         async def has_crashed() -> bool:
             return _crashes(broken) >= CRASHES
 

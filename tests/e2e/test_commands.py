@@ -32,9 +32,16 @@ class Terminal:
 
     async def begin(self, *arguments: str) -> Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.main", *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=Path.cwd(),
+            sys.executable,
+            "-m",
+            "cli.main",
+            *arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=Path.cwd(),
             env=self._environ,
-        )  # fmt: skip
+        )
 
     async def type(self, *arguments: str, stdin: str = "", code: int = 0) -> list[dict[str, Any]]:
         """Return the JSON lines that a command prints."""

@@ -75,20 +75,41 @@ async def test_whatever_is_sent_is_answered_as_described(api: System, tmp_path: 
     config.write_text(CONFIG)
     (tmp_path / "fuzz_hooks.py").write_text(HOOKS)
     command = [
-        sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{address}/openapi.json",
-        "--header", f"Authorization: Bearer {await token_of_somebody(api)}",
-        "--checks", ",".join(CHECKS),
-        "--phases", ",".join(PHASES),
-        "--max-time", str(FUZZ_SECONDS),
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        str(config),
+        "run",
+        f"{address}/openapi.json",
+        "--header",
+        f"Authorization: Bearer {await token_of_somebody(api)}",
+        "--checks",
+        ",".join(CHECKS),
+        "--phases",
+        ",".join(PHASES),
+        "--max-time",
+        str(FUZZ_SECONDS),
         # Hypothesis in two threads trips over CPython 3.11: "AST constructor recursion depth mismatch"
-        "--workers", "1",
-        "--request-timeout", "20",
-        "--report", "json", "--report-json-path", str(report),
-    ]  # fmt: skip
+        "--workers",
+        "1",
+        "--request-timeout",
+        "20",
+        "--report",
+        "json",
+        "--report-json-path",
+        str(report),
+    ]
     ran = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, cwd=tmp_path, check=False,
+        subprocess.run,
+        command,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        cwd=tmp_path,
+        check=False,
         env={**os.environ, "NO_COLOR": "1", "SCHEMATHESIS_HOOKS": "fuzz_hooks"},
-    )  # fmt: skip
+    )
     assert ran.returncode == 0, f"{ran.stdout[-20_000:]}\n{ran.stderr[-5_000:]}"
     found = json.loads(report.read_text())
     assert found["operations"]["tested"] == len(ROUTES) - 1  # all but the description itself

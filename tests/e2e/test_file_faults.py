@@ -133,8 +133,12 @@ async def running(
     request: pytest.FixtureRequest, stack: Any, make_proxy: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     folder: Path = tmp_path_factory.mktemp("faults")
-    changes: dict[str, Any] = {"upload_hold_seconds": HOLD_SECONDS, "files_sweep_seconds": 0.0,
-                               "files_timeout_seconds": 3.0, "files_max_bytes": LIMIT_BYTES}  # fmt: skip
+    changes: dict[str, Any] = {
+        "upload_hold_seconds": HOLD_SECONDS,
+        "files_sweep_seconds": 0.0,
+        "files_timeout_seconds": 3.0,
+        "files_max_bytes": LIMIT_BYTES,
+    }
     async with AsyncExitStack() as parts:
         cassandra = make_proxy(stack.cassandra_contact_points[0], stack.cassandra_port)
         await cassandra.on()

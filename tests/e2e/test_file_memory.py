@@ -27,8 +27,11 @@ async def files(
     """Files of an API that has served some already, so that what is made once is made."""
     folder: Path = tmp_path_factory.mktemp("memory")
     port = free_ports(1)
-    changes: dict[str, Any] = {"port": port, "public_url": f"http://{LOOPBACK}:{port}",
-                               "files_dir": str(folder / "files")}  # fmt: skip
+    changes: dict[str, Any] = {
+        "port": port,
+        "public_url": f"http://{LOOPBACK}:{port}",
+        "files_dir": str(folder / "files"),
+    }
     config = None
     if request.param == "s3":
         minio = request.getfixturevalue("minio")

@@ -81,8 +81,10 @@ class World:
 @pytest_asyncio.fixture(loop_scope="module", params=["local", "s3"])
 async def world(request: pytest.FixtureRequest, stack: Any, tmp_path: Path) -> AsyncIterator[World]:
     changes: dict[str, Any] = {
-        "upload_hold_seconds": HOLD_SECONDS, "upload_expiry_hours": EXPIRY_SECONDS / 3600, "files_sweep_seconds": 0.5,
-    }  # fmt: skip
+        "upload_hold_seconds": HOLD_SECONDS,
+        "upload_expiry_hours": EXPIRY_SECONDS / 3600,
+        "files_sweep_seconds": 0.5,
+    }
     async with AsyncExitStack() as parts:
         if request.param == "s3":
             minio = request.getfixturevalue("minio")

@@ -22,11 +22,21 @@ CAUGHT_UP_SECONDS = 30.0
 
 # what text is likely to be broken by: quoting, escaping, normalising, trimming, splitting, counting
 HARD = [
-    "'single' \"double\" `back`", "C:\\new\\table \\u0041 \\\\", "line one\nline two\r\nline three\rend", "\ttab\t",
-    "👋 👩‍👩‍👧‍👦 🇧🇷 é e\u0301 \u202eright to left\u202c", "  spaces kept  ", "\u0001\u0002\u001f\u007f\u0085",
-    "\u2028\u2029\ufeff\u200b", "{'json': \"like\"} <b>&amp;</b> ${jndi:x} %s {0} ; DROP TABLE messages; --",
-    "Здравствуйте 你好 שלום नमस्ते", "\U0010ffff\ufffd\ue000", "null", "0", "a" * 4_000,
-]  # fmt: skip
+    "'single' \"double\" `back`",
+    "C:\\new\\table \\u0041 \\\\",
+    "line one\nline two\r\nline three\rend",
+    "\ttab\t",
+    "👋 👩‍👩‍👧‍👦 🇧🇷 é e\u0301 \u202eright to left\u202c",
+    "  spaces kept  ",
+    "\u0001\u0002\u001f\u007f\u0085",
+    "\u2028\u2029\ufeff\u200b",
+    "{'json': \"like\"} <b>&amp;</b> ${jndi:x} %s {0} ; DROP TABLE messages; --",
+    "Здравствуйте 你好 שלום नमस्ते",
+    "\U0010ffff\ufffd\ue000",
+    "null",
+    "0",
+    "a" * 4_000,
+]
 
 
 async def _pages(client: Client, conversation_id: str, order: str) -> list[Any]:

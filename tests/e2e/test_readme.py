@@ -66,9 +66,13 @@ async def test_every_line_of_the_readme_works_for_two_users_one_after_the_other(
     script.write_text(_PREAMBLE + lines_to_try().replace("localhost:8080", api))
     for user in ("first", "second"):
         environ = {
-            **os.environ, "CHAT4ALL_URL": f"http://{api}", "XDG_CONFIG_HOME": str(tmp_path / user), "NO_COLOR": "1",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+            **os.environ,
+            "CHAT4ALL_URL": f"http://{api}",
+            "XDG_CONFIG_HOME": str(tmp_path / user),
+            "NO_COLOR": "1",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        }
         code, screen = await typed(script, environ)
         assert code == 0, f"{user}: {screen}"
         assert "urn:chat4all:problem" not in screen, f"{user}: {screen}"  # curl ends with 0 whatever the API answers

@@ -137,9 +137,15 @@ class Api:
 
     def __init__(self, live_log: LiveLog | None = None, **settings: Any) -> None:
         self.settings = Settings(
-            **{"jwt_secret": "s" * 48, "argon2_time_cost": 1, "argon2_memory_kib": 8, "recent_messages": 1_000,
-               "max_body_bytes": 65_536, **settings}
-        )  # fmt: skip
+            **{
+                "jwt_secret": "s" * 48,
+                "argon2_time_cost": 1,
+                "argon2_memory_kib": 8,
+                "recent_messages": 1_000,
+                "max_body_bytes": 65_536,
+                **settings,
+            }
+        )
         self.clock = Clock()
         self.log = MemoryLog()
         self.messages = MemoryMessages()
@@ -185,9 +191,18 @@ class Api:
     def beside(self, other: Api) -> Self:
         """Become another process of the same system: the same log and stores, a memory of its own."""
         for shared in (
-            "log", "messages", "users", "conversations", "identities", "refresh_tokens", "live_log", "clock", "_names",
-            "files", "file_store",
-        ):  # fmt: skip
+            "log",
+            "messages",
+            "users",
+            "conversations",
+            "identities",
+            "refresh_tokens",
+            "live_log",
+            "clock",
+            "_names",
+            "files",
+            "file_store",
+        ):
             setattr(self, shared, getattr(other, shared))
         self.follower = LogFollower(self.recent, log=self.log)
         self._make()
@@ -254,8 +269,11 @@ class Api:
     def message(conversation_id: str = "c-1", **changes: Any) -> dict[str, Any]:
         """Return the body of a good message with ``changes``; a change to ``...`` leaves the field out."""
         body = {
-            "conversation_id": conversation_id, "recipient_id": "whatsapp:+5511999990000", "content": "hi", **changes
-        }  # fmt: skip
+            "conversation_id": conversation_id,
+            "recipient_id": "whatsapp:+5511999990000",
+            "content": "hi",
+            **changes,
+        }
         return {name: value for name, value in body.items() if value is not ...}
 
     async def mirror(self) -> None:

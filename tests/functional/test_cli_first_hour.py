@@ -77,9 +77,14 @@ class Typed:
         """Return the exit code, stdout and stderr."""
         pipe = subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.main", *arguments, cwd=self.folder, env=self.environ,
+            sys.executable,
+            "-m",
+            "cli.main",
+            *arguments,
+            cwd=self.folder,
+            env=self.environ,
             **{"stdin": pipe, "stdout": pipe, "stderr": pipe, **more},
-        )  # fmt: skip
+        )
         out, err = await asyncio.wait_for(process.communicate(stdin), 30)
         return process.returncode, (out or b"").decode(), err.decode()
 
@@ -310,9 +315,18 @@ async def test_a_tail_tells_whose_status_changes_and_of_what(api: Any, run: Run,
 async def test_ctrl_c_ends_a_prompt_at_once(typed: Typed) -> None:
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli.main", "login", "ana", cwd=typed.folder, env=typed.environ, stdin=slave,
-        stdout=slave, stderr=slave, start_new_session=True,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "cli.main",
+        "login",
+        "ana",
+        cwd=typed.folder,
+        env=typed.environ,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
     os.close(slave)
     assert b"Password" in await asyncio.wait_for(asyncio.to_thread(os.read, master, 1_000), 30)
     process.send_signal(signal.SIGINT)

@@ -40,10 +40,14 @@ class Typed:
     async def begin(self, *arguments: str, **more: Any) -> asyncio.subprocess.Process:
         pipe = subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.main", *arguments, cwd=self._folder, env={
-                **self._environ, "PYTHONPATH": str(Path(saved_uploads.__file__).parent.parent)
-            }, **{"stdin": pipe, "stdout": pipe, "stderr": pipe, **more},
-        )  # fmt: skip
+            sys.executable,
+            "-m",
+            "cli.main",
+            *arguments,
+            cwd=self._folder,
+            env={**self._environ, "PYTHONPATH": str(Path(saved_uploads.__file__).parent.parent)},
+            **{"stdin": pipe, "stdout": pipe, "stderr": pipe, **more},
+        )
 
     async def type(self, *arguments: str, stdin: str = "", code: int = 0) -> tuple[str, str]:
         return await ended(await self.begin(*arguments), stdin, code)

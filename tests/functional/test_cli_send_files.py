@@ -57,8 +57,10 @@ async def test_the_text_may_be_left_out_with_a_file(api: Any, run: Run, ana: str
     await run("send", RECIPIENT, *rest, "--conversation", "c-1")
     listed = lines(await run("messages", "c-1", "--json"))
     assert [(one["recipient_id"], one["content"]) for one in listed] == [
-        (None, ""), (None, "telegram: see this"), (RECIPIENT, ""),
-    ]  # fmt: skip
+        (None, ""),
+        (None, "telegram: see this"),
+        (RECIPIENT, ""),
+    ]
     assert all(one["file_id"] for one in listed)
     await run("send", *rest, code=2)
 
@@ -115,8 +117,17 @@ async def test_a_send_that_was_refused_does_not_upload_again(api: Any, run: Run,
 async def test_one_key_is_one_message_with_one_file(api: Any, run: Run, ana: str) -> None:
     photo()
     send = (
-        "send", RECIPIENT, "--conversation", "c-1", "--wait", "accepted", "--file", "photo.png", "--key", "order-17"
-    )  # fmt: skip
+        "send",
+        RECIPIENT,
+        "--conversation",
+        "c-1",
+        "--wait",
+        "accepted",
+        "--file",
+        "photo.png",
+        "--key",
+        "order-17",
+    )
     await run(*send)
     await run(*send)
     assert len(lines(await run("messages", "c-1", "--json"))) == 1

@@ -28,9 +28,16 @@ def type_(api: Any, tmp_path: Path) -> Type:
         master, slave = pty.openpty()
         usual = {"CHAT4ALL_URL": f"http://127.0.0.1:{api.port}", "XDG_CONFIG_HOME": str(tmp_path), "NO_COLOR": ""}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.main", *arguments, stdin=slave, stdout=slave, stderr=slave,
-            env={**os.environ, **usual, **environ}, start_new_session=True,
-        )  # fmt: skip
+            sys.executable,
+            "-m",
+            "cli.main",
+            *arguments,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**os.environ, **usual, **environ},
+            start_new_session=True,
+        )
         os.close(slave)
         left, screen = list(answers), ""
         try:

@@ -94,8 +94,9 @@ async def test_a_message_to_an_empty_everyone_goes_nowhere_and_is_sent_in_the_co
     await route_batch(app, batch_of("messages", accepted(0, "")))  # type: ignore[arg-type]
     facts = app.outbox.on("status-updates")
     assert [(decode(fact, StatusChanged).status, decode(fact, StatusChanged).recipient_count) for fact in facts] == [
-        ("ACCEPTED", 1), ("SENT", 1),
-    ]  # fmt: skip
+        ("ACCEPTED", 1),
+        ("SENT", 1),
+    ]
     assert app.outbox.on("dead-letters") == []
     fold_batch(app, table, batch_of("status-updates", *facts))  # type: ignore[arg-type]
     assert message_state.load(table.rows[b"m-0"]).state.status is Status.SENT
@@ -145,13 +146,16 @@ async def test_a_message_to_several_goes_to_the_topic_of_each_channel_in_the_con
     await route_batch(app, batch_of("messages", encode(message), accepted(1)))  # type: ignore[arg-type]
     requests = [decode(value, DeliveryRequested) for value in app.outbox.on("whatsapp-outbound")]
     assert [(r.message_id, r.recipient_id, r.recipient_count) for r in requests] == [
-        ("m-0", GROUP[0], 3), ("m-1", GROUP[0], 1),
-    ]  # fmt: skip
+        ("m-0", GROUP[0], 3),
+        ("m-1", GROUP[0], 1),
+    ]
     assert decode(app.outbox.on("instagram-outbound")[0], DeliveryRequested).recipient_id == GROUP[1]
     facts = [decode(value, StatusChanged) for value in app.outbox.on("status-updates")]
     assert [(fact.message_id, fact.status, fact.recipient_id) for fact in facts] == [
-        ("m-0", "ACCEPTED", ""), ("m-0", "SENT", GROUP[2]), ("m-1", "ACCEPTED", ""),
-    ]  # fmt: skip
+        ("m-0", "ACCEPTED", ""),
+        ("m-0", "SENT", GROUP[2]),
+        ("m-1", "ACCEPTED", ""),
+    ]
     assert {partition for _, partition, _, _ in app.outbox.records} == {2}
 
 

@@ -208,9 +208,13 @@ async def test_the_simulated_channel_checks_what_it_is_given_and_tells_how_it_we
     world.put(b"data", key="c-1/bad")
     good, bad = world.put(b"data"), replace(world.put(b"data"), storage_path="c-1/bad", checksum=f"sha256:{'0' * 64}")
     await world.deliver(
-        batch_of("whatsapp-outbound", request("m-1", file=good), request("m-2", file=bad),
-                 request("m-3", file=replace(good, mimetype="application/zip"))),
-    )  # fmt: skip
+        batch_of(
+            "whatsapp-outbound",
+            request("m-1", file=good),
+            request("m-2", file=bad),
+            request("m-3", file=replace(good, mimetype="application/zip")),
+        ),
+    )
     await until(lambda: world.app.consumer.completed)
     assert failure(world).message_id == "m-2"
     told = [line for line in caplog.messages if line.startswith("[WhatsApp] With")]

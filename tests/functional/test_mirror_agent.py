@@ -100,8 +100,10 @@ async def test_a_pile_is_full_by_its_facts_and_by_its_bytes_as_well(
     world: World, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
     _, store, mirroring = world
-    values = [encode(replace(decode(fact(0, "SENT"), StatusChanged), recipient_id=f"telegram:{n}", recipient_count=256))
-              for n in range(256)]  # fmt: skip
+    values = [
+        encode(replace(decode(fact(0, "SENT"), StatusChanged), recipient_id=f"telegram:{n}", recipient_count=256))
+        for n in range(256)
+    ]
     monkeypatch.setattr(mirror, bound, 256 if bound == "MAX_PILE_FACTS" else 256 * len(values[0]))
     store.available = False
     await mirroring.add(batch_of("status-updates", *values))
@@ -116,8 +118,10 @@ async def test_a_pile_is_full_by_its_facts_and_by_its_bytes_as_well(
 
 async def test_a_fact_is_taken_in_the_same_time_however_many_are_known_of_its_message(world: World) -> None:
     _, _, mirroring = world
-    values = [encode(replace(decode(fact(0, "SENT"), StatusChanged), recipient_id=f"telegram:{n}", recipient_count=256))
-              for n in range(256)]  # fmt: skip
+    values = [
+        encode(replace(decode(fact(0, "SENT"), StatusChanged), recipient_id=f"telegram:{n}", recipient_count=256))
+        for n in range(256)
+    ]
     comparisons = 0
 
     class Watched(str):

@@ -25,9 +25,15 @@ pytestmark = pytest.mark.skipif(
 async def bash(script: str, **variables: str) -> str:
     """Return what the lines print; the first one that fails is told."""
     process = await asyncio.create_subprocess_exec(
-        "bash", "-euo", "pipefail", "-c", script, env={"PATH": os.environ["PATH"], **variables},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        "bash",
+        "-euo",
+        "pipefail",
+        "-c",
+        script,
+        env={"PATH": os.environ["PATH"], **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
     out, err = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 0, (script, out, err)
     return out.decode()

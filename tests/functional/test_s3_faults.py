@@ -153,10 +153,14 @@ async def test_an_error_in_an_answer_that_began_well_is_an_error_and_repeated_if
 @pytest.mark.parametrize(
     ("code", "status", "expected"),
     [
-        ("NoSuchUpload", 200, NotFound), ("NoSuchUpload", 404, NotFound), ("InvalidPart", 200, Conflict),
-        ("InvalidPartOrder", 400, Conflict), ("EntityTooSmall", 400, Conflict), ("Odd", 200, FileStoreUnavailable),
+        ("NoSuchUpload", 200, NotFound),
+        ("NoSuchUpload", 404, NotFound),
+        ("InvalidPart", 200, Conflict),
+        ("InvalidPartOrder", 400, Conflict),
+        ("EntityTooSmall", 400, Conflict),
+        ("Odd", 200, FileStoreUnavailable),
     ],
-)  # fmt: skip
+)
 async def test_the_errors_at_the_end_of_an_upload(store, fake, code, status, expected):
     fake.script = [error(code, status)]
     with pytest.raises(expected):

@@ -82,8 +82,9 @@ async def test_users_who_do_not_exist_are_named(api: Any) -> None:
     answer = await api.call("POST", "/v1/conversations", body, maria["token"])
     errors = (await answer.json(content_type=None))["errors"]
     assert [error["detail"] for error in errors] == [
-        f"there is no user {UNKNOWN}", "there is no user nobody; user:nobody means the user of that name"
-    ]  # fmt: skip
+        f"there is no user {UNKNOWN}",
+        "there is no user nobody; user:nobody means the user of that name",
+    ]
     assert api.conversations.members == {}
 
 
@@ -93,14 +94,16 @@ async def test_users_who_do_not_exist_are_named(api: Any) -> None:
         ({}, {"participants"}),
         ({"participants": []}, {"participants"}),
         ({"participants": "telegram:5"}, {"participants"}),
-        ({"participants": ["telegram:5", "sms:1", "", "a b", 7, "whatsapp:12", "internal:me", "user:a-b"]},
-         {f"participants.{index}" for index in range(1, 8)}),
+        (
+            {"participants": ["telegram:5", "sms:1", "", "a b", 7, "whatsapp:12", "internal:me", "user:a-b"]},
+            {f"participants.{index}" for index in range(1, 8)},
+        ),
         ({"participants": ["telegram:5"], "conversation_id": "", "name": "x" * 101}, {"conversation_id", "name"}),
         ({"participants": ["telegram:5"], "conversation_id": "a\u0000", "name": " "}, {"conversation_id", "name"}),
         ({"participants": [f"telegram:{n + 1}" for n in range(257)]}, {"participants"}),
         ({"participants": [f"telegram:{n + 1}" for n in range(256)]}, {"participants"}),
     ],
-)  # fmt: skip
+)
 async def test_a_bad_conversation_names_every_invalid_field(api: Any, body: dict[str, Any], fields: set[str]) -> None:
     answer = await api.call("POST", "/v1/conversations", body, await api.somebody())
     assert answer.status == 400

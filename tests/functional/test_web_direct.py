@@ -77,8 +77,11 @@ async def test_two_users_who_write_to_each_other_have_one_thread(api: Any, ana: 
     assert [one["conversation_id"] for one in (await bruno.get("/v1/conversations"))["conversations"]] == [there]
     assert len((await ana.get(f"/v1/messages?conversation_id={there}"))["messages"]) == 4
     assert [message.recipient_users for message, *_ in api.log.records] == [
-        (bruno.user_id,), (ana.user_id,), (ana.user_id,), (ana.user_id,)
-    ]  # fmt: skip
+        (bruno.user_id,),
+        (ana.user_id,),
+        (ana.user_id,),
+        (ana.user_id,),
+    ]
 
 
 async def test_a_user_and_an_address_have_one_thread_however_the_address_is_written(ana: Person, eve: Person) -> None:
@@ -109,8 +112,14 @@ async def test_without_recipient_and_id_it_is_said_which_of_the_two_to_give(ana:
 
 
 RESERVED = [
-    "direct:", f"direct:{'0' * 32}", "Direct:x", "DIRECT:x", " direct:x", "\uff44irect:x", "\uff24IRECT\uff1ax",
-]  # fmt: skip
+    "direct:",
+    f"direct:{'0' * 32}",
+    "Direct:x",
+    "DIRECT:x",
+    " direct:x",
+    "\uff44irect:x",
+    "\uff24IRECT\uff1ax",
+]
 
 
 @pytest.mark.parametrize("wanted", RESERVED)
@@ -210,9 +219,12 @@ async def test_a_key_stands_for_one_direct_message(ana: Person, bruno: Person) -
 
 async def test_a_batch_may_leave_ids_out(ana: Person, bruno: Person) -> None:
     batch = [
-        {"recipient_id": PHONE, "content": "1"}, {"recipient": "user:BRUNO", "content": "2"}, {"content": "3"},
-        {"recipient_id": "user:nobody_at_all", "content": "4"}, {"conversation_id": "alone", "content": "5"},
-    ]  # fmt: skip
+        {"recipient_id": PHONE, "content": "1"},
+        {"recipient": "user:BRUNO", "content": "2"},
+        {"content": "3"},
+        {"recipient_id": "user:nobody_at_all", "content": "4"},
+        {"conversation_id": "alone", "content": "5"},
+    ]
     results = (await ana.post("/v1/messages/batch", batch, 207))["results"]
     assert [one["status"] for one in results] == [202, 202, 400, 400, 202]
     assert results[1]["message"]["conversation_id"] == direct_id(ana.user_id, bruno.user_id)
@@ -256,8 +268,12 @@ async def test_a_file_is_uploaded_for_somebody_by_form_and_in_pieces(
     assert answer.status == 201, await answer.text()
     by_form = await answer.json()
     metadata = f"recipient_id {b64encode(recipient.encode()).decode()}"
-    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "1", "Upload-Metadata": metadata,
-               "Content-Type": "application/offset+octet-stream"}  # fmt: skip
+    headers = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": "1",
+        "Upload-Metadata": metadata,
+        "Content-Type": "application/offset+octet-stream",
+    }
     answer = await api.call("POST", "/v1/uploads", token=ana.token, headers=headers, data=b"y")
     assert answer.status == 201, await answer.text()
     in_pieces = await ana.get(answer.headers["Location"].replace("uploads", "files"))
@@ -268,9 +284,13 @@ async def test_a_file_is_uploaded_for_somebody_by_form_and_in_pieces(
 
 @pytest.mark.parametrize(
     ("form", "field"),
-    [({}, "conversation_id"), ({"recipient_id": PHONE, "conversation_id": "c-1"}, "conversation_id"),
-     ({"recipient_id": "user:no_such"}, "recipient_id"), ({"recipient_id": "pigeon:1"}, "recipient_id")],
-)  # fmt: skip
+    [
+        ({}, "conversation_id"),
+        ({"recipient_id": PHONE, "conversation_id": "c-1"}, "conversation_id"),
+        ({"recipient_id": "user:no_such"}, "recipient_id"),
+        ({"recipient_id": "pigeon:1"}, "recipient_id"),
+    ],
+)
 async def test_a_file_is_for_a_conversation_or_for_somebody(
     api: Any, ana: Person, form: dict[str, str], field: str
 ) -> None:

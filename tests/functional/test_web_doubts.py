@@ -113,8 +113,11 @@ async def test_in_a_batch_each_message_in_doubt_has_its_own_id(api: Any) -> None
     found = (await answer.json())["results"]
     assert [result["status"] for result in found] == [503, 202, 503, 503]
     assert [result.get("problem", {}).get("may_have_been_accepted", False) for result in found] == [
-        True, False, False, True,
-    ]  # fmt: skip
+        True,
+        False,
+        False,
+        True,
+    ]
     assert "message_id" not in found[2]["problem"]
     assert found[0]["problem"]["message_id"] != found[3]["problem"]["message_id"]
 

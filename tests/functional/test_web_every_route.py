@@ -53,9 +53,7 @@ ROUTES: dict[str, Access | None] = {
     "POST /auth/refresh": PUBLIC,
     "POST /auth/logout": Access(body={"refresh_token": "{refresh_token}"}, member=204),
     "GET /v1/users/me": Access(stranger=FINE),
-    "POST /v1/users/identities": Access(
-        body={"platform": "telegram", "value": "@another"}, member=201, stranger=FINE
-    ),
+    "POST /v1/users/identities": Access(body={"platform": "telegram", "value": "@another"}, member=201, stranger=FINE),
     "GET /v1/users/identities": Access(stranger=FINE),
     "DELETE /v1/users/identities/{platform}/{value}": Access("/v1/users/identities/telegram/@secret_handle"),
     "POST /v1/messages": Access(body=MESSAGE, member=202),

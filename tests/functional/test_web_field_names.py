@@ -97,35 +97,66 @@ async def test_in_a_batch_each_message_is_looked_at_by_itself(api: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "unknown", "meant"),
     [
-        ("/users", {"username": "maria", "password": "correct horse battery", "e_mail": "m@example.org"}, "e_mail",
-         "`email`"),
+        (
+            "/users",
+            {"username": "maria", "password": "correct horse battery", "e_mail": "m@example.org"},
+            "e_mail",
+            "`email`",
+        ),
         ("/auth/register", {"username": "maria", "password": "correct horse battery", "Email": ""}, "Email", "`email`"),
-        ("/v1/users/identities", {"platform": "telegram", "value": "@m", "verifed": True}, "verifed",
-         "it takes `platform`, `value`"),
-        ("/v1/conversations", {"participants": [MARIA], "conversationId": "c-1"}, "conversationId",
-         "`conversation_id`"),
+        (
+            "/v1/users/identities",
+            {"platform": "telegram", "value": "@m", "verifed": True},
+            "verifed",
+            "it takes `platform`, `value`",
+        ),
+        (
+            "/v1/conversations",
+            {"participants": [MARIA], "conversationId": "c-1"},
+            "conversationId",
+            "`conversation_id`",
+        ),
         ("/v1/groups", {"name": "Family", "members": [MARIA]}, "members", "`initial_members`"),
         ("/v1/groups", {"name": "Family", "memberIds": [MARIA]}, "memberIds", "`initial_members`"),
         ("/v1/groups", {"name": "Family", "desc": "x"}, "desc", "`description`"),
         ("/v1/groups/{group}/members", {"user_id": MARIA, "role": "admin"}, "role", "it takes `user_id`"),
-        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "recipientId": ADDRESS}, "recipientId",
-         "`recipient_id`"),
-        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "recipent": ADDRESS}, "recipent",
-         "`recipient_id`"),
-        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "Recipient_ID": ADDRESS}, "Recipient_ID",
-         "`recipient_id`"),
-        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "recipient_ids": [ADDRESS]}, "recipient_ids",
-         "`recipient_id`"),
-        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "to": ADDRESS}, "to",
-         "`recipient_id`"),
+        (
+            "/v1/messages",
+            {"conversation_id": "c-1", "content": "hi", "recipientId": ADDRESS},
+            "recipientId",
+            "`recipient_id`",
+        ),
+        (
+            "/v1/messages",
+            {"conversation_id": "c-1", "content": "hi", "recipent": ADDRESS},
+            "recipent",
+            "`recipient_id`",
+        ),
+        (
+            "/v1/messages",
+            {"conversation_id": "c-1", "content": "hi", "Recipient_ID": ADDRESS},
+            "Recipient_ID",
+            "`recipient_id`",
+        ),
+        (
+            "/v1/messages",
+            {"conversation_id": "c-1", "content": "hi", "recipient_ids": [ADDRESS]},
+            "recipient_ids",
+            "`recipient_id`",
+        ),
+        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "to": ADDRESS}, "to", "`recipient_id`"),
         # fields that the contract promises for later must not be dropped today
         ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "reply_to": "x"}, "reply_to", "it takes "),
         ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "expires_at": "x"}, "expires_at", "it takes "),
-        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "idempotency_key": "k"}, "idempotency_key",
-         "it takes "),
+        (
+            "/v1/messages",
+            {"conversation_id": "c-1", "content": "hi", "idempotency_key": "k"},
+            "idempotency_key",
+            "it takes ",
+        ),
         ("/v1/messages/batch", {"messages": [], "idempotencyKey": "k"}, "idempotencyKey", "it takes `messages`"),
     ],
-)  # fmt: skip
+)
 async def test_a_body_that_creates_something_refuses_an_unknown_field_and_names_the_nearest(
     api: Any, path: str, body: dict[str, Any], unknown: str, meant: str
 ) -> None:
@@ -168,25 +199,37 @@ async def test_many_unknown_fields_and_long_ones_get_a_short_answer(api: Any) ->
 @pytest.mark.parametrize(
     ("path", "body", "twice"),
     [
-        ("/v1/messages", '{"conversation_id":"c-1","recipient_id":"a","recipient_id":"telegram:5","content":"hi"}',
-         ["recipient_id"]),
-        ("/v1/messages", '{"conversation_id":"c-1","recipient_id":"telegram:5","recipient\\u005fid":"","content":"x"}',
-         ["recipient_id"]),
-        ("/v1/messages", '{"conversation_id":"c-1","recipient_id":"telegram:5","content":"x","recipient_id"\n:""}',
-         ["recipient_id"]),
-        ("/v1/messages", '{"conversation_id":"c-1","content":"\\":","recipient_id" :"telegram:5","recipient_id":""}',
-         ["recipient_id"]),
+        (
+            "/v1/messages",
+            '{"conversation_id":"c-1","recipient_id":"a","recipient_id":"telegram:5","content":"hi"}',
+            ["recipient_id"],
+        ),
+        (
+            "/v1/messages",
+            '{"conversation_id":"c-1","recipient_id":"telegram:5","recipient\\u005fid":"","content":"x"}',
+            ["recipient_id"],
+        ),
+        (
+            "/v1/messages",
+            '{"conversation_id":"c-1","recipient_id":"telegram:5","content":"x","recipient_id"\n:""}',
+            ["recipient_id"],
+        ),
+        (
+            "/v1/messages",
+            '{"conversation_id":"c-1","content":"\\":","recipient_id" :"telegram:5","recipient_id":""}',
+            ["recipient_id"],
+        ),
         ("/v1/groups", '{"name":"a","name":"b","member_ids":["telegram:5"],"member_ids":[]}', ["name", "member_ids"]),
-        ("/v1/messages/batch",
-         '{"messages":[{"conversation_id":"c-1","content":"x","recipient_id":"telegram:5","recipient_id":""}]}',
-         ["recipient_id"]),
+        (
+            "/v1/messages/batch",
+            '{"messages":[{"conversation_id":"c-1","content":"x","recipient_id":"telegram:5","recipient_id":""}]}',
+            ["recipient_id"],
+        ),
         ("/v1/messages/batch", '{"messages":[],"messages":[]}', ["messages"]),
         ("/users", '{"username":"maria","password":"correct horse battery","username":"joana"}', ["username"]),
     ],
-)  # fmt: skip
-async def test_a_field_that_stands_twice_in_a_body_is_refused(
-    api: Any, path: str, body: str, twice: list[str]
-) -> None:
+)
+async def test_a_field_that_stands_twice_in_a_body_is_refused(api: Any, path: str, body: str, twice: list[str]) -> None:
     token = await api.somebody()
     found = await problems_of(await api.call("POST", path, token=token, data=body))
     assert found == dict.fromkeys(twice, "stands in the body more than once; give it once")
@@ -224,35 +267,69 @@ async def test_a_parameter_that_is_given_twice_and_differently_is_refused(
 async def test_a_parameter_that_is_given_twice_and_the_same_is_fine(api: Any) -> None:
     token = await api.somebody()
     await api.send(token, "c-1")
-    for path in ("/v1/messages?conversation_id=c-1&conversation_id=c-1&limit=5&limit=5&x=1&x=2",
-                 "/v1/conversations/c-1/messages?conversation_id=c-1"):  # fmt: skip
+    for path in (
+        "/v1/messages?conversation_id=c-1&conversation_id=c-1&limit=5&limit=5&x=1&x=2",
+        "/v1/conversations/c-1/messages?conversation_id=c-1",
+    ):
         assert (await api.call("GET", path, token=token)).status == 200
 
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "sentences"),
     [
-        ("POST", "/users", {"username": "a b"}, {
-            "username": "must have 3 to 50 letters from A to Z, digits or underscores", "password": "is required"}),
-        ("POST", "/users", {"username": 7, "password": ["x"], "email": {}}, {
-            "username": "must be a text", "password": "must be a text", "email": "must be a text"}),
-        ("POST", "/auth/login", {"username": "x" * 10_001, "password": None}, {
-            "username": "must have at most 10000 characters", "password": "must be a text"}),
-        ("POST", "/v1/conversations", {"participants": []}, {
-            "participants": "must name somebody; or give recipient_id: the direct conversation with them"}),
+        (
+            "POST",
+            "/users",
+            {"username": "a b"},
+            {"username": "must have 3 to 50 letters from A to Z, digits or underscores", "password": "is required"},
+        ),
+        (
+            "POST",
+            "/users",
+            {"username": 7, "password": ["x"], "email": {}},
+            {"username": "must be a text", "password": "must be a text", "email": "must be a text"},
+        ),
+        (
+            "POST",
+            "/auth/login",
+            {"username": "x" * 10_001, "password": None},
+            {"username": "must have at most 10000 characters", "password": "must be a text"},
+        ),
+        (
+            "POST",
+            "/v1/conversations",
+            {"participants": []},
+            {"participants": "must name somebody; or give recipient_id: the direct conversation with them"},
+        ),
         ("POST", "/v1/conversations", {"participants": "maria"}, {"participants": "must be a list"}),
-        ("POST", "/v1/groups", {"name": "x", "initial_members": [MARIA] * 257}, {
-            "initial_members": "must have at most 256 entries"}),
-        ("POST", "/v1/groups", {"name": "x", "initial_members": [MARIA, 5, {}]}, {
-            "initial_members.1": "must be a text", "initial_members.2": "must be a text"}),
-        ("GET", "/v1/messages?limit=0&order=up&offset=10001", None, {
-            "conversation_id": "is required", "limit": "must be 1 or more", "order": "must be `asc` or `desc`",
-            "offset": "must be 10000 or less"}),
+        (
+            "POST",
+            "/v1/groups",
+            {"name": "x", "initial_members": [MARIA] * 257},
+            {"initial_members": "must have at most 256 entries"},
+        ),
+        (
+            "POST",
+            "/v1/groups",
+            {"name": "x", "initial_members": [MARIA, 5, {}]},
+            {"initial_members.1": "must be a text", "initial_members.2": "must be a text"},
+        ),
+        (
+            "GET",
+            "/v1/messages?limit=0&order=up&offset=10001",
+            None,
+            {
+                "conversation_id": "is required",
+                "limit": "must be 1 or more",
+                "order": "must be `asc` or `desc`",
+                "offset": "must be 10000 or less",
+            },
+        ),
         ("GET", "/v1/conversations?limit=ten", None, {"limit": "must be a whole number"}),
         ("GET", "/v1/conversations?limit=1" + "0" * 5_000, None, {"limit": "must be a whole number"}),
         ("GET", "/v1/conversations?limit=1.5", None, {"limit": "must be a whole number"}),
     ],
-)  # fmt: skip
+)
 async def test_what_is_wrong_with_a_field_is_said_in_words_for_people(
     api: Any, method: str, path: str, body: Any, sentences: dict[str, str]
 ) -> None:

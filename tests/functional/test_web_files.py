@@ -24,8 +24,14 @@ def some_bytes(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def form(data: bytes | None = PNG, conversation_id: str | None = "c-1", name: str = "photo.png", *,
-         file_first: bool = False, **more: str) -> FormData:  # fmt: skip
+def form(
+    data: bytes | None = PNG,
+    conversation_id: str | None = "c-1",
+    name: str = "photo.png",
+    *,
+    file_first: bool = False,
+    **more: str,
+) -> FormData:
     """A form; of a file first, and of fields left out with ``None``."""
     made = FormData(quote_fields=False, default_to_multipart=True)
     fields = [("conversation_id", conversation_id), ("file", data), *more.items()]
@@ -157,8 +163,12 @@ async def test_over_the_limit_is_413_and_leaves_nothing(start_api: Any) -> None:
 
 async def test_a_length_over_the_limit_is_refused_before_the_body_is_sent(start_api: Any) -> None:
     async with start_api(files_max_bytes=1_000) as api:
-        headers = {"Content-Type": "multipart/form-data; boundary=b", "Expect": "100-continue",
-                   "Content-Length": "999999", "Authorization": f"Bearer {await api.somebody()}"}  # fmt: skip
+        headers = {
+            "Content-Type": "multipart/form-data; boundary=b",
+            "Expect": "100-continue",
+            "Content-Length": "999999",
+            "Authorization": f"Bearer {await api.somebody()}",
+        }
         reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(f"POST /v1/files HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
@@ -178,12 +188,13 @@ BODIES = {
         "multipart/form-data; boundary=b",
     ),
     "nested": (
-        b'--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--\r\n',
+        b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--\r\n",
         "multipart/form-data; boundary=b",
     ),
     "base64": (
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
-        b"AAAA\r\n--b--\r\n", "multipart/form-data; boundary=b",
+        b"AAAA\r\n--b--\r\n",
+        "multipart/form-data; boundary=b",
     ),
     "endless fields": (
         b"".join(b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n' for _ in range(50)) + b"--b--\r\n",
@@ -197,7 +208,7 @@ BODIES = {
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n1\r\n' * 2 + b"--b--\r\n",
         "multipart/form-data; boundary=b",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", BODIES)
@@ -211,8 +222,13 @@ async def test_what_is_no_form_is_a_400_and_leaves_nothing(api: Any, what: str) 
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [("../../etc/passwd", "passwd"), ("a%22; filename=%22b.exe", "a_; filename=_b.exe"), ("olá mundo", "olá mundo"),
-     ("100%25.png", "100%25.png"), ("a%0D%0Ab", "a b")],
+    [
+        ("../../etc/passwd", "passwd"),
+        ("a%22; filename=%22b.exe", "a_; filename=_b.exe"),
+        ("olá mundo", "olá mundo"),
+        ("100%25.png", "100%25.png"),
+        ("a%0D%0Ab", "a b"),
+    ],
 )
 async def test_names_are_made_safe(api: Any, name: str, kept: str) -> None:
     token = await api.somebody()
@@ -227,8 +243,10 @@ async def test_names_are_made_safe(api: Any, name: str, kept: str) -> None:
 async def test_a_raw_header_in_a_name_injects_nothing(api: Any) -> None:
     token = await api.somebody()
     head = "form-data; name=file; filename*=UTF-8''y%0D%0ASet-Cookie%3A%20a=b"
-    body = (f"--b\r\nContent-Disposition: {head}\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; "
-            'name="conversation_id"\r\n\r\nc-1\r\n--b--\r\n')  # fmt: skip
+    body = (
+        f"--b\r\nContent-Disposition: {head}\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; "
+        'name="conversation_id"\r\n\r\nc-1\r\n--b--\r\n'
+    )
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     answer = await api.call("POST", "/v1/files", token=token, data=body.encode(), headers=headers)
     assert answer.status == 201

@@ -154,8 +154,12 @@ async def test_what_is_remembered_of_a_file_holds_for_a_while_and_longer_while_t
 
 async def test_an_upload_whose_file_was_deleted_is_gone(api: Any) -> None:
     token, _ = await member(api)
-    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "2", "Upload-Metadata": "conversation_id Yy0x",
-               "Content-Type": "application/offset+octet-stream"}  # fmt: skip
+    headers = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": "2",
+        "Upload-Metadata": "conversation_id Yy0x",
+        "Content-Type": "application/offset+octet-stream",
+    }
     made = await api.call("POST", "/v1/uploads", token=token, data=b"hi", headers=headers)
     target = made.headers["Location"]
     assert await delete(api, token, target.rpartition("/")[2]) == 204
@@ -208,8 +212,18 @@ async def test_who_may_copy_a_file_and_where_to(api: Any) -> None:
     assert len(api.files.rows) == len(api.file_store.objects) == 1
 
 
-@pytest.mark.parametrize("body", [{}, {"conversation_id": ""}, {"conversation_id": ".."}, {"conversation_id": 5},
-                                  {"conversation_id": "c-2", "conversation": "c-3"}, [], None])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"conversation_id": ""},
+        {"conversation_id": ".."},
+        {"conversation_id": 5},
+        {"conversation_id": "c-2", "conversation": "c-3"},
+        [],
+        None,
+    ],
+)
 async def test_a_copy_needs_a_conversation_that_can_be(api: Any, body: Any) -> None:
     token, _ = await member(api)
     file_id = (await uploaded(api, token))["file_id"]

@@ -67,8 +67,15 @@ async def test_each_field_may_say_that_it_is_not_encoded(api: Any, encoding: str
     assert await content_of(api, await sent(api, body)) == b"\xff\x00hi"
 
 
-@pytest.mark.parametrize("header", ["Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: quoted-printable",
-                                    "Content-Encoding: gzip", "Content-Transfer-Encoding: nonsense"])  # fmt: skip
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Content-Transfer-Encoding: base64",
+        "Content-Transfer-Encoding: quoted-printable",
+        "Content-Encoding: gzip",
+        "Content-Transfer-Encoding: nonsense",
+    ],
+)
 async def test_an_encoded_field_is_a_400_that_names_the_encoding(api: Any, header: str) -> None:
     answer = await sent(api, CONVERSATION + FILE + f"{header}\r\n\r\n".encode() + base64.b64encode(b"hello") + END)
     assert answer.status == 400
@@ -76,16 +83,34 @@ async def test_an_encoded_field_is_a_400_that_names_the_encoding(api: Any, heade
     assert not api.file_store.objects
 
 
-@pytest.mark.parametrize("kind", ["multipart/related; boundary=c", "multipart/mixed", "multipart/form-data; boundary=b",
-                                  "message/rfc822", "nonsense", "text/html; charset=\xff", "a/b; c; d"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "multipart/related; boundary=c",
+        "multipart/mixed",
+        "multipart/form-data; boundary=b",
+        "message/rfc822",
+        "nonsense",
+        "text/html; charset=\xff",
+        "a/b; c; d",
+    ],
+)
 async def test_a_file_of_any_type_is_a_file(api: Any, kind: str) -> None:
     page = b"--c\r\nContent-Type: text/html\r\n\r\n<p>\r\n--c--\r\n"
     body = CONVERSATION + FILE + f"Content-Type: {kind}\r\n\r\n".encode("latin-1") + page + END
     assert await content_of(api, await sent(api, body)) == page
 
 
-@pytest.mark.parametrize("given", [rb"C:\Users\me\report.txt", rb"C:\\Users\\me\\report.txt", b"/home/me/report.txt",
-                                   b"report.txt.", b"..\\report.txt"])  # fmt: skip
+@pytest.mark.parametrize(
+    "given",
+    [
+        rb"C:\Users\me\report.txt",
+        rb"C:\\Users\\me\\report.txt",
+        b"/home/me/report.txt",
+        b"report.txt.",
+        b"..\\report.txt",
+    ],
+)
 async def test_a_file_is_called_what_the_last_part_of_its_path_says(api: Any, given: bytes) -> None:
     answer = await sent(api, CONVERSATION + FILE.replace(b"x.txt", given) + b"\r\nhi" + END)
     assert (await answer.json())["filename"] == "report.txt"
@@ -134,8 +159,14 @@ async def test_a_content_type_that_is_no_form_s_is_a_400(api: Any, kind: str) ->
     assert (await sent(api, CONVERSATION + FILE + b"\r\nhi" + END, kind)).status == 400
 
 
-@pytest.mark.parametrize("kind", ['multipart/form-data; boundary="b"', "Multipart/Form-Data;boundary=b;charset=UTF-8",
-                                  "multipart/form-data; charset=utf-8; Boundary=b"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        'multipart/form-data; boundary="b"',
+        "Multipart/Form-Data;boundary=b;charset=UTF-8",
+        "multipart/form-data; charset=utf-8; Boundary=b",
+    ],
+)
 async def test_a_form_s_content_type_has_parameters_in_any_order(api: Any, kind: str) -> None:
     assert await content_of(api, await sent(api, CONVERSATION + FILE + b"\r\nhi" + END, kind)) == b"hi"
 
@@ -195,9 +226,12 @@ async def test_requests_sends_files(api: Any) -> None:
 
     def send() -> Any:
         return requests.post(
-            f"http://127.0.0.1:{api.port}/v1/files", data={"conversation_id": "caf\u00e9"}, timeout=10,
-            files={"file": ("r\u00e9port 1.bin", DATA)}, headers={"Authorization": f"Bearer {token}"},
-        )  # fmt: skip
+            f"http://127.0.0.1:{api.port}/v1/files",
+            data={"conversation_id": "caf\u00e9"},
+            timeout=10,
+            files={"file": ("r\u00e9port 1.bin", DATA)},
+            headers={"Authorization": f"Bearer {token}"},
+        )
 
     answer = await asyncio.to_thread(send)
     assert answer.status_code == 201
@@ -213,9 +247,11 @@ async def test_urllib3_sends_files(api: Any) -> None:
         field.headers["Content-Transfer-Encoding"] = "binary"
         conversation = urllib3.fields.RequestField.from_tuples("conversation_id", "caf\u00e9")
         return urllib3.request(
-            "POST", f"http://127.0.0.1:{api.port}/v1/files", fields=[conversation, field],
+            "POST",
+            f"http://127.0.0.1:{api.port}/v1/files",
+            fields=[conversation, field],
             headers={"Authorization": f"Bearer {token}"},
-        )  # fmt: skip
+        )
 
     answer = await asyncio.to_thread(send)
     assert answer.status == 201

@@ -14,18 +14,43 @@ from hypothesis import strategies as st
 from web.json_bounds import MAX_VALUES
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats()
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
     | st.text(st.characters(exclude_categories=()), max_size=30),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
     max_leaves=6,
 )
 FIELDS = (
-    "username", "password", "email", "conversation_id", "recipient_id", "recipient", "content", "sender_id", "file_id",
-    "refresh_token", "platform", "value", "participants", "name", "description", "initial_members", "member_ids",
-)  # fmt: skip
+    "username",
+    "password",
+    "email",
+    "conversation_id",
+    "recipient_id",
+    "recipient",
+    "content",
+    "sender_id",
+    "file_id",
+    "refresh_token",
+    "platform",
+    "value",
+    "participants",
+    "name",
+    "description",
+    "initial_members",
+    "member_ids",
+)
 BODIES = JSON_VALUES | st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES, max_size=6)
-POST_PATHS = ("/users", "/auth/login", "/auth/refresh", "/v1/users/identities", "/v1/messages", "/v1/conversations",
-              "/v1/groups")  # fmt: skip
+POST_PATHS = (
+    "/users",
+    "/auth/login",
+    "/auth/refresh",
+    "/v1/users/identities",
+    "/v1/messages",
+    "/v1/conversations",
+    "/v1/groups",
+)
 
 MALFORMED = {
     "nothing": b"",

@@ -106,8 +106,13 @@ async def test_a_transfer_coding_other_than_chunked_is_refused_and_nothing_is_st
     head = [f"Transfer-Encoding: {coding}", f"Content-Type: multipart/form-data; boundary={BOUNDARY}"]
     if path == "/v1/uploads":
         kind, metadata = "application/offset+octet-stream", "conversation_id Yy0x"
-        head = [f"Transfer-Encoding: {coding}", f"Content-Type: {kind}", "Tus-Resumable: 1.0.0", "Upload-Length: 5",
-                f"Upload-Metadata: {metadata}"]  # fmt: skip
+        head = [
+            f"Transfer-Encoding: {coding}",
+            f"Content-Type: {kind}",
+            "Tus-Resumable: 1.0.0",
+            "Upload-Length: 5",
+            f"Upload-Metadata: {metadata}",
+        ]
     chunked = b"%x\r\n" % len(data) + data + b"\r\n0\r\n\r\n"
     status, _, _ = await first_answer(api, request_of(f"POST {path}", token, *head, body=chunked))
     assert status in (400, 501)
@@ -135,8 +140,13 @@ async def test_a_body_in_chunks_is_read_whatever_case_the_coding_has(api: Any) -
 @pytest.mark.parametrize("method", ["POST /v1/files", "POST /v1/uploads", "POST /v1/messages"])
 async def test_a_compressed_body_is_a_415_wherever_bodies_are_taken(api: Any, method: str) -> None:
     token = await api.somebody()
-    headers = {"Content-Encoding": "gzip", "Content-Type": "multipart/form-data; boundary=x", "Tus-Resumable": "1.0.0",
-               "Upload-Length": "2", "Upload-Metadata": "conversation_id Yy0x"}  # fmt: skip
+    headers = {
+        "Content-Encoding": "gzip",
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": "2",
+        "Upload-Metadata": "conversation_id Yy0x",
+    }
     verb, path = method.split()
     assert (await api.call(verb, path, token=token, data=gzip.compress(b"{}"), headers=headers)).status == 415
     assert api.file_store.objects == {}

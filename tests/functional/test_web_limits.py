@@ -154,9 +154,15 @@ async def test_a_setting_that_cannot_be_is_refused_at_the_start(start_api: Any, 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/health", 200), ("GET", "/metrics", 200), ("GET", "/nowhere", 404), ("PURGE", "/health", 405),
-     ("POST", "/users", 400), ("GET", "/v1/users/me", 401)],
-)  # fmt: skip
+    [
+        ("GET", "/health", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/nowhere", 404),
+        ("PURGE", "/health", 405),
+        ("POST", "/users", 400),
+        ("GET", "/v1/users/me", 401),
+    ],
+)
 async def test_every_answer_carries_the_security_headers(api: Any, method: str, path: str, status: int) -> None:
     answer = await api.call(method, path)
     assert answer.status == status
@@ -200,10 +206,15 @@ async def test_strict_transport_is_sent_if_set(start_api: Any) -> None:
 async def test_a_page_of_an_allowed_origin_may_ask_and_call(start_api: Any, origins: str) -> None:
     async with start_api(cors_origins=origins) as api:
         token = await api.somebody()
-        asked = await api.call("OPTIONS", "/v1/messages", headers={
-            "Origin": PAGE, "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization,idempotency-key",
-        })  # fmt: skip
+        asked = await api.call(
+            "OPTIONS",
+            "/v1/messages",
+            headers={
+                "Origin": PAGE,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization,idempotency-key",
+            },
+        )
         allowed = "*" if origins == "*" else PAGE
         assert (asked.status, asked.headers["Access-Control-Allow-Origin"]) == (204, allowed)
         assert asked.headers["Access-Control-Allow-Methods"] == "GET, HEAD, POST"

@@ -29,8 +29,10 @@ async def test_guesses_at_a_username_are_slowed_down_whether_it_exists_or_not(ap
     refused = await login(api, "Maria")
     assert refused.status == 429
     assert {name: refused.headers[name] for name in ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining")} == {
-        "Retry-After": "1", "RateLimit-Limit": str(free), "RateLimit-Remaining": "0",
-    }  # fmt: skip
+        "Retry-After": "1",
+        "RateLimit-Limit": str(free),
+        "RateLimit-Remaining": "0",
+    }
     problem = await refused.json(content_type=None)
     assert problem["type"] == "urn:chat4all:problem:rate-limited"
     assert problem["detail"] == "too many wrong passwords for this username; try again in 1 s"

@@ -234,9 +234,11 @@ async def test_what_either_view_knows_of_a_status_is_shown(api: Any) -> None:
     message, place, _ = api.log.records[0]
     sent, delivered = Fact("SENT", 1_763_848_801_000, 1, "wamid-1"), 1_763_848_802_000
     await api.messages.write([MirrorEntry(message.message_id, "c-1", place, message, [sent])])
-    api.recent.add_fact(StatusChanged(
-        message.message_id, "c-1", "DELIVERED", delivered, place.accepted_at_ms, place.position, "whatsapp", 1
-    ))  # fmt: skip
+    api.recent.add_fact(
+        StatusChanged(
+            message.message_id, "c-1", "DELIVERED", delivered, place.accepted_at_ms, place.position, "whatsapp", 1
+        )
+    )
     by_id = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
     listed = await (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).json()
     assert listed["messages"] == [by_id]
@@ -252,10 +254,19 @@ async def test_a_failure_is_shown_until_a_receipt_heals_it(api: Any) -> None:
     place = api.log.records[0][1]
 
     def tell(status: str, **more: Any) -> None:
-        api.recent.add_fact(StatusChanged(
-            accepted["message_id"], "c-1", status, place.accepted_at_ms + 1, place.accepted_at_ms, place.position,
-            "whatsapp", 1, **more,
-        ))  # fmt: skip
+        api.recent.add_fact(
+            StatusChanged(
+                accepted["message_id"],
+                "c-1",
+                status,
+                place.accepted_at_ms + 1,
+                place.accepted_at_ms,
+                place.position,
+                "whatsapp",
+                1,
+                **more,
+            )
+        )
 
     tell("FAILED", failure_code="unreachable", failure_detail="no such number")
     failed = await (await api.call("GET", path, token=token)).json()

@@ -20,9 +20,7 @@ KEY = {"Idempotency-Key": "order-7"}
 def whole_file(api: Any, conversation_id: str = "c-1", filename: str = "a.pdf") -> File:
     """A file that was uploaded."""
     file_id = uuid7(api.clock(), bytes([len(api.files.rows)] * 10))
-    metadata = FileMetadata(
-        filename, 3, "application/pdf", f"sha256:{'0f' * 32}", f"{conversation_id}/{file_id}.pdf"
-    )
+    metadata = FileMetadata(filename, 3, "application/pdf", f"sha256:{'0f' * 32}", f"{conversation_id}/{file_id}.pdf")
     made = api.files.rows[file_id] = File(file_id, conversation_id, "somebody", metadata, api.clock())
     return made
 
@@ -67,13 +65,17 @@ async def test_who_reads_the_message_is_told_of_its_file(api: Any, is_mirrored: 
         api.forget_recent()
     shown = await (await api.call("GET", f"/v1/messages/{sent['message_id']}", token=token)).json()
     expected = {
-        "filename": "a.pdf", "size_bytes": 3, "mimetype": "application/pdf", "checksum": file.metadata.checksum,
-    }  # fmt: skip
+        "filename": "a.pdf",
+        "size_bytes": 3,
+        "mimetype": "application/pdf",
+        "checksum": file.metadata.checksum,
+    }
     assert (shown["file_id"], shown["file_metadata"]) == (file.file_id, expected)
     listed = await (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).json()
     assert [(one["message_id"], one["file_metadata"]) for one in listed["messages"]] == [
-        (plain["message_id"], None), (sent["message_id"], expected),
-    ]  # fmt: skip
+        (plain["message_id"], None),
+        (sent["message_id"], expected),
+    ]
 
 
 @pytest.mark.parametrize("absent", [None, "", ...])

@@ -27,27 +27,43 @@ async def test_the_frames_are_those_of_the_contract(api: Any) -> None:
     watcher = Watcher(await connect(api, token))
     connected = await watcher.frame()
     assert connected == {
-        "type": "connected", "userId": user_id, "username": "user_1", "timestamp": api.clock(),
+        "type": "connected",
+        "userId": user_id,
+        "username": "user_1",
+        "timestamp": api.clock(),
         "cursor": connected["cursor"],
-    }  # fmt: skip
+    }
     place = api.live_log.message(message(1, file_id="f-1"))
     pushed = await watcher.frame()
     assert pushed == {
-        "type": "new_message", "message_id": "m-1", "conversation_id": "c-1", "sender_id": "u-9", "content": "hi 1",
-        "timestamp": place.accepted_at_ms, "file_id": "f-1",
-        "sender": {"user_id": "u-9", "username": None}, "cursor": pushed["cursor"],
-    }  # fmt: skip
+        "type": "new_message",
+        "message_id": "m-1",
+        "conversation_id": "c-1",
+        "sender_id": "u-9",
+        "content": "hi 1",
+        "timestamp": place.accepted_at_ms,
+        "file_id": "f-1",
+        "sender": {"user_id": "u-9", "username": None},
+        "cursor": pushed["cursor"],
+    }
     whole = FileMetadata("a.pdf", 3, "application/pdf", f"sha256:{'0' * 64}", "c-1/f-2.pdf")
     api.live_log.message(message(2, file_id="f-2", file=whole))
     assert (await watcher.frame())["file_metadata"] == {
-        "filename": "a.pdf", "size_bytes": 3, "mimetype": "application/pdf", "checksum": whole.checksum,
-    }  # fmt: skip
+        "filename": "a.pdf",
+        "size_bytes": 3,
+        "mimetype": "application/pdf",
+        "checksum": whole.checksum,
+    }
     api.live_log.fact(fact(1, "SENT", 3_000))
     told = await watcher.frame()
     assert told == {
-        "type": "status", "message_id": "m-1", "conversation_id": "c-1", "status": "SENT", "timestamp": 3_000,
+        "type": "status",
+        "message_id": "m-1",
+        "conversation_id": "c-1",
+        "status": "SENT",
+        "timestamp": 3_000,
         "cursor": told["cursor"],
-    }  # fmt: skip
+    }
     await watcher.socket.send_str('{"type":"ping"}')
     assert await watcher.frame() == {"type": "pong", "timestamp": api.clock()}
 
@@ -55,8 +71,12 @@ async def test_the_frames_are_those_of_the_contract(api: Any) -> None:
 async def test_the_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol(api: Any) -> None:
     token, _ = await member(api)
     headers = {"Authorization": f"Bearer {token}"}
-    for more in ({"params": {"token": token}}, {"headers": headers}, {"protocols": ["bearer", token]},
-                 {"protocols": [token]}):  # fmt: skip
+    for more in (
+        {"params": {"token": token}},
+        {"headers": headers},
+        {"protocols": ["bearer", token]},
+        {"protocols": [token]},
+    ):
         socket = await api.session.ws_connect("/notifications", **more)
         assert (await socket.receive_json(timeout=SECONDS))["type"] == "connected"
         assert socket.protocol == more.get("protocols", [None])[0]
@@ -122,8 +142,10 @@ async def test_a_partial_failure_is_told_and_how_many_it_struck(api: Any) -> Non
         api.live_log.fact(fact(1, status, recipient_id=f"telegram:{recipient}", recipient_count=3))
     told = [await watcher.frame() for _ in range(3)]
     assert [(frame["status"], frame["counts"]["FAILED"]) for frame in told] == [
-        ("ACCEPTED", 1), ("SENT", 1), ("READ", 2)
-    ]  # fmt: skip
+        ("ACCEPTED", 1),
+        ("SENT", 1),
+        ("READ", 2),
+    ]
     assert told[1]["counts"] == {"ACCEPTED": 0, "SENT": 1, "DELIVERED": 0, "READ": 1, "FAILED": 1}
     resumed = await watch(api, token, since=told[0]["cursor"])
     assert ((await resumed.frame())["counts"])["FAILED"] == 2
@@ -367,10 +389,14 @@ async def test_what_is_measured(api: Any) -> None:
     text = await (await api.call("GET", "/metrics")).text()
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("chat4all_"))
     wanted = {
-        "chat4all_live_connections": 1, "chat4all_live_frames_total": 1, "chat4all_live_too_slow_total": 0,
-        "chat4all_live_push_seconds_count": 1, 'chat4all_live_push_seconds_bucket{le="0.025"}': 0,
-        'chat4all_live_push_seconds_bucket{le="0.05"}': 1, "chat4all_http_requests_in_flight": 1,
-    }  # fmt: skip
+        "chat4all_live_connections": 1,
+        "chat4all_live_frames_total": 1,
+        "chat4all_live_too_slow_total": 0,
+        "chat4all_live_push_seconds_count": 1,
+        'chat4all_live_push_seconds_bucket{le="0.025"}': 0,
+        'chat4all_live_push_seconds_bucket{le="0.05"}': 1,
+        "chat4all_http_requests_in_flight": 1,
+    }
     assert {name: float(values[name]) for name in wanted} == wanted
     assert 0.05 in DURATION_BOUNDS_SECONDS
 

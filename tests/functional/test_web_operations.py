@@ -56,9 +56,7 @@ async def test_metrics_count_what_was_accepted_and_how_long_it_took(api: Any, pa
     assert answer.content_type == "text/plain"
     text = await answer.text()
     assert "\nchat4all_messages_accepted_total 3\n" in text
-    assert re.search(
-        r'chat4all_http_request_seconds_count\{method="POST",route="/v1/messages",status="202"\} 3', text
-    )
+    assert re.search(r'chat4all_http_request_seconds_count\{method="POST",route="/v1/messages",status="202"\} 3', text)
     assert re.search(r'_bucket\{le="\+Inf",method="POST",route="/v1/messages",status="202"\} 3', text)
     assert 'route="unknown",status="404"' in text
     assert "PURGE" not in text

@@ -60,9 +60,20 @@ class People:
     def happens(self, message: MessageAccepted, address: str, status: str, code: str | None = None) -> None:
         place, count = self.place(message), len(message.targets)
         change = StatusChanged(
-            message.message_id, message.conversation_id, status, place.accepted_at_ms + 10, place.accepted_at_ms,
-            place.position, address.partition(":")[0], 1, None, code, None, address if count > 1 else "", count,
-        )  # fmt: skip
+            message.message_id,
+            message.conversation_id,
+            status,
+            place.accepted_at_ms + 10,
+            place.accepted_at_ms,
+            place.position,
+            address.partition(":")[0],
+            1,
+            None,
+            code,
+            None,
+            address if count > 1 else "",
+            count,
+        )
         self.api.recent.add_fact(change)
 
     async def show(self, message: MessageAccepted, name: str = "sender", path: str = "") -> Any:
@@ -147,8 +158,9 @@ async def test_in_a_batch_only_the_message_for_nobody_is_refused(people: People)
     answer = await people.api.call("POST", "/v1/messages/batch", {"messages": bodies}, people.tokens["sender"])
     assert [result["status"] for result in (await answer.json())["results"]] == [202, 400, 202]
     assert [message.recipients for message, _, _ in people.api.log.records] == [
-        (f"internal:{people.ids['inside']}",), ()
-    ]  # fmt: skip
+        (f"internal:{people.ids['inside']}",),
+        (),
+    ]
 
 
 async def test_while_cassandra_is_away_what_was_known_is_enough(people: People) -> None:
@@ -212,10 +224,20 @@ async def test_a_message_that_failed_for_all_but_one_is_read_and_says_for_how_ma
     assert (shown["status"], shown["counts"]) == ("READ", expected)
     assert [one["status"] for one in shown["deliveries"]].count("FAILED") == 254
     await people.api.mirror()
-    await people.api.messages.write([MirrorEntry(message.message_id, "c-1", people.place(message), None, [
-        Fact("READ", 5, recipient_id=f"internal:{people.ids['inside']}", recipient_count=255),
-        *(Fact("FAILED", 5, recipient_id=address, recipient_count=255) for address in others),
-    ])])  # fmt: skip
+    await people.api.messages.write(
+        [
+            MirrorEntry(
+                message.message_id,
+                "c-1",
+                people.place(message),
+                None,
+                [
+                    Fact("READ", 5, recipient_id=f"internal:{people.ids['inside']}", recipient_count=255),
+                    *(Fact("FAILED", 5, recipient_id=address, recipient_count=255) for address in others),
+                ],
+            )
+        ]
+    )
     for _ in ("from memory", "from the store"):
         listed = await people.api.call("GET", "/v1/messages?conversation_id=c-1", token=people.tokens["sender"])
         (row,) = (await listed.json())["messages"]
@@ -378,7 +400,8 @@ async def test_a_users_own_link_limits_nobodys_texts_it_is_read_inside(api: Any)
     message = await people.send("g-1", None, content="x" * 1000)
     inside = f"internal:{people.ids['insta']}"
     assert dict(zip(message.recipients, message.recipient_users, strict=True)) == {
-        inside: people.ids["insta"], "whatsapp:+5511999990000": people.ids["whats"],
-    }  # fmt: skip
+        inside: people.ids["insta"],
+        "whatsapp:+5511999990000": people.ids["whats"],
+    }
     assert (await people.send("g-1", "insta", content="x" * 1000)).recipients == (inside,)
     assert (await people.send("g-1", "insta", content="x" * 999)).recipients == ("instagram:@maria",)

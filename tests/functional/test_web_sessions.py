@@ -87,15 +87,27 @@ async def test_of_simultaneous_refreshes_with_one_token_exactly_one_wins_and_its
 async def test_what_is_no_refresh_token_is_a_401_and_ends_nothing(api: Any) -> None:
     login = await api.login(await api.register())
     token = login["refresh_token"]
-    strange = ["", "x", token[:-1], token + "A", "c4r_" + "A" * 64, login["access_token"], "\u0000", "\U0001f600",
-               mint(secrets.token_bytes(16), secrets.token_bytes(32)), token.upper()]  # fmt: skip
+    strange = [
+        "",
+        "x",
+        token[:-1],
+        token + "A",
+        "c4r_" + "A" * 64,
+        login["access_token"],
+        "\u0000",
+        "\U0001f600",
+        mint(secrets.token_bytes(16), secrets.token_bytes(32)),
+        token.upper(),
+    ]
     for text in strange:
         assert (await refresh(api, text)).status == 401, text
     await refreshed(api, token)
 
 
-@pytest.mark.parametrize("body", [{}, {"refresh_token": None}, {"refresh_token": 5}, {"refresh_token": ["x"]},
-                                  {"refresh_token": "x" * 10_001}])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"refresh_token": None}, {"refresh_token": 5}, {"refresh_token": ["x"]}, {"refresh_token": "x" * 10_001}],
+)
 async def test_a_refresh_without_a_token_is_a_400_that_names_the_field(api: Any, body: dict[str, Any]) -> None:
     answer = await api.call("POST", "/auth/refresh", body)
     assert answer.status == 400

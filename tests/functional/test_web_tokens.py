@@ -122,9 +122,11 @@ async def test_a_token_signed_by_somebodys_rsa_key_is_refused(api: Any) -> None:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ).decode()  # fmt: skip
+    public = (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
     claims = {"iss": "chat4all", "aud": "chat4all", "sub": "u-1", "exp": api.clock.now_ms // 1000 + 60}
     headers = {"typ": "at+jwt", "kid": key_id_of(api.settings.jwt_secret)}
     for kid in (headers["kid"], key_id_of(public)):

@@ -25,6 +25,7 @@ from support.uploads import (
 
 HOUR_MS = 3_600_000
 
+
 @pytest.mark.parametrize("size", [0, 1, 1_000, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 7])
 async def test_an_upload_in_one_request_becomes_a_file(api: Any, size: int) -> None:
     token, data = await api.somebody(), some_bytes(size)
@@ -40,9 +41,16 @@ async def test_an_upload_in_one_request_becomes_a_file(api: Any, size: int) -> N
 
 @pytest.mark.parametrize(
     "pieces",
-    [[1, 1, 1], [PART_BYTES - 1, 1, 1], [PART_BYTES, PART_BYTES], [PART_BYTES, 1], [1, PART_BYTES * 2, PART_BYTES],
-     [PART_BYTES + 5, PART_BYTES - 5, 3], [100] * 5 + [PART_BYTES * 2 + 100]],
-)  # fmt: skip
+    [
+        [1, 1, 1],
+        [PART_BYTES - 1, 1, 1],
+        [PART_BYTES, PART_BYTES],
+        [PART_BYTES, 1],
+        [1, PART_BYTES * 2, PART_BYTES],
+        [PART_BYTES + 5, PART_BYTES - 5, 3],
+        [100] * 5 + [PART_BYTES * 2 + 100],
+    ],
+)
 async def test_any_pieces_make_the_whole(api: Any, pieces: list[int]) -> None:
     token, data = await api.somebody(), some_bytes(sum(pieces))
     path, offset = await begin(api, token, len(data)), 0
@@ -96,8 +104,12 @@ async def test_options_tell_what_is_done_of_tus_and_need_no_token(api: Any, path
     assert answer.headers["Tus-Version"] == answer.headers["Tus-Resumable"] == "1.0.0"
     assert answer.headers["Tus-Max-Size"] == str(2 * 1024**3)
     assert answer.headers["Tus-Extension"].split(",") == [
-        "creation", "creation-with-upload", "checksum", "expiration", "termination"
-    ]  # fmt: skip
+        "creation",
+        "creation-with-upload",
+        "checksum",
+        "expiration",
+        "termination",
+    ]
     assert "sha1" in answer.headers["Tus-Checksum-Algorithm"].split(",")
     assert "OPTIONS" in answer.headers["Allow"]
 
@@ -177,8 +189,11 @@ async def test_what_has_expired_is_gone_swept_or_not(start_api: Any) -> None:
         api.clock.now_ms += 24 * HOUR_MS - 1
         assert (await look(api, token, path)).status == 200
         api.clock.now_ms += 1
-        for call in (look(api, token, path), append(api, token, path, 5, b"5"),
-                     api.call("DELETE", path, token=token, headers=TUS)):  # fmt: skip
+        for call in (
+            look(api, token, path),
+            append(api, token, path, 5, b"5"),
+            api.call("DELETE", path, token=token, headers=TUS),
+        ):
             assert (await call).status == 410
 
 

@@ -166,8 +166,14 @@ class Uploads(RuleBasedStateMachine):
     def offset(self) -> int:
         return self.row.offset_bytes if isinstance(self.row, Upload) else len(self.data)
 
-    @rule(number=st.integers(0, 1), step=st.sampled_from(STEPS), breaks=st.booleans(), turns=TURNS,
-          digest=st.sampled_from(["none", "none", "right", "wrong"]), by=st.sampled_from([0, 0, 0, -1, 1]))  # fmt: skip
+    @rule(
+        number=st.integers(0, 1),
+        step=st.sampled_from(STEPS),
+        breaks=st.booleans(),
+        turns=TURNS,
+        digest=st.sampled_from(["none", "none", "right", "wrong"]),
+        by=st.sampled_from([0, 0, 0, -1, 1]),
+    )
     def send(self, number: int, step: int, breaks: bool, turns: int, digest: str, by: int) -> None:
         start = max(0, self.offset + by)
         piece, wanted = self.data[start : start + step], None
@@ -218,8 +224,9 @@ class Uploads(RuleBasedStateMachine):
         if isinstance(row, File):
             assert objects[row.metadata.storage_path][0] == self.data
             assert row.metadata.checksum == f"sha256:{hashlib.sha256(self.data).hexdigest()}"
-            assert row.metadata.mimetype == ("text/plain" if self.data[:1].isascii() and len(self.data) == 1 else
-                                             "application/octet-stream")  # fmt: skip
+            assert row.metadata.mimetype == (
+                "text/plain" if self.data[:1].isascii() and len(self.data) == 1 else "application/octet-stream"
+            )
             return
         count, rest = divmod(row.offset_bytes, PART_BYTES)
         if row.offset_bytes == len(self.data) and row.key in objects:

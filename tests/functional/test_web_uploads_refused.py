@@ -52,10 +52,12 @@ GOOD = {"filename": "a.txt", "conversation_id": "c-1"}
         ({"Upload-Length": "1", "Upload-Metadata": ",,"}, {"Upload-Metadata"}),
         ({"Upload-Length": "1", "Upload-Metadata": "conversation_id /w=="}, {"conversation_id"}),
         ({"Upload-Length": "1", "Upload-Metadata": "conversation_id"}, {"conversation_id"}),
-        ({"Upload-Length": "x", "Upload-Metadata": metadata(conversation_id="a\n", checksum="1")},
-         {"Upload-Length", "conversation_id", "checksum"}),
+        (
+            {"Upload-Length": "x", "Upload-Metadata": metadata(conversation_id="a\n", checksum="1")},
+            {"Upload-Length", "conversation_id", "checksum"},
+        ),
     ],
-)  # fmt: skip
+)
 async def test_what_cannot_begin_is_told_all_that_is_wrong(api: Any, headers: dict[str, str], wrong: set[str]) -> None:
     answer = await api.call("POST", "/v1/uploads", token=await api.somebody(), headers={**TUS, **headers})
     assert answer.status == 400
@@ -168,8 +170,12 @@ async def test_bytes_with_a_wrong_checksum_do_not_count(api: Any, start: int, si
 async def test_a_whole_with_another_checksum_is_no_file(two: Any, size: int, is_seen: bool) -> None:
     one, other = two
     token, data = await one.somebody(), some_bytes(size)
-    headers = {**TUS, "Upload-Length": str(size), "Content-Type": OFFSET_STREAM,
-               "Upload-Metadata": metadata(**GOOD, checksum=sha256(b"another"))}  # fmt: skip
+    headers = {
+        **TUS,
+        "Upload-Length": str(size),
+        "Content-Type": OFFSET_STREAM,
+        "Upload-Metadata": metadata(**GOOD, checksum=sha256(b"another")),
+    }
     if not size:
         assert (await one.call("POST", "/v1/uploads", token=token, headers=headers)).status == 460
     else:

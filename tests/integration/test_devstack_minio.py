@@ -42,6 +42,9 @@ def test_it_writes_into_its_own_folder_only(own_minio):
     written = [file.path for file in minio.process.open_files() if getattr(file, "mode", "w") != "r"]
     assert {Path(path).is_relative_to(minio.folder) for path in written} == {True}
     assert sorted(file.name for file in minio.folder.iterdir() if not file.name.startswith(".")) == [
-        "config", "data", "logs", "process.json",
-    ]  # fmt: skip
+        "config",
+        "data",
+        "logs",
+        "process.json",
+    ]
     assert own_minio.down() == ["minio"]

@@ -50,15 +50,28 @@ class System:
         now_ms, file_id = time.time_ns() // 1_000_000, str(uuid.uuid4())
         key = storage_key("família", file_id, "a.txt")
         row = Upload(
-            file_id, "família", "u-1", "a.txt", None, now_ms, now_ms + expires_in_ms, key=key, holder="api",
+            file_id,
+            "família",
+            "u-1",
+            "a.txt",
+            None,
+            now_ms,
+            now_ms + expires_in_ms,
+            key=key,
+            holder="api",
             held_until_ms=now_ms + 1,
-        )  # fmt: skip
+        )
         await self.records.begin(row)
         name = await self.store.begin(key, TYPE)
         await self.store.put_part(key, name, 1, FULL)
         await self.store.put(tail_key(file_id, PART_BYTES + 4), b"tail", TYPE)
-        row = replace(row, store_upload=name, offset_bytes=PART_BYTES + 4, holder=holder,
-                      held_until_ms=now_ms + 60_000 if holder else 0)  # fmt: skip
+        row = replace(
+            row,
+            store_upload=name,
+            offset_bytes=PART_BYTES + 4,
+            holder=holder,
+            held_until_ms=now_ms + 60_000 if holder else 0,
+        )
         assert await self.records.save(row, holder="api")
         return row
 
@@ -80,9 +93,13 @@ async def system(
     request: pytest.FixtureRequest, cassandra: CassandraConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[System]:
     settings = Settings(
-        cassandra=cassandra.hosts, cassandra_port=cassandra.port, keyspace=cassandra.keyspace, jwt_secret="s" * 48,
-        files=request.param, files_dir=str(tmp_path / "files"),
-    )  # fmt: skip
+        cassandra=cassandra.hosts,
+        cassandra_port=cassandra.port,
+        keyspace=cassandra.keyspace,
+        jwt_secret="s" * 48,
+        files=request.param,
+        files_dir=str(tmp_path / "files"),
+    )
     config = None
     if request.param == "s3":
         minio = request.getfixturevalue("minio")
@@ -123,8 +140,10 @@ async def test_what_nobody_finished_and_what_no_file_needs_goes_and_the_rest_sta
     assert (report["uploads_swept"], report["objects_swept"], report["failures"]) == (0, 1, [])
     assert file.file_id not in report["damaged"]
     assert {key for key, is_whole in await system.keys() if is_whole} == {
-        path, tail_key(in_time.upload_id, PART_BYTES + 4), tail_key(held.upload_id, PART_BYTES + 4),
-    }  # fmt: skip
+        path,
+        tail_key(in_time.upload_id, PART_BYTES + 4),
+        tail_key(held.upload_id, PART_BYTES + 4),
+    }
     for upload in (in_time, held):
         assert len(await system.store.parts(upload.key, upload.store_upload)) == 1
         assert await system.records.upload(upload.upload_id) == upload

@@ -39,10 +39,17 @@ async def test_without_cassandra_keyed_sends_go_on_and_stay_one_message(
     await proxy.on()
     port = next(port for port in range(21_900, 31_900, 11) if is_free(LOOPBACK, port))
     settings = Settings(
-        kafka=stack.kafka_bootstrap, topic_prefix=f"t{uuid.uuid4().hex[:8]}-", partitions=3, port=port,
-        cassandra=cassandra.hosts, cassandra_port=proxy.port, keyspace=cassandra.keyspace, jwt_secret="s" * 48,
-        argon2_time_cost=1, argon2_memory_kib=64,
-    )  # fmt: skip
+        kafka=stack.kafka_bootstrap,
+        topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
+        partitions=3,
+        port=port,
+        cassandra=cassandra.hosts,
+        cassandra_port=proxy.port,
+        keyspace=cassandra.keyspace,
+        jwt_secret="s" * 48,
+        argon2_time_cost=1,
+        argon2_memory_kib=64,
+    )
     await ensure_topics(settings)
     stop = asyncio.Event()
     server = asyncio.create_task(run(settings, stop))

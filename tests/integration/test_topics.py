@@ -87,9 +87,14 @@ async def test_the_api_ends_where_the_topics_have_other_partitions_than_its_sett
     with pytest.raises(TopicMismatch):
         await ensure_topics(replace(settings, partitions=3))
     wrong = replace(
-        settings, partitions=3, port=0, cassandra=cassandra.hosts, cassandra_port=cassandra.port,
-        keyspace=cassandra.keyspace, jwt_secret="s" * 48,
-    )  # fmt: skip
+        settings,
+        partitions=3,
+        port=0,
+        cassandra=cassandra.hosts,
+        cassandra_port=cassandra.port,
+        keyspace=cassandra.keyspace,
+        jwt_secret="s" * 48,
+    )
     with caplog.at_level(logging.CRITICAL), pytest.raises(WrongPartitions):
         async with asyncio.timeout(30):
             await run(wrong, asyncio.Event())

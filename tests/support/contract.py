@@ -83,9 +83,7 @@ def described() -> dict[str, Any]:
 
 @cache
 def validator(schema: str) -> Any:
-    return Draft202012Validator(
-        {**json.loads(schema), "components": described()["components"]}, validate_formats=True
-    )
+    return Draft202012Validator({**json.loads(schema), "components": described()["components"]}, validate_formats=True)
 
 
 def resolved(thing: dict[str, Any]) -> dict[str, Any]:

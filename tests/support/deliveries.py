@@ -98,11 +98,19 @@ class World:
         self.store = GatedStore()
         self.opened: list[FileStore] = []
         attachments = Attachments(
-            self.app, self.channel, self.open_store, lambda number: 0.01, least_patience_seconds  # type: ignore[arg-type]
-        )  # fmt: skip
+            self.app,
+            self.channel,
+            self.open_store,
+            lambda number: 0.01,
+            least_patience_seconds,  # type: ignore[arg-type]
+        )
         self.deliveries = Deliveries(
-            self.app, self.channel, self.table, attachments, lambda number: 0.0  # type: ignore[arg-type]
-        )  # fmt: skip
+            self.app,
+            self.channel,
+            self.table,
+            attachments,
+            lambda number: 0.0,  # type: ignore[arg-type]
+        )
 
     def open_store(self) -> FileStore:
         self.opened.append(self.store)
@@ -129,9 +137,16 @@ class World:
 def request(message_id: str, conversation: str = "c-1", file: FileMetadata | None = None, **more: Any) -> bytes:
     """A request as it is on the topic; one with a file is as old as the clock says."""
     known = DeliveryRequested(
-        message_id, conversation, "u", "whatsapp:+5511999990000", "hi", None if file is None else "f-1",
-        1 if file is None else now_ms(), 0, file=file,
-    )  # fmt: skip
+        message_id,
+        conversation,
+        "u",
+        "whatsapp:+5511999990000",
+        "hi",
+        None if file is None else "f-1",
+        1 if file is None else now_ms(),
+        0,
+        file=file,
+    )
     return encode(replace(known, **more))
 
 

@@ -117,11 +117,16 @@ def batch_of(topic: str, *values: bytes | None, start: int = 0, key: bytes = b"c
     """A batch of records with the given values, at consecutive offsets."""
     records = [
         SimpleNamespace(
-            topic=topic, partition=partition, offset=start + n, key=key, value=value, timestamp=1_700_000_000_000 + n,
+            topic=topic,
+            partition=partition,
+            offset=start + n,
+            key=key,
+            value=value,
+            timestamp=1_700_000_000_000 + n,
             headers=(("request_id", b"r-1"),),
         )
         for n, value in enumerate(values)
-    ]  # fmt: skip
+    ]
     return RecordBatch(TP(topic, partition), records, start, start + len(values), 1)
 
 

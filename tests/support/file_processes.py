@@ -155,9 +155,17 @@ class FileWorld:
         records, store = Gated(self.records, turns), Gated(self.store, turns)
         final = storage_key("family", file_id, "a.txt")
         row = Upload(
-            file_id, "family", "u-1", "a.txt", None, self.now_ms, self.now_ms + expiry_ms,
-            key=staging_key(file_id) if kind == "staged" else final, holder=holder, held_until_ms=self.now_ms + HOLD_MS,
-        )  # fmt: skip
+            file_id,
+            "family",
+            "u-1",
+            "a.txt",
+            None,
+            self.now_ms,
+            self.now_ms + expiry_ms,
+            key=staging_key(file_id) if kind == "staged" else final,
+            holder=holder,
+            held_until_ms=self.now_ms + HOLD_MS,
+        )
         await records.begin(row)
         name = await store.begin(row.key, TYPE)
         row = replace(row, store_upload=name)

@@ -81,8 +81,15 @@ class Sender:
 
     def __init__(self, api: Any, token: str, path: str, offset: int = 0, **headers: str) -> None:
         self.api = api
-        fields = {**TUS, "Content-Type": OFFSET_STREAM, "Upload-Offset": str(offset), "Host": "x",
-                  "Content-Length": str(SIZE - offset), "Authorization": f"Bearer {token}", **headers}  # fmt: skip
+        fields = {
+            **TUS,
+            "Content-Type": OFFSET_STREAM,
+            "Upload-Offset": str(offset),
+            "Host": "x",
+            "Content-Length": str(SIZE - offset),
+            "Authorization": f"Bearer {token}",
+            **headers,
+        }
         self._head = f"PATCH {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter

@@ -124,7 +124,7 @@ def test_a_trunk_prefix_goes_in_every_country_that_has_one() -> None:
     for number, trunk in EXAMPLES:
         code = str(phonenumbers.parse(number).country_code)
         with suppress(InvalidRecipient):
-            if trunk and number_of(f"+{code} ({trunk}) {number[1 + len(code):]}") != number:
+            if trunk and number_of(f"+{code} ({trunk}) {number[1 + len(code) :]}") != number:
                 different.append(number)
     assert different == []
 

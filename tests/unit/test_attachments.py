@@ -163,10 +163,27 @@ def test_pieces_of_a_text_are_within_the_limit_and_together_the_text(text: str, 
 
 
 SEEN_AS_ONE = [
-    "👨‍👩‍👧", "👩🏽‍🚀", "❤️‍🔥", "🇧🇷", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
-    "1️⃣", "e\u0301\u0323",
-    "한", "\u1112\u1161\u11ab", "\r\n", "क्षि", "नि", "กำ", "ำ", "か\u3099", "ｶﾞ", "\u0600١", "ก้ำ", "த்", "a",
-]  # fmt: skip
+    "👨‍👩‍👧",
+    "👩🏽‍🚀",
+    "❤️‍🔥",
+    "🇧🇷",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "1️⃣",
+    "e\u0301\u0323",
+    "한",
+    "\u1112\u1161\u11ab",
+    "\r\n",
+    "क्षि",
+    "नि",
+    "กำ",
+    "ำ",
+    "か\u3099",
+    "ｶﾞ",
+    "\u0600١",
+    "ก้ำ",
+    "த்",
+    "a",
+]
 
 
 @pytest.mark.parametrize("one", SEEN_AS_ONE)
@@ -243,8 +260,9 @@ def test_sizes_are_told_as_people_read_them(size_bytes: int, text: str) -> None:
 @pytest.mark.parametrize("channel", sorted(CHANNELS))
 def test_a_link_into_a_bucket_fits_every_channel_once_its_longest_name_is_left_out(channel: str) -> None:
     """As ``agents/attachments.py`` makes it, for the longest path there is."""
-    store = S3FileStore(S3Config(url="https://files.eu-central-1.example.org", bucket="b" * 63, access_key="k" * 20,
-                                 secret_key="s"))  # fmt: skip
+    store = S3FileStore(
+        S3Config(url="https://files.eu-central-1.example.org", bucket="b" * 63, access_key="k" * 20, secret_key="s")
+    )
     longest = of("application/zip", MAX_FILE_BYTES, f"{'é' * 120}.zip")
     file = File("f" * 36, "c", "u", replace(longest, storage_path=f"{'c' * 200}/{'f' * 36}.{'x' * 12}"), 0)
     plain = replace(file, metadata=replace(file.metadata, filename="file.zip"))

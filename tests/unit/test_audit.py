@@ -19,18 +19,31 @@ AT = 1_700_000_000_000
 PLACE = Place(AT, 7)
 MESSAGE = MessageAccepted("m", "c", "u", "whatsapp:+5511999990000", 'quotes " \\ \n 👋', None)
 FACTS = (
-    Fact("ACCEPTED", AT), Fact("SENT", AT + 5, 1, "sim.m"), Fact("DELIVERED", AT + 9, 1, "sim.m"),
+    Fact("ACCEPTED", AT),
+    Fact("SENT", AT + 5, 1, "sim.m"),
+    Fact("DELIVERED", AT + 9, 1, "sim.m"),
     Fact("READ", AT + 20, 1, "sim.m"),
-)  # fmt: skip
+)
 STATE = fold(FACTS)
 NO_RETENTION = 0
 
 
 def changed(fact: Fact, place: Place = PLACE, message_id: str = "m", conversation_id: str = "c") -> bytes:
     return encode(
-        StatusChanged(message_id, conversation_id, fact.status, fact.at_ms, place.accepted_at_ms, place.position,
-                      "whatsapp", fact.attempt, fact.provider_id, fact.failure_code, fact.failure_detail)
-    )  # fmt: skip
+        StatusChanged(
+            message_id,
+            conversation_id,
+            fact.status,
+            fact.at_ms,
+            place.accepted_at_ms,
+            place.position,
+            "whatsapp",
+            fact.attempt,
+            fact.provider_id,
+            fact.failure_code,
+            fact.failure_detail,
+        )
+    )
 
 
 def history(facts: tuple[Fact, ...] = FACTS) -> History:
@@ -51,9 +64,11 @@ def everything(made: History, rows: list[StoredMessage], oldest_ms: int = NO_RET
     made.check_off(row.message.message_id for row in rows)
     places = {row.message.message_id: (row.message.conversation_id, row.place) for row in rows}
     return [
-        *made.table_differences(oldest_ms), *compare(made, rows), *made.missing(),
+        *made.table_differences(oldest_ms),
+        *compare(made, rows),
+        *made.missing(),
         *compare_ids(made, list(made.accepted), places),
-    ]  # fmt: skip
+    ]
 
 
 def views(found: list[Difference]) -> list[str]:
@@ -176,8 +191,21 @@ def shared_history() -> History:
     made = History(first_offset=0)
     made.add_message(encode(TO_TWO), PLACE)
     for fact in SHARED_FACTS:
-        change = StatusChanged("m", "c", fact.status, fact.at_ms, AT, 7, "whatsapp", fact.attempt, fact.provider_id,
-                               fact.failure_code, fact.failure_detail, fact.recipient_id, 2)  # fmt: skip
+        change = StatusChanged(
+            "m",
+            "c",
+            fact.status,
+            fact.at_ms,
+            AT,
+            7,
+            "whatsapp",
+            fact.attempt,
+            fact.provider_id,
+            fact.failure_code,
+            fact.failure_detail,
+            fact.recipient_id,
+            2,
+        )
         made.add_fact(encode(change))
         key = f"m {fact.recipient_id}" if fact.recipient_id else "m"
         made.rows[key] = (fold([alone(fact)]), "c")

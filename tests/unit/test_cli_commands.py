@@ -194,9 +194,16 @@ def test_names_of_files_are_completed(run: Callable[..., Result], words: str) ->
 
 @pytest.mark.parametrize(
     ("size", "words"),
-    [(0, "0 bytes"), (1, "1 byte"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (1_500_000, "1.4 MiB"), (2**31, "2.0 GiB"),
-     (5 * 2**40, "5120.0 GiB")],
-)  # fmt: skip
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (1_500_000, "1.4 MiB"),
+        (2**31, "2.0 GiB"),
+        (5 * 2**40, "5120.0 GiB"),
+    ],
+)
 def test_sizes_are_short(size: int, words: str) -> None:
     assert size_text(size) == words
 

@@ -27,7 +27,7 @@ from cli.readable import Screen, columns, fresh, keep_short, readable
         pytest.param("| web         | http://127.0.0.1:11082 |", None, id="the table in it"),
         pytest.param("", None, id="an empty line"),
     ],
-)  # fmt: skip
+)
 def test_a_line_is_shown_as_people_read_it(line: str, shown: str | None) -> None:
     import click
 

@@ -47,15 +47,24 @@ def test_noise_is_refused_and_never_breaks_the_reader(noise: bytes) -> None:
 
 
 GOOD = {
-    "type": "MessageAccepted", "version": 1, "message_id": "m", "conversation_id": "c", "sender_id": "s",
-    "recipient_id": "whatsapp:+5511999990000", "content": "hi", "file_id": None,
-}  # fmt: skip
+    "type": "MessageAccepted",
+    "version": 1,
+    "message_id": "m",
+    "conversation_id": "c",
+    "sender_id": "s",
+    "recipient_id": "whatsapp:+5511999990000",
+    "content": "hi",
+    "file_id": None,
+}
 
 
 FILE = {
-    "filename": "a.pdf", "size_bytes": 3, "mimetype": "application/pdf", "checksum": f"sha256:{'0' * 64}",
+    "filename": "a.pdf",
+    "size_bytes": 3,
+    "mimetype": "application/pdf",
+    "checksum": f"sha256:{'0' * 64}",
     "storage_path": "c/f.pdf",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,10 @@ def test_while_messages_arrive_none_is_shown_twice_and_those_that_stay_are_all_s
     assert {one.conversation_id for one in joined} - moved <= set(seen)
 
 
-@given(st.text(min_size=1, max_size=128).filter(lambda text: text.encode("utf-8", "ignore").decode() == text),
-       st.integers(0, 2**63 - 1))  # fmt: skip
+@given(
+    st.text(min_size=1, max_size=128).filter(lambda text: text.encode("utf-8", "ignore").decode() == text),
+    st.integers(0, 2**63 - 1),
+)
 def test_a_cursor_says_where_it_was(conversation_id: str, last_ms: int) -> None:
     listed = Listed(conversation_id, last_ms)
     assert listed_of(cursor_after(listed)) == listed

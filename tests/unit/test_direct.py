@@ -56,9 +56,20 @@ def test_a_user_is_named_whatever_the_case(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["user:", "user:ab", "user:" + "a" * 51, "user:a-b-c", "user:marı\u0301a", "user:\u212aaren", "user:user:maria",
-     "maria", "user:whatsapp:+5511999990000", "user:0193e2f0-0000-7000-8000-000000000000", "user:a\nb"],
-)  # fmt: skip
+    [
+        "user:",
+        "user:ab",
+        "user:" + "a" * 51,
+        "user:a-b-c",
+        "user:marı\u0301a",
+        "user:\u212aaren",
+        "user:user:maria",
+        "maria",
+        "user:whatsapp:+5511999990000",
+        "user:0193e2f0-0000-7000-8000-000000000000",
+        "user:a\nb",
+    ],
+)
 def test_what_cannot_be_a_username_names_nobody(text: str) -> None:
     with pytest.raises(InvalidRecipient):
         parse_user(text)

@@ -41,13 +41,32 @@ def test_a_possible_address_is_normalised(text: str, normalised: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "+5511999990000", "sms:+5511999990000", "whatsapp:", "whatsapp:5511999990000", "whatsapp:+0511999990000",
-        "whatsapp:+55119999900001234", "whatsapp:+1234567", "instagram:maria",
-        "instagram:@", "instagram:@a..b", "instagram:@.a", "instagram:@a.", "instagram:@" + "a" * 31,
-        "telegram:@abc", "telegram:@1abc", "telegram:0", "telegram:abc", "whatsapp:+5511999990000\n\x00",
-        "whatsapp:" + "+" + "5" * 500, "internal:", "internal:a b", "internal:é", "internal:" + "x" * 65,
+        "",
+        "+5511999990000",
+        "sms:+5511999990000",
+        "whatsapp:",
+        "whatsapp:5511999990000",
+        "whatsapp:+0511999990000",
+        "whatsapp:+55119999900001234",
+        "whatsapp:+1234567",
+        "instagram:maria",
+        "instagram:@",
+        "instagram:@a..b",
+        "instagram:@.a",
+        "instagram:@a.",
+        "instagram:@" + "a" * 31,
+        "telegram:@abc",
+        "telegram:@1abc",
+        "telegram:0",
+        "telegram:abc",
+        "whatsapp:+5511999990000\n\x00",
+        "whatsapp:" + "+" + "5" * 500,
+        "internal:",
+        "internal:a b",
+        "internal:é",
+        "internal:" + "x" * 65,
     ],
-)  # fmt: skip
+)
 def test_an_impossible_address_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidRecipient) as caught:
         parse_recipient(text)
@@ -109,8 +128,9 @@ def test_a_message_to_a_user_inside_the_system_is_sent_where_it_is() -> None:
     routed = routing.decide(message, Place(1_000, 42))
     assert routed.requests == ()
     assert [(fact.status, fact.at_ms, fact.channel, fact.recipient_count) for fact in routed.facts] == [
-        ("ACCEPTED", 1_000, "internal", 1), ("SENT", 1_000, "internal", 1),
-    ]  # fmt: skip
+        ("ACCEPTED", 1_000, "internal", 1),
+        ("SENT", 1_000, "internal", 1),
+    ]
 
 
 def test_a_message_to_several_is_one_request_for_each_on_its_channel() -> None:
@@ -118,11 +138,14 @@ def test_a_message_to_several_is_one_request_for_each_on_its_channel() -> None:
     message = MessageAccepted("m-1", "c-1", "u-1", "", "hi", None, addresses, ("u-2", "u-3", "u-4", ""))
     routed = routing.decide(message, Place(1_000, 42))
     assert [(channel, request.recipient_id, request.recipient_count) for channel, request in routed.requests] == [
-        ("whatsapp", "whatsapp:+5511999990000", 4), ("instagram", "instagram:@maria", 4),
-    ]  # fmt: skip
+        ("whatsapp", "whatsapp:+5511999990000", 4),
+        ("instagram", "instagram:@maria", 4),
+    ]
     assert {(fact.status, fact.recipient_id, fact.recipient_count) for fact in routed.facts} == {
-        ("ACCEPTED", "", 4), ("SENT", "internal:u-4", 4), ("FAILED", "pigeon:loft-3", 4),
-    }  # fmt: skip
+        ("ACCEPTED", "", 4),
+        ("SENT", "internal:u-4", 4),
+        ("FAILED", "pigeon:loft-3", 4),
+    }
     assert routed.refused is not None
 
 

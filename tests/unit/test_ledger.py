@@ -19,18 +19,31 @@ def order(n: int = 0, conversation: str = "c") -> Order:
 
 def fact(message_id: str, word: str, place: tuple[int, int] = PLACE, **more: Any) -> bytes:
     document = {
-        "type": "StatusChanged", "version": 1, "message_id": message_id, "conversation_id": "c", "status": word,
-        "at_ms": place[0], "accepted_at_ms": place[0], "position": place[1], "channel": "whatsapp",
-        "attempt": 1, "provider_id": f"sim.{message_id}",
-    }  # fmt: skip
+        "type": "StatusChanged",
+        "version": 1,
+        "message_id": message_id,
+        "conversation_id": "c",
+        "status": word,
+        "at_ms": place[0],
+        "accepted_at_ms": place[0],
+        "position": place[1],
+        "channel": "whatsapp",
+        "attempt": 1,
+        "provider_id": f"sim.{message_id}",
+    }
     return orjson.dumps({**document, **more})
 
 
 def log(ledger: Ledger, message_id: str, wanted: Order, place: tuple[int, int] = PLACE, **more: Any) -> None:
     document = {
-        "type": "MessageAccepted", "version": 1, "message_id": message_id, "conversation_id": wanted.conversation_id,
-        "sender_id": "u", "recipient_id": wanted.recipient_id, "content": wanted.content,
-    }  # fmt: skip
+        "type": "MessageAccepted",
+        "version": 1,
+        "message_id": message_id,
+        "conversation_id": wanted.conversation_id,
+        "sender_id": "u",
+        "recipient_id": wanted.recipient_id,
+        "content": wanted.content,
+    }
     ledger.logged(orjson.dumps({**document, **more}), *place)
 
 

@@ -170,5 +170,8 @@ async def test_a_refusal_counts_and_says_all_a_client_needs() -> None:
         async with door.throttle.attempt("maria", "192.0.2.1"):
             raise AssertionError("not reached")
     assert caught.value.headers == {
-        "Retry-After": "1", "RateLimit-Limit": "3", "RateLimit-Remaining": "0", "RateLimit-Reset": "1",
-    }  # fmt: skip
+        "Retry-After": "1",
+        "RateLimit-Limit": "3",
+        "RateLimit-Remaining": "0",
+        "RateLimit-Reset": "1",
+    }

@@ -68,5 +68,9 @@ def test_a_failure_that_heals_is_told_as_well() -> None:
     tell(recent, change("FAILED", "telegram:1"), change("FAILED", "telegram:2"))
     assert tell(recent, change("READ", "telegram:1")) == [(0, "m-1", "ACCEPTED", 1)]
     assert told(recent.get("m-1").state).counts == {  # type: ignore[union-attr]
-        "ACCEPTED": 254, "SENT": 0, "DELIVERED": 0, "READ": 1, "FAILED": 1,
-    }  # fmt: skip
+        "ACCEPTED": 254,
+        "SENT": 0,
+        "DELIVERED": 0,
+        "READ": 1,
+        "FAILED": 1,
+    }

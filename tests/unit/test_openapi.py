@@ -168,9 +168,14 @@ def test_the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing_els
 
 
 PROBLEM = {
-    "type": "urn:chat4all:problem:not-found", "title": "Not Found", "status": 404, "detail": "there is no such group",
-    "instance": "/v1/groups/x", "request_id": "1", "error": "there is no such group",
-}  # fmt: skip
+    "type": "urn:chat4all:problem:not-found",
+    "title": "Not Found",
+    "status": 404,
+    "detail": "there is no such group",
+    "instance": "/v1/groups/x",
+    "request_id": "1",
+    "error": "there is no such group",
+}
 
 
 @pytest.mark.parametrize(

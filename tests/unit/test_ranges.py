@@ -39,8 +39,9 @@ def test_a_header_asks_for_bytes_of_ten(header: str | None, found: ByteRange | N
     assert range_of(header, 10) == found
 
 
-@pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=10-20", 10), ("bytes=-0", 10),
-                                              ("bytes=0-", 0), ("bytes=-5", 0)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("header", "size"), [("bytes=10-", 10), ("bytes=10-20", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=-5", 0)]
+)
 def test_what_is_not_there_cannot_be_had(header: str, size: int) -> None:
     with pytest.raises(Unsatisfiable):
         range_of(header, size)

@@ -27,8 +27,10 @@ def test_no_text_breaks_the_parser(text: str) -> None:
     assert parse(text) is None
 
 
-@pytest.mark.parametrize("change", [str.upper, str.strip, lambda text: text + "\n", lambda text: text[4:],
-                                    lambda text: text.replace("c4r_", "C4R_")])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [str.upper, str.strip, lambda text: text + "\n", lambda text: text[4:], lambda text: text.replace("c4r_", "C4R_")],
+)
 def test_a_token_has_one_spelling(change: object) -> None:
     token = mint(b"\x01" * 16, b"\x02" * 32)
     changed = change(token)  # type: ignore[operator]

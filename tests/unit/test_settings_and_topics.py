@@ -43,10 +43,17 @@ def test_every_topic_has_the_same_number_of_partitions_and_stands_in_one_list() 
     specs = all_topics(Settings(partitions=7, topic_prefix="x-"))
     assert {spec.partitions for spec in specs} == {7}
     assert [spec.name for spec in specs] == [
-        "x-messages", "x-whatsapp-outbound", "x-instagram-outbound", "x-telegram-outbound", "x-status-updates",
-        "x-dead-letters", "x-chat4all-core-message_state-changelog", "x-chat4all-whatsapp-attempts-changelog",
-        "x-chat4all-instagram-attempts-changelog", "x-chat4all-telegram-attempts-changelog",
-    ]  # fmt: skip
+        "x-messages",
+        "x-whatsapp-outbound",
+        "x-instagram-outbound",
+        "x-telegram-outbound",
+        "x-status-updates",
+        "x-dead-letters",
+        "x-chat4all-core-message_state-changelog",
+        "x-chat4all-whatsapp-attempts-changelog",
+        "x-chat4all-instagram-attempts-changelog",
+        "x-chat4all-telegram-attempts-changelog",
+    ]
 
 
 def test_tables_are_compacted_and_facts_outlive_messages() -> None:
@@ -58,8 +65,12 @@ def test_tables_are_compacted_and_facts_outlive_messages() -> None:
 
 def test_a_group_keeps_its_name() -> None:
     assert [group_of(role) for role in ROLES] == [
-        "chat4all-core", "chat4all-mirror", "chat4all-whatsapp", "chat4all-instagram", "chat4all-telegram",
-    ]  # fmt: skip
+        "chat4all-core",
+        "chat4all-mirror",
+        "chat4all-whatsapp",
+        "chat4all-instagram",
+        "chat4all-telegram",
+    ]
 
 
 def test_an_unknown_role_is_refused_by_name() -> None:

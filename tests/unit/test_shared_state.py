@@ -85,9 +85,7 @@ def test_a_message_to_one_address_is_as_it_always_was(some: list[Fact]) -> None:
         (("FAILED", "FAILED", "FAILED"), "FAILED"),
     ],
 )
-def test_the_word_for_all_is_the_least_of_those_that_did_not_fail(
-    words: tuple[str | None, ...], expected: str
-) -> None:
+def test_the_word_for_all_is_the_least_of_those_that_did_not_fail(words: tuple[str | None, ...], expected: str) -> None:
     state = fold(fact(word, address) for word, address in zip(words, ADDRESSES, strict=True) if word is not None)
     assert state.status == expected or (state == UNKNOWN and expected == "ACCEPTED")
 

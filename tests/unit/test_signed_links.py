@@ -85,7 +85,7 @@ def test_whatever_is_sent_is_judged(expires, signature):
         ("50%.txt", "attachment; filename=\"50_.txt\"; filename*=UTF-8''50%25.txt"),
         ("a\r\nX: y", "attachment; filename=\"a__X_ y\"; filename*=UTF-8''a%0D%0AX%3A%20y"),
     ],
-)  # fmt: skip
+)
 def test_the_header_of_a_download(filename, header):
     assert attachment_header(filename) == header
 

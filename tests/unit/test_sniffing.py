@@ -46,7 +46,7 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
         (b"\0\x01\x02", "a.txt", "application/octet-stream"),
         (b"", "a.png", "application/octet-stream"),
     ],
-)  # fmt: skip
+)
 def test_the_bytes_decide(head: bytes, name: str, mimetype: str) -> None:
     assert sniffed_type(head, name) == mimetype
 

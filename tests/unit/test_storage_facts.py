@@ -16,9 +16,16 @@ facts = st.builds(
     Fact, st.sampled_from(list(Status)).map(str), st.integers(0, 2**53), st.integers(0, 99), texts, texts, texts
 )
 shared = st.builds(
-    Fact, st.sampled_from(list(Status)).map(str), st.integers(0, 2**53), st.integers(0, 99), texts, texts, texts,
-    st.sampled_from(["", "instagram:@maria"]), st.integers(2, 256),
-)  # fmt: skip
+    Fact,
+    st.sampled_from(list(Status)).map(str),
+    st.integers(0, 2**53),
+    st.integers(0, 99),
+    texts,
+    texts,
+    texts,
+    st.sampled_from(["", "instagram:@maria"]),
+    st.integers(2, 256),
+)
 
 
 @given(facts | shared)

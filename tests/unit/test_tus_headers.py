@@ -121,7 +121,9 @@ def test_whatever_comes_is_understood_or_refused(headers: dict[str, str]) -> Non
 @given(
     size=st.integers(0, 10**18 - 1),
     filename=st.text(max_size=40).map(safe_filename),
-    conversation_id=st.text(st.characters(min_codepoint=33, exclude_categories=["C", "Z"]), min_size=1, max_size=40).filter(
+    conversation_id=st.text(
+        st.characters(min_codepoint=33, exclude_categories=["C", "Z"]), min_size=1, max_size=40
+    ).filter(
         lambda name: name not in {".", ".."}  # no conversation has such an id
     ),
     checksum=st.sampled_from(["", SHA256]),

@@ -17,9 +17,7 @@ from web.recent import RecentMessages
 
 PLACE = Place(1_000, 7)
 ONE = MessageAccepted("m-1", "c-1", "u-1", "u-2", "hi", None, ("internal:u-2",), ("u-2",))
-ALL = MessageAccepted(
-    "m-2", "c-1", "u-1", "", "hi", None, ("internal:u-2", "whatsapp:+5511999990000"), ("u-2", "u-3")
-)
+ALL = MessageAccepted("m-2", "c-1", "u-1", "", "hi", None, ("internal:u-2", "whatsapp:+5511999990000"), ("u-2", "u-3"))
 
 
 class Log:

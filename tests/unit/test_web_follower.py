@@ -227,8 +227,10 @@ async def test_a_listener_is_told_what_is_read_and_what_it_changes_and_how_far_r
             break
         await asyncio.sleep(0.002)
     assert [note for note in heard.notes if note[0] != "reached"] == [
-        ("message", 0, 1, "m-1", 1), ("change", 1, 0, "m-1", "SENT"), ("change", 1, 3, "m-1", "READ"),
-    ]  # fmt: skip
+        ("message", 0, 1, "m-1", 1),
+        ("change", 1, 0, "m-1", "SENT"),
+        ("change", 1, 3, "m-1", "READ"),
+    ]
     assert {("reached", 0, 2), ("reached", 3, 5)} <= set(heard.notes)
     task.cancel()
 

@@ -33,9 +33,16 @@ def message(number: int, content: str, size: int, of_group: int, file: FileMetad
     recipients, users = audience(1_000_000 * (1 + of_group), size) if size > 1 else ((), ())
     named = "" if recipients else f"telegram:{number}"
     return MessageAccepted(
-        id_of(number), f"conversation-{number % 100}", id_of(900_000 + number), named,
-        content, None if file is None else id_of(700_000 + number), recipients, users, file and copied(file),
-    )  # fmt: skip
+        id_of(number),
+        f"conversation-{number % 100}",
+        id_of(900_000 + number),
+        named,
+        content,
+        None if file is None else id_of(700_000 + number),
+        recipients,
+        users,
+        file and copied(file),
+    )
 
 
 def copied(file: FileMetadata) -> FileMetadata:
@@ -48,12 +55,19 @@ def story(accepted: MessageAccepted, place: Place, words: Iterable[str]) -> Iter
     for step, word in enumerate(words):
         for address in accepted.targets:
             yield StatusChanged(
-                str(accepted.message_id.encode(), "ascii"), str(accepted.conversation_id.encode(), "ascii"), word,
-                NOW_MS + 60_000 * step + place.position, place.accepted_at_ms, place.position, "whatsapp", 1,
+                str(accepted.message_id.encode(), "ascii"),
+                str(accepted.conversation_id.encode(), "ascii"),
+                word,
+                NOW_MS + 60_000 * step + place.position,
+                place.accepted_at_ms,
+                place.position,
+                "whatsapp",
+                1,
                 f"provider-{place.position}",
                 *(("blocked", f"they said no, {place.position}, and why") if word == "FAILED" else (None, None)),
-                recipient_id=str(address.encode(), "ascii") if count > 1 else "", recipient_count=count,
-            )  # fmt: skip
+                recipient_id=str(address.encode(), "ascii") if count > 1 else "",
+                recipient_count=count,
+            )
 
 
 def fill(recent: RecentMessages, made: Iterable[MessageAccepted], words: Iterable[str], *, facts_first: bool) -> None:

@@ -71,9 +71,7 @@ async def list_conversations(request: web.Request, caller: Caller) -> web.Respon
     wanted = query_as(ListConversations, request)
     await _catch_up(deps)
     cursor = None if wanted.cursor is None else listed_of(wanted.cursor)
-    page, next_cursor = await deps.lists.page(
-        caller.user_id, cursor=cursor, offset=wanted.offset, limit=wanted.limit
-    )
+    page, next_cursor = await deps.lists.page(caller.user_id, cursor=cursor, offset=wanted.offset, limit=wanted.limit)
     document = {
         "conversations": await _documents(deps, page),
         "pagination": {

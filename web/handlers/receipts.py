@@ -36,9 +36,7 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
     if state.status is Status.FAILED:
         raise Conflict(f"this message failed, so it cannot be read: {state.failure_code}")
     if state.status is not Status.READ:
-        state = await deps.statuses.read(
-            found.message, found.place, address, deps.clock_ms(), record_headers(request)
-        )
+        state = await deps.statuses.read(found.message, found.place, address, deps.clock_ms(), record_headers(request))
     return json_answer(_read_document(found.message, state))
 
 

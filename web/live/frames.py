@@ -80,9 +80,15 @@ def message_event(slot: int, offset: int, message: MessageAccepted, place: Place
     if message.file is not None:
         document["file_metadata"] = file_metadata_document(message.file)
     return Event(
-        slot, offset, message.conversation_id, message.message_id, place.accepted_at_ms, orjson.dumps(document), "",
+        slot,
+        offset,
+        message.conversation_id,
+        message.message_id,
+        place.accepted_at_ms,
+        orjson.dumps(document),
+        "",
         message,
-    )  # fmt: skip
+    )
 
 
 def status_event(slot: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> Event:
@@ -104,9 +110,16 @@ def status_event(slot: int, offset: int, change: StatusChanged, told: Told, logg
         document["counts"] = told.counts
         failures = told.counts[Status.FAILED]
     return Event(
-        slot, offset, change.conversation_id, change.message_id, logged_at_ms, orjson.dumps(document), word, None,
+        slot,
+        offset,
+        change.conversation_id,
+        change.message_id,
+        logged_at_ms,
+        orjson.dumps(document),
+        word,
+        None,
         failures,
-    )  # fmt: skip
+    )
 
 
 def text_frame(body: bytes) -> bytes:

@@ -84,9 +84,7 @@ class Hub:
         if self.count:
             self._take(message_event(partition, offset, message, place))
 
-    def took_change(
-        self, partition: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int
-    ) -> None:
+    def took_change(self, partition: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> None:
         """A record of ``status-updates`` was read that changed what its message's facts add up to."""
         if self.count:
             self._take(status_event(self._partitions + partition, offset, change, told, logged_at_ms))

@@ -64,9 +64,10 @@ class KafkaLogReader:
         """Connect. Raises ``LogUnavailable``."""
         names = Topics(settings.topic_prefix)
         partitions = [
-            TopicPartition(topic, n) for topic in (names.messages, names.status_updates)
+            TopicPartition(topic, n)
+            for topic in (names.messages, names.status_updates)
             for n in range(settings.partitions)
-        ]  # fmt: skip
+        ]
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             client_id="chat4all-api-replay",

@@ -24,9 +24,7 @@ class Participants:
     group it answers at once if it was asked for within ``usable_seconds``. While the store is away, what was known last
     stands."""
 
-    def __init__(
-        self, store: ConversationStore, usable_seconds: float, clock: Callable[[], float] = monotonic
-    ) -> None:
+    def __init__(self, store: ConversationStore, usable_seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._store = store
         self._usable_seconds = usable_seconds
         self._clock = clock

@@ -28,7 +28,7 @@ from web.live.frames import (
     TRY_AGAIN,
     close_frame,
     control_frame,
-)  # fmt: skip
+)
 from web.live.hub import Hub
 from web.live.log_reader import LogReader
 from web.live.participants import Participants
@@ -71,9 +71,12 @@ class Live:
         self.participants = Participants(conversations, settings.live_membership_seconds)
         self._usernames = usernames
         self.hub = Hub(
-            self.participants, usernames, settings.partitions,
-            on_pushed=self._count_pushed, on_delivered=self._tell_delivered,
-        )  # fmt: skip
+            self.participants,
+            usernames,
+            settings.partitions,
+            on_pushed=self._count_pushed,
+            on_delivered=self._tell_delivered,
+        )
         self._replayer = Replayer(
             open_log, self.participants, usernames, recent, settings.partitions, self._tell_delivered
         )
@@ -162,10 +165,14 @@ class Live:
                 self.hub.join(connection)
                 if not connection.is_greeted:
                     self._greet(connection, self.hub.positions)
-                connection.write(control_frame(
-                    "resync_required", detail=f"{error}; read what you missed over HTTP",
-                    timestamp=self._clock_ms(), cursor=self.hub.positions.text().decode(),
-                ))  # fmt: skip
+                connection.write(
+                    control_frame(
+                        "resync_required",
+                        detail=f"{error}; read what you missed over HTTP",
+                        timestamp=self._clock_ms(),
+                        cursor=self.hub.positions.text().decode(),
+                    )
+                )
         except Unavailable as error:
             log.warning("a connection cannot be brought up to date: %s", error)
             connection.close(TRY_AGAIN, "what was missed cannot be read now; connect again with since")
@@ -233,10 +240,15 @@ class Live:
 
     def _greet(self, connection: Connection, positions: Positions) -> None:
         connection.is_greeted = True
-        connection.write(control_frame(
-            "connected", userId=connection.user_id, username=self._usernames.known(connection.user_id),
-            timestamp=self._clock_ms(), cursor=positions.text().decode(),
-        ))  # fmt: skip
+        connection.write(
+            control_frame(
+                "connected",
+                userId=connection.user_id,
+                username=self._usernames.known(connection.user_id),
+                timestamp=self._clock_ms(),
+                cursor=positions.text().decode(),
+            )
+        )
 
     def _count_pushed(self, frames: int, logged_at_ms: int) -> None:
         self._metrics.live_frames.count += frames

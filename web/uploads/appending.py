@@ -49,9 +49,15 @@ class Appending:
         self._last_byte_ms = 0
         self._is_consistent = True
         self.writer = PartWriter(
-            deps.file_store, upload.key, self._begin_parts, deps.part_slots, deps.upload_threads,
-            first=self._first, tail=tail, checksum=hashed,
-        )  # fmt: skip
+            deps.file_store,
+            upload.key,
+            self._begin_parts,
+            deps.part_slots,
+            deps.upload_threads,
+            first=self._first,
+            tail=tail,
+            checksum=hashed,
+        )
         held.progress = self._progress
 
     @property

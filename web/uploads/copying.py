@@ -25,9 +25,18 @@ async def copy_file(deps: Dependencies, source: File, conversation_id: str, user
     file_id, about = uuid7(now_ms, deps.randomness(10)), source.metadata
     key = storage_key(conversation_id, file_id, about.filename)
     upload = Upload(
-        file_id, conversation_id, user_id, about.filename, None, now_ms, until_ms,
-        mimetype=about.mimetype, key=key, holder=deps.randomness(8).hex(), held_until_ms=until_ms,
-    )  # fmt: skip
+        file_id,
+        conversation_id,
+        user_id,
+        about.filename,
+        None,
+        now_ms,
+        until_ms,
+        mimetype=about.mimetype,
+        key=key,
+        holder=deps.randomness(8).hex(),
+        held_until_ms=until_ms,
+    )
     await deps.files.begin(upload)
     async with Held(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms) as held:
         await deps.file_store.copy(about.storage_path, key)

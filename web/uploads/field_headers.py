@@ -1,8 +1,8 @@
 """What the headers of a form's part say: values in, values out.
 
-    Content-Disposition: form-data; name="file"; filename="C:\\Users\\maria\\report.txt"
-    Content-Disposition: form-data; name="file"; filename*=UTF-8''caf%C3%A9.txt
-    Content-Type: text/plain; charset=iso-8859-1
+Content-Disposition: form-data; name="file"; filename="C:\\Users\\maria\\report.txt"
+Content-Disposition: form-data; name="file"; filename*=UTF-8''caf%C3%A9.txt
+Content-Type: text/plain; charset=iso-8859-1
 """
 
 from __future__ import annotations

@@ -101,9 +101,7 @@ def _parser_of(content_type: str) -> MultipartParser:
             return MultipartParser(parameters["boundary"].encode("utf-8", "surrogateescape"))
     except ValueError as error:
         raise MalformedBody(f"no multipart/form-data: {error}") from None
-    raise MalformedBody(
-        "send the file as multipart/form-data, with a boundary and the fields conversation_id and file"
-    )
+    raise MalformedBody("send the file as multipart/form-data, with a boundary and the fields conversation_id and file")
 
 
 def _field_of(part: PartBegun, charset: str) -> Field:

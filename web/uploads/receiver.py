@@ -199,9 +199,18 @@ class Reception:
         until_ms = deps.clock_ms() + int(deps.settings.upload_hold_seconds * 1000)
         assert self._filename is not None
         upload = Upload(
-            self._file_id, self._conversation_id, self._user_id, self._filename, None, self._started_at_ms, until_ms,
-            mimetype=mimetype, key=self._key, holder=deps.randomness(8).hex(), held_until_ms=until_ms,
-        )  # fmt: skip
+            self._file_id,
+            self._conversation_id,
+            self._user_id,
+            self._filename,
+            None,
+            self._started_at_ms,
+            until_ms,
+            mimetype=mimetype,
+            key=self._key,
+            holder=deps.randomness(8).hex(),
+            held_until_ms=until_ms,
+        )
         self._held = Held(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms)
         await deps.files.begin(upload)
         await self._stack.enter_async_context(self._held)

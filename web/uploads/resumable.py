@@ -61,13 +61,18 @@ class ResumableUploads:
         upload_id = uuid7(now_ms, deps.randomness(10))
         is_begun = body is not None or creation.size_bytes == 0
         upload = Upload(
-            upload_id, conversation_id, user_id, creation.filename, creation.size_bytes, now_ms,
+            upload_id,
+            conversation_id,
+            user_id,
+            creation.filename,
+            creation.size_bytes,
+            now_ms,
             now_ms + int(deps.settings.upload_expiry_hours * 3_600_000),
             key=storage_key(conversation_id, upload_id, creation.filename),
             expected_checksum=creation.checksum,
             holder=self._new_holder() if is_begun else "",
             held_until_ms=now_ms + self._hold_ms if is_begun else 0,
-        )  # fmt: skip
+        )
         if not is_begun:
             await deps.files.begin(upload)
             return upload

@@ -13,8 +13,17 @@ TEXT = "text/plain"
 # puremagic gives a tenth for each byte that matched: two bytes are also in every 65,536th file of noise
 _SURE = 0.3
 # What text may be called by its name: nothing that a browser would run
-_KINDS_OF_TEXT = frozenset({"text/csv", "text/tab-separated-values", "text/markdown", "text/vcard", "text/calendar",
-                            "application/json", "application/x-subrip"})  # fmt: skip
+_KINDS_OF_TEXT = frozenset(
+    {
+        "text/csv",
+        "text/tab-separated-values",
+        "text/markdown",
+        "text/vcard",
+        "text/calendar",
+        "application/json",
+        "application/x-subrip",
+    }
+)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _MIMETYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}", re.ASCII)
 

@@ -1,8 +1,8 @@
 """What the headers of tus 1.0.0 say (https://tus.io/protocols/resumable-upload): values in, values out, no I/O.
 
-    Upload-Length: 1073741824
-    Upload-Metadata: filename aG9saWRheS5tcDQ=,conversation_id ZmFtaWx5
-    Upload-Checksum: sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
+Upload-Length: 1073741824
+Upload-Metadata: filename aG9saWRheS5tcDQ=,conversation_id ZmFtaWx5
+Upload-Checksum: sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
 """
 
 from __future__ import annotations
