@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from domain.conversations import Conversation, Member, Membership
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
 from domain.log_clock import ClockStep, LogClock
-from domain.ports import Activity, Joined, MirrorEntry, Place, StoredMessage, User
+from domain.ports import Activity, Joined, MirrorEntry, NewParticipant, Place, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, fold
 
@@ -222,14 +222,17 @@ class MemoryConversations(Outage):
                 theirs[joined] = None
         return True
 
-    async def join(self, conversation_id: str, participant_id: str, joined_at_ms: int) -> None:
-        """Add a participant, unless they take part already."""
+    async def join(self, joins: Sequence[NewParticipant]) -> None:
+        """Add participants, except those who take part already."""
         self.check()
-        known = self.members[conversation_id]
-        if known.member(participant_id) is None:
-            members = sorted((*known.members, Member(participant_id, joined_at_ms)), key=lambda one: one.participant_id)
-            self.members[conversation_id] = replace(known, members=tuple(members))
-            self._of_user.setdefault(participant_id, {})[Joined(conversation_id, joined_at_ms)] = None
+        for join in joins:
+            known = self.members[join.conversation_id]
+            if known.member(join.participant_id) is None:
+                member = Member(join.participant_id, join.joined_at_ms)
+                members = sorted((*known.members, member), key=lambda one: one.participant_id)
+                self.members[join.conversation_id] = replace(known, members=tuple(members))
+                theirs = self._of_user.setdefault(join.participant_id, {})
+                theirs[Joined(join.conversation_id, join.joined_at_ms)] = None
 
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
         """Return up to ``limit`` conversations, the last joined first."""

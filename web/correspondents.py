@@ -6,13 +6,14 @@ admins choose, and a direct conversation stays one of two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from domain.conversations import MAX_MEMBERS, Conversation, Member
 from domain.direct import direct_id, is_direct
 from domain.errors import Conflict, StoreUnavailable
 from web.courtesy import Courtesy
+from web.joins import JoinWriter
 from web.lru import BoundedCache
 from web.problems import FieldErrors
 
@@ -46,6 +47,7 @@ class Correspondents:
         self._participants = participants
         self._clock_ms = clock_ms
         self._courtesy = Courtesy(monotonic)
+        self._joins = JoinWriter(store, clock_ms)
         self._settled: BoundedCache[tuple[str, str, str], bool] = BoundedCache(limit)
 
     async def enter(self, conversation_id: str, user_id: str, address: str) -> None:
@@ -105,18 +107,26 @@ class Correspondents:
         return found, is_new
 
     async def _has_joined(self, conversation_id: str, address: str) -> bool:
-        """Let the address join; return whether nothing remains to be done for it."""
+        """Let the address join in the background; return whether that is written, or there is no room for it."""
+        if (conversation_id, address) in self._joins:
+            return False
         try:
-            await self._courtesy.ask(lambda: self._join(conversation_id, address))
+            known = await self._courtesy.ask(lambda: self._others(conversation_id))
         except StoreUnavailable:
             return False
-        return True
+        if address in known or len(known) >= MAX_MEMBERS:
+            return True
+        if self._joins.add(conversation_id, address):
+            self._participants.wrote_to(conversation_id, address)
+        return False
 
-    async def _join(self, conversation_id: str, address: str) -> None:
+    async def _others(self, conversation_id: str) -> Sequence[str]:
         known = await self._participants.of(conversation_id)
         if not known:  # remembered from before it was created
             self._participants.forget(conversation_id)
             known = await self._participants.of(conversation_id)
-        if address not in known and len(known) < MAX_MEMBERS:
-            await self._store.join(conversation_id, address, self._clock_ms())
-            self._participants.wrote_to(conversation_id, address)
+        return known
+
+    async def close(self, limit_seconds: float) -> None:
+        """Write the joins that wait, within ``limit_seconds``."""
+        await self._joins.close(limit_seconds)

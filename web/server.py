@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 
 # longer than an accept may take, shorter than a supervisor's patience
 IN_FLIGHT_SECONDS = 8.0
+JOIN_SECONDS = 2.0
 # a process that began to answer before it has read what the mirror still lacks would not find what others accepted
 SETTLE_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
@@ -105,6 +106,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             if not await app[TRAFFIC].drained(IN_FLIGHT_SECONDS):
                 log.warning("stopping with %d requests unfinished", app[TRAFFIC].in_flight)
             await runner.cleanup()
+            await deps.correspondents.close(JOIN_SECONDS)
         for task in background:
             if task.done():
                 task.result()

@@ -14,7 +14,7 @@ from domain.ports.accounts import (
     UserStore,
 )
 from domain.ports.channels import Attachment, Connector, Receipt, Sent
-from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined
+from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined, NewParticipant
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
 from domain.ports.messages import (
     Appended,
@@ -43,6 +43,7 @@ __all__ = [
     "MessageMirror",
     "MessageReader",
     "MirrorEntry",
+    "NewParticipant",
     "Part",
     "Place",
     "Receipt",

@@ -18,6 +18,15 @@ class Joined:
     joined_at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class NewParticipant:
+    """A user or an address joins a conversation, at ``joined_at_ms`` (epoch ms)."""
+
+    conversation_id: str
+    participant_id: str
+    joined_at_ms: int
+
+
 class ConversationStore(Protocol):
     async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
         """Return whether the user takes part, or ``None`` if there is no such conversation."""
@@ -55,10 +64,10 @@ class ConversationStore(Protocol):
         nothing was changed). Raises ``StoreUnavailable``, after which it may have been changed."""
         ...
 
-    async def join(self, conversation_id: str, participant_id: str, joined_at_ms: int) -> None:
-        """Add a participant to a conversation that exists and is no group; who takes part already stays as they are.
+    async def join(self, joins: Sequence[NewParticipant]) -> None:
+        """Add participants to conversations that exist and are no groups. Existing participants do not change.
 
-        After ``StoreUnavailable`` the participant may have been added.
+        After ``StoreUnavailable`` any of them may have been added.
         """
         ...
 

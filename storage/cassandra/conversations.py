@@ -12,9 +12,8 @@ from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from domain.conversations import Conversation, Member, Membership, is_address
 from domain.errors import StoreUnavailable
-from domain.ports import Joined
+from domain.ports import Joined, NewParticipant
 from storage.cassandra.facts import is_possible_key
-from storage.cassandra.joins import Joins
 from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
@@ -23,6 +22,11 @@ _CREATE = (
     " is_group, version) VALUES (?, ?, ?, ?, ?, ?, ?, 1) IF NOT EXISTS"
 )
 _JOIN = "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms, is_admin) VALUES (?, ?, ?, ?)"
+# The timestamp falls with the time and is negative: the first join stays, and so does a participant that the
+# conversation was created with. Only group members can leave, so no delete has to win over a join.
+_ADD = (
+    "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms) VALUES (?, ?, ?) USING TIMESTAMP ?"
+)
 _LEAVE = "DELETE FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
 _CHANGE = "UPDATE {ks}.conversations SET version = ? WHERE conversation_id = ? IF version = ?"
 _PARTICIPANT = (
@@ -44,7 +48,6 @@ class CassandraConversationStore:
 
     def __init__(self, session: CassandraSession) -> None:
         self._session = session
-        self._joins = Joins(session)
 
     async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
         """Return whether the user takes part, ``None`` without such a conversation. Raises ``StoreUnavailable``."""
@@ -143,13 +146,20 @@ class CassandraConversationStore:
                     await self._by_user(_FORGET, conversation_id, gone)
         return bool(row["[applied]"])
 
-    async def join(self, conversation_id: str, participant_id: str, joined_at_ms: int) -> None:
-        """Add a participant to a conversation that is no group. Raises ``StoreUnavailable``, after which it may be
-        done."""
+    async def join(self, joins: Sequence[NewParticipant]) -> None:
+        """Add participants to conversations that are no groups. Raises ``StoreUnavailable``, after which any of them
+        may have been added."""
         async with self._session.deadline():
-            await self._remember(conversation_id, [Member(participant_id, joined_at_ms)])
+            for join in joins:
+                await self._remember(join.conversation_id, [Member(join.participant_id, join.joined_at_ms)])
             # no transaction, which costs ten times as much: a join can only be repeated
-            await self._joins.write(conversation_id, participant_id, joined_at_ms)
+            session = await self._session.link()
+            statement = await session.prepare(_ADD, Kind.WRITE)
+            batch = BatchStatement(BatchType.UNLOGGED)
+            for join in joins:
+                row = (join.conversation_id, join.participant_id, join.joined_at_ms, -join.joined_at_ms)
+                batch.add(statement.bind(row))
+            await self._session.submit(session, batch, Kind.WRITE)
 
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
         """Return up to ``limit`` conversations that the user joined, the last joined first. Raises

@@ -10,7 +10,7 @@ import pytest
 
 from domain.conversations import MAX_MEMBERS, Conversation, Member, Membership, with_admin, with_member, without_member
 from domain.errors import Chat4AllError, Conflict, StoreUnavailable
-from domain.ports import Joined
+from domain.ports import Joined, NewParticipant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW_MS = 1_767_225_600_000
@@ -216,9 +216,8 @@ async def test_who_joins_takes_part_once_and_keeps_their_time(stores):
     conversation, phone, carol = fresh(), "whatsapp:+5511999990000", f"carol-{uuid.uuid4()}"
     await stores.conversations.create(conversation, ["alice"], NOW_MS, created_by="alice", name="Plans")
     for at_ms in (NOW_MS + 1, NOW_MS + 2):
-        await stores.conversations.join(conversation, phone, at_ms)
-        await stores.conversations.join(conversation, "alice", at_ms)
-    await stores.conversations.join(conversation, carol, NOW_MS + 3)
+        await stores.conversations.join([NewParticipant(conversation, who, at_ms) for who in (phone, "alice")])
+    await stores.conversations.join([NewParticipant(conversation, carol, NOW_MS + 3)])
     found = await stores.conversations.get(conversation)
     members = (Member("alice", NOW_MS), Member(carol, NOW_MS + 3), Member(phone, NOW_MS + 1))
     assert found == Conversation(conversation, NOW_MS, members, "alice", "Plans", version=1)
@@ -234,7 +233,7 @@ async def test_of_many_who_join_at_once_none_is_lost(stores):
     async def join(phone: str) -> None:
         for _ in range(20):
             try:
-                return await stores.conversations.join(conversation, phone, NOW_MS)
+                return await stores.conversations.join([NewParticipant(conversation, phone, NOW_MS)])
             except StoreUnavailable:
                 await asyncio.sleep(0.05)
         raise AssertionError("never decided")
@@ -258,7 +257,7 @@ async def test_an_outage_is_told_quickly(stores):
         with pytest.raises(StoreUnavailable):
             await stores.conversations.of_user("alice", 5)
         with pytest.raises(StoreUnavailable):
-            await stores.conversations.join(conversation, "telegram:5", NOW_MS)
+            await stores.conversations.join([NewParticipant(conversation, "telegram:5", NOW_MS)])
         assert time.monotonic() - began < 10
     finally:
         await stores.on()

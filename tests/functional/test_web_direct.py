@@ -11,7 +11,7 @@ import pytest
 from aiohttp import FormData
 
 from domain.direct import direct_id
-from domain.ports import Place
+from domain.ports import NewParticipant, Place
 from domain.routing import decide
 
 PHONE = "whatsapp:+5511999990000"
@@ -377,7 +377,9 @@ async def test_who_joins_during_a_look_up_is_not_lost_by_it(api: Any, ana: Perso
     asking = asyncio.create_task(participants.of("c-1"))
     await asked.wait()
     api.conversations.get = get
-    await api.conversations.join("c-1", PHONE, 1)  # by another process, whose message the follower reads now
+    await api.conversations.join(
+        [NewParticipant("c-1", PHONE, 1)]
+    )  # by another process, whose message the follower reads now
     participants.wrote_to("c-1", PHONE)
     go_on.set()
     await asking
