@@ -135,7 +135,7 @@ class Attachments:
         store = self._open_store()
         attachment = self._attachment(store, request, metadata)
         if attachment.carriage.kind is not Kind.LINK:
-            return replace(attachment, handle=await self._connector.upload(attachment))
+            return replace(attachment, handle=await self._upload(attachment))
         # whoever follows the link sees whether it is whole; reading up to 2 GiB for that would help nobody
         size_bytes = await self._in_time(store.size(metadata.storage_path))
         if size_bytes is None:
@@ -143,6 +143,14 @@ class Attachments:
         if size_bytes != metadata.size_bytes:
             raise _corrupt(metadata, f"it has {size_bytes} bytes, not {metadata.size_bytes}")
         return attachment
+
+    async def _upload(self, attachment: Attachment) -> str:
+        limit_seconds = self._app.settings.upload_seconds
+        try:
+            async with asyncio.timeout(limit_seconds):
+                return await self._connector.upload(attachment)
+        except TimeoutError as error:
+            raise Unavailable(f"the channel did not take the file within {limit_seconds:g} seconds") from error
 
     def _attachment(self, store: FileStore, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
         channel = self._connector.channel

@@ -52,7 +52,7 @@ async def deliver_batch(app: StreamApp, deliveries: Deliveries, batch: RecordBat
         except InvalidInput as error:
             flights.add(dead_letter(app, batch, record, error, now_ms()))
             continue
-        task = await deliveries.start(batch, record.key, request, record.headers, flights)
+        task = await deliveries.start(batch, record.offset, record.key, request, record.headers, flights)
         if task is None:
             return  # the partition is going away; the whole batch will be delivered again
         tasks.append(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,10 +12,20 @@ from typing import TYPE_CHECKING
 from agents.attachments import Attachments
 from agents.delivery import Delivery, Reports, Turn
 from app.clock import now_ms
-from domain.attempts import MAX_ATTEMPTS, Attempt, Outcome, Step, backoff_seconds, next_step
+from domain.attempts import MAX_ATTEMPTS, Attempt, Outcome, Step, next_step, retry_seconds
 from domain.errors import DeliveryFailed, Unavailable
 from domain.fact_times import plausible_ms
-from domain.ports import Connector, Sent
+from domain.outcomes import (
+    OUTCOME_UNKNOWN,
+    NotNow,
+    Refused,
+    SendOutcome,
+    Sent,
+    Unknown,
+    bounded,
+    shortened,
+)
+from domain.ports import Attachment, Connector
 from domain.records import DeliveryRequested
 from domain.status import Status
 from tables import attempts
@@ -37,14 +48,15 @@ class Deliveries:
         connector: Connector,
         table: DurableTable,
         attachments: Attachments,
-        backoff: Callable[[int], float] = backoff_seconds,
+        retry: Callable[[int, float | None, float], float] = retry_seconds,
     ) -> None:
         self._app = app
         self._connector = connector
         self._reports = Reports(app, connector.channel)
         self._table = table
         self._attachments = attachments
-        self._backoff = backoff
+        self._retry_seconds = retry
+        self._send_seconds = app.settings.send_seconds
         self._slots = asyncio.Semaphore(app.settings.in_flight_per_worker)
         self._last_turn: dict[str, Turn] = {}
         self._in_hand: dict[str, Delivery] = {}
@@ -56,25 +68,32 @@ class Deliveries:
         app.on_drain(self.drain)
 
     async def start(
-        self, batch: RecordBatch, key: bytes | None, request: DeliveryRequested, headers: Headers, flights: set[Flight]
+        self,
+        batch: RecordBatch,
+        offset: int,
+        key: bytes | None,
+        request: DeliveryRequested,
+        headers: Headers,
+        flights: set[Flight],
     ) -> asyncio.Task[None] | None:
         """Begin one delivery and return its task, or ``None`` if the worker is giving its partitions up.
 
-        The attempt is on record (or on its way there: the task waits for it) before this returns, unless a file goes
-        with it: then it begins once that is ready.
+        The attempt goes on record when the message's turn has come and its file, if it has one, is ready; the task
+        waits until the record is durable. A message that waits has no attempt: after a crash it was not sent.
         """
         current = self._round
         await self._slots.acquire()
         if current != self._round:
             self._slots.release()
             return None
-        delivery = Delivery(batch, key, request, headers, flights)
+        delivery = Delivery(batch, offset, key, request, headers, flights)
         delivery.round = current
         is_new = delivery.name not in self._in_hand
-        if is_new:  # else when its turn comes: the other one will have an outcome
-            self._decide(delivery)
-            self._in_hand[delivery.name] = delivery
         delivery.turn = self._turn(request, is_new)
+        if is_new:
+            self._in_hand[delivery.name] = delivery
+            if delivery.turn.before is None or delivery.turn.before.done():
+                self._decide(delivery)
         task = asyncio.get_running_loop().create_task(self._run(delivery))
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, delivery))
@@ -144,7 +163,7 @@ class Deliveries:
         try:
             if previous is not None and not previous.done():
                 await asyncio.shield(previous)
-            if delivery.step is None:
+            if delivery.step is None:  # it waited for its turn, or for another delivery of the same message
                 self._decide(delivery)
             sent = await self._to_outcome(delivery)
             self._settle(delivery)
@@ -177,14 +196,13 @@ class Deliveries:
                 self._reports.report_failure(delivery)
                 return None
             case Step.HOLD:
-                self._reports.hold(delivery)
+                detail = f"attempt {known.number} of {delivery.name} was begun and its outcome is not known"
+                self._fail_unknown(delivery, detail)
                 return None
             case _:
                 return await self._send(delivery)
 
     async def _send(self, delivery: Delivery) -> Sent | None:
-        task = asyncio.current_task()
-        assert task is not None
         attachment = None
         if (file := delivery.request.file) is not None:
             # nobody has got anything of it yet: so it may be cancelled, and there is no attempt on record
@@ -201,33 +219,56 @@ class Deliveries:
             assert delivery.gate is not None
             await asyncio.shield(delivery.gate.future)
             number = delivery.attempt.number
-            delivery.begun = False
-            self._sending.add(task)
-            try:
-                sent = await self._connector.send(delivery.request, number, attachment)
-            except DeliveryFailed as error:
-                self._fail(delivery, error.reason, str(error))
-                return None
-            except Unavailable as error:
-                if number >= MAX_ATTEMPTS:
-                    self._fail(delivery, error.code, str(error))
+            outcome = await self._call(delivery, attachment)
+            match outcome:
+                case Sent(provider_id, at_ms):
+                    # the attempt leaves the table by this time, and with it what keeps the message from going twice
+                    sent = Sent(provider_id, self._plausible(delivery, Status.SENT, at_ms))
+                    self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, provider_id))
+                    self._reports.report(delivery, Status.SENT, sent.at_ms, provider_id=provider_id)
+                    self._app.metrics.sent(self._connector.channel, "success")
+                    if attachment is not None:
+                        self._app.metrics.carried(self._connector.channel, attachment.carriage.kind)
+                    return sent
+                case Refused(code, detail):
+                    self._fail(delivery, code, detail)
                     return None
-            else:
-                # the attempt leaves the table by this time, and with it what keeps the message from going twice
-                sent = Sent(sent.provider_id, self._plausible(delivery, Status.SENT, sent.at_ms))
-                self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, sent.provider_id))
-                self._reports.report(delivery, Status.SENT, sent.at_ms, provider_id=sent.provider_id)
-                self._app.metrics.sent(self._connector.channel, "success")
-                if attachment is not None:
-                    self._app.metrics.carried(self._connector.channel, attachment.carriage.kind)
-                return sent
-            finally:
-                self._sending.discard(task)
-            self._take_back(delivery)  # the channel said that it does not have it
+                case Unknown(detail) if not self._connector.repeatable or number >= MAX_ATTEMPTS:
+                    self._fail_unknown(delivery, detail)
+                    return None
+                case NotNow(detail) if number >= MAX_ATTEMPTS:
+                    self._fail(delivery, Unavailable.code, detail)
+                    return None
+            if isinstance(outcome, NotNow):
+                self._take_back(delivery)  # the channel said that it does not have it
             if delivery.round != self._round:
                 raise asyncio.CancelledError
-            await asyncio.sleep(self._backoff(number))
+            after_seconds = outcome.after_seconds if isinstance(outcome, NotNow) else None
+            await asyncio.sleep(self._retry_seconds(number, after_seconds, random.random()))
             self._begin(delivery)
+
+    async def _call(self, delivery: Delivery, attachment: Attachment | None) -> SendOutcome:
+        """Ask the channel to send; return its outcome, which is ``Unknown`` for everything unforeseen."""
+        task = asyncio.current_task()
+        assert task is not None
+        delivery.begun = False
+        self._sending.add(task)
+        try:
+            async with asyncio.timeout(self._send_seconds):
+                return bounded(await self._connector.send(delivery.request, delivery.attempt.number, attachment))
+        except TimeoutError:
+            return Unknown(f"the channel gave no answer within {self._send_seconds:g} seconds")
+        except asyncio.CancelledError:
+            if task.cancelling():
+                raise
+            log.exception("the connector of %s was cancelled from inside", self._connector.channel)
+            return Unknown("the call to the channel was cancelled")
+        except Exception as error:
+            log.exception("the connector of %s raised", self._connector.channel)
+            return Unknown(shortened(f"the call to the channel failed: {error!r}"))
+        finally:
+            self._sending.discard(task)
+            self._app.steps += 1
 
     async def _follow(self, delivery: Delivery, sent: Sent) -> None:
         async for receipt in self._connector.receipts(delivery.request, sent):
@@ -252,9 +293,15 @@ class Deliveries:
         delivery.begun = True
 
     def _fail(self, delivery: Delivery, reason: str, detail: str) -> None:
-        self._record(delivery, Attempt(delivery.attempt.number, Outcome.FAILED, now_ms(), None, reason, detail))
+        failed = Attempt(delivery.attempt.number, Outcome.FAILED, now_ms(), None, shortened(reason), shortened(detail))
+        self._record(delivery, failed)
         self._reports.report_failure(delivery)
         self._app.metrics.sent(self._connector.channel, "failure")
+
+    def _fail_unknown(self, delivery: Delivery, detail: str) -> None:
+        """Report FAILED, which any receipt heals, and set the message aside for a person."""
+        self._reports.set_aside(delivery, detail)
+        self._fail(delivery, OUTCOME_UNKNOWN, detail)
 
     def _take_back(self, delivery: Delivery) -> None:
         """The attempt that is on record as begun did not reach the channel: there is nothing unknown about it."""

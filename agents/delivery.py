@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNKNOWN_OUTCOME_LETTER = "unknown-outcome"
+
 
 class Turn:
     """A message's place in the order of its conversation, with all its deliveries that are in hand (``open``).
@@ -51,6 +53,7 @@ class Delivery:
         "headers",
         "key",
         "name",
+        "offset",
         "request",
         "round",
         "settled",
@@ -59,9 +62,16 @@ class Delivery:
     )
 
     def __init__(
-        self, batch: RecordBatch, key: bytes | None, request: DeliveryRequested, headers: Headers, flights: set[Flight]
+        self,
+        batch: RecordBatch,
+        offset: int,
+        key: bytes | None,
+        request: DeliveryRequested,
+        headers: Headers,
+        flights: set[Flight],
     ) -> None:
         self.batch = batch
+        self.offset = offset
         self.key = key
         self.request = request
         self.name = delivery_key(request)
@@ -101,22 +111,23 @@ class Reports:
         )
         self._put(delivery, self._app.names.status_updates, encode(fact))
 
-    def hold(self, delivery: Delivery) -> None:
-        """Nobody knows whether the channel has it, and asking again may deliver it twice: leave it to a person."""
-        batch, request = delivery.batch, delivery.request
-        detail = f"attempt {delivery.attempt.number} of {delivery.name} was begun and its outcome is not known"
-        log.warning("held back: %s", detail)
+    def set_aside(self, delivery: Delivery, detail: str) -> None:
+        """Write a dead letter: a person has to find out whether the channel has the message. A second send may reach
+        the recipient twice, so none is made."""
+        topic = delivery.batch.tp.topic
+        log.warning("%s[%d]@%d: %s", topic, delivery.batch.partition, delivery.offset, detail)
         letter = DeadLetter(
-            batch.tp.topic,
-            batch.partition,
-            batch.start,
-            "unknown-outcome",
+            topic,
+            delivery.batch.partition,
+            delivery.offset,
+            UNKNOWN_OUTCOME_LETTER,
             detail,
             delivery.key,
-            encode(request),
+            encode(delivery.request),
             now_ms(),
             delivery.attempt.number,
         )
+        self._app.metrics.dead_letter(topic, UNKNOWN_OUTCOME_LETTER)
         self._put(delivery, self._app.names.dead_letters, encode(letter))
 
     def _put(self, delivery: Delivery, topic: str, value: bytes) -> None:

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
+# below app.stream_app.DRAIN_SECONDS: a longer send would end after the next owner of the partition has begun
+MOST_SEND_SECONDS = 9.0
+
+
 def contradictions(s: Settings) -> Iterator[str]:
     """Yield a sentence for each contradiction. Written so that a value that is no number is one, too."""
     message_hours, fact_hours = s.messages_retention_days * 24, s.status_retention_days * 24
@@ -35,6 +39,11 @@ def contradictions(s: Settings) -> Iterator[str]:
         yield (
             f"CHAT4ALL_MIN_INSYNC_REPLICAS={s.min_insync_replicas} must be 1 to "
             f"CHAT4ALL_REPLICATION_FACTOR={s.replication_factor}: else nothing can be written"
+        )
+    if not 0 < s.send_seconds <= MOST_SEND_SECONDS:
+        yield (
+            f"CHAT4ALL_SEND_SECONDS={s.send_seconds:g} must be more than 0 and at most {MOST_SEND_SECONDS:g}: a worker "
+            "finishes its sends before its partitions go, and it has 10 seconds for that"
         )
     if not s.heartbeat_seconds < s.session_timeout_seconds:
         yield (

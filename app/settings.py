@@ -72,6 +72,8 @@ class Settings:
 
     # Delivery
     in_flight_per_worker: int = setting(10_000, "Deliveries that a worker has in hand at once")
+    send_seconds: float = setting(8.0, "How long a channel may take to answer a send; then its outcome is unknown")
+    upload_seconds: float = setting(1800.0, "How long a channel may take for the upload of one file; then once more")
     file_patience_hours: float = setting(24.0, "Age at which a message fails whose file's store is away")
     files_fetched_at_once: int = setting(8, "Files that a worker fetches at once; each takes a few MiB of memory")
     simulated_delivered_seconds: tuple[float, float] = setting((1.0, 3.0), "Simulated channels: from SENT to DELIVERED")

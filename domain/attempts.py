@@ -55,6 +55,16 @@ def next_step(known: Attempt | None, *, repeatable: bool) -> Step:
             return Step.SEND if repeatable else Step.HOLD
 
 
-def backoff_seconds(number: int) -> float:
-    """Return how long to wait after attempt ``number`` (from 1) found the channel unavailable."""
-    return float(min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (number - 1)))
+def backoff_seconds(number: int, chance: float = 1.0) -> float:
+    """Return how long to wait after attempt ``number`` (from 1) found the channel unavailable.
+
+    ``chance`` from 0 to 1 spreads the repetitions of many messages over the second half of the wait.
+    """
+    longest = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (number - 1))
+    return float(longest * (1 + chance) / 2)
+
+
+def retry_seconds(number: int, after_seconds: float | None, chance: float) -> float:
+    """Return the wait after attempt ``number``: the channel's own word (``after_seconds``) if that is longer, and at
+    most ``LONGEST_BACKOFF_SECONDS``."""
+    return min(LONGEST_BACKOFF_SECONDS, max(backoff_seconds(number, chance), after_seconds or 0.0))

@@ -50,6 +50,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--within", type=float, default=10.0, help="seconds in which every partition is at work again")
     parser.add_argument("--whole", action="store_true", help="restart Kafka and Cassandra as well")
+    parser.add_argument("--keep", type=Path, help="folder for what rounds print that are later than --within")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)
 
@@ -159,6 +160,9 @@ async def measure(
         total = line_seconds + after_seconds
         is_late = after_seconds > wanted.within or not is_ready or (not wanted.whole and total > wanted.within)
         missed += is_late and number > 0
+        if is_late and wanted.keep:
+            wanted.keep.mkdir(parents=True, exist_ok=True)
+            (wanted.keep / f"round-{number}.log").write_text(life.text(), encoding="utf-8")
         marks = "  NOT READY" * (not is_ready) + "  LATE" * (is_late and number > 0)
         print(
             f"{number:2d} {counts['core']:4d} {counts['mirror']:6d} {counts['whatsapp']:8d} "

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from channels.simulated.manners import manner_of
 from domain.attachments import Kind, text_fault
-from domain.errors import DeliveryFailed
-from domain.ports import Attachment, Receipt, Sent
+from domain.outcomes import Refused, SendOutcome, Sent
+from domain.ports import Attachment, Receipt
 from domain.records import DeliveryRequested, delivery_key
 from domain.status import Status
 
@@ -45,14 +45,14 @@ class SimulatedConnector:
             pass
         return f"sim.{attachment.metadata.checksum}"
 
-    async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> Sent:
+    async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> SendOutcome:
         address = request.recipient_id.partition(":")[2]
         objection = manner_of(address).objection(attempt)
         if objection is None and attachment is None and (fault := text_fault(request.recipient_id, request.content)):
-            objection = DeliveryFailed("text-too-long", fault)
+            objection = Refused("text-too-long", fault)
         if objection is not None:
-            log.info("[%s] Not delivered to %s: %s", self._title, address, objection)
-            raise objection
+            log.info("[%s] Not delivered to %s: %s", self._title, address, objection.detail)
+            return objection
         log.info("[%s] Delivered to %s", self._title, address)
         if attachment is not None:  # the link itself is not for logs: whoever has it gets the file
             file, kind = attachment.metadata, attachment.carriage.kind

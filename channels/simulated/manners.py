@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from domain.errors import Chat4AllError, DeliveryFailed, Unavailable
+from domain.outcomes import NotNow, Refused
 from domain.status import Status
 
 
@@ -27,12 +27,12 @@ class Manner:
     throttled_attempts: int = 0
     last_receipt: Status | None = Status.READ
 
-    def objection(self, attempt: int) -> Chat4AllError | None:
-        """Return the error with which the channel answers attempt number ``attempt`` (from 1), ``None`` for none."""
+    def objection(self, attempt: int) -> Refused | NotNow | None:
+        """Return why the channel does not take attempt number ``attempt`` (from 1), ``None`` if it does."""
         if self.failure_code:
-            return DeliveryFailed(self.failure_code, self.failure_detail)
+            return Refused(self.failure_code, self.failure_detail)
         if attempt <= self.throttled_attempts:
-            return Unavailable(f"the channel takes no more messages just now (attempt {attempt})")
+            return NotNow(f"the channel takes no more messages just now (attempt {attempt})")
         return None
 
     def gives(self, receipt: Status) -> bool:

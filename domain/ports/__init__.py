@@ -13,7 +13,7 @@ from domain.ports.accounts import (
     User,
     UserStore,
 )
-from domain.ports.channels import Attachment, Connector, Receipt, Sent
+from domain.ports.channels import Attachment, Connector, Receipt
 from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined, NewParticipant
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
 from domain.ports.messages import (
@@ -49,7 +49,6 @@ __all__ = [
     "Receipt",
     "RefreshToken",
     "RefreshTokenStore",
-    "Sent",
     "StoredMessage",
     "StoredObject",
     "Upload",

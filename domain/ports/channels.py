@@ -8,16 +8,9 @@ from typing import Protocol
 
 from domain.attachments import Carriage
 from domain.files import FileMetadata
+from domain.outcomes import SendOutcome, Sent
 from domain.records import DeliveryRequested
 from domain.status import Status
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A channel took the message. ``provider_id`` is the channel's own id of it."""
-
-    provider_id: str
-    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +58,11 @@ class Connector(Protocol):
         """
         ...
 
-    async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> Sent:
-        """Hand the message over, with its file if it has one.
+    async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> SendOutcome:
+        """Hand the message over, with its file if it has one; return what came of it.
 
-        Raises ``DeliveryFailed`` (for good) or ``Unavailable`` (try again).
+        It raises nothing for what the provider did. The caller bounds the call in time (``CHAT4ALL_SEND_SECONDS``),
+        and takes any exception, a cancellation inside the call included, as ``Unknown``.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,9 @@ from app.batches import RecordBatch
 from app.clock import now_ms
 from app.codec import decode, encode
 from domain.attempts import Attempt, Outcome
-from domain.errors import DeliveryFailed, Unavailable
-from domain.ports import Receipt, Sent
-from domain.records import DeliveryRequested, StatusChanged
+from domain.outcomes import OUTCOME_UNKNOWN, NotNow, Refused, Sent, Unknown
+from domain.ports import Receipt
+from domain.records import DeadLetter, DeliveryRequested, StatusChanged
 from domain.status import Status
 from support.deliveries import World, requests
 from support.fakes import batch_of, until
@@ -69,7 +70,7 @@ async def test_a_conversation_keeps_its_order_while_others_overtake_it() -> None
 
 async def test_a_failure_is_reported_with_its_reason_and_holds_up_nobody() -> None:
     world = World()
-    world.channel.answers["m-1"] = [DeliveryFailed("blocked", "the person blocked this number")]
+    world.channel.answers["m-1"] = [Refused("blocked", "the person blocked this number")]
     await world.deliver(requests("m-1", "m-2"))
     await until(lambda: world.app.consumer.completed)
     failed = decode(world.app.outbox.on("status-updates")[0], StatusChanged)
@@ -79,7 +80,7 @@ async def test_a_failure_is_reported_with_its_reason_and_holds_up_nobody() -> No
 
 async def test_an_unavailable_channel_is_tried_again_and_the_attempts_are_counted() -> None:
     world = World()
-    world.channel.answers["m-1"] = [Unavailable("busy"), Unavailable("busy")]
+    world.channel.answers["m-1"] = [NotNow("busy"), NotNow("busy")]
     await world.deliver(requests("m-1"))
     await until(lambda: world.app.consumer.completed)
     assert world.attempt("m-1") == Attempt(3, Outcome.SENT, 100, "p-m-1-3")
@@ -87,7 +88,7 @@ async def test_an_unavailable_channel_is_tried_again_and_the_attempts_are_counte
 
 async def test_tries_are_bounded_and_then_the_message_fails() -> None:
     world = World()
-    world.channel.answers["m-1"] = [Unavailable("busy")] * 50
+    world.channel.answers["m-1"] = [NotNow("busy")] * 50
     await world.deliver(requests("m-1"))
     await until(lambda: world.app.consumer.completed)
     assert len(world.channel.calls) == 8
@@ -106,13 +107,99 @@ async def test_what_was_sent_is_not_sent_again_when_its_event_comes_back() -> No
     assert first == again
 
 
-async def test_an_attempt_with_unknown_outcome_is_held_back_and_kept() -> None:
+async def test_an_attempt_whose_outcome_a_crash_hid_is_not_repeated_and_fails() -> None:
     world = World(repeatable=False)
-    world.table.rows[b"m-1"] = attempts.dump(Attempt(1, Outcome.BEGUN, 5))
+    world.table.rows[b"m-2"] = attempts.dump(Attempt(1, Outcome.BEGUN, 5))
+    await world.deliver(requests("m-1", "m-2", start=40))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1"]
+    letter = decode(world.app.outbox.on("dead-letters")[0], DeadLetter)
+    assert (letter.reason, letter.offset, letter.attempts) == ("unknown-outcome", 41, 1)
+    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    (failed,) = [change for change in changes if change.failure_code]
+    assert (failed.message_id, failed.status, failed.failure_code) == ("m-2", "FAILED", OUTCOME_UNKNOWN)
+    await world.deliver(requests("m-2", start=41))  # it comes again: told again, not asked again
+    await until(lambda: len(world.app.consumer.completed) == 2)
+    assert len(world.app.outbox.on("dead-letters")) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Unknown("the connection broke"), TimeoutError("by the client library"), ValueError("no JSON"), 5],
+    ids=["unknown", "time-out", "exception", "no outcome"],
+)
+async def test_what_nobody_can_tell_fails_its_message_alone_and_is_set_aside(answer: Any) -> None:
+    world = World()
+    world.channel.answers["m-1"] = [answer]
+    await world.deliver(requests("m-1", "m-2"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1", "m-2"]
+    assert [fact for fact in world.facts() if fact[0] == "m-1"] == [("m-1", "FAILED")]
+    assert ("m-2", "READ") in world.facts()
+    assert len(world.app.outbox.on("dead-letters")) == 1
+    assert world.app.died == []
+
+
+async def test_a_connector_cancelled_from_inside_loses_no_message() -> None:
+    """A shared token refresh, or a client library's own scope, may cancel the call."""
+    world = World()
+    world.channel.answers["m-1"] = [asyncio.CancelledError()]
+    await world.deliver(requests("m-1", "m-2", "m-3"))
+    await until(lambda: world.app.consumer.completed)
+    assert {(message_id, word) for message_id, word in world.facts() if word in ("FAILED", "READ")} == {
+        ("m-1", "FAILED"),
+        ("m-2", "READ"),
+        ("m-3", "READ"),
+    }
+
+
+async def test_a_channel_that_does_not_answer_is_not_waited_for_longer_than_the_setting_says() -> None:
+    world = World(send_seconds=0.05)
+    world.channel.open.clear()
     await world.deliver(requests("m-1"))
     await until(lambda: world.app.consumer.completed)
-    assert world.channel.calls == []
-    assert b"unknown-outcome" in world.app.outbox.on("dead-letters")[0]
+    failed = decode(world.app.outbox.on("status-updates")[0], StatusChanged)
+    assert (failed.status, failed.failure_code) == ("FAILED", OUTCOME_UNKNOWN)
+    assert "0.05 seconds" in (failed.failure_detail or "")
+
+
+async def test_a_repeatable_channel_is_asked_again_after_a_time_out() -> None:
+    world = World(repeatable=True)
+    world.channel.answers["m-1"] = [Unknown("the connection broke")]
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == ["m-1", "m-1"]
+    assert world.attempt("m-1") == Attempt(2, Outcome.SENT, 100, "p-m-1-2")
+
+
+async def test_what_waits_behind_another_message_has_no_attempt_on_record() -> None:
+    """After a crash it is known not to have been sent."""
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(requests(*(f"m-{n}" for n in range(50))))
+    await until(lambda: world.channel.calls)
+    assert set(world.table.rows) == {b"m-0"}
+    world.channel.open.set()
+    await until(lambda: world.app.consumer.completed)
+    assert world.channel.calls == [f"m-{n}" for n in range(50)]
+
+
+async def test_a_long_text_of_the_channel_is_cut_before_it_goes_into_records() -> None:
+    world = World()
+    world.channel.answers["m-1"] = [Refused("c" * 5_000, "<html>" * 60_000)]
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.app.consumer.completed)
+    failed = decode(world.app.outbox.on("status-updates")[0], StatusChanged)
+    assert (len(failed.failure_code or ""), len(failed.failure_detail or "")) == (2_000, 2_000)
+    assert world.attempt("m-1").failure_detail == failed.failure_detail  # type: ignore[union-attr]
+
+
+async def test_each_answer_of_the_channel_is_progress_for_the_watchdog() -> None:
+    world = World()
+    world.channel.answers["m-1"] = [NotNow("busy"), NotNow("busy")]
+    await world.deliver(requests("m-1", "m-2"))
+    await until(lambda: world.app.consumer.completed)
+    assert world.app.steps == 4
 
 
 async def test_a_channel_that_recognises_repetitions_is_asked_again() -> None:
@@ -204,7 +291,7 @@ async def test_each_address_of_a_message_has_its_own_attempt_and_its_own_facts()
 
 async def test_no_address_is_sent_to_again_when_its_event_comes_back() -> None:
     world = World()
-    world.channel.answers["m-1"] = [DeliveryFailed("blocked", "one of the two")]
+    world.channel.answers["m-1"] = [Refused("blocked", "one of the two")]
     await world.deliver(to_several("m-1"))
     await until(lambda: world.app.consumer.completed)
     for times in (2, 3):

@@ -11,6 +11,7 @@ from channels.simulated import SimulatedConnector, Simulation
 from domain.attachments import MB, Kind
 from domain.attempts import Attempt, Outcome
 from domain.errors import DeliveryFailed, Unavailable
+from domain.outcomes import NotNow
 from domain.ports import Attachment
 from domain.records import StatusChanged
 from support.deliveries import World, failure, request, requests, to_three
@@ -137,7 +138,7 @@ async def test_a_link_that_a_long_name_makes_too_long_is_made_without_the_name()
 
 async def test_a_channel_that_is_busy_gets_the_file_once_and_the_message_again() -> None:
     world = World()
-    world.channel.answers["m-1"] = [Unavailable("busy"), Unavailable("busy")]
+    world.channel.answers["m-1"] = [NotNow("busy"), NotNow("busy")]
     await world.deliver(requests("m-1", file=world.put(b"data"), accepted_at_ms=1))
     await until(lambda: world.app.consumer.completed)
     assert world.attempt("m-1") == Attempt(3, Outcome.SENT, 100, "p-m-1-3")

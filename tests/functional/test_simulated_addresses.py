@@ -10,7 +10,7 @@ from app.codec import decode
 from channels.simulated import SimulatedConnector, Simulation
 from channels.simulated.manners import MANNERS, manner_of
 from domain.addresses import parse_recipient
-from domain.errors import Unavailable
+from domain.outcomes import NotNow
 from domain.recipients import CHANNELS
 from domain.records import StatusChanged
 from support.deliveries import World, failure, requests
@@ -78,7 +78,7 @@ async def test_every_other_address_is_as_friendly_as_ever(recipient: str) -> Non
 
 def test_a_throttled_channel_asks_for_another_try_and_then_has_no_objection() -> None:
     manner = manner_of("@is_throttled")
-    assert [type(manner.objection(attempt)) for attempt in (1, 2, 3)] == [Unavailable, Unavailable, type(None)]
+    assert [type(manner.objection(attempt)) for attempt in (1, 2, 3)] == [NotNow, NotNow, type(None)]
 
 
 @pytest.mark.parametrize("address", MANNERS)

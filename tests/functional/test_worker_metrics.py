@@ -16,7 +16,7 @@ from agents.track_status import fold_batch
 from app.codec import encode
 from app.metrics import Metrics
 from app.watchdog import Watchdog
-from domain.errors import DeliveryFailed
+from domain.outcomes import Refused
 from domain.records import MessageAccepted
 from support.deliveries import World, requests
 from support.fakes import FakeApp, FakeTable, batch_of, until
@@ -140,7 +140,7 @@ async def test_the_metrics_of_a_role_that_delivers_show_what_is_in_hand_without_
 async def test_a_success_and_a_failure_are_counted_once_however_often_their_messages_come() -> None:
     world = World()
     metrics = counted(world)
-    world.channel.answers["m-2"] = [DeliveryFailed("blocked", "the person blocked this number")]
+    world.channel.answers["m-2"] = [Refused("blocked", "the person blocked this number")]
     for again in range(3):
         await world.deliver(requests("m-1", "m-2"))
         await until(lambda n=again: len(world.app.consumer.completed) == n + 1)  # type: ignore[misc]

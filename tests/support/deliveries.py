@@ -16,7 +16,8 @@ from app.clock import now_ms
 from app.codec import decode, encode
 from domain.attempts import Attempt
 from domain.files import FileMetadata
-from domain.ports import Attachment, FileStore, Receipt, Sent
+from domain.outcomes import SendOutcome, Sent
+from domain.ports import Attachment, FileStore, Receipt
 from domain.records import DeliveryRequested, StatusChanged
 from domain.status import Status
 from storage.memory_files import MemoryFileStore
@@ -33,7 +34,7 @@ class Channel:
         self.calls: list[str] = []
         self.attachments: list[Attachment | None] = []
         self.uploaded: list[bytes] = []
-        self.answers: dict[str, list[Exception]] = {}
+        self.answers: dict[str, list[SendOutcome | BaseException]] = {}
         self.open = asyncio.Event()
         self.open.set()
         self.reading = asyncio.Event()
@@ -45,12 +46,15 @@ class Channel:
             self.uploaded[-1] += chunk
         return "media-1"
 
-    async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> Sent:
+    async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> SendOutcome:
         self.calls.append(request.message_id)
         self.attachments.append(attachment)
         await self.open.wait()
         if self.answers.get(request.message_id):
-            raise self.answers[request.message_id].pop(0)
+            answer = self.answers[request.message_id].pop(0)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
         return Sent(f"p-{request.message_id}-{attempt}", 100)
 
     async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
@@ -109,7 +113,7 @@ class World:
             self.channel,
             self.table,
             attachments,
-            lambda number: 0.0,  # type: ignore[arg-type]
+            lambda number, after_seconds, chance: 0.0,  # type: ignore[arg-type]
         )
 
     def open_store(self) -> FileStore:

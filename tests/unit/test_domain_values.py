@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain import routing
 from domain.addresses import parse_recipient
-from domain.attempts import Attempt, Outcome, Step, backoff_seconds, next_step
+from domain.attempts import Attempt, Outcome, Step, backoff_seconds, next_step, retry_seconds
 from domain.content import check_content
 from domain.errors import InvalidContent, InvalidRecipient
 from domain.files import FileMetadata
@@ -180,6 +180,15 @@ def test_the_backoff_grows_and_is_bounded() -> None:
     assert waits == sorted(waits)
     assert waits[0] == 0.5
     assert waits[-1] == 30.0
+
+
+@given(st.integers(1, 100), st.none() | st.floats(-1e9, 1e9), st.floats(0, 1))
+def test_a_retry_waits_as_long_as_the_channel_says_within_bounds(
+    number: int, after: float | None, chance: float
+) -> None:
+    wait = retry_seconds(number, after, chance)
+    assert 0.25 <= wait <= 30.0
+    assert wait >= min(after or 0.0, 30.0)
 
 
 def test_a_key_used_before_addresses_had_one_form_still_means_its_message() -> None:

@@ -1,0 +1,94 @@
+"""What a connector's call to its channel came to.
+
+A connector never raises for what a provider did: it returns one of these four. ``Unknown`` is the safe answer to
+everything else, since a second send without evidence may reach the person twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MOST_TEXT = 2_000  # characters of a channel's text, which goes into records and to users
+OUTCOME_UNKNOWN = "outcome-unknown"
+
+
+class Refusal(StrEnum):
+    """Why a channel refuses a message for good."""
+
+    PERMANENT = "permanent"
+    OPTED_OUT = "opted-out"
+    OUTSIDE_WINDOW = "outside-window"
+    POLICY = "policy"
+    AUTHENTICATION = "authentication"
+
+
+class Scope(StrEnum):
+    """What has to wait: this message, everything between the two, or everything of the account."""
+
+    MESSAGE = "message"
+    PAIR = "pair"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The channel took the message. ``provider_id``: the channel's id of it; ``at_ms``: when, by the channel's clock,
+    epoch milliseconds."""
+
+    provider_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The channel refuses the message for good. ``code``: a stable word; ``detail``: a sentence for people."""
+
+    code: str
+    detail: str
+    kind: Refusal = Refusal.PERMANENT
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """The channel did not take the message, and may take it later: at the earliest ``after_seconds`` from now, if the
+    channel said so."""
+
+    detail: str
+    after_seconds: float | None = None
+    scope: Scope = Scope.MESSAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing tells whether the channel took the message: a time-out, a cut connection, an answer without meaning."""
+
+    detail: str
+
+
+SendOutcome = Sent | Refused | NotNow | Unknown
+
+
+def shortened(text: str) -> str:
+    """Return ``text``, or its first ``MOST_TEXT`` characters with an ellipsis as the last."""
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
+
+
+def bounded(outcome: SendOutcome) -> SendOutcome:
+    """Return ``outcome`` with each text at most ``MOST_TEXT`` characters long.
+
+    Raises ``TypeError`` for anything else, and ``ValueError`` for a provider id that is too long: cut, it would be
+    another message's.
+    """
+    match outcome:
+        case Sent(provider_id, _):
+            if len(provider_id) > MOST_TEXT:
+                raise ValueError(f"the channel's id of the message has {len(provider_id)} characters")
+            return outcome
+        case Refused(code, detail, kind):
+            return Refused(shortened(code), shortened(detail), kind)
+        case NotNow(detail, after_seconds, scope):
+            return NotNow(shortened(detail), after_seconds, scope)
+        case Unknown(detail):
+            return Unknown(shortened(detail))
+    raise TypeError(f"a connector returns Sent, Refused, NotNow or Unknown, not {type(outcome).__name__}")
