@@ -11,8 +11,8 @@ from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
 from domain.records import MessageAccepted
 from web.access import Memberships
+from web.errors import FieldErrors
 from web.files import DELETED
-from web.problems import FieldErrors
 
 if TYPE_CHECKING:
     from web.files import KnownFiles

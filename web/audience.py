@@ -19,8 +19,8 @@ from domain.errors import Unavailable
 from domain.ports import Identity
 from domain.recipients import INTERNAL
 from domain.records import MAX_RECIPIENTS, MessageAccepted
+from web.errors import FieldErrors
 from web.lru import BoundedCache
-from web.problems import FieldErrors
 
 if TYPE_CHECKING:
     from web.dependencies import Dependencies

@@ -11,10 +11,7 @@ from aiohttp import HttpVersion11, web
 from pydantic import BaseModel, ValidationError
 
 from web.dependencies import DEPENDENCIES
-from web.field_errors import told
-from web.field_names import MAX_SHOWN_ERRORS, Wrong, names_of
-from web.json_bounds import MAX_VALUES, has_too_many_values
-from web.problems import (
+from web.errors import (
     BodyTimeout,
     BodyTooLarge,
     FieldErrors,
@@ -22,6 +19,9 @@ from web.problems import (
     UnsupportedEncoding,
     UnsupportedTransferCoding,
 )
+from web.field_errors import told
+from web.field_names import MAX_SHOWN_ERRORS, Wrong, names_of
+from web.json_bounds import MAX_VALUES, has_too_many_values
 from web.repeated_names import may_repeat, refuse_repeated
 
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -13,9 +13,9 @@ from domain.conversations import MAX_MEMBERS, Conversation, Member
 from domain.direct import direct_id, is_direct
 from domain.errors import Conflict, StoreUnavailable
 from web.courtesy import Courtesy
+from web.errors import FieldErrors
 from web.joins import JoinWriter
 from web.lru import BoundedCache
-from web.problems import FieldErrors
 
 if TYPE_CHECKING:
     from domain.ports import ConversationStore

@@ -18,9 +18,10 @@ from domain.errors import Chat4AllError, NotFound, Unavailable
 from domain.files import File
 from domain.ranges import ByteRange, Unsatisfiable, range_of
 from web.answers import utc
+from web.errors import Gone
 from web.files import DELETED
 from web.headers import REQUEST_ID
-from web.problems import Gone, Problem, problem_answer
+from web.problems import Problem, problem_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

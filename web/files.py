@@ -10,8 +10,8 @@ from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
 from web.answers import iso_utc
 from web.documents import Names, file_metadata_document, party_document
+from web.errors import Gone
 from web.lru import BoundedCache
-from web.problems import Gone
 
 if TYPE_CHECKING:
     from domain.ports import FileRecords

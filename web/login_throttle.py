@@ -15,9 +15,9 @@ from time import monotonic
 
 from domain.login_attempts import Failures, Patience, after_failure, wait_seconds
 from domain.token_bucket import Rate, take
+from web.errors import RateLimited
 from web.lru import BoundedCache
 from web.passwords import TooManyLogins
-from web.problems import RateLimited
 
 # At 2 hashes of 70 ms at once, 50,000 failures take half an hour, twice the time after which they are forgotten.
 REMEMBERED = 50_000

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from domain.conversations import Conversation, is_address
-from web.problems import FieldErrors
+from web.errors import FieldErrors
 
 if TYPE_CHECKING:
     from web.dependencies import Dependencies

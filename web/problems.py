@@ -19,119 +19,25 @@ import orjson
 from aiohttp import web
 
 from domain import errors
+from web.errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    ChecksumMismatch,
+    FieldErrors,
+    Gone,
+    Locked,
+    RateLimited,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+    UnsupportedTransferCoding,
+    UnsupportedTusVersion,
+    UpgradeRequired,
+    WrongOffset,
+)
 from web.security import SECURITY_HEADERS, SERVER
 
 PROBLEM_JSON = "application/problem+json"
 _MAX_INSTANCE_CHARS = 1_000
-
-
-class FieldErrors(errors.InvalidInput):
-    """Several fields at once. ``found``: (field as the caller wrote it, what is wrong with it)."""
-
-    def __init__(self, found: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{name}: {detail}" if name else detail for name, detail in found))
-        self.found = found
-
-
-class WithHeaders(errors.Chat4AllError):
-    """An error whose answer carries ``headers`` of its own."""
-
-    def __init__(self, detail: str, headers: Mapping[str, str]) -> None:
-        super().__init__(detail)
-        self.headers = headers
-
-
-class MalformedBody(errors.InvalidInput):
-    """The body is not a JSON object in UTF-8."""
-
-    code = "malformed-json"
-
-
-class RateLimited(WithHeaders):
-    """The caller asks too often. ``limit`` and ``remaining`` count requests; the times are in whole seconds."""
-
-    code = "rate-limited"
-    retryable = True
-
-    def __init__(self, detail: str, limit: int, remaining: int, retry_after_seconds: int, reset_seconds: int) -> None:
-        # the names of draft-ietf-httpapi-ratelimit-headers-06, which clients know; later drafts changed them
-        headers = {
-            "Retry-After": str(retry_after_seconds),
-            "RateLimit-Limit": str(limit),
-            "RateLimit-Remaining": str(remaining),
-            "RateLimit-Reset": str(reset_seconds),
-        }
-        super().__init__(detail, headers)
-
-
-class BodyTooLarge(errors.Chat4AllError):
-    """The body is over ``settings.max_body_bytes``."""
-
-    code = "body-too-large"
-
-
-class UnsupportedEncoding(errors.Chat4AllError):
-    """The body came with a ``Content-Encoding`` that is not taken."""
-
-    code = "unsupported-content-encoding"
-
-
-class UnsupportedTransferCoding(errors.Chat4AllError):
-    """The body came with a ``Transfer-Encoding`` beside ``chunked`` (RFC 9112, section 6.1: 501)."""
-
-    code = "unsupported-transfer-coding"
-
-
-class BodyTimeout(errors.Chat4AllError):
-    """The rest of the body did not come in time."""
-
-    code = "body-timeout"
-
-
-class UpgradeRequired(errors.Chat4AllError):
-    """The path is for WebSockets only."""
-
-    code = "upgrade-required"
-
-
-class UnsupportedMediaType(errors.Chat4AllError):
-    """The body is of a type that is not taken here."""
-
-    code = "unsupported-media-type"
-
-
-class UnsupportedTusVersion(WithHeaders):
-    """The client does not speak our version of tus, or does not say so."""
-
-    code = "unsupported-tus-version"
-
-
-class WrongOffset(WithHeaders, errors.Conflict):
-    """The upload is not as far as the client thinks, or farther."""
-
-    code = "wrong-offset"
-
-
-class Locked(WithHeaders):
-    """Another request, at another process perhaps, works on the same thing."""
-
-    code = "locked"
-    retryable = True
-
-    def __init__(self, detail: str, retry_after_seconds: int) -> None:
-        super().__init__(detail, {"Retry-After": str(retry_after_seconds)})
-
-
-class Gone(errors.NotFound):
-    """It was there once."""
-
-    code = "gone"
-
-
-class ChecksumMismatch(errors.Chat4AllError):
-    """The bytes that came are not those that the client meant to send."""
-
-    code = "checksum-mismatch"
 
 
 CHECKSUM_MISMATCH = 460  # of tus; HTTP has no such status
@@ -191,21 +97,38 @@ def problem_of(error: errors.Chat4AllError) -> Problem:
         detail, more = str(error), {"message_id": error.message_id, "may_have_been_accepted": True}
     else:
         detail = next((text for cls, text in _OUTAGES if isinstance(error, cls)), str(error))
-    headers: dict[str, str] = {**error.headers} if isinstance(error, WithHeaders) else {}
+    headers = _headers_of(error)
     found: Sequence[tuple[str, str]] = ()
     if isinstance(error, FieldErrors):
         found = error.found
     elif isinstance(error, errors.InvalidInput) and error.field:
         found = ((error.field, str(error)),)
-    elif isinstance(error, errors.NotAuthenticated):
-        headers["WWW-Authenticate"] = 'Bearer realm="chat4all"'
-    elif isinstance(error, errors.Unavailable):
-        headers["Retry-After"] = str(error.retry_after_seconds)
-    elif isinstance(error, UpgradeRequired):
-        headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
-    elif isinstance(error, UnsupportedEncoding):
-        headers["Accept-Encoding"] = "identity"
     return Problem(status, error.code, detail, found, headers, more)
+
+
+def _headers_of(error: errors.Chat4AllError) -> dict[str, str]:
+    match error:
+        case RateLimited():
+            # the names of draft-ietf-httpapi-ratelimit-headers-06, which clients know; later drafts changed them
+            return {
+                "Retry-After": str(error.retry_after_seconds),
+                "RateLimit-Limit": str(error.limit),
+                "RateLimit-Remaining": str(error.remaining),
+                "RateLimit-Reset": str(error.reset_seconds),
+            }
+        case Locked() | errors.Unavailable():
+            return {"Retry-After": str(error.retry_after_seconds)}
+        case errors.NotAuthenticated():
+            return {"WWW-Authenticate": 'Bearer realm="chat4all"'}
+        case WrongOffset():
+            return {"Upload-Offset": str(error.offset_bytes)}
+        case UnsupportedTusVersion():
+            return {"Tus-Version": error.supported}
+        case UpgradeRequired():
+            return {"Upgrade": "websocket", "Connection": "Upgrade"}
+        case UnsupportedEncoding():
+            return {"Accept-Encoding": "identity"}
+    return {}
 
 
 def problem_of_http(error: web.HTTPException) -> Problem:

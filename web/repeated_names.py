@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
+from web.errors import FieldErrors, MalformedBody
 from web.field_names import MAX_SHOWN_ERRORS, shown_name
-from web.problems import FieldErrors, MalformedBody
 
 MAX_NAMES = 32_000  # in one body: a full batch has a tenth of it
 _SLICE = 1_000  # tokens, some 0.5 ms

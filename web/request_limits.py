@@ -10,7 +10,7 @@ from aiohttp import web
 from app.settings import InvalidSetting, Settings
 from domain.token_bucket import Rate, Taken
 from web.client_address import ClientAddresses
-from web.problems import RateLimited
+from web.errors import RateLimited
 from web.rate_limits import RateLimiter
 
 # The bucket that a request was taken from, for the headers of its answer: what came of it, and how large it is.

@@ -21,9 +21,9 @@ from domain.ids import keyed_id, uuid7
 from domain.ports import Appended, Place
 from domain.records import MessageAccepted
 from domain.usernames import names_user
+from web.errors import FieldErrors, RateLimited
 from web.history import merged
 from web.patient_reader import PatientReader
-from web.problems import FieldErrors, RateLimited
 from web.schemas import CreateMessage
 from web.turns import Turns
 from web.usernames import no_such

@@ -14,8 +14,8 @@ from domain.conversations import is_address
 from domain.errors import StoreUnavailable
 from domain.usernames import folded, names_user, username_of
 from web.courtesy import Courtesy
+from web.errors import FieldErrors
 from web.lru import BoundedCache
-from web.problems import FieldErrors
 
 if TYPE_CHECKING:
     from domain.ports import UserStore

@@ -27,7 +27,7 @@ from storage.memory_files import MemoryFileStore
 from support.file_processes import DAY_MS, Gated, Turns
 from support.uploads import some_bytes
 from web.dependencies import Dependencies
-from web.problems import MalformedBody
+from web.errors import MalformedBody
 from web.uploads.tus import Creation, WantedDigest
 
 HOLD_MS = 30_000

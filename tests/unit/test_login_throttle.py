@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from domain.login_attempts import Failures, Patience, after_failure, wait_seconds
 from domain.token_bucket import Rate
+from web.errors import RateLimited
 from web.login_throttle import MAX_WAITING_FOR_ONE_ACCOUNT, LoginThrottle
 from web.passwords import TooManyLogins
-from web.problems import RateLimited
+from web.problems import problem_of
 
 PATIENCE = Patience(free=3, longest_wait_seconds=60.0)
 NO_LIMIT = Rate(0, 1)
@@ -67,7 +68,7 @@ class Door:
                 await asyncio.sleep(0)
                 attempt.ended(matches=right)
         except RateLimited as refused:
-            return int(refused.headers["Retry-After"])
+            return refused.retry_after_seconds
         return "in" if right else "no"
 
 
@@ -169,7 +170,7 @@ async def test_a_refusal_counts_and_says_all_a_client_needs() -> None:
     with pytest.raises(RateLimited) as caught:
         async with door.throttle.attempt("maria", "192.0.2.1"):
             raise AssertionError("not reached")
-    assert caught.value.headers == {
+    assert problem_of(caught.value).headers == {
         "Retry-After": "1",
         "RateLimit-Limit": "3",
         "RateLimit-Remaining": "0",

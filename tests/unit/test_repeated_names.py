@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from web.errors import FieldErrors, MalformedBody
 from web.field_names import names_of
-from web.problems import FieldErrors, MalformedBody
 from web.repeated_names import MAX_NAMES, may_repeat, refuse_repeated
 from web.schemas import CreateMessage
 

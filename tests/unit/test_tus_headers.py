@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from domain.errors import InvalidInput
 from domain.files import File, FileMetadata, safe_filename
 from domain.ports import Upload
-from web.problems import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
+from web.errors import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
+from web.problems import problem_of
 from web.uploads import tus
 from web.uploads.tus import Creation, WantedDigest
 
@@ -93,7 +94,7 @@ def test_only_one_version_and_one_type_will_do() -> None:
     for given_version in ({}, {"Tus-Resumable": "1.0"}, {"Tus-Resumable": "1.0.0, 1.0.0"}):
         with pytest.raises(UnsupportedTusVersion) as caught:
             tus.check_version(given_version)
-        assert caught.value.headers == {"Tus-Version": "1.0.0"}
+        assert problem_of(caught.value).headers == {"Tus-Version": "1.0.0"}
     with pytest.raises(UnsupportedMediaType):
         tus.check_media_type("application/json")
 

@@ -17,10 +17,11 @@ from web.answers import json_answer
 from web.bodies import json_body, validated
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import accepted_document
+from web.errors import FieldErrors, MalformedBody
 from web.field_names import Wrong, names_of
 from web.handlers.messages import key_of, record_headers
 from web.headers import REQUEST_ID
-from web.problems import INTERNAL, FieldErrors, MalformedBody, problem_document, problem_of
+from web.problems import INTERNAL, problem_document, problem_of
 from web.schemas import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
 from web.sending import Accepted, Item, Outcome
 from web.tokens import Caller

@@ -17,8 +17,8 @@ from web.conversation_list import Summary, listed_of
 from web.conversation_schemas import CreateConversation, ListConversations
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import conversation_document
+from web.errors import FieldErrors
 from web.participants import direct_with, require_users
-from web.problems import FieldErrors
 from web.tokens import Caller
 
 CATCH_UP_SECONDS = 1.0

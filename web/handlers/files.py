@@ -12,11 +12,11 @@ from web.answers import iso_utc, json_answer
 from web.bodies import body_as, max_bytes_of, refuse_early
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.downloads import send_file
+from web.errors import Gone
 from web.file_schemas import CopyFile
 from web.files import DELETED, file_document
 from web.links import absolute
 from web.participants import enter_for_files
-from web.problems import Gone
 from web.tokens import Caller
 from web.uploads.copying import copy_file
 from web.uploads.form import Form

@@ -29,8 +29,8 @@ from web.bodies import body_as
 from web.conversation_schemas import AddMember, CreateGroup, participant_id
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import group_document
+from web.errors import FieldErrors
 from web.participants import require_users
-from web.problems import FieldErrors
 from web.tokens import Caller
 from web.usernames import no_such
 

@@ -8,10 +8,10 @@ from aiohttp import web
 
 from domain.errors import NotAuthenticated
 from web.dependencies import DEPENDENCIES
+from web.errors import UpgradeRequired
 from web.headers import REQUEST_ID
 from web.live.frames import POLICY
 from web.live.service import CLOSE_SECONDS
-from web.problems import UpgradeRequired
 from web.tokens import Caller
 from web.traffic import TRAFFIC
 

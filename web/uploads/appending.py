@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from domain.errors import Chat4AllError, NotFound, Unavailable
 from domain.files import PART_BYTES, tail_key
 from domain.ports import Part, Upload
-from web.problems import BodyTooLarge, WrongOffset
+from web.errors import BodyTooLarge, WrongOffset
 from web.uploads.hashing import RequestDigest
 from web.uploads.held import Held
 from web.uploads.part_writer import Hash, PartWriter
@@ -199,4 +199,4 @@ async def drop_tail(deps: Dependencies, upload_id: str, offset_bytes: int) -> No
 def wrong_offset(upload: Upload) -> WrongOffset:
     """Return the error that tells a client how far the upload is."""
     detail = f"the upload is at offset {upload.offset_bytes}; go on from there"
-    return WrongOffset(detail, {"Upload-Offset": str(upload.offset_bytes)})
+    return WrongOffset(detail, upload.offset_bytes)

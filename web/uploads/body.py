@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from domain.errors import Chat4AllError
-from web.problems import BodyTimeout, MalformedBody
+from web.errors import BodyTimeout, MalformedBody
 
 
 class Body:

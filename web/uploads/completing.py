@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from domain.errors import Conflict, NotFound
 from domain.files import PART_BYTES, File, FileMetadata, tail_key
 from domain.ports import Part
-from web.problems import ChecksumMismatch
+from web.errors import ChecksumMismatch
 from web.uploads.appending import Appending, drop_tail, start_over
 from web.uploads.hashing import sha256_of, sha256_of_object
 from web.uploads.held import Held

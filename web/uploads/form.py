@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from domain.errors import InvalidInput
-from web.problems import BodyTimeout, MalformedBody
+from web.errors import BodyTimeout, MalformedBody
 from web.uploads.field_headers import UNCHANGED, codec_of, filename_of, parameters_of, unescaped
 from web.uploads.multipart import Event, MalformedForm, MultipartParser, PartBegun
 

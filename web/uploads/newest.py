@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from domain.errors import Chat4AllError, Conflict, Unavailable
-from web.problems import Locked
+from web.errors import Locked
 
 Stop = Callable[[Chat4AllError], None]
 

@@ -20,10 +20,10 @@ from domain.files import File, FileMetadata, safe_filename, staging_key, storage
 from domain.ids import uuid7
 from domain.ports import Upload
 from web.bodies import validated
+from web.errors import BodyTooLarge, FieldErrors
 from web.field_names import names_of, shown_name
 from web.file_schemas import FileForm
 from web.participants import enter_for_files
-from web.problems import BodyTooLarge, FieldErrors
 from web.uploads.held import Held, HoldLost
 from web.uploads.part_writer import PartWriter, new_checksum
 from web.uploads.sniffing import HEAD_BYTES, sniffed_type

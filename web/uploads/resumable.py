@@ -12,9 +12,9 @@ from domain.errors import Chat4AllError, Conflict, NotFound, Unavailable
 from domain.files import PART_BYTES, File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
+from web.errors import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
 from web.files import DELETED
 from web.participants import enter_for_files
-from web.problems import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
 from web.uploads.appending import Appending, tail_of, wrong_offset
 from web.uploads.completing import complete, complete_stored, destroy
 from web.uploads.hashing import RequestDigest, RunningHashes

@@ -20,8 +20,8 @@ from domain.files import File, safe_filename
 from domain.ports import Upload
 from web.answers import utc
 from web.bodies import validated
+from web.errors import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
 from web.file_schemas import FileForm
-from web.problems import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,checksum,expiration,termination"
@@ -62,7 +62,7 @@ def check_version(headers: Headers) -> None:
     if given != VERSION:
         raise UnsupportedTusVersion(
             f"Tus-Resumable is {given[:40]!r}; it must be {VERSION}" if given else f"send Tus-Resumable: {VERSION}",
-            {"Tus-Version": VERSION},
+            VERSION,
         )
 
 
