@@ -4,9 +4,11 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 EXTRAS := stack,dev
 N ?= 40
+# processes of pytest; "logical" is one a core
+JOBS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
+.PHONY: help env run check test lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +24,9 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 
 run: env ## start everything and follow the logs; Ctrl-C stops it (API on :8080)
 	@$(BIN)/chat4all run
+
+check: lint types imports ## the check to run while you work: lint, types, imports, unit and functional tests; no servers
+	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check tests/unit tests/functional
 
 test: env ## run every test, on a Kafka, a Cassandra and a MinIO that the session starts itself
 	@$(BIN)/python -m pytest

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 from miniopy_async import Minio as MinioClient
 
 from devstack import Stack, StackConfig, StackError
@@ -26,12 +25,11 @@ from storage.cassandra.link import CassandraConfig
 from storage.cassandra.schema import migrate
 from storage.cassandra.session import CassandraSession
 from storage.s3_config import S3Config
+from support.examples import register_profiles
 
 ROOT = Path(__file__).parent.parent
 
-# How long an example takes says something about the machine only; pytest-timeout stops what hangs.
-hypothesis_settings.register_profile("chat4all", deadline=None)
-hypothesis_settings.load_profile("chat4all")
+register_profiles()
 
 
 @dataclass(frozen=True)

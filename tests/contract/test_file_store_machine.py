@@ -19,6 +19,7 @@ from domain.files import PART_BYTES
 from domain.ports import FileStore, Part
 from storage.local_files import LocalFileStore
 from storage.memory_files import MemoryFileStore
+from support.examples import examples
 
 TYPE = "application/octet-stream"
 KEYS = st.sampled_from(["c/a", "c/b", "d/a.pdf", ".uploads/a.1"])
@@ -191,5 +192,5 @@ class MemoryStores(FileStores):
 
 TestLocal = LocalStores.TestCase
 TestMemory = MemoryStores.TestCase
-TestLocal.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
-TestMemory.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestLocal.settings = settings(max_examples=examples(40), stateful_step_count=25)
+TestMemory.settings = settings(max_examples=examples(40), stateful_step_count=25)

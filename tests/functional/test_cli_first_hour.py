@@ -21,7 +21,7 @@ from cli import session as session_module
 from cli.saved_sessions import SavedSessions
 from domain.records import StatusChanged
 from domain.status import Status
-from support.fakes import until
+from support.waiting import until
 
 PASSWORD = "correct horse battery"
 RECIPIENT = "whatsapp:+5511999999999"

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from cli import saved_uploads
-from support.fakes import until
 from support.transfers import LONG, MIB, PASSWORD, some_bytes
+from support.waiting import until
 
 SECONDS = 30.0
 

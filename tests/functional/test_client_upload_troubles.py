@@ -21,8 +21,8 @@ from cli.client import (
     Unreachable,
 )
 from cli.client import uploads as tus
-from support.fakes import until
 from support.transfers import LONG, MIB, PASSWORD, Memory, Watch, logged_in, some_bytes, stored, written
+from support.waiting import until
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from domain.ports import Receipt
 from domain.records import DeadLetter, DeliveryRequested, StatusChanged
 from domain.status import Status
 from support.deliveries import World, requests
-from support.fakes import batch_of, until
+from support.fakes import batch_of
+from support.waiting import until
 from tables import attempts
 
 

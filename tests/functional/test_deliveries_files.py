@@ -15,7 +15,8 @@ from domain.outcomes import NotNow
 from domain.ports import Attachment
 from domain.records import StatusChanged
 from support.deliveries import World, failure, request, requests, to_three
-from support.fakes import batch_of, until
+from support.fakes import batch_of
+from support.waiting import until
 from tables import attempts
 
 

@@ -15,7 +15,8 @@ from domain.attachments import MB
 from domain.files import PART_BYTES, FileMetadata
 from storage.local_files import LocalFileStore
 from support.deliveries import World, failure, request, requests, to_three
-from support.fakes import batch_of, until
+from support.fakes import batch_of
+from support.waiting import until
 
 
 @pytest.mark.parametrize("mimetype", ["image/png", "application/zip"], ids=["as an image", "as a link"])

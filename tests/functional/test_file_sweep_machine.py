@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from support.examples import examples
 from support.file_processes import DAY_MS, HOLD_MS, HOUR_MS, KINDS, FileWorld
 
 _MOST_PROCESSES = 4
@@ -97,7 +98,7 @@ class Files(RuleBasedStateMachine):
 
 @pytest.mark.timeout(170)
 def test_whatever_dies_or_sleeps_no_file_is_lost_and_nothing_else_is_left() -> None:
-    run_state_machine_as_test(Files, settings=settings(max_examples=200, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Files, settings=settings(max_examples=examples(200), stateful_step_count=40))
 
 
 async def played(kind: str, before: int, sweeper: int, *, resumed: bool) -> bool:

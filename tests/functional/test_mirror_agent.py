@@ -19,7 +19,8 @@ from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from storage.memory import MemoryMessages
-from support.fakes import FakeApp, batch_of, until
+from support.fakes import FakeApp, batch_of
+from support.waiting import until
 
 
 class Store(MemoryMessages):

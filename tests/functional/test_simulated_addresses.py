@@ -14,7 +14,7 @@ from domain.outcomes import NotNow
 from domain.recipients import CHANNELS
 from domain.records import StatusChanged
 from support.deliveries import World, failure, requests
-from support.fakes import until
+from support.waiting import until
 
 DOCUMENT = Path("docs/simulated-channels.md")
 AT_ONCE = Simulation((0.0, 0.0), (0.0, 0.0))

@@ -14,7 +14,8 @@ from faust.types import TP
 from app.clock import now_ms
 from app.retention import Retention
 from app.watchdog import Stalled, Watchdog
-from support.fakes import FakeApp, FakeTable, until
+from support.fakes import FakeApp, FakeTable
+from support.waiting import until
 
 SOURCE = TP("messages", 0)
 

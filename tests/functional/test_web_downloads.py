@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from domain.disposition import attachment_header
-from support.fakes import until
+from support.waiting import until
 
 DATA = random.Random(3).randbytes(3_000_000)
 

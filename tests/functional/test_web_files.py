@@ -12,7 +12,7 @@ import pytest
 from aiohttp import FormData, MultipartWriter
 
 from domain.files import PART_BYTES, storage_key
-from support.fakes import until
+from support.waiting import until
 from web.middlewares import SLOW_SECONDS, TRANSFERS
 from web.routes import ROUTES
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from domain.files import PART_BYTES
-from support.fakes import until
 from support.uploads import (
     SENT,
     SIZE,
@@ -24,6 +23,7 @@ from support.uploads import (
     offset_of,
     some_bytes,
 )
+from support.waiting import until
 
 DATA = some_bytes(SIZE)
 

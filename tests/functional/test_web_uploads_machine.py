@@ -24,6 +24,7 @@ from domain.files import PART_BYTES, File, tail_key
 from domain.ports import Upload
 from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
+from support.examples import examples
 from support.file_processes import DAY_MS, Gated, Turns
 from support.uploads import some_bytes
 from web.dependencies import Dependencies
@@ -279,7 +280,7 @@ def test_whoever_dies_or_sleeps_what_counts_is_durable_and_the_whole_is_right(ap
     Uploads.api_of = staticmethod(api_of)
     # not made smaller: each try takes too long for that
     phases = [Phase.reuse, Phase.generate]
-    run_machine(Uploads, settings=settings(max_examples=120, stateful_step_count=30, deadline=None, phases=phases))
+    run_machine(Uploads, settings=settings(max_examples=examples(120), stateful_step_count=30, phases=phases))
 
 
 @pytest.mark.parametrize("breaks", [True, False])

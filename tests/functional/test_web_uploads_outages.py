@@ -8,7 +8,6 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from domain.files import PART_BYTES, tail_key
-from support.fakes import until
 from support.uploads import (
     SENT,
     SIZE,
@@ -21,6 +20,7 @@ from support.uploads import (
     offset_of,
     some_bytes,
 )
+from support.waiting import until
 
 DATA = some_bytes(SIZE)
 

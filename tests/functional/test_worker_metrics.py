@@ -19,7 +19,8 @@ from app.watchdog import Watchdog
 from domain.outcomes import Refused
 from domain.records import MessageAccepted
 from support.deliveries import World, requests
-from support.fakes import FakeApp, FakeTable, batch_of, until
+from support.fakes import FakeApp, FakeTable, batch_of
+from support.waiting import until
 from tests.unit.consumer_on_paper import TPS, assign, make_consumer, revoke
 
 OURS, UNKNOWN, THEIRS = TP("messages", 0), TP("messages", 1), TP("messages", 2)

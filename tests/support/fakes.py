@@ -128,10 +128,3 @@ def batch_of(topic: str, *values: bytes | None, start: int = 0, key: bytes = b"c
         for n, value in enumerate(values)
     ]
     return RecordBatch(TP(topic, partition), records, start, start + len(values), 1)
-
-
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    """Wait for ``condition`` with a bound."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  conditions of many kinds
-            await asyncio.sleep(0.005)

@@ -15,7 +15,7 @@ from click.testing import Result
 
 from cli.client import Begun, Client, Step
 from cli.saved_sessions import default_file
-from support.fakes import until
+from support.waiting import until
 
 MIB = 1024 * 1024
 LONG = 24 * MIB  # more than sockets and readers hold between them

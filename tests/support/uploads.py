@@ -9,7 +9,7 @@ from base64 import b64encode
 from typing import Any
 
 from domain.files import PART_BYTES
-from support.fakes import until
+from support.waiting import until
 from web.uploads.tus import OFFSET_STREAM
 
 TUS = {"Tus-Resumable": "1.0.0"}

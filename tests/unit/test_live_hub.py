@@ -17,7 +17,7 @@ from domain.errors import StoreUnavailable
 from domain.ports import Place
 from domain.records import MessageAccepted
 from storage.memory import MemoryUsers
-from support.fakes import until
+from support.waiting import until
 from web.live import hub as hub_module
 from web.live.aside import Aside
 from web.live.connection import Connection

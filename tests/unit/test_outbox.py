@@ -12,7 +12,7 @@ from app.outbox import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, Outbox, Written, Wro
 from app.topics import Topics
 from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
 from domain.records import MessageAccepted
-from support.fakes import until
+from support.waiting import until
 from web.message_log import KafkaMessageLog
 
 

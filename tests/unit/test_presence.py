@@ -9,7 +9,8 @@ import pytest
 from app.outbox import Outbox
 from app.presence import Presence, WasAway
 from app.stream_app import _WorkerOutbox
-from support.fakes import FakeApp, until
+from support.fakes import FakeApp
+from support.waiting import until
 
 
 class Clock:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from app.pulse import Pulse
-from support.fakes import until
+from support.waiting import until
 
 # a process whose main loop turns, until the given code runs on it
 PROCESS = """

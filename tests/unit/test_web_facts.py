@@ -11,7 +11,7 @@ from domain.errors import LogUnavailable
 from domain.ports import Appended, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status, delivery_of
-from support.fakes import until
+from support.waiting import until
 from web.facts import StatusWriter
 from web.recent import RecentMessages
 

@@ -17,7 +17,7 @@ from app.settings import Settings
 from domain.errors import LogUnavailable
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
-from support.fakes import until
+from support.waiting import until
 from web.follower import KafkaFollower
 from web.log_ends import LogEnds
 from web.recent import RecentMessages

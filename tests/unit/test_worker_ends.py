@@ -14,7 +14,7 @@ from faust.types import TP
 
 from app.drain_loop import ConsumerThread
 from app.settings import Settings
-from support.fakes import until
+from support.waiting import until
 from tests.unit.consumer_on_paper import PaperApp
 
 
