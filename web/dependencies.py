@@ -33,13 +33,13 @@ from web.access import Memberships
 from web.attached_files import AttachedFiles
 from web.audience import Audience
 from web.client_address import ClientAddresses
+from web.concurrency_limit import ConcurrencyLimit
 from web.conversation_list import ConversationLists
 from web.correspondents import Correspondents
 from web.cors import CorsPolicy
 from web.doubts import Doubts
 from web.facts import StatusWriter
 from web.files import KnownFiles
-from web.gates import Gate
 from web.links import check_public_url
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
@@ -150,12 +150,12 @@ class Dependencies:
         return [link_key(secret) for secret in (secret_of(self.settings.jwt_secret), previous) if secret]
 
     @cached_property
-    def upload_gate(self) -> Gate:
-        return Gate("uploads", self.settings.uploads_at_once, self.settings.uploads_per_user)
+    def upload_limit(self) -> ConcurrencyLimit:
+        return ConcurrencyLimit("uploads", self.settings.uploads_at_once, self.settings.uploads_per_user)
 
     @cached_property
-    def download_gate(self) -> Gate:
-        return Gate("downloads", self.settings.downloads_at_once)
+    def download_limit(self) -> ConcurrencyLimit:
+        return ConcurrencyLimit("downloads", self.settings.downloads_at_once)
 
     @cached_property
     def pace(self) -> Pace:
@@ -253,16 +253,16 @@ class Dependencies:
             "Sessions ended because a used refresh token came again.",
             lambda: self.sessions.reuses,
         )
-        metrics.watch("chat4all_uploads_under_way", "Uploads being received.", lambda: self.upload_gate.under_way)
+        metrics.watch("chat4all_uploads_under_way", "Uploads being received.", lambda: self.upload_limit.under_way)
         metrics.watch(
-            "chat4all_uploads_refused", "Uploads turned away for want of room.", lambda: self.upload_gate.refused
+            "chat4all_uploads_refused", "Uploads turned away for want of room.", lambda: self.upload_limit.refused
         )
         metrics.watch(
             "chat4all_transfers_bytes_per_second",
             "What files are held to, so that messages stay quick.",
             lambda: self.pace.bytes_per_second,
         )
-        metrics.watch("chat4all_downloads_under_way", "Downloads being sent.", lambda: self.download_gate.under_way)
+        metrics.watch("chat4all_downloads_under_way", "Downloads being sent.", lambda: self.download_limit.under_way)
         metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))
         metrics.watch(
             "chat4all_follower_records_behind",

@@ -62,7 +62,7 @@ async def send_file(request: web.Request, deps: Dependencies, file: File) -> web
     if request.method == "HEAD" or not whole.length:
         await answer.prepare(request)
         return answer
-    with deps.download_gate.entered():
+    with deps.download_limit.acquire():
         await _stream(request, deps, file, whole, answer)
     return answer
 

@@ -28,7 +28,7 @@ async def create_file(request: web.Request, caller: Caller) -> web.Response:
     deps = request.app[DEPENDENCIES]
     refuse_early(request, max_bytes_of(request))
     started = deps.monotonic()
-    with deps.upload_gate.entered(caller.user_id):
+    with deps.upload_limit.acquire(caller.user_id):
         file = await receive(deps, Form(request, deps.settings.upload_stall_seconds), caller.user_id)
     deps.known_files.add(file)
     deps.metrics.files_uploaded.count(file.metadata.size_bytes, deps.monotonic() - started)
@@ -76,7 +76,7 @@ async def copy_to(request: web.Request, caller: Caller) -> web.Response:
     conversation_id = await enter_for_files(
         deps, wanted.conversation_id or "", wanted.recipient_id or "", caller.user_id
     )
-    with deps.upload_gate.entered(caller.user_id):
+    with deps.upload_limit.acquire(caller.user_id):
         try:
             file = await copy_file(deps, source, conversation_id, caller.user_id)
         except NotFound:

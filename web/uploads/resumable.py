@@ -76,7 +76,7 @@ class ResumableUploads:
         if not is_begun:
             await deps.files.begin(upload)
             return upload
-        with deps.upload_gate.entered(user_id) if body is not None else nullcontext():
+        with deps.upload_limit.acquire(user_id) if body is not None else nullcontext():
             async with self._newest.hold(upload_id, body.stop if body is not None else lambda error: None):
                 await deps.files.begin(upload)
                 async with self._held(upload) as held:
@@ -93,7 +93,7 @@ class ResumableUploads:
         found = await self._find(user_id, upload_id)
         await self._deps.memberships.check(found.conversation_id, user_id)
         async with self._newest.hold(upload_id, body.stop):
-            with self._deps.upload_gate.entered(user_id):
+            with self._deps.upload_limit.acquire(user_id):
                 taken = await self._take(user_id, upload_id)
                 if isinstance(taken, File):
                     return _after_the_end(taken, offset_bytes, body)

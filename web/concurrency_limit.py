@@ -11,7 +11,7 @@ from domain.errors import Unavailable
 _RETRY_SECONDS = 5
 
 
-class Gate:
+class ConcurrencyLimit:
     """``under_way`` are inside, ``refused`` were turned away. ``what``: "uploads", for the words of a refusal."""
 
     def __init__(self, what: str, most: int, most_per_user: int = 0) -> None:
@@ -23,7 +23,7 @@ class Gate:
         self._of_user: Counter[str] = Counter()
 
     @contextmanager
-    def entered(self, user_id: str = "") -> Iterator[None]:
+    def acquire(self, user_id: str = "") -> Iterator[None]:
         """Be inside. Raises ``Unavailable`` if there is no room; whoever asks before reading a body lost nothing."""
         if self._of_user[user_id] >= self._most_per_user:
             self._refuse(f"you have {self._most_per_user} {self._what} under way here; try again later")
