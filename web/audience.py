@@ -53,7 +53,7 @@ class Audience:
         self._monotonic = monotonic
         self._addresses: BoundedCache[str, tuple[str, float]] = BoundedCache(REMEMBERED)
         self._users: BoundedCache[str, bool] = BoundedCache(REMEMBERED)
-        self._turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     async def admit(self, message: MessageAccepted) -> MessageAccepted:
         """Make sure that the sender takes part in the conversation; return the message with its recipients.
@@ -124,7 +124,7 @@ class Audience:
         if known is not None and now - known[1] < FRESH_SECONDS:
             return known[0]
         try:
-            async with self._turns:
+            async with self._look_up_slots:
                 identities = await self._deps.identities.of_user(participant_id)
         except Unavailable:
             if known is None:

@@ -143,11 +143,11 @@ class ConversationLists:
     async def _summaries(
         self, conversations: Sequence[Conversation], activities: Mapping[str, Activity]
     ) -> list[Summary]:
-        turns = asyncio.Semaphore(READS_AT_ONCE)
+        slots = asyncio.Semaphore(READS_AT_ONCE)
 
         async def summarise(conversation: Conversation) -> Summary:
             activity = activities.get(conversation.conversation_id)
-            async with turns:
+            async with slots:
                 stored = 0 if activity is None else await self._count(conversation.conversation_id, activity)
             fresh, _ = self._deps.recent.tail(conversation.conversation_id, None if activity is None else activity.last)
             return Summary(conversation, self._last(conversation.conversation_id, activity), stored + fresh)

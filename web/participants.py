@@ -20,10 +20,10 @@ async def require_users(deps: Dependencies, field: str, named: Sequence[str], kn
 
     ``known`` is the caller, who need not be looked up. Addresses need not be anybody's.
     """
-    turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+    slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     async def exists(user_id: str) -> bool:
-        async with turns:
+        async with slots:
             user = await deps.users.by_id(user_id)
         if user is not None:
             deps.usernames.learn(user_id, user.username)

@@ -23,9 +23,9 @@ from domain.records import MessageAccepted
 from domain.usernames import names_user
 from web.errors import FieldErrors, RateLimited
 from web.history import merged
+from web.keyed_lock import KeyedLock
 from web.patient_reader import PatientReader
 from web.schemas import CreateMessage
-from web.turns import Turns
 from web.usernames import no_such
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Sending:
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
-        self._turns = Turns(deps.settings.accept_timeout_seconds)
+        self._key_lock = KeyedLock(deps.settings.accept_timeout_seconds)
         self._history = PatientReader(deps.reader)
 
     def item(
@@ -136,7 +136,7 @@ class Sending:
         """Accept ``group``, all of one conversation, and put what became of each into ``found``."""
         keyed = [item for item in group if item.is_keyed]
         try:
-            async with self._turns.hold([item.message.message_id for item in keyed]):
+            async with self._key_lock.acquire([item.message.message_id for item in keyed]):
                 await asyncio.gather(*(self._look_up(item, found) for item in keyed))
                 fresh = [item for item in group if item.message.message_id not in found]
                 if fresh:

@@ -35,7 +35,7 @@ class Usernames:
         self._ids: BoundedCache[str, str] = BoundedCache(limit)
         self._names: BoundedCache[str, str] = BoundedCache(limit)
         self._asking: asyncio.Task[None] | None = None
-        self._turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     def learn(self, user_id: str, username: str) -> None:
         """Remember a user's name, which somebody who knows tells."""
@@ -86,7 +86,7 @@ class Usernames:
         known = self._ids.get(username)
         if known is not None:
             return known
-        async with self._turns:
+        async with self._look_up_slots:
             user = await self._users.by_username(username)
         if user is None:
             return None

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable, Unavailable
 from domain.ports import Place, StoredMessage
+from web.keyed_lock import KeyedLock
 from web.patient_reader import AT_ONCE, PatientReader
-from web.turns import Turns
 
 
 class Store:
@@ -62,11 +62,11 @@ async def test_a_store_that_says_nothing_is_waited_for_once_and_then_by_one_at_a
 
 
 async def test_those_who_hold_keys_exclude_each_other_and_nobody_waits_in_a_circle() -> None:
-    turns, holders, most = Turns(5), dict.fromkeys("abcd", 0), 0
+    lock, holders, most = KeyedLock(5), dict.fromkeys("abcd", 0), 0
 
     async def work(keys: str) -> None:
         nonlocal most
-        async with turns.hold(keys):
+        async with lock.acquire(keys):
             for key in keys:
                 holders[key] += 1
                 most = max(most, holders[key])
@@ -76,31 +76,31 @@ async def test_those_who_hold_keys_exclude_each_other_and_nobody_waits_in_a_circ
 
     async with asyncio.timeout(4):
         await asyncio.gather(*(work(keys) for keys in ["ab", "ba", "bc", "ca", "abcd", "d", "dcba", ""] * 8))
-    assert (most, len(turns)) == (1, 0)
+    assert (most, len(lock)) == (1, 0)
 
 
 async def test_a_key_is_free_again_after_an_error_and_waiting_has_an_end() -> None:
-    turns = Turns(0.05)
+    lock = KeyedLock(0.05)
     with pytest.raises(ZeroDivisionError):
-        async with turns.hold(["a"]):
+        async with lock.acquire(["a"]):
             raise ZeroDivisionError
-    async with turns.hold(["a"]):
+    async with lock.acquire(["a"]):
         with pytest.raises(Unavailable):
-            async with turns.hold(["b", "a"]):
+            async with lock.acquire(["b", "a"]):
                 pass
-        async with turns.hold(["b"]):
+        async with lock.acquire(["b"]):
             pass
-    assert len(turns) == 0
+    assert len(lock) == 0
 
 
 @given(st.lists(st.sets(st.sampled_from("abcde"), max_size=4), max_size=25))
 def test_any_wishes_are_all_granted(wishes: list[set[str]]) -> None:
     async def run() -> int:
-        turns, granted = Turns(5), 0
+        lock, granted = KeyedLock(5), 0
 
         async def work(keys: set[str]) -> None:
             nonlocal granted
-            async with turns.hold(keys):
+            async with lock.acquire(keys):
                 await asyncio.sleep(0)
                 granted += 1
 

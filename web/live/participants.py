@@ -33,7 +33,7 @@ class Participants:
         self._asking: dict[str, asyncio.Task[Sequence[str]]] = {}
         # who joined while a look-up was under way
         self._joined: dict[str, set[str]] = {}
-        self._turns = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     def known(self, conversation_id: str) -> Sequence[str] | None:
         """Return who takes part if that is known well enough; else ``None``, and the store is being asked."""
@@ -81,7 +81,7 @@ class Participants:
             task.exception()  # whoever waited has it; in the background nobody did
 
     async def _look_up(self, conversation_id: str) -> Sequence[str]:
-        async with self._turns:
+        async with self._look_up_slots:
             asked_at = self._clock()
             try:
                 found = await self._store.get(conversation_id)
