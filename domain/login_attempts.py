@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class LockoutPolicy:
     """The rule. ``free`` failures without a wait; 0: there is never one. Times in seconds."""
 
     free: int
@@ -31,20 +31,20 @@ class Failures:
     last_at: float
 
 
-def wait_seconds(known: Failures | None, now: float, patience: Patience) -> float:
+def wait_seconds(known: Failures | None, now: float, policy: LockoutPolicy) -> float:
     """Return how many seconds must pass before the next attempt, 0 if it may be made."""
-    if known is None or not 0 < patience.free <= known.count or _is_forgotten(known, now, patience):
+    if known is None or not 0 < policy.free <= known.count or _is_forgotten(known, now, policy):
         return 0.0
-    doubled = patience.first_wait_seconds * 2.0 ** min(known.count - patience.free, 60)
-    wait = min(patience.longest_wait_seconds, doubled)
+    doubled = policy.first_wait_seconds * 2.0 ** min(known.count - policy.free, 60)
+    wait = min(policy.longest_wait_seconds, doubled)
     return max(0.0, known.last_at + wait - now)
 
 
-def after_failure(known: Failures | None, now: float, patience: Patience) -> Failures:
+def after_failure(known: Failures | None, now: float, policy: LockoutPolicy) -> Failures:
     """Return what is to be remembered after another failure at ``now``."""
-    count = 0 if known is None or _is_forgotten(known, now, patience) else known.count
+    count = 0 if known is None or _is_forgotten(known, now, policy) else known.count
     return Failures(count + 1, now)
 
 
-def _is_forgotten(known: Failures, now: float, patience: Patience) -> bool:
-    return now - known.last_at >= patience.forget_after_seconds
+def _is_forgotten(known: Failures, now: float, policy: LockoutPolicy) -> bool:
+    return now - known.last_at >= policy.forget_after_seconds

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from app.secret_file import checked, secret_of
 from app.settings import Settings
-from domain.login_attempts import Patience
+from domain.login_attempts import LockoutPolicy
 from domain.ports import (
     ActivityReader,
     ConversationStore,
@@ -223,7 +223,7 @@ class Dependencies:
     def login_throttle(self) -> LoginThrottle:
         settings = self.settings
         return LoginThrottle(
-            Patience(settings.login_failures_per_account, settings.login_longest_wait_seconds),
+            LockoutPolicy(settings.login_failures_per_account, settings.login_longest_wait_seconds),
             Rate(settings.login_failures_per_address_hour / 3600, settings.login_failures_per_address),
             clock=self.monotonic,
         )

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from domain.login_attempts import Failures, Patience, after_failure, wait_seconds
+from domain.login_attempts import Failures, LockoutPolicy, after_failure, wait_seconds
 from domain.token_bucket import Rate, take
 from web.errors import RateLimited
 from web.lru import BoundedCache
@@ -22,7 +22,7 @@ from web.passwords import TooManyLogins
 # At 2 hashes of 70 ms at once, 50,000 failures take half an hour, twice the time after which they are forgotten.
 REMEMBERED = 50_000
 MAX_WAITING_FOR_ONE_ACCOUNT = 100
-TURN_SECONDS = 5.0
+QUEUE_SECONDS = 5.0
 
 _Key = tuple[bytes, str]
 
@@ -53,7 +53,12 @@ class LoginThrottle:
     """
 
     def __init__(
-        self, account: Patience, address: Rate, *, remembered: int = REMEMBERED, clock: Callable[[], float] = monotonic
+        self,
+        account: LockoutPolicy,
+        address: Rate,
+        *,
+        remembered: int = REMEMBERED,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.refused = 0
         self._account = account
@@ -62,7 +67,7 @@ class LoginThrottle:
         self._failures: BoundedCache[_Key, Failures] = BoundedCache(remembered)
         self._full_at: BoundedCache[str, float] = BoundedCache(remembered)
         self._usual: BoundedCache[_Key, bool] = BoundedCache(remembered)
-        self._turns: dict[_Key, tuple[asyncio.Lock, list[None]]] = {}
+        self._locks: dict[_Key, tuple[asyncio.Lock, list[None]]] = {}
 
     def __len__(self) -> int:
         return len(self._failures) + len(self._full_at) + len(self._usual)
@@ -75,7 +80,7 @@ class LoginThrottle:
         """
         name = _short(username)
         key = self._key(name, address)
-        async with self._turn(key):
+        async with self._lock(key):
             self._check(key, address)
             yield Attempt(self, key, name, address)
 
@@ -116,14 +121,14 @@ class LoginThrottle:
         raise RateLimited(f"{what}; try again in {seconds} s", limit, 0, seconds, seconds)
 
     @asynccontextmanager
-    async def _turn(self, key: _Key) -> AsyncIterator[None]:
-        lock, waiting = self._turns.setdefault(key, (asyncio.Lock(), []))
+    async def _lock(self, key: _Key) -> AsyncIterator[None]:
+        lock, waiting = self._locks.setdefault(key, (asyncio.Lock(), []))
         if len(waiting) >= MAX_WAITING_FOR_ONE_ACCOUNT:
             self._refuse("too many logins for this username at once", 1.0, MAX_WAITING_FOR_ONE_ACCOUNT)
         waiting.append(None)
         try:
             try:
-                async with asyncio.timeout(TURN_SECONDS):
+                async with asyncio.timeout(QUEUE_SECONDS):
                     await lock.acquire()
             except TimeoutError:
                 raise TooManyLogins("many logins for this username are under way; try again shortly") from None
@@ -134,7 +139,7 @@ class LoginThrottle:
         finally:
             waiting.pop()
             if not waiting:
-                del self._turns[key]
+                del self._locks[key]
 
 
 def _short(username: str) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REMEMBERED = 100_000
 LOOK_UPS_AT_ONCE = 16
 # an answer is complete without names, so it does not wait longer than this for them
-PATIENCE_SECONDS = 0.5
+LOOK_UP_SECONDS = 0.5
 
 
 class Usernames:
@@ -122,7 +122,7 @@ class Usernames:
 
     async def _in_time(self, user_ids: Sequence[str]) -> Mapping[str, str]:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(LOOK_UP_SECONDS):
                 return await self._users.usernames(user_ids)
         except TimeoutError:
             raise StoreUnavailable("the names did not come in time") from None

@@ -9,30 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.login_attempts import Failures, Patience, after_failure, wait_seconds
+from domain.login_attempts import Failures, LockoutPolicy, after_failure, wait_seconds
 from domain.token_bucket import Rate
 from web.errors import RateLimited
 from web.login_throttle import MAX_WAITING_FOR_ONE_ACCOUNT, LoginThrottle
 from web.passwords import TooManyLogins
 from web.problems import problem_of
 
-PATIENCE = Patience(free=3, longest_wait_seconds=60.0)
+POLICY = LockoutPolicy(free=3, longest_wait_seconds=60.0)
 NO_LIMIT = Rate(0, 1)
 
 
 def test_the_wait_doubles_after_the_free_failures_and_has_a_bound() -> None:
-    waits = [wait_seconds(Failures(count, 100.0), 100.0, PATIENCE) for count in range(1, 13)]
+    waits = [wait_seconds(Failures(count, 100.0), 100.0, POLICY) for count in range(1, 13)]
     assert waits == [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
-    assert wait_seconds(Failures(10**9, 100.0), 100.0, PATIENCE) == 60
-    assert wait_seconds(Failures(5, 100.0), 101.5, PATIENCE) == 2.5
-    assert wait_seconds(None, 100.0, PATIENCE) == 0
+    assert wait_seconds(Failures(10**9, 100.0), 100.0, POLICY) == 60
+    assert wait_seconds(Failures(5, 100.0), 101.5, POLICY) == 2.5
+    assert wait_seconds(None, 100.0, POLICY) == 0
 
 
 def test_failures_are_forgotten_after_a_quiet_time_and_without_a_rule_there_is_no_wait() -> None:
     known = Failures(50, 0.0)
-    assert after_failure(known, 179.9, PATIENCE).count == 51
-    assert after_failure(known, 180.0, PATIENCE).count == 1
-    assert wait_seconds(Failures(50, 0.0), 0.0, Patience(0, 60.0)) == 0
+    assert after_failure(known, 179.9, POLICY).count == 51
+    assert after_failure(known, 180.0, POLICY).count == 1
+    assert wait_seconds(Failures(50, 0.0), 0.0, LockoutPolicy(0, 60.0)) == 0
 
 
 @given(st.lists(st.floats(0, 30), max_size=60))
@@ -40,11 +40,11 @@ def test_who_guesses_as_fast_as_allowed_gets_few_guesses(pauses: list[float]) ->
     known, now, guesses = None, 0.0, []
     for pause in pauses:
         now += pause
-        if wait_seconds(known, now, PATIENCE) == 0:
-            known = after_failure(known, now, PATIENCE)
+        if wait_seconds(known, now, POLICY) == 0:
+            known = after_failure(known, now, POLICY)
             guesses.append(now)
     # n guesses beyond the free ones take the sum of their waits
-    waits = sum(min(60, 2**n) for n in range(max(0, len(guesses) - PATIENCE.free)))
+    waits = sum(min(60, 2**n) for n in range(max(0, len(guesses) - POLICY.free)))
     assert not guesses or guesses[-1] - guesses[0] >= waits - 1e-6
 
 
@@ -60,7 +60,7 @@ class Door:
 
     def __init__(self, address: Rate = NO_LIMIT, **more: Any) -> None:
         self.clock = Clock()
-        self.throttle = LoginThrottle(PATIENCE, address, clock=self.clock, **more)
+        self.throttle = LoginThrottle(POLICY, address, clock=self.clock, **more)
 
     async def knock(self, name: str, right: bool, address: str = "192.0.2.1") -> str | int:
         try:
@@ -106,18 +106,18 @@ async def test_many_logins_of_one_user_at_once_all_get_in() -> None:
     outcomes = await asyncio.gather(*(door.knock("maria", True) for _ in range(MAX_WAITING_FOR_ONE_ACCOUNT + 5)))
     assert outcomes.count("in") == MAX_WAITING_FOR_ONE_ACCOUNT
     assert outcomes.count(1) == 5
-    assert not door.throttle._turns
+    assert not door.throttle._locks
 
 
 async def test_nobody_waits_for_a_turn_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.login_throttle.TURN_SECONDS", 0.05)
+    monkeypatch.setattr("web.login_throttle.QUEUE_SECONDS", 0.05)
     door = Door()
     async with door.throttle.attempt("maria", "192.0.2.1"):
         with pytest.raises(TooManyLogins):
             await door.knock("maria", True)
         assert await door.knock("joao", True) == "in"
     assert await door.knock("maria", True) == "in"
-    assert not door.throttle._turns
+    assert not door.throttle._locks
 
 
 async def test_a_stranger_who_guesses_does_not_lock_a_user_out_where_they_usually_are() -> None:

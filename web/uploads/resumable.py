@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 20.0  # with an earlier request that is busy
+_PREEMPT_SECONDS = 20.0  # with an earlier request that is busy
 _END_SECONDS = 20.0  # to keep what came, when this process ends
 _MOST_RETRY_SECONDS = 5
 _NO_SUCH_UPLOAD = "there is no such upload"
@@ -41,7 +41,7 @@ class ResumableUploads:
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
-        self._newest = NewestFirst(_PATIENCE_SECONDS)
+        self._newest = NewestFirst(_PREEMPT_SECONDS)
         self.hashes = RunningHashes()
 
     def stop(self) -> None:
