@@ -46,13 +46,13 @@ from web.live.service import Live, OpenLog
 from web.login_throttle import LoginThrottle
 from web.metrics import Metrics
 from web.mirrored import Mirrored, Offsets
-from web.pace import Pace
 from web.passwords import Passwords
 from web.recent import RecentMessages
 from web.request_limits import RequestLimits
 from web.sending import Sending
 from web.sessions import Sessions
 from web.tokens import Tokens
+from web.transfer_throttle import Throttle
 from web.uploads.part_writer import HASH_THREADS, PartSlots
 from web.uploads.resumable import ResumableUploads
 from web.usernames import Usernames
@@ -158,8 +158,8 @@ class Dependencies:
         return ConcurrencyLimit("downloads", self.settings.downloads_at_once)
 
     @cached_property
-    def pace(self) -> Pace:
-        return Pace(self.monotonic, self.settings.files_busy_share)
+    def transfer_throttle(self) -> Throttle:
+        return Throttle(self.monotonic, self.settings.files_busy_share)
 
     @cached_property
     def part_slots(self) -> PartSlots:
@@ -260,7 +260,7 @@ class Dependencies:
         metrics.watch(
             "chat4all_transfers_bytes_per_second",
             "What files are held to, so that messages stay quick.",
-            lambda: self.pace.bytes_per_second,
+            lambda: self.transfer_throttle.bytes_per_second,
         )
         metrics.watch("chat4all_downloads_under_way", "Downloads being sent.", lambda: self.download_limit.under_way)
         metrics.watch("chat4all_recent_messages", "Messages in the cache of recent ones.", lambda: len(self.recent))

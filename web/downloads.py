@@ -102,7 +102,7 @@ async def _stream(
                 async with asyncio.timeout(deps.settings.upload_stall_seconds):
                     await answer.write(chunk)
                 sent += len(chunk)
-                await deps.pace.turn(len(chunk))
+                await deps.transfer_throttle.acquire(len(chunk))
             if sent != part.length:
                 raise Unavailable(f"the store had {sent} of {part.length} bytes of {file.metadata.storage_path}")
         except (Chat4AllError, TimeoutError) as error:

@@ -15,8 +15,8 @@ from domain.errors import Chat4AllError, Unavailable
 from web.bodies import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH
 from web.dependencies import DEPENDENCIES
 from web.headers import REQUEST_ID, preflight
+from web.in_flight import IN_FLIGHT
 from web.problems import INTERNAL, problem_answer, problem_of, problem_of_http
-from web.traffic import TRAFFIC
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +60,14 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     started = perf_counter()
     request_id = request[REQUEST_ID] = request_id_of(request.headers)
     logged_request_id.set(request_id)  # of this connection's task, so until its next request
-    traffic = request.app[TRAFFIC]
-    traffic.in_flight += 1
+    requests = request.app[IN_FLIGHT]
+    requests.count += 1
     try:
         response = await _answer(request, handler, request_id)
-        if traffic.is_stopping:
+        if requests.is_stopping:
             response.force_close()
     finally:
-        traffic.ended()
+        requests.end()
     if isinstance(response, web.WebSocketResponse):
         return response  # how long it stayed is no duration of a request
     seconds = perf_counter() - started
@@ -78,7 +78,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     deps = request.app[DEPENDENCIES]
     deps.metrics.requests.count(method, route, response.status, seconds)
     if route in ACCEPTING and method == "POST":
-        deps.pace.accepted()
+        deps.transfer_throttle.message_accepted()
     if response.status >= 500 or (seconds > SLOW_SECONDS and route not in TRANSFERS):
         _report(logging.WARNING, request, response.status, seconds)
     elif log.isEnabledFor(logging.DEBUG):

@@ -40,12 +40,12 @@ from storage.cassandra.users import CassandraUserStore
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.follower import KafkaFollower
 from web.headers import add_headers
+from web.in_flight import IN_FLIGHT, InFlightRequests
 from web.message_log import KafkaMessageLog
 from web.middlewares import answer_every_request
 from web.protocol import listen
 from web.recent import RecentMessages
 from web.routes import add_routes
-from web.traffic import TRAFFIC, Traffic
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,8 @@ def create_app(deps: Dependencies) -> web.Application:
     deps.prepare()
     app = web.Application(middlewares=[answer_every_request], client_max_size=deps.settings.max_body_bytes)
     app[DEPENDENCIES] = deps
-    traffic = app[TRAFFIC] = Traffic()
-    deps.metrics.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: traffic.in_flight)
+    requests = app[IN_FLIGHT] = InFlightRequests()
+    deps.metrics.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: requests.count)
     add_routes(app)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(close_live)
@@ -101,10 +101,10 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             stopping.cancel()
         finally:
             server.close()
-            log.info("stopping: finishing %d requests", app[TRAFFIC].in_flight)
+            log.info("stopping: finishing %d requests", app[IN_FLIGHT].count)
             deps.resumable.stop()
-            if not await app[TRAFFIC].drained(IN_FLIGHT_SECONDS):
-                log.warning("stopping with %d requests unfinished", app[TRAFFIC].in_flight)
+            if not await app[IN_FLIGHT].wait_until_drained(IN_FLIGHT_SECONDS):
+                log.warning("stopping with %d requests unfinished", app[IN_FLIGHT].count)
             await runner.cleanup()
             await deps.correspondents.close(JOIN_SECONDS)
         for task in background:

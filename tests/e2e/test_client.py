@@ -14,7 +14,7 @@ from loadtests.system import System
 pytestmark = pytest.mark.real
 
 PASSWORD = "correct horse battery"
-LOOK_UP_SECONDS = 120.0
+PATIENCE_SECONDS = 120.0
 MESSAGES = 40
 
 
@@ -29,11 +29,11 @@ async def test_sends_and_notifications_go_on_over_a_crash_of_the_api(system: Sys
         api.kill()
         await system.revive()
 
-    async with Client(url, retry_seconds=LOOK_UP_SECONDS) as client, asyncio.timeout(LOOK_UP_SECONDS):
+    async with Client(url, retry_seconds=PATIENCE_SECONDS) as client, asyncio.timeout(PATIENCE_SECONDS):
         await client.register(f"ana_{mark}", PASSWORD)
         await client.login(f"ana_{mark}", PASSWORD)
         await client.create_conversation(["telegram:@carla"], talk)
-        async with aclosing(client.notifications(patience_seconds=LOOK_UP_SECONDS)) as frames:
+        async with aclosing(client.notifications(patience_seconds=PATIENCE_SECONDS)) as frames:
             assert (await anext(frames))["type"] == "connected"
             crashed = asyncio.create_task(crash())
             sent = []

@@ -16,7 +16,7 @@ from support.transfers import MIB, some_bytes
 pytestmark = pytest.mark.real
 
 PASSWORD = "correct horse battery"
-LOOK_UP_SECONDS = 120.0
+PATIENCE_SECONDS = 120.0
 SIZE = 64 * MIB
 
 
@@ -41,7 +41,7 @@ async def test_a_file_goes_there_and_back_over_two_crashes_of_the_api(system: Sy
     path = tmp_path / "film.bin"
     path.write_bytes(data)
     url = f"http://{system.settings.host}:{system.settings.port}"
-    async with Client(url, retry_seconds=LOOK_UP_SECONDS) as client, asyncio.timeout(LOOK_UP_SECONDS):
+    async with Client(url, retry_seconds=PATIENCE_SECONDS) as client, asyncio.timeout(PATIENCE_SECONDS):
         await client.register(f"ana_{mark}", PASSWORD)
         await client.login(f"ana_{mark}", PASSWORD)
         killed = Crash(system, Step.UPLOADING, SIZE // 2)

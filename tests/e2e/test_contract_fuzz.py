@@ -20,7 +20,7 @@ from web.routes import ROUTES
 pytestmark = pytest.mark.real
 
 FUZZ_SECONDS = 35  # fuzzing and stateful tests are repeated until then
-LOOK_UP_SECONDS = 80
+PATIENCE_SECONDS = 80
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -105,7 +105,7 @@ async def test_whatever_is_sent_is_answered_as_described(api: System, tmp_path: 
         command,
         capture_output=True,
         text=True,
-        timeout=LOOK_UP_SECONDS,
+        timeout=PATIENCE_SECONDS,
         cwd=tmp_path,
         check=False,
         env={**os.environ, "NO_COLOR": "1", "SCHEMATHESIS_HOOKS": "fuzz_hooks"},

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from web.in_flight import IN_FLIGHT
 from web.metrics import Metrics
-from web.traffic import TRAFFIC
 
 
 async def test_alive_means_that_this_process_answers(api: Any) -> None:
@@ -96,13 +96,13 @@ async def test_stopping_waits_for_a_request_whose_body_is_still_coming(api: Any)
     body = b'{"username": "maria", "password": "wrong password"}'
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9])
-    traffic = api.app[TRAFFIC]
+    requests = api.app[IN_FLIGHT]
     for _ in range(100):
-        if traffic.in_flight:
+        if requests.count:
             break
         await asyncio.sleep(0.01)
-    assert not await traffic.drained(0.05)
-    stopping = asyncio.create_task(traffic.drained(5))
+    assert not await requests.wait_until_drained(0.05)
+    stopping = asyncio.create_task(requests.wait_until_drained(5))
     writer.write(body[9:])
     answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 401 ")

@@ -10,10 +10,10 @@ from domain.errors import NotAuthenticated
 from web.dependencies import DEPENDENCIES
 from web.errors import UpgradeRequired
 from web.headers import REQUEST_ID
+from web.in_flight import IN_FLIGHT
 from web.live.frames import POLICY
 from web.live.service import CLOSE_SECONDS
 from web.tokens import Caller
-from web.traffic import TRAFFIC
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     socket.headers["X-Request-Id"] = request[REQUEST_ID]
     await socket.prepare(request)
     transport = request.transport
-    with request.app[TRAFFIC].set_aside():
+    with request.app[IN_FLIGHT].not_counted():
         if caller is None or transport is None:
             await socket.close(code=POLICY, message=str(refusal).encode()[:120])
         else:

@@ -80,7 +80,7 @@ class Appending:
             self._is_consistent = True
             self.end += len(chunk)
             self._last_byte_ms = self._deps.clock_ms()
-            await self._deps.pace.turn(len(chunk))
+            await self._deps.transfer_throttle.acquire(len(chunk))
 
     async def keep(self) -> None:
         """Make durable what came, and let go. Raises ``HoldLost``, ``Unavailable``; ``WrongOffset`` if the store has

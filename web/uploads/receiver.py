@@ -109,7 +109,7 @@ class Reception:
             if len(self._head) < HEAD_BYTES:
                 self._head += chunk
             await writer.write(chunk)
-            await deps.pace.turn(len(chunk))
+            await deps.transfer_throttle.acquire(len(chunk))
 
     async def finish(self) -> File:
         """Return the file, once its bytes and then its row are durable."""

@@ -13,33 +13,33 @@ from contextlib import contextmanager
 from aiohttp import web
 
 
-class Traffic:
+class InFlightRequests:
     """``is_stopping``: every answer from now on closes its connection."""
 
     def __init__(self) -> None:
-        self.in_flight = 0
+        self.count = 0
         self.is_stopping = False
         self._none_left = asyncio.Event()
 
-    def ended(self) -> None:
+    def end(self) -> None:
         """Count one request less."""
-        self.in_flight -= 1
-        if self.is_stopping and not self.in_flight:
+        self.count -= 1
+        if self.is_stopping and not self.count:
             self._none_left.set()
 
     @contextmanager
-    def set_aside(self) -> Iterator[None]:
+    def not_counted(self) -> Iterator[None]:
         """Do not count this request meanwhile: it became a WebSocket, which stays for hours and is closed otherwise."""
-        self.ended()
+        self.end()
         try:
             yield
         finally:
-            self.in_flight += 1
+            self.count += 1
 
-    async def drained(self, timeout_seconds: float) -> bool:
+    async def wait_until_drained(self, timeout_seconds: float) -> bool:
         """Return ``True`` once no request is under way, ``False`` if some still are when the time is over."""
         self.is_stopping = True
-        if not self.in_flight:
+        if not self.count:
             return True
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -49,4 +49,4 @@ class Traffic:
         return True
 
 
-TRAFFIC = web.AppKey("traffic", Traffic)
+IN_FLIGHT = web.AppKey("requests", InFlightRequests)

@@ -20,7 +20,7 @@ _QUIET_SECONDS = 2.0  # without messages for so long, nothing is held back
 _BURST_SECONDS = 0.01  # what may be sent ahead of the rate
 
 
-class Pace:
+class Throttle:
     """``accepted`` is told of messages; ``turn`` makes transfers wait.
 
     ``clock``: seconds, monotonic. ``busy_share``: of the time, above 0 to 1, that the thread may be busy while messages
@@ -48,11 +48,11 @@ class Pace:
         """What transfers are held to; ``None`` if to nothing."""
         return self._rate or None
 
-    def accepted(self) -> None:
+    def message_accepted(self) -> None:
         """A message came."""
         self._last_message = self._clock()
 
-    async def turn(self, size_bytes: int) -> None:
+    async def acquire(self, size_bytes: int) -> None:
         """Wait until ``size_bytes`` more may be handled."""
         now = self._clock()
         if now - self._window_began >= _WINDOW_SECONDS:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from web.pace import LEAST_BYTES_PER_SECOND, MIB, Pace
+from web.transfer_throttle import LEAST_BYTES_PER_SECOND, MIB, Throttle
 
 BUSY_SHARE = 0.5
 CHUNK = 128 * 1024
@@ -19,7 +19,7 @@ class Loop:
         self.now = self.busy = 100.0
         self._cost = busy_seconds_a_mib
         self._others = others_share
-        self.pace = Pace(lambda: self.now, BUSY_SHARE, lambda: self.busy)
+        self.throttle = Throttle(lambda: self.now, BUSY_SHARE, lambda: self.busy)
         monkeypatch.setattr(asyncio, "sleep", self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
@@ -31,11 +31,11 @@ class Loop:
         began, sent, half = self.now, 0, None
         while self.now < began + seconds:
             if messages:
-                self.pace.accepted()
+                self.throttle.message_accepted()
             spent = self._cost * CHUNK / MIB
             self.now += spent / (1 - self._others)
             self.busy += spent / (1 - self._others)
-            await self.pace.turn(CHUNK)
+            await self.throttle.acquire(CHUNK)
             sent += CHUNK
             if half is None and self.now >= began + seconds / 2:
                 half = (self.now, sent)
@@ -46,7 +46,7 @@ class Loop:
 async def test_without_messages_nothing_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = Loop(monkeypatch, 1 / 200)
     assert await loop.transfer(5, messages=False) == pytest.approx(200, rel=0.02)
-    assert loop.pace.bytes_per_second is None
+    assert loop.throttle.bytes_per_second is None
 
 
 async def test_while_messages_come_the_thread_is_free_for_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
