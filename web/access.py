@@ -57,7 +57,7 @@ class Memberships:
         self._known: BoundedCache[tuple[str, str], int] = BoundedCache(limit)
         self._removals = 0
 
-    async def enter(self, conversation_id: str, user_id: str, *others: str) -> bool:
+    async def join_or_create(self, conversation_id: str, user_id: str, *others: str) -> bool:
         """Make sure that the user takes part; a conversation that does not exist is created with that user and
         ``others``. Return whether this call created it.
 
@@ -78,7 +78,7 @@ class Memberships:
             # The caller's own first messages, sent at once, race to create it: this one may have looked before and
             # after another did. So nobody is turned away without a second look.
             found = await self._ask(conversation_id, user_id)
-        self._admit(conversation_id, found)
+        self._require_member(conversation_id, found)
         return False
 
     async def check(self, conversation_id: str, user_id: str) -> None:
@@ -88,7 +88,7 @@ class Memberships:
         found = await self._ask(conversation_id, user_id)
         if found is None:
             raise unknown_conversation(conversation_id)
-        self._admit(conversation_id, found)
+        self._require_member(conversation_id, found)
 
     def remember(self, conversation_id: str, user_id: str) -> None:
         """The user takes part in this conversation, which is no group."""
@@ -125,6 +125,6 @@ class Memberships:
         return found
 
     @staticmethod
-    def _admit(conversation_id: str, found: Membership | None) -> None:
+    def _require_member(conversation_id: str, found: Membership | None) -> None:
         if found is None or not found.takes_part:
             raise outside(conversation_id)

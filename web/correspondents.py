@@ -63,7 +63,7 @@ class Correspondents:
         if is_direct(conversation_id):
             await self.enter_direct(conversation_id, user_id, address)
             return
-        is_new = await self._memberships.enter(conversation_id, user_id, address)
+        is_new = await self._memberships.join_or_create(conversation_id, user_id, address)
         if not self._memberships.is_lasting(conversation_id, user_id):
             return  # a group
         if is_new or await self._has_joined(conversation_id, address):

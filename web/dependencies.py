@@ -31,7 +31,6 @@ from domain.token_bucket import Rate
 from storage.bulk_threads import bulk_threads
 from web.access import Memberships
 from web.attached_files import AttachedFiles
-from web.audience import Audience
 from web.client_address import ClientAddresses
 from web.concurrency_limit import ConcurrencyLimit
 from web.conversation_list import ConversationLists
@@ -48,6 +47,7 @@ from web.metrics import Metrics
 from web.mirrored import Mirrored, Offsets
 from web.passwords import Passwords
 from web.recent import RecentMessages
+from web.recipient_resolver import RecipientResolver
 from web.request_limits import RequestLimits
 from web.sending import Sending
 from web.sessions import Sessions
@@ -133,8 +133,8 @@ class Dependencies:
         return ConversationLists(self)
 
     @cached_property
-    def audience(self) -> Audience:
-        return Audience(self, self.monotonic)
+    def recipient_resolver(self) -> RecipientResolver:
+        return RecipientResolver(self, self.monotonic)
 
     @cached_property
     def known_files(self) -> KnownFiles:

@@ -54,7 +54,7 @@ async def enter_for_files(deps: Dependencies, conversation_id: str, recipient_id
     """
     if recipient_id:
         return (await direct_with(deps, recipient_id, caller_id))[0].conversation_id
-    await deps.memberships.enter(conversation_id, caller_id)
+    await deps.memberships.join_or_create(conversation_id, caller_id)
     return conversation_id
 
 

@@ -106,7 +106,7 @@ class Sending:
         message = item.message
         if message.file_id is not None:
             message = await self._deps.attached_files.attach(message)
-        message = await self._deps.audience.admit(message)
+        message = await self._deps.recipient_resolver.resolve(message)
         _pay(message, spend)
         return self._remembered(Item(message, False), await self._deps.log.append(message, headers))
 
@@ -194,7 +194,7 @@ class Sending:
         admitted = []
         for item in await self._with_files(fresh, found):
             try:
-                message = await self._deps.audience.admit(item.message)
+                message = await self._deps.recipient_resolver.resolve(item.message)
                 _pay(message, spend)
                 admitted.append(Item(message, item.is_keyed))
             except (FieldErrors, RateLimited) as error:

@@ -107,8 +107,8 @@ async def test_an_answer_that_was_under_way_while_somebody_was_removed_is_not_re
 async def test_nobody_is_asked_again_about_a_conversation_that_is_no_group() -> None:
     store, now_ms = MemoryConversations(), [0]
     memberships = Memberships(store, lambda: now_ms[0])
-    await memberships.enter("c", "alice")
+    await memberships.join_or_create("c", "alice")
     store.available = False
     now_ms[0] += 10**9
-    await memberships.enter("c", "alice")
+    await memberships.join_or_create("c", "alice")
     await memberships.check("c", "alice")

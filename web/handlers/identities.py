@@ -27,7 +27,7 @@ async def link_identity(request: web.Request, caller: Caller) -> web.Response:
     try:
         return json_answer(identity_document(await deps.identities.link(identity), caller.username), 201)
     finally:  # even without an answer from the store it may be linked
-        deps.audience.forget(caller.user_id)
+        deps.recipient_resolver.forget(caller.user_id)
 
 
 async def list_identities(request: web.Request, caller: Caller) -> web.Response:
@@ -46,7 +46,7 @@ async def unlink_identity(request: web.Request, caller: Caller) -> web.Response:
     try:
         await deps.identities.unlink(caller.user_id, platform, value)
     finally:
-        deps.audience.forget(caller.user_id)
+        deps.recipient_resolver.forget(caller.user_id)
     return json_answer({**_owner(caller), "platform": platform, "value": value})
 
 

@@ -42,7 +42,7 @@ def first_linked(user_id: str, identities: Sequence[Identity]) -> str:
     return f"{first.platform}:{first.value}"
 
 
-class Audience:
+class RecipientResolver:
     """Admits messages to their conversations and finds out whom they are for.
 
     A linked channel is asked for again after ``FRESH_SECONDS``; while Cassandra is away, what was known stands.
@@ -55,7 +55,7 @@ class Audience:
         self._users: BoundedCache[str, bool] = BoundedCache(REMEMBERED)
         self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
-    async def admit(self, message: MessageAccepted) -> MessageAccepted:
+    async def resolve(self, message: MessageAccepted) -> MessageAccepted:
         """Make sure that the sender takes part in the conversation; return the message with its recipients.
 
         A conversation that does not exist is begun, with the sender and whom the message names. Without recipients the
@@ -89,7 +89,7 @@ class Audience:
 
     async def _others(self, conversation_id: str, sender_id: str) -> Sequence[str]:
         """Return who else takes part: up to ``MAX_RECIPIENTS``."""
-        if await self._deps.memberships.enter(conversation_id, sender_id):
+        if await self._deps.memberships.join_or_create(conversation_id, sender_id):
             return ()
         found = [one for one in await self._participants(conversation_id, sender_id) if one != sender_id]
         if len(found) > MAX_RECIPIENTS:
@@ -105,7 +105,7 @@ class Audience:
         if is_direct(conversation_id):
             await self._deps.correspondents.enter_direct(conversation_id, sender_id, user_id)
             return
-        await self._deps.memberships.enter(conversation_id, sender_id, user_id)
+        await self._deps.memberships.join_or_create(conversation_id, sender_id, user_id)
         if user_id not in await self._participants(conversation_id, user_id):
             raise _wrong(f"user {user_id} takes no part in this conversation")
 
