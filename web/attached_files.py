@@ -10,9 +10,9 @@ from domain.direct import is_direct
 from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
 from domain.records import MessageAccepted
-from web.access import Memberships
 from web.errors import FieldErrors
 from web.files import DELETED
+from web.memberships import Memberships
 
 if TYPE_CHECKING:
     from web.files import KnownFiles

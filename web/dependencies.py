@@ -29,12 +29,11 @@ from domain.ports import (
 from domain.signed_links import link_key
 from domain.token_bucket import Rate
 from storage.bulk_threads import bulk_threads
-from web.access import Memberships
 from web.attached_files import AttachedFiles
 from web.client_address import ClientAddresses
 from web.concurrency_limit import ConcurrencyLimit
 from web.conversation_list import ConversationLists
-from web.correspondents import Correspondents
+from web.conversation_opener import ConversationOpener
 from web.cors import CorsPolicy
 from web.doubts import Doubts
 from web.facts import StatusWriter
@@ -43,6 +42,7 @@ from web.links import check_public_url
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
 from web.login_throttle import LoginThrottle
+from web.memberships import Memberships
 from web.metrics import Metrics
 from web.mirrored import Mirrored, Offsets
 from web.passwords import Passwords
@@ -119,8 +119,8 @@ class Dependencies:
         return Memberships(self.conversations, self.clock_ms, group_seconds=group_seconds)
 
     @cached_property
-    def correspondents(self) -> Correspondents:
-        return Correspondents(
+    def conversation_opener(self) -> ConversationOpener:
+        return ConversationOpener(
             self.conversations, self.memberships, self.live.participants, self.clock_ms, self.monotonic
         )
 

@@ -15,7 +15,7 @@ from web.lru import BoundedCache
 
 if TYPE_CHECKING:
     from domain.ports import FileRecords
-    from web.access import Memberships
+    from web.memberships import Memberships
 
 REMEMBERED = 20_000
 SECONDS = 30.0

@@ -69,7 +69,7 @@ class RecipientResolver:
                 return message  # it stands in the conversation, for those who join later
         elif is_address(recipient_id):
             _require_fits(recipient_id, message)
-            await self._deps.correspondents.enter(conversation_id, sender_id, recipient_id)
+            await self._deps.conversation_opener.open(conversation_id, sender_id, recipient_id)
             return message
         else:
             await self._named(conversation_id, sender_id, recipient_id)
@@ -103,7 +103,7 @@ class RecipientResolver:
                 raise _wrong(f"there is no user {user_id}")
             self._users.put(user_id, True)
         if is_direct(conversation_id):
-            await self._deps.correspondents.enter_direct(conversation_id, sender_id, user_id)
+            await self._deps.conversation_opener.open_direct(conversation_id, sender_id, user_id)
             return
         await self._deps.memberships.join_or_create(conversation_id, sender_id, user_id)
         if user_id not in await self._participants(conversation_id, user_id):

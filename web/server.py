@@ -106,7 +106,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             if not await app[IN_FLIGHT].wait_until_drained(IN_FLIGHT_SECONDS):
                 log.warning("stopping with %d requests unfinished", app[IN_FLIGHT].count)
             await runner.cleanup()
-            await deps.correspondents.close(JOIN_SECONDS)
+            await deps.conversation_opener.close(JOIN_SECONDS)
         for task in background:
             if task.done():
                 task.result()

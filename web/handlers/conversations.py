@@ -10,7 +10,6 @@ from aiohttp import web
 from domain.conversations import MAX_MEMBERS, Conversation
 from domain.errors import AlreadyExists, Unavailable
 from domain.ids import uuid7
-from web.access import outside, unknown_conversation
 from web.answers import json_answer
 from web.bodies import body_as, query_as
 from web.conversation_list import Summary, listed_of
@@ -18,7 +17,8 @@ from web.conversation_schemas import CreateConversation, ListConversations
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import conversation_document
 from web.errors import FieldErrors
-from web.participants import direct_with, require_users
+from web.existing_users import find_or_create_direct, require_users
+from web.memberships import outside, unknown_conversation
 from web.tokens import Caller
 
 CATCH_UP_SECONDS = 1.0
@@ -55,7 +55,7 @@ async def create_conversation(request: web.Request, caller: Caller) -> web.Respo
 
 async def _direct(deps: Dependencies, recipient_id: str, caller: Caller) -> web.Response:
     """Answer with the direct conversation of the caller and the recipient."""
-    conversation, is_new = await direct_with(deps, recipient_id, caller.user_id)
+    conversation, is_new = await find_or_create_direct(deps, recipient_id, caller.user_id)
     return await _begun(deps, conversation, is_new=is_new)
 
 

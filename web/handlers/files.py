@@ -13,10 +13,10 @@ from web.bodies import body_as, max_bytes_of, refuse_early
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.downloads import send_file
 from web.errors import Gone
+from web.existing_users import join_for_upload
 from web.file_schemas import CopyFile
 from web.files import DELETED, file_document
 from web.links import absolute
-from web.participants import enter_for_files
 from web.tokens import Caller
 from web.uploads.copying import copy_file
 from web.uploads.form import Form
@@ -73,7 +73,7 @@ async def copy_to(request: web.Request, caller: Caller) -> web.Response:
     deps = request.app[DEPENDENCIES]
     wanted = await body_as(CopyFile, request)
     source = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
-    conversation_id = await enter_for_files(
+    conversation_id = await join_for_upload(
         deps, wanted.conversation_id or "", wanted.recipient_id or "", caller.user_id
     )
     with deps.upload_limit.acquire(caller.user_id):

@@ -30,7 +30,7 @@ from web.conversation_schemas import AddMember, CreateGroup, participant_id
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import group_document
 from web.errors import FieldErrors
-from web.participants import require_users
+from web.existing_users import require_users
 from web.tokens import Caller
 from web.usernames import no_such
 

@@ -21,9 +21,9 @@ from domain.ids import uuid7
 from domain.ports import Upload
 from web.bodies import validated
 from web.errors import BodyTooLarge, FieldErrors
+from web.existing_users import join_for_upload
 from web.field_names import names_of, shown_name
 from web.file_schemas import FileForm
-from web.participants import enter_for_files
 from web.uploads.held import Held, HoldLost
 from web.uploads.part_writer import PartWriter, new_checksum
 from web.uploads.sniffing import HEAD_BYTES, sniffed_type
@@ -87,7 +87,7 @@ class Reception:
         if name in ("conversation_id", "recipient_id"):
             given = {one: value for one, value in self._fields.items() if one in ("conversation_id", "recipient_id")}
             form = validated(FileForm, given, strict=True)
-            self._conversation_id = await enter_for_files(
+            self._conversation_id = await join_for_upload(
                 self._deps, form.conversation_id or "", form.recipient_id or "", self._user_id
             )
 

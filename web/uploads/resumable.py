@@ -13,8 +13,8 @@ from domain.files import PART_BYTES, File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
 from web.errors import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
+from web.existing_users import join_for_upload
 from web.files import DELETED
-from web.participants import enter_for_files
 from web.uploads.appending import Appending, tail_of, wrong_offset
 from web.uploads.completing import complete, complete_stored, destroy
 from web.uploads.hashing import RequestDigest, RunningHashes
@@ -56,7 +56,7 @@ class ResumableUploads:
         deps = self._deps
         if creation.size_bytes > deps.settings.files_max_bytes:
             raise BodyTooLarge(f"a file may have {deps.settings.files_max_bytes} bytes at most")
-        conversation_id = await enter_for_files(deps, creation.conversation_id, creation.recipient_id, user_id)
+        conversation_id = await join_for_upload(deps, creation.conversation_id, creation.recipient_id, user_id)
         now_ms = deps.clock_ms()
         upload_id = uuid7(now_ms, deps.randomness(10))
         is_begun = body is not None or creation.size_bytes == 0

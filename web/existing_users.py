@@ -36,24 +36,25 @@ async def require_users(deps: Dependencies, field: str, named: Sequence[str], kn
         raise FieldErrors([(field, _missing(user_id)) for user_id in missing])
 
 
-async def direct_with(deps: Dependencies, recipient_id: str, caller_id: str) -> tuple[Conversation, bool]:
+async def find_or_create_direct(deps: Dependencies, recipient_id: str, caller_id: str) -> tuple[Conversation, bool]:
     """Return the direct conversation of the caller with an address or a user, and whether it was begun by this.
 
-    Raises ``FieldErrors`` if there is no such user, ``Conflict`` and ``StoreUnavailable`` as ``Correspondents.direct``.
+    Raises ``FieldErrors`` if the user does not exist, and ``Conflict`` and ``StoreUnavailable`` as
+    ``ConversationOpener.find_or_create_direct``.
     """
     (other,) = await deps.usernames.resolved("recipient_id", [recipient_id])
     await require_users(deps, "recipient_id", [other], caller_id)
-    return await deps.correspondents.direct(caller_id, other)
+    return await deps.conversation_opener.find_or_create_direct(caller_id, other)
 
 
-async def enter_for_files(deps: Dependencies, conversation_id: str, recipient_id: str, caller_id: str) -> str:
+async def join_for_upload(deps: Dependencies, conversation_id: str, recipient_id: str, caller_id: str) -> str:
     """Make sure that the caller takes part in the conversation that a file is for; return its id.
 
     With a ``recipient_id`` it is the direct one. One that does not exist is begun. Raises ``NotAllowed``, and as
-    ``direct_with``.
+    ``find_or_create_direct``.
     """
     if recipient_id:
-        return (await direct_with(deps, recipient_id, caller_id))[0].conversation_id
+        return (await find_or_create_direct(deps, recipient_id, caller_id))[0].conversation_id
     await deps.memberships.join_or_create(conversation_id, caller_id)
     return conversation_id
 

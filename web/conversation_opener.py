@@ -19,14 +19,14 @@ from web.lru import BoundedCache
 
 if TYPE_CHECKING:
     from domain.ports import ConversationStore
-    from web.access import Memberships
     from web.live.participants import Participants
+    from web.memberships import Memberships
 
 REMEMBERED = 200_000
 _NOT_THIS_ONE = "takes no part in this direct conversation; leave conversation_id out to write to them directly"
 
 
-class Correspondents:
+class ConversationOpener:
     """Lets senders in, together with whom they write to.
 
     Remembers up to ``limit`` triples (conversation, sender, other side) of which nothing has to be asked or written
@@ -50,7 +50,7 @@ class Correspondents:
         self._joins = JoinWriter(store, clock_ms)
         self._settled: BoundedCache[tuple[str, str, str], bool] = BoundedCache(limit)
 
-    async def enter(self, conversation_id: str, user_id: str, address: str) -> None:
+    async def open(self, conversation_id: str, user_id: str, address: str) -> None:
         """Make sure that the sender takes part, and the address, too, unless it is a group.
 
         A conversation that does not exist is created with both. Raises ``NotAllowed``, ``StoreUnavailable`` if it is
@@ -61,7 +61,7 @@ class Correspondents:
         if self._settled.get(triple):
             return
         if is_direct(conversation_id):
-            await self.enter_direct(conversation_id, user_id, address)
+            await self.open_direct(conversation_id, user_id, address)
             return
         is_new = await self._memberships.join_or_create(conversation_id, user_id, address)
         if not self._memberships.is_lasting(conversation_id, user_id):
@@ -69,7 +69,7 @@ class Correspondents:
         if is_new or await self._has_joined(conversation_id, address):
             self._settled.put(triple, True)
 
-    async def enter_direct(self, conversation_id: str, user_id: str, other: str) -> None:
+    async def open_direct(self, conversation_id: str, user_id: str, other: str) -> None:
         """Make sure that there is a direct conversation of the two, and that this is its id.
 
         ``other`` is an address, or the id of a user who exists. Raises ``FieldErrors`` if it is the direct conversation
@@ -81,9 +81,9 @@ class Correspondents:
         if conversation_id != direct_id(user_id, other):
             await self._memberships.check(conversation_id, user_id)
             raise FieldErrors([("recipient_id", _NOT_THIS_ONE)])
-        await self.direct(user_id, other)
+        await self.find_or_create_direct(user_id, other)
 
-    async def direct(self, user_id: str, other: str) -> tuple[Conversation, bool]:
+    async def find_or_create_direct(self, user_id: str, other: str) -> tuple[Conversation, bool]:
         """Return the direct conversation of the two, found or created with both of them, and whether it was created.
 
         Raises ``Conflict`` if its id is in use for other participants, ``StoreUnavailable``.
