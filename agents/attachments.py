@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from app.clock import now_ms
-from domain.attachments import Kind, carriage
+from domain.attachments import Kind, media_plan
 from domain.attempts import MAX_ATTEMPTS, backoff_seconds
 from domain.errors import DeliveryFailed, FileStoreUnavailable, NotFound, Unavailable
 from domain.files import FALLBACK_NAME, File, FileMetadata, extension_of
@@ -134,7 +134,7 @@ class Attachments:
     async def _ready(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
         store = self._open_store()
         attachment = self._attachment(store, request, metadata)
-        if attachment.carriage.kind is not Kind.LINK:
+        if attachment.plan.kind is not Kind.LINK:
             return replace(attachment, handle=await self._upload(attachment))
         # whoever follows the link sees whether it is whole; reading up to 2 GiB for that would help nobody
         size_bytes = await self._in_time(store.size(metadata.storage_path))
@@ -159,7 +159,7 @@ class Attachments:
             # of a file's row, links need no more than this
             file = File(request.file_id or "", request.conversation_id, "", named, 0)
             url = store.link(file, self._app.settings.files_channel_link_seconds, now_ms())
-            way = carriage(channel, metadata, request.content, url)
+            way = media_plan(channel, metadata, request.content, url)
             if way is not None:
                 return Attachment(way, metadata, url, lambda: self._verified(store, metadata))
         raise DeliveryFailed("link-too-long", f"{channel} cannot take the file, and a link of {len(url)} bytes neither")

@@ -228,7 +228,7 @@ class Deliveries:
                     self._reports.report(delivery, Status.SENT, sent.at_ms, provider_id=provider_id)
                     self._app.metrics.sent(self._connector.channel, "success")
                     if attachment is not None:
-                        self._app.metrics.carried(self._connector.channel, attachment.carriage.kind)
+                        self._app.metrics.carried(self._connector.channel, attachment.plan.kind)
                     return sent
                 case Refused(code, detail):
                     self._fail(delivery, code, detail)

@@ -38,7 +38,7 @@ def utf8_bytes(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Takes:
+class MediaLimit:
     """Files of ``types`` (``None``: any) up to ``max_bytes`` go as ``kind``, with a caption up to ``max_caption``."""
 
     kind: Kind
@@ -48,14 +48,14 @@ class Takes:
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
-    """A channel. Texts and captions are measured by ``cost``, whose unit people call ``unit``; of ``takes`` the first
+class ChannelCapabilities:
+    """A channel. Texts and captions are measured by ``cost``, whose unit people call ``unit``; of ``media`` the first
     that fits is used."""
 
     max_text: int
     unit: str
     cost: Callable[[str], int]
-    takes: tuple[Takes, ...]
+    media: tuple[MediaLimit, ...]
 
 
 def _types(kind: str, *names: str) -> frozenset[str]:
@@ -74,44 +74,44 @@ _WHATSAPP_DOCUMENTS = _types("text", "plain") | _types(
     f"{_OFFICE}.presentationml.presentation",
 )
 
-CHANNELS: Mapping[str, Abilities] = {
-    "whatsapp": Abilities(
+CAPABILITIES: Mapping[str, ChannelCapabilities] = {
+    "whatsapp": ChannelCapabilities(
         4_096,
         "characters",
         utf16_units,
         (
-            Takes(Kind.IMAGE, 5 * MB, 1_024, _types("image", "jpeg", "png")),
-            Takes(Kind.AUDIO, 16 * MB, 0, _types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
-            Takes(Kind.VIDEO, 16 * MB, 1_024, _types("video", "mp4", "3gpp")),
-            Takes(Kind.DOCUMENT, 100 * MB, 1_024, _WHATSAPP_DOCUMENTS),
+            MediaLimit(Kind.IMAGE, 5 * MB, 1_024, _types("image", "jpeg", "png")),
+            MediaLimit(Kind.AUDIO, 16 * MB, 0, _types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
+            MediaLimit(Kind.VIDEO, 16 * MB, 1_024, _types("video", "mp4", "3gpp")),
+            MediaLimit(Kind.DOCUMENT, 100 * MB, 1_024, _WHATSAPP_DOCUMENTS),
         ),
     ),
     # one text or one attachment a call, so no captions; texts under 1,000 bytes
-    "instagram": Abilities(
+    "instagram": ChannelCapabilities(
         999,
         "bytes of UTF-8",
         utf8_bytes,
         (
-            Takes(Kind.IMAGE, 8 * MB, 0, _types("image", "jpeg", "png", "gif")),
-            Takes(Kind.AUDIO, 25 * MB, 0, _types("audio", "aac", "mp4", "wav")),
-            Takes(Kind.VIDEO, 25 * MB, 0, _types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
+            MediaLimit(Kind.IMAGE, 8 * MB, 0, _types("image", "jpeg", "png", "gif")),
+            MediaLimit(Kind.AUDIO, 25 * MB, 0, _types("audio", "aac", "mp4", "wav")),
+            MediaLimit(Kind.VIDEO, 25 * MB, 0, _types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
         ),
     ),
-    "telegram": Abilities(
+    "telegram": ChannelCapabilities(
         4_096,
         "characters",
         utf16_units,
         (
-            Takes(Kind.IMAGE, 10 * MB, 1_024, _types("image", "jpeg", "png", "webp")),
-            Takes(Kind.AUDIO, 50 * MB, 1_024, _types("audio", "mpeg", "mp4")),
-            Takes(Kind.VIDEO, 50 * MB, 1_024, _types("video", "mp4")),
-            Takes(Kind.DOCUMENT, 50 * MB, 1_024),
+            MediaLimit(Kind.IMAGE, 10 * MB, 1_024, _types("image", "jpeg", "png", "webp")),
+            MediaLimit(Kind.AUDIO, 50 * MB, 1_024, _types("audio", "mpeg", "mp4")),
+            MediaLimit(Kind.VIDEO, 50 * MB, 1_024, _types("video", "mp4")),
+            MediaLimit(Kind.DOCUMENT, 50 * MB, 1_024),
         ),
     ),
 }
 
 # characters: each has at most 4 bytes of UTF-8, and at most 2 units of UTF-16
-ALWAYS_FITS = min(able.max_text for able in CHANNELS.values()) // 4
+ALWAYS_FITS = min(capabilities.max_text for capabilities in CAPABILITIES.values()) // 4
 
 # other names that the same types go by
 _USUAL_NAME = {
@@ -131,7 +131,7 @@ _USUAL_NAME = {
 
 
 @dataclass(frozen=True, slots=True)
-class Carriage:
+class MediaPlan:
     """How a message with a file goes: as ``kind`` with ``caption`` (may be empty), and then ``texts``, one by one.
 
     As a link there is nothing but texts. Within the channel's limits; all that can be seen of the content is in it.
@@ -142,40 +142,42 @@ class Carriage:
     texts: tuple[str, ...] = ()
 
 
-def carriage(channel: str, metadata: FileMetadata, content: str, url: str) -> Carriage | None:
+def media_plan(channel: str, metadata: FileMetadata, content: str, url: str) -> MediaPlan | None:
     """Return how the file and the message's text go to ``channel``. ``url`` is where the file can be had.
 
     ``None``: it has to go as a link, and the URL alone is longer than a text may be.
     """
-    able = CHANNELS[channel]
-    taken = _how_taken(able, metadata)
-    if taken is None:
-        texts = _texts_with_link(able, metadata, content, url)
-        return None if texts is None else Carriage(Kind.LINK, "", texts)
-    if able.cost(content) <= taken.max_caption:
-        return Carriage(taken.kind, content)
-    return Carriage(taken.kind, "", split(content, able.max_text, able.cost))
+    capabilities = CAPABILITIES[channel]
+    limit = _fitting_limit(capabilities, metadata)
+    if limit is None:
+        texts = _texts_with_link(capabilities, metadata, content, url)
+        return None if texts is None else MediaPlan(Kind.LINK, "", texts)
+    if capabilities.cost(content) <= limit.max_caption:
+        return MediaPlan(limit.kind, content)
+    return MediaPlan(limit.kind, "", split(content, capabilities.max_text, capabilities.cost))
 
 
-def _how_taken(able: Abilities, metadata: FileMetadata) -> Takes | None:
+def _fitting_limit(capabilities: ChannelCapabilities, metadata: FileMetadata) -> MediaLimit | None:
     mimetype = metadata.mimetype.partition(";")[0].strip().lower()
     mimetype = _USUAL_NAME.get(mimetype, mimetype)
     if not metadata.size_bytes:
         return None  # no channel takes an empty file
-    for takes in able.takes:
-        if (takes.types is None or mimetype in takes.types) and metadata.size_bytes <= takes.max_bytes:
-            return takes
+    for limit in capabilities.media:
+        if (limit.types is None or mimetype in limit.types) and metadata.size_bytes <= limit.max_bytes:
+            return limit
     return None
 
 
-def _texts_with_link(able: Abilities, metadata: FileMetadata, content: str, url: str) -> tuple[str, ...] | None:
+def _texts_with_link(
+    capabilities: ChannelCapabilities, metadata: FileMetadata, content: str, url: str
+) -> tuple[str, ...] | None:
     named = f"{metadata.filename} ({human_size(metadata.size_bytes)})\n{url}"
     together = f"{content}\n\n{named}" if content.strip() else named
-    if able.cost(together) <= able.max_text:
+    if capabilities.cost(together) <= capabilities.max_text:
         return (together,)
     for last in (named, url):
-        if able.cost(last) <= able.max_text:
-            return (*split(content, able.max_text, able.cost), last)
+        if capabilities.cost(last) <= capabilities.max_text:
+            return (*split(content, capabilities.max_text, capabilities.cost), last)
     return None
 
 
@@ -188,10 +190,10 @@ def text_fault(address: str, text: str) -> str | None:
     if len(text) <= ALWAYS_FITS:
         return None
     channel = address.partition(":")[0]
-    able = CHANNELS.get(channel)
-    if able is None or (size := able.cost(text)) <= able.max_text:
+    capabilities = CAPABILITIES.get(channel)
+    if capabilities is None or (size := capabilities.cost(text)) <= capabilities.max_text:
         return None
-    return f"{channel} takes at most {able.max_text} {able.unit} in a text; this one has {size}"
+    return f"{channel} takes at most {capabilities.max_text} {capabilities.unit} in a text; this one has {size}"
 
 
 def split(text: str, limit: int, cost: Callable[[str], int]) -> tuple[str, ...]:

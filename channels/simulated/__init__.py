@@ -55,7 +55,7 @@ class SimulatedConnector:
             return objection
         log.info("[%s] Delivered to %s", self._title, address)
         if attachment is not None:  # the link itself is not for logs: whoever has it gets the file
-            file, kind = attachment.metadata, attachment.carriage.kind
+            file, kind = attachment.metadata, attachment.plan.kind
             how = f"as a {Kind.LINK}" if kind is Kind.LINK else f"as {kind}, {file.checksum}"
             log.info("[%s] With %s for %s: %s bytes, %s", self._title, file.filename, address, file.size_bytes, how)
         return Sent(_provider_id(request), time.time_ns() // 1_000_000)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.attachments import Carriage
+from domain.attachments import MediaPlan
 from domain.files import FileMetadata
 from domain.outcomes import SendOutcome, Sent
 from domain.records import DeliveryRequested
@@ -23,7 +23,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A message's file, and how it and the message's text go to the channel (``carriage``; there is nothing else to
+    """A message's file, and how it and the message's text go to the channel (``plan``; there is nothing else to
     send then).
 
     ``read`` yields the file's bytes in chunks of at most 1 MiB. The last one comes only when all of them, together,
@@ -32,7 +32,7 @@ class Attachment:
     themselves; anybody can get the file there for some days. ``handle``: what ``Connector.upload`` returned.
     """
 
-    carriage: Carriage
+    plan: MediaPlan
     metadata: FileMetadata
     url: str
     read: Callable[[], AsyncIterator[bytes]]

@@ -32,8 +32,8 @@ async def test_a_file_reaches_the_channel_whole_before_the_message_does() -> Non
     await world.deliver(requests("m-1", file=world.put(data), accepted_at_ms=1))
     await until(lambda: world.app.consumer.completed)
     assert world.channel.uploaded == [data]
-    assert attached(world).carriage.kind is Kind.IMAGE
-    assert attached(world).carriage.caption == "hi"
+    assert attached(world).plan.kind is Kind.IMAGE
+    assert attached(world).plan.caption == "hi"
     assert attached(world).handle == "media-1"
     assert attached(world).url.startswith("https://files.example.org/v1/files/f-1/link?")
     assert world.facts() == [("m-1", "SENT"), ("m-1", "DELIVERED"), ("m-1", "READ")]
@@ -106,7 +106,7 @@ async def test_a_file_over_the_channels_cap_goes_as_a_link_without_being_read() 
     data = b"\0" * (5 * MB + 1)
     await world.deliver(requests("m-1", file=world.put(data, "image/jpeg", "big.jpg")))
     await until(lambda: world.app.consumer.completed)
-    way = attached(world).carriage
+    way = attached(world).plan
     assert way.kind is Kind.LINK
     assert way.texts == (f"hi\n\nbig.jpg (5.0 MB)\n{attached(world).url}",)
     assert (world.store.reads, world.channel.uploaded) == (0, [])
@@ -134,7 +134,7 @@ async def test_a_link_that_a_long_name_makes_too_long_is_made_without_the_name()
     await world.deliver(requests("m-1", file=world.put(b"%PDF", "application/pdf", f"{'n' * 200}.pdf")))
     await until(lambda: world.app.consumer.completed)
     assert attached(world).url == f"https://x/{'file.pdf' * 9}"
-    assert attached(world).carriage.texts == (f"hi\n\n{'n' * 200}.pdf (4 bytes)\n{attached(world).url}",)
+    assert attached(world).plan.texts == (f"hi\n\n{'n' * 200}.pdf (4 bytes)\n{attached(world).url}",)
 
 
 async def test_a_channel_that_is_busy_gets_the_file_once_and_the_message_again() -> None:

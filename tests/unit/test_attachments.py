@@ -8,10 +8,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.attachments import CHANNELS, MB, Kind, carriage, human_size, split, text_fault, utf8_bytes, utf16_units
+from domain.attachments import (
+    CAPABILITIES,
+    MB,
+    Kind,
+    human_size,
+    media_plan,
+    split,
+    text_fault,
+    utf8_bytes,
+    utf16_units,
+)
 from domain.files import MAX_FILE_BYTES, File, FileMetadata
 from domain.graphemes import clusters
-from domain.recipients import CHANNELS as CHANNELS_THERE_ARE
+from domain.recipients import CAPABILITIES as CHANNELS
 from storage.s3 import S3FileStore
 from storage.s3_config import S3Config
 
@@ -24,7 +34,7 @@ def of(mimetype: str, size_bytes: int = 1_000, filename: str = "a.bin") -> FileM
 
 
 def test_it_is_known_of_every_channel_what_it_takes() -> None:
-    assert set(CHANNELS) == set(CHANNELS_THERE_ARE)
+    assert set(CAPABILITIES) == set(CHANNELS)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +76,7 @@ def test_it_is_known_of_every_channel_what_it_takes() -> None:
 def test_a_file_goes_as_what_the_channel_takes_or_as_a_link(
     channel: str, mimetype: str, size_bytes: int, kind: Kind
 ) -> None:
-    found = carriage(channel, of(mimetype, size_bytes), "look", URL)
+    found = media_plan(channel, of(mimetype, size_bytes), "look", URL)
     assert found is not None
     assert found.kind is kind
     assert any(URL in text for text in found.texts) is (kind is Kind.LINK)
@@ -91,7 +101,7 @@ def test_a_file_goes_as_what_the_channel_takes_or_as_a_link(
 def test_a_text_is_the_caption_where_it_fits_and_else_a_message_of_its_own(
     channel: str, mimetype: str, content: str, caption: str, texts: tuple[str, ...]
 ) -> None:
-    found = carriage(channel, of(mimetype), content, URL)
+    found = media_plan(channel, of(mimetype), content, URL)
     assert found is not None
     assert (found.caption, found.texts) == (caption, texts)
 
@@ -106,17 +116,17 @@ def test_a_text_is_the_caption_where_it_fits_and_else_a_message_of_its_own(
     ],
 )
 def test_a_link_stands_below_the_text_or_by_itself_if_both_are_too_long(content: str, texts: tuple[str, ...]) -> None:
-    found = carriage("instagram", of("application/x-iso9660-image", MAX_FILE_BYTES, "big.iso"), content, URL)
+    found = media_plan("instagram", of("application/x-iso9660-image", MAX_FILE_BYTES, "big.iso"), content, URL)
     assert found is not None
     assert found.texts == texts
 
 
 def test_a_long_link_goes_without_the_files_name_and_one_that_fits_nowhere_does_not_go() -> None:
-    found = carriage("instagram", of("application/pdf", filename="n" * 200), "look", f"https://x/{'s' * 900}")
+    found = media_plan("instagram", of("application/pdf", filename="n" * 200), "look", f"https://x/{'s' * 900}")
     assert found is not None
     assert found.texts == ("look", f"https://x/{'s' * 900}")
-    assert carriage("instagram", of("application/pdf"), "look", f"https://x/{'s' * 990}") is None
-    assert carriage("whatsapp", of("application/zip"), "look", f"https://x/{'s' * 990}") is not None
+    assert media_plan("instagram", of("application/pdf"), "look", f"https://x/{'s' * 990}") is None
+    assert media_plan("whatsapp", of("application/zip"), "look", f"https://x/{'s' * 990}") is not None
 
 
 def seen(text: str) -> str:
@@ -125,7 +135,7 @@ def seen(text: str) -> str:
 
 
 @given(
-    channel=st.sampled_from(sorted(CHANNELS)),
+    channel=st.sampled_from(sorted(CAPABILITIES)),
     mimetype=st.sampled_from(["image/png", "audio/mpeg", "video/mp4", "application/pdf", "application/zip", "x/y"]),
     size_bytes=st.integers(0, MAX_FILE_BYTES) | st.integers(0, 20).map(lambda n: n * MB),
     content=st.text(max_size=40) | st.builds(lambda text, n: text * n, st.text(max_size=200), st.integers(1, 60)),
@@ -134,20 +144,20 @@ def seen(text: str) -> str:
 def test_no_limit_is_ever_exceeded_and_no_text_lost(
     channel: str, mimetype: str, size_bytes: int, content: str, url: str
 ) -> None:
-    able = CHANNELS[channel]
-    found = carriage(channel, of(mimetype, size_bytes), content, url)
+    capabilities = CAPABILITIES[channel]
+    found = media_plan(channel, of(mimetype, size_bytes), content, url)
     if found is None:
-        assert len(url) > able.max_text
+        assert len(url) > capabilities.max_text
         return
-    assert all(0 < sum(map(able.cost, text)) <= able.max_text for text in found.texts)
+    assert all(0 < sum(map(capabilities.cost, text)) <= capabilities.max_text for text in found.texts)
     if found.kind is Kind.LINK:
         assert found.caption == ""
         assert found.texts[-1].endswith(url)
         assert seen("".join(found.texts)).startswith(seen(content))
     else:
-        taken = [takes for takes in able.takes if takes.kind is found.kind]
+        taken = [takes for takes in capabilities.media if takes.kind is found.kind]
         assert 0 < size_bytes <= max(takes.max_bytes for takes in taken)
-        assert sum(map(able.cost, found.caption)) <= max(takes.max_caption for takes in taken)
+        assert sum(map(capabilities.cost, found.caption)) <= max(takes.max_caption for takes in taken)
         assert seen(found.caption + "".join(found.texts)) == seen(content)
 
 
@@ -257,7 +267,7 @@ def test_sizes_are_told_as_people_read_them(size_bytes: int, text: str) -> None:
     assert human_size(size_bytes) == text
 
 
-@pytest.mark.parametrize("channel", sorted(CHANNELS))
+@pytest.mark.parametrize("channel", sorted(CAPABILITIES))
 def test_a_link_into_a_bucket_fits_every_channel_once_its_longest_name_is_left_out(channel: str) -> None:
     """As ``agents/attachments.py`` makes it, for the longest path there is."""
     store = S3FileStore(
@@ -267,6 +277,6 @@ def test_a_link_into_a_bucket_fits_every_channel_once_its_longest_name_is_left_o
     file = File("f" * 36, "c", "u", replace(longest, storage_path=f"{'c' * 200}/{'f' * 36}.{'x' * 12}"), 0)
     plain = replace(file, metadata=replace(file.metadata, filename="file.zip"))
     url = store.link(plain, 7 * 86_400, 1_763_848_800_123)
-    assert carriage(channel, longest, "x" * 10_240, url) is not None
+    assert media_plan(channel, longest, "x" * 10_240, url) is not None
     with_name = store.link(file, 7 * 86_400, 1_763_848_800_123)
-    assert (carriage(channel, longest, "", with_name) is None) is (channel == "instagram")
+    assert (media_plan(channel, longest, "", with_name) is None) is (channel == "instagram")
