@@ -21,7 +21,7 @@ from domain.attachments import (
 )
 from domain.files import MAX_FILE_BYTES, File, FileMetadata
 from domain.graphemes import clusters
-from domain.recipients import CAPABILITIES as CHANNELS
+from domain.recipients import CHANNELS
 from storage.s3 import S3FileStore
 from storage.s3_config import S3Config
 
