@@ -47,7 +47,7 @@ class ConversationOpener:
         self._participants = participants
         self._clock_ms = clock_ms
         self._courtesy = Courtesy(monotonic)
-        self._joins = JoinWriter(store, clock_ms)
+        self._joins = JoinWriter(store, clock_ms, participants.written)
         self._settled: BoundedCache[tuple[str, str, str], bool] = BoundedCache(limit)
 
     async def open(self, conversation_id: str, user_id: str, address: str) -> None:
@@ -114,11 +114,24 @@ class ConversationOpener:
             known = await self._courtesy.ask(lambda: self._others(conversation_id))
         except StoreUnavailable:
             return False
-        if address in known or len(known) >= MAX_MEMBERS:
+        known = self._participants.known(conversation_id) or known  # others may have joined while this waited
+        if address in known:
+            if address not in self._participants.unwritten(conversation_id):
+                return True
+        elif len(known) >= MAX_MEMBERS:
             return True
+        self._join(conversation_id, address)
+        return False
+
+    def _join(self, conversation_id: str, address: str) -> None:
         if self._joins.add(conversation_id, address):
             self._participants.wrote_to(conversation_id, address)
-        return False
+
+    def write_joins(self, conversation_id: str) -> None:
+        """Let those join in the store, too, of whom this process has only heard: who accepted may have been killed."""
+        for address in self._participants.unwritten(conversation_id):
+            if (conversation_id, address) not in self._joins:
+                self._joins.add(conversation_id, address)
 
     async def _others(self, conversation_id: str) -> Sequence[str]:
         known = await self._participants.of(conversation_id)

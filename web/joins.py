@@ -24,19 +24,22 @@ class JoinWriter:
 
     One batch of at most ``ROWS_AT_ONCE`` rows is under way at a time. The first starts at once, the next at least
     ``GATHER_SECONDS`` later. While the store is unavailable a batch is repeated every ``RETRY_SECONDS``; at most
-    ``MOST_WAITING`` joins wait. A killed process loses the joins in hand, and the next message to the address repeats
-    them.
+    ``MOST_WAITING`` joins wait. A killed process loses the joins in hand. The next message to the address repeats them,
+    and so does a message to everyone through a process that read of them. ``written`` is called with each join that is
+    on record.
     """
 
     def __init__(
         self,
         store: ConversationStore,
         clock_ms: Callable[[], int],
+        written: Callable[[str, str], None] = lambda conversation_id, address: None,
         gather_seconds: float = GATHER_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._store = store
         self._clock_ms = clock_ms
+        self._written = written
         self._gather_seconds = gather_seconds
         self._retry_seconds = retry_seconds
         self._waiting: dict[Join, int] = {}  # when they joined, epoch ms
@@ -88,4 +91,7 @@ class JoinWriter:
             return False
         except Exception:  # the store refuses these rows for good; the next message to each address adds it again
             logger.exception("cannot write %d joins", len(rows))
+            return True
+        for row in rows:
+            self._written(row.conversation_id, row.participant_id)
         return True

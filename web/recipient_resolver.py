@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 REMEMBERED = 50_000
 FRESH_SECONDS = 10.0
 LOOK_UPS_AT_ONCE = 32
+CATCH_UP_SECONDS = 1.0
 
 
 def first_linked(user_id: str, identities: Sequence[Identity]) -> str:
@@ -91,9 +92,24 @@ class RecipientResolver:
         """Return who else takes part: up to ``MAX_RECIPIENTS``."""
         if await self._deps.memberships.join_or_create(conversation_id, sender_id):
             return ()
-        found = [one for one in await self._participants(conversation_id, sender_id) if one != sender_id]
+        found = [one for one in await self._everyone(conversation_id, sender_id) if one != sender_id]
         if len(found) > MAX_RECIPIENTS:
             raise _wrong(f"is required: more than {MAX_RECIPIENTS} others take part in this conversation")
+        return found
+
+    async def _everyone(self, conversation_id: str, sender_id: str) -> Sequence[str]:
+        """Return who takes part now, as far as any process has accepted it."""
+        deps, participants = self._deps, self._deps.live.participants
+        is_lasting = deps.memberships.is_lasting(conversation_id, sender_id)
+        if is_lasting and not is_direct(conversation_id):
+            # an address that another process let in is in the log before it is in the store
+            await deps.follower.catch_up(CATCH_UP_SECONDS)
+        found = await participants.of_now(conversation_id)
+        if sender_id not in found:  # remembered from before it was created
+            participants.forget(conversation_id)
+            found = await participants.of_now(conversation_id)
+        if is_lasting:
+            deps.conversation_opener.write_joins(conversation_id)
         return found
 
     async def _named(self, conversation_id: str, sender_id: str, user_id: str) -> None:

@@ -112,12 +112,15 @@ class LogFollower(MemoryFollower):
 
     log: MemoryLog = field(default_factory=MemoryLog)
     position: int = 0
+    took_message: Callable[[MessageAccepted], None] | None = None
 
     async def catch_up(self, timeout_seconds: float) -> bool:
         if not self.available:
             return False
         for message, place, _ in self.log.records[self.position :]:
             self.recent.add_message(message, place, partition_of(message))
+            if self.took_message is not None:
+                self.took_message(message)
         self.position = len(self.log.records)
         return True
 

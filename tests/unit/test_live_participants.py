@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from domain.conversations import Conversation
+from domain.conversations import Conversation, Member
 from domain.errors import StoreUnavailable
 from storage.memory import MemoryConversations
+from web.live.heard import Heard
 from web.live.participants import Participants
 
 
@@ -80,3 +82,40 @@ async def test_while_the_store_is_away_the_last_answer_stands_but_not_one_that_w
     store.available = True
     assert tuple(await participants.of("c-1")) == ("u-1", "u-2")
     assert tuple(await participants.of("c-2")) == ()
+
+
+async def test_a_look_up_from_before_somebody_came_is_not_remembered() -> None:
+    store, participants = await asked()
+    before = asyncio.create_task(participants.of("c-1"))
+    await asyncio.sleep(0)
+    found = await MemoryConversations.get(store, "c-1")
+    assert found is not None
+    get, go_on = store.get, asyncio.Event()
+
+    async def slow(conversation_id: str) -> Conversation | None:
+        await go_on.wait()
+        return found
+
+    await before
+    participants.forget("c-1")
+    store.get = slow  # type: ignore[method-assign]
+    earlier = asyncio.create_task(participants.of("c-1"))
+    await asyncio.sleep(0.01)
+    store.members["c-1"] = replace(found, members=(*found.members, Member("u-3", 1)))
+    participants.forget("c-1")
+    store.get = get  # type: ignore[method-assign]
+    assert tuple(await participants.of("c-1")) == ("u-1", "u-2", "u-3")
+    go_on.set()
+    await earlier
+    assert tuple(participants.known("c-1") or ()) == ("u-1", "u-2", "u-3")
+
+
+async def test_who_is_heard_of_is_bounded() -> None:
+    heard = Heard(10)
+    for n in range(100):
+        heard.add(f"c-{n}", "telegram:1")
+        heard.add(f"c-{n}", "telegram:2")
+    assert len(heard) == 10
+    assert heard.of("c-99") == ["telegram:1", "telegram:2"]
+    heard.drop("c-99")
+    assert len(heard) == 8
