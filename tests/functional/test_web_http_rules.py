@@ -252,3 +252,40 @@ async def test_a_conversation_s_location_leads_to_it(api: Any, conversation_id: 
     status, _, found = await first_answer(api, request_of(f"GET {target}", token))
     assert (status, json.loads(found)["conversation_id"]) == (200, conversation_id)
     assert (await api.call("GET", target, token=token)).status == 200
+
+
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+GOOD_KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+
+
+@pytest.mark.parametrize("key", ["\xff\xfe", "", "YQ==", "A" * 5_000])
+async def test_a_websocket_key_that_is_none_is_a_400(api: Any, key: str) -> None:
+    request = request_of("GET /notifications", await api.somebody(), *UPGRADE, f"Sec-WebSocket-Key: {key}")
+    status, _, body = await first_answer(api, request)
+    assert (status, json.loads(body)["status"]) == (400, 400)
+
+
+async def test_a_token_may_stand_in_the_second_of_two_headers_with_subprotocols(api: Any) -> None:
+    token = await api.somebody()
+    lines = ["GET /notifications HTTP/1.1", "Host: x", *UPGRADE, GOOD_KEY, "Sec-WebSocket-Protocol: bearer"]
+    request = "\r\n".join([*lines, f"Sec-WebSocket-Protocol: {token}", "", ""]).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(request)
+    async with asyncio.timeout(5):
+        head = await reader.readuntil(b"\r\n\r\n")
+        frame = await reader.readexactly(2)
+    writer.close()
+    assert b" 101 " in head
+    assert b"Sec-WebSocket-Protocol: bearer\r\n" in head
+    assert frame[0] == 0x81  # a text: connected, not closed with 1008
+
+
+async def test_what_is_no_subprotocol_is_not_repeated_in_the_answer(api: Any) -> None:
+    token = await api.somebody()
+    offered = "Sec-WebSocket-Protocol: \xff\xfe, a b, chat"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(request_of("GET /notifications", token, *UPGRADE, GOOD_KEY, offered))
+    async with asyncio.timeout(5):
+        head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    assert b"Sec-WebSocket-Protocol: chat\r\n" in head

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from aiohttp import web
 
-from domain.errors import NotAuthenticated
+from domain.errors import InvalidInput, NotAuthenticated
 from web.dependencies import DEPENDENCIES
 from web.errors import UpgradeRequired
 from web.headers import REQUEST_ID
@@ -16,6 +17,8 @@ from web.live.service import CLOSE_SECONDS
 from web.tokens import Caller
 
 log = logging.getLogger(__name__)
+
+_SUBPROTOCOL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # a token of RFC 9110, section 5.6.2
 
 
 async def follow(request: web.Request) -> web.StreamResponse:
@@ -49,6 +52,8 @@ async def follow(request: web.Request) -> web.StreamResponse:
             raise refusal
         raise UpgradeRequired("this path is for WebSockets: send Upgrade: websocket")
     socket.headers["X-Request-Id"] = request[REQUEST_ID]
+    if not request.headers.get("Sec-WebSocket-Key", "").isascii():  # which aiohttp takes for granted
+        raise InvalidInput("must be 16 bytes in base64", "Sec-WebSocket-Key")
     await socket.prepare(request)
     transport = request.transport
     with request.app[IN_FLIGHT].not_counted():
@@ -81,7 +86,8 @@ def credentials_of(request: web.Request) -> tuple[str | None, str | None]:
 
     A browser that offered subprotocols insists on one of them: any but the token if there is another.
     """
-    offered = [text.strip() for text in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if text.strip()]
+    given = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
+    offered = [text for text in map(str.strip, given.split(",")) if _SUBPROTOCOL.fullmatch(text)]
     tokens = [text for text in offered if text.count(".") == 2]
     protocol = next((text for text in offered if text not in tokens), offered[0] if offered else None)
     if token := request.query.get("token"):
