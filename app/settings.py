@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from app.contradictions import contradictions
+from chat4all.env_file import read_env_file
 
 PREFIX = "CHAT4ALL_"
 LOG_FORMATS = ("auto", "json", "text", "colour")
@@ -193,14 +194,6 @@ class Settings:
             value = getattr(self, f.name)
             texts[PREFIX + f.name.upper()] = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         return texts
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """Return the ``NAME=value`` lines of ``path``, nothing if it is not there. ``#`` begins a comment line."""
-    if not path.is_file():
-        return {}
-    pairs = (line.partition("=") for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
-    return {name.strip(): value.strip().strip("'\"") for name, equals, value in pairs if equals}
 
 
 def _convert(name: str, text: str, default: Any) -> Any:

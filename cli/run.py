@@ -18,11 +18,11 @@ import click
 from app.logs import TextFormatter
 from app.settings import Settings
 from app.topics import group_of
-from cli.client import Client
+from chat4all import Client
+from chat4all.cli.api_address import local_url
 from cli.groups import Groups, open_groups
 from cli.migration import migrate_schema, migrate_topics
 from cli.readable import Screen, fresh, keep_short
-from cli.session import api_url
 from cli.summary import summary
 from cli.supervisor import ProcessSpec, Supervisor, Wishes
 from cli.workers import (
@@ -92,7 +92,7 @@ def with_public_url(settings: Settings) -> Settings:
     """Return the settings with the address that links begin with: that of the API, if it has one address only."""
     if settings.public_url or settings.host in ("", "0.0.0.0", "::"):
         return settings
-    return replace(settings, public_url=api_url(settings))
+    return replace(settings, public_url=local_url(settings.host, settings.port))
 
 
 def _log_to(file: Path, level: str) -> None:
@@ -185,7 +185,7 @@ class _Run:
         is not.
         """
         deadline = time.monotonic() + READY_SECONDS
-        kafka, url = self._settings.kafka, api_url(self._settings)
+        kafka, url = self._settings.kafka, local_url(self._settings.host, self._settings.port)
         async with open_groups(kafka, self._groups()) as groups, Client(url) as client:
             while True:
                 self._missing = await self._not_ready(groups)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from app.settings import Settings
-from cli.session import api_url
+from chat4all.cli.api_address import local_url
 from cli.supervisor import Supervised
 from cli.workers import API_STAGE, LOOPBACK, port_of
 from devstack import Part
@@ -28,7 +28,7 @@ def summary(
     seconds: float,
 ) -> str:
     """Return the text. ``missing``: what is not ready although it had its time; ``seconds``: how long it all took."""
-    url = api_url(settings)
+    url = local_url(settings.host, settings.port)
     lines = ["", click.style(f"Chat4All is running, after {seconds:.1f} s.", bold=True, fg="green"), ""]
     if missing:
         words = f"Chat4All runs, but is not ready: {', '.join(sorted(missing))}. What follows from the logs says why."

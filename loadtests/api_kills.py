@@ -88,7 +88,7 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int
     settings = system_settings(stack, folder)
     system = System(settings, folder, {})
     await system.prepare()
-    command = (sys.executable, "-m", "cli.main", "api", "--processes", str(wanted.processes))
+    command = (sys.executable, "-m", "chat4all", "api", "--processes", str(wanted.processes))
     supervisor = Process(ProcessSpec("api", command, replace(settings, role="api").to_environ()), folder)
     supervisor.start()
     chance, refused = random.Random(wanted.seed), 0

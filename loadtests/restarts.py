@@ -65,7 +65,7 @@ class Life:
         self.began_at = monotonic()
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "run", *wishes],
+                [sys.executable, "-m", "chat4all", "run", *wishes],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **settings.to_environ(), **environ, "PYTHONPATH": str(ROOT)},

@@ -22,7 +22,7 @@ from loadtests.system import System
 def supervisor(settings: Settings, folder: Path, counts: Mapping[str, int], name: str = "supervisor") -> Process:
     """Return ``chat4all worker`` for so many workers of each role; start it."""
     numbers = [option for role in ROLES for option in ("-n", f"{role}={counts.get(role, 0)}")]
-    command = (sys.executable, "-m", "cli.main", "worker", *numbers)
+    command = (sys.executable, "-m", "chat4all", "worker", *numbers)
     return Process(ProcessSpec(name, command, replace(settings, role="worker").to_environ()), folder)
 
 

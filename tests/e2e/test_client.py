@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
-from cli.client import Client
+from chat4all import Client
 from loadtests.system import System
 
 pytestmark = pytest.mark.real

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.client import Client, Step
+from chat4all import Client, Step
 from loadtests.system import System
 from support.transfers import MIB, some_bytes
 

@@ -34,7 +34,7 @@ class Terminal:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "cli.main",
+            "chat4all",
             *arguments,
             stdin=PIPE,
             stdout=PIPE,

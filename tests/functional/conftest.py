@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from app.outbox import partition_for
 from app.settings import Settings
-from cli.main import main
+from chat4all.cli.main import main
 from domain.errors import LogUnavailable
 from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged

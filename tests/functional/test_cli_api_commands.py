@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from cli.client import Tokens
-from cli.saved_sessions import SavedSessions, default_file
+from chat4all import Tokens
+from chat4all.chat4all.command.saved_sessions import SavedSessions, default_file
 from support.watching import message
 
 PASSWORD = "correct horse battery"

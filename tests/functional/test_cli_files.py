@@ -15,10 +15,10 @@ import pytest
 from aiohttp import FormData
 from click.testing import Result
 
-from cli import saved_uploads
-from cli.client import Begun, Fingerprint
-from cli.saved_sessions import SavedSessions
-from cli.saved_uploads import SavedUploads
+from chat4all import Begun, Fingerprint
+from chat4all.cli import saved_uploads
+from chat4all.chat4all.command.saved_sessions import SavedSessions
+from chat4all.chat4all.command.saved_uploads import SavedUploads
 from support.transfers import MIB, PASSWORD, PNG, names, photo, remembered, some_bytes, told, uploads_file
 
 Run = Callable[..., Awaitable[Result]]

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from cli import session as session_module
-from cli.saved_sessions import SavedSessions
+from chat4all.cli import session as session_module
+from chat4all.chat4all.command.saved_sessions import SavedSessions
 from domain.records import StatusChanged
 from domain.status import Status
 from support.waiting import until
@@ -79,7 +79,7 @@ class Typed:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "cli.main",
+            "chat4all",
             *arguments,
             cwd=self.folder,
             env=self.environ,
@@ -317,7 +317,7 @@ async def test_ctrl_c_ends_a_prompt_at_once(typed: Typed) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "cli.main",
+        "chat4all",
         "login",
         "ana",
         cwd=typed.folder,

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cli import saved_uploads
+from chat4all.cli import saved_uploads
 from support.transfers import LONG, MIB, PASSWORD, some_bytes
 from support.waiting import until
 
@@ -42,10 +42,10 @@ class Typed:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "cli.main",
+            "chat4all",
             *arguments,
             cwd=self._folder,
-            env={**self._environ, "PYTHONPATH": str(Path(saved_uploads.__file__).parent.parent)},
+            env={**self._environ, "PYTHONPATH": str(Path(saved_uploads.__file__).parents[2])},
             **{"stdin": pipe, "stdout": pipe, "stderr": pipe, **more},
         )
 

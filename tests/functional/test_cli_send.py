@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from cli.client import Client, Refused, Unreachable
-from cli.demo_user import DemoUsers, log_in
-from cli.output import Exit
-from cli.sending import send_and_follow
-from cli.session import Target, outcome
+from chat4all import Client, Refused, Unreachable
+from chat4all.chat4all.command.demo_user import DemoUsers, log_in
+from chat4all.chat4all.command.output import Exit
+from chat4all.chat4all.command.sending import send_and_follow
+from chat4all.chat4all.command.session import Target, outcome
 from domain.records import StatusChanged
 from domain.status import Status
 

@@ -30,7 +30,7 @@ def type_(api: Any, tmp_path: Path) -> Type:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "cli.main",
+            "chat4all",
             *arguments,
             stdin=slave,
             stdout=slave,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cli.client import (
+from chat4all import (
     Client,
     Conflict,
     Forbidden,

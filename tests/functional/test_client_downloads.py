@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from aiohttp import FormData
 
-from cli.client import Client, Damaged, LocalFault, NotFound, NotLoggedIn, OutputClosed, Step, TargetExists, Unreachable
-from cli.client.part_file import part_file
-from cli.client.transfers import quietly
+from chat4all import Client, Damaged, LocalFault, NotFound, NotLoggedIn, OutputClosed, Step, TargetExists, Unreachable
+from chat4all.part_file import part_file
+from chat4all.transfers import quietly
 from support.transfers import LONG, MIB, PASSWORD, logged_in, some_bytes
 
 

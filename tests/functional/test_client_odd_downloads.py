@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cli.client import Client, Damaged, Unreachable
+from chat4all import Client, Damaged, Unreachable
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli.client import (
+from chat4all import (
     Client,
     Forbidden,
     InvalidRequest,
@@ -20,7 +20,7 @@ from cli.client import (
     Refused,
     Unreachable,
 )
-from cli.client import uploads as tus
+from chat4all import uploads as tus
 from support.transfers import LONG, MIB, PASSWORD, Memory, Watch, logged_in, some_bytes, stored, written
 from support.waiting import until
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from cli.client import (
+from chat4all import (
     Begun,
     Client,
     Damaged,
     LocalFault,
     Step,
 )
-from cli.client import uploads as tus
+from chat4all import uploads as tus
 from support.transfers import LONG, MIB, Memory, Watch, interrupted, logged_in, some_bytes, stored, written
 
 
@@ -154,7 +154,7 @@ async def test_an_upload_that_was_ended_elsewhere_is_begun_anew(
 
 
 async def _fingerprint(path: Path) -> Any:
-    from cli.client.source import opened
+    from chat4all.source import opened
 
     async with opened(path) as source:
         return source.fingerprint

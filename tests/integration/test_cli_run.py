@@ -23,7 +23,7 @@ from devstack.ports import is_free
 pytestmark = [pytest.mark.real, pytest.mark.timeout(170)]
 
 READY_SECONDS = 90.0
-COMMAND = (sys.executable, "-m", "cli.main")
+COMMAND = (sys.executable, "-m", "chat4all")
 # what a shell needs to run the printed lines, on a machine that may not have curl
 CURL = """#!{python}
 import sys, urllib.request

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from app.files import open_file_store
 from app.settings import Settings
-from cli.main import main
+from chat4all.cli.main import main
 from domain.errors import NotFound
 from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
 from domain.ports import FileRecords, FileStore, Upload

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from cli.client import Begun, Client, Step
-from cli.saved_sessions import default_file
+from chat4all import Begun, Client, Step
+from chat4all.cli.saved_sessions import default_file
 from support.waiting import until
 
 MIB = 1024 * 1024

@@ -14,16 +14,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.settings import InvalidSetting, Settings
-from cli import commands
-from cli.client import changes_of, has_reached
-from cli.commands.sending import recipient_and_text
-from cli.demo_user import DemoUsers
-from cli.following import duration
-from cli.main import main
-from cli.output import size_text
+from chat4all import changes_of, has_reached
+from chat4all.cli import commands
+from chat4all.cli.api_address import local_url
+from chat4all.chat4all.command.commands.sending import recipient_and_text
+from chat4all.chat4all.command.demo_user import DemoUsers
+from chat4all.chat4all.command.following import duration
+from chat4all.cli.main import main
+from chat4all.chat4all.command.output import size_text
+from chat4all.chat4all.command.shares import shares
 from cli.run import parts_of, with_public_url
-from cli.session import api_url
-from cli.shares import shares
 from cli.summary import curl_lines
 from devstack import Stack, StackConfig
 from domain.status import Status
@@ -46,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
 @pytest.mark.parametrize("arguments", [["--help"], ["worker", "--help"], ["tail", "--help"], ["completion", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys; from click.testing import CliRunner; from cli.main import main\n"
+        "import sys; from click.testing import CliRunner; from chat4all.cli.main import main\n"
         f"print(CliRunner().invoke(main, {arguments!r}).output)\n"
         f"sys.exit(', '.join(name for name in {HEAVY!r} if name in sys.modules) or 0)"
     )
@@ -142,7 +142,7 @@ def test_durations_are_short(ms: int | None, words: str) -> None:
     [("127.0.0.1", "http://127.0.0.1:8080"), ("0.0.0.0", "http://127.0.0.1:8080"), ("::1", "http://[::1]:8080")],
 )
 def test_the_api_is_reached_where_it_listens(host: str, url: str) -> None:
-    assert api_url(Settings(host=host)) == url
+    assert local_url(host, Settings().port) == url
 
 
 def test_curl_lines_are_for_a_new_user_each_time() -> None:

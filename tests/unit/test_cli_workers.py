@@ -13,8 +13,8 @@ import pytest
 
 from app.roles import ROLES
 from app.settings import Settings
+from chat4all.cli.main import main
 from cli.errors import CannotSupervise
-from cli.main import main
 from cli.workers import (
     api_specs,
     check_ports,

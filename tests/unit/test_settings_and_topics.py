@@ -9,8 +9,9 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from app.outbox import partition_for
 from app.roles import ROLES, modules_of
-from app.settings import InvalidSetting, Settings, read_env_file
+from app.settings import InvalidSetting, Settings
 from app.topics import all_topics, group_of
+from chat4all.env_file import read_env_file
 
 
 def test_settings_survive_the_environment() -> None:

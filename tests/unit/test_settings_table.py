@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.settings import InvalidSetting, Settings, read_env_file
-from cli.main import main
+from app.settings import InvalidSetting, Settings
+from chat4all.cli.main import main
+from chat4all.env_file import read_env_file
 from cli.settings_table import SECTIONS, described, env_file, markdown
 from devstack.config import StackConfig
 

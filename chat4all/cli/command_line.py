@@ -1,0 +1,91 @@
+"""What all commands have in common at both ends: suggestions, values of options, and errors as sentences."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+from chat4all.chat4all.command.output import Exit, Output
+
+_MOST_SUGGESTIONS = 3
+
+
+class Commands(click.Group):
+    """A group that tells what a mistyped command may have meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
+            ctx.fail(f"No such command {name!r}.{suggestion(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+class RootCommands(Commands):
+    """The outermost group: what goes wrong in a command becomes a sentence, or a JSON line for ``--json``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[__name__] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        out = Output(as_json=bool(ctx.meta.get(__name__)))
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if not out.as_json or isinstance(error, click.exceptions.NoArgsIsHelpError):
+                raise
+            ctx.exit(out.fail(error.format_message(), error.exit_code))
+        except (KeyboardInterrupt, click.Abort):  # Ctrl-C, or the end of the input at a prompt
+            click.echo(err=True)
+            ctx.exit(Exit.INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads the output any more; click ends quietly, with 1
+                raise
+            ctx.exit(tell_fault(out, error))
+
+
+def tell_fault(out: Output, error: OSError) -> Exit:
+    """Tell that a file of this machine, or the output, cannot be read or written, and return the exit code."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return out.fail(f"{os.fsdecode(error.filename)}: {reason}", Exit.FAILED)
+    with suppress(OSError):  # what is still in the buffer must not be complained about when Python ends
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return Output(as_json=False).fail(f"the output cannot be written: {reason}", Exit.FAILED)
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """Return `` Did you mean 'send'?``, or nothing."""
+    close = get_close_matches(name.lower(), known, _MOST_SUGGESTIONS)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+class Seconds(click.ParamType):
+    """A span of time: a finite number of seconds that is not negative; with ``above_zero`` not zero either."""
+
+    name = "seconds"
+
+    def __init__(self, *, above_zero: bool = False) -> None:
+        self._above_zero = above_zero
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        if not math.isfinite(seconds) or seconds < 0 or (self._above_zero and seconds == 0):
+            least = "above 0" if self._above_zero else "of at least 0"
+            self.fail(f"{value} is no span of time: expected a number of seconds {least}", param, ctx)
+        return seconds

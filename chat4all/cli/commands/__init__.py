@@ -1,0 +1,36 @@
+"""The commands that are not in cli/main.py, by the module each is in, which is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+_MODULE_OF = {
+    "completion": "completion",
+    "conversations": "conversations",
+    "download": "files",
+    "files": "files_admin",
+    "groups": "groups",
+    "identities": "accounts",
+    "login": "accounts",
+    "logout": "accounts",
+    "messages": "messages",
+    "read": "messages",
+    "register": "accounts",
+    "send": "sending",
+    "status": "messages",
+    "tail": "live",
+    "trace": "messages",
+    "upload": "files",
+    "whoami": "accounts",
+}
+NAMES = tuple(_MODULE_OF)
+
+
+def command_named(name: str) -> click.Command | None:
+    """Return a command, ``None`` if it is none of these."""
+    if name not in _MODULE_OF:
+        return None
+    found: click.Command = getattr(import_module(f"chat4all.chat4all.command.commands.{_MODULE_OF[name]}"), name)
+    return found

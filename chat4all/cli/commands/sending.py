@@ -1,0 +1,96 @@
+"""`chat4all send`."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from chat4all.chat4all.command.command_line import Seconds
+from chat4all.chat4all.command.session import Session, api_command
+from chat4all.chat4all.command.stdin import text_of_stdin
+
+_USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[RECIPIENT] [TEXT]")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH|FILE_ID",
+    type=click.Path(),
+    help="Goes with it: a file of this machine, uploaded first, or one that is uploaded already.",
+)
+@click.option("--conversation", metavar="ID", help="Default: the direct one with the recipient.")
+@click.option(
+    "--wait",
+    "until",
+    type=click.Choice(_WORDS, case_sensitive=False),
+    help="How far to follow it. Default: as far as it comes by itself: READ on a channel, SENT to a user.",
+)
+@click.option("--key", metavar="KEY", help="One key is one message, however often it is sent. Default: a new one.")
+@click.option(
+    "--timeout", "seconds", type=Seconds(), default=30.0, show_default=True, help="How long to follow it at most."
+)
+@api_command(needs_login=False)
+async def send(
+    session: Session,
+    words: tuple[str, ...],
+    files: tuple[str, ...],
+    conversation: str | None,
+    until: str | None,
+    key: str | None,
+    seconds: float,
+) -> int:
+    """Send TEXT to RECIPIENT (whatsapp:+5511999999999, or user:NAME), and watch what becomes of it.
+
+    Without a recipient it goes to everyone in the --conversation. TEXT - is read from stdin; with a --file it may be
+    left out. A message has one file at most; an upload that was interrupted goes on when the same command is run again.
+    Without a login it makes a demo user, for whom later commands act, too. The exit code is 1 also when the message did
+    not get as far as --wait says.
+    """
+    from chat4all.chat4all.command.sending import send_and_follow
+    from chat4all.contract import MAX_CONTENT_BYTES, Status
+
+    if len(files) > 1:
+        raise click.UsageError("a message has one file at most; send a message for each")
+    recipient, text = recipient_and_text(words, has_file=bool(files), has_conversation=conversation is not None)
+    if text == "-":
+        text = text_of_stdin(MAX_CONTENT_BYTES)
+    wanted = Status(until.upper()) if until else None
+    attachment = files[0] if files else None
+    return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key, attachment)
+
+
+def recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversation: bool) -> tuple[str | None, str]:
+    """Return what the words are; one alone with a file is the recipient if it has the looks of one."""
+    if len(words) > 2:
+        raise click.UsageError("expected RECIPIENT TEXT; put the text in quotes")
+    if len(words) == 2:
+        return words
+    if not words:
+        if not has_file:
+            raise click.UsageError("expected RECIPIENT TEXT, or --conversation ID TEXT, or a --file")
+        if not has_conversation:
+            raise click.UsageError("the recipient is missing: expected RECIPIENT --file PATH, or --conversation ID")
+        return None, ""
+    [only] = words
+    if has_file and (not has_conversation or _is_recipient(only)):
+        return only, ""
+    if _is_recipient(only):
+        raise click.UsageError(f'the text is missing: chat4all send {only} "hello"')
+    if not has_conversation:
+        raise click.UsageError("the recipient is missing: expected RECIPIENT TEXT, or --conversation ID TEXT")
+    return None, only
+
+
+def _is_recipient(word: str) -> bool:
+    """Return whether it is channel:address, user:name or the id of a user, rather than a text."""
+    from chat4all.contract import CHANNELS
+
+    channel, colon, address = word.partition(":")
+    is_address = bool(colon) and channel.lower() in (*CHANNELS, "user") and not any(map(str.isspace, address))
+    return is_address or _USER_ID.fullmatch(word) is not None

@@ -1,0 +1,94 @@
+"""What the commands about files have in common: an upload that can be gone on with, and how a file is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chat4all import ClientError, Conflict
+from chat4all.cli.errors import NothingToSend
+from chat4all.chat4all.command.output import Exit, printable
+from chat4all.chat4all.command.progress import Progress, shown
+from chat4all.chat4all.command.saved_uploads import SavedUploads
+from chat4all.chat4all.command.session import Session
+from chat4all.contract import is_address, names_user
+
+PATIENCE_SECONDS = 60.0  # of the upload before a send: without a further byte
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+async def upload(
+    session: Session, path: Path, conversation_id: str, patience_seconds: float | None = None
+) -> dict[str, Any]:
+    """Upload it, or go on with that; return the file. What breaks it off is told with how to go on."""
+    memory, progress = SavedUploads(session.client.url, session.username), Progress()
+    try:
+        with shown(session.out, path.name, progress) as on_progress:
+            return await session.client.upload_file(
+                path, conversation_id, on_progress=on_progress, memory=memory, patience_seconds=patience_seconds
+            )
+    except (asyncio.CancelledError, ClientError) as error:
+        if await memory.recall(path, conversation_id) is not None:
+            tell_how_to_go_on(session, error, f"{progress.at_percent} % are uploaded")
+        raise
+
+
+async def forget(session: Session, path: Path, conversation_id: str) -> None:
+    """The upload is of no further use: another one of the same file is another file."""
+    await SavedUploads(session.client.url, session.username).forget(path, conversation_id)
+
+
+def tell_how_to_go_on(session: Session, error: BaseException, how_far: str) -> None:
+    """Tell it after Ctrl-C, or before what went wrong is told."""
+    sentence = f"{how_far}; the same command again goes on from there"
+    if isinstance(error, asyncio.CancelledError):
+        session.out.fail(f"interrupted: {sentence}", Exit.INTERRUPTED)
+    elif not session.out.as_json:
+        click.echo(printable(sentence), err=True)
+
+
+def own_conversation(username: str, path: Path) -> str:
+    """Return the id of a conversation for this file alone: the same for the same file, another when it was changed.
+
+    So nobody gets to see other files because they get to see this one.
+    """
+    try:
+        found = path.stat()
+    except OSError:  # which the upload will tell
+        return username
+    mark = sha256(f"{path.absolute()!r} {found.st_ino} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()
+    return f"{username}-file-{mark[:12]}"
+
+
+async def attached(session: Session, given: str, recipient: str | None, conversation_id: str | None) -> dict[str, Any]:
+    """Return the file that is to go with a message to ``recipient`` (``None``: everyone).
+
+    ``given``: the id of one that is there, or else the path of one that is uploaded into the conversation, which
+    without ``conversation_id`` is the direct one with this recipient. Raises ``NothingToSend``.
+    """
+    if not _is_here(given):
+        if not _ID.fullmatch(given):
+            raise NothingToSend(f"{given}: there is no such file here, and it is not the id of one either")
+        return await session.client.file(given)
+    if conversation_id is None:
+        conversation_id = str((await session.client.direct_conversation(recipient or ""))["conversation_id"])
+    elif recipient is not None and (names_user(recipient) or not is_address(recipient)):
+        await _begin_with(session, recipient, conversation_id)
+    return await upload(session, Path(given), conversation_id, PATIENCE_SECONDS)
+
+
+def _is_here(path: str) -> bool:
+    return os.path.lexists(path)
+
+
+async def _begin_with(session: Session, recipient: str, conversation_id: str) -> None:
+    """Begin the conversation of a message to a user before the file is there. A file would begin it without them."""
+    with suppress(Conflict):  # it is there
+        await session.client.create_conversation([recipient], conversation_id)

@@ -1,0 +1,76 @@
+"""What `chat4all tail` remembers of messages, so that it can say whose status changed and not only its id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from chat4all import Client, ClientError
+from chat4all.chat4all.command.output import file_line, printable
+
+MOST = 1_000
+SNIPPET_CHARS = 40
+LOOK_SECONDS = 2.0  # for the answer
+_BETWEEN_LOOKS_SECONDS = 0.2
+_AFTER_A_FAILURE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What is shown of a message. ``recipient_id``: ``None`` is everyone; ``recipient``: what the API tells of it."""
+
+    text: str
+    recipient_id: str | None
+    recipient: Mapping[str, Any] | None
+
+
+class Seen:
+    """The gist of the latest messages, at most ``most``; one that is not known is asked for, five a second at most."""
+
+    def __init__(self, client: Client, most: int = MOST, clock: Callable[[], float] = monotonic) -> None:
+        self._client = client
+        self._most = most
+        self._clock = clock
+        self._next_look_at = 0.0
+        self._gists: OrderedDict[str, Gist] = OrderedDict()
+
+    async def gist(self, message_id: str) -> Gist | None:
+        """Return the gist of a message, ``None`` if it cannot be told now."""
+        known = self._gists.get(message_id)
+        if known is not None:
+            self._gists.move_to_end(message_id)
+            return known
+        if self._clock() < self._next_look_at:
+            return None
+        self._next_look_at = self._clock() + _BETWEEN_LOOKS_SECONDS
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                message = await self._client.message(message_id)
+        except (ClientError, TimeoutError):
+            self._next_look_at = self._clock() + _AFTER_A_FAILURE_SECONDS
+            return None
+        return self._remember(message_id, message)
+
+    def note(self, frame: Mapping[str, Any]) -> None:
+        """Remember a new message, if its frame says to whom it goes."""
+        if "recipient_id" in frame:
+            self._remember(str(frame["message_id"]), frame)
+
+    def _remember(self, message_id: str, message: Mapping[str, Any]) -> Gist:
+        gist = Gist(snippet(message), message.get("recipient_id"), message.get("recipient"))
+        self._gists[message_id] = gist
+        while len(self._gists) > self._most:
+            self._gists.popitem(last=False)
+        return gist
+
+
+def snippet(message: Mapping[str, Any]) -> str:
+    """Return the beginning of a message's text in quotes, or its file, for a terminal."""
+    text = printable(message.get("content"))
+    if not text:
+        return file_line(message)
+    return f'"{text}"' if len(text) <= SNIPPET_CHARS else f'"{text[:SNIPPET_CHARS]}…"'

@@ -1,0 +1,57 @@
+"""`chat4all send`: one message, and its life as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+from typing import Any
+
+from chat4all.chat4all.command.files import attached, forget
+from chat4all.chat4all.command.following import Story, goal_of
+from chat4all.chat4all.command.output import Exit
+from chat4all.chat4all.command.session import Session
+from chat4all.contract import Status
+
+
+async def send_and_follow(
+    session: Session,
+    recipient: str | None,
+    text: str,
+    conversation: str | None,
+    until: Status | None,
+    seconds: float,
+    key: str | None = None,
+    attachment: str | None = None,
+) -> Exit:
+    """Send, follow for at most ``seconds``, and return the exit code. Who is not logged in becomes the demo user.
+
+    ``until``: how far to follow; ``None``: as far as it will come by itself. ``attachment``: the path of a file, which
+    is uploaded first, or the id of one that is there.
+    """
+    client = session.client
+    if not client.token:
+        await session.become_demo_user()
+    file: dict[str, Any] | None = None
+    if attachment is not None:
+        file = await attached(session, attachment, recipient, conversation)
+        conversation = conversation or file["conversation_id"]
+    used_key = key or str(uuid.uuid4())
+    try:
+        accepted = await client.send(
+            recipient, text, conversation, file_id=file["file_id"] if file else None, idempotency_key=used_key
+        )
+    except asyncio.CancelledError:  # Ctrl-C
+        again = f"the same command with --key {used_key} sends it once at most"
+        session.out.fail(f"interrupted: the message may have been accepted; {again}", Exit.INTERRUPTED)
+        raise
+    if attachment is not None and key is None:  # with a key the same command sends the same file again
+        await forget(session, Path(attachment), accepted.conversation_id)
+    story = Story(session, accepted)
+    story.begin(recipient or "everyone", file)
+    goal = await goal_of(session, accepted, recipient, until)
+    async for message in client.watch(accepted.message_id, seconds):
+        story.go_on(message)
+        if not goal.open_at(message):
+            break
+    return story.end(goal, seconds)

@@ -1,0 +1,55 @@
+"""The commands of the server, which are there in a checkout of the repository and nowhere else.
+
+The client installs without the server. So the server's modules are named here as text and imported when one of their
+commands is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+import chat4all
+
+# Only a checkout has all of these folders beside the package; a user's own folder may have one of the names.
+_FOLDERS = ("agents", "app", "channels", "cli", "devstack", "domain", "storage", "tables", "web")
+_MODULES = {
+    "": {
+        "api": "chat4all.command.commands",
+        "audit": "chat4all.command.commands",
+        "config": "chat4all.command.commands",
+        "migrate": "chat4all.command.commands",
+        "run": "chat4all.command.commands",
+        "stack": "chat4all.command.commands",
+        "worker": "chat4all.command.commands",
+    },
+    "files": {"sweep": "cli.file_sweep"},
+}
+
+
+def names(group: str = "") -> list[str]:
+    """Return the names of the server's commands in ``group`` (empty: the outermost); none without a checkout."""
+    return sorted(_MODULES[group]) if _is_checkout() else []
+
+
+def command_named(name: str, group: str = "") -> click.Command | None:
+    """Return a command of the server. Return ``None`` if it has no such command, or there is no checkout."""
+    module = _MODULES[group].get(name)
+    if module is None or not _is_checkout():
+        return None
+    found: click.Command = getattr(import_module(module), name)
+    return found
+
+
+def hint(name: str) -> str:
+    """Return what to do if ``name`` is a command of the server and only the client is installed, or nothing."""
+    if name not in _MODULES[""] or _is_checkout():
+        return ""
+    return " It is a command of the server, which runs from a checkout of the repository; only the client is installed."
+
+
+def _is_checkout() -> bool:
+    root = Path(chat4all.__file__).resolve().parents[1]
+    return all((root / folder).is_dir() for folder in _FOLDERS)

@@ -1,0 +1,115 @@
+"""Downloads that go on where they stopped, and are what they should be.
+
+GET /v1/files/{id}                                                  size and SHA-256
+GET /v1/files/{id}/content   Range: bytes=N-, If-Range: its ETag    -> 206 the rest, or 200 all of it
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from chat4all.errors import ClientError, Damaged, Unreachable
+from chat4all.part_file import Sink
+from chat4all.patience import Patience
+from chat4all.transfers import CHUNK_BYTES, OnProgress, Step
+from chat4all.transport import Answer, Transport
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
+_PASSING = (429, 502, 503, 504)
+_NOT_SATISFIABLE = 416
+
+
+class Downloading:
+    """One file (a document of the API) on its way. ``seconds``: how long to go without a further byte."""
+
+    def __init__(
+        self, transport: Transport, file: Mapping[str, Any], sink: Sink, on_progress: OnProgress, seconds: float
+    ) -> None:
+        self._transport = transport
+        self._path = f"/v1/files/{file['file_id']}/content"
+        self._size_bytes = int(file["size_bytes"])
+        self._checksum = str(file["checksum"])
+        self._sink = sink
+        self._on_progress = on_progress
+        self._seconds = seconds
+
+    async def run(self) -> None:
+        """Return when all bytes are there and right. What an earlier download left, and is not, is fetched once more.
+
+        Raises ``Damaged``, ``LocalFault``, ``Unreachable``, ``Refused``.
+        """
+        had_some = self._sink.size_bytes > 0
+        await self._fetch()
+        if self._sink.checksum() != self._checksum and had_some and await self._sink.restart():
+            await self._fetch()
+        if self._sink.checksum() != self._checksum:
+            await self._sink.restart()
+            raise Damaged("what came is not the file, by its SHA-256; download it again")
+        await self._sink.keep()
+
+    async def _fetch(self) -> None:
+        patience = Patience(self._seconds)
+        self._tell()
+        while (before := self._sink.size_bytes) < self._size_bytes:
+            asked_seconds: float | None = None
+            trouble: ClientError
+            try:
+                refusal = await self._get_rest()
+                trouble = Unreachable(f"{self._transport.url} sends no more of the file")
+                if refusal is not None:
+                    trouble, asked_seconds = self._transport.error_of(refusal), refusal.retry_after_seconds
+                    if refusal.status == _NOT_SATISFIABLE:
+                        await self._start_again()
+                    elif refusal.status not in _PASSING:
+                        raise trouble
+            except Unreachable as error:
+                if not self._transport.has_answered:
+                    raise
+                trouble = error
+            if self._sink.size_bytes > before:
+                patience.renew()
+            if self._sink.size_bytes < self._size_bytes and not await patience.wait(asked_seconds):
+                raise trouble
+
+    async def _get_rest(self) -> Answer | None:
+        """Ask for what is missing, with another token if need be; return what the API says against it."""
+        token = self._transport.tokens.access_token
+        refusal = await self._get(token)
+        if refusal is not None and refusal.status == 401 and await self._transport.refresh(token):
+            return await self._get(self._transport.tokens.access_token)
+        return refusal
+
+    async def _get(self, token: str) -> Answer | None:
+        headers = {"Accept-Encoding": "identity"}
+        if self._sink.size_bytes:
+            headers |= {"Range": f"bytes={self._sink.size_bytes}-", "If-Range": f'"{self._checksum}"'}
+        async with self._transport.opened(self._path, token, headers) as answer:
+            if isinstance(answer, Answer):
+                return answer
+            await self._check_start(answer)
+            async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+                if self._sink.size_bytes + len(chunk) > self._size_bytes:
+                    raise Damaged(f"more than the file's {self._size_bytes} bytes came")
+                await self._sink.write(chunk)
+                self._tell()
+        return None
+
+    async def _check_start(self, answer: aiohttp.ClientResponse) -> None:
+        """Make sure that what comes goes where the bytes so far end: all of it, or exactly the rest."""
+        if answer.status == 200:
+            await self._start_again()
+            return
+        found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if answer.status != 206 or not found or int(found[1]) != self._sink.size_bytes:
+            raise Unreachable(f"{self._transport.url} is not a Chat4All API: GET {self._path}: another range")
+
+    async def _start_again(self) -> None:
+        if self._sink.size_bytes and not await self._sink.restart():
+            raise Damaged("the file can only be had from its start again, and what came of it is out already")
+
+    def _tell(self) -> None:
+        self._on_progress(Step.DOWNLOADING, self._sink.size_bytes, self._size_bytes)

@@ -1,0 +1,244 @@
+"""Where the bytes of a download go: a file beside its target until it is whole, or a stream."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from chat4all.errors import LocalFault, TargetExists
+from chat4all.transfers import CHUNK_BYTES, HASHED_AT_ONCE_BYTES, DiskThread, OnProgress, Step, local_fault
+
+_SUFFIX = ".part"
+_MAX_NAME_BYTES = 255  # of what file systems take
+
+
+class Sink(Protocol):
+    """``size_bytes``: so many are there. Raises ``LocalFault``."""
+
+    size_bytes: int
+
+    async def write(self, chunk: bytes) -> None: ...
+
+    async def restart(self) -> bool:
+        """Forget what is there; return ``False`` if that cannot be."""
+        ...
+
+    def checksum(self) -> str: ...
+
+    async def keep(self) -> None:
+        """It is whole, and it is right."""
+        ...
+
+
+class PartFile:
+    """`<target>.part`, which an interrupted download leaves, and the next one goes on with."""
+
+    def __init__(self, path: Path, target: Path, descriptor: int, disk: DiskThread, *, overwrite: bool) -> None:
+        self._path = path
+        self._target = target
+        self._descriptor = descriptor
+        self._disk = disk
+        self._overwrite = overwrite
+        self._digest = sha256()
+        self.size_bytes = 0
+
+    async def read_again(self, size_bytes: int, on_progress: OnProgress) -> None:
+        """Go on with what an earlier download left of a file of ``size_bytes``."""
+        left = await self._disk.run(lambda: os.fstat(self._descriptor).st_size)
+        if left > size_bytes:
+            await self.restart()
+            return
+        while self.size_bytes < left:
+            on_progress(Step.CHECKING, self.size_bytes, left)
+            self.size_bytes += await self._disk.run(self._hash, min(HASHED_AT_ONCE_BYTES, left - self.size_bytes))
+
+    async def write(self, chunk: bytes) -> None:
+        await self._disk.run(self._write, chunk)
+
+    async def restart(self) -> bool:
+        await self._disk.run(os.ftruncate, self._descriptor, 0)
+        self._digest, self.size_bytes = sha256(), 0
+        return True
+
+    def checksum(self) -> str:
+        return f"sha256:{self._digest.hexdigest()}"
+
+    async def keep(self) -> None:
+        await self._disk.run(self._keep)
+
+    def _hash(self, length: int) -> int:
+        start, end = self.size_bytes, self.size_bytes + length
+        while start < end:
+            chunk = os.pread(self._descriptor, min(CHUNK_BYTES, end - start), start)
+            if not chunk:
+                raise LocalFault(f"{self._path} is being changed by somebody else")
+            self._digest.update(chunk)
+            start += len(chunk)
+        return length
+
+    def _write(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while view:
+            try:
+                written = os.pwrite(self._descriptor, view, self.size_bytes)
+            except OSError as error:
+                raise local_fault(error, self._path) from error
+            self._digest.update(view[:written])
+            self.size_bytes += written
+            view = view[written:]
+
+    def _keep(self) -> None:
+        os.fsync(self._descriptor)
+        try:
+            if self._overwrite:
+                self._path.replace(self._target)
+            else:
+                _rename_to_nothing(self._path, self._target)
+        except FileExistsError:
+            raise TargetExists(f"{self._target} has come to be meanwhile; what was fetched is {self._path}") from None
+        except OSError as error:
+            raise local_fault(error, self._target) from error
+        with suppress(OSError):  # not every file system lets a folder be synced
+            folder = os.open(self._target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+class Stream:
+    """Bytes that go on at once, as to a pipe; they are checked when they are out."""
+
+    def __init__(self, writer: BinaryIO, disk: DiskThread) -> None:
+        self._writer = writer
+        self._disk = disk
+        self._digest = sha256()
+        self.size_bytes = 0
+
+    async def write(self, chunk: bytes) -> None:
+        await self._disk.run(self._write, chunk)
+
+    async def restart(self) -> bool:
+        return not self.size_bytes
+
+    def checksum(self) -> str:
+        return f"sha256:{self._digest.hexdigest()}"
+
+    async def keep(self) -> None:
+        await self._disk.run(self._writer.flush)
+
+    def _write(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while view:
+            try:
+                written = self._writer.write(view) or 0  # a raw one need not take all of it
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise local_fault(error, "the output") from error
+            self._digest.update(view[:written])
+            self.size_bytes += written
+            view = view[written:]
+
+
+@asynccontextmanager
+async def part_file(target: Path, size_bytes: int, *, overwrite: bool, on_progress: OnProgress) -> AsyncIterator[Sink]:
+    """The file in which ``target`` (of ``size_bytes``) comes to be, with what is there of it already.
+
+    Raises ``TargetExists``, and ``LocalFault`` if there is no room for it, or another download is writing there.
+    """
+    check_target(target, overwrite=overwrite)
+    path = part_path(target)
+    disk = DiskThread()
+    descriptor = -1
+    part: PartFile | None = None
+
+    def close() -> None:
+        if descriptor >= 0:
+            with suppress(OSError):
+                if not os.fstat(descriptor).st_size and os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                    path.unlink()  # nothing came; one of an empty file has its other name by now
+            os.close(descriptor)
+
+    try:
+        descriptor = await disk.run(_open, path)
+        part = PartFile(path, target, descriptor, disk, overwrite=overwrite)
+        await part.read_again(size_bytes, on_progress)
+        await disk.run(_check_room, target, size_bytes - part.size_bytes)
+        yield part
+    finally:
+        await disk.close(close)
+
+
+@asynccontextmanager
+async def stream(writer: BinaryIO) -> AsyncIterator[Sink]:
+    """What ``writer`` is."""
+    disk = DiskThread()
+    try:
+        yield Stream(writer, disk)
+    finally:
+        await disk.close(lambda: None)
+
+
+def part_path(target: Path) -> Path:
+    """Return where ``target`` comes to be; a name that would be too long is shortened."""
+    name = os.fsencode(target.name)[: _MAX_NAME_BYTES - len(_SUFFIX)]
+    return target.with_name(name.decode(errors="ignore") + _SUFFIX)
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Raise ``TargetExists``, or ``LocalFault`` if it is a folder."""
+    if target.is_dir():
+        raise LocalFault(f"{target} is a folder")
+    if not overwrite and os.path.lexists(target):
+        raise TargetExists(f"{target} is there already")
+
+
+def _open(path: Path) -> int:
+    """Open what is there, or make it; never through a link that somebody put there."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        raise local_fault(error, path) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise LocalFault(f"{path} is not a file")
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+            raise FileNotFoundError  # another download has just ended, and this is its target
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        raise LocalFault(f"another download is writing to {path}") from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_room(target: Path, missing_bytes: int) -> None:
+    free = shutil.disk_usage(target.parent).free
+    if free < missing_bytes:
+        raise LocalFault(f"{target.parent}: {free} bytes are free, and {missing_bytes} are needed")
+
+
+def _rename_to_nothing(source: Path, target: Path) -> None:
+    """Rename, unless there is something at ``target``: a link is made in one step, or not at all."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if os.path.lexists(target):  # a file system without links: two steps
+            raise FileExistsError from None
+        source.rename(target)
+        return
+    source.unlink()

@@ -1,0 +1,240 @@
+"""The commands of the server. What a command needs is imported inside it, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chat4all.chat4all.command.command_line import Commands, Seconds
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+WAIT_SECONDS = 60.0
+API_PROCESSES = 2  # while one of them is started again, the other one answers
+_PROCESSES = "Of the API; they share the port."
+_HIDDEN = "***"
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What somebody can act on is shown as its sentence, with exit code 1; anything else keeps its traceback."""
+    from app.settings import InvalidSetting
+    from chat4all.cli.errors import CliError
+    from devstack.errors import StackError
+    from domain.errors import Chat4AllError
+
+    try:
+        yield
+    except (InvalidSetting, CliError, StackError, Chat4AllError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def read_settings() -> Settings:
+    """Return the settings of the environment and of ``.env``."""
+    from app.settings import Settings
+
+    with sentences():
+        return Settings.from_environ()
+
+
+def start_logging(settings: Settings, role: str) -> None:
+    """Log to stderr as every process of the system does."""
+    import logging.config
+    from dataclasses import replace
+
+    from app.logs import logging_config
+
+    logging.config.dictConfig(logging_config(replace(settings, role=role)))
+
+
+def _counts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    from app.roles import ROLES
+
+    counts = {}
+    for value in values:
+        role, _, number = value.partition("=")
+        if role not in ROLES or not number.isdecimal():
+            raise click.BadParameter(f"{value!r}: expected ROLE=COUNT with one of {', '.join(ROLES)}")
+        counts[role] = int(number)
+    return counts
+
+
+def count_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``-n whatsapp=2``, for the commands that start workers."""
+    words = "How many workers of a role, such as -n whatsapp=2. May be given several times."
+    return click.option("-n", "--count", "counts", multiple=True, metavar="ROLE=COUNT", callback=_counts, help=words)(
+        command
+    )
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+@click.option("--describe", is_flag=True, help="Say of each what it is for, its unit and its default.")
+def config(as_json: bool, describe: bool) -> None:
+    """Print the settings in force; secrets are hidden.
+
+    With --describe as a file .env, which may be kept and changed.
+    """
+    from dataclasses import fields
+
+    settings = read_settings()
+    if describe:
+        _describe(settings, as_json)
+        return
+    secret = {f.name for f in fields(settings) if not f.repr}
+    if as_json:
+        values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+        click.echo(json.dumps({k: _HIDDEN if k in secret and v else v for k, v in values.items()}, indent=2))
+        return
+    for name, text in settings.to_environ().items():
+        is_secret = name.removeprefix("CHAT4ALL_").lower() in secret
+        click.echo(f"{name}={_HIDDEN if is_secret and text else text}")
+
+
+def _describe(settings: Settings, as_json: bool) -> None:
+    from cli.settings_table import described, env_file
+
+    in_force = settings.to_environ()
+    if not as_json:
+        click.echo("\n".join(env_file(in_force)))
+        return
+    rows = []
+    for one in described():
+        value = in_force.get(one.variable, os.environ.get(one.variable, one.default))
+        rows.append(
+            {
+                "variable": one.variable,
+                "section": one.section,
+                "kind": one.kind,
+                "default": one.default,
+                "value": _HIDDEN if one.is_secret and value else value,
+                "about": one.about,
+            }
+        )
+    click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+
+
+@click.command()
+@click.option(
+    "--wait",
+    default=WAIT_SECONDS,
+    show_default=True,
+    type=Seconds(),
+    help="How long to wait for Kafka and for Cassandra.",
+)
+def migrate(wait: float) -> None:
+    """Create or update the topics in Kafka and the tables in Cassandra. Safe to run again."""
+    import asyncio
+    import logging
+
+    from cli.migration import migrate_schema, migrate_topics, schema_sentence, topics_sentence
+
+    settings = read_settings()
+    logging.disable()  # what is wrong is told once, below
+    try:
+        with sentences():
+            click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
+            click.echo(schema_sentence(asyncio.run(migrate_schema(settings, wait)), settings.keyspace))
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@click.command()
+@click.option("--most", default=100, show_default=True, type=click.IntRange(0, 100_000), help="Show so many of each.")
+def audit(most: int) -> None:
+    """Compare log, table and Cassandra, message by message.
+
+    Reads the whole log. Ends with 1 if they differ, or if messages are stuck: only ACCEPTED after
+    CHAT4ALL_AUDIT_STUCK_HOURS.
+    """
+    import asyncio
+
+    from app.audit import audit as compare
+    from tables.message_state import load
+
+    settings = read_settings()
+    with sentences():
+        report = asyncio.run(compare(settings, load, most=most))
+    click.echo(str(report))
+    if not report.is_clean:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.option("--processes", default=API_PROCESSES, show_default=True, type=click.IntRange(1, 64), help=_PROCESSES)
+def api(processes: int) -> None:
+    """Serve the HTTP API until SIGTERM or Ctrl-C."""
+    import asyncio
+
+    from cli.supervisor import supervise
+    from cli.workers import api_specs, check_ports
+
+    settings = read_settings()
+    specs = api_specs(settings, processes)
+    with sentences():
+        check_ports(specs)
+    if processes == 1:
+        from web import server
+
+        server.main(settings)
+        return
+    start_logging(settings, "api")
+    asyncio.run(supervise(specs))
+
+
+@click.command()
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="Only this role; may be given several times.")
+@count_option
+def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
+    """Run a process for each role: restart what ends, stop in order on SIGTERM or Ctrl-C.
+
+    A worker keeps its name (CHAT4ALL_NODE, role and number) over restarts, and with it its partitions.
+    """
+    import asyncio
+
+    from app.roles import ROLES
+    from cli.groups import dismiss_left_over
+    from cli.supervisor import supervise
+    from cli.workers import check_ports, claimed, counts_of, worker_specs
+
+    if unknown := sorted(set(roles) - set(ROLES)):
+        raise click.BadParameter(f"{', '.join(unknown)}: expected {', '.join(ROLES)}", param_hint="--role")
+    settings = read_settings()
+    start_logging(settings, "worker")
+    with sentences():
+        specs = worker_specs(settings, counts_of(roles, counts, settings.partitions))
+        with claimed(specs, settings):
+            check_ports(specs)
+            asyncio.run(dismiss_left_over(settings, specs))
+            asyncio.run(supervise(specs))
+
+
+@click.command()
+@click.option("--processes", default=API_PROCESSES, show_default=True, type=click.IntRange(1, 64), help=_PROCESSES)
+@count_option
+def run(processes: int, counts: dict[str, int]) -> None:
+    """Start everything on this machine: Kafka, Cassandra, the API and the workers; Ctrl-C stops it.
+
+    Kafka is started here unless CHAT4ALL_KAFKA names another one; likewise Cassandra and CHAT4ALL_CASSANDRA.
+    """
+    from cli.run import run_everything
+
+    settings = read_settings()
+    with sentences():
+        sys.exit(run_everything(settings, processes, counts))
+
+
+def __getattr__(name: str) -> click.Command:
+    """Return ``stack``, which devstack defines without the suggestions of ``Commands``."""
+    if name != "stack":
+        raise AttributeError(name)
+    from devstack.commands import stack
+
+    return Commands(stack.name, commands=stack.commands, help=stack.help)
