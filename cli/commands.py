@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chat4all.chat4all.command.command_line import Commands, Seconds
+from chat4all.cli.command_line import Commands, Seconds
 
 if TYPE_CHECKING:
     from app.settings import Settings

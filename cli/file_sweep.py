@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chat4all.chat4all.command.command_line import Seconds
-from chat4all.chat4all.command.output import Exit, counted
-from chat4all.command.commands import read_settings, sentences
+from chat4all.cli.command_line import Seconds
+from chat4all.cli.output import Exit, counted
+from cli.commands import read_settings, sentences
 
 if TYPE_CHECKING:
     from app.file_sweep import Sweep, SweepReport

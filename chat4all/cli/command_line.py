@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from chat4all.chat4all.command.output import Exit, Output
+from chat4all.cli.output import Exit, Output
 
 _MOST_SUGGESTIONS = 3
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from chat4all import Client, Conflict, NotLoggedIn
-from chat4all.chat4all.command.private_file import PrivateFile
-from chat4all.chat4all.command.saved_sessions import default_file
+from chat4all.cli.private_file import PrivateFile
+from chat4all.cli.saved_sessions import default_file
 
 OLD_FILE = Path(".chat4all/demo-user.json")
 _REMEDY = "delete it; the next `chat4all send` makes another demo user"

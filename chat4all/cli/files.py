@@ -14,10 +14,10 @@ import click
 
 from chat4all import ClientError, Conflict
 from chat4all.cli.errors import NothingToSend
-from chat4all.chat4all.command.output import Exit, printable
-from chat4all.chat4all.command.progress import Progress, shown
-from chat4all.chat4all.command.saved_uploads import SavedUploads
-from chat4all.chat4all.command.session import Session
+from chat4all.cli.output import Exit, printable
+from chat4all.cli.progress import Progress, shown
+from chat4all.cli.saved_uploads import SavedUploads
+from chat4all.cli.session import Session
 from chat4all.contract import is_address, names_user
 
 PATIENCE_SECONDS = 60.0  # of the upload before a send: without a further byte

@@ -13,8 +13,8 @@ import click
 
 from chat4all import Accepted, Change, changes_of, has_reached
 from chat4all.answers import iso_of
-from chat4all.chat4all.command.output import Exit, Output, file_facts, printable, word
-from chat4all.chat4all.command.session import Session
+from chat4all.cli.output import Exit, Output, file_facts, printable, word
+from chat4all.cli.session import Session
 from chat4all.contract import INTERNAL, Status, is_address
 
 MOST_SHOWN = 8  # recipients whose changes are shown one by one; of more, only what the message as a whole has reached

@@ -7,7 +7,7 @@ import os
 import click
 
 from chat4all.cli import commands, server_commands
-from chat4all.chat4all.command.command_line import RootCommands
+from chat4all.cli.command_line import RootCommands
 
 
 class _Commands(RootCommands):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chat4all import OnProgress, Step
-from chat4all.chat4all.command.output import Output, printable
+from chat4all.cli.output import Output, printable
 
 
 class Progress:

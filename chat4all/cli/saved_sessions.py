@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from chat4all.chat4all.command.private_file import PrivateFile
+from chat4all.cli.private_file import PrivateFile
 from chat4all.tokens import Tokens
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from chat4all.chat4all.command.private_file import PrivateFile
-from chat4all.chat4all.command.saved_sessions import default_file
+from chat4all.cli.private_file import PrivateFile
+from chat4all.cli.saved_sessions import default_file
 from chat4all.source import Fingerprint
 from chat4all.uploads import Begun
 

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from chat4all import Client, ClientError
-from chat4all.chat4all.command.output import file_line, printable
+from chat4all.cli.output import file_line, printable
 
 MOST = 1_000
 SNIPPET_CHARS = 40

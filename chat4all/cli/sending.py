@@ -7,10 +7,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from chat4all.chat4all.command.files import attached, forget
-from chat4all.chat4all.command.following import Story, goal_of
-from chat4all.chat4all.command.output import Exit
-from chat4all.chat4all.command.session import Session
+from chat4all.cli.files import attached, forget
+from chat4all.cli.following import Story, goal_of
+from chat4all.cli.output import Exit
+from chat4all.cli.session import Session
 from chat4all.contract import Status
 
 

@@ -17,13 +17,13 @@ import chat4all
 _FOLDERS = ("agents", "app", "channels", "cli", "devstack", "domain", "storage", "tables", "web")
 _MODULES = {
     "": {
-        "api": "chat4all.command.commands",
-        "audit": "chat4all.command.commands",
-        "config": "chat4all.command.commands",
-        "migrate": "chat4all.command.commands",
-        "run": "chat4all.command.commands",
-        "stack": "chat4all.command.commands",
-        "worker": "chat4all.command.commands",
+        "api": "cli.commands",
+        "audit": "cli.commands",
+        "config": "cli.commands",
+        "migrate": "cli.commands",
+        "run": "cli.commands",
+        "stack": "cli.commands",
+        "worker": "cli.commands",
     },
     "files": {"sweep": "cli.file_sweep"},
 }

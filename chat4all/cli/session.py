@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import click
 
 from chat4all.cli.api_address import URL_VARIABLE, default_url, with_scheme
-from chat4all.chat4all.command.command_line import Seconds, tell_fault
-from chat4all.chat4all.command.output import EXIT_CODES, Exit, Output, printable
+from chat4all.cli.command_line import Seconds, tell_fault
+from chat4all.cli.output import EXIT_CODES, Exit, Output, printable
 
 if TYPE_CHECKING:
     from chat4all import Client, Unconfirmed
-    from chat4all.chat4all.command.saved_sessions import SavedSessions
+    from chat4all.cli.saved_sessions import SavedSessions
 
 RETRY_SECONDS = 15.0
 
@@ -58,7 +58,7 @@ class Session:
 
     async def become_demo_user(self) -> None:
         """Log in as the demo user, for whom later commands act, too. Raises what ``demo_user.log_in`` raises."""
-        from chat4all.chat4all.command.demo_user import log_in
+        from chat4all.cli.demo_user import log_in
 
         self.username = (await log_in(self.client)).username
         await self.client.keep_in(self.saved.keeper(self.username))
@@ -114,7 +114,7 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
         Unreachable,
     )
     from chat4all.cli.errors import CliError
-    from chat4all.chat4all.command.saved_sessions import SavedSessions
+    from chat4all.cli.saved_sessions import SavedSessions
 
     out = Output(target.as_json)
     try:
@@ -150,7 +150,7 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
 async def _renew_demo_user(session: Session) -> None:
     """If the demo user's session has ended, or the user is gone, begin another one: nobody knows the password."""
     from chat4all import NotFound, NotLoggedIn
-    from chat4all.chat4all.command.demo_user import DemoUsers
+    from chat4all.cli.demo_user import DemoUsers
 
     demo = DemoUsers(session.client.url).known()
     if demo is None or demo.username != session.username:

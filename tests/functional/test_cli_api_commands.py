@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from chat4all import Tokens
-from chat4all.chat4all.command.saved_sessions import SavedSessions, default_file
+from chat4all.cli.saved_sessions import SavedSessions, default_file
 from support.watching import message
 
 PASSWORD = "correct horse battery"

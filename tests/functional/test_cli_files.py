@@ -17,8 +17,8 @@ from click.testing import Result
 
 from chat4all import Begun, Fingerprint
 from chat4all.cli import saved_uploads
-from chat4all.chat4all.command.saved_sessions import SavedSessions
-from chat4all.chat4all.command.saved_uploads import SavedUploads
+from chat4all.cli.saved_sessions import SavedSessions
+from chat4all.cli.saved_uploads import SavedUploads
 from support.transfers import MIB, PASSWORD, PNG, names, photo, remembered, some_bytes, told, uploads_file
 
 Run = Callable[..., Awaitable[Result]]

@@ -17,16 +17,16 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from chat4all import Status
 from chat4all.cli import session as session_module
-from chat4all.chat4all.command.saved_sessions import SavedSessions
+from chat4all.cli.saved_sessions import SavedSessions
 from domain.records import StatusChanged
-from domain.status import Status
 from support.waiting import until
 
 PASSWORD = "correct horse battery"
 RECIPIENT = "whatsapp:+5511999999999"
 OTHER = "telegram:@maria"
-ROOT = Path(session_module.__file__).parent.parent
+ROOT = Path(session_module.__file__).parents[2]
 Run = Callable[..., Awaitable[Result]]
 NOW = ("--wait", "accepted")
 

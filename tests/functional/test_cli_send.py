@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from chat4all import Client, Refused, Unreachable
-from chat4all.chat4all.command.demo_user import DemoUsers, log_in
-from chat4all.chat4all.command.output import Exit
-from chat4all.chat4all.command.sending import send_and_follow
-from chat4all.chat4all.command.session import Target, outcome
+from chat4all import Client, Refused, Status, Unreachable
+from chat4all.cli.demo_user import DemoUsers, log_in
+from chat4all.cli.output import Exit
+from chat4all.cli.sending import send_and_follow
+from chat4all.cli.session import Target, outcome
 from domain.records import StatusChanged
-from domain.status import Status
 
 if TYPE_CHECKING:
     Api = Any  # of conftest.py, which cannot be imported

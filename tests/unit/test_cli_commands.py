@@ -17,12 +17,12 @@ from app.settings import InvalidSetting, Settings
 from chat4all import changes_of, has_reached
 from chat4all.cli import commands
 from chat4all.cli.api_address import local_url
-from chat4all.chat4all.command.commands.sending import recipient_and_text
-from chat4all.chat4all.command.demo_user import DemoUsers
-from chat4all.chat4all.command.following import duration
+from chat4all.cli.commands.sending import recipient_and_text
+from chat4all.cli.demo_user import DemoUsers
+from chat4all.cli.following import duration
 from chat4all.cli.main import main
-from chat4all.chat4all.command.output import size_text
-from chat4all.chat4all.command.shares import shares
+from chat4all.cli.output import size_text
+from chat4all.cli.shares import shares
 from cli.run import parts_of, with_public_url
 from cli.summary import curl_lines
 from devstack import Stack, StackConfig

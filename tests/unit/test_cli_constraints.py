@@ -28,4 +28,5 @@ def test_every_requirement_of_every_extra_is_pinned() -> None:
     setup.read(ROOT / "setup.cfg")
     lists = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
     wanted = {normal(re.split(r"[\s\[<>=!~;]", line)[0]) for text in lists for line in text.split("\n") if line.strip()}
+    wanted.remove("chat4all")  # an extra that includes another one
     assert wanted - {normal(line.partition("==")[0]) for line in pins()} == set()

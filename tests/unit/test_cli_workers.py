@@ -13,7 +13,7 @@ import pytest
 
 from app.roles import ROLES
 from app.settings import Settings
-from chat4all.cli.main import main
+from chat4all.cli.server_commands import command_named
 from cli.errors import CannotSupervise
 from cli.workers import (
     api_specs,
@@ -161,7 +161,9 @@ def test_processes_of_the_api_share_a_port_and_have_names() -> None:
 
 @pytest.mark.parametrize("command", ["run", "api"])
 def test_there_are_two_processes_of_the_api_unless_somebody_says_otherwise(command: str) -> None:
-    options = {option.name: option.default for option in main.commands[command].params}
+    found = command_named(command)
+    assert found is not None
+    options = {option.name: option.default for option in found.params}
     assert options["processes"] == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat4all.chat4all.command.output import printable
+from chat4all.cli.output import printable
 from domain.files import safe_filename
 from domain.text import fault_of, fault_of_id, is_blank
 

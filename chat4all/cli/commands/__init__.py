@@ -32,5 +32,5 @@ def command_named(name: str) -> click.Command | None:
     """Return a command, ``None`` if it is none of these."""
     if name not in _MODULE_OF:
         return None
-    found: click.Command = getattr(import_module(f"chat4all.chat4all.command.commands.{_MODULE_OF[name]}"), name)
+    found: click.Command = getattr(import_module(f"chat4all.cli.commands.{_MODULE_OF[name]}"), name)
     return found

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from chat4all.chat4all.command.commands.listing import ListByDefault
-from chat4all.chat4all.command.output import clock, printable
-from chat4all.chat4all.command.session import Session, api_command
-from chat4all.chat4all.command.stdin import interruptible, line_of_stdin
+from chat4all.cli.commands.listing import ListByDefault
+from chat4all.cli.output import clock, printable
+from chat4all.cli.session import Session, api_command
+from chat4all.cli.stdin import interruptible, line_of_stdin
 
 _from_stdin = click.option("--password-stdin", is_flag=True, help="The password is the first line of stdin.")
 

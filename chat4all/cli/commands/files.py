@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chat4all.chat4all.command.output import file_facts, printable, size_text
-from chat4all.chat4all.command.session import Session, api_command
+from chat4all.cli.output import file_facts, printable, size_text
+from chat4all.cli.session import Session, api_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +30,8 @@ async def upload(session: Session, path: Path, conversation: str | None) -> None
     Interrupted (Ctrl-C, no network, API away for longer than --retry), it goes on from where it stopped when the same
     command is run again, for about a day. The server keeps it only if its SHA-256 is that of FILE.
     """
-    from chat4all.chat4all.command.files import forget, own_conversation
-    from chat4all.chat4all.command.files import upload as upload_file
+    from chat4all.cli.files import forget, own_conversation
+    from chat4all.cli.files import upload as upload_file
 
     conversation_id = conversation or own_conversation(session.username, path)
     file = await upload_file(session, path, conversation_id)
@@ -85,8 +85,8 @@ async def _fetch(session: Session, file: Mapping[str, Any], target: Path, *, for
 
     from chat4all import ClientError, TargetExists
     from chat4all.cli.errors import InTheWay
-    from chat4all.chat4all.command.files import tell_how_to_go_on
-    from chat4all.chat4all.command.progress import Progress, shown
+    from chat4all.cli.files import tell_how_to_go_on
+    from chat4all.cli.progress import Progress, shown
     from chat4all.part_file import part_path
 
     try:
@@ -109,7 +109,7 @@ async def _pass_on(session: Session, file_id: str) -> None:
     import errno
 
     from chat4all import OutputClosed
-    from chat4all.chat4all.command.progress import Progress, shown
+    from chat4all.cli.progress import Progress, shown
 
     # without a buffer, which would complain a second time, when Python ends, about what could not be written
     output = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)

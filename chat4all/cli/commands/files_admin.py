@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from chat4all.cli import server_commands
-from chat4all.chat4all.command.command_line import Commands
-from chat4all.chat4all.command.output import file_facts, printable
-from chat4all.chat4all.command.session import Session, api_command
+from chat4all.cli.command_line import Commands
+from chat4all.cli.output import file_facts, printable
+from chat4all.cli.session import Session, api_command
 
 
 class _Files(Commands):

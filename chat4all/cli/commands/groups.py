@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from chat4all.chat4all.command.commands.listing import ListByDefault
-from chat4all.chat4all.command.output import clock, counted, printable
-from chat4all.chat4all.command.session import Session, api_command
+from chat4all.cli.commands.listing import ListByDefault
+from chat4all.cli.output import clock, counted, printable
+from chat4all.cli.session import Session, api_command
 
 
 @click.group(cls=ListByDefault)

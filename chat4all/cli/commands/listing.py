@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from chat4all.chat4all.command.command_line import Commands
+from chat4all.cli.command_line import Commands
 
 
 class ListByDefault(Commands):

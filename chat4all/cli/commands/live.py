@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chat4all.chat4all.command.command_line import Seconds
-from chat4all.chat4all.command.output import Exit, clock, file_line, printable, word
-from chat4all.chat4all.command.session import Session, api_command
-from chat4all.chat4all.command.shares import shares
+from chat4all.cli.command_line import Seconds
+from chat4all.cli.output import Exit, clock, file_line, printable, word
+from chat4all.cli.session import Session, api_command
+from chat4all.cli.shares import shares
 
 if TYPE_CHECKING:
-    from chat4all.chat4all.command.seen import Seen
+    from chat4all.cli.seen import Seen
 
 
 @click.command()
@@ -33,7 +33,7 @@ async def tail(
     import asyncio
     from contextlib import aclosing
 
-    from chat4all.chat4all.command.seen import Seen
+    from chat4all.cli.seen import Seen
 
     for conversation in conversations:  # of one that is not there nothing would ever be shown
         await session.client.conversation(conversation)

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from chat4all.chat4all.command.output import clock, file_line, printable, word
-from chat4all.chat4all.command.session import Session, api_command
-from chat4all.chat4all.command.shares import shares
+from chat4all.cli.output import clock, file_line, printable, word
+from chat4all.cli.session import Session, api_command
+from chat4all.cli.shares import shares
 
 
 @click.command()

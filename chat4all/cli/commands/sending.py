@@ -6,9 +6,9 @@ import re
 
 import click
 
-from chat4all.chat4all.command.command_line import Seconds
-from chat4all.chat4all.command.session import Session, api_command
-from chat4all.chat4all.command.stdin import text_of_stdin
+from chat4all.cli.command_line import Seconds
+from chat4all.cli.session import Session, api_command
+from chat4all.cli.stdin import text_of_stdin
 
 _USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
@@ -52,7 +52,7 @@ async def send(
     Without a login it makes a demo user, for whom later commands act, too. The exit code is 1 also when the message did
     not get as far as --wait says.
     """
-    from chat4all.chat4all.command.sending import send_and_follow
+    from chat4all.cli.sending import send_and_follow
     from chat4all.contract import MAX_CONTENT_BYTES, Status
 
     if len(files) > 1:
