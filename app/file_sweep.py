@@ -2,18 +2,18 @@
 
 Three passes, each of which may be interrupted and repeated, and made by several processes at once:
 
-uploads    Those that have expired and that nobody holds. For each: take its hold, discard what the store has of it,
+uploads    Those that have expired and have no lease. For each: acquire its lease, discard what the store has of it,
            forget its row. The row goes last, so what breaks off leaves it for the next sweep.
 orphans    What the store has for a longer time than a grace, and that belongs to no row.
 check      Files whose object is not there or has another size. They are reported; nothing is changed.
 
 Why no file, and no upload that somebody works on, is ever touched, however long any process sleeps:
 
-1. A sweeper discards only what it has got by ``take_expired``, which nobody gets while somebody holds the upload.
-   A former holder that wakes up later can neither save nor finish: the row is another's. And nobody but a sweeper gets
-   the hold back: ``take`` refuses an upload that has expired, and since a sweeper's hold ends after the expiry, any
-   clock that thinks the hold is over thinks the upload expired, too. So from the sweeper's first hold on, the row can
-   only go, and the sweeper may as well sleep: what it discards when it wakes up is nobody's.
+1. A sweeper discards an upload only under ``acquire_expired_lease``, which fails while another process has the
+   lease. A former holder that resumes late can neither save nor finish: the row has another holder. Only a sweeper can
+   get the lease again: ``acquire_lease`` refuses an expired upload, and a sweeper's lease ends after the expiry, so any
+   clock that finds the lease over finds the upload expired, too. Once a sweeper has had the lease the row can only be
+   deleted, so a sweeper that resumes late can still delete the data safely.
 2. A former holder that wakes up may still store something. Its row is gone or goes, so that is an orphan by and by.
 3. Bytes are stored after their row was written, and a row goes for good. So what has no row has none to come; the grace
    is for a clock of the store that is not ours. A row is looked at once for both, upload and file: it becomes the one
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# A sweeper's hold. One upload takes the store a few requests; if it takes longer, another sweeper may join in.
+# A sweeper's lease. One upload takes the store a few requests; if it takes longer, another sweeper may join in.
 HOLD_SECONDS = 120.0
 _AT_ONCE = 8
 # A store or a database that is away fails everything: after so many failures the rest waits for the next sweep.
@@ -98,7 +98,7 @@ class Sweep:
         self._holder = f"sweeper-{secrets.token_hex(8)}"
 
     async def uploads(self) -> None:
-        """Clear away the uploads that have expired and that nobody holds."""
+        """Clear away the uploads that have expired and have no lease."""
         await self._owns_the_store()  # the first one makes its mark
         await self._each(self._records.expired(self._clock_ms()), self._clear, "an upload was not cleared away")
 
@@ -175,7 +175,7 @@ class Sweep:
             return
         now_ms = self._clock_ms()
         until_ms = now_ms + int(HOLD_SECONDS * 1000)
-        taken = await self._records.take_expired(upload.upload_id, self._holder, now_ms, until_ms)
+        taken = await self._records.acquire_expired_lease(upload.upload_id, self._holder, now_ms, until_ms)
         if taken is None:
             self.report.uploads_busy += 1
             return

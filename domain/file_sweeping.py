@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from domain.files import PART_BYTES, File, file_id_of, staging_key, tail_key
+from domain.files import PART_BYTES, File, file_id_of, incomplete_part_key, staging_key
 from domain.ports.files import StoredObject, Upload
 
 _OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -34,7 +34,7 @@ def keys_of(upload: Upload) -> list[str]:
     if upload.key:
         keys.append(upload.key)
     if upload.offset_bytes % PART_BYTES:
-        keys.append(tail_key(upload.upload_id, upload.offset_bytes))
+        keys.append(incomplete_part_key(upload.upload_id, upload.offset_bytes))
     return keys
 
 

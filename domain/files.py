@@ -134,10 +134,10 @@ def staging_key(file_id: str) -> str:
     return f"{_UPLOADS}{file_id}"
 
 
-def tail_key(file_id: str, offset_bytes: int) -> str:
-    """Return where an upload that is so far has its bytes that do not make a part yet.
+def incomplete_part_key(file_id: str, offset_bytes: int) -> str:
+    """Return the key of an upload's incomplete part: the bytes before ``offset_bytes`` that do not fill a part yet.
 
-    Each offset has its own: one written late, by a process that has lost its hold meanwhile, replaces no other.
+    Each offset has its own key, so a late write by a process without its lease replaces no other object.
     """
     return f"{_UPLOADS}{file_id}.{offset_bytes}"
 

@@ -29,19 +29,19 @@ class MemoryFileRecords(Outage):
         found = await self.find(upload_id)
         return found if isinstance(found, Upload) else None
 
-    async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take or renew the hold; ``None`` if it is another's, or the upload is gone or has expired."""
+    async def acquire_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take or renew the lease; ``None`` if it is another's, or the upload is gone or has expired."""
         found = await self.upload(upload_id)
-        return self._take(found, holder, now_ms, until_ms, found is not None and now_ms < found.expires_at_ms)
+        return self._acquire(found, holder, now_ms, until_ms, found is not None and now_ms < found.expires_at_ms)
 
-    async def take_expired(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take or renew the hold of an upload that has expired."""
+    async def acquire_expired_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take or renew the lease of an upload that has expired."""
         found = await self.upload(upload_id)
-        return self._take(found, holder, now_ms, until_ms, found is not None and found.expires_at_ms <= now_ms)
+        return self._acquire(found, holder, now_ms, until_ms, found is not None and found.expires_at_ms <= now_ms)
 
-    def _take(self, found: Upload | None, holder: str, now_ms: int, until_ms: int, is_for_it: bool) -> Upload | None:
+    def _acquire(self, found: Upload | None, holder: str, now_ms: int, until_ms: int, is_for_it: bool) -> Upload | None:
         if not holder:
-            raise ValueError("a hold needs a holder")
+            raise ValueError("a lease needs a holder")
         if found is None or not (found.holder == holder or (is_for_it and found.held_until_ms <= now_ms)):
             return None
         taken = replace(found, holder=holder, held_until_ms=until_ms)
@@ -49,7 +49,7 @@ class MemoryFileRecords(Outage):
         return taken
 
     async def save(self, upload: Upload, *, holder: str) -> bool:
-        """Store ``upload`` if the hold is ``holder``'s."""
+        """Store ``upload`` if the lease is ``holder``'s."""
         found, wanted = await self.upload(upload.upload_id), _held(upload)
         if not _has(found, holder):
             return found == wanted
@@ -57,14 +57,14 @@ class MemoryFileRecords(Outage):
         return True
 
     async def finish(self, file: File, *, holder: str) -> bool:
-        """Make the upload the file if the hold is ``holder``'s."""
+        """Make the upload the file if the lease is ``holder``'s."""
         if not _has(await self.upload(file.file_id), holder):
             return self.rows.get(file.file_id) == file
         self.rows[file.file_id] = file
         return True
 
     async def forget(self, upload_id: str, *, holder: str) -> bool:
-        """Delete the upload if the hold is ``holder``'s."""
+        """Delete the upload if the lease is ``holder``'s."""
         if not _has(await self.upload(upload_id), holder):
             return upload_id not in self.rows
         del self.rows[upload_id]
@@ -100,7 +100,7 @@ class MemoryFileRecords(Outage):
                 yield found
 
     async def expired(self, now_ms: int) -> AsyncIterator[Upload]:
-        """Yield the uploads that have expired and that nobody holds."""
+        """Yield the uploads that have expired and have no lease."""
         self.check()
         for found in tuple(self.rows.values()):
             if isinstance(found, Upload) and found.expires_at_ms <= now_ms and found.held_until_ms <= now_ms:

@@ -78,7 +78,7 @@ class Gaps:
         """As ``may_hold``, or one of those that were never read because there were too many at the start."""
         return self._were_skipped or self.may_hold(message_id)
 
-    def let_go(self, message_id: str, partition: int, position: int, *, has_message: bool, last_fact: int) -> None:
+    def evicted(self, message_id: str, partition: int, position: int, *, has_message: bool, last_fact: int) -> None:
         """The memory forgets a message at ``position``. ``last_fact``: offset of the last fact about it, -1 if none."""
         lacks_message = has_message and position >= self._messages.get(partition, 0)
         lacks_fact = last_fact >= self._facts.get(partition, 0)

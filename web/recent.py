@@ -288,7 +288,7 @@ class RecentMessages:
             self._rosters.leave(gone.roster)
             self.held_bytes += self._rosters.held_bytes - before
         if gone.partition >= 0:
-            self.gaps.let_go(
+            self.gaps.evicted(
                 message_id,
                 gone.partition,
                 gone.place.position,

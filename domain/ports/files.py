@@ -7,9 +7,9 @@ A file comes to be in this order, so that whatever ends a process leaves nothing
     store.finish       the object, whole
     records.finish     the row becomes a file: from here on, and not before, it can be read and sent
 
-Whoever works on an upload has its *hold*: a name and a time until which nobody else may touch it. Every change of the
-row is a lightweight transaction on the hold, so a process that slept past its time cannot finish what the sweeper has
-taken away. And once an upload has expired nobody but the sweeper gets its hold, so what the sweeper began to delete
+Whoever works on an upload has its *lease*: a name and a time until which nobody else may touch it. Every change of the
+row is a lightweight transaction on the lease, so a process that slept past its time cannot finish what the sweeper has
+taken away. And once an upload has expired nobody but the sweeper gets its lease, so what the sweeper began to delete
 does not come back to life, however long the sweeper sleeps in between.
 """
 
@@ -44,8 +44,9 @@ class StoredObject:
 class FileStore(Protocol):
     """Bytes under keys. An object is there whole or not at all, and a reader sees only whole ones.
 
-    Keys are ``domain.files.storage_key`` and ``tail_key``: relative paths of safe segments; ``InvalidInput`` for any
-    other. Raises ``FileStoreUnavailable`` when the store does not answer in time; every call may then be repeated.
+    Keys are ``domain.files.storage_key`` and ``incomplete_part_key``: relative paths of safe segments. Any other key
+    raises ``InvalidInput``. Raises ``FileStoreUnavailable`` when the store does not answer in time; every call may then
+    be repeated.
     """
 
     async def begin(self, key: str, mimetype: str) -> str:
@@ -132,8 +133,8 @@ class Upload:
     ``size_bytes``: what the client announced, ``None`` if it did not. ``offset_bytes``: so many bytes are durable in
     the store and survive us. ``key`` may be empty until a byte is to be stored, ``store_upload`` (the store's name
     for the upload in parts) until there is more than one part. ``expected_checksum``: what the client says the whole
-    must have, "sha256:<hex>", or empty. ``holder``: whose hold it is until ``held_until_ms``; both empty if nobody's.
-    After ``expires_at_ms``, and when nobody holds it, it may be swept away.
+    must have, "sha256:<hex>", or empty. ``holder``: whose lease it is until ``held_until_ms``; both empty if nobody's.
+    After ``expires_at_ms``, and when no process has a lease, it may be swept away.
     """
 
     upload_id: str
@@ -166,45 +167,45 @@ class FileRecords(Protocol):
         """Return the upload; ``None`` if there is none (any more), also because it is a file by now."""
         ...
 
-    async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take the hold until ``until_ms`` if nobody has it at ``now_ms``; return the upload as it then is.
+    async def acquire_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take the lease until ``until_ms`` if nobody has it at ``now_ms``; return the upload as it then is.
 
         Whoever has it already renews it. Returns ``None`` if somebody else has it, if there is no such upload, or it
         has expired: ``upload`` tells which. Raises ``ValueError`` for an empty ``holder``.
 
-        The times are those of the callers' clocks: one whose clock is ahead gets a hold that much too early. The
+        The times are those of the callers' clocks: one whose clock is ahead gets a lease that much too early. The
         former holder then finds out at its next change, so no harm is done, but an upload is interrupted.
         """
         ...
 
-    async def take_expired(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take the hold of an upload that has expired, to delete it: as ``take``, which refuses those.
+    async def acquire_expired_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take the lease of an upload that has expired, to delete it: as ``acquire_lease``, which refuses those.
 
-        Nobody can get it back then: a hold that begins after the expiry ends after it, on every clock.
+        Nobody can get it back then: a lease that begins after the expiry ends after it, on every clock.
         """
         ...
 
     async def save(self, upload: Upload, *, holder: str) -> bool:
-        """Store ``upload`` as it is given if the hold is ``holder``'s; return ``False`` (and store nothing) if it is
-        not, or the upload is gone. With ``upload.holder`` empty the hold is let go.
+        """Store ``upload`` as it is given if the lease is ``holder``'s; return ``False`` (and store nothing) if it is
+        not, or the upload is gone. With ``upload.holder`` empty the lease is released.
 
-        A hold whose time is over is still the holder's as long as nobody took it. ``True`` also when this is what is
+        A lease whose time is over is still the holder's as long as nobody took it. ``True`` also when this is what is
         stored already (the answer to a first try was lost).
         """
         ...
 
     async def finish(self, file: File, *, holder: str) -> bool:
-        """Make the upload of that id the file, if the hold is ``holder``'s; else return ``False``.
+        """Make the upload of that id the file, if the lease is ``holder``'s; else return ``False``.
 
         ``True`` also when it is this very file already (the answer to a first try was lost).
         """
         ...
 
     async def forget(self, upload_id: str, *, holder: str) -> bool:
-        """Delete the upload if the hold is ``holder``'s; ``True`` also if there is none.
+        """Delete the upload if the lease is ``holder``'s; ``True`` also if there is none.
 
         ``False`` if it is a file by now: that is for ``delete``. Who deletes an upload that others may go on with saves
-        it as expired before it touches the store: should it sleep past its hold then, nobody takes it up meanwhile,
+        it as expired before it touches the store: should it sleep past its lease then, nobody takes it up meanwhile,
         and what is deleted late is nobody's.
         """
         ...
@@ -236,5 +237,5 @@ class FileRecords(Protocol):
         ...
 
     def expired(self, now_ms: int) -> AsyncIterator[Upload]:
-        """Yield the uploads that may be swept away at ``now_ms``: those that have expired and that nobody holds."""
+        """Yield the uploads that may be swept away at ``now_ms``: those that have expired and have no lease."""
         ...

@@ -34,11 +34,11 @@ _BEGIN = f"INSERT INTO {{ks}}.files ({_UPLOAD}) VALUES ({', '.join('?' * len(_FI
 _FIND = f"SELECT {_COLUMNS} FROM {{ks}}.files WHERE file_id = ?"
 _FIND_ALL = f"SELECT {_COLUMNS} FROM {{ks}}.files WHERE file_id IN ?"
 _ALL = f"SELECT token(file_id), {_COLUMNS} FROM {{ks}}.files WHERE token(file_id) > ? LIMIT {_PAGE}"
-_HOLD = "UPDATE {ks}.files SET holder = ?, held_until_ms = ? WHERE file_id = ?"
+_LEASE = "UPDATE {ks}.files SET holder = ?, held_until_ms = ? WHERE file_id = ?"
 # null is neither more nor less than anything: a file is never taken
-_TAKE = f"{_HOLD} IF held_until_ms <= ? AND expires_at_ms > ?"
-_TAKE_EXPIRED = f"{_HOLD} IF held_until_ms <= ? AND expires_at_ms <= ?"
-_RENEW = f"{_HOLD} IF holder = ?"
+_ACQUIRE = f"{_LEASE} IF held_until_ms <= ? AND expires_at_ms > ?"
+_ACQUIRE_EXPIRED = f"{_LEASE} IF held_until_ms <= ? AND expires_at_ms <= ?"
+_RENEW = f"{_LEASE} IF holder = ?"
 _SAVE = (
     f"UPDATE {{ks}}.files SET {', '.join(f'{name} = ?' for name in _UPLOAD.split(', ')[1:])}"
     " WHERE file_id = ? IF holder = ?"
@@ -122,43 +122,43 @@ class CassandraFileRecords:
                 if isinstance(found := _read(row), File):
                     yield found
 
-    async def take(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take or renew the hold; ``None`` if it is another's, or the upload is gone or has expired.
+    async def acquire_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take or renew the lease; ``None`` if it is another's, or the upload is gone or has expired.
 
         Raises ``StoreUnavailable`` (take it again), ``ValueError`` for an empty ``holder``.
         """
-        return await self._take(_TAKE, upload_id, holder, now_ms, until_ms)
+        return await self._acquire(_ACQUIRE, upload_id, holder, now_ms, until_ms)
 
-    async def take_expired(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take or renew the hold of an upload that has expired. Raises as ``take``."""
-        return await self._take(_TAKE_EXPIRED, upload_id, holder, now_ms, until_ms)
+    async def acquire_expired_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+        """Take or renew the lease of an upload that has expired. Raises as ``acquire_lease``."""
+        return await self._acquire(_ACQUIRE_EXPIRED, upload_id, holder, now_ms, until_ms)
 
-    async def _take(self, cql: str, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
+    async def _acquire(self, cql: str, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
         if not holder:
-            raise ValueError("a hold needs a holder")
+            raise ValueError("a lease needs a holder")
         if not is_possible_key(upload_id):
             return None
-        hold = (holder, until_ms, upload_id)
+        lease = (holder, until_ms, upload_id)
         async with self._session.deadline():
-            if await self._applied(cql, (*hold, now_ms, now_ms)) or await self._applied(_RENEW, (*hold, holder)):
+            if await self._applied(cql, (*lease, now_ms, now_ms)) or await self._applied(_RENEW, (*lease, holder)):
                 taken = await self.upload(upload_id)  # only the holder changes it from here on
                 return taken if taken is not None and taken.holder == holder else None
         return None
 
     async def save(self, upload: Upload, *, holder: str) -> bool:
-        """Store ``upload`` if the hold is ``holder``'s. Raises ``StoreUnavailable`` (save it again)."""
+        """Store ``upload`` if the lease is ``holder``'s. Raises ``StoreUnavailable`` (save it again)."""
         upload_id, *values = _values(upload)
         if not is_possible_key(upload_id):
             return False
         async with self._session.deadline():
             if holder and await self._applied(_SAVE, (*values, upload_id, holder)):
                 return True
-            # an answer that got lost: a save that lets the hold go does not find it again
+            # an answer that got lost: a save that releases the lease does not find it again
             stored = await self.upload(upload_id)
         return stored is not None and _values(stored) == (upload_id, *values)
 
     async def finish(self, file: File, *, holder: str) -> bool:
-        """Make the upload the file if the hold is ``holder``'s. Raises ``StoreUnavailable`` (finish it again)."""
+        """Make the upload the file if the lease is ``holder``'s. Raises ``StoreUnavailable`` (finish it again)."""
         if not is_possible_key(file.file_id):
             return False
         about = file.metadata
@@ -180,7 +180,7 @@ class CassandraFileRecords:
         return True
 
     async def forget(self, upload_id: str, *, holder: str) -> bool:
-        """Delete the upload if the hold is ``holder``'s; ``False`` also if it is a file. Raises ``StoreUnavailable``
+        """Delete the upload if the lease is ``holder``'s; ``False`` also if it is a file. Raises ``StoreUnavailable``
         (forget it again)."""
         if not is_possible_key(upload_id):
             return True
@@ -201,7 +201,7 @@ class CassandraFileRecords:
             return await self.get(file_id)
 
     async def expired(self, now_ms: int) -> AsyncIterator[Upload]:
-        """Yield the uploads that have expired and that nobody holds; strike off on the way what is no upload (any
+        """Yield the uploads that have expired and have no lease; strike off on the way what is no upload (any
         more). Raises ``StoreUnavailable``; each of its queries has the configured time.
         """
         for (hour,) in await self._session.run(_HOURS, (), Kind.READ):

@@ -92,28 +92,28 @@ async def test_beginning_again_changes_nothing(records):
 async def test_a_hold_is_taken_when_nobody_has_it_and_keeps_others_out_until_its_time_is_over(records):
     one = an_upload()
     await records.begin(one)
-    taken = await records.take(one.upload_id, "api-1", NOW_MS, NOW_MS + 100)
+    taken = await records.acquire_lease(one.upload_id, "api-1", NOW_MS, NOW_MS + 100)
     assert taken == replace(one, holder="api-1", held_until_ms=NOW_MS + 100)
     assert await records.upload(one.upload_id) == taken
-    assert await records.take(one.upload_id, "api-2", NOW_MS + 99, NOW_MS + 500) is None
+    assert await records.acquire_lease(one.upload_id, "api-2", NOW_MS + 99, NOW_MS + 500) is None
     assert await records.upload(one.upload_id) == taken
-    other = await records.take(one.upload_id, "api-2", NOW_MS + 100, NOW_MS + 500)
+    other = await records.acquire_lease(one.upload_id, "api-2", NOW_MS + 100, NOW_MS + 500)
     assert other == replace(one, holder="api-2", held_until_ms=NOW_MS + 500)
-    assert await records.take(one.upload_id, "api-1", NOW_MS + 101, NOW_MS + 501) is None
+    assert await records.acquire_lease(one.upload_id, "api-1", NOW_MS + 101, NOW_MS + 501) is None
 
 
 async def test_the_holder_renews_its_hold_also_after_its_time_if_nobody_took_it(records):
     one = an_upload(holder="api-1", held_until_ms=NOW_MS + 1)
     await records.begin(one)
     for now_ms in (NOW_MS, NOW_MS + 50, NOW_MS + 2 * DAY_MS):
-        taken = await records.take(one.upload_id, "api-1", now_ms, now_ms + 10)
+        taken = await records.acquire_lease(one.upload_id, "api-1", now_ms, now_ms + 10)
         assert taken == replace(one, held_until_ms=now_ms + 10)
 
 
 async def test_a_hold_without_a_holder_is_a_mistake(records):
     one = an_upload()
     await records.begin(one)
-    for take in (records.take, records.take_expired):
+    for take in (records.acquire_lease, records.acquire_expired_lease):
         with pytest.raises(ValueError, match="holder"):
             await take(one.upload_id, "", NOW_MS, NOW_MS + 1)
     assert await records.save(replace(one, offset_bytes=1), holder="") is False
@@ -127,7 +127,7 @@ async def test_of_ten_who_take_it_at_once_exactly_one_gets_it(records):
     await records.begin(one)
 
     async def take(number: int) -> Upload | None:
-        return await decided(lambda: records.take(one.upload_id, f"api-{number}", NOW_MS, NOW_MS + 1_000))
+        return await decided(lambda: records.acquire_lease(one.upload_id, f"api-{number}", NOW_MS, NOW_MS + 1_000))
 
     taken = [found for found in await asyncio.gather(*map(take, range(10))) if found is not None]
     assert len(taken) == 1
@@ -136,8 +136,8 @@ async def test_of_ten_who_take_it_at_once_exactly_one_gets_it(records):
 
 async def test_what_does_not_exist_cannot_be_taken_saved_or_finished_and_comes_not_into_being(records):
     one = an_upload(holder="api-1", held_until_ms=NOW_MS + 1)
-    assert await records.take(one.upload_id, "api-1", NOW_MS, NOW_MS + 1) is None
-    assert await records.take_expired(one.upload_id, "api-1", NOW_MS, NOW_MS + 1) is None
+    assert await records.acquire_lease(one.upload_id, "api-1", NOW_MS, NOW_MS + 1) is None
+    assert await records.acquire_expired_lease(one.upload_id, "api-1", NOW_MS, NOW_MS + 1) is None
     assert await records.save(one, holder="api-1") is False
     assert await records.finish(file_of(one), holder="api-1") is False
     assert await records.forget(one.upload_id, holder="api-1") is True
@@ -177,7 +177,7 @@ async def test_a_save_without_a_holder_lets_the_hold_go_and_may_be_repeated(reco
         assert await records.save(free, holder="api-1") is True
         assert await records.upload(one.upload_id) == replace(free, held_until_ms=0)
     assert await records.save(replace(free, offset_bytes=4), holder="api-1") is False
-    taken = await records.take(one.upload_id, "api-2", NOW_MS, NOW_MS + 5)
+    taken = await records.acquire_lease(one.upload_id, "api-2", NOW_MS, NOW_MS + 5)
     assert taken == replace(free, holder="api-2", held_until_ms=NOW_MS + 5)
     assert await records.save(free, holder="api-1") is False
 
@@ -206,8 +206,8 @@ async def test_a_file_is_never_taken_changed_or_forgotten(records):
         assert await records.save(one, holder=holder) is False
         assert await records.forget(one.upload_id, holder=holder) is False
     for holder in ("api-1", "api-2"):
-        assert await records.take(one.upload_id, holder, late, late + 1) is None
-        assert await records.take_expired(one.upload_id, holder, late, late + 1) is None
+        assert await records.acquire_lease(one.upload_id, holder, late, late + 1) is None
+        assert await records.acquire_expired_lease(one.upload_id, holder, late, late + 1) is None
     assert await expired_among(records, [one], late) == []
     assert await records.get(one.upload_id) == file
 
@@ -224,7 +224,7 @@ async def test_a_deleted_file_stays_on_record_and_is_deleted_once(records):
     assert await decided(lambda: records.delete(file.file_id, NOW_MS + 99)) == deleted
     assert await records.get(file.file_id) == await records.find(file.file_id) == deleted
     assert deleted in [one async for one in records.files()]
-    assert await decided(lambda: records.take(file.file_id, "x", NOW_MS, NOW_MS + DAY_MS)) is None
+    assert await decided(lambda: records.acquire_lease(file.file_id, "x", NOW_MS, NOW_MS + DAY_MS)) is None
     assert not await decided(lambda: records.forget(file.file_id, holder="h"))
 
 
@@ -276,12 +276,12 @@ async def test_a_file_of_no_bytes_is_a_file(records):
 async def test_who_slept_past_its_hold_can_neither_save_nor_finish_nor_forget_nor_renew_once_another_took_it(records):
     one = an_upload(holder="sleeper", held_until_ms=NOW_MS + 10)
     await records.begin(one)
-    taken = await records.take(one.upload_id, "api-2", NOW_MS + 10, NOW_MS + 20)
+    taken = await records.acquire_lease(one.upload_id, "api-2", NOW_MS + 10, NOW_MS + 20)
     assert taken is not None
     assert await records.save(replace(one, offset_bytes=5), holder="sleeper") is False
     assert await records.finish(file_of(one), holder="sleeper") is False
     assert await records.forget(one.upload_id, holder="sleeper") is False
-    assert await records.take(one.upload_id, "sleeper", NOW_MS + 11, NOW_MS + 30) is None
+    assert await records.acquire_lease(one.upload_id, "sleeper", NOW_MS + 11, NOW_MS + 30) is None
     assert await records.upload(one.upload_id) == taken
     assert await records.finish(file_of(one), holder="api-2") is True
 
@@ -298,7 +298,7 @@ async def test_of_finishing_and_sweeping_at_once_one_wins(records):
         one = an_upload(holder="api-1", held_until_ms=NOW_MS - 1, expires_at_ms=NOW_MS - 1)
         await records.begin(one)
         finish = decided(lambda: records.finish(file_of(one), holder="api-1"))  # noqa: B023 (awaited right here)
-        take = decided(lambda: records.take_expired(one.upload_id, "sweeper", NOW_MS, NOW_MS + 9))  # noqa: B023
+        take = decided(lambda: records.acquire_expired_lease(one.upload_id, "sweeper", NOW_MS, NOW_MS + 9))  # noqa: B023
         finished, taken = await asyncio.gather(finish, take)
         assert finished is (taken is None)
         assert (await records.get(one.upload_id) is not None) is finished
@@ -307,15 +307,15 @@ async def test_of_finishing_and_sweeping_at_once_one_wins(records):
 async def test_an_expired_upload_is_for_the_sweeper_alone_and_for_ever(records):
     one = an_upload(expires_at_ms=NOW_MS)
     await records.begin(one)
-    assert await records.take(one.upload_id, "api-1", NOW_MS, NOW_MS + 10) is None
-    assert await records.take_expired(one.upload_id, "sweeper-1", NOW_MS - 1, NOW_MS + 10) is None
-    taken = await records.take_expired(one.upload_id, "sweeper-1", NOW_MS, NOW_MS + 10)
+    assert await records.acquire_lease(one.upload_id, "api-1", NOW_MS, NOW_MS + 10) is None
+    assert await records.acquire_expired_lease(one.upload_id, "sweeper-1", NOW_MS - 1, NOW_MS + 10) is None
+    taken = await records.acquire_expired_lease(one.upload_id, "sweeper-1", NOW_MS, NOW_MS + 10)
     assert taken == replace(one, holder="sweeper-1", held_until_ms=NOW_MS + 10)
     # the sweeper sleeps
-    assert await records.take_expired(one.upload_id, "sweeper-2", NOW_MS + 9, NOW_MS + 50) is None
+    assert await records.acquire_expired_lease(one.upload_id, "sweeper-2", NOW_MS + 9, NOW_MS + 50) is None
     for now_ms in (NOW_MS - HOUR_MS, NOW_MS + 9, NOW_MS + 10, NOW_MS + DAY_MS):  # whatever its clock says
-        assert await records.take(one.upload_id, "api-1", now_ms, now_ms + 10) is None
-    assert await records.take_expired(one.upload_id, "sweeper-2", NOW_MS + 10, NOW_MS + 50) is not None
+        assert await records.acquire_lease(one.upload_id, "api-1", now_ms, now_ms + 10) is None
+    assert await records.acquire_expired_lease(one.upload_id, "sweeper-2", NOW_MS + 10, NOW_MS + 50) is not None
     assert await records.forget(one.upload_id, holder="sweeper-1") is False
     assert await records.forget(one.upload_id, holder="sweeper-2") is True
 
@@ -323,7 +323,7 @@ async def test_an_expired_upload_is_for_the_sweeper_alone_and_for_ever(records):
 async def test_an_upload_in_time_is_not_for_the_sweeper(records):
     one = an_upload()
     await records.begin(one)
-    assert await records.take_expired(one.upload_id, "sweeper", NOW_MS, NOW_MS + 10) is None
+    assert await records.acquire_expired_lease(one.upload_id, "sweeper", NOW_MS, NOW_MS + 10) is None
     assert await records.upload(one.upload_id) == one
 
 
@@ -379,8 +379,8 @@ async def test_a_file_that_cannot_be_is_not_found(records, odd):
     assert await records.get(odd) is None
     assert await records.find(odd) is None
     assert await records.upload(odd) is None
-    assert await records.take(odd, "api-1", NOW_MS, NOW_MS + 1) is None
-    assert await records.take_expired(odd, "api-1", NOW_MS, NOW_MS + 1) is None
+    assert await records.acquire_lease(odd, "api-1", NOW_MS, NOW_MS + 1) is None
+    assert await records.acquire_expired_lease(odd, "api-1", NOW_MS, NOW_MS + 1) is None
     assert await records.save(upload, holder="api-1") is False
     assert await records.finish(file_of(upload), holder="api-1") is False
     assert await records.forget(odd, holder="api-1") is True
@@ -403,8 +403,8 @@ async def test_an_outage_is_told_quickly(stores):
             lambda: records.begin(an_upload()),
             lambda: records.upload(one.upload_id),
             lambda: records.get(one.upload_id),
-            lambda: records.take(one.upload_id, "api-1", NOW_MS, NOW_MS + 1),
-            lambda: records.take_expired(one.upload_id, "api-1", NOW_MS, NOW_MS + 1),
+            lambda: records.acquire_lease(one.upload_id, "api-1", NOW_MS, NOW_MS + 1),
+            lambda: records.acquire_expired_lease(one.upload_id, "api-1", NOW_MS, NOW_MS + 1),
             lambda: records.save(one, holder="api-1"),
             lambda: records.finish(file_of(one), holder="api-1"),
             lambda: records.forget(one.upload_id, holder="api-1"),

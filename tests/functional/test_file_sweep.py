@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import FileStoreUnavailable
 from domain.file_sweeping import OWNER_KEY
-from domain.files import staging_key, storage_key, tail_key
+from domain.files import incomplete_part_key, staging_key, storage_key
 from domain.ports import Upload
 from support.file_world import DAY_MS, HOUR_MS, TYPE
 from support.file_world import FilesToSweep as World
@@ -73,7 +73,7 @@ async def test_the_row_stays_for_the_next_sweep_while_the_store_is_away(world: W
     assert any("switched off" in failure for failure in report.failures)
     assert upload.upload_id in world.records.rows
     world.store.available = True
-    world.now_ms += HOUR_MS  # the hold of the first sweep is over
+    world.now_ms += HOUR_MS  # the lease of the first sweep is over
     report = await world.swept()
     assert (report.uploads_swept, report.failures) == (1, [])
     assert world.records.rows == world.objects == {}
@@ -119,11 +119,20 @@ async def test_what_belongs_to_no_row_is_discarded_when_it_is_old_enough(world: 
     file = await world.file()
     upload = await world.upload(expires_at_ms=world.now_ms + DAY_MS)
     gone = str(uuid.uuid4())
-    for key in (storage_key("family", gone, ""), staging_key(gone), tail_key(gone, 9), staging_key(file.file_id)):
+    for key in (
+        storage_key("family", gone, ""),
+        staging_key(gone),
+        incomplete_part_key(gone, 9),
+        staging_key(file.file_id),
+    ):
         await world.store.put(key, b"orphan", TYPE)
     await world.store.begin(storage_key("other", gone, ".txt"), TYPE)
     await world.store.put("notes/readme.txt", b"somebody else's", TYPE)
-    expected = {file.metadata.storage_path, tail_key(upload.upload_id, upload.offset_bytes), "notes/readme.txt"}
+    expected = {
+        file.metadata.storage_path,
+        incomplete_part_key(upload.upload_id, upload.offset_bytes),
+        "notes/readme.txt",
+    }
     since = min(since for _, since in world.objects.values())
     world.now_ms, now_ms = since + DAY_MS - 1, world.now_ms
     report = await world.swept()

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from support.examples import examples
-from support.file_processes import DAY_MS, HOLD_MS, HOUR_MS, KINDS, FileWorld
+from support.file_processes import DAY_MS, HOUR_MS, KINDS, LEASE_MS, FileWorld
 
 _MOST_PROCESSES = 4
 _MOST_TURNS = 60  # more than any process has
@@ -44,11 +44,11 @@ class Files(RuleBasedStateMachine):
 
     @initialize(kind=st.sampled_from(KINDS), turns=st.integers(0, 12))
     def begin_with_an_upload(self, kind: str, turns: int) -> None:
-        self.start_an_upload(2, kind, HOLD_MS)
+        self.start_an_upload(2, kind, LEASE_MS)
         self.run(self.world.processes[0].step(turns))
 
     @precondition(lambda self: len(self.world.processes) < _MOST_PROCESSES)
-    @rule(parts=st.integers(1, 2), kind=st.sampled_from(KINDS), expiry_ms=st.sampled_from([HOLD_MS, DAY_MS]))
+    @rule(parts=st.integers(1, 2), kind=st.sampled_from(KINDS), expiry_ms=st.sampled_from([LEASE_MS, DAY_MS]))
     def start_an_upload(self, parts: int, kind: str, expiry_ms: int) -> None:
         self.run(self.world.start(lambda turns: self.world.upload(turns, parts, kind, expiry_ms)))
 
@@ -87,7 +87,7 @@ class Files(RuleBasedStateMachine):
         self.world.processes.remove(process)
         self.run(process.kill())
 
-    @rule(passed_ms=st.sampled_from([1_000, 3 * HOLD_MS, 10 * HOLD_MS, HOUR_MS, DAY_MS + HOUR_MS]))
+    @rule(passed_ms=st.sampled_from([1_000, 3 * LEASE_MS, 10 * LEASE_MS, HOUR_MS, DAY_MS + HOUR_MS]))
     def let_time_pass(self, passed_ms: int) -> None:
         self.world.now_ms += passed_ms
 
@@ -102,13 +102,13 @@ def test_whatever_dies_or_sleeps_no_file_is_lost_and_nothing_else_is_left() -> N
 
 
 async def played(kind: str, before: int, sweeper: int, *, resumed: bool) -> bool:
-    """An uploader sleeps after so many turns, past its hold and its expiry; a sweeper has so many turns and sleeps past
-    its own hold; (another resumes the upload;) the uploader goes on to its end, then the sweeper does.
+    """An uploader sleeps after so many turns, past its lease and expiry; a sweeper has so many turns and sleeps past
+    its own lease; (another resumes the upload;) the uploader goes on to its end, then the sweeper does.
 
     Return whether both had turns left when they fell asleep.
     """
     world = FileWorld()
-    uploader = await world.start(lambda turns: world.upload(turns, 2, kind, HOLD_MS))
+    uploader = await world.start(lambda turns: world.upload(turns, 2, kind, LEASE_MS))
     await uploader.step(before)
     if kind == "resumable" and uploader.ended:
         upload_id = next(iter(world.records.rows))

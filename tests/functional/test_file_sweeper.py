@@ -76,7 +76,7 @@ async def test_a_sweep_that_fails_is_logged_and_tried_again(
     discard, errors = world.store.discard, [error]
 
     async def fails_once(key: str) -> None:
-        world.now_ms += HOUR_MS  # the hold is over when it is tried again
+        world.now_ms += HOUR_MS  # the lease is over when it is tried again
         if errors:
             raise errors.pop()
         await discard(key)

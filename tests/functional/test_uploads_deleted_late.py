@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from domain.errors import FileStoreUnavailable
-from domain.files import PART_BYTES, storage_key, tail_key
+from domain.files import PART_BYTES, incomplete_part_key, storage_key
 from domain.ports import Upload
 from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
 from web.uploads.completing import destroy
-from web.uploads.held import Held
+from web.uploads.lease import Lease
 
 NOW_MS = 1_900_000_000_000
 DAY_MS = 86_400_000
@@ -28,22 +28,22 @@ class World:
         self.files, self.file_store = MemoryFileRecords(), MemoryFileStore()
         self.resumable = SimpleNamespace(hashes=SimpleNamespace(forget=lambda upload_id: None))
 
-    async def held(self) -> Held:
+    async def lease(self) -> Lease:
         upload_id, size = str(uuid.uuid4()), PART_BYTES + 5
         key = storage_key("c-1", upload_id, "a.bin")
         name = await self.file_store.begin(key, "text/plain")
         await self.file_store.put_part(key, name, 1, bytes(PART_BYTES))
-        await self.file_store.put(tail_key(upload_id, size), b"tail!", "text/plain")
+        await self.file_store.put(incomplete_part_key(upload_id, size), b"tail!", "text/plain")
         await self.files.begin(
             Upload(upload_id, "c-1", "u-1", "a.bin", 2 * size, NOW_MS, NOW_MS + DAY_MS, size, "", key, name)
         )
-        taken = await self.files.take(upload_id, "deleter", NOW_MS, NOW_MS + 30_000)
+        taken = await self.files.acquire_lease(upload_id, "deleter", NOW_MS, NOW_MS + 30_000)
         assert taken is not None
-        return Held(self.files, taken, 30.0, lambda: self.now_ms, lives_on=True)
+        return Lease(self.files, taken, 30.0, lambda: self.now_ms, lives_on=True)
 
     async def can_be_taken_up(self, upload_id: str) -> bool:
         times = (self.now_ms, self.now_ms + 30_000, self.now_ms + 30_001, self.now_ms + DAY_MS - 60_000)
-        return any([await self.files.take(upload_id, "another", at, at + 1) for at in times])
+        return any([await self.files.acquire_lease(upload_id, "another", at, at + 1) for at in times])
 
 
 @pytest.fixture
@@ -52,24 +52,24 @@ def world() -> World:
 
 
 async def test_nobody_takes_up_an_upload_while_who_deletes_it_sleeps(world: Any) -> None:
-    held = await world.held()
+    lease = await world.lease()
     discard, taken_up = world.file_store.discard, []
 
     async def sleepy(key: str) -> None:
-        taken_up.append(await world.can_be_taken_up(held.upload.upload_id))
+        taken_up.append(await world.can_be_taken_up(lease.upload.upload_id))
         await discard(key)
 
     world.file_store.discard = sleepy
-    await destroy(world, held, held.upload.offset_bytes)
+    await destroy(world, lease, lease.upload.offset_bytes)
     assert taken_up == [False, False]
     assert world.files.rows == world.file_store.objects == world.file_store.uploads == {}
 
 
 async def test_what_could_not_be_deleted_is_for_the_sweeper_alone(world: Any) -> None:
-    held = await world.held()
+    lease = await world.lease()
     world.file_store.available = False
     with pytest.raises(FileStoreUnavailable):
-        await destroy(world, held, held.upload.offset_bytes)
-    await held.let_go()
-    assert not await world.can_be_taken_up(held.upload.upload_id)
-    assert [found.upload_id async for found in world.files.expired(world.now_ms)] == [held.upload.upload_id]
+        await destroy(world, lease, lease.upload.offset_bytes)
+    await lease.release()
+    assert not await world.can_be_taken_up(lease.upload.upload_id)
+    assert [found.upload_id async for found in world.files.expired(world.now_ms)] == [lease.upload.upload_id]

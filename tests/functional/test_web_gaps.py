@@ -97,7 +97,7 @@ async def test_a_page_that_ends_before_what_is_lacking_or_begins_after_it_is_ser
     cursor = (await answer.json())["pagination"]["next_cursor"]
     world.api.follower.mirrored_messages[PARTITION] = 2
     world.api.recent.gaps.mirrored({PARTITION: 2}, {})
-    world.api.recent.gaps.let_go("m", PARTITION, 3, has_message=True, last_fact=-1)
+    world.api.recent.gaps.evicted("m", PARTITION, 3, has_message=True, last_fact=-1)
     assert await world.texts(cursor=cursor) == ["text 4", "text 5", "text 6"]
     assert await world.texts(limit=2) == ["text 0", "text 1"]
     assert await world.texts(limit=4) == 503

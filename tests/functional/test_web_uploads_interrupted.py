@@ -142,7 +142,7 @@ async def test_who_lost_the_hold_stores_no_more_and_says_so(start_api: Any) -> N
         sender = Sender(one, token, path)
         await sender.send(DATA[:1_000])
         now_ms = one.clock.now_ms = one.clock.now_ms + 31_000  # it slept
-        taken = await one.files.take(upload_id, "another", now_ms, now_ms + 1_000)
+        taken = await one.files.acquire_lease(upload_id, "another", now_ms, now_ms + 1_000)
         assert taken.offset_bytes == 0
         sender.send_more(DATA[1_000:SENT])
         assert await sender.status() == 409

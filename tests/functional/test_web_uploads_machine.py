@@ -20,7 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from app.file_sweep import Sweep
 from domain.errors import Chat4AllError
 from domain.file_sweeping import OWNER_KEY
-from domain.files import PART_BYTES, File, tail_key
+from domain.files import PART_BYTES, File, incomplete_part_key
 from domain.ports import Upload
 from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
@@ -31,7 +31,7 @@ from web.dependencies import Dependencies
 from web.errors import MalformedBody
 from web.uploads.tus import Creation, WantedDigest
 
-HOLD_MS = 30_000
+LEASE_MS = 30_000
 USER = "u-1"
 SIZES = [0, 1, 100, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 2 * PART_BYTES + 77]
 DATA = some_bytes(max(SIZES))
@@ -78,7 +78,7 @@ class ScriptedBody:
         self._turns, self._data, self._breaks = turns, data, breaks
         self._stopped: Chat4AllError | None = None
 
-    def stop(self, error: Chat4AllError) -> None:
+    def abort(self, error: Chat4AllError) -> None:
         self._stopped = error
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -210,12 +210,12 @@ class Uploads(RuleBasedStateMachine):
         process.turns.kill()
         await asyncio.wait_for(asyncio.gather(*process.requests), 20)
 
-    # a part that is wrong, and on its way while its process sleeps past its hold, may land when the right one is there
+    # a part that is wrong, and on its way while its process sleeps past its lease, may land when the right one is there
     @precondition(lambda self: not self.is_bad_under_way or not any(p.turns.waiting for p in self.processes))
     @rule()
     def sleep_past_the_hold(self) -> None:
         self.is_bad_under_way = False
-        self.first_api.clock.now_ms += HOLD_MS
+        self.first_api.clock.now_ms += LEASE_MS
 
     @invariant()
     def what_counts_is_durable(self) -> None:
@@ -237,8 +237,8 @@ class Uploads(RuleBasedStateMachine):
             known = self.store.uploads[row.store_upload].parts[number][1]
             assert known == self.data[(number - 1) * PART_BYTES : number * PART_BYTES]
         if rest and row.offset_bytes < len(self.data):
-            tail = objects[tail_key(self.upload_id, row.offset_bytes)][0]
-            assert tail == self.data[row.offset_bytes - rest : row.offset_bytes]
+            incomplete_part = objects[incomplete_part_key(self.upload_id, row.offset_bytes)][0]
+            assert incomplete_part == self.data[row.offset_bytes - rest : row.offset_bytes]
 
     def teardown(self) -> None:
         try:
@@ -252,7 +252,7 @@ class Uploads(RuleBasedStateMachine):
         for number in (0, 1):
             await self.die(number)
         clock = self.first_api.clock
-        clock.now_ms += HOLD_MS
+        clock.now_ms += LEASE_MS
         for _ in range(3):
             process = self.process()
             looking = asyncio.create_task(process.deps.resumable.look(USER, self.upload_id))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.errors import StoreUnavailable
-from domain.files import PART_BYTES, tail_key
+from domain.files import PART_BYTES, incomplete_part_key
 from support.uploads import (
     SENT,
     SIZE,
@@ -116,14 +116,14 @@ async def test_bytes_that_the_store_has_lost_are_asked_for_again(api: Any) -> No
     path = await begin(api, token, SIZE)
     upload_id = path.rpartition("/")[2]
     assert (await append(api, token, path, 0, DATA[:SENT])).status == 204
-    await api.file_store.discard(tail_key(upload_id, SENT))
+    await api.file_store.discard(incomplete_part_key(upload_id, SENT))
     answer = await append(api, token, path, SENT, DATA[SENT:])
     assert (answer.status, answer.headers["Upload-Offset"]) == (409, str(2 * PART_BYTES))
     assert (await append(api, token, path, 2 * PART_BYTES, DATA[2 * PART_BYTES : -1])).status == 204
     api.file_store.uploads.clear()
     answer = await append(api, token, path, SIZE - 1, DATA[-1:])
     assert (answer.status, answer.headers["Upload-Offset"]) == (409, "0")
-    await api.file_store.discard(tail_key(upload_id, SIZE - 1))  # as the sweeper would
+    await api.file_store.discard(incomplete_part_key(upload_id, SIZE - 1))  # as the sweeper would
     assert (await append(api, token, path, 0, DATA)).status == 204
     await is_the_file(api, token, path, DATA)
 

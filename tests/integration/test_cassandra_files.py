@@ -130,8 +130,8 @@ async def test_a_take_that_breaks_off_may_be_repeated(session, broken):
     await records.begin(one)
     late = NOW_MS + 10
     with broken:
-        await records.take_expired(one.upload_id, "sweeper", late, late + 5)
-    taken = await records.take_expired(one.upload_id, "sweeper", late, late + 5)
+        await records.acquire_expired_lease(one.upload_id, "sweeper", late, late + 5)
+    taken = await records.acquire_expired_lease(one.upload_id, "sweeper", late, late + 5)
     assert taken is not None
     assert (taken.holder, taken.held_until_ms) == ("sweeper", late + 5)
     assert await records.forget(one.upload_id, holder="sweeper") is True
@@ -156,7 +156,7 @@ async def test_an_hour_without_uploads_is_not_looked_at_again(session):
     values = (started_at_ms // 3_600_000,)
     assert await shown(records, one, NOW_MS) == [one]
     assert await session.run(hour, values, Kind.READ)
-    await records.take_expired(one.upload_id, "sweeper", NOW_MS, NOW_MS + 5)
+    await records.acquire_expired_lease(one.upload_id, "sweeper", NOW_MS, NOW_MS + 5)
     await records.forget(one.upload_id, holder="sweeper")
     assert await shown(records, one, NOW_MS) == []
     assert not await session.run(hour, values, Kind.READ)

@@ -19,7 +19,7 @@ from app.files import open_file_store
 from app.settings import Settings
 from chat4all.cli.main import main
 from domain.errors import NotFound
-from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
+from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, staging_key, storage_key
 from domain.ports import FileRecords, FileStore, Upload
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.link import CassandraConfig
@@ -64,7 +64,7 @@ class System:
         await self.records.begin(row)
         name = await self.store.begin(key, TYPE)
         await self.store.put_part(key, name, 1, FULL)
-        await self.store.put(tail_key(file_id, PART_BYTES + 4), b"tail", TYPE)
+        await self.store.put(incomplete_part_key(file_id, PART_BYTES + 4), b"tail", TYPE)
         row = replace(
             row,
             store_upload=name,
@@ -84,7 +84,7 @@ class System:
         metadata = FileMetadata("a.txt", PART_BYTES + 8, TYPE, f"sha256:{'0' * 64}", row.key)
         file = File(row.upload_id, row.conversation_id, row.uploader_id, metadata, row.started_at_ms)
         assert await self.records.finish(file, holder="api")
-        await self.store.discard(tail_key(row.upload_id, row.offset_bytes))
+        await self.store.discard(incomplete_part_key(row.upload_id, row.offset_bytes))
         return file
 
 
@@ -141,8 +141,8 @@ async def test_what_nobody_finished_and_what_no_file_needs_goes_and_the_rest_sta
     assert file.file_id not in report["damaged"]
     assert {key for key, is_whole in await system.keys() if is_whole} == {
         path,
-        tail_key(in_time.upload_id, PART_BYTES + 4),
-        tail_key(held.upload_id, PART_BYTES + 4),
+        incomplete_part_key(in_time.upload_id, PART_BYTES + 4),
+        incomplete_part_key(held.upload_id, PART_BYTES + 4),
     }
     for upload in (in_time, held):
         assert len(await system.store.parts(upload.key, upload.store_upload)) == 1
@@ -161,7 +161,7 @@ async def _forget_all(system: System) -> None:
     """Let the uploads that are left expire and be swept."""
     later_ms = time.time_ns() // 1_000_000 + 120_000
     for upload in [found async for found in system.records.expired(later_ms)]:
-        assert await system.records.take_expired(upload.upload_id, "test", later_ms, later_ms + 1)
+        assert await system.records.acquire_expired_lease(upload.upload_id, "test", later_ms, later_ms + 1)
         assert await system.records.forget(upload.upload_id, holder="test")
 
 

@@ -1,7 +1,7 @@
 """Uploaders and sweepers on fakes, which stop, sleep and go on at any point between any two calls.
 
 Each call of the database and of the store waits for its turn, so every interleaving can be played, and a process that
-is ended at a turn has died between two calls. Nobody asks a clock whether its hold still stands: only the row decides.
+is ended at a turn has died between two calls. Nobody asks a clock whether its lease still stands: only the row decides.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 from app.file_sweep import Sweep
 from domain.errors import Conflict, NotFound
 from domain.file_sweeping import OWNER_KEY, keys_of
-from domain.files import PART_BYTES, File, FileMetadata, staging_key, storage_key, tail_key
+from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, staging_key, storage_key
 from domain.ports import Part, Upload
 from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-HOLD_MS = 30_000
+LEASE_MS = 30_000
 KINDS = ("plain", "staged", "resumable")
 TYPE = "text/plain"
 FULL = b"f" * PART_BYTES
@@ -164,7 +164,7 @@ class FileWorld:
             self.now_ms + expiry_ms,
             key=staging_key(file_id) if kind == "staged" else final,
             holder=holder,
-            held_until_ms=self.now_ms + HOLD_MS,
+            held_until_ms=self.now_ms + LEASE_MS,
         )
         await records.begin(row)
         name = await store.begin(row.key, TYPE)
@@ -176,11 +176,11 @@ class FileWorld:
                 await store.put_part(row.key, name, number, FULL)
             except NotFound:
                 return
-            row = replace(row, offset_bytes=number * PART_BYTES, held_until_ms=self.now_ms + HOLD_MS)
+            row = replace(row, offset_bytes=number * PART_BYTES, held_until_ms=self.now_ms + LEASE_MS)
             if not await records.save(row, holder=holder):
                 return
         if kind == "resumable":
-            await store.put(tail_key(file_id, row.offset_bytes + 3), REST[:3], TYPE)
+            await store.put(incomplete_part_key(file_id, row.offset_bytes + 3), REST[:3], TYPE)
             row = replace(row, offset_bytes=row.offset_bytes + 3, expires_at_ms=self.now_ms + DAY_MS, holder="")
             await records.save(row, holder=holder)
             return
@@ -190,7 +190,7 @@ class FileWorld:
         """Another request, which brings the rest of an upload. It is wary of what is in the store, not of time."""
         holder = f"api-{uuid.uuid4()}"
         records, store = Gated(self.records, turns), Gated(self.store, turns)
-        row = await records.take(upload_id, holder, self.now_ms, self.now_ms + HOLD_MS)
+        row = await records.acquire_lease(upload_id, holder, self.now_ms, self.now_ms + LEASE_MS)
         if row is None:
             return
         if not row.store_upload:  # this may be the second one of the key
@@ -203,7 +203,7 @@ class FileWorld:
         """A request to delete an upload that others may go on with: first of all it expires."""
         holder = f"api-{uuid.uuid4()}"
         records, store = Gated(self.records, turns), Gated(self.store, turns)
-        row = await records.take(upload_id, holder, self.now_ms, self.now_ms + HOLD_MS)
+        row = await records.acquire_lease(upload_id, holder, self.now_ms, self.now_ms + LEASE_MS)
         if row is None or not await records.save(replace(row, expires_at_ms=self.now_ms), holder=holder):
             return
         for key in keys_of(row):
@@ -226,4 +226,4 @@ class FileWorld:
         )
         if await records.finish(file, holder=holder):
             self.promised[row.upload_id] = size_bytes
-            await store.discard(tail_key(row.upload_id, row.offset_bytes))
+            await store.discard(incomplete_part_key(row.upload_id, row.offset_bytes))

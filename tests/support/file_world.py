@@ -8,7 +8,7 @@ from typing import Any
 
 from app.file_sweep import Sweep, SweepReport
 from domain.file_sweeping import OWNER_KEY
-from domain.files import PART_BYTES, File, FileMetadata, storage_key, tail_key
+from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, storage_key
 from domain.ports import Upload
 from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
@@ -41,13 +41,13 @@ class FilesToSweep:
         return sweep.report
 
     async def upload(self, **given: Any) -> Upload:
-        """An upload of two parts and a tail, which has expired."""
+        """An upload of two parts and an incomplete one, which has expired."""
         file_id = str(uuid.uuid4())
         key = storage_key("family", file_id, "a.txt")
         name = await self.store.begin(key, TYPE)
         for number in (1, 2):
             await self.store.put_part(key, name, number, FULL)
-        await self.store.put(tail_key(file_id, 2 * PART_BYTES + 4), b"tail", TYPE)
+        await self.store.put(incomplete_part_key(file_id, 2 * PART_BYTES + 4), b"tail", TYPE)
         long_ago = self.now_ms - 2 * DAY_MS
         made = Upload(
             file_id, "family", "u-1", "a.txt", None, long_ago, self.now_ms, 2 * PART_BYTES + 4, TYPE, key, name

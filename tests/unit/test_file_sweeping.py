@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from domain.file_sweeping import Verdict, is_believable, keys_of, verdict_on
-from domain.files import PART_BYTES, File, FileMetadata, file_id_of, staging_key, storage_key, tail_key
+from domain.files import PART_BYTES, File, FileMetadata, file_id_of, incomplete_part_key, staging_key, storage_key
 from domain.ports import StoredObject, Upload
 
 ID = "0198c0de-0000-7000-8000-000000000001"
@@ -31,9 +31,9 @@ FILE = File(ID, "family", "u-1", FileMetadata("a.pdf", 1, "application/pdf", "sh
         (staging_key(ID), True, UPLOAD, Verdict.KEEP),
         (staging_key(ID), True, FILE, Verdict.DISCARD),
         (staging_key(ID), False, FILE, Verdict.DISCARD),
-        (tail_key(ID, 7), True, UPLOAD, Verdict.KEEP),
-        (tail_key(ID, 7), True, FILE, Verdict.DISCARD),
-        (tail_key(ID, 7), True, None, Verdict.DISCARD),
+        (incomplete_part_key(ID, 7), True, UPLOAD, Verdict.KEEP),
+        (incomplete_part_key(ID, 7), True, FILE, Verdict.DISCARD),
+        (incomplete_part_key(ID, 7), True, None, Verdict.DISCARD),
         ("backup/db.tar.gz", True, None, Verdict.FOREIGN),
         ("readme", True, None, Verdict.FOREIGN),
         (f"deeper/family/{ID}.pdf", True, None, Verdict.FOREIGN),
@@ -49,7 +49,7 @@ def test_all_keys_of_an_upload_are_those_of_its_row_its_staging_and_its_tail():
     assert set(keys_of(UPLOAD)) == {KEY, staging_key(ID)}
     assert set(keys_of(replace(UPLOAD, offset_bytes=3 * PART_BYTES))) == {KEY, staging_key(ID)}
     end = 3 * PART_BYTES + 5
-    assert set(keys_of(replace(UPLOAD, key="", offset_bytes=end))) == {staging_key(ID), tail_key(ID, end)}
+    assert set(keys_of(replace(UPLOAD, key="", offset_bytes=end))) == {staging_key(ID), incomplete_part_key(ID, end)}
 
 
 def test_every_key_of_an_upload_leads_back_to_it():

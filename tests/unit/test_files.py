@@ -13,10 +13,10 @@ from domain.files import (
     MAX_FILENAME_BYTES,
     extension_of,
     file_id_of,
+    incomplete_part_key,
     safe_filename,
     staging_key,
     storage_key,
-    tail_key,
 )
 
 FILE_ID = "0193f2a0-0000-7000-8000-000000000001"
@@ -91,7 +91,7 @@ def test_a_key_is_two_safe_segments_apart_from_all_others(conversation_id: str, 
 
 
 def test_keys_of_unfinished_uploads_tell_whose_they_are() -> None:
-    assert file_id_of(staging_key(FILE_ID)) == file_id_of(tail_key(FILE_ID, 3)) == FILE_ID
+    assert file_id_of(staging_key(FILE_ID)) == file_id_of(incomplete_part_key(FILE_ID, 3)) == FILE_ID
 
 
 @given(st.text(min_size=1, max_size=128), st.text(min_size=1, max_size=128))

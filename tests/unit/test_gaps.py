@@ -41,7 +41,7 @@ def test_whatever_is_in_neither_view_is_in_a_gap_and_once_all_is_mirrored_there_
     messages, facts = dict[int, int](), dict[int, int]()
     for step in steps:
         if isinstance(step, Gone):
-            gaps.let_go(
+            gaps.evicted(
                 step.message_id, step.partition, step.position, has_message=step.has_message, last_fact=step.last_fact
             )
             gone.append(step)
@@ -99,7 +99,7 @@ async def test_kafka_is_asked_only_while_something_is_lacking_and_once_for_all_w
     assert await mirrored.gap("c-1") is None
     assert not await mirrored.may_hide("m-1")
     assert asked == 0
-    gaps.let_go("m-15", 0, 15, has_message=True, last_fact=-1)
+    gaps.evicted("m-15", 0, 15, has_message=True, last_fact=-1)
     found = await asyncio.gather(*(mirrored.gap("c-1") for _ in range(100)), mirrored.may_hide("m-15"))
     assert asked == 1
     assert all(found)
@@ -116,6 +116,6 @@ async def test_while_kafka_does_not_tell_what_was_lacking_is_taken_to_lack_still
 
     gaps = Gaps()
     mirrored = Mirrored(gaps, 1, ask, lambda: 0.0)
-    gaps.let_go("m-15", 0, 15, has_message=True, last_fact=-1)
+    gaps.evicted("m-15", 0, 15, has_message=True, last_fact=-1)
     assert await mirrored.gap("c-1") is not None
     assert await mirrored.may_hold("m-15")

@@ -16,17 +16,17 @@ from web.patient_reader import AT_ONCE, PatientReader
 
 
 class Store:
-    """A store that answers nothing while ``is_stalled``: each question then fails when ``give_up`` is set."""
+    """A store that answers nothing while ``is_stalled``: each question then fails when ``abandon`` is set."""
 
     def __init__(self) -> None:
         self.is_stalled = False
-        self.give_up = asyncio.Event()
+        self.abandon = asyncio.Event()
         self.asked = 0
 
     async def get(self, message_id: str) -> StoredMessage | None:
         self.asked += 1
         if self.is_stalled:
-            await self.give_up.wait()
+            await self.abandon.wait()
             raise StoreUnavailable("no answer in time")
         return None
 
@@ -44,8 +44,8 @@ async def test_a_store_that_says_nothing_is_waited_for_once_and_then_by_one_at_a
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert store.asked == AT_ONCE
-    store.give_up.set()
-    store.give_up.clear()  # those who were asking have their answer; those who waited for room find the store away
+    store.abandon.set()
+    store.abandon.clear()  # those who were asking have their answer; those who waited for room find the store away
     _, still = await asyncio.wait(many, timeout=1, return_when=asyncio.ALL_COMPLETED)
     (probe,) = still
     assert store.asked == AT_ONCE + 1
@@ -54,7 +54,7 @@ async def test_a_store_that_says_nothing_is_waited_for_once_and_then_by_one_at_a
             assert await reader.get(f"m-{n}") is None
     assert store.asked == AT_ONCE + 1
     store.is_stalled = False
-    store.give_up.set()
+    store.abandon.set()
     await probe
     await reader.get("m-2")
     await asyncio.gather(*(reader.get(f"m-{n}") for n in range(10)))

@@ -1,7 +1,7 @@
-"""One request's bytes at the end of an upload that we hold: what ends it, what came is kept and is not sent again.
+"""Append a request body to a leased upload. Bytes received before a failure are kept; the client resumes after them.
 
-The row never claims a byte that is not durable, whatever breaks off where: first the bytes that make no part yet (the
-tail) are stored, then the row, then the tail of before goes.
+The row never claims a byte that is not durable. So the order is: store the incomplete part (the bytes that do not fill
+a part yet), then the row, then discard the previous incomplete part.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from domain.errors import Chat4AllError, NotFound, Unavailable
-from domain.files import PART_BYTES, tail_key
+from domain.files import PART_BYTES, incomplete_part_key
 from domain.ports import Part, Upload
 from web.errors import BodyTooLarge, WrongOffset
 from web.uploads.hashing import RequestDigest
-from web.uploads.held import Held
+from web.uploads.lease import Lease
 from web.uploads.part_writer import Hash, PartWriter
 from web.uploads.sniffing import HEAD_BYTES, UNKNOWN, sniffed_type
 
@@ -28,22 +28,27 @@ log = logging.getLogger(__name__)
 
 
 class Appending:
-    """Appends to ``held.upload``. ``hashed``: the SHA-256 of what is there, ``None`` if it is not known.
+    """Appends to ``lease.upload``. ``hashed``: the SHA-256 of what is there, ``None`` if it is not known.
 
     With ``digest`` nothing of the request counts before all of it has come and is what it should be.
     """
 
     def __init__(
-        self, deps: Dependencies, held: Held, tail: bytes, hashed: Hash | None, digest: RequestDigest | None
+        self,
+        deps: Dependencies,
+        lease: Lease,
+        incomplete_part: bytes,
+        hashed: Hash | None,
+        digest: RequestDigest | None,
     ) -> None:
-        upload = held.upload
+        upload = lease.upload
         self.size_bytes = upload.size_bytes or 0
         self.hashed = hashed
         self.start = self.end = upload.offset_bytes
         self._first = self.start // PART_BYTES + 1
-        self._head = tail if self._first == 1 else bytes(HEAD_BYTES)
+        self._head = incomplete_part if self._first == 1 else bytes(HEAD_BYTES)
         self._deps = deps
-        self._held = held
+        self._lease = lease
         self._digest = digest
         self._has_begun = False
         self._last_byte_ms = 0
@@ -55,10 +60,10 @@ class Appending:
             deps.part_slots,
             deps.upload_threads,
             first=self._first,
-            tail=tail,
+            incomplete_part=incomplete_part,
             checksum=hashed,
         )
-        held.progress = self._progress
+        lease.progress = self._progress
 
     @property
     def has_all(self) -> bool:
@@ -83,30 +88,33 @@ class Appending:
             await self._deps.transfer_throttle.acquire(len(chunk))
 
     async def keep(self) -> None:
-        """Make durable what came, and let go. Raises ``HoldLost``, ``Unavailable``; ``WrongOffset`` if the store has
-        lost the upload: then it begins anew."""
+        """Make the received bytes durable and release the lease.
+
+        Raises ``LeaseLost``, ``Unavailable``, and ``WrongOffset`` if the store has lost the upload, which then starts
+        over.
+        """
         failure = None
         try:
             end = await self._keep_bytes()
         except NotFound:
-            await start_over(self._held)
+            await start_over(self._lease)
         except Chat4AllError as error:
             failure, end = error, self._durable_end()
-        await self._held.let_go(**self._changes(end))
+        await self._lease.release(**self._changes(end))
         if end > self.start:
-            await drop_tail(self._deps, self._held.upload.upload_id, self.start)
+            await discard_incomplete_part(self._deps, self._lease.upload.upload_id, self.start)
         if failure is not None:
             raise failure
 
     async def drop(self) -> None:
-        """Let go without a byte of this request. Raises ``HoldLost``, ``Unavailable``."""
+        """Let go without a byte of this request. Raises ``LeaseLost``, ``Unavailable``."""
         with suppress(Chat4AllError):
             await self.writer.settle()  # or a part that does not count might land on the one that will
-        await self._held.let_go(offset_bytes=self.start)
+        await self._lease.release(offset_bytes=self.start)
 
     async def flush(self) -> list[Part]:
         """Return all parts of the whole, durable, and known to be all in the row. Raises as ``keep``."""
-        upload = self._held.upload
+        upload = self._lease.upload
         parts: dict[int, Part] = {}
         try:
             written = await self.writer.flush()
@@ -114,8 +122,8 @@ class Appending:
                 there = await self._deps.file_store.parts(upload.key, upload.store_upload)
                 parts = {part.number: part for part in there}
         except NotFound:
-            await start_over(self._held)
-        await self._held.save(**self._changes(self.size_bytes))
+            await start_over(self._lease)
+        await self._lease.save(**self._changes(self.size_bytes))
         return [part for _, part in sorted((parts | {part.number: part for part in written}).items())]
 
     async def _keep_bytes(self) -> int:
@@ -126,8 +134,8 @@ class Appending:
         if self.end % PART_BYTES == 0:
             await self.writer.flush()
             return self.end
-        upload_id = self._held.upload.upload_id
-        await self._deps.file_store.put(tail_key(upload_id, self.end), self.writer.waiting, UNKNOWN)
+        upload_id = self._lease.upload.upload_id
+        await self._deps.file_store.put(incomplete_part_key(upload_id, self.end), self.writer.waiting, UNKNOWN)
         return self.end
 
     def _durable_end(self) -> int:
@@ -139,7 +147,7 @@ class Appending:
 
     def _changes(self, end: int) -> dict[str, Any]:
         """What the row becomes once all before ``end`` is durable."""
-        upload = self._held.upload
+        upload = self._lease.upload
         if end <= upload.offset_bytes:
             return {}
         expiry_ms = int(self._deps.settings.upload_expiry_hours * 3_600_000)
@@ -147,53 +155,53 @@ class Appending:
 
     async def _begin_parts(self) -> str:
         """Called before each part is stored."""
-        held = self._held
-        held.check()
+        lease = self._lease
+        lease.check()
         if self._first == 1 and not self._has_begun:
             # always, for what is there may have been guessed by bytes that did not count in the end
-            mimetype = sniffed_type(self._head, held.upload.filename)
-            name = held.upload.store_upload or await self._deps.file_store.begin(held.upload.key, mimetype)
-            await held.save(store_upload=name, mimetype=mimetype)
+            mimetype = sniffed_type(self._head, lease.upload.filename)
+            name = lease.upload.store_upload or await self._deps.file_store.begin(lease.upload.key, mimetype)
+            await lease.save(store_upload=name, mimetype=mimetype)
             self._has_begun = True
-        return held.upload.store_upload
+        return lease.upload.store_upload
 
 
-async def tail_of(deps: Dependencies, held: Held) -> bytes:
+async def read_incomplete_part(deps: Dependencies, lease: Lease) -> bytes:
     """Return the bytes of the upload that make no part yet.
 
-    Raises ``WrongOffset`` if the store has lost them, ``HoldLost``, ``Unavailable``; then the hold is let go.
+    Raises ``WrongOffset`` if the store has lost them, ``LeaseLost``, ``Unavailable``; then the lease is released.
     """
-    upload = held.upload
+    upload = lease.upload
     length = upload.offset_bytes % PART_BYTES
-    tail = bytearray()
+    incomplete_part = bytearray()
     try:
         if length:
-            async for chunk in deps.file_store.read(tail_key(upload.upload_id, upload.offset_bytes)):
-                tail += chunk
+            async for chunk in deps.file_store.read(incomplete_part_key(upload.upload_id, upload.offset_bytes)):
+                incomplete_part += chunk
     except NotFound:
         pass
     except Unavailable:
-        await held.try_to_let_go()
+        await lease.try_to_release()
         raise
-    if len(tail) != length:
+    if len(incomplete_part) != length:
         log.warning("the store has lost the last bytes of upload %s", upload.upload_id)
-        await held.let_go(offset_bytes=upload.offset_bytes - length)
-        raise wrong_offset(held.upload)
-    return bytes(tail)
+        await lease.release(offset_bytes=upload.offset_bytes - length)
+        raise wrong_offset(lease.upload)
+    return bytes(incomplete_part)
 
 
-async def start_over(held: Held) -> NoReturn:
-    """The store has lost what it had: let go of an upload that has nothing. Raises ``WrongOffset``, as ``keep``."""
-    log.warning("the store has lost what came of upload %s", held.upload.upload_id)
-    await held.let_go(offset_bytes=0, store_upload="", mimetype="")
-    raise wrong_offset(held.upload)
+async def start_over(lease: Lease) -> NoReturn:
+    """Reset an upload that the store has lost to offset 0, release its lease and raise ``WrongOffset``."""
+    log.warning("the store has lost what came of upload %s", lease.upload.upload_id)
+    await lease.release(offset_bytes=0, store_upload="", mimetype="")
+    raise wrong_offset(lease.upload)
 
 
-async def drop_tail(deps: Dependencies, upload_id: str, offset_bytes: int) -> None:
-    """Discard the tail that the upload had at an offset. If that does not work it is left to the sweeper."""
+async def discard_incomplete_part(deps: Dependencies, upload_id: str, offset_bytes: int) -> None:
+    """Discard the incomplete part of an earlier offset. If the store fails, the sweeper deletes it later."""
     if offset_bytes % PART_BYTES:
         with suppress(Chat4AllError):
-            await deps.file_store.discard(tail_key(upload_id, offset_bytes))
+            await deps.file_store.discard(incomplete_part_key(upload_id, offset_bytes))
 
 
 def wrong_offset(upload: Upload) -> WrongOffset:

@@ -1,4 +1,4 @@
-"""A request's body as it comes, which may be told to stop."""
+"""A request body, read chunk by chunk, that another task can abort."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ class Body:
         self.length = request.content_length if request.can_read_body else 0
         self._content = request.content
         self._stall_seconds = stall_seconds
-        self._stopped: Chat4AllError | None = None
+        self._aborted_by: Chat4AllError | None = None
         self._reading: asyncio.Timeout | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the bytes. Raises ``MalformedBody`` if they break off, ``BodyTimeout``, and what ``stop`` was given."""
+        """Yield the bytes. Raises ``MalformedBody`` if they break off, ``BodyTimeout``, and the error of ``abort``."""
         while chunk := await self._next():
             yield chunk
 
-    def stop(self, error: Chat4AllError) -> None:
-        """Read no more: whoever waits for bytes gets ``error``, now or when it asks for them."""
-        self._stopped = error
+    def abort(self, error: Chat4AllError) -> None:
+        """End the reading: the reader gets ``error`` at its present or next read."""
+        self._aborted_by = error
         if self._reading is not None:
             with suppress(RuntimeError):  # it is ending just now
                 self._reading.reschedule(0)
 
     async def _next(self) -> bytes:
-        if self._stopped is not None:
-            raise self._stopped
+        if self._aborted_by is not None:
+            raise self._aborted_by
         try:
             async with asyncio.timeout(self._stall_seconds) as self._reading:
                 return await self._content.readany()
         except TimeoutError:
-            raise self._stopped or BodyTimeout(f"no byte came for {self._stall_seconds:g} seconds") from None
+            raise self._aborted_by or BodyTimeout(f"no byte came for {self._stall_seconds:g} seconds") from None
         except (web.RequestPayloadError, HttpProcessingError, OSError, ValueError) as error:
             raise MalformedBody(f"the body broke off: {error}") from None
         finally:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from domain.files import File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
-from web.uploads.held import Held
+from web.uploads.lease import Lease
 
 if TYPE_CHECKING:
     from web.dependencies import Dependencies
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 async def copy_file(deps: Dependencies, source: File, conversation_id: str, user_id: str) -> File:
     """Return the new file, whole and recorded. The two have nothing to do with each other from then on.
 
-    Its row begins as an upload that expires with this process's hold: what a copy that breaks off leaves, the sweeper
-    clears away. Raises ``NotFound`` if the bytes of ``source`` are gone, ``HoldLost``, ``Unavailable``.
+    Its row begins as an upload that expires with this process's lease: what a copy that breaks off leaves, the sweeper
+    clears away. Raises ``NotFound`` if the bytes of ``source`` are gone, ``LeaseLost``, ``Unavailable``.
     """
     now_ms = deps.clock_ms()
     until_ms = now_ms + int(deps.settings.upload_hold_seconds * 1000)
@@ -38,8 +38,8 @@ async def copy_file(deps: Dependencies, source: File, conversation_id: str, user
         held_until_ms=until_ms,
     )
     await deps.files.begin(upload)
-    async with Held(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms) as held:
+    async with Lease(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms) as lease:
         await deps.file_store.copy(about.storage_path, key)
         file = File(file_id, conversation_id, user_id, replace(about, storage_path=key), deps.clock_ms())
-        await held.finish(file)
+        await lease.finish(file)
     return file

@@ -51,10 +51,10 @@ class PartSlots:
 
 
 class PartWriter:
-    """Writes parts of one upload in the store, from part ``first`` on. ``tail``: bytes of that part that came before.
+    """Writes the parts of one upload from part ``first`` on. ``incomplete_part``: earlier bytes of that part.
 
     ``begin`` is asked for the store's name of the upload when the first part is to be stored. ``checksum`` takes all
-    bytes but the tail, in order; ``None`` if nobody wants it. ``stored`` are the parts that are durable.
+    bytes after the incomplete part, in order; ``None`` if nobody wants it. ``stored`` are the parts that are durable.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class PartWriter:
         threads: Executor,
         *,
         first: int = 1,
-        tail: bytes = b"",
+        incomplete_part: bytes = b"",
         checksum: Hash | None = None,
     ) -> None:
         self._store = store
@@ -76,8 +76,8 @@ class PartWriter:
         self._threads = threads
         self._checksum = checksum
         self._first = self._next = first
-        self._buffer = bytearray(tail)
-        self._to_hash = len(tail)  # so many bytes of the buffer are hashed already
+        self._buffer = bytearray(incomplete_part)
+        self._to_hash = len(incomplete_part)  # so many bytes of the buffer are hashed already
         self._flying: set[asyncio.Task[None]] = set()
         self._hashed: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None

@@ -24,7 +24,7 @@ from web.errors import BodyTooLarge, FieldErrors
 from web.existing_users import join_for_upload
 from web.field_names import names_of, shown_name
 from web.file_schemas import FileForm
-from web.uploads.held import Held, HoldLost
+from web.uploads.lease import Lease, LeaseLost
 from web.uploads.part_writer import PartWriter, new_checksum
 from web.uploads.sniffing import HEAD_BYTES, sniffed_type
 
@@ -74,7 +74,7 @@ class Reception:
         self._size_bytes = 0
         self._checksum = new_checksum()
         self._writer: PartWriter | None = None
-        self._held: Held | None = None
+        self._lease: Lease | None = None
         self._store_upload = ""
         self._key = ""
         self._may_be_a_file = False
@@ -123,13 +123,13 @@ class Reception:
         if expected and expected.lower() != checksum:
             raise FieldErrors([("checksum", f"the bytes that came have {checksum}")])
         mimetype = sniffed_type(self._head, self._filename)
-        if self._held is not None:
-            self._held.check()
+        if self._lease is not None:
+            self._lease.check()
         if self._store_upload:
             await self._deps.file_store.finish(self._key, self._store_upload, await writer.flush())
             if self._key != key:
-                assert self._held is not None
-                await self._held.save(key=key, conversation_id=self._conversation_id)
+                assert self._lease is not None
+                await self._lease.save(key=key, conversation_id=self._conversation_id)
                 await self._deps.file_store.move(self._key, key)
                 self._key = key
         else:
@@ -138,9 +138,9 @@ class Reception:
             await self._deps.file_store.put(key, writer.waiting, mimetype)
         metadata = FileMetadata(self._filename, self._size_bytes, mimetype, checksum, key)
         file = File(self._file_id, self._conversation_id, self._user_id, metadata, self._deps.clock_ms())
-        assert self._held is not None
+        assert self._lease is not None
         self._may_be_a_file = True
-        await self._held.finish(file)
+        await self._lease.finish(file)
         return file
 
     async def undo(self) -> None:
@@ -155,15 +155,15 @@ class Reception:
     async def _undo(self) -> None:
         if self._writer is not None:
             await self._writer.stop()
-        if self._held is None or self._may_be_a_file:
+        if self._lease is None or self._may_be_a_file:
             return
         try:
             async with asyncio.timeout(_CLEAN_UP_SECONDS):
-                self._held.check()
+                self._lease.check()
                 for key in {self._key, staging_key(self._file_id)}:
                     await self._deps.file_store.discard(key)
-                await self._deps.files.forget(self._file_id, holder=self._held.holder)
-        except HoldLost:
+                await self._deps.files.forget(self._file_id, holder=self._lease.holder)
+        except LeaseLost:
             pass  # whoever has it now takes care of it
         except (Chat4AllError, TimeoutError) as error:
             log.warning("upload %s is left to the sweeper: %s", self._file_id, error)
@@ -185,13 +185,13 @@ class Reception:
 
     async def _begin_parts(self) -> str:
         """Called before each part is stored."""
-        if self._held is None:
+        if self._lease is None:
             assert self._filename is not None
             mimetype = sniffed_type(self._head, self._filename)
             await self._begin_row(mimetype)
             self._store_upload = await self._deps.file_store.begin(self._key, mimetype)
         else:
-            self._held.check()
+            self._lease.check()
         return self._store_upload
 
     async def _begin_row(self, mimetype: str) -> None:
@@ -211,6 +211,6 @@ class Reception:
             holder=deps.randomness(8).hex(),
             held_until_ms=until_ms,
         )
-        self._held = Held(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms)
+        self._lease = Lease(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms)
         await deps.files.begin(upload)
-        await self._stack.enter_async_context(self._held)
+        await self._stack.enter_async_context(self._lease)

@@ -15,11 +15,11 @@ from domain.ports import Upload
 from web.errors import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
 from web.existing_users import join_for_upload
 from web.files import DELETED
-from web.uploads.appending import Appending, tail_of, wrong_offset
+from web.uploads.appending import Appending, read_incomplete_part, wrong_offset
 from web.uploads.completing import complete, complete_stored, destroy
 from web.uploads.hashing import RequestDigest, RunningHashes
-from web.uploads.held import Held, HoldLost
-from web.uploads.newest import NewestFirst, TakenOver
+from web.uploads.lease import Lease, LeaseLost
+from web.uploads.lock import Preempted, UploadLocks
 
 if TYPE_CHECKING:
     from web.dependencies import Dependencies
@@ -41,12 +41,12 @@ class ResumableUploads:
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
-        self._newest = NewestFirst(_PREEMPT_SECONDS)
+        self._locks = UploadLocks(_PREEMPT_SECONDS)
         self.hashes = RunningHashes()
 
     def stop(self) -> None:
         """This process ends: whoever is sending gets to know; what came is kept."""
-        self._newest.stop_all()
+        self._locks.preempt_all()
 
     async def create(
         self, user_id: str, creation: Creation, body: Body | None, wanted: WantedDigest | None
@@ -71,16 +71,16 @@ class ResumableUploads:
             key=storage_key(conversation_id, upload_id, creation.filename),
             expected_checksum=creation.checksum,
             holder=self._new_holder() if is_begun else "",
-            held_until_ms=now_ms + self._hold_ms if is_begun else 0,
+            held_until_ms=now_ms + self._lease_ms if is_begun else 0,
         )
         if not is_begun:
             await deps.files.begin(upload)
             return upload
         with deps.upload_limit.acquire(user_id) if body is not None else nullcontext():
-            async with self._newest.hold(upload_id, body.stop if body is not None else lambda error: None):
+            async with self._locks.acquire(upload_id, body.abort if body is not None else lambda error: None):
                 await deps.files.begin(upload)
-                async with self._held(upload) as held:
-                    return await self._append(held, body, wanted)
+                async with self._lease(upload) as lease:
+                    return await self._append(lease, body, wanted)
 
     async def append(
         self, user_id: str, upload_id: str, offset_bytes: int, body: Body, wanted: WantedDigest | None
@@ -88,20 +88,20 @@ class ResumableUploads:
         """Append ``body``, which must begin at ``offset_bytes``; return how far it is then: a file, perhaps.
 
         Raises ``Locked``, ``WrongOffset``, ``BodyTooLarge``, ``ChecksumMismatch``, ``BodyTimeout``, ``MalformedBody``,
-        ``HoldLost``, ``TakenOver``.
+        ``LeaseLost``, ``Preempted``.
         """
         found = await self._find(user_id, upload_id)
         await self._deps.memberships.check(found.conversation_id, user_id)
-        async with self._newest.hold(upload_id, body.stop):
+        async with self._locks.acquire(upload_id, body.abort):
             with self._deps.upload_limit.acquire(user_id):
-                taken = await self._take(user_id, upload_id)
+                taken = await self._acquire(user_id, upload_id)
                 if isinstance(taken, File):
                     return _after_the_end(taken, offset_bytes, body)
-                async with self._held(taken) as held:
+                async with self._lease(taken) as lease:
                     if offset_bytes != taken.offset_bytes:
-                        await held.let_go()
+                        await lease.release()
                         raise wrong_offset(taken)
-                    return await self._append(held, body, wanted)
+                    return await self._append(lease, body, wanted)
 
     async def look(self, user_id: str, upload_id: str) -> Upload | File:
         """Return how far it is. Whoever asks is not sending any more: an earlier request here is told to stop.
@@ -112,34 +112,34 @@ class ResumableUploads:
         found = await self._find(user_id, upload_id)
         if isinstance(found, File):
             return found
-        if not self._newest.is_held(upload_id) and found.offset_bytes != found.size_bytes:
+        if not self._locks.is_held(upload_id) and found.offset_bytes != found.size_bytes:
             return found
-        async with self._newest.hold(upload_id):
+        async with self._locks.acquire(upload_id):
             found = await self._find(user_id, upload_id)
             if isinstance(found, File) or found.offset_bytes != found.size_bytes:
                 return found
-            taken = await self._take(user_id, upload_id)
+            taken = await self._acquire(user_id, upload_id)
             if isinstance(taken, File):
                 return taken
-            async with self._held(taken) as held:
-                return await self._append(held, None, None)
+            async with self._lease(taken) as lease:
+                return await self._append(lease, None, None)
 
     async def terminate(self, user_id: str, upload_id: str) -> None:
         """Leave nothing of it. Raises ``Conflict`` for what is a file, ``Locked``."""
         await self._find(user_id, upload_id)
-        async with self._newest.hold(upload_id):
-            taken = await self._take(user_id, upload_id)
+        async with self._locks.acquire(upload_id):
+            taken = await self._acquire(user_id, upload_id)
             if isinstance(taken, File):
                 raise Conflict("the upload is a file by now, and files are not deleted")
-            async with self._held(taken) as held:
+            async with self._lease(taken) as lease:
                 try:
-                    await destroy(self._deps, held, held.upload.offset_bytes)
+                    await destroy(self._deps, lease, lease.upload.offset_bytes)
                 except Unavailable:
-                    await held.try_to_let_go()
+                    await lease.try_to_release()
                     raise
 
     @property
-    def _hold_ms(self) -> int:
+    def _lease_ms(self) -> int:
         return int(self._deps.settings.upload_hold_seconds * 1000)
 
     def _new_holder(self) -> str:
@@ -158,10 +158,10 @@ class ResumableUploads:
                 raise Gone("the upload has expired; begin another one")
         return found
 
-    async def _take(self, user_id: str, upload_id: str) -> Upload | File:
-        """Return the upload with our hold, or the file that it is."""
+    async def _acquire(self, user_id: str, upload_id: str) -> Upload | File:
+        """Return the upload with our lease, or the file that it is."""
         deps, now_ms = self._deps, self._deps.clock_ms()
-        taken = await deps.files.take(upload_id, self._new_holder(), now_ms, now_ms + self._hold_ms)
+        taken = await deps.files.acquire_lease(upload_id, self._new_holder(), now_ms, now_ms + self._lease_ms)
         if taken is not None:
             return taken
         found = await self._find(user_id, upload_id)
@@ -171,24 +171,24 @@ class ResumableUploads:
         raise Locked("another request, at another server, is at work on this upload; try again", seconds)
 
     @asynccontextmanager
-    async def _held(self, upload: Upload) -> AsyncIterator[Held]:
+    async def _lease(self, upload: Upload) -> AsyncIterator[Lease]:
         deps = self._deps
-        async with Held(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms, lives_on=True) as held:
-            yield held
+        async with Lease(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms, lives_on=True) as lease:
+            yield lease
 
-    async def _append(self, held: Held, body: Body | None, wanted: WantedDigest | None) -> Upload | File:
-        deps, upload = self._deps, held.upload
+    async def _append(self, lease: Lease, body: Body | None, wanted: WantedDigest | None) -> Upload | File:
+        deps, upload = self._deps, lease.upload
         left = (upload.size_bytes or 0) - upload.offset_bytes
         if body is not None and body.length is not None and body.length > left:
-            await held.let_go()
+            await lease.release()
             raise BodyTooLarge(f"{left} bytes of the upload are left, and {body.length} were announced")
         if upload.size_bytes and not left:
-            return await self._completed(held, None)
+            return await self._completed(lease, None)
         digest = RequestDigest(wanted, deps.upload_threads) if wanted is not None else None
         # what has one part is hashed when it is whole
         is_hashed = (upload.size_bytes or 0) > PART_BYTES
         hashed = self.hashes.at(upload.upload_id, upload.offset_bytes) if is_hashed else None
-        appending = Appending(deps, held, await tail_of(deps, held), hashed, digest)
+        appending = Appending(deps, lease, await read_incomplete_part(deps, lease), hashed, digest)
         failure: BaseException | None = None
         try:
             if body is not None:
@@ -197,48 +197,48 @@ class ResumableUploads:
                 raise ChecksumMismatch("the bytes of this request do not have its Upload-Checksum; send them again")
         except BaseException as error:  # noqa: BLE001  it is raised again once what came is kept
             failure = error
-        return await _in_any_case(self._end(held, appending, digest, failure))
+        return await _in_any_case(self._end(lease, appending, digest, failure))
 
     async def _end(
-        self, held: Held, appending: Appending, digest: RequestDigest | None, failure: BaseException | None
+        self, lease: Lease, appending: Appending, digest: RequestDigest | None, failure: BaseException | None
     ) -> Upload | File:
         """Keep or drop what came, and raise ``failure``; but a file whose last byte has come needs no more."""
         try:
-            if isinstance(failure, HoldLost):
+            if isinstance(failure, LeaseLost):
                 await appending.writer.stop()
             elif failure is not None and digest is not None:
                 await appending.drop()
             elif appending.has_all and (
-                failure is None or isinstance(failure, MalformedBody | BodyTimeout | TakenOver | Unavailable)
+                failure is None or isinstance(failure, MalformedBody | BodyTimeout | Preempted | Unavailable)
             ):
-                return await self._completed(held, appending)
+                return await self._completed(lease, appending)
             else:
                 await appending.keep()
-                await self._remember(held, appending)
+                await self._remember(lease, appending)
         except Chat4AllError as error:
             if failure is None or isinstance(failure, NotFound):  # the store has lost it: more is known by now
                 raise
-            log.warning("what came last of upload %s was not kept: %s", held.upload.upload_id, error)
+            log.warning("what came last of upload %s was not kept: %s", lease.upload.upload_id, error)
         if failure is not None:
             raise failure
-        return held.upload
+        return lease.upload
 
-    async def _remember(self, held: Held, appending: Appending) -> None:
-        if appending.hashed is not None and held.upload.offset_bytes == appending.end:
+    async def _remember(self, lease: Lease, appending: Appending) -> None:
+        if appending.hashed is not None and lease.upload.offset_bytes == appending.end:
             await appending.writer.hash_rest()
-            self.hashes.remember(held.upload.upload_id, appending.end, appending.hashed)
+            self.hashes.remember(lease.upload.upload_id, appending.end, appending.hashed)
 
-    async def _completed(self, held: Held, appending: Appending | None) -> File:
+    async def _completed(self, lease: Lease, appending: Appending | None) -> File:
         try:
             if appending is None:
-                return await complete_stored(self._deps, held)
-            return await complete(self._deps, held, appending)
+                return await complete_stored(self._deps, lease)
+            return await complete(self._deps, lease, appending)
         except Unavailable:
             if appending is not None:
                 with suppress(Chat4AllError):
                     await appending.keep()
             else:
-                await held.try_to_let_go()
+                await lease.try_to_release()
             raise
 
 

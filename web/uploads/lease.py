@@ -16,20 +16,20 @@ from domain.ports import FileRecords, Upload
 
 log = logging.getLogger(__name__)
 
-_RENEWALS = 3  # in the time that a hold lasts
+_RENEWALS = 3  # in the time that a lease lasts
 
 
-class HoldLost(Conflict):
+class LeaseLost(Conflict):
     """Another process took the upload over, or the sweeper did, because this one was silent for too long."""
 
     code = "upload-taken-over"
 
 
-class Held:
-    """``upload`` as its row is, with the hold of ``holder``: renewed until the end of ``async with``.
+class Lease:
+    """``upload`` as its row is, with the lease of ``holder``: renewed until the end of ``async with``.
 
     ``lives_on``: whether the upload is to be there after us (its own expiry then stands); else it expires with the
-    hold, so that the sweeper finds it soon after this process has died.
+    lease, so that the sweeper finds it soon after this process has died.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Held:
         self._lives_on = lives_on
         self._renewing: asyncio.Task[None] | None = None
         self._is_lost = False
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         # brings the row up to date with what is durable by now, before each renewal
         self.progress: Callable[[Upload], Upload] = lambda upload: upload
 
@@ -65,16 +65,16 @@ class Held:
             await asyncio.wait([self._renewing])
 
     def check(self) -> None:
-        """Raises ``HoldLost`` once the upload is not ours any more, or may not be."""
+        """Raises ``LeaseLost`` once the upload is not ours any more, or may not be."""
         if self._is_lost or self._clock_ms() >= self.upload.held_until_ms:
-            raise HoldLost("the upload was taken over, because nothing was heard of it for too long; try again")
+            raise LeaseLost("the upload was taken over, because nothing was heard of it for too long; try again")
 
     async def save(self, **changes: Any) -> None:
-        """Change the row, and with it renew the hold. Raises ``HoldLost``, ``StoreUnavailable``."""
+        """Change the row, and with it renew the lease. Raises ``LeaseLost``, ``StoreUnavailable``."""
         await self._save(lambda: changes)
 
     async def _save(self, changes_now: Callable[[], Mapping[str, Any]]) -> None:
-        async with self._turn:  # what is changed is asked for in here: before, it might be older than what is stored
+        async with self._lock:  # what is changed is asked for in here: before, it might be older than what is stored
             until_ms = self._clock_ms() + int(self._hold_seconds * 1000)
             changes = {"held_until_ms": until_ms, **changes_now()}
             if not self._lives_on:
@@ -86,30 +86,30 @@ class Held:
             self.upload = wanted
 
     async def finish(self, file: File) -> None:
-        """Make it a file. Raises ``HoldLost``: then it is none; and ``StoreUnavailable``: then it may be one."""
-        async with self._turn:
+        """Make it a file. Raises ``LeaseLost``: then it is none; and ``StoreUnavailable``: then it may be one."""
+        async with self._lock:
             self.check()
             if not await self._records.finish(file, holder=self.holder):
                 self._is_lost = True
                 self.check()
 
-    async def give_up(self) -> None:
-        """Let the upload expire with the hold, before it is deleted. Raises as ``save``.
+    async def abandon(self) -> None:
+        """Let the upload expire with the lease, before it is deleted. Raises as ``save``.
 
-        Else another could take it up if we sleep past our hold, and what we delete when we wake up would be its file.
+        Else another could take it up if we sleep past our lease, and what we delete when we wake up would be its file.
         """
         self._lives_on = False
         await self.save()
 
-    async def let_go(self, **changes: Any) -> None:
+    async def release(self, **changes: Any) -> None:
         """Let others have it, with ``changes`` to the row. Raises as ``save``."""
         await self.save(holder="", held_until_ms=0, **changes)
         self._is_lost = True
 
-    async def try_to_let_go(self) -> None:
-        """As ``let_go``; if it does not work the hold ends by itself."""
+    async def try_to_release(self) -> None:
+        """As ``release``; if it does not work the lease ends by itself."""
         with suppress(Chat4AllError):
-            await self.let_go()
+            await self.release()
 
     def _progress_now(self) -> Mapping[str, Any]:
         changed = self.progress(self.upload)
@@ -121,6 +121,6 @@ class Held:
             try:
                 await self._save(self._progress_now)
             except Unavailable as error:
-                log.warning("the hold of upload %s was not renewed: %s", self.upload.upload_id, error)
-            except HoldLost:
+                log.warning("the lease of upload %s was not renewed: %s", self.upload.upload_id, error)
+            except LeaseLost:
                 return
