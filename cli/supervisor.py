@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.stacks import dump_on_signal
+
 log = logging.getLogger(__name__)
 
 _TETHER = str(Path(__file__).with_name("tether.py"))
@@ -174,7 +176,8 @@ class Supervisor:
 
 
 class Wishes:
-    """``stop`` is set by the first SIGINT, SIGTERM or SIGHUP; one that comes later calls ``force``."""
+    """``stop`` is set by the first SIGINT, SIGTERM or SIGHUP; one that comes later calls ``force``. SIGUSR1 writes the
+    stacks of this process to stderr."""
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
@@ -182,6 +185,7 @@ class Wishes:
         self._first = 0.0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._hear, number)
+        dump_on_signal()  # by default SIGUSR1 ends a process
 
     def force(self, supervisor: Supervisor) -> None:
         """Kill everything of ``supervisor`` if the wish is repeated."""

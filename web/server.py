@@ -25,7 +25,9 @@ from app.file_sweeper import FileSweeper
 from app.files import open_file_store
 from app.logs import logging_config
 from app.outbox import Outbox, WrongPartitions, partition_by
+from app.pulse import Pulse
 from app.settings import Settings
+from app.stacks import dump_on_signal
 from app.topics import Topics
 from domain.errors import LogUnavailable
 from storage.cassandra.activity import CassandraActivityReader
@@ -52,6 +54,7 @@ log = logging.getLogger(__name__)
 # longer than an accept may take, shorter than a supervisor's patience
 IN_FLIGHT_SECONDS = 8.0
 JOIN_SECONDS = 2.0
+STOP_SECONDS = 18.0  # shorter than the supervisor's patience, so that the stacks are in the log
 # a process that began to answer before it has read what the mirror still lacks would not find what others accepted
 SETTLE_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
@@ -78,14 +81,13 @@ async def close_live(app: web.Application) -> None:
     await app[DEPENDENCIES].live.stop()
 
 
-async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
-    """Serve until ``stop`` is set (by default: until SIGTERM or SIGINT).
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set.
 
     Then: take no more connections, finish the requests under way (at most ``IN_FLIGHT_SECONDS``), flush Kafka.
     Neither Kafka nor Cassandra need to be there at the start. Raises whatever ended a background task, and
     ``OSError`` if the port is taken by somebody who does not share it.
     """
-    stop = stop or _stop_on_signals()
     async with _wired(settings) as (deps, background):
         app = create_app(deps)
         runner = web.AppRunner(app, shutdown_timeout=1)
@@ -203,12 +205,19 @@ async def _sweep_files(deps: Dependencies) -> None:
     await FileSweeper(deps.files, deps.file_store, deps.settings, deps.clock_ms, count).run()
 
 
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def _run_watched(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. An event loop that hangs, and a stop that does not end, end the process."""
+    pulse, stop, loop = Pulse(), asyncio.Event(), asyncio.get_running_loop()
+
+    def begin_to_stop() -> None:
+        pulse.stop(STOP_SECONDS)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+        loop.add_signal_handler(number, begin_to_stop)
+    dump_on_signal()
+    pulse.watch("the API", loop)
+    await run(settings, stop)
 
 
 def main(settings: Settings | None = None) -> None:
@@ -217,7 +226,7 @@ def main(settings: Settings | None = None) -> None:
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     logging.config.dictConfig(logging_config(replace(settings, role="api")))
     with suppress(KeyboardInterrupt):
-        uvloop.run(run(settings))
+        uvloop.run(_run_watched(settings))
 
 
 if __name__ == "__main__":
