@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from devstack.errors import SettingInvalid
-from devstack.ports import is_free
+from devstack.ports import is_free, share
 
 PREFIX = "CHAT4ALL_STACK_"
 LOOPBACK = "127.0.0.1"
@@ -82,7 +82,8 @@ class StackConfig:
     def on_free_ports(cls, folder: Path, jars_folder: Path, **changes: Any) -> StackConfig:
         """A configuration for tests: ports that nobody uses now; `changes` override any field."""
         names = [each.name for each in fields(cls) if each.name.endswith("_port")]
-        candidates = random.sample(_TEST_PORTS, k=len(_TEST_PORTS) // 10)
+        ports_of_ours = share(_TEST_PORTS)
+        candidates = random.sample(ports_of_ours, k=len(ports_of_ours) // 10)
         free = (port for port in candidates if is_free(LOOPBACK, port))
         ports = {name: next(free) for name in names}
         return cls(**{"folder": folder.resolve(), "jars_folder": jars_folder.resolve(), **ports, **changes})

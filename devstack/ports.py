@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import shlex
 import socket
+from collections.abc import Mapping
 
 import psutil
 
+_WORKER, _WORKERS = "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"
 _SHOWN_COMMAND_CHARACTERS = 120
 
 
@@ -28,6 +31,14 @@ def is_free(host: str, port: int) -> bool:
                 return False
             raise
     return True
+
+
+def share(ports: range, environment: Mapping[str, str] = os.environ) -> range:
+    """The part of `ports` for this process of pytest-xdist, else all: no two processes choose the same free port."""
+    count = int(environment.get(_WORKERS, "1"))
+    number = int(environment.get(_WORKER, "gw0").removeprefix("gw")) % count  # one that replaces another counts on
+    size = len(ports) // count
+    return ports[number * size : (number + 1) * size]
 
 
 def owner_pid(port: int) -> int | None:

@@ -23,7 +23,7 @@ from app.cassandra import cassandra_config
 from app.settings import Settings
 from app.topic_admin import ensure_topics
 from cli.workers import api_specs, worker_specs
-from devstack.ports import is_free
+from devstack.ports import is_free, share
 from loadtests.groups import Groups, until
 from loadtests.http_client import Client
 from loadtests.processes import Process
@@ -74,7 +74,7 @@ def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
 def free_ports(count: int) -> int:
     """Return the first of ``count`` neighbouring ports that nobody uses now."""
     while True:
-        first = random.choice(_PORTS)
+        first = random.choice(share(_PORTS)[:-count])
         if all(is_free(LOOPBACK, port) for port in range(first, first + count)):
             return first
 

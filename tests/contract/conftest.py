@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -38,6 +37,8 @@ from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 from storage.s3 import S3FileStore
+from support.proxy import Proxy
+from support.servers import RunningMinio
 from support.stepping_log import partition_in
 
 
@@ -64,11 +65,11 @@ def target(request: pytest.FixtureRequest) -> CassandraConfig | None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stores(target: CassandraConfig | None, make_proxy: Callable[..., Any]) -> AsyncIterator[Stores]:
+async def stores(target: CassandraConfig | None) -> AsyncIterator[Stores]:
     if target is None:
         yield memory_stores()
         return
-    proxy = make_proxy(target.hosts[0], target.port)
+    proxy = Proxy(target.hosts[0], target.port)
     await proxy.on()
     async with CassandraSession(replace(target, port=proxy.port)) as session:
         await session.connected(30)
@@ -124,11 +125,9 @@ FILE_STORES = ["memory", "local", pytest.param("s3", marks=pytest.mark.real)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=FILE_STORES)
-async def files(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_proxy: Callable[..., Any]
-) -> AsyncIterator[Files]:
+async def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Files]:
     if request.param == "s3":
-        async with s3_files(request.getfixturevalue("minio"), make_proxy) as made:
+        async with s3_files(request.getfixturevalue("minio")) as made:
             yield made
         return
     made = memory_files() if request.param == "memory" else local_files(tmp_path_factory.mktemp("files") / "folder")
@@ -137,9 +136,9 @@ async def files(
 
 
 @asynccontextmanager
-async def s3_files(minio: Any, make_proxy: Callable[..., Any]) -> AsyncIterator[Files]:
+async def s3_files(minio: RunningMinio) -> AsyncIterator[Files]:
     """A bucket of a real MinIO, behind a proxy that can play an outage."""
-    proxy = make_proxy("127.0.0.1", minio.port)
+    proxy = Proxy("127.0.0.1", minio.port)
     await proxy.on()
     config = minio.config(url=f"http://127.0.0.1:{proxy.port}", timeout_seconds=10.0)
     store = S3FileStore(config)

@@ -27,9 +27,10 @@ from domain.files import PART_BYTES
 from domain.ports import FileStore, Upload
 from loadtests.groups import until
 from loadtests.orders import signed_up
-from loadtests.system import System, system_settings
+from loadtests.system import Servers, System, system_settings
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.session import CassandraSession
+from support.proxy import Proxy
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -130,7 +131,7 @@ class Sending:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["local", "s3"])
 async def running(
-    request: pytest.FixtureRequest, stack: Any, make_proxy: Any, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, stack: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     folder: Path = tmp_path_factory.mktemp("faults")
     changes: dict[str, Any] = {
@@ -140,13 +141,13 @@ async def running(
         "files_max_bytes": LIMIT_BYTES,
     }
     async with AsyncExitStack() as parts:
-        cassandra = make_proxy(stack.cassandra_contact_points[0], stack.cassandra_port)
+        cassandra = Proxy(stack.cassandra_contact_points[0], stack.cassandra_port)
         await cassandra.on()
         parts.push_async_callback(cassandra.off)
         if request.param == "s3":
             minio = request.getfixturevalue("minio")
             config = minio.config()
-            proxy = make_proxy("127.0.0.1", minio.port)
+            proxy = Proxy("127.0.0.1", minio.port)
             await proxy.on()
             parts.push_async_callback(minio.delete_bucket, config)
             parts.push_async_callback(proxy.off)

@@ -25,7 +25,9 @@ from domain.ports import FileStore
 from domain.recipients import CHANNELS
 from loadtests.groups import until
 from loadtests.orders import signed_up
-from loadtests.system import System, system_settings
+from loadtests.system import Servers, System, system_settings
+from support.proxy import Proxy
+from support.servers import RunningMinio
 from tables import message_state
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
@@ -52,13 +54,13 @@ class World:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["local", "s3"])
 async def world(
-    request: pytest.FixtureRequest, stack: Any, make_proxy: Any, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, stack: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     """A worker of each role. ``s3`` is a real MinIO, behind a proxy."""
     folder: Path = tmp_path_factory.mktemp("files")
     async with AsyncExitStack() as stores:
         if request.param == "s3":
-            changes, off, on = await stores.enter_async_context(_bucket(request.getfixturevalue("minio"), make_proxy))
+            changes, off, on = await stores.enter_async_context(_bucket(request.getfixturevalue("minio")))
         else:
             changes = {}
             off, on = partial(asyncio.to_thread, take_away, folder), partial(asyncio.to_thread, bring_back, folder)
@@ -72,9 +74,9 @@ async def world(
 
 
 @asynccontextmanager
-async def _bucket(minio: Any, make_proxy: Any) -> AsyncIterator[tuple[dict[str, str], Switch, Switch]]:
+async def _bucket(minio: RunningMinio) -> AsyncIterator[tuple[dict[str, str], Switch, Switch]]:
     """Settings for a bucket, and its switch."""
-    proxy = make_proxy("127.0.0.1", minio.port)
+    proxy = Proxy("127.0.0.1", minio.port)
     await proxy.on()
     config = minio.config()
     changes = {"files": "s3", "s3_url": f"http://127.0.0.1:{proxy.port}", "s3_bucket": config.bucket}

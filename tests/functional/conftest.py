@@ -27,6 +27,7 @@ from storage.memory_files import MemoryFileStore
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 from support.contract import Contract
 from support.live_log import LiveLog
+from support.proxy import Proxy
 from web.dependencies import Dependencies
 from web.protocol import listen
 from web.recent import RecentMessages
@@ -356,9 +357,9 @@ def run(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
 
 @pytest.fixture
-async def proxy(api: Api, make_proxy: Any) -> AsyncIterator[Any]:
+async def proxy(api: Api) -> AsyncIterator[Proxy]:
     """A way to the API that can be held up and cut."""
-    proxy = make_proxy("127.0.0.1", api.port)
+    proxy = Proxy("127.0.0.1", api.port)
     await proxy.on()
     yield proxy
     await proxy.off()

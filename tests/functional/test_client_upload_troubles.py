@@ -21,6 +21,7 @@ from chat4all import (
     Unreachable,
 )
 from chat4all import uploads as tus
+from support.proxy import Proxy
 from support.transfers import LONG, MIB, PASSWORD, Memory, Watch, logged_in, some_bytes, stored, written
 from support.waiting import until
 
@@ -149,11 +150,11 @@ async def test_odd_names_arrive_as_safe_ones(api: Any, ana: Client, tmp_path: Pa
         assert (await ana.upload_file(Path(os.fsdecode(raw)), "c-1"))["filename"].endswith("txt")
 
 
-async def test_an_api_with_its_hands_full_is_waited_for(start_api: Any, make_proxy: Any, tmp_path: Path) -> None:
+async def test_an_api_with_its_hands_full_is_waited_for(start_api: Any, tmp_path: Path) -> None:
     async with start_api(uploads_at_once=1) as api, Client(f"http://127.0.0.1:{api.port}") as ana:
         await ana.register("ana", PASSWORD)
         await ana.login("ana", PASSWORD)
-        proxy = make_proxy("127.0.0.1", api.port)
+        proxy = Proxy("127.0.0.1", api.port)
         await proxy.on()
         async with Client(f"http://127.0.0.1:{proxy.port}", ana.token) as slow:
             watch = Watch(4 * MIB, proxy.stall)

@@ -10,11 +10,13 @@ from dataclasses import replace
 
 import pytest
 
+from devstack import Stack
 from domain.errors import StoreUnavailable
 from storage.cassandra.link import CassandraConfig, Kind
 from storage.cassandra.messages import CassandraMessageReader
 from storage.cassandra.schema import migrate, schema_version
 from storage.cassandra.session import CassandraSession
+from support.proxy import Proxy
 
 pytestmark = pytest.mark.real
 
@@ -39,8 +41,8 @@ async def answers(session: CassandraSession, within_seconds: float) -> float:
                 await asyncio.sleep(0.1)
 
 
-async def test_a_session_starts_while_cassandra_is_down_and_connects_when_it_comes(cassandra, make_proxy):
-    proxy = make_proxy(cassandra.hosts[0], cassandra.port)
+async def test_a_session_starts_while_cassandra_is_down_and_connects_when_it_comes(cassandra: CassandraConfig) -> None:
+    proxy = Proxy(cassandra.hosts[0], cassandra.port)
     await proxy.on()
     await proxy.off()  # the port is known now, and refuses
     async with CassandraSession(replace(cassandra, port=proxy.port)) as session:
@@ -55,8 +57,8 @@ async def test_a_session_starts_while_cassandra_is_down_and_connects_when_it_com
     await proxy.off()
 
 
-async def test_a_server_that_accepts_and_never_answers_is_refused_in_time(make_proxy, cassandra):
-    proxy = make_proxy(cassandra.hosts[0], cassandra.port)
+async def test_a_server_that_accepts_and_never_answers_is_refused_in_time(cassandra: CassandraConfig) -> None:
+    proxy = Proxy(cassandra.hosts[0], cassandra.port)
     await proxy.on()
     proxy.stall()
     async with CassandraSession(replace(cassandra, port=proxy.port)) as session:
@@ -66,8 +68,8 @@ async def test_a_server_that_accepts_and_never_answers_is_refused_in_time(make_p
     await proxy.off()
 
 
-async def test_a_server_that_stalls_is_refused_in_time_and_found_again(make_proxy, cassandra):
-    proxy = make_proxy(cassandra.hosts[0], cassandra.port)
+async def test_a_server_that_stalls_is_refused_in_time_and_found_again(cassandra: CassandraConfig) -> None:
+    proxy = Proxy(cassandra.hosts[0], cassandra.port)
     await proxy.on()
     async with CassandraSession(replace(cassandra, port=proxy.port)) as session:
         await answers(session, 10)
@@ -78,9 +80,11 @@ async def test_a_server_that_stalls_is_refused_in_time_and_found_again(make_prox
     await proxy.off()
 
 
-async def test_a_long_outage_gets_a_new_driver_and_says_little(make_proxy, cassandra, caplog):
+async def test_a_long_outage_gets_a_new_driver_and_says_little(
+    cassandra: CassandraConfig, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
-    proxy = make_proxy(cassandra.hosts[0], cassandra.port)
+    proxy = Proxy(cassandra.hosts[0], cassandra.port)
     await proxy.on()
     async with CassandraSession(replace(cassandra, port=proxy.port, renew_after_seconds=1.0)) as session:
         await answers(session, 10)
@@ -97,7 +101,7 @@ async def test_a_long_outage_gets_a_new_driver_and_says_little(make_proxy, cassa
     assert not any(record.exc_info for record in caplog.records)
 
 
-async def test_cassandra_may_stop_and_start_under_a_running_session(stoppable_cassandra):
+async def test_cassandra_may_stop_and_start_under_a_running_session(stoppable_cassandra: Stack) -> None:
     config = CassandraConfig(port=stoppable_cassandra.cassandra_port, keyspace="restarted")
     async with CassandraSession(config) as session:
         await migrate(session, replication_factor=1)
@@ -134,8 +138,8 @@ async def test_a_closed_session_leaves_no_thread_and_refuses(cassandra):
     assert not left
 
 
-async def test_a_session_closed_while_it_connects_ends_at_once(cassandra, make_proxy):
-    proxy = make_proxy(cassandra.hosts[0], cassandra.port)
+async def test_a_session_closed_while_it_connects_ends_at_once(cassandra: CassandraConfig) -> None:
+    proxy = Proxy(cassandra.hosts[0], cassandra.port)
     await proxy.on()
     proxy.stall()
     session = CassandraSession(replace(cassandra, port=proxy.port))

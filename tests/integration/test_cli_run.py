@@ -13,12 +13,11 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from devstack.ports import is_free
+from loadtests.system import Servers, free_ports
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(170)]
 
@@ -41,15 +40,10 @@ print(urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout
 """
 
 
-def free_ports(count: int) -> int:
-    """The first of ``count`` free ports in a row, below those that the system hands out."""
-    return next(p for p in range(13_000, 20_000, 10) if all(is_free("127.0.0.1", p + n) for n in range(count)))
-
-
 class System:
     """`chat4all run` in a folder of its own, with topics and a keyspace of its own."""
 
-    def __init__(self, folder: Path, stack: Any) -> None:
+    def __init__(self, folder: Path, stack: Servers) -> None:
         self.folder = folder
         self.port = free_ports(6)
         name = uuid.uuid4().hex[:8]
@@ -129,7 +123,7 @@ class System:
 
 
 @pytest.fixture
-async def system(tmp_path: Path, stack: Any) -> AsyncIterator[System]:
+async def system(tmp_path: Path, stack: Servers) -> AsyncIterator[System]:
     system = System(tmp_path, stack)
     await system.start()
     yield system

@@ -7,14 +7,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from devstack import Stack
 from storage.s3 import S3FileStore
+from support.servers import RunningMinio
 
 pytestmark = pytest.mark.real
 TYPE = "application/octet-stream"
 
 
-async def test_what_was_stored_is_there_after_a_crash_and_a_start(own_minio, minio_config):
-    store = S3FileStore(minio_config(own_minio))
+async def test_what_was_stored_is_there_after_a_crash_and_a_start(own_minio: Stack) -> None:
+    store = S3FileStore(RunningMinio(own_minio.part("minio").port).config())
     await store.put("c-1/f-1.bin", b"content", TYPE)
     upload = await store.begin("c-1/f-2.bin", TYPE)
     part = await store.put_part("c-1/f-2.bin", upload, 1, b"part")
@@ -28,7 +30,7 @@ async def test_what_was_stored_is_there_after_a_crash_and_a_start(own_minio, min
     await store.close()
 
 
-def test_it_listens_on_its_one_port_of_loopback_and_nowhere_else(own_minio):
+def test_it_listens_on_its_one_port_of_loopback_and_nowhere_else(own_minio: Stack) -> None:
     minio = own_minio.part("minio")
     connections = minio.process.net_connections("inet")
     listening = {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
@@ -36,7 +38,7 @@ def test_it_listens_on_its_one_port_of_loopback_and_nowhere_else(own_minio):
     assert [one.raddr for one in connections if one.raddr and one.raddr.ip not in ("127.0.0.1", "::1")] == []
 
 
-def test_it_writes_into_its_own_folder_only(own_minio):
+def test_it_writes_into_its_own_folder_only(own_minio: Stack) -> None:
     minio = own_minio.part("minio")
     # it reads elsewhere as well: what the machine is like, and whose certificates to trust
     written = [file.path for file in minio.process.open_files() if getattr(file, "mode", "w") != "r"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -15,7 +14,9 @@ from app.settings import Settings
 from app.topic_admin import ensure_topics
 from devstack.config import LOOPBACK
 from devstack.ports import is_free
+from loadtests.system import Servers
 from storage.cassandra.link import CassandraConfig
+from support.proxy import Proxy
 from web.server import run
 
 pytestmark = pytest.mark.real
@@ -33,9 +34,9 @@ async def send(session: ClientSession, token: str, key: str, content: str = "hi"
 
 
 async def test_without_cassandra_keyed_sends_go_on_and_stay_one_message(
-    stack: Any, cassandra: CassandraConfig, make_proxy: Callable[..., Any]
+    stack: Servers, cassandra: CassandraConfig
 ) -> None:
-    proxy = make_proxy(cassandra.hosts[0], cassandra.port)
+    proxy = Proxy(cassandra.hosts[0], cassandra.port)
     await proxy.on()
     port = next(port for port in range(21_900, 31_900, 11) if is_free(LOOPBACK, port))
     settings = Settings(

@@ -16,6 +16,8 @@ from yarl import URL
 from domain.errors import FileStoreUnavailable
 from domain.files import File, FileMetadata, storage_key
 from storage.s3 import S3FileStore
+from support.proxy import Proxy
+from support.servers import RunningMinio
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 DATA = secrets.token_bytes(300_000)
@@ -23,9 +25,9 @@ NAME = 'relatório "final"\r\nX-Evil: 1; 100%.pdf'
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def store(minio, make_proxy) -> AsyncIterator[S3FileStore]:
+async def store(minio: RunningMinio) -> AsyncIterator[S3FileStore]:
     """It reaches the store by one address, and clients by another, of another name."""
-    proxy = make_proxy("127.0.0.1", minio.port)
+    proxy = Proxy("127.0.0.1", minio.port)
     await proxy.on()
     config = minio.config(public_url=f"http://localhost:{proxy.port}")
     made = S3FileStore(config)

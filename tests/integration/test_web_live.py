@@ -12,8 +12,7 @@ from aiohttp import ClientSession
 
 from app.settings import Settings
 from app.topic_admin import ensure_topics
-from devstack.config import LOOPBACK
-from devstack.ports import is_free
+from loadtests.system import Servers, free_ports
 from storage.cassandra.link import CassandraConfig
 from web.server import run
 
@@ -22,12 +21,8 @@ pytestmark = pytest.mark.real
 PASSWORD = "correct horse battery"
 
 
-def free_ports(count: int) -> list[int]:
-    return [port for port in range(21_500, 31_500, 7) if is_free(LOOPBACK, port)][:count]
-
-
 @pytest.fixture
-async def two_apis(stack: Any, cassandra: CassandraConfig) -> AsyncIterator[tuple[ClientSession, ClientSession]]:
+async def two_apis(stack: Servers, cassandra: CassandraConfig) -> AsyncIterator[tuple[ClientSession, ClientSession]]:
     base = Settings(
         kafka=stack.kafka_bootstrap,
         topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
@@ -41,7 +36,8 @@ async def two_apis(stack: Any, cassandra: CassandraConfig) -> AsyncIterator[tupl
     )
     await ensure_topics(base)
     stop = asyncio.Event()
-    ports = free_ports(2)
+    first = free_ports(2)
+    ports = [first, first + 1]
     servers = [
         asyncio.create_task(run(Settings.from_environ({**base.to_environ(), "CHAT4ALL_PORT": str(port)}), stop))
         for port in ports

@@ -142,6 +142,15 @@ def test_a_port_with_a_listener_is_not_free_and_its_owner_is_known(listener: soc
     assert ports.is_free(LOOPBACK, port)
 
 
+def test_processes_of_one_test_run_choose_among_ports_of_their_own() -> None:
+    shares = [
+        ports.share(range(100, 131), {"PYTEST_XDIST_WORKER": f"gw{n}", "PYTEST_XDIST_WORKER_COUNT": "3"})
+        for n in range(4)
+    ]
+    assert shares == [range(100, 110), range(110, 120), range(120, 130), range(100, 110)]
+    assert ports.share(range(100, 131), {}) == range(100, 131)
+
+
 # Processes
 
 
