@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,9 +17,10 @@ from domain.files import File, FileMetadata, storage_key
 from storage.s3 import S3FileStore
 from support.proxy import Proxy
 from support.servers import RunningMinio
+from support.transfers import some_bytes
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
-DATA = secrets.token_bytes(300_000)
+DATA = some_bytes(300_000)  # the same in all processes: pytest-xdist compares the names of the tests
 NAME = 'relatório "final"\r\nX-Evil: 1; 100%.pdf'
 
 
