@@ -24,7 +24,7 @@ from storage.s3_config import S3Config
 HOME = Path(__file__).parents[2] / ".devstack"
 JARS = HOME / "jars"
 # the processes of one run share the folder that the first one names here; those that pytest-xdist starts inherit it
-RUN_FOLDER = "CHAT4ALL_TEST_RUN_FOLDER"
+RUN_FOLDER = "PYTEST_RUN_FOLDER"
 
 
 @dataclass(frozen=True)
