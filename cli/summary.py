@@ -56,7 +56,7 @@ def curl_lines(url: str) -> list[str]:
     """Return three lines for a shell: register, log in, send. The user is a new one each time, so they always work."""
     name, password = f"maria_{secrets.token_hex(2)}", secrets.token_urlsafe(9)
     account = f"""-H 'Content-Type: application/json' -d '{{"username":"{name}","password":"{password}"}}'"""
-    message = f'{{"conversation_id":"first-{name}","recipient_id":"whatsapp:+5511999999999","content":"hello"}}'
+    message = '{"recipient_id":"whatsapp:+5511999999999","content":"hello"}'
     return [
         f"curl -s {url}/auth/register {account}; echo",
         f"TOKEN=$(curl -s {url}/auth/login {account} | {_TOKEN_OF_ANSWER})",

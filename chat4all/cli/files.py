@@ -6,13 +6,12 @@ import asyncio
 import os
 import re
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import click
 
-from chat4all import ClientError, Conflict
+from chat4all import ClientError, Conflict, Fingerprint
 from chat4all.cli.errors import NothingToSend
 from chat4all.cli.output import Exit, printable
 from chat4all.cli.progress import Progress, shown
@@ -42,7 +41,9 @@ async def upload(
 
 async def forget(session: Session, path: Path, conversation_id: str) -> None:
     """The upload is of no further use: another one of the same file is another file."""
-    await SavedUploads(session.client.url, session.username).forget(path, conversation_id)
+    memory = SavedUploads(session.client.url, session.username)
+    await memory.forget(path, conversation_id)
+    await memory.forget_own_conversation(path)
 
 
 def tell_how_to_go_on(session: Session, error: BaseException, how_far: str) -> None:
@@ -54,17 +55,28 @@ def tell_how_to_go_on(session: Session, error: BaseException, how_far: str) -> N
         click.echo(printable(sentence), err=True)
 
 
-def own_conversation(username: str, path: Path) -> str:
-    """Return the id of a conversation for this file alone: the same for the same file, another when it was changed.
+async def own_conversation(session: Session, path: Path) -> str:
+    """Return the id of a conversation for this file alone: new, or that of an interrupted upload of the same file.
 
-    So nobody gets to see other files because they get to see this one.
+    Nobody gets to see other files because they get to see this one, and nobody can guess the id that the API made.
     """
-    try:
-        found = path.stat()
-    except OSError:  # which the upload will tell
-        return username
-    mark = sha256(f"{path.absolute()!r} {found.st_ino} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()
-    return f"{username}-file-{mark[:12]}"
+    fingerprint = _fingerprint(path)
+    if fingerprint is None:
+        return ""  # the upload will say what is wrong, and needs no conversation for that
+    memory = SavedUploads(session.client.url, session.username)
+    known = await memory.own_conversation(path, fingerprint)
+    if known is None:
+        made = await session.client.create_conversation([session.client.user_id])
+        known = str(made["conversation_id"])
+        await memory.remember_own_conversation(path, fingerprint, known)
+    return known
+
+
+def _fingerprint(path: Path) -> Fingerprint | None:
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return Fingerprint(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 async def attached(session: Session, given: str, recipient: str | None, conversation_id: str | None) -> dict[str, Any]:

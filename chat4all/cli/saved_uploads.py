@@ -21,6 +21,11 @@ from chat4all.cli.saved_sessions import default_file
 from chat4all.source import Fingerprint
 from chat4all.uploads import Begun
 
+# In place of a conversation's id: the entry holds the id of the conversation that was made for the file, where others
+# hold that of the upload.
+_OWN = ""
+_OWN_SECONDS = 24 * 3_600.0  # as long as the API keeps an unfinished upload
+
 MOST = 100  # of them all; the one that expires first is forgotten for a further one
 
 
@@ -53,6 +58,20 @@ class SavedUploads:
         key = self._key(path, conversation_id)
         async with self._file.lock():
             self._file.write({"uploads": [one for one in self._all() if not _is(one, key)]})
+
+    async def own_conversation(self, path: Path, fingerprint: Fingerprint) -> str | None:
+        """Return the id of the conversation that an unfinished upload made for this file alone; ``None``: none."""
+        found = await self.recall(path, _OWN)
+        return found.upload_id if found is not None and found.fingerprint == fingerprint else None
+
+    async def remember_own_conversation(self, path: Path, fingerprint: Fingerprint, conversation_id: str) -> None:
+        """Keep the id until the upload into that conversation is of no further use."""
+        begun = Begun(conversation_id, "", fingerprint, self._clock() + _OWN_SECONDS)
+        await self.remember(path, _OWN, begun)
+
+    async def forget_own_conversation(self, path: Path) -> None:
+        """The next upload of this path is in another conversation."""
+        await self.forget(path, _OWN)
 
     def _all(self) -> list[dict[str, Any]]:
         now = self._clock()

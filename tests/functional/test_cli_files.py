@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -127,7 +128,21 @@ async def test_files_without_a_conversation_are_each_in_one_of_their_own(api: An
         told(await run("upload", str(photo(data)), "--json"))["conversation_id"] for data in (b"one", b"other")
     ]
     assert one != other
-    assert one.startswith("ana-file-")
+    made_by_the_api = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+    assert made_by_the_api.fullmatch(one), "somebody who guesses an id could begin it, and read what comes"
+    assert remembered() == []
+
+
+async def test_an_upload_goes_on_in_the_conversation_that_it_made(api: Any, run: Run, ana: str) -> None:
+    photo()
+    api.file_store.available = False
+    await run("upload", "photo.png", "--retry", "0", code=3)
+    api.file_store.available = True
+    [before] = api.conversations.members
+    file = told(await run("upload", "photo.png", "--json"))
+    assert file["conversation_id"] == before
+    photo(b"another one")
+    assert told(await run("upload", "photo.png", "--json"))["conversation_id"] != before
 
 
 async def test_what_cannot_be_uploaded_is_a_sentence(run: Run, ana: str, tmp_path: Path) -> None:

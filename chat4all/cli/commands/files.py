@@ -33,7 +33,7 @@ async def upload(session: Session, path: Path, conversation: str | None) -> None
     from chat4all.cli.files import forget, own_conversation
     from chat4all.cli.files import upload as upload_file
 
-    conversation_id = conversation or own_conversation(session.username, path)
+    conversation_id = conversation or await own_conversation(session, path)
     file = await upload_file(session, path, conversation_id)
     await forget(session, path, conversation_id)
     lines = [
