@@ -24,7 +24,9 @@ from domain.errors import StoreUnavailable
 from domain.ports import Activity, Joined, Place
 
 if TYPE_CHECKING:
-    from web.dependencies import Dependencies
+    from domain.ports import ActivityReader, ConversationStore
+    from web.mirrored import Mirrored
+    from web.recent import RecentMessages
 
 log = logging.getLogger(__name__)
 
@@ -97,18 +99,29 @@ class Summary:
 class ConversationLists:
     """Reads lists. Raises ``StoreUnavailable``, and ``Unavailable`` while some messages are in neither view."""
 
-    def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
+    def __init__(
+        self,
+        *,
+        conversations: ConversationStore,
+        activity: ActivityReader,
+        recent: RecentMessages,
+        mirrored: Mirrored,
+        most_listed: int,
+    ) -> None:
+        self._conversations = conversations
+        self._activity = activity
+        self._recent = recent
+        self._mirrored = mirrored
+        self._most_listed = most_listed
 
     async def page(
         self, user_id: str, *, cursor: Listed | None, offset: int, limit: int
     ) -> tuple[list[Summary], str | None]:
         """Return up to ``limit`` of the user's conversations, and the cursor of the next page if there is one."""
-        deps = self._deps
-        joined = await deps.conversations.of_user(user_id, deps.settings.listed_conversations)
+        joined = await self._conversations.of_user(user_id, self._most_listed)
         conversation_ids = [one.conversation_id for one in joined]
-        await deps.mirrored.require_all_messages(conversation_ids)
-        activities = await deps.activity.activities(conversation_ids)
+        await self._mirrored.require_all_messages(conversation_ids)
+        activities = await self._activity.activities(conversation_ids)
         last = {
             one.conversation_id: place
             for one in joined
@@ -118,13 +131,13 @@ class ConversationLists:
         real = [found async for found in self._real(user_id, candidates, offset + limit + 1)][offset:]
         shown = real[:limit]
         summaries = await self._summaries([conversation for _, conversation in shown], activities)
-        await deps.mirrored.require_all_messages(conversation_ids)
+        await self._mirrored.require_all_messages(conversation_ids)
         return summaries, cursor_after(shown[-1][0]) if len(real) > limit else None
 
     async def summary(self, conversation: Conversation) -> Summary:
         """Return one conversation's summary."""
         (summary,) = await self._summaries(
-            [conversation], await self._deps.activity.activities([conversation.conversation_id])
+            [conversation], await self._activity.activities([conversation.conversation_id])
         )
         return summary
 
@@ -134,7 +147,7 @@ class ConversationLists:
         """Yield ``wanted`` of those that exist and that the user is in, read some at a time."""
         rest = iter(candidates)
         while wanted > 0 and (chunk := list(islice(rest, min(wanted, READS_AT_ONCE)))):
-            found = await asyncio.gather(*(self._deps.conversations.get(one.conversation_id) for one in chunk))
+            found = await asyncio.gather(*(self._conversations.get(one.conversation_id) for one in chunk))
             for listed, conversation in zip(chunk, found, strict=True):
                 if conversation is not None and conversation.member(user_id) is not None:
                     wanted -= 1
@@ -149,7 +162,7 @@ class ConversationLists:
             activity = activities.get(conversation.conversation_id)
             async with slots:
                 stored = 0 if activity is None else await self._count(conversation.conversation_id, activity)
-            fresh, _ = self._deps.recent.tail(conversation.conversation_id, None if activity is None else activity.last)
+            fresh, _ = self._recent.tail(conversation.conversation_id, None if activity is None else activity.last)
             return Summary(conversation, self._last(conversation.conversation_id, activity), stored + fresh)
 
         return await asyncio.gather(*map(summarise, conversations))
@@ -157,13 +170,13 @@ class ConversationLists:
     async def _count(self, conversation_id: str, activity: Activity) -> int:
         """Return the exact number or, should counting take too long the first time, as far as it was counted."""
         try:
-            return await self._deps.activity.count(conversation_id, activity)
+            return await self._activity.count(conversation_id, activity)
         except StoreUnavailable as error:
             log.warning("messages of %.80r could not be counted: %s", conversation_id, error)
             return activity.counted
 
     def _last(self, conversation_id: str, activity: Activity | None) -> Place | None:
         """Return the place of the last message in either view."""
-        _, fresh = self._deps.recent.tail(conversation_id, None)
+        _, fresh = self._recent.tail(conversation_id, None)
         stored = None if activity is None else activity.last
         return max((place for place in (stored, fresh) if place is not None), default=None)

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Protocol
 
 from aiohttp import web
 
@@ -36,15 +35,18 @@ from web.conversation_list import ConversationLists
 from web.conversation_opener import ConversationOpener
 from web.cors import CorsPolicy
 from web.doubts import Doubts
+from web.downloads import Downloads
+from web.existing_users import ExistingUsers
 from web.facts import StatusWriter
 from web.files import KnownFiles
+from web.follower_port import Follower
 from web.links import check_public_url
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
 from web.login_throttle import LoginThrottle
 from web.memberships import Memberships
 from web.metrics import Metrics
-from web.mirrored import Mirrored, Offsets
+from web.mirrored import Mirrored
 from web.passwords import Passwords
 from web.recent import RecentMessages
 from web.recipient_resolver import RecipientResolver
@@ -53,6 +55,7 @@ from web.sending import Sending
 from web.sessions import Sessions
 from web.tokens import Tokens
 from web.transfer_throttle import Throttle
+from web.uploads.context import UploadContext
 from web.uploads.part_writer import HASH_THREADS, PartSlots
 from web.uploads.resumable import ResumableUploads
 from web.usernames import Usernames
@@ -61,29 +64,6 @@ from web.usernames import Usernames
 def wall_clock_ms() -> int:
     """Return the time in epoch milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-class Follower(Protocol):
-    """Keeps ``RecentMessages`` up to date with the log. ``has_caught_up``: whether it was up to date once."""
-
-    has_caught_up: bool
-
-    async def catch_up(self, timeout_seconds: float) -> bool:
-        """Return ``True`` once all that was acknowledged before the call is in the cache, ``False`` if it cannot be
-        within the time."""
-        ...
-
-    async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
-        """As ``catch_up``, for the facts about messages: what others reported before the call is known."""
-        ...
-
-    def records_behind(self) -> int | None:
-        """Return how many records are still to be read, ``None`` while that is unknown."""
-        ...
-
-    async def mirrored(self) -> Offsets:
-        """Return how far the mirror has written; may raise ``KafkaError`` or ``OSError``."""
-        ...
 
 
 # Returns if the dependency answers; raises ``domain.errors.Unavailable`` (or does not return in time) if it does not.
@@ -130,11 +110,26 @@ class Dependencies:
 
     @cached_property
     def lists(self) -> ConversationLists:
-        return ConversationLists(self)
+        return ConversationLists(
+            conversations=self.conversations,
+            activity=self.activity,
+            recent=self.recent,
+            mirrored=self.mirrored,
+            most_listed=self.settings.listed_conversations,
+        )
 
     @cached_property
     def recipient_resolver(self) -> RecipientResolver:
-        return RecipientResolver(self, self.monotonic)
+        return RecipientResolver(
+            users=self.users,
+            identities=self.identities,
+            conversations=self.conversations,
+            memberships=self.memberships,
+            conversation_opener=self.conversation_opener,
+            participants=self.live.participants,
+            follower=self.follower,
+            monotonic=self.monotonic,
+        )
 
     @cached_property
     def known_files(self) -> KnownFiles:
@@ -162,16 +157,45 @@ class Dependencies:
         return Throttle(self.monotonic, self.settings.files_busy_share)
 
     @cached_property
-    def part_slots(self) -> PartSlots:
-        return PartSlots()
+    def downloads(self) -> Downloads:
+        return Downloads(
+            file_store=self.file_store,
+            known_files=self.known_files,
+            limit=self.download_limit,
+            throttle=self.transfer_throttle,
+            metrics=self.metrics,
+            stall_seconds=self.settings.upload_stall_seconds,
+        )
+
+    @cached_property
+    def existing_users(self) -> ExistingUsers:
+        return ExistingUsers(self.users, self.usernames, self.memberships, self.conversation_opener)
 
     @cached_property
     def upload_threads(self) -> ThreadPoolExecutor:
         return bulk_threads(HASH_THREADS, "chat4all-hash")
 
     @cached_property
+    def upload_context(self) -> UploadContext:
+        return UploadContext(
+            files=self.files,
+            file_store=self.file_store,
+            known_files=self.known_files,
+            memberships=self.memberships,
+            existing_users=self.existing_users,
+            limit=self.upload_limit,
+            throttle=self.transfer_throttle,
+            part_slots=PartSlots(),
+            threads=self.upload_threads,
+            metrics=self.metrics,
+            settings=self.settings,
+            clock_ms=self.clock_ms,
+            randomness=self.randomness,
+        )
+
+    @cached_property
     def resumable(self) -> ResumableUploads:
-        return ResumableUploads(self)
+        return ResumableUploads(self.upload_context)
 
     @cached_property
     def mirrored(self) -> Mirrored:
@@ -183,7 +207,19 @@ class Dependencies:
 
     @cached_property
     def sending(self) -> Sending:
-        return Sending(self)
+        return Sending(
+            log=self.log,
+            reader=self.reader,
+            recent=self.recent,
+            follower=self.follower,
+            mirrored=self.mirrored,
+            recipient_resolver=self.recipient_resolver,
+            attached_files=self.attached_files,
+            metrics=self.metrics,
+            clock_ms=self.clock_ms,
+            randomness=self.randomness,
+            timeout_seconds=self.settings.accept_timeout_seconds,
+        )
 
     @cached_property
     def doubts(self) -> Doubts:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -26,14 +27,30 @@ from web.problems import Problem, problem_answer
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from web.dependencies import Dependencies
+    from domain.ports import FileStore
+    from web.concurrency_limit import ConcurrencyLimit
+    from web.files import KnownFiles
+    from web.metrics import Metrics
+    from web.transfer_throttle import Throttle
 
 log = logging.getLogger(__name__)
 
 _ANY_ETAG = "*"
 
 
-async def send_file(request: web.Request, deps: Dependencies, file: File) -> web.StreamResponse:
+@dataclass(frozen=True, kw_only=True)
+class Downloads:
+    """What every download of this process shares. ``stall_seconds``: how long a client may take nothing."""
+
+    file_store: FileStore
+    known_files: KnownFiles
+    limit: ConcurrencyLimit
+    throttle: Throttle
+    metrics: Metrics
+    stall_seconds: float
+
+
+async def send_file(request: web.Request, downloads: Downloads, file: File) -> web.StreamResponse:
     """Answer with the file's bytes: 200, 206, 304, 412 or 416.
 
     Raises ``Unavailable``, ``NotFound`` before the answer has begun. If the store fails later, or the client takes
@@ -62,8 +79,8 @@ async def send_file(request: web.Request, deps: Dependencies, file: File) -> web
     if request.method == "HEAD" or not whole.length:
         await answer.prepare(request)
         return answer
-    with deps.download_limit.acquire():
-        await _stream(request, deps, file, whole, answer)
+    with downloads.limit.acquire():
+        await _stream(request, downloads, file, whole, answer)
     return answer
 
 
@@ -81,17 +98,17 @@ def file_headers(file: File) -> dict[str, str]:
 
 
 async def _stream(
-    request: web.Request, deps: Dependencies, file: File, part: ByteRange, answer: web.StreamResponse
+    request: web.Request, downloads: Downloads, file: File, part: ByteRange, answer: web.StreamResponse
 ) -> None:
     # an iterator that is a generator: it is closed, and its connection freed, as soon as the client is gone
-    read = deps.file_store.read(file.metadata.storage_path, part.start, part.length)
+    read = downloads.file_store.read(file.metadata.storage_path, part.start, part.length)
     chunks = cast("AsyncGenerator[bytes, None]", read)
     async with aclosing(chunks):
         try:
             first = await anext(chunks, b"")
         except NotFound:
-            deps.known_files.forget(file.file_id)
-            known = await deps.known_files.get(file.file_id)
+            downloads.known_files.forget(file.file_id)
+            known = await downloads.known_files.get(file.file_id)
             if known is not None and known.deleted_at_ms:
                 raise Gone(DELETED) from None
             raise
@@ -99,10 +116,10 @@ async def _stream(
         try:
             sent = 0
             async for chunk in _after(first, chunks):
-                async with asyncio.timeout(deps.settings.upload_stall_seconds):
+                async with asyncio.timeout(downloads.stall_seconds):
                     await answer.write(chunk)
                 sent += len(chunk)
-                await deps.transfer_throttle.acquire(len(chunk))
+                await downloads.throttle.acquire(len(chunk))
             if sent != part.length:
                 raise Unavailable(f"the store had {sent} of {part.length} bytes of {file.metadata.storage_path}")
         except (Chat4AllError, TimeoutError) as error:
@@ -110,7 +127,7 @@ async def _stream(
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError("the download was cut off") from None
-    deps.metrics.file_bytes_sent.count += part.length
+    downloads.metrics.file_bytes_sent.count += part.length
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -23,7 +23,11 @@ from web.errors import FieldErrors
 from web.lru import BoundedCache
 
 if TYPE_CHECKING:
-    from web.dependencies import Dependencies
+    from domain.ports import ConversationStore, IdentityStore, UserStore
+    from web.conversation_opener import ConversationOpener
+    from web.follower_port import Follower
+    from web.live.participants import Participants
+    from web.memberships import Memberships
 
 REMEMBERED = 50_000
 FRESH_SECONDS = 10.0
@@ -49,8 +53,25 @@ class RecipientResolver:
     A linked channel is asked for again after ``FRESH_SECONDS``; while Cassandra is away, what was known stands.
     """
 
-    def __init__(self, deps: Dependencies, monotonic: Callable[[], float]) -> None:
-        self._deps = deps
+    def __init__(
+        self,
+        *,
+        users: UserStore,
+        identities: IdentityStore,
+        conversations: ConversationStore,
+        memberships: Memberships,
+        conversation_opener: ConversationOpener,
+        participants: Participants,
+        follower: Follower,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._user_store = users
+        self._identities = identities
+        self._conversations = conversations
+        self._memberships = memberships
+        self._conversation_opener = conversation_opener
+        self._known_participants = participants
+        self._follower = follower
         self._monotonic = monotonic
         self._addresses: BoundedCache[str, tuple[str, float]] = BoundedCache(REMEMBERED)
         self._users: BoundedCache[str, bool] = BoundedCache(REMEMBERED)
@@ -70,7 +91,7 @@ class RecipientResolver:
                 return message  # it stands in the conversation, for those who join later
         elif is_address(recipient_id):
             _require_fits(recipient_id, message)
-            await self._deps.conversation_opener.open(conversation_id, sender_id, recipient_id)
+            await self._conversation_opener.open(conversation_id, sender_id, recipient_id)
             return message
         else:
             await self._named(conversation_id, sender_id, recipient_id)
@@ -90,7 +111,7 @@ class RecipientResolver:
 
     async def _others(self, conversation_id: str, sender_id: str) -> Sequence[str]:
         """Return who else takes part: up to ``MAX_RECIPIENTS``."""
-        if await self._deps.memberships.join_or_create(conversation_id, sender_id):
+        if await self._memberships.join_or_create(conversation_id, sender_id):
             return ()
         found = [one for one in await self._everyone(conversation_id, sender_id) if one != sender_id]
         if len(found) > MAX_RECIPIENTS:
@@ -99,38 +120,38 @@ class RecipientResolver:
 
     async def _everyone(self, conversation_id: str, sender_id: str) -> Sequence[str]:
         """Return who takes part now, as far as any process has accepted it."""
-        deps, participants = self._deps, self._deps.live.participants
-        is_lasting = deps.memberships.is_lasting(conversation_id, sender_id)
+        participants = self._known_participants
+        is_lasting = self._memberships.is_lasting(conversation_id, sender_id)
         if is_lasting and not is_direct(conversation_id):
             # an address that another process let in is in the log before it is in the store
-            await deps.follower.catch_up(CATCH_UP_SECONDS)
+            await self._follower.catch_up(CATCH_UP_SECONDS)
         found = await participants.of_now(conversation_id)
         if sender_id not in found:  # remembered from before it was created
             participants.forget(conversation_id)
             found = await participants.of_now(conversation_id)
         if is_lasting:
-            deps.conversation_opener.write_joins(conversation_id)
+            self._conversation_opener.write_joins(conversation_id)
         return found
 
     async def _named(self, conversation_id: str, sender_id: str, user_id: str) -> None:
         """Make sure that both take part. Only who can read a message there can get it."""
         if not self._users.get(user_id):
-            if await self._deps.users.by_id(user_id) is None:
+            if await self._user_store.by_id(user_id) is None:
                 raise _wrong(f"there is no user {user_id}")
             self._users.put(user_id, True)
         if is_direct(conversation_id):
-            await self._deps.conversation_opener.open_direct(conversation_id, sender_id, user_id)
+            await self._conversation_opener.open_direct(conversation_id, sender_id, user_id)
             return
-        await self._deps.memberships.join_or_create(conversation_id, sender_id, user_id)
+        await self._memberships.join_or_create(conversation_id, sender_id, user_id)
         if user_id not in await self._participants(conversation_id, user_id):
             raise _wrong(f"user {user_id} takes no part in this conversation")
 
     async def _participants(self, conversation_id: str, wanted: str) -> Sequence[str]:
         """Return who takes part; asked anew if ``wanted``, who should be among them, is not."""
-        found = await self._deps.live.participants.of(conversation_id)
+        found = await self._known_participants.of(conversation_id)
         if wanted in found:
             return found
-        return await self._deps.conversations.participants(conversation_id) or ()
+        return await self._conversations.participants(conversation_id) or ()
 
     async def _address_of(self, participant_id: str) -> str:
         if is_address(participant_id):
@@ -141,7 +162,7 @@ class RecipientResolver:
             return known[0]
         try:
             async with self._look_up_slots:
-                identities = await self._deps.identities.of_user(participant_id)
+                identities = await self._identities.of_user(participant_id)
         except Unavailable:
             if known is None:
                 raise

@@ -29,7 +29,13 @@ from web.schemas import CreateMessage
 from web.usernames import no_such
 
 if TYPE_CHECKING:
-    from web.dependencies import Dependencies
+    from domain.ports import MessageLog, MessageReader
+    from web.attached_files import AttachedFiles
+    from web.follower_port import Follower
+    from web.metrics import Metrics
+    from web.mirrored import Mirrored
+    from web.recent import RecentMessages
+    from web.recipient_resolver import RecipientResolver
     from web.tokens import Caller
 
 CATCH_UP_SECONDS = 3.0
@@ -65,10 +71,32 @@ Outcome = Accepted | Exception
 class Sending:
     """Accepts messages for the callers of one process."""
 
-    def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
-        self._key_lock = KeyedLock(deps.settings.accept_timeout_seconds)
-        self._history = PatientReader(deps.reader)
+    def __init__(
+        self,
+        *,
+        log: MessageLog,
+        reader: MessageReader,
+        recent: RecentMessages,
+        follower: Follower,
+        mirrored: Mirrored,
+        recipient_resolver: RecipientResolver,
+        attached_files: AttachedFiles,
+        metrics: Metrics,
+        clock_ms: Callable[[], int],
+        randomness: Callable[[int], bytes],
+        timeout_seconds: float,
+    ) -> None:
+        self._log = log
+        self._history = PatientReader(reader)
+        self._recent = recent
+        self._follower = follower
+        self._mirrored = mirrored
+        self._recipient_resolver = recipient_resolver
+        self._attached_files = attached_files
+        self._metrics = metrics
+        self._clock_ms = clock_ms
+        self._randomness = randomness
+        self._key_lock = KeyedLock(timeout_seconds)
 
     def item(
         self, wanted: CreateMessage, caller: Caller, key: str | None = None, ids: Mapping[str, str] = NOBODY
@@ -79,14 +107,14 @@ class Sending:
         """
         if wanted.sender_id is not None and not caller.is_called(wanted.sender_id):
             raise NotAllowed("sender_id must be the caller's own user_id or username; it may be left out")
-        deps, recipient_id = self._deps, wanted.recipient_id
+        recipient_id = wanted.recipient_id
         if names_user(recipient_id):
             found = ids.get(recipient_id)
             if found is None:
                 raise FieldErrors([("recipient_id", no_such(recipient_id))])
             recipient_id = found
         message = MessageAccepted(
-            message_id=uuid7(deps.clock_ms(), deps.randomness(10)) if key is None else keyed_id(caller.user_id, key),
+            message_id=uuid7(self._clock_ms(), self._randomness(10)) if key is None else keyed_id(caller.user_id, key),
             conversation_id=wanted.conversation_id or direct_id(caller.user_id, recipient_id),
             sender_id=caller.user_id,
             recipient_id=recipient_id,
@@ -105,10 +133,10 @@ class Sending:
             return outcome
         message = item.message
         if message.file_id is not None:
-            message = await self._deps.attached_files.attach(message)
-        message = await self._deps.recipient_resolver.resolve(message)
+            message = await self._attached_files.attach(message)
+        message = await self._recipient_resolver.resolve(message)
         _pay(message, spend)
-        return self._remembered(Item(message, False), await self._deps.log.append(message, headers))
+        return self._remembered(Item(message, False), await self._log.append(message, headers))
 
     async def many(self, items: Sequence[Item], headers: Headers, spend: Spend) -> list[Outcome]:
         """Accept ``items`` of one sender; return what became of each, in order.
@@ -147,17 +175,17 @@ class Sending:
 
     async def _look_up(self, item: Item, found: dict[str, Outcome]) -> None:
         """Find the message that this key stands for; nothing is put into ``found`` if there is none yet."""
-        deps, message_id = self._deps, item.message.message_id
-        known = merged(None, deps.recent.get(message_id))
+        message_id = item.message.message_id
+        known = merged(None, self._recent.get(message_id))
         if known is None:
             # While Cassandra is away, what neither is nor was in memory counts as new: sends go on without it, and
             # should the key be an old one, the second record of its message changes nothing.
-            is_hidden = await deps.mirrored.may_hold(message_id)
+            is_hidden = await self._mirrored.may_hold(message_id)
             stored, is_up_to_date = await asyncio.gather(
-                self._history.get(message_id), deps.follower.catch_up(CATCH_UP_SECONDS)
+                self._history.get(message_id), self._follower.catch_up(CATCH_UP_SECONDS)
             )
-            known = merged(stored, deps.recent.get(message_id))
-            is_hidden = is_hidden or await deps.mirrored.may_hold(message_id)
+            known = merged(stored, self._recent.get(message_id))
+            is_hidden = is_hidden or await self._mirrored.may_hold(message_id)
             if known is None and (is_hidden or not is_up_to_date):
                 found[message_id] = MayBeAccepted(
                     message_id,
@@ -166,14 +194,13 @@ class Sending:
                 )
         if known is not None:
             found[message_id] = _compared(item, known.message, known.place, is_replayed=True)
-            deps.metrics.messages_replayed.count += 1
+            self._metrics.messages_replayed.count += 1
 
     async def _write(self, fresh: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
-        deps = self._deps
         fresh = await self._admitted(fresh, spend, found)
         # each is queued for Kafka in its task's first step, so they are in the order of the items
         appended = await asyncio.gather(
-            *(deps.log.append(item.message, headers) for item in fresh), return_exceptions=True
+            *(self._log.append(item.message, headers) for item in fresh), return_exceptions=True
         )
         written: list[tuple[Item, Appended]] = []
         for item, result in zip(fresh, appended, strict=True):
@@ -194,7 +221,7 @@ class Sending:
         admitted = []
         for item in await self._with_files(fresh, found):
             try:
-                message = await self._deps.recipient_resolver.resolve(item.message)
+                message = await self._recipient_resolver.resolve(item.message)
                 _pay(message, spend)
                 admitted.append(Item(message, item.is_keyed))
             except (FieldErrors, RateLimited) as error:
@@ -206,7 +233,7 @@ class Sending:
         if all(item.message.file_id is None for item in fresh):
             return fresh
         results = await asyncio.gather(
-            *(self._deps.attached_files.attach(item.message) for item in fresh), return_exceptions=True
+            *(self._attached_files.attach(item.message) for item in fresh), return_exceptions=True
         )
         ready = []
         for item, result in zip(fresh, results, strict=True):
@@ -220,7 +247,7 @@ class Sending:
 
     async def _settle(self, written: list[tuple[Item, Appended]], found: dict[str, Outcome]) -> None:
         """Read the log up to what was written: of several records of one id, the first is the message."""
-        is_up_to_date = await self._deps.follower.catch_up(CATCH_UP_SECONDS)
+        is_up_to_date = await self._follower.catch_up(CATCH_UP_SECONDS)
         for item, appended in written:
             message_id = item.message.message_id
             if not is_up_to_date:
@@ -228,15 +255,15 @@ class Sending:
                     message_id, "accepted, but when cannot be told yet; ask again with the same key"
                 )
                 continue
-            first = merged(None, self._deps.recent.get(message_id))
+            first = merged(None, self._recent.get(message_id))
             if first is None or first.place == appended.place:
                 found[message_id] = self._remembered(item, appended)
             else:
                 found[message_id] = _compared(item, first.message, first.place, is_replayed=True)
 
     def _remembered(self, item: Item, appended: Appended) -> Accepted:
-        self._deps.recent.add_message(item.message, appended.place, appended.partition)
-        self._deps.metrics.messages_accepted.count += 1
+        self._recent.add_message(item.message, appended.place, appended.partition)
+        self._metrics.messages_accepted.count += 1
         return Accepted(item.message, appended.place)
 
 

@@ -26,7 +26,7 @@ class World:
     def __init__(self) -> None:
         self.now_ms = NOW_MS
         self.files, self.file_store = MemoryFileRecords(), MemoryFileStore()
-        self.resumable = SimpleNamespace(hashes=SimpleNamespace(forget=lambda upload_id: None))
+        self.hashes = SimpleNamespace(forget=lambda upload_id: None)
 
     async def lease(self) -> Lease:
         upload_id, size = str(uuid.uuid4()), PART_BYTES + 5

@@ -29,7 +29,8 @@ from support.file_processes import DAY_MS, Gated, Turns
 from support.uploads import some_bytes
 from web.dependencies import Dependencies
 from web.errors import MalformedBody
-from web.uploads.tus import Creation, WantedDigest
+from web.uploads.hashing import WantedDigest
+from web.uploads.tus import Creation
 
 LEASE_MS = 30_000
 USER = "u-1"

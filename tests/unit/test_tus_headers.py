@@ -16,7 +16,8 @@ from domain.ports import Upload
 from web.errors import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
 from web.problems import problem_of
 from web.uploads import tus
-from web.uploads.tus import Creation, WantedDigest
+from web.uploads.hashing import WantedDigest
+from web.uploads.tus import Creation
 
 SHA256 = f"sha256:{'0f' * 32}"
 # as aiohttp gives bytes that are not UTF-8

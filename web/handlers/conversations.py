@@ -17,7 +17,6 @@ from web.conversation_schemas import CreateConversation, ListConversations
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import conversation_document
 from web.errors import FieldErrors
-from web.existing_users import find_or_create_direct, require_users
 from web.memberships import outside, unknown_conversation
 from web.tokens import Caller
 
@@ -35,7 +34,7 @@ async def create_conversation(request: web.Request, caller: Caller) -> web.Respo
     participants = sorted({caller.user_id, *named})
     if len(participants) > MAX_MEMBERS:
         raise FieldErrors([("participants", f"at most {MAX_MEMBERS} may take part, you among them")])
-    await require_users(deps, "participants", named, caller.user_id)
+    await deps.existing_users.require("participants", named, caller.user_id)
     now_ms = deps.clock_ms()
     conversation_id = wanted.conversation_id or uuid7(now_ms, deps.randomness(10))
     created = await deps.conversations.create(
@@ -55,7 +54,7 @@ async def create_conversation(request: web.Request, caller: Caller) -> web.Respo
 
 async def _direct(deps: Dependencies, recipient_id: str, caller: Caller) -> web.Response:
     """Answer with the direct conversation of the caller and the recipient."""
-    conversation, is_new = await find_or_create_direct(deps, recipient_id, caller.user_id)
+    conversation, is_new = await deps.existing_users.find_or_create_direct(recipient_id, caller.user_id)
     return await _begun(deps, conversation, is_new=is_new)
 
 

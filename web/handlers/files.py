@@ -13,7 +13,6 @@ from web.bodies import body_as, max_bytes_of, refuse_early
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.downloads import send_file
 from web.errors import Gone
-from web.existing_users import join_for_upload
 from web.file_schemas import CopyFile
 from web.files import DELETED, file_document
 from web.links import absolute
@@ -29,7 +28,7 @@ async def create_file(request: web.Request, caller: Caller) -> web.Response:
     refuse_early(request, max_bytes_of(request))
     started = deps.monotonic()
     with deps.upload_limit.acquire(caller.user_id):
-        file = await receive(deps, Form(request, deps.settings.upload_stall_seconds), caller.user_id)
+        file = await receive(deps.upload_context, Form(request, deps.settings.upload_stall_seconds), caller.user_id)
     deps.known_files.add(file)
     deps.metrics.files_uploaded.count(file.metadata.size_bytes, deps.monotonic() - started)
     document = file_document(file, await deps.usernames.names_of([file.uploader_id]))
@@ -73,12 +72,12 @@ async def copy_to(request: web.Request, caller: Caller) -> web.Response:
     deps = request.app[DEPENDENCIES]
     wanted = await body_as(CopyFile, request)
     source = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
-    conversation_id = await join_for_upload(
-        deps, wanted.conversation_id or "", wanted.recipient_id or "", caller.user_id
+    conversation_id = await deps.existing_users.join_for_upload(
+        wanted.conversation_id or "", wanted.recipient_id or "", caller.user_id
     )
     with deps.upload_limit.acquire(caller.user_id):
         try:
-            file = await copy_file(deps, source, conversation_id, caller.user_id)
+            file = await copy_file(deps.upload_context, source, conversation_id, caller.user_id)
         except NotFound:
             deps.known_files.forget(source.file_id)
             await deps.known_files.visible(source.file_id, caller.user_id)  # it may have been deleted meanwhile
@@ -106,7 +105,7 @@ async def send_content(request: web.Request, caller: Caller) -> web.StreamRespon
     """``GET /v1/files/{file_id}/content``: the bytes, or a range of them."""
     deps = request.app[DEPENDENCIES]
     file = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
-    return await send_file(request, deps, file)
+    return await send_file(request, deps.downloads, file)
 
 
 async def follow_link(request: web.Request) -> web.StreamResponse:
@@ -121,4 +120,4 @@ async def follow_link(request: web.Request) -> web.StreamResponse:
         raise NotAllowed("this link is not valid")
     if file.deleted_at_ms:
         raise Gone(DELETED)
-    return await send_file(request, deps, file)
+    return await send_file(request, deps.downloads, file)

@@ -30,7 +30,6 @@ from web.conversation_schemas import AddMember, CreateGroup, participant_id
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import group_document
 from web.errors import FieldErrors
-from web.existing_users import require_users
 from web.tokens import Caller
 from web.usernames import no_such
 
@@ -47,7 +46,7 @@ async def create_group(request: web.Request, caller: Caller) -> web.Response:
     members = sorted({caller.user_id, *named})
     if len(members) > MAX_MEMBERS:
         raise FieldErrors([("initial_members", f"a group has at most {MAX_MEMBERS} members, you among them")])
-    await require_users(deps, "initial_members", named, caller.user_id)
+    await deps.existing_users.require("initial_members", named, caller.user_id)
     now_ms = deps.clock_ms()
     group_id = uuid7(now_ms, deps.randomness(10))
     await deps.conversations.create(
@@ -88,7 +87,7 @@ async def add_member(request: web.Request, caller: Caller) -> web.Response:
     require_admin(before, caller.user_id)
     (user_id,) = await deps.usernames.resolved("user_id", [wanted.user_id])
     with_member(before, caller.user_id, user_id, 0)
-    await require_users(deps, "user_id", [user_id], caller.user_id)
+    await deps.existing_users.require("user_id", [user_id], caller.user_id)
     now_ms = deps.clock_ms()
     return await _changed(request, caller, lambda group: with_member(group, caller.user_id, user_id, now_ms))
 

@@ -21,8 +21,8 @@ from web.uploads.part_writer import Hash, PartWriter
 from web.uploads.sniffing import HEAD_BYTES, UNKNOWN, sniffed_type
 
 if TYPE_CHECKING:
-    from web.dependencies import Dependencies
     from web.uploads.body import Body
+    from web.uploads.context import UploadContext
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Appending:
 
     def __init__(
         self,
-        deps: Dependencies,
+        context: UploadContext,
         lease: Lease,
         incomplete_part: bytes,
         hashed: Hash | None,
@@ -47,18 +47,18 @@ class Appending:
         self.start = self.end = upload.offset_bytes
         self._first = self.start // PART_BYTES + 1
         self._head = incomplete_part if self._first == 1 else bytes(HEAD_BYTES)
-        self._deps = deps
+        self._context = context
         self._lease = lease
         self._digest = digest
         self._has_begun = False
         self._last_byte_ms = 0
         self._is_consistent = True
         self.writer = PartWriter(
-            deps.file_store,
+            context.file_store,
             upload.key,
             self._begin_parts,
-            deps.part_slots,
-            deps.upload_threads,
+            context.part_slots,
+            context.threads,
             first=self._first,
             incomplete_part=incomplete_part,
             checksum=hashed,
@@ -75,7 +75,7 @@ class Appending:
         async for chunk in body.chunks():
             if self.end + len(chunk) > self.size_bytes:
                 raise BodyTooLarge(f"the upload has {self.size_bytes} bytes, and more than that came")
-            self._deps.metrics.file_bytes_received.count += len(chunk)
+            self._context.metrics.file_bytes_received.count += len(chunk)
             if self._digest is not None:
                 await self._digest.update(chunk)
             if len(self._head) < HEAD_BYTES:
@@ -84,8 +84,8 @@ class Appending:
             await self.writer.write(chunk)
             self._is_consistent = True
             self.end += len(chunk)
-            self._last_byte_ms = self._deps.clock_ms()
-            await self._deps.transfer_throttle.acquire(len(chunk))
+            self._last_byte_ms = self._context.clock_ms()
+            await self._context.throttle.acquire(len(chunk))
 
     async def keep(self) -> None:
         """Make the received bytes durable and release the lease.
@@ -102,7 +102,7 @@ class Appending:
             failure, end = error, self._durable_end()
         await self._lease.release(**self._changes(end))
         if end > self.start:
-            await discard_incomplete_part(self._deps, self._lease.upload.upload_id, self.start)
+            await discard_incomplete_part(self._context, self._lease.upload.upload_id, self.start)
         if failure is not None:
             raise failure
 
@@ -119,7 +119,7 @@ class Appending:
         try:
             written = await self.writer.flush()
             if self._first > 1:
-                there = await self._deps.file_store.parts(upload.key, upload.store_upload)
+                there = await self._context.file_store.parts(upload.key, upload.store_upload)
                 parts = {part.number: part for part in there}
         except NotFound:
             await start_over(self._lease)
@@ -135,7 +135,7 @@ class Appending:
             await self.writer.flush()
             return self.end
         upload_id = self._lease.upload.upload_id
-        await self._deps.file_store.put(incomplete_part_key(upload_id, self.end), self.writer.waiting, UNKNOWN)
+        await self._context.file_store.put(incomplete_part_key(upload_id, self.end), self.writer.waiting, UNKNOWN)
         return self.end
 
     def _durable_end(self) -> int:
@@ -150,7 +150,7 @@ class Appending:
         upload = self._lease.upload
         if end <= upload.offset_bytes:
             return {}
-        expiry_ms = int(self._deps.settings.upload_expiry_hours * 3_600_000)
+        expiry_ms = int(self._context.settings.upload_expiry_hours * 3_600_000)
         return {"offset_bytes": end, "expires_at_ms": max(upload.expires_at_ms, self._last_byte_ms + expiry_ms)}
 
     async def _begin_parts(self) -> str:
@@ -160,13 +160,13 @@ class Appending:
         if self._first == 1 and not self._has_begun:
             # always, for what is there may have been guessed by bytes that did not count in the end
             mimetype = sniffed_type(self._head, lease.upload.filename)
-            name = lease.upload.store_upload or await self._deps.file_store.begin(lease.upload.key, mimetype)
+            name = lease.upload.store_upload or await self._context.file_store.begin(lease.upload.key, mimetype)
             await lease.save(store_upload=name, mimetype=mimetype)
             self._has_begun = True
         return lease.upload.store_upload
 
 
-async def read_incomplete_part(deps: Dependencies, lease: Lease) -> bytes:
+async def read_incomplete_part(context: UploadContext, lease: Lease) -> bytes:
     """Return the bytes of the upload that make no part yet.
 
     Raises ``WrongOffset`` if the store has lost them, ``LeaseLost``, ``Unavailable``; then the lease is released.
@@ -176,7 +176,7 @@ async def read_incomplete_part(deps: Dependencies, lease: Lease) -> bytes:
     incomplete_part = bytearray()
     try:
         if length:
-            async for chunk in deps.file_store.read(incomplete_part_key(upload.upload_id, upload.offset_bytes)):
+            async for chunk in context.file_store.read(incomplete_part_key(upload.upload_id, upload.offset_bytes)):
                 incomplete_part += chunk
     except NotFound:
         pass
@@ -197,11 +197,11 @@ async def start_over(lease: Lease) -> NoReturn:
     raise wrong_offset(lease.upload)
 
 
-async def discard_incomplete_part(deps: Dependencies, upload_id: str, offset_bytes: int) -> None:
+async def discard_incomplete_part(context: UploadContext, upload_id: str, offset_bytes: int) -> None:
     """Discard the incomplete part of an earlier offset. If the store fails, the sweeper deletes it later."""
     if offset_bytes % PART_BYTES:
         with suppress(Chat4AllError):
-            await deps.file_store.discard(incomplete_part_key(upload_id, offset_bytes))
+            await context.file_store.discard(incomplete_part_key(upload_id, offset_bytes))
 
 
 def wrong_offset(upload: Upload) -> WrongOffset:

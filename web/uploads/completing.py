@@ -19,10 +19,10 @@ from web.uploads.lease import Lease
 from web.uploads.sniffing import sniffed_type
 
 if TYPE_CHECKING:
-    from web.dependencies import Dependencies
+    from web.uploads.context import UploadContext
 
 
-async def complete(deps: Dependencies, lease: Lease, appending: Appending) -> File:
+async def complete(context: UploadContext, lease: Lease, appending: Appending) -> File:
     """Return the file, all of whose bytes ``appending`` has.
 
     Raises ``ChecksumMismatch``: then nothing is left; ``WrongOffset``: the store has lost bytes; ``LeaseLost``; and
@@ -31,35 +31,35 @@ async def complete(deps: Dependencies, lease: Lease, appending: Appending) -> Fi
     upload, size_bytes = lease.upload, appending.size_bytes
     if size_bytes <= PART_BYTES:
         data = appending.writer.waiting
-        checksum, mimetype = await sha256_of(data, deps.upload_threads), sniffed_type(data, upload.filename)
-        await _check(deps, lease, checksum, appending.start)
+        checksum, mimetype = await sha256_of(data, context.threads), sniffed_type(data, upload.filename)
+        await _check(context, lease, checksum, appending.start)
         lease.check()
-        await deps.file_store.put(upload.key, data, mimetype)
+        await context.file_store.put(upload.key, data, mimetype)
     else:
         parts = await appending.flush()
         checksum = ""
         if appending.hashed is not None:
             await appending.writer.hash_rest()
             checksum = f"sha256:{appending.hashed.hexdigest()}"
-            await _check(deps, lease, checksum, appending.start)
-        checksum = await _join(deps, lease, parts, checksum)
-        await _check(deps, lease, checksum, appending.start)
+            await _check(context, lease, checksum, appending.start)
+        checksum = await _join(context, lease, parts, checksum)
+        await _check(context, lease, checksum, appending.start)
         mimetype = lease.upload.mimetype
-    return await _finish(deps, lease, checksum, mimetype, appending.start)
+    return await _finish(context, lease, checksum, mimetype, appending.start)
 
 
-async def complete_stored(deps: Dependencies, lease: Lease) -> File:
+async def complete_stored(context: UploadContext, lease: Lease) -> File:
     """Return the file of an upload whose bytes are all in the store, as its row says. Raises as ``complete``."""
     upload = lease.upload
     parts: list[Part] = []
     with suppress(NotFound):
-        parts += await deps.file_store.parts(upload.key, upload.store_upload)
-    checksum = await _join(deps, lease, parts, "")
-    await _check(deps, lease, checksum, upload.offset_bytes)
-    return await _finish(deps, lease, checksum, upload.mimetype, upload.offset_bytes)
+        parts += await context.file_store.parts(upload.key, upload.store_upload)
+    checksum = await _join(context, lease, parts, "")
+    await _check(context, lease, checksum, upload.offset_bytes)
+    return await _finish(context, lease, checksum, upload.mimetype, upload.offset_bytes)
 
 
-async def destroy(deps: Dependencies, lease: Lease, incomplete_part_end: int) -> None:
+async def destroy(context: UploadContext, lease: Lease, incomplete_part_end: int) -> None:
     """Delete the upload with all its bytes. ``incomplete_part_end``: the offset of its incomplete part.
 
     Raises ``LeaseLost`` or ``Conflict`` if it is not ours, ``Unavailable``.
@@ -67,17 +67,17 @@ async def destroy(deps: Dependencies, lease: Lease, incomplete_part_end: int) ->
     upload = lease.upload
     await lease.abandon()
     lease.check()
-    deps.resumable.hashes.forget(upload.upload_id)
-    await deps.file_store.discard(upload.key)
+    context.hashes.forget(upload.upload_id)
+    await context.file_store.discard(upload.key)
     if incomplete_part_end % PART_BYTES:
-        await deps.file_store.discard(incomplete_part_key(upload.upload_id, incomplete_part_end))
-    if not await deps.files.forget(upload.upload_id, holder=lease.holder):
+        await context.file_store.discard(incomplete_part_key(upload.upload_id, incomplete_part_end))
+    if not await context.files.forget(upload.upload_id, holder=lease.holder):
         raise Conflict("the upload was taken over by another request")
 
 
-async def _join(deps: Dependencies, lease: Lease, parts: list[Part], known: str) -> str:
+async def _join(context: UploadContext, lease: Lease, parts: list[Part], known: str) -> str:
     """Make the parts the object; return its checksum, read back if it is not ``known``."""
-    upload, store, is_sure = lease.upload, deps.file_store, bool(known)
+    upload, store, is_sure = lease.upload, context.file_store, bool(known)
     lease.check()
     try:
         try:
@@ -92,27 +92,27 @@ async def _join(deps: Dependencies, lease: Lease, parts: list[Part], known: str)
             await start_over(lease)
     if is_sure:
         return known
-    checksum = await sha256_of_object(store, upload.key, deps.upload_threads)
+    checksum = await sha256_of_object(store, upload.key, context.threads)
     if known and checksum != known:
         await start_over(lease)
     return checksum
 
 
-async def _check(deps: Dependencies, lease: Lease, checksum: str, incomplete_part_end: int) -> None:
+async def _check(context: UploadContext, lease: Lease, checksum: str, incomplete_part_end: int) -> None:
     expected = lease.upload.expected_checksum
     if expected and expected != checksum:
-        await destroy(deps, lease, incomplete_part_end)
+        await destroy(context, lease, incomplete_part_end)
         raise ChecksumMismatch(f"the bytes that came have {checksum}, not {expected}; the upload is gone")
 
 
-async def _finish(deps: Dependencies, lease: Lease, checksum: str, mimetype: str, incomplete_part_end: int) -> File:
+async def _finish(context: UploadContext, lease: Lease, checksum: str, mimetype: str, incomplete_part_end: int) -> File:
     """Make it a file."""
-    upload, now_ms = lease.upload, deps.clock_ms()
+    upload, now_ms = lease.upload, context.clock_ms()
     metadata = FileMetadata(upload.filename, upload.size_bytes or 0, mimetype, checksum, upload.key)
     file = File(upload.upload_id, upload.conversation_id, upload.uploader_id, metadata, now_ms)
     await lease.finish(file)
-    deps.known_files.add(file)
-    deps.resumable.hashes.forget(upload.upload_id)
-    deps.metrics.files_uploaded.count(metadata.size_bytes, max(0, now_ms - upload.started_at_ms) / 1000)
-    await discard_incomplete_part(deps, upload.upload_id, incomplete_part_end)
+    context.known_files.add(file)
+    context.hashes.forget(upload.upload_id)
+    context.metrics.files_uploaded.count(metadata.size_bytes, max(0, now_ms - upload.started_at_ms) / 1000)
+    await discard_incomplete_part(context, upload.upload_id, incomplete_part_end)
     return file

@@ -11,18 +11,18 @@ from domain.ports import Upload
 from web.uploads.lease import Lease
 
 if TYPE_CHECKING:
-    from web.dependencies import Dependencies
+    from web.uploads.context import UploadContext
 
 
-async def copy_file(deps: Dependencies, source: File, conversation_id: str, user_id: str) -> File:
+async def copy_file(context: UploadContext, source: File, conversation_id: str, user_id: str) -> File:
     """Return the new file, whole and recorded. The two have nothing to do with each other from then on.
 
     Its row begins as an upload that expires with this process's lease: what a copy that breaks off leaves, the sweeper
     clears away. Raises ``NotFound`` if the bytes of ``source`` are gone, ``LeaseLost``, ``Unavailable``.
     """
-    now_ms = deps.clock_ms()
-    until_ms = now_ms + int(deps.settings.upload_hold_seconds * 1000)
-    file_id, about = uuid7(now_ms, deps.randomness(10)), source.metadata
+    now_ms = context.clock_ms()
+    until_ms = now_ms + int(context.settings.upload_hold_seconds * 1000)
+    file_id, about = uuid7(now_ms, context.randomness(10)), source.metadata
     key = storage_key(conversation_id, file_id, about.filename)
     upload = Upload(
         file_id,
@@ -34,12 +34,12 @@ async def copy_file(deps: Dependencies, source: File, conversation_id: str, user
         until_ms,
         mimetype=about.mimetype,
         key=key,
-        holder=deps.randomness(8).hex(),
+        holder=context.randomness(8).hex(),
         held_until_ms=until_ms,
     )
-    await deps.files.begin(upload)
-    async with Lease(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms) as lease:
-        await deps.file_store.copy(about.storage_path, key)
-        file = File(file_id, conversation_id, user_id, replace(about, storage_path=key), deps.clock_ms())
+    await context.files.begin(upload)
+    async with Lease(context.files, upload, context.settings.upload_hold_seconds, context.clock_ms) as lease:
+        await context.file_store.copy(about.storage_path, key)
+        file = File(file_id, conversation_id, user_id, replace(about, storage_path=key), context.clock_ms())
         await lease.finish(file)
     return file

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from domain.ports import FileStore
 from web.lru import BoundedCache
 from web.uploads.part_writer import HASHED_HERE_BYTES, Hash, new_checksum
 
-if TYPE_CHECKING:
-    from web.uploads.tus import WantedDigest
-
 _AT_ONCE_BYTES = 512 * 1024
 REMEMBERED = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class WantedDigest:
+    """What the bytes of one request must have. ``algorithm`` is a name that ``hashlib.new`` takes."""
+
+    algorithm: str
+    digest: bytes
 
 
 class RequestDigest:

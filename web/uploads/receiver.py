@@ -21,7 +21,6 @@ from domain.ids import uuid7
 from domain.ports import Upload
 from web.bodies import validated
 from web.errors import BodyTooLarge, FieldErrors
-from web.existing_users import join_for_upload
 from web.field_names import names_of, shown_name
 from web.file_schemas import FileForm
 from web.uploads.lease import Lease, LeaseLost
@@ -29,7 +28,7 @@ from web.uploads.part_writer import PartWriter, new_checksum
 from web.uploads.sniffing import HEAD_BYTES, sniffed_type
 
 if TYPE_CHECKING:
-    from web.dependencies import Dependencies
+    from web.uploads.context import UploadContext
     from web.uploads.form import Form
 
 log = logging.getLogger(__name__)
@@ -37,13 +36,13 @@ log = logging.getLogger(__name__)
 _CLEAN_UP_SECONDS = 20.0
 
 
-async def receive(deps: Dependencies, form: Form, user_id: str) -> File:
+async def receive(context: UploadContext, form: Form, user_id: str) -> File:
     """Return the file that ``form`` brings, whole and recorded, or leave nothing of it.
 
     Raises ``FieldErrors``, ``NotAllowed``, ``BodyTooLarge``, ``BodyTimeout``, ``MalformedBody``, ``Unavailable``.
     """
     async with AsyncExitStack() as stack:
-        reception = Reception(deps, user_id, stack)
+        reception = Reception(context, user_id, stack)
         try:
             async for field in form.fields():
                 if field.name == "file":
@@ -61,12 +60,12 @@ async def receive(deps: Dependencies, form: Form, user_id: str) -> File:
 class Reception:
     """A file that is coming in. Its row begins when the first of its bytes is to be stored."""
 
-    def __init__(self, deps: Dependencies, user_id: str, stack: AsyncExitStack) -> None:
-        self._deps = deps
+    def __init__(self, context: UploadContext, user_id: str, stack: AsyncExitStack) -> None:
+        self._context = context
         self._user_id = user_id
         self._stack = stack
-        self._started_at_ms = deps.clock_ms()
-        self._file_id = uuid7(self._started_at_ms, deps.randomness(10))
+        self._started_at_ms = context.clock_ms()
+        self._file_id = uuid7(self._started_at_ms, context.randomness(10))
         self._fields: dict[str, str] = {}
         self._conversation_id = ""
         self._filename: str | None = None
@@ -87,8 +86,8 @@ class Reception:
         if name in ("conversation_id", "recipient_id"):
             given = {one: value for one, value in self._fields.items() if one in ("conversation_id", "recipient_id")}
             form = validated(FileForm, given, strict=True)
-            self._conversation_id = await join_for_upload(
-                self._deps, form.conversation_id or "", form.recipient_id or "", self._user_id
+            self._conversation_id = await self._context.existing_users.join_for_upload(
+                form.conversation_id or "", form.recipient_id or "", self._user_id
             )
 
     async def take(self, filename: str, chunks: AsyncIterator[bytes]) -> None:
@@ -97,19 +96,24 @@ class Reception:
             raise FieldErrors([("file", "must be given once")])
         self._filename = safe_filename(filename)
         self._key = self._final_key() if self._conversation_id else staging_key(self._file_id)
-        deps, most = self._deps, self._deps.settings.files_max_bytes
+        context, most = self._context, self._context.settings.files_max_bytes
         writer = self._writer = PartWriter(
-            deps.file_store, self._key, self._begin_parts, deps.part_slots, deps.upload_threads, checksum=self._checksum
+            context.file_store,
+            self._key,
+            self._begin_parts,
+            context.part_slots,
+            context.threads,
+            checksum=self._checksum,
         )
         async for chunk in chunks:
             self._size_bytes += len(chunk)
-            deps.metrics.file_bytes_received.count += len(chunk)
+            context.metrics.file_bytes_received.count += len(chunk)
             if self._size_bytes > most:
                 raise BodyTooLarge(f"a file may have {most} bytes at most")
             if len(self._head) < HEAD_BYTES:
                 self._head += chunk
             await writer.write(chunk)
-            await deps.transfer_throttle.acquire(len(chunk))
+            await context.throttle.acquire(len(chunk))
 
     async def finish(self) -> File:
         """Return the file, once its bytes and then its row are durable."""
@@ -126,18 +130,18 @@ class Reception:
         if self._lease is not None:
             self._lease.check()
         if self._store_upload:
-            await self._deps.file_store.finish(self._key, self._store_upload, await writer.flush())
+            await self._context.file_store.finish(self._key, self._store_upload, await writer.flush())
             if self._key != key:
                 assert self._lease is not None
                 await self._lease.save(key=key, conversation_id=self._conversation_id)
-                await self._deps.file_store.move(self._key, key)
+                await self._context.file_store.move(self._key, key)
                 self._key = key
         else:
             self._key = key
             await self._begin_row(mimetype)
-            await self._deps.file_store.put(key, writer.waiting, mimetype)
+            await self._context.file_store.put(key, writer.waiting, mimetype)
         metadata = FileMetadata(self._filename, self._size_bytes, mimetype, checksum, key)
-        file = File(self._file_id, self._conversation_id, self._user_id, metadata, self._deps.clock_ms())
+        file = File(self._file_id, self._conversation_id, self._user_id, metadata, self._context.clock_ms())
         assert self._lease is not None
         self._may_be_a_file = True
         await self._lease.finish(file)
@@ -161,8 +165,8 @@ class Reception:
             async with asyncio.timeout(_CLEAN_UP_SECONDS):
                 self._lease.check()
                 for key in {self._key, staging_key(self._file_id)}:
-                    await self._deps.file_store.discard(key)
-                await self._deps.files.forget(self._file_id, holder=self._lease.holder)
+                    await self._context.file_store.discard(key)
+                await self._context.files.forget(self._file_id, holder=self._lease.holder)
         except LeaseLost:
             pass  # whoever has it now takes care of it
         except (Chat4AllError, TimeoutError) as error:
@@ -189,14 +193,14 @@ class Reception:
             assert self._filename is not None
             mimetype = sniffed_type(self._head, self._filename)
             await self._begin_row(mimetype)
-            self._store_upload = await self._deps.file_store.begin(self._key, mimetype)
+            self._store_upload = await self._context.file_store.begin(self._key, mimetype)
         else:
             self._lease.check()
         return self._store_upload
 
     async def _begin_row(self, mimetype: str) -> None:
-        deps = self._deps
-        until_ms = deps.clock_ms() + int(deps.settings.upload_hold_seconds * 1000)
+        context = self._context
+        until_ms = context.clock_ms() + int(context.settings.upload_hold_seconds * 1000)
         assert self._filename is not None
         upload = Upload(
             self._file_id,
@@ -208,9 +212,9 @@ class Reception:
             until_ms,
             mimetype=mimetype,
             key=self._key,
-            holder=deps.randomness(8).hex(),
+            holder=context.randomness(8).hex(),
             held_until_ms=until_ms,
         )
-        self._lease = Lease(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms)
-        await deps.files.begin(upload)
+        self._lease = Lease(context.files, upload, context.settings.upload_hold_seconds, context.clock_ms)
+        await context.files.begin(upload)
         await self._stack.enter_async_context(self._lease)

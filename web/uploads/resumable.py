@@ -13,18 +13,18 @@ from domain.files import PART_BYTES, File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
 from web.errors import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
-from web.existing_users import join_for_upload
 from web.files import DELETED
 from web.uploads.appending import Appending, read_incomplete_part, wrong_offset
 from web.uploads.completing import complete, complete_stored, destroy
-from web.uploads.hashing import RequestDigest, RunningHashes
+from web.uploads.hashing import RequestDigest
 from web.uploads.lease import Lease, LeaseLost
 from web.uploads.lock import Preempted, UploadLocks
 
 if TYPE_CHECKING:
-    from web.dependencies import Dependencies
     from web.uploads.body import Body
-    from web.uploads.tus import Creation, WantedDigest
+    from web.uploads.context import UploadContext
+    from web.uploads.hashing import WantedDigest
+    from web.uploads.tus import Creation
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +39,9 @@ class ResumableUploads:
     """Those of this process. Every method raises ``Unavailable``; all that take an id raise ``NotFound`` for one that
     is not the user's, and ``Gone`` once it has expired."""
 
-    def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
+    def __init__(self, context: UploadContext) -> None:
+        self._context = context
         self._locks = UploadLocks(_PREEMPT_SECONDS)
-        self.hashes = RunningHashes()
 
     def stop(self) -> None:
         """This process ends: whoever is sending gets to know; what came is kept."""
@@ -53,12 +52,14 @@ class ResumableUploads:
     ) -> Upload | File:
         """Begin an upload, with its first bytes if there is a ``body``. Raises ``BodyTooLarge``, ``NotAllowed``, and
         as ``append``."""
-        deps = self._deps
-        if creation.size_bytes > deps.settings.files_max_bytes:
-            raise BodyTooLarge(f"a file may have {deps.settings.files_max_bytes} bytes at most")
-        conversation_id = await join_for_upload(deps, creation.conversation_id, creation.recipient_id, user_id)
-        now_ms = deps.clock_ms()
-        upload_id = uuid7(now_ms, deps.randomness(10))
+        context = self._context
+        if creation.size_bytes > context.settings.files_max_bytes:
+            raise BodyTooLarge(f"a file may have {context.settings.files_max_bytes} bytes at most")
+        conversation_id = await context.existing_users.join_for_upload(
+            creation.conversation_id, creation.recipient_id, user_id
+        )
+        now_ms = context.clock_ms()
+        upload_id = uuid7(now_ms, context.randomness(10))
         is_begun = body is not None or creation.size_bytes == 0
         upload = Upload(
             upload_id,
@@ -67,18 +68,18 @@ class ResumableUploads:
             creation.filename,
             creation.size_bytes,
             now_ms,
-            now_ms + int(deps.settings.upload_expiry_hours * 3_600_000),
+            now_ms + int(context.settings.upload_expiry_hours * 3_600_000),
             key=storage_key(conversation_id, upload_id, creation.filename),
             expected_checksum=creation.checksum,
             holder=self._new_holder() if is_begun else "",
             held_until_ms=now_ms + self._lease_ms if is_begun else 0,
         )
         if not is_begun:
-            await deps.files.begin(upload)
+            await context.files.begin(upload)
             return upload
-        with deps.upload_limit.acquire(user_id) if body is not None else nullcontext():
+        with context.limit.acquire(user_id) if body is not None else nullcontext():
             async with self._locks.acquire(upload_id, body.abort if body is not None else lambda error: None):
-                await deps.files.begin(upload)
+                await context.files.begin(upload)
                 async with self._lease(upload) as lease:
                     return await self._append(lease, body, wanted)
 
@@ -91,9 +92,9 @@ class ResumableUploads:
         ``LeaseLost``, ``Preempted``.
         """
         found = await self._find(user_id, upload_id)
-        await self._deps.memberships.check(found.conversation_id, user_id)
+        await self._context.memberships.check(found.conversation_id, user_id)
         async with self._locks.acquire(upload_id, body.abort):
-            with self._deps.upload_limit.acquire(user_id):
+            with self._context.limit.acquire(user_id):
                 taken = await self._acquire(user_id, upload_id)
                 if isinstance(taken, File):
                     return _after_the_end(taken, offset_bytes, body)
@@ -133,20 +134,20 @@ class ResumableUploads:
                 raise Conflict("the upload is a file by now, and files are not deleted")
             async with self._lease(taken) as lease:
                 try:
-                    await destroy(self._deps, lease, lease.upload.offset_bytes)
+                    await destroy(self._context, lease, lease.upload.offset_bytes)
                 except Unavailable:
                     await lease.try_to_release()
                     raise
 
     @property
     def _lease_ms(self) -> int:
-        return int(self._deps.settings.upload_hold_seconds * 1000)
+        return int(self._context.settings.upload_hold_seconds * 1000)
 
     def _new_holder(self) -> str:
-        return self._deps.randomness(8).hex()
+        return self._context.randomness(8).hex()
 
     async def _find(self, user_id: str, upload_id: str) -> Upload | File:
-        found = await self._deps.files.find(upload_id)
+        found = await self._context.files.find(upload_id)
         if found is None or found.uploader_id != user_id:
             raise NotFound(_NO_SUCH_UPLOAD)
         if isinstance(found, File) and found.deleted_at_ms:
@@ -154,14 +155,14 @@ class ResumableUploads:
         if isinstance(found, Upload):
             if found.size_bytes is None:  # of POST /v1/files
                 raise NotFound(_NO_SUCH_UPLOAD)
-            if found.expires_at_ms <= self._deps.clock_ms():
+            if found.expires_at_ms <= self._context.clock_ms():
                 raise Gone("the upload has expired; begin another one")
         return found
 
     async def _acquire(self, user_id: str, upload_id: str) -> Upload | File:
         """Return the upload with our lease, or the file that it is."""
-        deps, now_ms = self._deps, self._deps.clock_ms()
-        taken = await deps.files.acquire_lease(upload_id, self._new_holder(), now_ms, now_ms + self._lease_ms)
+        context, now_ms = self._context, self._context.clock_ms()
+        taken = await context.files.acquire_lease(upload_id, self._new_holder(), now_ms, now_ms + self._lease_ms)
         if taken is not None:
             return taken
         found = await self._find(user_id, upload_id)
@@ -172,23 +173,25 @@ class ResumableUploads:
 
     @asynccontextmanager
     async def _lease(self, upload: Upload) -> AsyncIterator[Lease]:
-        deps = self._deps
-        async with Lease(deps.files, upload, deps.settings.upload_hold_seconds, deps.clock_ms, lives_on=True) as lease:
+        context = self._context
+        async with Lease(
+            context.files, upload, context.settings.upload_hold_seconds, context.clock_ms, lives_on=True
+        ) as lease:
             yield lease
 
     async def _append(self, lease: Lease, body: Body | None, wanted: WantedDigest | None) -> Upload | File:
-        deps, upload = self._deps, lease.upload
+        context, upload = self._context, lease.upload
         left = (upload.size_bytes or 0) - upload.offset_bytes
         if body is not None and body.length is not None and body.length > left:
             await lease.release()
             raise BodyTooLarge(f"{left} bytes of the upload are left, and {body.length} were announced")
         if upload.size_bytes and not left:
             return await self._completed(lease, None)
-        digest = RequestDigest(wanted, deps.upload_threads) if wanted is not None else None
+        digest = RequestDigest(wanted, context.threads) if wanted is not None else None
         # what has one part is hashed when it is whole
         is_hashed = (upload.size_bytes or 0) > PART_BYTES
-        hashed = self.hashes.at(upload.upload_id, upload.offset_bytes) if is_hashed else None
-        appending = Appending(deps, lease, await read_incomplete_part(deps, lease), hashed, digest)
+        hashed = self._context.hashes.at(upload.upload_id, upload.offset_bytes) if is_hashed else None
+        appending = Appending(context, lease, await read_incomplete_part(context, lease), hashed, digest)
         failure: BaseException | None = None
         try:
             if body is not None:
@@ -226,13 +229,13 @@ class ResumableUploads:
     async def _remember(self, lease: Lease, appending: Appending) -> None:
         if appending.hashed is not None and lease.upload.offset_bytes == appending.end:
             await appending.writer.hash_rest()
-            self.hashes.remember(lease.upload.upload_id, appending.end, appending.hashed)
+            self._context.hashes.remember(lease.upload.upload_id, appending.end, appending.hashed)
 
     async def _completed(self, lease: Lease, appending: Appending | None) -> File:
         try:
             if appending is None:
-                return await complete_stored(self._deps, lease)
-            return await complete(self._deps, lease, appending)
+                return await complete_stored(self._context, lease)
+            return await complete(self._context, lease, appending)
         except Unavailable:
             if appending is not None:
                 with suppress(Chat4AllError):

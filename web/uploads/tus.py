@@ -22,6 +22,7 @@ from web.answers import utc
 from web.bodies import validated
 from web.errors import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
 from web.file_schemas import FileForm
+from web.uploads.hashing import WantedDigest
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,checksum,expiration,termination"
@@ -46,14 +47,6 @@ class Creation:
     filename: str
     checksum: str
     recipient_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WantedDigest:
-    """What the bytes of one request must have. ``algorithm`` is one of ``ALGORITHMS``."""
-
-    algorithm: str
-    digest: bytes
 
 
 def check_version(headers: Headers) -> None:

@@ -1,0 +1,41 @@
+"""What uploads need of the rest of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.ports import FileRecords, FileStore
+from web.uploads.hashing import RunningHashes
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from web.concurrency_limit import ConcurrencyLimit
+    from web.existing_users import ExistingUsers
+    from web.files import KnownFiles
+    from web.memberships import Memberships
+    from web.metrics import Metrics
+    from web.transfer_throttle import Throttle
+    from web.uploads.part_writer import PartSlots
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadContext:
+    """The stores, limits and clocks that every upload of this process shares."""
+
+    files: FileRecords
+    file_store: FileStore
+    known_files: KnownFiles
+    memberships: Memberships
+    existing_users: ExistingUsers
+    limit: ConcurrencyLimit
+    throttle: Throttle
+    part_slots: PartSlots
+    threads: ThreadPoolExecutor
+    metrics: Metrics
+    settings: Settings
+    clock_ms: Callable[[], int]
+    randomness: Callable[[int], bytes]
+    hashes: RunningHashes = field(default_factory=RunningHashes)
