@@ -22,15 +22,12 @@ from web.errors import (
 from web.field_errors import told
 from web.field_names import MAX_SHOWN_ERRORS, Wrong, names_of
 from web.json_bounds import MAX_VALUES, has_too_many_values
+from web.paths import BATCH_PATH, FILES_PATH, UPLOADS_PATH
 from web.repeated_names import may_repeat, refuse_repeated
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 BODY_TIMEOUT_SECONDS = 10.0
-MESSAGES_PATH = "/v1/messages"
-BATCH_PATH = "/v1/messages/batch"
-FILES_PATH = "/v1/files"
-UPLOADS_PATH = "/v1/uploads"
 FORM_OVERHEAD_BYTES = 64 * 1024  # of a form with a file: boundaries, headers of fields, other fields
 
 

@@ -21,8 +21,8 @@ from domain.ranges import ByteRange, Unsatisfiable, range_of
 from web.answers import utc
 from web.errors import Gone
 from web.files import DELETED
-from web.headers import REQUEST_ID
 from web.problems import Problem, problem_answer
+from web.request_keys import REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -6,14 +6,13 @@ import math
 
 from aiohttp import web
 
-from web.bodies import UPLOADS_PATH
 from web.cors import preflight_headers
 from web.dependencies import DEPENDENCIES
+from web.paths import UPLOADS_PATH
+from web.request_keys import REQUEST_ID
 from web.request_limits import RATE_LIMIT
 from web.security import SECURITY_HEADERS, SERVER
 from web.uploads.tus import VERSION
-
-REQUEST_ID = web.RequestKey("request_id", str)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

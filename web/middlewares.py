@@ -12,11 +12,12 @@ from aiohttp import web
 
 from app.logs import logged_request_id
 from domain.errors import Chat4AllError, Unavailable
-from web.bodies import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH
 from web.dependencies import DEPENDENCIES
-from web.headers import REQUEST_ID, preflight
+from web.headers import preflight
 from web.in_flight import IN_FLIGHT
+from web.paths import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH
 from web.problems import INTERNAL, problem_answer, problem_of, problem_of_http
+from web.request_keys import REQUEST_ID
 
 log = logging.getLogger(__name__)
 

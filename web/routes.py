@@ -10,7 +10,7 @@ from functools import wraps
 
 from aiohttp import web
 
-from web.bodies import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH, expect_continue
+from web.bodies import expect_continue
 from web.dependencies import DEPENDENCIES
 from web.handlers import (
     accounts,
@@ -27,6 +27,7 @@ from web.handlers import (
     receipts,
     uploads,
 )
+from web.paths import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH
 from web.tokens import Caller
 
 Public = Callable[[web.Request], Awaitable[web.StreamResponse]]

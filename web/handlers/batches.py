@@ -20,8 +20,8 @@ from web.documents import accepted_document
 from web.errors import FieldErrors, MalformedBody
 from web.field_names import Wrong, names_of
 from web.handlers.messages import key_of, record_headers
-from web.headers import REQUEST_ID
 from web.problems import INTERNAL, problem_document, problem_of
+from web.request_keys import REQUEST_ID
 from web.schemas import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
 from web.sending import Accepted, Item, Outcome
 from web.tokens import Caller

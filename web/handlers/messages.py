@@ -17,9 +17,9 @@ from web.answers import json_answer
 from web.bodies import body_as
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import accepted_document, message_with_deliveries, parties_of
-from web.headers import REQUEST_ID
 from web.history import merged
 from web.middlewares import traceparent_of
+from web.request_keys import REQUEST_ID
 from web.schemas import CreateMessage
 from web.sending import NOBODY
 from web.tokens import Caller
