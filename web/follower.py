@@ -41,7 +41,8 @@ _EAGER_SECONDS = 1.0
 
 
 class Listener(Protocol):
-    """Is told what the follower reads, in its order. It must not hold it up. A slot: see ``web/live/cursor.py``."""
+    """Is told what the follower reads, in its order. It must not hold it up. ``log_index``: see
+    ``web/live/cursor.py``."""
 
     def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
         """A record of ``messages`` was read."""
@@ -51,8 +52,8 @@ class Listener(Protocol):
         """A record of ``status-updates`` was read that changed what is told of its message, which is ``told``."""
         ...
 
-    def reached(self, slot: int, offset: int) -> None:
-        """All of the slot before ``offset`` was read."""
+    def reached(self, log_index: int, offset: int) -> None:
+        """All of the partition before ``offset`` was read."""
         ...
 
 

@@ -17,7 +17,7 @@ from support.live_log import LiveLog
 from web.live.log_reader import KafkaLogReader, LogReader
 
 PARTITIONS = 2
-# slot 1 is partition 1 of messages, slot 2 partition 0 of status-updates
+# log_index 1 is partition 1 of messages, log_index 2 partition 0 of status-updates
 COUNTS = {1: 1_200, 2: 30}
 
 
@@ -25,9 +25,9 @@ COUNTS = {1: 1_200, 2: 30}
 async def log_reader(request: pytest.FixtureRequest) -> AsyncIterator[LogReader]:
     if request.param == "memory":
         log = LiveLog(PARTITIONS)
-        for slot, count in COUNTS.items():
+        for log_index, count in COUNTS.items():
             for number in range(count):
-                log.raw(slot, b"%d" % number)
+                log.raw(log_index, b"%d" % number)
         async with log.open() as reader:
             yield reader
         return
@@ -37,10 +37,10 @@ async def log_reader(request: pytest.FixtureRequest) -> AsyncIterator[LogReader]
     outbox = Outbox(settings.kafka, client_id="test")
     await outbox.start()
     names = Topics(settings.topic_prefix)
-    for slot, count in COUNTS.items():
-        topic = names.messages if slot < PARTITIONS else names.status_updates
+    for log_index, count in COUNTS.items():
+        topic = names.messages if log_index < PARTITIONS else names.status_updates
         for number in range(count):
-            outbox.put(topic, slot % PARTITIONS, None, b"%d" % number)
+            outbox.put(topic, log_index % PARTITIONS, None, b"%d" % number)
     await outbox.settle()
     await outbox.stop()
     async with KafkaLogReader.open(settings) as reader:
@@ -50,24 +50,28 @@ async def log_reader(request: pytest.FixtureRequest) -> AsyncIterator[LogReader]
 async def values(log_reader: LogReader, ranges: dict[int, tuple[int, int]]) -> dict[int, list[bytes | None]]:
     found: dict[int, list[bytes | None]] = {}
     async for entries in log_reader.read(ranges):
-        assert len({entry.slot for entry in entries}) == 1
+        assert len({entry.log_index for entry in entries}) == 1
         for entry in entries:
             assert entry.value == b"%d" % entry.offset
-            found.setdefault(entry.slot, []).append(entry.value)
+            found.setdefault(entry.log_index, []).append(entry.value)
     return found
 
 
 async def test_it_says_where_each_slot_begins_and_ends(log_reader: LogReader) -> None:
-    slots = range(2 * PARTITIONS)
-    assert await log_reader.first_offsets(slots) == dict.fromkeys(slots, 0)
-    assert await log_reader.end_offsets(slots) == {slot: COUNTS.get(slot, 0) for slot in slots}
+    log_indexes = range(2 * PARTITIONS)
+    assert await log_reader.first_offsets(log_indexes) == dict.fromkeys(log_indexes, 0)
+    assert await log_reader.end_offsets(log_indexes) == {
+        log_index: COUNTS.get(log_index, 0) for log_index in log_indexes
+    }
 
 
 async def test_it_reads_exactly_the_ranges_again_and_again(log_reader: LogReader) -> None:
     for ranges in ({1: (0, 1_200)}, {1: (7, 8)}, {1: (100, 900), 2: (29, 30)}, {2: (5, 5)}, {}, {2: (0, 30)}):
         found = await values(log_reader, ranges)
         assert found == {
-            slot: [b"%d" % n for n in range(start, stop)] for slot, (start, stop) in ranges.items() if start < stop
+            log_index: [b"%d" % n for n in range(start, stop)]
+            for log_index, (start, stop) in ranges.items()
+            if start < stop
         }
 
 

@@ -48,8 +48,8 @@ async def test_the_frames_over_all_resumes_are_every_message_once(
             for process in processes:
                 process.is_paused = chance.random() < 0.3
             if chance.random() < 0.4:
-                slot = chance.randrange(2 * log.partitions)
-                log.read_on(chance.choice(processes), slot, len(log.slots[slot]))
+                log_index = chance.randrange(2 * log.partitions)
+                log.read_on(chance.choice(processes), log_index, len(log.partition_logs[log_index]))
             await asyncio.sleep(0.001)
         for process in processes:
             process.is_paused = False
@@ -75,18 +75,22 @@ async def test_the_frames_over_all_resumes_are_every_message_once(
 
     wanted = [
         [f"m-{m.partition(b'm-')[2].partition(bytes([34]))[0].decode()}" for m in values]
-        for values in ([e.value for e in log.slots[slot]] for slot in range(log.partitions))
+        for values in ([e.value for e in log.partition_logs[log_index]] for log_index in range(log.partitions))
     ]
     pushed = [frame["message_id"] for frame in frames if frame["type"] == "new_message"]
     mine = {frame["message_id"]: frame["conversation_id"] for frame in frames if frame["type"] == "new_message"}
     assert not [frame for frame in frames if frame["type"] == "resync_required"]
     assert len(pushed) == len(set(pushed))
     assert set(mine.values()) <= set(names[:-1])
-    for slot in wanted:
+    for log_index in wanted:
         for name in names[:-1]:
-            theirs = [i for i in slot if mine.get(i) == name]
-            assert [i for i in pushed if mine[i] == name and i in set(slot)] == theirs
-    outside = sum(b'"c-%d"' % (CONVERSATIONS - 1) in e.value for slot in log.slots[: log.partitions] for e in slot)
+            theirs = [i for i in log_index if mine.get(i) == name]
+            assert [i for i in pushed if mine[i] == name and i in set(log_index)] == theirs
+    outside = sum(
+        b'"c-%d"' % (CONVERSATIONS - 1) in e.value
+        for log_index in log.partition_logs[: log.partitions]
+        for e in log_index
+    )
     assert len(pushed) == MESSAGES - outside
     last_words: dict[str, str] = {f["message_id"]: f["status"] for f in frames if f["type"] == "status"}
     for message_id in mine:

@@ -31,7 +31,8 @@ class Process:
 
 @dataclass
 class LiveLog:
-    """``slots[n]``: the records of slot ``n``. ``first``: offsets that retention has taken. ``reads``: turns taken."""
+    """``partition_logs[n]``: the records at log index ``n``. ``first``: offsets that retention has taken. ``reads``:
+    turns taken."""
 
     partitions: int
     now_ms: int = 1_763_848_800_123
@@ -40,14 +41,14 @@ class LiveLog:
     reads: int = 0
 
     def __post_init__(self) -> None:
-        self.slots: list[list[Entry]] = [[] for _ in range(2 * self.partitions)]
+        self.partition_logs: list[list[Entry]] = [[] for _ in range(2 * self.partitions)]
         self.processes: list[Process] = []
 
     def follow(self, hub: Hub, recent: RecentMessages) -> Process:
         """Let a process read from the end on."""
-        process = Process(hub, recent, [len(entries) for entries in self.slots])
-        for slot, offset in enumerate(process.positions):
-            hub.reached(slot, offset)
+        process = Process(hub, recent, [len(entries) for entries in self.partition_logs])
+        for log_index, offset in enumerate(process.positions):
+            hub.reached(log_index, offset)
         self.processes.append(process)
         return process
 
@@ -62,10 +63,10 @@ class LiveLog:
     def slot_of(self, conversation_id: str) -> int:
         return partition_for(conversation_id.encode(), self.partitions)
 
-    def raw(self, slot: int, value: bytes) -> Place:
+    def raw(self, log_index: int, value: bytes) -> Place:
         """Append whatever it is."""
-        entry = Entry(slot, len(self.slots[slot]), self.now_ms, value)
-        self.slots[slot].append(entry)
+        entry = Entry(log_index, len(self.partition_logs[log_index]), self.now_ms, value)
+        self.partition_logs[log_index].append(entry)
         self.spread()
         return Place(entry.timestamp_ms, entry.offset)
 
@@ -73,29 +74,29 @@ class LiveLog:
         """Let every process that is not paused read on to the end."""
         for process in self.processes:
             if not process.is_paused:
-                for slot in range(2 * self.partitions):
-                    self.read_on(process, slot, len(self.slots[slot]))
+                for log_index in range(2 * self.partitions):
+                    self.read_on(process, log_index, len(self.partition_logs[log_index]))
 
-    def read_on(self, process: Process, slot: int, until: int) -> None:
-        """Let a process read one slot up to an offset."""
-        for entry in self.slots[slot][process.positions[slot] : until]:
+    def read_on(self, process: Process, log_index: int, until: int) -> None:
+        """Let a process read one log_index up to an offset."""
+        for entry in self.partition_logs[log_index][process.positions[log_index] : until]:
             with suppress(ValueError):
-                self._feed(process, slot, entry)
-        process.positions[slot] = max(until, process.positions[slot])
-        process.hub.reached(slot, process.positions[slot])
+                self._feed(process, log_index, entry)
+        process.positions[log_index] = max(until, process.positions[log_index])
+        process.hub.reached(log_index, process.positions[log_index])
 
-    def _feed(self, process: Process, slot: int, entry: Entry) -> None:
-        if slot < self.partitions:
+    def _feed(self, process: Process, log_index: int, entry: Entry) -> None:
+        if log_index < self.partitions:
             message, place = decode(entry.value, MessageAccepted), Place(entry.timestamp_ms, entry.offset)
-            process.recent.add_message(message, place, slot)
+            process.recent.add_message(message, place, log_index)
             if process.recent.is_first(message.message_id, place):
-                process.hub.took_message(slot, entry.offset, message, place)
+                process.hub.took_message(log_index, entry.offset, message, place)
             return
         change = decode(entry.value, StatusChanged)
         news: News[Entry] = News(process.recent)
-        news.add(entry, change, slot - self.partitions, entry.offset)
+        news.add(entry, change, log_index - self.partitions, entry.offset)
         for _, _, told in news.all():
-            process.hub.took_change(slot - self.partitions, entry.offset, change, told, entry.timestamp_ms)
+            process.hub.took_change(log_index - self.partitions, entry.offset, change, told, entry.timestamp_ms)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[LiveLog]:
@@ -104,16 +105,16 @@ class LiveLog:
             raise LogUnavailable("the log is switched off")
         yield self
 
-    async def first_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
-        return {slot: self.first.get(slot, 0) for slot in slots}
+    async def first_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
+        return {log_index: self.first.get(log_index, 0) for log_index in log_indexes}
 
-    async def end_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
-        return {slot: len(self.slots[slot]) for slot in slots}
+    async def end_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
+        return {log_index: len(self.partition_logs[log_index]) for log_index in log_indexes}
 
     async def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
         self.reads += 1
-        for slot, (start, stop) in ranges.items():
-            assert start >= self.first.get(slot, 0)
-            assert stop <= len(self.slots[slot])
+        for log_index, (start, stop) in ranges.items():
+            assert start >= self.first.get(log_index, 0)
+            assert stop <= len(self.partition_logs[log_index])
             for at in range(start, stop, CHUNK):
-                yield self.slots[slot][at : min(at + CHUNK, stop)]
+                yield self.partition_logs[log_index][at : min(at + CHUNK, stop)]

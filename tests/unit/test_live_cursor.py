@@ -20,10 +20,10 @@ def test_a_cursor_says_what_was_put_in(offsets: list[int]) -> None:
 def test_a_moved_position_is_in_the_text(offsets: list[int], data: st.DataObject) -> None:
     positions = Positions(offsets)
     positions.text()
-    slot = data.draw(st.integers(0, len(offsets) - 1))
+    log_index = data.draw(st.integers(0, len(offsets) - 1))
     copy = positions.copy()
-    positions[slot] = moved = data.draw(OFFSETS)
-    assert positions_of(positions.text().decode(), len(offsets))[slot] == moved
+    positions[log_index] = moved = data.draw(OFFSETS)
+    assert positions_of(positions.text().decode(), len(offsets))[log_index] == moved
     assert copy.offsets == offsets
 
 

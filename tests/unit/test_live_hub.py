@@ -19,10 +19,10 @@ from domain.records import MessageAccepted
 from storage.memory import MemoryUsers
 from support.waiting import until
 from web.live import hub as hub_module
-from web.live.aside import Aside
 from web.live.connection import Connection
 from web.live.frames import Event
 from web.live.hub import MAX_WAITING, MAX_WAITING_BYTES, Hub
+from web.live.parked import ParkedEvents
 from web.live.participants import Participants
 from web.usernames import Usernames
 
@@ -107,18 +107,18 @@ class World:
         self.hub.took_message(0, self.offset, message, Place(1, self.offset))
         self.offset += 1
 
-    async def set_aside(self, count: int) -> None:
+    async def park(self, count: int) -> None:
         self.store.is_away = True
         for n in range(count):
             self.message(f"new-{n % 50}")
         await until(lambda: self.hub.positions[0] == self.offset)
 
 
-async def frame_cost(aside: int) -> int:
+async def frame_cost(parked: int) -> int:
     world = World()
     world.message("known")
     await until(lambda: world.wire.frames)
-    await world.set_aside(aside)
+    await world.park(parked)
     lines = lines_of(lambda: world.message("known"))
     assert len(world.wire.frames) == 2
     world.hub.stop()
@@ -133,7 +133,7 @@ async def test_a_frame_costs_the_same_however_many_are_set_aside() -> None:
 async def test_what_was_set_aside_comes_in_its_order_once_the_store_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "RETRY_SECONDS", 0.01)
     world = World()
-    await world.set_aside(1_000)
+    await world.park(1_000)
     assert world.hub.cursor()[0] == 0
     assert world.wire.frames == []
     world.store.is_away = False
@@ -152,11 +152,11 @@ async def test_handing_over_costs_as_much_for_each_frame_however_many_there_are(
 
     async def cost(count: int) -> float:
         world = World()
-        await world.set_aside(count)
+        await world.park(count)
         lines = 0
 
         def drain() -> None:
-            while (event := world.hub._aside.pop("new-0")) is not None:
+            while (event := world.hub._parked.pop("new-0")) is not None:
                 world.hub._hand_over(event, ["u-1"], is_late=True)
 
         lines = lines_of(drain)
@@ -169,21 +169,24 @@ async def test_handing_over_costs_as_much_for_each_frame_however_many_there_are(
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1), st.booleans()), max_size=60))
 def test_the_first_offset_of_each_slot_is_the_least_that_is_set_aside(steps: list[tuple[str, int, bool]]) -> None:
-    aside, model, offset = Aside(), list[Event](), 0
-    for conversation_id, slot, is_pop in steps:
+    parked, model, offset = ParkedEvents(), list[Event](), 0
+    for conversation_id, log_index, is_pop in steps:
         if is_pop:
             expected = next((event for event in model if event.conversation_id == conversation_id), None)
-            assert aside.pop(conversation_id) is expected
+            assert parked.pop(conversation_id) is expected
             model = [event for event in model if event is not expected]
         else:
-            event = Event(slot, offset, conversation_id, "m", 1, b"{}")
-            aside.add(event)
+            event = Event(log_index, offset, conversation_id, "m", 1, b"{}")
+            parked.add(event)
             model.append(event)
             offset += 1
-        first = {slot: min(e.offset for e in model if e.slot == slot) for slot in {e.slot for e in model}}
-        assert dict(aside.first_offsets()) == first
-        assert bool(aside) == bool(model)
-        assert set(aside.conversations()) == {event.conversation_id for event in model}
+        first = {
+            log_index: min(e.offset for e in model if e.log_index == log_index)
+            for log_index in {e.log_index for e in model}
+        }
+        assert dict(parked.first_offsets()) == first
+        assert bool(parked) == bool(model)
+        assert set(parked.conversations()) == {event.conversation_id for event in model}
 
 
 async def test_waiting_frames_are_bounded_by_their_bytes_as_well() -> None:

@@ -205,8 +205,8 @@ class Heard:
     def took_change(self, partition: int, offset: int, change: StatusChanged, told: Any, logged_at_ms: int) -> None:
         self.notes.append(("change", partition, offset, change.message_id, str(told.state.status)))
 
-    def reached(self, slot: int, offset: int) -> None:
-        self.notes.append(("reached", slot, offset))
+    def reached(self, log_index: int, offset: int) -> None:
+        self.notes.append(("reached", log_index, offset))
 
 
 async def test_a_listener_is_told_what_is_read_and_what_it_changes_and_how_far_reading_is() -> None:
@@ -216,7 +216,7 @@ async def test_a_listener_is_told_what_is_read_and_what_it_changes_and_how_far_r
     task.cancel()
     follower.listener = heard = Heard()
     await follower._begin(consumer)
-    assert sorted(heard.notes) == [("reached", slot, int(slot == 0)) for slot in range(4)]
+    assert sorted(heard.notes) == [("reached", log_index, int(log_index == 0)) for log_index in range(4)]
     heard.notes.clear()
     task = asyncio.create_task(follower._follow(consumer))
     consumer.add("messages", 0, accepted(1))

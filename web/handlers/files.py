@@ -19,7 +19,7 @@ from web.links import absolute
 from web.tokens import Caller
 from web.uploads.copying import copy_file
 from web.uploads.form import Form
-from web.uploads.receiver import receive
+from web.uploads.form_upload import receive
 
 
 async def create_file(request: web.Request, caller: Caller) -> web.Response:

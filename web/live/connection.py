@@ -49,7 +49,7 @@ class Connection:
 
     def put(self, event: Event, frame: bytes) -> bool:
         """Send a live frame, or hold it; return whether it was written. A reader too slow for it is cut off."""
-        if self.start is None or event.offset < self.start[event.slot]:
+        if self.start is None or event.offset < self.start[event.log_index]:
             return False
         if self.held is None:
             return self.write(frame)

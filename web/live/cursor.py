@@ -1,8 +1,8 @@
 """Where a reader of the log stands: an offset for every partition of ``messages`` and ``status-updates``.
 
-A *slot* is one partition of one topic: slot ``p`` is partition ``p`` of ``messages``, slot ``partitions + p`` is
+A *log index* numbers the partitions of both topics: ``p`` is partition ``p`` of ``messages``, ``partitions + p`` is
 partition ``p`` of ``status-updates``. As text (the ``cursor`` of a frame) it is base64url of a version byte and a
-variable-length integer for each slot: 50 to 70 characters with 6 partitions.
+variable-length integer for each partition: 50 to 70 characters with 6 partitions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ _MAX_OFFSET = 2**63 - 1
 
 
 class Positions:
-    """The offset that comes next in each slot. Its text costs little when one slot moved since it was last asked."""
+    """The offset that comes next in each partition. Its text costs little when one partition moved since it was last
+    asked."""
 
     __slots__ = ("_parts", "offsets")
 
@@ -25,12 +26,12 @@ class Positions:
         self.offsets = list(offsets)
         self._parts = [_varint(offset) for offset in self.offsets]
 
-    def __setitem__(self, slot: int, offset: int) -> None:
-        self.offsets[slot] = offset
-        self._parts[slot] = _varint(offset)
+    def __setitem__(self, log_index: int, offset: int) -> None:
+        self.offsets[log_index] = offset
+        self._parts[log_index] = _varint(offset)
 
-    def __getitem__(self, slot: int) -> int:
-        return self.offsets[slot]
+    def __getitem__(self, log_index: int) -> int:
+        return self.offsets[log_index]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Positions) and self.offsets == other.offsets
@@ -50,8 +51,9 @@ class Positions:
         return base64.urlsafe_b64encode(_VERSION + b"".join(self._parts)).rstrip(b"=")
 
 
-def positions_of(cursor: str, slots: int) -> Positions:
-    """Return what ``Positions.text`` wrote. Raises ``ValueError`` for anything else, or another number of slots."""
+def positions_of(cursor: str, partitions: int) -> Positions:
+    """Return what ``Positions.text`` wrote. Raises ``ValueError`` for anything else, or another number of
+    partitions."""
     if len(cursor) > MAX_CURSOR_CHARS:
         raise ValueError("not a cursor of this API")
     try:
@@ -59,7 +61,7 @@ def positions_of(cursor: str, slots: int) -> Positions:
     except (binascii.Error, UnicodeError, ValueError):
         raise ValueError("not a cursor of this API") from None
     offsets = _numbers(data[1:]) if data[:1] == _VERSION else []
-    if len(offsets) != slots or any(offset > _MAX_OFFSET for offset in offsets):
+    if len(offsets) != partitions or any(offset > _MAX_OFFSET for offset in offsets):
         raise ValueError("not a cursor of this API, or of one with other partitions")
     return Positions(offsets)
 

@@ -39,11 +39,11 @@ _EVENT_BYTES, _RECIPIENT_BYTES = 1_000, 220
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One record of the log as a frame without its cursor. ``slot``: see ``cursor.py``; ``logged_at_ms``: when the
+    """One record of the log as a frame without its cursor. ``log_index``: see ``cursor.py``; ``logged_at_ms``: when the
     broker or the producer stamped it; ``word``: the status, empty for a message, which is then ``message``;
     ``failures``: for how many of several recipients it failed."""
 
-    slot: int
+    log_index: int
     offset: int
     conversation_id: str
     message_id: str
@@ -65,7 +65,7 @@ class Event:
         return _EVENT_BYTES + 2 * len(self.body) + _RECIPIENT_BYTES * recipients
 
 
-def message_event(slot: int, offset: int, message: MessageAccepted, place: Place) -> Event:
+def message_event(log_index: int, offset: int, message: MessageAccepted, place: Place) -> Event:
     """Return the event that a message was accepted."""
     document: dict[str, Any] = {
         "type": "new_message",
@@ -80,7 +80,7 @@ def message_event(slot: int, offset: int, message: MessageAccepted, place: Place
     if message.file is not None:
         document["file_metadata"] = file_metadata_document(message.file)
     return Event(
-        slot,
+        log_index,
         offset,
         message.conversation_id,
         message.message_id,
@@ -91,7 +91,7 @@ def message_event(slot: int, offset: int, message: MessageAccepted, place: Place
     )
 
 
-def status_event(slot: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> Event:
+def status_event(log_index: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> Event:
     """Return the event that ``change`` made the message what is ``told`` of it."""
     state = told.state
     word = state.status
@@ -110,7 +110,7 @@ def status_event(slot: int, offset: int, change: StatusChanged, told: Told, logg
         document["counts"] = told.counts
         failures = told.counts[Status.FAILED]
     return Event(
-        slot,
+        log_index,
         offset,
         change.conversation_id,
         change.message_id,

@@ -2,7 +2,7 @@
 
 While nobody is connected a record costs nothing but a number. A conversation whose participants are remembered is
 served at once; for another the store is asked, and its partition waits for the answer. If the store is away, that
-conversation alone is set aside until the store is back; meanwhile the cursors of all frames stay before it, so
+conversation alone is parked until the store answers again; meanwhile the cursors of all frames stay before it, so
 whoever resumes misses nothing (and may be told again what came in between).
 """
 
@@ -19,10 +19,10 @@ from domain.conversations import is_address
 from domain.errors import Unavailable
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from web.live.aside import Aside
 from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
+from web.live.parked import ParkedEvents
 from web.live.participants import Participants
 from web.news import Told
 from web.usernames import Usernames
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 MAX_WAITING = 20_000
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 RETRY_SECONDS = 1.0
-_LATE_AT_A_TIME = 100  # frames of what was set aside, before others have a turn
+_LATE_AT_A_TIME = 100  # parked frames handed over before other tasks run
 
 # a frame with the message went to a connection of that user
 OnDelivered = Callable[[MessageAccepted, Place, str], None]
@@ -42,14 +42,14 @@ OnPushed = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class _Lane:
-    """The records of one partition number that wait for a look-up; ``(slot, offset)`` marks what passed unread."""
+    """The records of one partition number that wait for a look-up; ``(log_index, offset)`` marks what passed unread."""
 
     waiting: deque[Event | tuple[int, int]] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
 
 
 class Hub:
-    """``positions``: all before them has been handed over (or set aside; see ``cursor``)."""
+    """``positions``: all before them has been handed over (or parked; see ``cursor``)."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Hub:
         self._on_delivered = on_delivered
         self._by_user: dict[str, list[Connection]] = {}
         self._lanes = [_Lane() for _ in range(partitions)]
-        self._aside = Aside()
+        self._parked = ParkedEvents()
         self._retrying: asyncio.Task[None] | None = None
         self._waiting = 0
         self._waiting_bytes = 0
@@ -89,28 +89,28 @@ class Hub:
         if self.count:
             self._take(status_event(self._partitions + partition, offset, change, told, logged_at_ms))
 
-    def reached(self, slot: int, offset: int) -> None:
-        """Everything of the slot before ``offset`` was read."""
+    def reached(self, log_index: int, offset: int) -> None:
+        """Everything of the partition before ``offset`` was read."""
         self.is_ready = True
-        lane = self._lanes[slot % self._partitions]
+        lane = self._lanes[log_index % self._partitions]
         if lane.waiting:
             last = lane.waiting[-1]
-            if not isinstance(last, Event) and last[0] == slot:
-                lane.waiting.pop()  # a lane that waits long has one mark for each slot between two records
-            lane.waiting.append((slot, offset))
-        elif self.positions[slot] < offset:
-            self.positions[slot] = offset
+            if not isinstance(last, Event) and last[0] == log_index:
+                lane.waiting.pop()  # a lane that waits long has one mark for each partition between two records
+            lane.waiting.append((log_index, offset))
+        elif self.positions[log_index] < offset:
+            self.positions[log_index] = offset
 
     # what connections need
 
     def cursor(self) -> Positions:
         """Return the positions before which nothing is outstanding."""
-        if not self._aside:
+        if not self._parked:
             return self.positions
         floor = self.positions.copy()
-        for slot, offset in self._aside.first_offsets():
-            if offset < floor[slot]:
-                floor[slot] = offset
+        for log_index, offset in self._parked.first_offsets():
+            if offset < floor[log_index]:
+                floor[log_index] = offset
         return floor
 
     def join(self, connection: Connection) -> None:
@@ -141,8 +141,8 @@ class Hub:
     # how it works
 
     def _take(self, event: Event) -> None:
-        lane = self._lanes[event.slot % self._partitions]
-        if not lane.waiting and event.conversation_id not in self._aside:
+        lane = self._lanes[event.log_index % self._partitions]
+        if not lane.waiting and event.conversation_id not in self._parked:
             users = self._participants.known(event.conversation_id)
             if users is not None and (event.message is None or self._usernames.is_ready(event.message.sender_id)):
                 self._hand_over(event, users)
@@ -163,13 +163,13 @@ class Hub:
         """Hand over what waits in a lane, one after the other."""
         while lane.waiting:
             item = lane.waiting[0]
-            if isinstance(item, Event) and self.count and item.conversation_id not in self._aside:
+            if isinstance(item, Event) and self.count and item.conversation_id not in self._parked:
                 try:
                     users = await self._participants.of(item.conversation_id)
                     if item.message is not None:
                         await self._usernames.names_of([item.message.sender_id])
                 except Unavailable as error:
-                    log.warning("set aside until the store is back: live frames of a conversation: %s", error)
+                    log.warning("live frames of a conversation are parked until the store answers: %s", error)
                     users = None
             else:
                 users = None
@@ -177,17 +177,17 @@ class Hub:
                 continue  # given up meanwhile
             lane.waiting.popleft()
             if not isinstance(item, Event):
-                slot, offset = item
-                self.positions[slot] = max(offset, self.positions[slot])
+                log_index, offset = item
+                self.positions[log_index] = max(offset, self.positions[log_index])
                 continue
             if users is not None:
                 self._waits_no_more(item)
                 self._hand_over(item, users)
             elif self.count:
-                self._set_aside(item)
+                self._park(item)
             else:
                 self._waits_no_more(item)
-                self.positions[item.slot] = item.offset + 1
+                self.positions[item.log_index] = item.offset + 1
 
     def _waits_no_more(self, event: Event) -> None:
         self._waiting -= 1
@@ -201,30 +201,30 @@ class Hub:
         elif lane.waiting and not task.cancelled():
             self._start(lane)
 
-    def _set_aside(self, event: Event) -> None:
-        self._aside.add(event)
-        self.positions[event.slot] = event.offset + 1
+    def _park(self, event: Event) -> None:
+        self._parked.add(event)
+        self.positions[event.log_index] = event.offset + 1
         if self._retrying is None:
             self._retrying = asyncio.create_task(self._retry())
 
     async def _retry(self) -> None:
-        while self._aside:
+        while self._parked:
             await asyncio.sleep(RETRY_SECONDS)
-            for conversation_id in self._aside.conversations():
+            for conversation_id in self._parked.conversations():
                 try:
                     users = await self._participants.of(conversation_id)
                 except Unavailable:
                     break
                 await self._hand_over_late(conversation_id, users)
             if not self.count:
-                for event in self._aside.clear():
+                for event in self._parked.clear():
                     self._waits_no_more(event)
         self._retrying = None
 
     async def _hand_over_late(self, conversation_id: str, users: Sequence[str]) -> None:
-        """Hand over what was set aside of a conversation, one by one: no frame's cursor must be past the next."""
+        """Hand over the parked events of a conversation one by one: no frame's cursor must be past the next event."""
         handed = 0
-        while (event := self._aside.pop(conversation_id)) is not None:
+        while (event := self._parked.pop(conversation_id)) is not None:
             self._waits_no_more(event)
             self._hand_over(event, users, is_late=True)
             handed += 1
@@ -233,7 +233,7 @@ class Hub:
 
     def _hand_over(self, event: Event, users: Sequence[str], *, is_late: bool = False) -> None:
         if not is_late:
-            self.positions[event.slot] = event.offset + 1
+            self.positions[event.log_index] = event.offset + 1
         frame, pushed = None, 0
         for user in users:
             siblings = self._by_user.get(user)
@@ -253,10 +253,10 @@ class Hub:
         log.error("%d live frames wait for the store: closing all connections", self._waiting)
         for lane in self._lanes:
             for item in lane.waiting:
-                slot, offset = (item.slot, item.offset + 1) if isinstance(item, Event) else item
-                self.positions[slot] = max(offset, self.positions[slot])
+                log_index, offset = (item.log_index, item.offset + 1) if isinstance(item, Event) else item
+                self.positions[log_index] = max(offset, self.positions[log_index])
             lane.waiting.clear()
-        self._aside.clear()
+        self._parked.clear()
         self._waiting = self._waiting_bytes = 0
         for connection in self.connections():
             connection.close(TRY_AGAIN, "the store does not answer; connect again with since")

@@ -20,7 +20,7 @@ _BATCH_RECORDS = 500
 _FETCH_WAIT_MS = 10
 _REQUEST_TIMEOUT_MS = 5_000
 
-# slot -> the first offset and the one after the last
+# log_index -> the first offset and the one after the last
 Ranges = Mapping[int, tuple[int, int]]
 
 
@@ -28,7 +28,7 @@ Ranges = Mapping[int, tuple[int, int]]
 class Entry:
     """One record as it is in the log."""
 
-    slot: int
+    log_index: int
     offset: int
     timestamp_ms: int
     value: bytes | None
@@ -37,16 +37,16 @@ class Entry:
 class LogReader(Protocol):
     """Open while somebody resumes. Every method may raise ``LogUnavailable``."""
 
-    async def first_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
-        """Return the oldest offset that each slot still has."""
+    async def first_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
+        """Return the oldest offset that each partition still has."""
         ...
 
-    async def end_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
-        """Return the offset that the next record of each slot will have."""
+    async def end_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
+        """Return the offset that the next record of each partition will have."""
         ...
 
     def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
-        """Yield the records of all ranges, in order within each slot; never an empty list."""
+        """Yield the records of all ranges, in order within each partition; never an empty list."""
         ...
 
 
@@ -56,7 +56,7 @@ class KafkaLogReader:
     def __init__(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         self._consumer = consumer
         self._partitions = partitions
-        self._slots = {tp: slot for slot, tp in enumerate(partitions)}
+        self._log_index_of = {tp: log_index for log_index, tp in enumerate(partitions)}
 
     @classmethod
     @asynccontextmanager
@@ -86,38 +86,40 @@ class KafkaLogReader:
         finally:
             await consumer.stop()
 
-    async def first_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
-        """Return the oldest offset that each slot still has."""
-        return await self._offsets(self._consumer.beginning_offsets, slots)
+    async def first_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
+        """Return the oldest offset that each partition still has."""
+        return await self._offsets(self._consumer.beginning_offsets, log_indexes)
 
-    async def end_offsets(self, slots: Sequence[int]) -> Mapping[int, int]:
-        """Return the offset that the next record of each slot will have."""
-        return await self._offsets(self._consumer.end_offsets, slots)
+    async def end_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
+        """Return the offset that the next record of each partition will have."""
+        return await self._offsets(self._consumer.end_offsets, log_indexes)
 
-    async def _offsets(self, ask: Any, slots: Sequence[int]) -> Mapping[int, int]:
+    async def _offsets(self, ask: Any, log_indexes: Sequence[int]) -> Mapping[int, int]:
         try:
-            found = await ask([self._partitions[slot] for slot in slots])
+            found = await ask([self._partitions[log_index] for log_index in log_indexes])
         except KafkaError as error:
             raise LogUnavailable(f"what was missed cannot be read: {error!r}") from error
-        return {self._slots[tp]: offset for tp, offset in found.items()}
+        return {self._log_index_of[tp]: offset for tp, offset in found.items()}
 
     async def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
-        """Yield the records of all ranges, in order within each slot."""
-        missing = {self._partitions[slot]: stop for slot, (first, stop) in ranges.items() if first < stop}
+        """Yield the records of all ranges, in order within each partition."""
+        missing = {self._partitions[log_index]: stop for log_index, (first, stop) in ranges.items() if first < stop}
         if not missing:
             return
         try:
             self._consumer.assign(list(missing))
             for tp in missing:
-                self._consumer.seek(tp, ranges[self._slots[tp]][0])
+                self._consumer.seek(tp, ranges[self._log_index_of[tp]][0])
             async with asyncio.timeout(READ_SECONDS):
                 while missing:
                     batches = await self._consumer.getmany(timeout_ms=1_000, max_records=_BATCH_RECORDS)
                     for tp, records in batches.items():
                         if tp not in missing:
                             continue
-                        stop, slot = missing[tp], self._slots[tp]
-                        if entries := [Entry(slot, r.offset, r.timestamp, r.value) for r in records if r.offset < stop]:
+                        stop, log_index = missing[tp], self._log_index_of[tp]
+                        if entries := [
+                            Entry(log_index, r.offset, r.timestamp, r.value) for r in records if r.offset < stop
+                        ]:
                             yield entries
                         if records[-1].offset + 1 >= stop:
                             del missing[tp]

@@ -41,7 +41,7 @@ class TooOld(Exception):
 
 
 @dataclass(eq=False, slots=True)
-class Resumer:
+class ReplaySession:
     """A connection that is to get what lies between ``positions``, which move, and ``target``.
 
     ``told``: what status frames of this replay told (``web.news.Told.key``). ``states``: of messages that this process
@@ -61,16 +61,16 @@ class Resumer:
         """How many records are still to be read."""
         return self.positions.behind(self.target)
 
-    def wants(self, slot: int, offset: int) -> bool:
-        return not self.is_full and self.positions[slot] <= offset < self.target[slot]
+    def wants(self, log_index: int, offset: int) -> bool:
+        return not self.is_full and self.positions[log_index] <= offset < self.target[log_index]
 
     def give(self, event: Event, usernames: Usernames) -> bool:
         """Send an event whose turn it is; return whether it was written. If there is no room, nothing moves."""
-        before = self.positions[event.slot]
-        self.positions[event.slot] = event.offset + 1
+        before = self.positions[event.log_index]
+        self.positions[event.log_index] = event.offset + 1
         frame = event_frame(event, self.positions.text(), usernames)
         if not self.connection.has_room_for(frame):
-            self.positions[event.slot] = before
+            self.positions[event.log_index] = before
             self.is_full = True
             return False
         return self.connection.write(frame)
@@ -94,24 +94,24 @@ class Replayer:
         self._recent = recent
         self._partitions = partitions
         self._on_delivered = on_delivered
-        self._waiting: list[Resumer] = []
+        self._waiting: list[ReplaySession] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def advance(self, resumer: Resumer) -> None:
-        """Return when the resumer is at its target, or its buffer is full (``is_full``).
+    async def advance(self, session: ReplaySession) -> None:
+        """Return when the session is at its target, or its buffer is full (``is_full``).
 
         Raises ``TooOld``, or ``Unavailable`` if the log or the participants cannot be read.
         """
-        resumer.is_full = False
-        resumer.done = asyncio.get_running_loop().create_future()
-        self._waiting.append(resumer)
+        session.is_full = False
+        session.done = asyncio.get_running_loop().create_future()
+        self._waiting.append(session)
         if self._task is None:
             self._start()
         try:
-            await resumer.done
+            await session.done
         finally:
-            if resumer in self._waiting:
-                self._waiting.remove(resumer)
+            if session in self._waiting:
+                self._waiting.remove(session)
 
     def stop(self) -> None:
         """Read no more."""
@@ -125,7 +125,7 @@ class Replayer:
     async def _serve(self) -> None:
         async with self._open_log() as log_reader:
             while self._waiting:
-                await self._take_a_turn(log_reader)
+                await self._read_slice(log_reader)
 
     def _served(self, task: asyncio.Task[None]) -> None:
         self._task = None
@@ -136,44 +136,47 @@ class Replayer:
             return
         if not isinstance(error, Unavailable | asyncio.CancelledError):
             log.error("a replay failed", exc_info=error)
-        for resumer in self._waiting:
-            _end(resumer, error if isinstance(error, Unavailable) else LogUnavailable("the replay did not end"))
+        for session in self._waiting:
+            _end(session, error if isinstance(error, Unavailable) else LogUnavailable("the replay did not end"))
         self._waiting.clear()
 
-    async def _take_a_turn(self, log_reader: LogReader) -> None:
+    async def _read_slice(self, log_reader: LogReader) -> None:
         """Read a slice from where the one who has waited longest stands; the longest wait goes to the end."""
         group = list(self._waiting)
         leader = self._waiting.pop(0)
         self._waiting.append(leader)
         ranges = _ranges(group, leader)
         first = await log_reader.first_offsets(list(ranges))
-        for resumer in group:
-            if any(resumer.positions[slot] < min(offset, resumer.target[slot]) for slot, offset in first.items()):
-                self._end(resumer, TooOld("the log no longer reaches back to this cursor"))
-        group = [resumer for resumer in group if resumer.done is not None and not resumer.done.done()]
-        ranges = {slot: (max(start, first[slot]), stop) for slot, (start, stop) in ranges.items()}
-        by_user: dict[str, list[Resumer]] = {}
-        for resumer in group:
-            by_user.setdefault(resumer.connection.user_id, []).append(resumer)
-        messages = {slot: span for slot, span in ranges.items() if slot < self._partitions}
+        for session in group:
+            if any(
+                session.positions[log_index] < min(offset, session.target[log_index])
+                for log_index, offset in first.items()
+            ):
+                self._end(session, TooOld("the log no longer reaches back to this cursor"))
+        group = [session for session in group if session.done is not None and not session.done.done()]
+        ranges = {log_index: (max(start, first[log_index]), stop) for log_index, (start, stop) in ranges.items()}
+        by_user: dict[str, list[ReplaySession]] = {}
+        for session in group:
+            by_user.setdefault(session.connection.user_id, []).append(session)
+        messages = {log_index: span for log_index, span in ranges.items() if log_index < self._partitions}
         # all messages of a slice before their statuses
-        for part in (messages, {slot: span for slot, span in ranges.items() if slot not in messages}):
-            begun = {slot: start for slot, (start, _) in part.items()}
+        for part in (messages, {log_index: span for log_index, span in ranges.items() if log_index not in messages}):
+            begun = {log_index: start for log_index, (start, _) in part.items()}
             async for entries in log_reader.read(part):
                 await self._give_all(entries, by_user)
-                slot, after = entries[-1].slot, entries[-1].offset + 1
-                _passed(group, slot, begun[slot], after)
-                begun[slot] = after
-        for resumer in group:
-            if resumer.is_full or not resumer.left or not resumer.connection.is_open:
-                self._end(resumer, None)
+                log_index, after = entries[-1].log_index, entries[-1].offset + 1
+                _passed(group, log_index, begun[log_index], after)
+                begun[log_index] = after
+        for session in group:
+            if session.is_full or not session.left or not session.connection.is_open:
+                self._end(session, None)
 
-    def _end(self, resumer: Resumer, error: Exception | None) -> None:
-        if resumer in self._waiting:
-            self._waiting.remove(resumer)
-        _end(resumer, error)
+    def _end(self, session: ReplaySession, error: Exception | None) -> None:
+        if session in self._waiting:
+            self._waiting.remove(session)
+        _end(session, error)
 
-    async def _give_all(self, entries: list[Entry], by_user: Mapping[str, Sequence[Resumer]]) -> None:
+    async def _give_all(self, entries: list[Entry], by_user: Mapping[str, Sequence[ReplaySession]]) -> None:
         """Give each record to those in ``by_user`` whom it concerns and who lack it."""
         records = [(entry, record) for entry in entries if (record := self._record(entry)) is not None]
         conversations = list({record.conversation_id for _, record in records})
@@ -182,79 +185,81 @@ class Replayer:
         await self._usernames.names_of(record.sender_id for _, record in records if isinstance(record, MessageAccepted))
         for entry, record in records:
             for user in users_of[record.conversation_id]:
-                for resumer in by_user.get(user, ()):
-                    if resumer.wants(entry.slot, entry.offset):
-                        self._give(resumer, entry, record)
+                for session in by_user.get(user, ()):
+                    if session.wants(entry.log_index, entry.offset):
+                        self._give(session, entry, record)
 
     def _record(self, entry: Entry) -> MessageAccepted | StatusChanged | None:
         try:
-            if entry.slot < self._partitions:
+            if entry.log_index < self._partitions:
                 return decode(entry.value, MessageAccepted)
             change = plausible(decode(entry.value, StatusChanged), entry.timestamp_ms)
             return change if change.status in Status.__members__ else None
         except (MalformedRecord, ValueError):
             return None  # the follower has told the log
 
-    def _give(self, resumer: Resumer, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
+    def _give(self, session: ReplaySession, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
         if isinstance(record, MessageAccepted):
             place = Place(entry.timestamp_ms, entry.offset)
             if not self._recent.is_first(record.message_id, place):
                 return  # it was in the log before, and goes out once
-            if resumer.give(message_event(entry.slot, entry.offset, record, place), self._usernames):
-                self._on_delivered(record, place, resumer.connection.user_id)
+            if session.give(message_event(entry.log_index, entry.offset, record, place), self._usernames):
+                self._on_delivered(record, place, session.connection.user_id)
             return
-        state = self._state(resumer, record)
+        state = self._state(session, record)
         key = key_of(state)
         # what was before the cursor is not known here, so each message's present word is told once
-        if key == (Status.ACCEPTED, 0) or resumer.told.get(record.message_id) == key:
+        if key == (Status.ACCEPTED, 0) or session.told.get(record.message_id) == key:
             return
-        event = status_event(entry.slot, entry.offset, record, told(state), entry.timestamp_ms)
-        if resumer.give(event, self._usernames):
-            if len(resumer.told) >= _TOLD_AT_MOST:
-                resumer.told.clear()
-            resumer.told[record.message_id] = key
+        event = status_event(entry.log_index, entry.offset, record, told(state), entry.timestamp_ms)
+        if session.give(event, self._usernames):
+            if len(session.told) >= _TOLD_AT_MOST:
+                session.told.clear()
+            session.told[record.message_id] = key
 
-    def _state(self, resumer: Resumer, record: StatusChanged) -> State:
+    def _state(self, session: ReplaySession, record: StatusChanged) -> State:
         """Return what is known of a message, with the fact in ``record``."""
         fact = fact_of(record)
         recent = self._recent.get(record.message_id)
         if recent is not None and knows(recent.state, fact):
             return recent.state
-        state = resumer.states.pop(record.message_id, None)
+        state = session.states.pop(record.message_id, None)
         if state is None:
-            if len(resumer.states) >= _STATES_AT_MOST:
-                resumer.states.clear()
+            if len(session.states) >= _STATES_AT_MOST:
+                session.states.clear()
             state = UNKNOWN if recent is None else recent.state
             state = state.copy() if isinstance(state, SharedState) else state
-        state = resumer.states[record.message_id] = absorb(state, fact)
+        state = session.states[record.message_id] = absorb(state, fact)
         return state
 
 
-def _ranges(group: Sequence[Resumer], leader: Resumer) -> dict[int, tuple[int, int]]:
+def _ranges(group: Sequence[ReplaySession], leader: ReplaySession) -> dict[int, tuple[int, int]]:
     """Return what a turn reads: what the leader lacks, from a little before it if others are there, up to a slice."""
     ranges: dict[int, tuple[int, int]] = {}
     room = SLICE_RECORDS
-    for slot, own in enumerate(leader.positions.offsets):
-        others = (r.positions[slot] for r in group if own - SLICE_RECORDS <= r.positions[slot] < r.target[slot])
+    for log_index, own in enumerate(leader.positions.offsets):
+        others = (
+            r.positions[log_index] for r in group if own - SLICE_RECORDS <= r.positions[log_index] < r.target[log_index]
+        )
         start = min([own, *others])
-        stop = min(max(r.target[slot] for r in group), start + SLICE_RECORDS)
+        stop = min(max(r.target[log_index] for r in group), start + SLICE_RECORDS)
         stop = min(stop, own + max(1, room))
         if start < stop:
-            ranges[slot] = (start, stop)
+            ranges[log_index] = (start, stop)
             room -= stop - start
     return ranges
 
 
-def _passed(group: Sequence[Resumer], slot: int, start: int, stop: int) -> None:
+def _passed(group: Sequence[ReplaySession], log_index: int, start: int, stop: int) -> None:
     """Everybody who was at these offsets has what concerned them."""
-    for resumer in group:
-        if not resumer.is_full and start <= resumer.positions[slot] < stop:
-            resumer.positions[slot] = max(resumer.positions[slot], min(stop, resumer.target[slot]))
+    for session in group:
+        if not session.is_full and start <= session.positions[log_index] < stop:
+            session.positions[log_index] = max(session.positions[log_index], min(stop, session.target[log_index]))
 
 
-def _end(resumer: Resumer, error: Exception | None) -> None:
-    if resumer.done is not None and not resumer.done.done():
+def _end(session: ReplaySession, error: Exception | None) -> None:
+    if session.done is not None and not session.done.done():
         if error is None:
-            resumer.done.set_result(None)
+            session.done.set_result(None)
         else:
-            resumer.done.set_exception(error)
+            session.done.set_exception(error)

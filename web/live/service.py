@@ -32,7 +32,7 @@ from web.live.frames import (
 from web.live.hub import Hub
 from web.live.log_reader import LogReader
 from web.live.participants import Participants
-from web.live.replayer import SLICE_RECORDS, Replayer, Resumer, TooOld
+from web.live.replayer import SLICE_RECORDS, Replayer, ReplaySession, TooOld
 from web.metrics import Metrics
 from web.recent import RecentMessages
 from web.tokens import Caller
@@ -67,7 +67,7 @@ class Live:
         self._settings = settings
         self._metrics = metrics
         self._clock_ms = clock_ms
-        self._slots = 2 * settings.partitions
+        self._partition_count = 2 * settings.partitions
         self.participants = Participants(conversations, settings.live_membership_seconds)
         self._usernames = usernames
         self.hub = Hub(
@@ -158,7 +158,7 @@ class Live:
                 return
             self._metrics.live_resumed.count += 1
             try:
-                await self._resume(connection, positions_of(since, self._slots))
+                await self._resume(connection, positions_of(since, self._partition_count))
             except (ValueError, TooOld) as error:
                 self.hub.leave(connection)
                 connection.held = None
@@ -184,21 +184,21 @@ class Live:
         await self._read_as_far_as(positions)
         self._check_age(positions)
         self._greet(connection, positions)
-        resumer = Resumer(connection, positions, self.hub.positions.copy())
-        while connection.is_open and resumer.left > SLICE_RECORDS:
-            await self._replayer.advance(resumer)
+        session = ReplaySession(connection, positions, self.hub.positions.copy())
+        while connection.is_open and session.left > SLICE_RECORDS:
+            await self._replayer.advance(session)
             await connection.drained()
-            resumer.target = self.hub.positions.copy()
+            session.target = self.hub.positions.copy()
             self._check_age(positions)
         # the rest is short: live frames are held back meanwhile
         connection.held = []
         self.hub.join(connection)
         assert connection.start is not None
-        resumer.target = connection.start
-        while connection.is_open and resumer.left:
-            await self._replayer.advance(resumer)
+        session.target = connection.start
+        while connection.is_open and session.left:
+            await self._replayer.advance(session)
             await connection.drained()
-        self._release(connection, resumer)
+        self._release(connection, session)
 
     async def _read_as_far_as(self, positions: Positions) -> None:
         """Wait until this process has read as far as the one that gave the cursor."""
@@ -214,8 +214,8 @@ class Live:
         if not self.hub.positions.behind(positions):
             return
         async with self._open_log() as log_reader:
-            ends = await log_reader.end_offsets(range(self._slots))
-        if any(positions[slot] > end for slot, end in ends.items()):
+            ends = await log_reader.end_offsets(range(self._partition_count))
+        if any(positions[log_index] > end for log_index, end in ends.items()):
             raise TooOld("the cursor is of another log")
         raise LogUnavailable("this process has not read as far as the cursor")
 
@@ -223,13 +223,13 @@ class Live:
         if positions.behind(self.hub.positions) > self._settings.live_replay_records:
             raise TooOld("the cursor is too old")
 
-    def _release(self, connection: Connection, resumer: Resumer) -> None:
+    def _release(self, connection: Connection, session: ReplaySession) -> None:
         """Send what was held back, less the statuses that the replay, which saw later ones, has told already."""
         held, connection.held = connection.held or [], None
         told_at = {
             event.message_id: index
             for index, (event, _) in enumerate(held)
-            if event.word and resumer.told.get(event.message_id) == event.told
+            if event.word and session.told.get(event.message_id) == event.told
         }
         for index, (event, frame) in enumerate(held):
             if event.word and index <= told_at.get(event.message_id, -1):

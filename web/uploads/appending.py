@@ -70,7 +70,7 @@ class Appending:
         """Whether the last byte of the file has come."""
         return self.end == self.size_bytes
 
-    async def take(self, body: Body) -> None:
+    async def receive(self, body: Body) -> None:
         """Take the body. Raises ``BodyTooLarge``, and what ``body`` and the stores raise."""
         async for chunk in body.chunks():
             if self.end + len(chunk) > self.size_bytes:

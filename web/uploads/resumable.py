@@ -195,7 +195,7 @@ class ResumableUploads:
         failure: BaseException | None = None
         try:
             if body is not None:
-                await appending.take(body)
+                await appending.receive(body)
             if digest is not None and not await digest.is_right():
                 raise ChecksumMismatch("the bytes of this request do not have its Upload-Checksum; send them again")
         except BaseException as error:  # noqa: BLE001  it is raised again once what came is kept

@@ -42,22 +42,22 @@ async def receive(context: UploadContext, form: Form, user_id: str) -> File:
     Raises ``FieldErrors``, ``NotAllowed``, ``BodyTooLarge``, ``BodyTimeout``, ``MalformedBody``, ``Unavailable``.
     """
     async with AsyncExitStack() as stack:
-        reception = Reception(context, user_id, stack)
+        upload = FormUpload(context, user_id, stack)
         try:
             async for field in form.fields():
                 if field.name == "file":
-                    await reception.take(field.filename or "", form.chunks_of(field))
+                    await upload.add_file(field.filename or "", form.chunks_of(field))
                 elif field.name in FileForm.model_fields:
-                    await reception.learn(field.name, await form.text_of(field))
+                    await upload.add_field(field.name, await form.text_of(field))
                 else:
                     raise FieldErrors([(shown_name(field.name), names_of(FileForm).unknown(field.name))])
-            return await reception.finish()
+            return await upload.finish()
         except BaseException:
-            await reception.undo()
+            await upload.undo()
             raise
 
 
-class Reception:
+class FormUpload:
     """A file that is coming in. Its row begins when the first of its bytes is to be stored."""
 
     def __init__(self, context: UploadContext, user_id: str, stack: AsyncExitStack) -> None:
@@ -78,7 +78,7 @@ class Reception:
         self._key = ""
         self._may_be_a_file = False
 
-    async def learn(self, name: str, value: str) -> None:
+    async def add_field(self, name: str, value: str) -> None:
         """Take another field of the form. Raises ``FieldErrors``, ``NotAllowed``."""
         if name in self._fields:
             raise FieldErrors([(name, "must be given once")])
@@ -90,7 +90,7 @@ class Reception:
                 form.conversation_id or "", form.recipient_id or "", self._user_id
             )
 
-    async def take(self, filename: str, chunks: AsyncIterator[bytes]) -> None:
+    async def add_file(self, filename: str, chunks: AsyncIterator[bytes]) -> None:
         """Take the file itself. Raises ``BodyTooLarge``, ``FieldErrors``, and what ``chunks`` and the stores raise."""
         if self._filename is not None:
             raise FieldErrors([("file", "must be given once")])

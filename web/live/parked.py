@@ -1,4 +1,4 @@
-"""Events of conversations whose participants cannot be asked for now: by conversation, and the first of each slot."""
+"""Events parked while the store cannot tell the participants of their conversations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from web.live.frames import Event
 
 
-class Aside:
-    """Each step takes the same time however much is set aside; events of a slot come with rising offsets."""
+class ParkedEvents:
+    """Events by conversation, in order. Each operation is O(1); the events of a partition arrive with rising
+    offsets."""
 
     def __init__(self) -> None:
         self._by_conversation: dict[str, deque[Event]] = {}
-        # of each slot the offsets that came, and which of them went since
+        # of each partition the offsets that came, and which of them went since
         self._offsets: dict[int, deque[int]] = {}
         self._gone: dict[int, set[int]] = {}
 
@@ -24,36 +25,36 @@ class Aside:
         return conversation_id in self._by_conversation
 
     def add(self, event: Event) -> None:
-        """Set an event aside, after those of its conversation that are."""
+        """Append an event to the queue of its conversation."""
         self._by_conversation.setdefault(event.conversation_id, deque()).append(event)
-        self._offsets.setdefault(event.slot, deque()).append(event.offset)
+        self._offsets.setdefault(event.log_index, deque()).append(event.offset)
 
     def pop(self, conversation_id: str) -> Event | None:
-        """Return the first event of a conversation, which is set aside no longer; ``None`` if there is none."""
+        """Remove and return the first event of a conversation, or return ``None``."""
         events = self._by_conversation.get(conversation_id)
         if events is None:
             return None
         event = events.popleft()
         if not events:
             del self._by_conversation[conversation_id]
-        offsets, gone = self._offsets[event.slot], self._gone.setdefault(event.slot, set())
+        offsets, gone = self._offsets[event.log_index], self._gone.setdefault(event.log_index, set())
         gone.add(event.offset)
         while offsets and offsets[0] in gone:
             gone.remove(offsets.popleft())
         if not offsets:
-            del self._offsets[event.slot], self._gone[event.slot]
+            del self._offsets[event.log_index], self._gone[event.log_index]
         return event
 
     def first_offsets(self) -> Iterator[tuple[int, int]]:
-        """Yield the slots of which something is set aside, each with the first offset that is."""
-        return ((slot, offsets[0]) for slot, offsets in self._offsets.items())
+        """Yield the first parked offset of each partition, as ``(log_index, offset)``."""
+        return ((log_index, offsets[0]) for log_index, offsets in self._offsets.items())
 
     def conversations(self) -> Sequence[str]:
-        """Return the conversations of which something is set aside."""
+        """Return the conversations with parked events."""
         return list(self._by_conversation)
 
     def clear(self) -> list[Event]:
-        """Return all events; nothing is set aside any longer."""
+        """Remove and return all events."""
         events = [event for events in self._by_conversation.values() for event in events]
         self._by_conversation.clear()
         self._offsets.clear()
