@@ -23,8 +23,8 @@ from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from web.log_ends import LogEnds
-from web.news import News, Told
 from web.recent import RecentMessages
+from web.status_coalescer import PublishedState, StatusCoalescer
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +41,17 @@ _EAGER_SECONDS = 1.0
 
 
 class Listener(Protocol):
-    """Is told what the follower reads, in its order. It must not hold it up. ``log_index``: see
+    """Receives the records that the follower reads, in order. It must not block. ``log_index``: see
     ``web/live/cursor.py``."""
 
-    def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
         """A record of ``messages`` was read."""
         ...
 
-    def took_change(self, partition: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> None:
-        """A record of ``status-updates`` was read that changed what is told of its message, which is ``told``."""
+    def on_status(
+        self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
+    ) -> None:
+        """A record of ``status-updates`` changed its message's published state to ``published``."""
         ...
 
     def reached(self, log_index: int, offset: int) -> None:
@@ -315,19 +317,19 @@ class KafkaFollower:
             place = Place(record.timestamp, record.offset)
             self._recent.add_message(message, place, record.partition)
             if self.listener is not None and self._recent.is_first(message.message_id, place):
-                self.listener.took_message(record.partition, record.offset, message, place)
+                self.listener.on_message(record.partition, record.offset, message, place)
 
     def _take_statuses(self, records: list[Any]) -> None:
-        news: News[Any] = News(self._recent)
+        coalescer: StatusCoalescer[Any] = StatusCoalescer(self._recent)
         for record in records:
             try:
                 change = plausible(decode(record.value, StatusChanged), record.timestamp)
-                news.add(record, change, record.partition, record.offset)
+                coalescer.add(record, change, record.partition, record.offset)
             except (MalformedRecord, ValueError) as error:
                 log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
         if self.listener is not None:
-            for record, change, told in news.all():
-                self.listener.took_change(record.partition, record.offset, change, told, record.timestamp)
+            for record, change, published in coalescer.all():
+                self.listener.on_status(record.partition, record.offset, change, published, record.timestamp)
 
     def _wake(self) -> None:
         if not self._waiters:

@@ -33,13 +33,13 @@ _WORDS = frozenset(Status)
 class Recent:
     """What is known of one message. ``message`` is ``None`` while only facts about it were seen.
 
-    ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view
-    can know more. ``told`` is the status word as of the last fact that was read from the log, and ``told_failures`` for
-    how many recipients it had failed by then; facts of this process's own are in ``state`` before. ``is_settled`` is
-    false for a message with an idempotency key until somebody has made sure that the log did not have it long before,
-    where only Cassandra remembers it (``RecentMessages.move_up``).
-    ``held_bytes``: what it takes in memory, without ``roster``, which other messages to the same recipients share.
-    ``last_fact``: the offset of the last fact about it that was read from the log, -1 for none.
+    ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view can
+    know more. ``last_published`` is the status as of the last fact that was read from the log, and
+    ``last_published_failures`` for how many recipients it had failed by then; facts of this process's own are in
+    ``state`` before. ``is_settled`` is false for a message with an idempotency key until somebody has made sure that
+    the log did not have it long before, where only Cassandra remembers it (``RecentMessages.move_up``). ``held_bytes``:
+    what it takes in memory, without ``roster``, which other messages to the same recipients share. ``last_fact``: the
+    offset of the last fact about it that was read from the log, -1 for none.
     """
 
     conversation_id: str
@@ -47,8 +47,8 @@ class Recent:
     message: MessageAccepted | None = None
     state: State = UNKNOWN
     complete: bool = False
-    told: Status = Status.ACCEPTED
-    told_failures: int = 0
+    last_published: Status = Status.ACCEPTED
+    last_published_failures: int = 0
     is_settled: bool = True
     held_bytes: int = 0
     roster: Roster | None = None

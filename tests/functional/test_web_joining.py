@@ -35,7 +35,7 @@ async def ana(two: Two) -> Person:
 def follow(api: Any) -> None:
     """Let the process read the last message of the log."""
     message, place, _ = api.log.records[-1]
-    api.deps.live.hub.took_message(0, place.position, message, place)
+    api.deps.live.hub.on_message(0, place.position, message, place)
 
 
 def dies_before_it_joins(api: Any) -> None:

@@ -13,8 +13,8 @@ from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from web.live.hub import Hub
 from web.live.log_reader import Entry, Ranges
-from web.news import News
 from web.recent import RecentMessages
+from web.status_coalescer import StatusCoalescer
 
 CHUNK = 7
 
@@ -90,13 +90,13 @@ class LiveLog:
             message, place = decode(entry.value, MessageAccepted), Place(entry.timestamp_ms, entry.offset)
             process.recent.add_message(message, place, log_index)
             if process.recent.is_first(message.message_id, place):
-                process.hub.took_message(log_index, entry.offset, message, place)
+                process.hub.on_message(log_index, entry.offset, message, place)
             return
         change = decode(entry.value, StatusChanged)
-        news: News[Entry] = News(process.recent)
-        news.add(entry, change, log_index - self.partitions, entry.offset)
-        for _, _, told in news.all():
-            process.hub.took_change(log_index - self.partitions, entry.offset, change, told, entry.timestamp_ms)
+        coalescer: StatusCoalescer[Entry] = StatusCoalescer(process.recent)
+        coalescer.add(entry, change, log_index - self.partitions, entry.offset)
+        for _, _, published in coalescer.all():
+            process.hub.on_status(log_index - self.partitions, entry.offset, change, published, entry.timestamp_ms)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[LiveLog]:

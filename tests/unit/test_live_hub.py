@@ -104,7 +104,7 @@ class World:
         message = MessageAccepted(
             f"m-{self.offset}", conversation_id, "u-2", "", content, None, tuple(recipients), tuple(recipients)
         )
-        self.hub.took_message(0, self.offset, message, Place(1, self.offset))
+        self.hub.on_message(0, self.offset, message, Place(1, self.offset))
         self.offset += 1
 
     async def park(self, count: int) -> None:

@@ -199,11 +199,11 @@ class Heard:
     def __init__(self) -> None:
         self.notes: list[tuple[Any, ...]] = []
 
-    def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Any) -> None:
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Any) -> None:
         self.notes.append(("message", partition, offset, message.message_id, place.position))
 
-    def took_change(self, partition: int, offset: int, change: StatusChanged, told: Any, logged_at_ms: int) -> None:
-        self.notes.append(("change", partition, offset, change.message_id, str(told.state.status)))
+    def on_status(self, partition: int, offset: int, change: StatusChanged, published: Any, logged_at_ms: int) -> None:
+        self.notes.append(("change", partition, offset, change.message_id, str(published.state.status)))
 
     def reached(self, log_index: int, offset: int) -> None:
         self.notes.append(("reached", log_index, offset))

@@ -20,7 +20,7 @@ from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from web.documents import file_metadata_document, party_document
-from web.news import Told
+from web.status_coalescer import PublishedState
 from web.usernames import Usernames
 
 # close codes: those of RFC 6455 where one fits, else 4000 plus the HTTP status that says the same
@@ -40,7 +40,7 @@ _EVENT_BYTES, _RECIPIENT_BYTES = 1_000, 220
 @dataclass(frozen=True, slots=True)
 class Event:
     """One record of the log as a frame without its cursor. ``log_index``: see ``cursor.py``; ``logged_at_ms``: when the
-    broker or the producer stamped it; ``word``: the status, empty for a message, which is then ``message``;
+    broker or the producer stamped it; ``status``: the status, empty for a message, which is then ``message``;
     ``failures``: for how many of several recipients it failed."""
 
     log_index: int
@@ -49,14 +49,14 @@ class Event:
     message_id: str
     logged_at_ms: int
     body: bytes
-    word: str = ""
+    status: str = ""
     message: MessageAccepted | None = None
     failures: int = 0
 
     @property
-    def told(self) -> tuple[str, int]:
-        """Of a status: ``web.news.Told.key``."""
-        return self.word, self.failures
+    def publication_key(self) -> tuple[str, int]:
+        """Return ``web.status_coalescer.PublishedState.key`` of a status event."""
+        return self.status, self.failures
 
     @property
     def held_bytes(self) -> int:
@@ -91,24 +91,26 @@ def message_event(log_index: int, offset: int, message: MessageAccepted, place: 
     )
 
 
-def status_event(log_index: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> Event:
-    """Return the event that ``change`` made the message what is ``told`` of it."""
-    state = told.state
-    word = state.status
-    at_ms = getattr(state, _TIME_OF[word]) if word in _TIME_OF else None
+def status_event(
+    log_index: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
+) -> Event:
+    """Return the event that ``change`` gave its message the state ``published``."""
+    state = published.state
+    status = state.status
+    at_ms = getattr(state, _TIME_OF[status]) if status in _TIME_OF else None
     document: dict[str, Any] = {
         "type": "status",
         "message_id": change.message_id,
         "conversation_id": change.conversation_id,
-        "status": word,
+        "status": status,
         "timestamp": change.at_ms if at_ms is None else at_ms,
     }
-    if word is Status.FAILED:
+    if status is Status.FAILED:
         document["failure"] = {"code": state.failure_code, "detail": state.failure_detail}
     failures = 0
-    if told.counts is not None:
-        document["counts"] = told.counts
-        failures = told.counts[Status.FAILED]
+    if published.counts is not None:
+        document["counts"] = published.counts
+        failures = published.counts[Status.FAILED]
     return Event(
         log_index,
         offset,
@@ -116,7 +118,7 @@ def status_event(log_index: int, offset: int, change: StatusChanged, told: Told,
         change.message_id,
         logged_at_ms,
         orjson.dumps(document),
-        word,
+        status,
         None,
         failures,
     )

@@ -24,7 +24,7 @@ from web.live.cursor import Positions
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
 from web.live.parked import ParkedEvents
 from web.live.participants import Participants
-from web.news import Told
+from web.status_coalescer import PublishedState
 from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
@@ -77,17 +77,19 @@ class Hub:
 
     # what the follower calls
 
-    def took_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
         """A record of ``messages`` was read."""
         if is_address(message.recipient_id):
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if self.count:
             self._take(message_event(partition, offset, message, place))
 
-    def took_change(self, partition: int, offset: int, change: StatusChanged, told: Told, logged_at_ms: int) -> None:
+    def on_status(
+        self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
+    ) -> None:
         """A record of ``status-updates`` was read that changed what its message's facts add up to."""
         if self.count:
-            self._take(status_event(self._partitions + partition, offset, change, told, logged_at_ms))
+            self._take(status_event(self._partitions + partition, offset, change, published, logged_at_ms))
 
     def reached(self, log_index: int, offset: int) -> None:
         """Everything of the partition before ``offset`` was read."""

@@ -25,15 +25,15 @@ from web.live.frames import Event, event_frame, message_event, status_event
 from web.live.hub import OnDelivered
 from web.live.log_reader import Entry, LogReader
 from web.live.participants import Participants
-from web.news import key_of, told
 from web.recent import RecentMessages, fact_of
+from web.status_coalescer import publication_key, published_state
 from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
 
 SLICE_RECORDS = 5_000
-_TOLD_AT_MOST = 10_000
-_STATES_AT_MOST = 500  # of a message to 256 it may be 20 KiB
+_MAX_LAST_PUBLISHED = 10_000
+_MAX_STATES = 500  # of a message to 256 it may be 20 KiB
 
 
 class TooOld(Exception):
@@ -44,14 +44,15 @@ class TooOld(Exception):
 class ReplaySession:
     """A connection that is to get what lies between ``positions``, which move, and ``target``.
 
-    ``told``: what status frames of this replay told (``web.news.Told.key``). ``states``: of messages that this process
-    does not remember, what the replay found out. ``is_full``: its buffer is, so it sits out.
+    ``last_published``: the ``PublishedState.key`` of each message's last status frame in this replay. ``states``: the
+    states that the replay computed for messages that this process does not remember. ``is_full``: the connection's
+    buffer is full, so the session pauses.
     """
 
     connection: Connection
     positions: Positions
     target: Positions
-    told: dict[str, tuple[str, int]] = field(default_factory=dict)
+    last_published: dict[str, tuple[str, int]] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     is_full: bool = False
     done: asyncio.Future[None] | None = None
@@ -196,7 +197,7 @@ class Replayer:
             change = plausible(decode(entry.value, StatusChanged), entry.timestamp_ms)
             return change if change.status in Status.__members__ else None
         except (MalformedRecord, ValueError):
-            return None  # the follower has told the log
+            return None  # the follower has logged it
 
     def _give(self, session: ReplaySession, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
         if isinstance(record, MessageAccepted):
@@ -207,15 +208,15 @@ class Replayer:
                 self._on_delivered(record, place, session.connection.user_id)
             return
         state = self._state(session, record)
-        key = key_of(state)
-        # what was before the cursor is not known here, so each message's present word is told once
-        if key == (Status.ACCEPTED, 0) or session.told.get(record.message_id) == key:
+        key = publication_key(state)
+        # what was before the cursor is not known here, so each message's present status is told once
+        if key == (Status.ACCEPTED, 0) or session.last_published.get(record.message_id) == key:
             return
-        event = status_event(entry.log_index, entry.offset, record, told(state), entry.timestamp_ms)
+        event = status_event(entry.log_index, entry.offset, record, published_state(state), entry.timestamp_ms)
         if session.give(event, self._usernames):
-            if len(session.told) >= _TOLD_AT_MOST:
-                session.told.clear()
-            session.told[record.message_id] = key
+            if len(session.last_published) >= _MAX_LAST_PUBLISHED:
+                session.last_published.clear()
+            session.last_published[record.message_id] = key
 
     def _state(self, session: ReplaySession, record: StatusChanged) -> State:
         """Return what is known of a message, with the fact in ``record``."""
@@ -225,7 +226,7 @@ class Replayer:
             return recent.state
         state = session.states.pop(record.message_id, None)
         if state is None:
-            if len(session.states) >= _STATES_AT_MOST:
+            if len(session.states) >= _MAX_STATES:
                 session.states.clear()
             state = UNKNOWN if recent is None else recent.state
             state = state.copy() if isinstance(state, SharedState) else state

@@ -224,15 +224,15 @@ class Live:
             raise TooOld("the cursor is too old")
 
     def _release(self, connection: Connection, session: ReplaySession) -> None:
-        """Send what was held back, less the statuses that the replay, which saw later ones, has told already."""
+        """Send the frames held back, except statuses that the replay has already published or superseded."""
         held, connection.held = connection.held or [], None
-        told_at = {
+        published_at = {
             event.message_id: index
             for index, (event, _) in enumerate(held)
-            if event.word and session.told.get(event.message_id) == event.told
+            if event.status and session.last_published.get(event.message_id) == event.publication_key
         }
         for index, (event, frame) in enumerate(held):
-            if event.word and index <= told_at.get(event.message_id, -1):
+            if event.status and index <= published_at.get(event.message_id, -1):
                 continue
             if connection.write(frame) and event.message is not None:
                 place = Place(event.logged_at_ms, event.offset)

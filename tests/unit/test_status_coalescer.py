@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from domain.records import StatusChanged
-from web.news import News, told
 from web.recent import RecentMessages
+from web.status_coalescer import StatusCoalescer, published_state
 
 COUNT = 256
 
@@ -18,10 +18,10 @@ def change(word: str, address: str = "", message_id: str = "m-1", count: int = C
 
 def tell(recent: RecentMessages, *changes: StatusChanged) -> list[tuple[int, str, str, int]]:
     """Return (index in the batch, message, word, failures) of what is told."""
-    news: News[int] = News(recent)
+    coalescer: StatusCoalescer[int] = StatusCoalescer(recent)
     for index, one in enumerate(changes):
-        news.add(index, one, 0, index)
-    return [(index, one.message_id, *found.key) for index, one, found in news.all()]
+        coalescer.add(index, one, 0, index)
+    return [(index, one.message_id, *found.key) for index, one, found in coalescer.all()]
 
 
 def test_failures_that_leave_the_word_are_told_once_a_batch_at_the_last_of_them() -> None:
@@ -67,7 +67,7 @@ def test_a_failure_that_heals_is_told_as_well() -> None:
     recent = RecentMessages(10)
     tell(recent, change("FAILED", "telegram:1"), change("FAILED", "telegram:2"))
     assert tell(recent, change("READ", "telegram:1")) == [(0, "m-1", "ACCEPTED", 1)]
-    assert told(recent.get("m-1").state).counts == {  # type: ignore[union-attr]
+    assert published_state(recent.get("m-1").state).counts == {  # type: ignore[union-attr]
         "ACCEPTED": 254,
         "SENT": 0,
         "DELIVERED": 0,
