@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -13,6 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from chat4all import descriptors
+from chat4all.descriptors import read_at, write_at
 from chat4all.errors import LocalFault, TargetExists
 from chat4all.transfers import CHUNK_BYTES, HASHED_AT_ONCE_BYTES, DiskThread, OnProgress, Step, local_fault
 
@@ -77,7 +78,7 @@ class PartFile:
     def _hash(self, length: int) -> int:
         start, end = self.size_bytes, self.size_bytes + length
         while start < end:
-            chunk = os.pread(self._descriptor, min(CHUNK_BYTES, end - start), start)
+            chunk = read_at(self._descriptor, min(CHUNK_BYTES, end - start), start)
             if not chunk:
                 raise LocalFault(f"{self._path} is being changed by somebody else")
             self._digest.update(chunk)
@@ -88,7 +89,7 @@ class PartFile:
         view = memoryview(chunk)
         while view:
             try:
-                written = os.pwrite(self._descriptor, view, self.size_bytes)
+                written = write_at(self._descriptor, view, self.size_bytes)
             except OSError as error:
                 raise local_fault(error, self._path) from error
             self._digest.update(view[:written])
@@ -204,15 +205,16 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 def _open(path: Path) -> int:
     """Open what is there, or make it; never through a link that somebody put there."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    if not descriptors.CAN_LOCK:
+        raise LocalFault(f"{path}: this system has no file locks; download to a stream instead")
     try:
-        descriptor = os.open(path, flags, 0o666)
+        descriptor = descriptors.open_to_change(path)
     except OSError as error:
         raise local_fault(error, path) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise LocalFault(f"{path} is not a file")
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptors.lock(descriptor)
         if not os.path.samestat(os.fstat(descriptor), os.lstat(path)):
             raise FileNotFoundError  # another download has just ended, and this is its target
     except (BlockingIOError, FileNotFoundError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from chat4all.descriptors import open_to_read, read_at
 from chat4all.errors import LocalFault
 from chat4all.transfers import CHUNK_BYTES, HASHED_AT_ONCE_BYTES, DiskThread, OnProgress, Step, local_fault
 
@@ -51,7 +52,7 @@ class Source:
         """Yield ``length`` bytes from ``start`` on. Raises ``LocalFault`` if they are not there."""
         end = start + length
         while start < end:
-            chunk = await self._disk.run(os.pread, self._descriptor, min(CHUNK_BYTES, end - start), start)
+            chunk = await self._disk.run(read_at, self._descriptor, min(CHUNK_BYTES, end - start), start)
             if not chunk:
                 raise self._changed()
             yield chunk
@@ -66,7 +67,7 @@ class Source:
         """Add bytes to ``digest``; return how many."""
         end = start + length
         while start < end:
-            chunk = os.pread(self._descriptor, min(CHUNK_BYTES, end - start), start)
+            chunk = read_at(self._descriptor, min(CHUNK_BYTES, end - start), start)
             if not chunk:
                 raise OSError("it has become shorter while it was read")
             digest.update(chunk)  # type: ignore[attr-defined]
@@ -96,7 +97,7 @@ async def opened(path: Path) -> AsyncIterator[Source]:
 
 def _open(path: Path) -> int:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not to wait at a pipe for its writer
+        descriptor = open_to_read(path)
     except OSError as error:
         raise local_fault(error, path) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

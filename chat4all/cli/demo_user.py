@@ -105,7 +105,8 @@ def _new() -> DemoUser:
 def _of_an_earlier_release() -> DemoUser | None:
     """Return the user of ``OLD_FILE`` if that is this user's own: another's account would show them what is sent."""
     with suppress(OSError, ValueError):
-        if OLD_FILE.stat().st_uid == os.getuid():
+        is_ours = not hasattr(os, "getuid") or OLD_FILE.stat().st_uid == os.getuid()
+        if is_ours:
             return _user_of(json.loads(OLD_FILE.read_text()))
     return None
 

@@ -1,0 +1,69 @@
+"""Files: upload, download, copy, delete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from chat4all import files
+from chat4all.calls.base import Calls, path_part
+from chat4all.transfers import OnProgress, quietly
+from chat4all.uploads import UploadMemory
+
+
+class FileCalls(Calls):
+    """Files: upload, download, copy, delete."""
+
+    async def upload_file(
+        self,
+        path: Path,
+        conversation_id: str,
+        *,
+        on_progress: OnProgress = quietly,
+        memory: UploadMemory | None = None,
+        patience_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Upload a file into a conversation; return it as the API tells it, whole and with the right checksum.
+
+        What breaks it off (the API is away, the token expires) is outlived as long as it gets further within
+        ``patience_seconds``, by default ``retry_seconds``. With a ``memory`` another call, also of another process,
+        goes on where one ended that did not get so far. Raises ``LocalFault`` and ``Damaged``, too.
+        """
+        seconds = self._transport.retry_seconds if patience_seconds is None else patience_seconds
+        return await files.upload(self._transport, path, conversation_id, memory, on_progress, seconds)
+
+    async def file(self, file_id: str) -> dict[str, Any]:
+        """Return what is known of a file. Raises ``NotFound`` also for one of somebody else's conversation."""
+        return await self._transport.call("GET", f"/v1/files/{path_part(file_id)}")
+
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file; nothing wrong if it was deleted before. Raises ``NotFound``, ``NotAllowed``."""
+        await self._transport.call("DELETE", f"/v1/files/{path_part(file_id)}")
+
+    async def copy_file(self, file_id: str, conversation_id: str) -> dict[str, Any]:
+        """Copy a file into another conversation, without its bytes passing through here; return the copy.
+
+        Repeated after an answer that was lost, it makes another copy. Raises ``NotFound``, ``NotAllowed``.
+        """
+        body = {"conversation_id": conversation_id}
+        return await self._transport.call("POST", f"/v1/files/{path_part(file_id)}/copy", body)
+
+    async def download_file(
+        self,
+        file_id: str,
+        target: Path | BinaryIO,
+        *,
+        overwrite: bool = False,
+        on_progress: OnProgress = quietly,
+        patience_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Fetch a file and return what is known of it.
+
+        ``target`` is there whole, with the right checksum, or not at all: until then there is `<target>.part`, with
+        which the next call goes on. Bytes for a stream are checked when they are out. Raises ``TargetExists``,
+        ``LocalFault`` and ``Damaged``, too.
+        """
+        seconds = self._transport.retry_seconds if patience_seconds is None else patience_seconds
+        file = await self.file(file_id)
+        await files.download(self._transport, file, target, overwrite, on_progress, seconds)
+        return file

@@ -1,0 +1,103 @@
+"""Messages, their status, and notifications."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+from chat4all.answers import Accepted, Change, accepted_of, changes_of, has_reached
+from chat4all.calls.base import Calls, given, path_part
+from chat4all.contract import Status
+from chat4all.errors import NotChat4All, Unconfirmed, Unreachable
+from chat4all.notifications import Notifications
+
+LIVE_SECONDS = 300.0
+POLL_SECONDS = 0.1
+
+
+class MessageCalls(Calls):
+    """Messages, their status, and notifications."""
+
+    async def send(
+        self,
+        recipient: str | None,
+        content: str,
+        conversation_id: str | None = None,
+        *,
+        file_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Accepted:
+        """Send a message and return once it is durable.
+
+        Without a ``conversation_id`` it goes to the direct conversation with the recipient, which ``Accepted`` names.
+        ``recipient`` ``None``: everyone in the conversation.
+
+        ``file_id``: a file of this conversation; ``content`` may be empty then.
+        It has an idempotency key (default: a new one), so however often it has to be repeated, there is one message.
+        Raises ``Unconfirmed`` if it may have been accepted although no answer says so.
+        """
+        body = given(conversation_id=conversation_id, recipient_id=recipient, content=content, file_id=file_id)
+        key = idempotency_key or str(uuid.uuid4())
+        headers = {"Idempotency-Key": key}
+        try:
+            answer = await self._transport.call("POST", "/v1/messages", body, headers=headers, is_repeatable=True)
+        except Unreachable as error:
+            if not error.is_in_doubt or isinstance(error, NotChat4All):
+                raise
+            raise Unconfirmed(error, key) from error
+        return accepted_of(answer)
+
+    async def message(self, message_id: str) -> dict[str, Any]:
+        """Return the message as the API tells it."""
+        return await self._transport.call("GET", f"/v1/messages/{path_part(message_id)}")
+
+    def messages(
+        self, conversation_id: str, *, order: Literal["asc", "desc"] = "asc", limit: int | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield a conversation's messages, page by page; at most ``limit``."""
+        return self._pages(
+            f"/v1/conversations/{path_part(conversation_id)}/messages", "messages", {"order": order}, limit
+        )
+
+    async def read(self, message_id: str) -> dict[str, Any]:
+        """Tell that the user has read it. Raises ``Forbidden`` if it is not for them, ``Conflict`` if it failed."""
+        return await self._transport.call("POST", f"/v1/messages/{path_part(message_id)}/read", is_repeatable=True)
+
+    async def trace(self, message_id: str) -> list[dict[str, Any]]:
+        """Return what is on record of a message's way."""
+        return list((await self._transport.call("GET", f"/v1/messages/{path_part(message_id)}/trace"))["events"])
+
+    async def follow(
+        self, message_id: str, until: Status = Status.READ, timeout_seconds: float = 30.0
+    ) -> AsyncIterator[Change]:
+        """Yield each change of the message, in order, up to ``until`` or FAILED or the end of the time."""
+        known: set[Status] = set()
+        async for message in self.watch(message_id, timeout_seconds):
+            for change in changes_of(message):
+                if change.status not in known:
+                    known.add(change.status)
+                    yield change
+            if has_reached(known, until) or Status.FAILED in known:
+                return
+
+    async def watch(self, message_id: str, timeout_seconds: float = 30.0) -> AsyncIterator[dict[str, Any]]:
+        """Yield the message as it is, ten times a second, until the caller stops or the time is over."""
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        while True:
+            yield await self.message(message_id)
+            if asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    def notifications(
+        self, since: str | None = None, *, patience_seconds: float = LIVE_SECONDS
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield what happens in the user's conversations, as it happens, until the caller stops.
+
+        Frames are those of the API: ``connected`` (each time), ``new_message``, ``status``, ``resync_required``. Each
+        has a ``cursor``; ``since`` one of them, what came after it is told first. A connection that is lost is made
+        again without a gap; ``Unreachable`` is raised when there was none for ``patience_seconds``.
+        """
+        return Notifications(self._transport, since, patience_seconds).frames()
