@@ -12,8 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from chat4all import descriptors
-from chat4all.descriptors import read_at, write_at
+from chat4all.descriptors import CAN_LOCK, lock, open_to_change, read_at, write_at
 from chat4all.errors import LocalFault, TargetExists
 from chat4all.transfers import CHUNK_BYTES, HASHED_AT_ONCE_BYTES, DiskThread, OnProgress, Step, local_fault
 
@@ -205,16 +204,16 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 def _open(path: Path) -> int:
     """Open what is there, or make it; never through a link that somebody put there."""
-    if not descriptors.CAN_LOCK:
+    if not CAN_LOCK:
         raise LocalFault(f"{path}: this system has no file locks; download to a stream instead")
     try:
-        descriptor = descriptors.open_to_change(path)
+        descriptor = open_to_change(path)
     except OSError as error:
         raise local_fault(error, path) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise LocalFault(f"{path} is not a file")
-        descriptors.lock(descriptor)
+        lock(descriptor)
         if not os.path.samestat(os.fstat(descriptor), os.lstat(path)):
             raise FileNotFoundError  # another download has just ended, and this is its target
     except (BlockingIOError, FileNotFoundError):

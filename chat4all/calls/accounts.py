@@ -27,7 +27,7 @@ class AccountCalls(Calls):
 
     async def refresh(self) -> None:
         """Get new tokens for the session; happens by itself when the old one is refused. Raises ``NotLoggedIn``."""
-        if not await self._transport.refresh(self.token):
+        if not await self._transport.refresh(self._transport.tokens.access_token):
             raise NotLoggedIn(401, "the session cannot be continued; log in again")
 
     async def logout(self) -> None:

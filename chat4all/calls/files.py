@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from chat4all import files
 from chat4all.calls.base import Calls, path_part
+from chat4all.downloads import Downloading
+from chat4all.part_file import part_file, stream
+from chat4all.source import opened
 from chat4all.transfers import OnProgress, quietly
-from chat4all.uploads import UploadMemory
+from chat4all.uploads import Uploading, UploadMemory
 
 
 class FileCalls(Calls):
@@ -30,7 +32,8 @@ class FileCalls(Calls):
         goes on where one ended that did not get so far. Raises ``LocalFault`` and ``Damaged``, too.
         """
         seconds = self._transport.retry_seconds if patience_seconds is None else patience_seconds
-        return await files.upload(self._transport, path, conversation_id, memory, on_progress, seconds)
+        async with opened(path) as source:
+            return await Uploading(self._transport, source, conversation_id, memory, on_progress, seconds).run()
 
     async def file(self, file_id: str) -> dict[str, Any]:
         """Return what is known of a file. Raises ``NotFound`` also for one of somebody else's conversation."""
@@ -65,5 +68,10 @@ class FileCalls(Calls):
         """
         seconds = self._transport.retry_seconds if patience_seconds is None else patience_seconds
         file = await self.file(file_id)
-        await files.download(self._transport, file, target, overwrite, on_progress, seconds)
+        if isinstance(target, Path):
+            opening = part_file(target, int(file["size_bytes"]), overwrite=overwrite, on_progress=on_progress)
+        else:
+            opening = stream(target)
+        async with opening as sink:
+            await Downloading(self._transport, file, sink, on_progress, seconds).run()
         return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chat4all.cli.errors import CannotKeepSessions
+from chat4all.descriptors import CAN_LOCK, lock
 
 LOCK_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
@@ -72,7 +72,8 @@ class PrivateFile:
     async def _take(self, descriptor: int) -> None:
         for _ in range(round(LOCK_SECONDS / _LOOK_SECONDS)):
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if CAN_LOCK:
+                    lock(descriptor)
                 return
             except BlockingIOError:
                 await asyncio.sleep(_LOOK_SECONDS)
