@@ -6,7 +6,7 @@ from app.codec import decode
 from domain.errors import MalformedRecord
 from domain.fact_times import plausible
 from domain.records import StatusChanged
-from domain.status import Fact, Status
+from domain.status import Fact, Status, fact_in
 
 _WORDS = frozenset(Status)
 
@@ -20,17 +20,7 @@ def read_fact(value: bytes | None, logged_at_ms: int) -> tuple[StatusChanged, Fa
     if change.status not in _WORDS:
         raise MalformedRecord(f"unknown status {change.status[:40]!r}", "status")
     try:
-        at_ms = plausible(change, logged_at_ms).at_ms
+        fact = fact_in(plausible(change, logged_at_ms))
     except ValueError as error:
         raise MalformedRecord(str(error), "accepted_at_ms") from None
-    fact = Fact(
-        change.status,
-        at_ms,
-        change.attempt,
-        change.provider_id,
-        change.failure_code,
-        change.failure_detail,
-        change.recipient_id,
-        change.recipient_count,
-    )
     return change, fact

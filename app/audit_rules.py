@@ -12,7 +12,7 @@ from domain.fact_times import plausible
 from domain.ids import may_repeat
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, Fact, MessageState, SharedState, State, Status, absorb, facts_of, fold
+from domain.status import UNKNOWN, MessageState, SharedState, State, Status, absorb, fact_in, facts_of, fold
 
 _DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
 _SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id", "file", "recipients", "recipient_users")
@@ -77,16 +77,7 @@ class History:
         """Take a record of ``status-updates``. ``logged_at_ms``: its timestamp, 0 if it has none."""
         try:
             change = plausible(decode(value, StatusChanged), logged_at_ms)
-            fact = Fact(
-                change.status,
-                change.at_ms,
-                change.attempt,
-                change.provider_id,
-                change.failure_code,
-                change.failure_detail,
-                change.recipient_id,
-                change.recipient_count,
-            )
+            fact = fact_in(change)
             known = self.folded.get(change.message_id)
             state = absorb(UNKNOWN if known is None else known.state, fact)
         except (MalformedRecord, ValueError):

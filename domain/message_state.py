@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from domain.records import StatusChanged
+
 
 class Status(StrEnum):
     """The words a client sees."""
@@ -32,6 +34,20 @@ class Fact:
     failure_detail: str | None = None
     recipient_id: str = ""
     recipient_count: int = 1
+
+
+def fact_in(change: StatusChanged) -> Fact:
+    """Return the fact that a record of ``status-updates`` tells. Whether its word exists is not looked at."""
+    return Fact(
+        change.status,
+        change.at_ms,
+        change.attempt,
+        change.provider_id,
+        change.failure_code,
+        change.failure_detail,
+        change.recipient_id,
+        change.recipient_count,
+    )
 
 
 @dataclass(frozen=True, slots=True)

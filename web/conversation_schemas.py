@@ -6,15 +6,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 
-from domain.addresses import parse_participant, plain
 from domain.conversations import MAX_DESCRIPTION_CHARS, MAX_MEMBERS, MAX_NAME_CHARS
 from domain.direct import PREFIX, is_reserved
-from domain.errors import InvalidInput
-from domain.recipients import INTERNAL, UUID
 from domain.text import fault_of, is_blank
-from domain.usernames import names_user, parse_user
 from web.conversation_list import listed_of
-from web.schemas import MAX_OFFSET, NewConversationId, _Creation, _Schema, _wrong
+from web.schemas import MAX_OFFSET, NewConversationId, _Creation, _participant, _Schema, _wrong, cursor_as, offset_alone
 
 _NOBODY = "must be a user_id, user:<username>, or an address such as whatsapp:+5511999990000"
 
@@ -26,18 +22,7 @@ def participant_id(text: str) -> str:
 
     Raises ``PydanticCustomError``, which is a ``ValueError``.
     """
-    text = plain(text)
-    try:
-        if names_user(text):
-            return parse_user(text)
-        recipient = parse_participant(text)
-    except InvalidInput as error:
-        raise _wrong(str(error) if ":" in text else _NOBODY) from None
-    if recipient.channel != INTERNAL:
-        return str(recipient)
-    if ":" in text and not UUID.fullmatch(recipient.address):
-        raise _wrong("not a possible user id")
-    return recipient.address
+    return _participant(text, _NOBODY, None)
 
 
 def _label(text: str) -> str:
@@ -155,22 +140,5 @@ class ListConversations(_Schema):
     """Of ``GET /v1/conversations``: ``cursor`` or ``offset``, not both."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: str | None = None
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-
-    @field_validator("cursor")
-    @classmethod
-    def _is_ours(cls, cursor: str | None) -> str | None:
-        if cursor is not None:
-            try:
-                listed_of(cursor)
-            except ValueError as error:
-                raise _wrong(str(error)) from None
-        return cursor
-
-    @field_validator("offset")
-    @classmethod
-    def _is_alone(cls, offset: int, info: ValidationInfo) -> int:
-        if offset and info.data.get("cursor") is not None:
-            raise _wrong("give cursor or offset, not both")
-        return offset
+    cursor: Annotated[str | None, AfterValidator(cursor_as(listed_of))] = None
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), AfterValidator(offset_alone)] = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -60,19 +61,28 @@ def _new_conversation_id(text: str) -> str:
 
 def _recipient(text: str) -> str:
     """An address, a user id, ``user:<username>``, or nothing: everyone in the conversation."""
-    if not text:
-        return text
+    return _participant(text, _NO_RECIPIENT, _NO_RECIPIENT) if text else text
+
+
+def _participant(text: str, otherwise: str, no_user_id: str | None) -> str:
+    """Return an address, a user's id, or ``user:<username>`` in its normal form.
+
+    A text without a colon that is neither is wrong for the reason ``otherwise``. Without a colon and not in the form
+    of a user's id it is wrong for the reason ``no_user_id``, or returned as it is if that is ``None``.
+    """
     text = plain(text)
+    is_bare = ":" not in text
     try:
         if names_user(text):
             return parse_user(text)
         recipient = parse_participant(text)
     except InvalidInput as error:
-        raise _wrong(str(error) if ":" in text else _NO_RECIPIENT) from None
+        raise _wrong(otherwise if is_bare else str(error)) from None
     if recipient.channel != INTERNAL:
         return str(recipient)
-    if not UUID.fullmatch(recipient.address):
-        raise _wrong("not a possible user id" if ":" in text else _NO_RECIPIENT)
+    wrong = no_user_id if is_bare else "not a possible user id"
+    if wrong is not None and not UUID.fullmatch(recipient.address):
+        raise _wrong(wrong)
     return recipient.address
 
 
@@ -273,28 +283,32 @@ class CreateBatch(_Creation):
     messages: Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_BATCH_MESSAGES)]
 
 
+def offset_alone(offset: int, info: ValidationInfo) -> int:
+    """Return ``offset`` if no cursor stands beside it, which says the same in another way."""
+    if offset and info.data.get("cursor") is not None:
+        raise _wrong("give cursor or offset, not both")
+    return offset
+
+
+def cursor_as(read: Callable[[str], object]) -> Callable[[str | None], str | None]:
+    """Return the validator of a cursor that ``read`` takes; it raises ``ValueError`` for any other."""
+
+    def is_ours(cursor: str | None) -> str | None:
+        if cursor is not None:
+            try:
+                read(cursor)
+            except ValueError as error:
+                raise _wrong(str(error)) from None
+        return cursor
+
+    return is_ours
+
+
 class ListMessages(_Schema):
     """Of ``GET /v1/messages?conversation_id=…``: ``cursor`` or ``offset``, not both."""
 
     conversation_id: ConversationId
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     order: Literal["asc", "desc"] = "asc"
-    cursor: str | None = None
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-
-    @field_validator("cursor")
-    @classmethod
-    def _is_ours(cls, cursor: str | None) -> str | None:
-        if cursor is not None:
-            try:
-                place_of(cursor)
-            except ValueError as error:
-                raise _wrong(str(error)) from None
-        return cursor
-
-    @field_validator("offset")
-    @classmethod
-    def _is_alone(cls, offset: int, info: ValidationInfo) -> int:
-        if offset and info.data.get("cursor") is not None:
-            raise _wrong("give cursor or offset, not both")
-        return offset
+    cursor: Annotated[str | None, AfterValidator(cursor_as(place_of))] = None
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), AfterValidator(offset_alone)] = 0
