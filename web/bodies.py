@@ -22,8 +22,8 @@ from web.errors import (
 from web.field_errors import told
 from web.field_names import MAX_SHOWN_ERRORS, Wrong, names_of
 from web.json_bounds import MAX_VALUES, has_too_many_values
-from web.paths import BATCH_PATH, FILES_PATH, UPLOADS_PATH
 from web.repeated_names import may_repeat, refuse_repeated
+from web.route import BodyLimit, route_of
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -60,11 +60,16 @@ async def json_body(request: web.Request, *, creates: bool) -> object:
 def max_bytes_of(request: web.Request) -> int:
     """Return how long the body of ``request`` may be."""
     settings = request.app[DEPENDENCIES].settings
-    if request.path.startswith(UPLOADS_PATH):
-        return settings.files_max_bytes
-    if request.path == FILES_PATH:
-        return settings.files_max_bytes + FORM_OVERHEAD_BYTES
-    return settings.max_batch_body_bytes if request.path == BATCH_PATH else settings.max_body_bytes
+    route = route_of(request)
+    match route.body_limit if route is not None else BodyLimit.JSON:
+        case BodyLimit.FILE:
+            return settings.files_max_bytes
+        case BodyLimit.FORM:
+            return settings.files_max_bytes + FORM_OVERHEAD_BYTES
+        case BodyLimit.BATCH:
+            return settings.max_batch_body_bytes
+        case BodyLimit.JSON:
+            return settings.max_body_bytes
 
 
 def query_as(schema: type[Schema], request: web.Request, path: Mapping[str, str] | None = None) -> Schema:

@@ -15,27 +15,15 @@ from domain.errors import Chat4AllError, Unavailable
 from web.dependencies import DEPENDENCIES
 from web.headers import preflight
 from web.in_flight import IN_FLIGHT
-from web.paths import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH
 from web.problems import INTERNAL, problem_answer, problem_of, problem_of_http
 from web.request_keys import REQUEST_ID
+from web.route import route_of
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SLOW_SECONDS = 1.0
-ACCEPTING = frozenset({MESSAGES_PATH, BATCH_PATH})
-# These take as long as there are bytes; how long files take is a metric of its own.
-TRANSFERS = frozenset(
-    {
-        FILES_PATH,
-        UPLOADS_PATH,
-        f"{UPLOADS_PATH}/{{upload_id}}",
-        f"{FILES_PATH}/{{file_id}}/content",
-        f"{FILES_PATH}/{{file_id}}/link",
-        f"{FILES_PATH}/{{file_id}}/copy",
-    }
-)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 # W3C Trace Context: version-traceid-parentid-flags; all-zero ids are invalid, as is version ff
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
@@ -72,15 +60,14 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     if isinstance(response, web.WebSocketResponse):
         return response  # how long it stayed is no duration of a request
     seconds = perf_counter() - started
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "unknown"
+    route = route_of(request)
     # the methods of a table are few, those of the world are not: a metric's labels are bounded
-    method = request.method if resource is not None else "-"
+    method, path = ("-", "unknown") if route is None else (request.method, route.path)
     deps = request.app[DEPENDENCIES]
-    deps.metrics.requests.count(method, route, response.status, seconds)
-    if route in ACCEPTING and method == "POST":
+    deps.metrics.requests.count(method, path, response.status, seconds)
+    if route is not None and route.accepts_messages:
         deps.transfer_throttle.message_accepted()
-    if response.status >= 500 or (seconds > SLOW_SECONDS and route not in TRANSFERS):
+    if response.status >= 500 or (seconds > SLOW_SECONDS and not (route is not None and route.is_transfer)):
         _report(logging.WARNING, request, response.status, seconds)
     elif log.isEnabledFor(logging.DEBUG):
         _report(logging.DEBUG, request, response.status, seconds)

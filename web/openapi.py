@@ -6,7 +6,7 @@ python -m web.openapi > docs/openapi.json        or        make openapi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +18,7 @@ from domain.recipients import CHANNELS
 from web.answer_schemas import Problem
 from web.operations import ANY_BYTES, ANY_JSON, HTML, OPERATIONS, TAGS, TEXT, Operation
 from web.problems import PROBLEM_JSON
+from web.route import Route
 from web.uploads.tus import VERSION as VERSION_OF_TUS
 
 INTRODUCTION = """Accept a message once over HTTP, deliver it on WhatsApp, Instagram or Telegram, and tell the truth \
@@ -146,31 +147,23 @@ _HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
     },
 }
 
-Handler = Callable[..., Any]
-Route = tuple[str, str, Handler]
-
-
-def needs_token(handler: Handler) -> bool:
-    """Return whether ``routes.member`` stands before the handler."""
-    return hasattr(handler, "__wrapped__")
-
 
 def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the description of ``routes``. Raises ``KeyError`` for one that is not among ``OPERATIONS``."""
     listed = list(routes)
-    schemas = _schemas(OPERATIONS[f"{method} {path}"] for method, path, _ in listed)
+    schemas = _schemas(OPERATIONS[route.title] for route in listed)
     paths: dict[str, dict[str, Any]] = {}
     names: set[str] = set()
     first: dict[int, tuple[str, str]] = {}
-    for method, path, handler in listed:
-        operation = OPERATIONS[f"{method} {path}"]
-        described = _operation(path, operation, needs_token(handler))
-        name = handler.__name__ if handler.__name__ not in names else f"{handler.__name__}_at_{_slug(path)}"
+    for route in listed:
+        operation = OPERATIONS[route.title]
+        described = _operation(route.path, operation, route.member is not None)
+        name = route.name if route.name not in names else f"{route.name}_at_{_slug(route.path)}"
         names.add(name)
-        first_name, first_title = first.setdefault(id(operation), (name, f"{method} {path}"))
+        first_name, first_title = first.setdefault(id(operation), (name, route.title))
         if first_name != name:  # another name for older clients, or the same for another path
             described |= {"description": f"The same as `{first_title}`.", "x-same-as": first_name}
-        paths.setdefault(path, {})[method.lower()] = {"operationId": name, **described}
+        paths.setdefault(route.path, {})[route.method.lower()] = {"operationId": name, **described}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Chat4All", "version": version("chat4all"), "description": INTRODUCTION},

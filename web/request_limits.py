@@ -12,11 +12,10 @@ from domain.token_bucket import Rate, Taken
 from web.client_address import ClientAddresses
 from web.errors import RateLimited
 from web.rate_limits import RateLimiter
+from web.route import route_of
 
 # The bucket that a request was taken from, for the headers of its answer: what came of it, and how large it is.
 RATE_LIMIT = web.RequestKey("rate_limit", tuple[Taken, int])
-# Those who watch the system are never turned away.
-_EXEMPT = frozenset({"/health", "/health/ready", "/actuator/health", "/metrics", "/actuator/prometheus"})
 
 
 class RequestLimits:
@@ -35,8 +34,10 @@ class RequestLimits:
         self.limits_addresses = self._addresses.rate.is_limited
 
     def take_for_address(self, request: web.Request) -> None:
-        """Count ``request`` for where it comes from. Raises ``RateLimited``."""
-        if request.path not in _EXEMPT:
+        """Count ``request`` for where it comes from, unless its route is for those who watch the system. Raises
+        ``RateLimited``."""
+        route = route_of(request)
+        if route is None or route.is_address_limited:
             self._take(self._addresses, request, self._client_addresses.of(request), 1, "your address")
 
     def take_for_user(self, request: web.Request, user_id: str) -> None:

@@ -1,11 +1,11 @@
-"""Every path of the API, on one screen. ``member`` handlers are given the caller of a valid token.
+"""Every route of the API. ``member`` handlers are given the caller of a valid token.
 
-What each is for, takes and answers stands in ``web/operations.py``; a route without an entry there fails a test.
+``web/operations.py`` says for each what it is for, takes and answers. It is a module of its own because a process that
+starts does not need it, and its schemas take 0.25 s. A route without an entry there fails a test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import wraps
 
 from aiohttp import web
@@ -19,22 +19,18 @@ from web.handlers import (
     description,
     files,
     groups,
+    health,
     history,
     identities,
     messages,
     notifications,
-    operations,
     receipts,
     uploads,
 )
-from web.paths import BATCH_PATH, FILES_PATH, MESSAGES_PATH, UPLOADS_PATH
-from web.tokens import Caller
-
-Public = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Member = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
+from web.route import ROUTE_OF, BodyLimit, Handler, MemberHandler, Route
 
 
-def member(handler: Member) -> Public:
+def _with_caller(handler: MemberHandler) -> Handler:
     """Return ``handler`` behind a valid token; without one it is not reached, nor is the body read."""
 
     @wraps(handler)
@@ -47,62 +43,101 @@ def member(handler: Member) -> Public:
     return with_caller
 
 
-ROUTES: tuple[tuple[str, str, Public], ...] = (
-    ("POST", "/users", accounts.create_user),
-    ("POST", "/auth/register", accounts.create_user),
-    ("POST", "/auth/login", accounts.create_token),
-    ("POST", "/auth/token", accounts.create_token),
-    ("POST", "/auth/refresh", accounts.refresh_token),
-    ("POST", "/auth/logout", member(accounts.end_session)),
-    ("GET", "/v1/users/me", member(accounts.show_me)),
-    ("POST", "/v1/users/identities", member(identities.link_identity)),
-    ("GET", "/v1/users/identities", member(identities.list_identities)),
-    ("DELETE", "/v1/users/identities/{platform}/{value}", member(identities.unlink_identity)),
-    ("POST", MESSAGES_PATH, member(messages.create_message)),
-    ("POST", BATCH_PATH, member(batches.create_messages)),
-    ("GET", "/v1/messages", member(history.list_messages)),
-    ("GET", "/v1/messages/{message_id}", member(messages.show_message)),
-    ("GET", "/v1/messages/{message_id}/trace", member(receipts.show_trace)),
-    ("POST", "/v1/messages/{message_id}/read", member(receipts.mark_read)),
-    ("GET", "/v1/conversations/{conversation_id}/messages", member(history.list_messages)),
-    ("GET", "/notifications", notifications.follow),
-    ("POST", "/v1/conversations", member(conversations.create_conversation)),
-    ("GET", "/v1/conversations", member(conversations.list_conversations)),
-    ("GET", "/v1/conversations/{conversation_id}", member(conversations.show_conversation)),
-    ("POST", "/v1/groups", member(groups.create_group)),
-    ("GET", "/v1/groups/{group_id}", member(groups.show_group)),
-    ("POST", "/v1/groups/{group_id}/members", member(groups.add_member)),
-    ("DELETE", "/v1/groups/{group_id}/members/{user_id}", member(groups.remove_member)),
-    ("PUT", "/v1/groups/{group_id}/admins/{user_id}", member(groups.make_admin)),
-    ("POST", FILES_PATH, member(files.create_file)),
-    ("GET", "/v1/files/{file_id}", member(files.show_file)),
-    ("DELETE", "/v1/files/{file_id}", member(files.delete_file)),
-    ("POST", "/v1/files/{file_id}/copy", member(files.copy_to)),
-    ("GET", "/v1/files/{file_id}/download", member(files.show_download)),
-    ("GET", "/v1/files/{file_id}/content", member(files.send_content)),
-    ("GET", "/v1/files/{file_id}/link", files.follow_link),
-    ("OPTIONS", UPLOADS_PATH, uploads.describe_uploads),
-    ("POST", UPLOADS_PATH, member(uploads.create_upload)),
-    ("OPTIONS", "/v1/uploads/{upload_id}", uploads.describe_uploads),
-    ("HEAD", "/v1/uploads/{upload_id}", member(uploads.show_upload)),
-    ("PATCH", "/v1/uploads/{upload_id}", member(uploads.append_to_upload)),
-    ("DELETE", "/v1/uploads/{upload_id}", member(uploads.end_upload)),
-    ("GET", "/health", operations.show_liveness),
-    ("GET", "/health/ready", operations.show_readiness),
-    ("GET", "/actuator/health", operations.show_readiness),
-    ("GET", "/metrics", operations.show_metrics),
-    ("GET", "/actuator/prometheus", operations.show_metrics),
-    ("GET", "/openapi.json", description.show_openapi),
-    ("GET", "/docs", description.show_docs),
-    ("GET", "/", description.show_front),
+ROUTES: tuple[Route, ...] = (
+    Route(method="POST", path="/users", handler=accounts.create_user),
+    Route(method="POST", path="/auth/register", handler=accounts.create_user),
+    Route(method="POST", path="/auth/login", handler=accounts.create_token),
+    Route(method="POST", path="/auth/token", handler=accounts.create_token),
+    Route(method="POST", path="/auth/refresh", handler=accounts.refresh_token),
+    Route(method="POST", path="/auth/logout", member=accounts.end_session),
+    Route(method="GET", path="/v1/users/me", member=accounts.show_me),
+    Route(method="POST", path="/v1/users/identities", member=identities.link_identity),
+    Route(method="GET", path="/v1/users/identities", member=identities.list_identities),
+    Route(method="DELETE", path="/v1/users/identities/{platform}/{value}", member=identities.unlink_identity),
+    Route(method="POST", path="/v1/messages", member=messages.create_message, accepts_messages=True),
+    Route(
+        method="POST",
+        path="/v1/messages/batch",
+        member=batches.create_messages,
+        body_limit=BodyLimit.BATCH,
+        accepts_messages=True,
+    ),
+    Route(method="GET", path="/v1/messages", member=history.list_messages),
+    Route(method="GET", path="/v1/messages/{message_id}", member=messages.show_message),
+    Route(method="GET", path="/v1/messages/{message_id}/trace", member=receipts.show_trace),
+    Route(method="POST", path="/v1/messages/{message_id}/read", member=receipts.mark_read),
+    Route(method="GET", path="/v1/conversations/{conversation_id}/messages", member=history.list_messages),
+    Route(method="GET", path="/notifications", handler=notifications.follow),
+    Route(method="POST", path="/v1/conversations", member=conversations.create_conversation),
+    Route(method="GET", path="/v1/conversations", member=conversations.list_conversations),
+    Route(method="GET", path="/v1/conversations/{conversation_id}", member=conversations.show_conversation),
+    Route(method="POST", path="/v1/groups", member=groups.create_group),
+    Route(method="GET", path="/v1/groups/{group_id}", member=groups.show_group),
+    Route(method="POST", path="/v1/groups/{group_id}/members", member=groups.add_member),
+    Route(method="DELETE", path="/v1/groups/{group_id}/members/{user_id}", member=groups.remove_member),
+    Route(method="PUT", path="/v1/groups/{group_id}/admins/{user_id}", member=groups.make_admin),
+    Route(method="POST", path="/v1/files", member=files.create_file, body_limit=BodyLimit.FORM, is_transfer=True),
+    Route(method="GET", path="/v1/files/{file_id}", member=files.show_file),
+    Route(method="DELETE", path="/v1/files/{file_id}", member=files.delete_file),
+    Route(method="POST", path="/v1/files/{file_id}/copy", member=files.copy_to, is_transfer=True),
+    Route(method="GET", path="/v1/files/{file_id}/download", member=files.show_download),
+    Route(method="GET", path="/v1/files/{file_id}/content", member=files.send_content, is_transfer=True),
+    Route(method="GET", path="/v1/files/{file_id}/link", handler=files.follow_link, is_transfer=True),
+    Route(
+        method="OPTIONS",
+        path="/v1/uploads",
+        handler=uploads.describe_uploads,
+        body_limit=BodyLimit.FILE,
+        is_transfer=True,
+    ),
+    Route(method="POST", path="/v1/uploads", member=uploads.create_upload, body_limit=BodyLimit.FILE, is_transfer=True),
+    Route(
+        method="OPTIONS",
+        path="/v1/uploads/{upload_id}",
+        handler=uploads.describe_uploads,
+        body_limit=BodyLimit.FILE,
+        is_transfer=True,
+    ),
+    Route(
+        method="HEAD",
+        path="/v1/uploads/{upload_id}",
+        member=uploads.show_upload,
+        body_limit=BodyLimit.FILE,
+        is_transfer=True,
+    ),
+    Route(
+        method="PATCH",
+        path="/v1/uploads/{upload_id}",
+        member=uploads.append_to_upload,
+        body_limit=BodyLimit.FILE,
+        is_transfer=True,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/uploads/{upload_id}",
+        member=uploads.end_upload,
+        body_limit=BodyLimit.FILE,
+        is_transfer=True,
+    ),
+    Route(method="GET", path="/health", handler=health.show_liveness, is_address_limited=False),
+    Route(method="GET", path="/health/ready", handler=health.show_readiness, is_address_limited=False),
+    Route(method="GET", path="/actuator/health", handler=health.show_readiness, is_address_limited=False),
+    Route(method="GET", path="/metrics", handler=health.show_metrics, is_address_limited=False),
+    Route(method="GET", path="/actuator/prometheus", handler=health.show_metrics, is_address_limited=False),
+    Route(method="GET", path="/openapi.json", handler=description.show_openapi),
+    Route(method="GET", path="/docs", handler=description.show_docs),
+    Route(method="GET", path="/", handler=description.show_front),
 )
 
 
 def add_routes(app: web.Application) -> None:
     """Register every route. A ``GET`` also answers ``HEAD``."""
     app[description.DESCRIPTION] = description.Description(ROUTES)
-    for method, path, handler in ROUTES:
-        resource = app.router.add_resource(path)
-        resource.add_route(method, handler, expect_handler=expect_continue)
-        if method == "GET":
-            resource.add_route("HEAD", handler, expect_handler=expect_continue)
+    known: dict[web.AbstractRoute, Route] = {}
+    for route in ROUTES:
+        handler = route.handler if route.member is None else _with_caller(route.member)
+        assert handler is not None
+        resource = app.router.add_resource(route.path)
+        for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
+            known[resource.add_route(method, handler, expect_handler=expect_continue)] = route
+    app[ROUTE_OF] = known

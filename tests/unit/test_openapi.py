@@ -31,7 +31,7 @@ def references(thing: Any) -> set[str]:
 
 
 def test_every_route_is_described_and_nothing_else() -> None:
-    routes = {f"{method} {path}" for method, path, _ in ROUTES}
+    routes = {route.title for route in ROUTES}
     assert routes - set(OPERATIONS) == set(), "new routes: describe them in web/operations.py, then make openapi"
     assert set(OPERATIONS) - routes == set(), "routes that are no more"
 

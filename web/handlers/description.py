@@ -16,7 +16,7 @@ from aiohttp import web
 from web.answers import JSON
 
 if TYPE_CHECKING:
-    from web.openapi import Route
+    from web.route import Route
 
 PAGE = Path(__file__).parent.parent / "docs.html"
 
