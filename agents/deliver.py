@@ -23,8 +23,8 @@ from domain.records import DeliveryRequested
 from tables import attempts
 
 if TYPE_CHECKING:
+    from app.batch_producer import Flight
     from app.batches import RecordBatch
-    from app.outbox import Flight
     from app.stream_app import StreamApp
 
 

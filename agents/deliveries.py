@@ -31,9 +31,9 @@ from domain.status import Status
 from tables import attempts
 
 if TYPE_CHECKING:
+    from app.batch_producer import Flight, Headers
     from app.batches import RecordBatch
     from app.durable_table import DurableTable
-    from app.outbox import Flight, Headers
     from app.stream_app import StreamApp
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from domain.routing import fact_of
 from domain.status import Status
 
 if TYPE_CHECKING:
+    from app.batch_producer import Flight, Headers
     from app.batches import RecordBatch
-    from app.outbox import Flight, Headers
     from app.stream_app import StreamApp
 
 log = logging.getLogger(__name__)
@@ -131,5 +131,5 @@ class Reports:
         self._put(delivery, self._app.names.dead_letters, encode(letter))
 
     def _put(self, delivery: Delivery, topic: str, value: bytes) -> None:
-        flight = self._app.outbox.put(topic, delivery.batch.partition, delivery.key, value, delivery.headers)
+        flight = self._app.batch_producer.put(topic, delivery.batch.partition, delivery.key, value, delivery.headers)
         delivery.flights.add(flight)

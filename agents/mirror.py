@@ -19,8 +19,8 @@ from domain.ports import MessageMirror, MirrorEntry, Place
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
+    from app.batch_producer import Flight
     from app.batches import RecordBatch
-    from app.outbox import Flight
     from app.stream_app import StreamApp
 
 log = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ from domain.ports import Place
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
+    from app.batch_producer import Flight
     from app.batches import RecordBatch
-    from app.outbox import Flight
     from app.stream_app import StreamApp
 
 # A message of 10 KiB to 256 people is 2.5 MiB of requests, and a batch holds 500 messages: so it waits for what it
-# wrote now and then, well before the outbox refuses.
+# wrote now and then, well before the producer refuses.
 MAX_PENDING_BYTES = 32 * 1024 * 1024
 
 
@@ -39,14 +39,14 @@ async def route_batch(app: StreamApp, batch: RecordBatch) -> set[Flight]:
     Waits only while more than ``MAX_PENDING_BYTES`` are on their way to Kafka.
     """
     flights: set[Flight] = set()
-    put, partition = app.outbox.put, batch.partition
+    put, partition = app.batch_producer.put, batch.partition
     for record in batch.records:
         try:
             message = decode(record.value, MessageAccepted)
         except InvalidInput as error:
             flights.add(dead_letter(app, batch, record, error, now_ms()))
             continue
-        if message.recipients and app.outbox.pending_bytes > MAX_PENDING_BYTES:
+        if message.recipients and app.batch_producer.pending_bytes > MAX_PENDING_BYTES:
             for flight in flights:
                 await flight.future
         routed = routing.decide(message, Place(record.timestamp, record.offset))

@@ -16,9 +16,9 @@ from domain.status import alone, join_alone
 from tables import message_state
 
 if TYPE_CHECKING:
+    from app.batch_producer import Flight
     from app.batches import RecordBatch
     from app.durable_table import DurableTable
-    from app.outbox import Flight
     from app.stream_app import StreamApp
 
 

@@ -18,9 +18,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.audit_rules import Difference, History, compare, compare_ids
+from app.batch_producer import partition_by
 from app.cassandra import cassandra_config
 from app.clock import now_ms
-from app.outbox import partition_by
 from app.settings import Settings
 from app.topics import Topics, group_of
 from domain.errors import LogUnavailable

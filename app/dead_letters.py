@@ -10,8 +10,8 @@ from domain.errors import InvalidInput
 from domain.records import DeadLetter
 
 if TYPE_CHECKING:
+    from app.batch_producer import Flight
     from app.batches import RecordBatch
-    from app.outbox import Flight
     from app.stream_app import StreamApp
 
 log = logging.getLogger(__name__)
@@ -24,4 +24,4 @@ def dead_letter(app: StreamApp, batch: RecordBatch, record: Any, error: InvalidI
         record.topic, record.partition, record.offset, error.code, str(error), record.key, record.value, at_ms
     )
     app.metrics.dead_letter(record.topic, error.code)
-    return app.outbox.put(app.names.dead_letters, batch.partition, record.key, encode(letter))
+    return app.batch_producer.put(app.names.dead_letters, batch.partition, record.key, encode(letter))

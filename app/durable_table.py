@@ -17,7 +17,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from app.outbox import Flight, Outbox, Written
+from app.batch_producer import BatchProducer, Flight, Written
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _FAUST_OFFSET = b"__faust\0offset__"  # Faust keeps its own row in each RocksDB 
 class DurableTable(faust.Table):  # type: ignore[misc]
     """``message_state`` and ``attempts`` are tables of this kind. Works on Faust's memory and RocksDB stores."""
 
-    outbox: Outbox  # set by the app that makes the table
+    batch_producer: BatchProducer  # set by the app that makes the table
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +62,7 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         else:
             store.data[key] = value
             store._key_partition[key] = partition
-        flight = self.outbox.put(self.changelog_topic_name, partition, key, value)
+        flight = self.batch_producer.put(self.changelog_topic_name, partition, key, value)
         if self._newest.get(partition) is not flight:
             self._newest[partition] = flight
             flight.future.add_done_callback(partial(self._landed, partition, flight, self.app.consumer.epoch))

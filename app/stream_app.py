@@ -1,4 +1,6 @@
-"""The Faust application of one role: our consumer, our tables, one outbox, and a loud end when something is wrong."""
+"""The Faust application of one role: our consumer, our tables, one batch producer, and a loud end when something is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,13 @@ from faust.types import ServiceT
 from mode import Service
 
 from app.assignor import NamedAssignor
+from app.batch_producer import BatchProducer, Flight, Written, WrongPartitions
 from app.batches import BatchSchema, RecordBatch
 from app.consumer import BatchTransport
 from app.durable_table import DurableTable
 from app.impossible_times import ImpossibleTimes
 from app.logs import logging_config
 from app.metrics import Metrics
-from app.outbox import Flight, Outbox, Written, WrongPartitions
 from app.presence import Presence
 from app.pulse import Pulse
 from app.roles import modules_of
@@ -50,7 +52,7 @@ ROCKSDB_OPTIONS = {
 }
 
 
-class _OutboxService(Service):  # type: ignore[misc]
+class _BatchProducerService(Service):  # type: ignore[misc]
     """First up and last down, because agents and tables write through it."""
 
     def __init__(self, app: StreamApp, **kwargs: Any) -> None:
@@ -61,23 +63,23 @@ class _OutboxService(Service):  # type: ignore[misc]
         dump_on_signal()
         self.app.pulse.watch("the main thread", self.loop)
         try:
-            await self.app.outbox.start()
+            await self.app.batch_producer.start()
             for spec in self.app.required_topics():
                 await self._check(spec)
         except (LogUnavailable, WrongPartitions) as error:
             self.app.die("the start", error)
 
     async def _check(self, spec: TopicSpec) -> None:
-        found = await self.app.outbox.partitions(spec.name)
+        found = await self.app.batch_producer.partitions(spec.name)
         if found != spec.partitions:
             raise WrongPartitions(spec.name, found, spec.partitions)
 
     async def on_stop(self) -> None:
-        await self.app.outbox.stop()
+        await self.app.batch_producer.stop()
 
 
-class _WorkerOutbox(Outbox):
-    """An outbox that sends nothing for a worker whose partitions may have another owner."""
+class _WorkerBatchProducer(BatchProducer):
+    """A batch producer that sends nothing for a worker whose partitions may have another owner."""
 
     def __init__(self, presence: Presence, bootstrap: str, **options: Any) -> None:
         self._presence = presence
@@ -96,7 +98,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.role = settings.role
         self.names = Topics(settings.topic_prefix)
         self.presence = Presence(self)
-        self.outbox: Outbox = _WorkerOutbox(
+        self.batch_producer: BatchProducer = _WorkerBatchProducer(
             self.presence,
             settings.kafka,
             client_id=group_of(settings.role, settings.topic_prefix),
@@ -161,7 +163,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         core = super().on_init_dependencies()
-        return [_OutboxService(self), self.presence, *self.resources, *core, *self.companions, Watchdog(self)]
+        return [_BatchProducerService(self), self.presence, *self.resources, *core, *self.companions, Watchdog(self)]
 
     def _create_directories(self) -> None:
         self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
@@ -195,7 +197,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             help=help,
             options=dict(ROCKSDB_OPTIONS) if self.settings.store == "rocksdb" else None,
         )
-        table.outbox = self.outbox
+        table.batch_producer = self.batch_producer
         return table
 
     def batch_agent(self, name: str, *topics: str, help: str) -> Callable[..., Any]:
@@ -226,7 +228,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(*(drain() for drain in self._drains))
-                await self.outbox.settle()
+                await self.batch_producer.settle()
         except TimeoutError:
             log.warning("the agents did not finish in %.0f s: their events will come again", DRAIN_SECONDS)
 

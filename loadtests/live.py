@@ -29,10 +29,10 @@ import orjson
 import psutil
 import uvloop
 
+from app.batch_producer import BatchProducer, partition_for
 from app.cassandra import cassandra_config
 from app.clock import now_ms
 from app.codec import encode
-from app.outbox import Outbox, partition_for
 from app.settings import Settings
 from app.topics import Topics
 from domain.recipients import CHANNELS
@@ -140,7 +140,7 @@ async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) ->
     roles = {} if wanted.alone else ROLES
     worker = Worker(settings)
     async with System(settings, folder, roles, api_processes=wanted.api) as system:
-        await worker.outbox.start()
+        await worker.batch_producer.start()
         async with CassandraSession(cassandra_config(settings)) as link:
             await link.connected(30)
             store = CassandraConversationStore(link)
@@ -178,7 +178,7 @@ async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) ->
             waited = sum(_waited_seconds(api.pid) for api in system.apis) - waited
             expected = {"new_message": accepted * members, "READ": accepted * members}
             await _until_all_came(delays, expected)
-        await worker.outbox.stop()
+        await worker.batch_producer.stop()
         still_open = sum(listener.is_open for listener in listeners)
         for listener in listeners:
             listener.close()
@@ -216,7 +216,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._partitions = settings.partitions
         self._topic = Topics(settings.topic_prefix).status_updates
-        self.outbox = Outbox(settings.kafka, client_id="chat4all-load")
+        self.batch_producer = BatchProducer(settings.kafka, client_id="chat4all-load")
 
     def take(self, frame: bytes) -> None:
         """See to the message of a frame."""
@@ -231,7 +231,7 @@ class Worker:
             document["message_id"], conversation_id, word, now_ms(), accepted_at_ms, 0, "telegram", 1
         )
         key = conversation_id.encode()
-        self.outbox.put(self._topic, partition_for(key, self._partitions), key, encode(change))
+        self.batch_producer.put(self._topic, partition_for(key, self._partitions), key, encode(change))
 
 
 async def _until_all_came(delays: Delays, expected: dict[str, int]) -> None:

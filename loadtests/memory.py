@@ -22,8 +22,8 @@ from pathlib import Path
 import psutil
 import uvloop
 
+from app.batch_producer import BatchProducer, partition_for
 from app.codec import encode
-from app.outbox import Outbox, partition_for
 from app.settings import Settings
 from app.topic_admin import ensure_topics
 from app.topics import Topics
@@ -60,9 +60,9 @@ def resident_mib(process: Process) -> float:
 class Feed:
     """Writes messages as the API does, never more than ``_MOST_BEHIND`` ahead of the slowest role."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, groups: Groups, conversations: int) -> None:
+    def __init__(self, settings: Settings, batch_producer: BatchProducer, groups: Groups, conversations: int) -> None:
         self._settings = settings
-        self._outbox = outbox
+        self._batch_producer = batch_producer
         self._groups = groups
         self._conversations = conversations
         self._topic = Topics(settings.topic_prefix).messages
@@ -76,7 +76,7 @@ class Feed:
             message = MessageAccepted(str(uuid.uuid4()), f"c-{one}", "u-1", f"whatsapp:+55119{one:08d}", CONTENT)
             key = message.conversation_id.encode()
             partition = partition_for(key, self._settings.partitions)
-            flights.add(self._outbox.put(self._topic, partition, key, encode(message)))
+            flights.add(self._batch_producer.put(self._topic, partition, key, encode(message)))
         for flight in flights:
             await flight.future
         self.written += count
@@ -93,14 +93,14 @@ class Feed:
 
 async def measure(wanted: argparse.Namespace, settings: Settings, processes: list[Process]) -> bool:
     """Print a line for each part of the messages; return whether every worker's size was level at the end."""
-    outbox = Outbox(settings.kafka, client_id="memory")
-    await outbox.start()
+    batch_producer = BatchProducer(settings.kafka, client_id="memory")
+    await batch_producer.start()
     sizes: list[list[float]] = []
     try:
         async with Groups.connected(settings) as groups:
             for role in ROLES:
                 await until(f"{role} is ready", _READY_SECONDS, partial(groups.is_complete, role, 1))
-            feed = Feed(settings, outbox, groups, wanted.conversations)
+            feed = Feed(settings, batch_producer, groups, wanted.conversations)
             print(f"| messages | messages/s | {' | '.join(f'{role}, MiB' for role in ROLES)} |")
             print(f"|---|---|{'---|' * len(ROLES)}", flush=True)
             part = max(1, wanted.messages // wanted.lines)
@@ -115,7 +115,7 @@ async def measure(wanted: argparse.Namespace, settings: Settings, processes: lis
                 shown = " | ".join(f"{size:.0f}" for size in sizes[-1])
                 print(f"| {feed.written:,} | {rate:,.0f} | {shown} |", flush=True)
     finally:
-        await outbox.stop()
+        await batch_producer.stop()
     return is_level(sizes)
 
 

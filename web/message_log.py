@@ -1,4 +1,4 @@
-"""The log for writing, over the outbox that every process shares its batches in."""
+"""The log for writing, over the batch producer that every process shares its batches in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
+from app.batch_producer import BatchProducer, Written, partition_for
 from app.codec import encode
-from app.outbox import Outbox, Written, partition_for
 from app.topics import Topics
 from domain.errors import InDoubt, MayBeAccepted
 from domain.ports import Appended, Place
@@ -15,22 +15,23 @@ from domain.records import MessageAccepted, StatusChanged
 
 
 class KafkaMessageLog:
-    """``MessageLog`` over an ``Outbox``. The topic of messages carries the broker's append time."""
+    """``MessageLog`` over an ``BatchProducer``. The topic of messages carries the broker's append time."""
 
-    def __init__(self, outbox: Outbox, topics: Topics, partitions: int) -> None:
-        self._outbox = outbox
+    def __init__(self, batch_producer: BatchProducer, topics: Topics, partitions: int) -> None:
+        self._batch_producer = batch_producer
         self._messages = topics.messages
         self._statuses = topics.status_updates
         self._partitions = partitions
         self._pending: set[str] = set()
 
     async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
-        """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after the outbox's time-out,
-        ``MayBeAccepted`` if the record may have been written all the same."""
+        """Return once every in-sync replica has the record. Raises ``LogUnavailable`` after the batch producer's
+        time-out, ``MayBeAccepted`` if the record may have been written all the same.
+        """
         key = message.conversation_id.encode()
         partition = partition_for(key, self._partitions)
         try:
-            written = await self._outbox.send(
+            written = await self._batch_producer.send(
                 self._messages,
                 partition,
                 key,
@@ -47,12 +48,14 @@ class KafkaMessageLog:
         return message_id in self._pending
 
     def _wait_for(self, message_id: str, decided: asyncio.Future[Written]) -> None:
-        # bounded as the outbox is: what is on its way counts there until the broker has decided
+        # bounded as the batch producer is: what is on its way counts there until the broker has decided
         self._pending.add(message_id)
         decided.add_done_callback(lambda _: self._pending.discard(message_id))
 
     async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
-        """Return once every in-sync replica has the fact. Raises ``LogUnavailable`` after the outbox's time-out."""
+        """Return once every in-sync replica has the fact. Raises ``LogUnavailable`` after the batch producer's
+        time-out.
+        """
         key = change.conversation_id.encode()
         partition = partition_for(key, self._partitions)
-        await self._outbox.send(self._statuses, partition, key, encode(change), list(headers.items()))
+        await self._batch_producer.send(self._statuses, partition, key, encode(change), list(headers.items()))

@@ -24,7 +24,7 @@ from app.file_sweep import SweepReport
 from app.file_sweeper import FileSweeper
 from app.files import open_file_store
 from app.logs import logging_config
-from app.outbox import Outbox, WrongPartitions, partition_by
+from app.batch_producer import BatchProducer, WrongPartitions, partition_by
 from app.pulse import Pulse
 from app.settings import Settings
 from app.stacks import dump_on_signal
@@ -118,7 +118,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[asyncio.Task[None]]]]:
     """The real adapters, and the tasks that must not end."""
     topics = Topics(settings.topic_prefix)
-    outbox = Outbox(
+    batch_producer = BatchProducer(
         settings.kafka,
         client_id="chat4all-api",
         timeout_seconds=settings.accept_timeout_seconds,
@@ -131,7 +131,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     partition_of = partition_by(settings.partitions)
     deps = Dependencies(
         settings=settings,
-        log=KafkaMessageLog(outbox, topics, settings.partitions),
+        log=KafkaMessageLog(batch_producer, topics, settings.partitions),
         reader=CassandraMessageReader(cassandra, partition_of),
         users=CassandraUserStore(cassandra),
         identities=CassandraIdentityStore(cassandra),
@@ -156,7 +156,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     )
     cassandra.start()
     background = [
-        asyncio.create_task(_keep_open(outbox), name="outbox"),
+        asyncio.create_task(_keep_open(batch_producer), name="batch_producer"),
         asyncio.create_task(_sweep_files(deps), name="file-sweeper"),
         follower.start(),
         asyncio.create_task(deps.mirrored.watch(), name="mirrored"),
@@ -168,16 +168,16 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         for task in background:
             task.cancel()
         await follower.stop()
-        await outbox.stop()
+        await batch_producer.stop()
         await cassandra.close()
         await file_store.close()
         deps.passwords.close()
         deps.upload_threads.shutdown(wait=False)
 
 
-async def _keep_open(outbox: Outbox) -> None:
-    """Connect the outbox, however long Kafka takes to come, and again should its producer break."""
-    connect = outbox.start
+async def _keep_open(batch_producer: BatchProducer) -> None:
+    """Connect the batch producer, however long Kafka takes to come, and again should its producer break."""
+    connect = batch_producer.start
     while True:
         try:
             await connect()
@@ -189,8 +189,8 @@ async def _keep_open(outbox: Outbox) -> None:
             log.critical("this process ends: %s", error)
             raise
         log.info("connected to Kafka")
-        await outbox.failed.wait()
-        connect = outbox.reopen
+        await batch_producer.failed.wait()
+        connect = batch_producer.reopen
 
 
 async def _sweep_files(deps: Dependencies) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from app.batch_producer import Flight
     from app.durable_table import DurableTable
-    from app.outbox import Flight
 
 
 def write_effects(app: Any, table: DurableTable | None, partition: int, records: Iterable[Any]) -> list[Flight]:
@@ -18,7 +18,7 @@ def write_effects(app: Any, table: DurableTable | None, partition: int, records:
     for record in records:
         bits[record.key] = bits.get(record.key, 0) | int(record.value)
     if table is None:
-        put, topic = app.outbox.put, app.round_topics.output
+        put, topic = app.batch_producer.put, app.round_topics.output
         return [put(topic, partition, key, b"%d" % seen) for key, seen in bits.items()]
     return [
         table.put(partition, key, b"%d" % (seen | int(table.get_bytes(partition, key) or 0)))

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from app.outbox import Outbox, partition_for
+from app.batch_producer import BatchProducer, partition_for
 from loadtests.rounds.plan import HISTORY_KEYS, KEYS, LATE_PER_SECOND, PARTITIONS, Plan, RoundTopics
 
 Events = Sequence[tuple[bytes, int]]
@@ -27,8 +27,8 @@ _TRANSACTION_EVENTS = 700
 class Load:
     """Writes the events of one round. ``expected``: key → fold; ``first``: partition → offset where work begins."""
 
-    def __init__(self, plan: Plan, topics: RoundTopics, outbox: Outbox, kafka: str) -> None:
-        self._plan, self._topics, self._outbox, self._kafka = plan, topics, outbox, kafka
+    def __init__(self, plan: Plan, topics: RoundTopics, batch_producer: BatchProducer, kafka: str) -> None:
+        self._plan, self._topics, self._batch_producer, self._kafka = plan, topics, batch_producer, kafka
         self.first = dict.fromkeys(range(PARTITIONS), 0)
         self.expected: dict[bytes, int] = {}
         self.early, self.late = _shuffled(plan.seed)
@@ -72,7 +72,7 @@ class Load:
             await tick
 
     async def _write(self, events: Events, topic: str = "") -> None:
-        put, name = self._outbox.put, topic or self._topics.input
+        put, name = self._batch_producer.put, topic or self._topics.input
         flights = {put(name, partition_for(key, PARTITIONS), key, b"%d" % bit) for key, bit in events}
         for flight in flights:
             await flight.future

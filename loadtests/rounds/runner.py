@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiokafka.admin import NewTopic
 
-from app.outbox import Outbox
+from app.batch_producer import BatchProducer
 from loadtests.rounds.journal import examine
 from loadtests.rounds.load import Load
 from loadtests.rounds.plan import Plan, RoundTopics
@@ -71,14 +71,14 @@ class Round:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "plan.json").write_text(self.plan.to_json())
         topics = RoundTopics(self._prefix)
-        outbox = Outbox(self._kafka, client_id="rounds")
-        await outbox.start()
+        batch_producer = BatchProducer(self._kafka, client_id="rounds")
+        await batch_producer.start()
         try:
             async with asyncio.timeout(ROUND_SECONDS), Broker(self._kafka) as broker:
                 await broker.admin.create_topics(
                     [NewTopic(s.name, s.partitions, 1, topic_configs=s.config) for s in topics.specs()]
                 )
-                load = Load(self.plan, topics, outbox, self._kafka)
+                load = Load(self.plan, topics, batch_producer, self._kafka)
                 await self._play(load)
                 result.stuck = await broker.caught_up(topics, PATIENCE_SECONDS)
                 if result.stuck:
@@ -91,7 +91,7 @@ class Round:
             result.deaths.append(f"not over after {ROUND_SECONDS:.0f} s")
         finally:
             await end_all(self._workers)
-            await outbox.stop()
+            await batch_producer.stop()
         result.seconds = time.monotonic() - began
         return result
 

@@ -1,8 +1,7 @@
 """The same worker on Faust's stock consumer, as careful as its idioms allow; for comparison only.
-
-Per-event stream, ``noack``, acks in the order of the offsets once everything that follows is durable, a coalesced
-changelog that is awaited, and events from before a rebalance dropped. Outbox and table are the product's, so that the
-consumer is what differs.
+ Per-event stream, ``noack``, acks in the order of the offsets once everything that follows is durable, a coalesced
+changelog that is awaited, and events from before a rebalance dropped. BatchProducer and table are the product's, so
+that the consumer is what differs.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from app.batch_producer import Flight
 from app.drain_loop import ConsumerThread
-from app.outbox import Flight
 from app.settings import Settings
 from app.stream_app import StreamApp
 from loadtests.rounds.fold import write_effects

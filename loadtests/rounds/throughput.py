@@ -23,7 +23,7 @@ from typing import Any
 import faust
 from aiokafka.admin import NewTopic
 
-from app.outbox import Outbox, partition_for
+from app.batch_producer import BatchProducer, partition_for
 from loadtests.rounds.__main__ import kafka
 from loadtests.rounds.journal import Journal
 from loadtests.rounds.plan import PARTITIONS, Plan, RoundTopics
@@ -98,25 +98,25 @@ def work(consumer: str, bootstrap: str, prefix: str, events: int, folder: Path) 
 async def measure(bootstrap: str, events: int, times: int, folder: Path) -> dict[str, list[dict[str, float]]]:
     """Return the figures of each consumer, measured in turns."""
     figures: dict[str, list[dict[str, float]]] = {"ours": [], "stock": []}
-    outbox = Outbox(bootstrap, client_id="throughput")
-    await outbox.start()
+    batch_producer = BatchProducer(bootstrap, client_id="throughput")
+    await batch_producer.start()
     async with Broker(bootstrap) as broker:
         for n in range(times):
             for consumer in figures:
                 topics = RoundTopics(f"throughput-{consumer}-{n}-{time.time_ns()}-")
                 await broker.admin.create_topics([NewTopic(s.name, PARTITIONS, 1) for s in topics.specs()])
-                await _preload(outbox, topics.input, events)
+                await _preload(batch_producer, topics.input, events)
                 figures[consumer].append(await _run(consumer, bootstrap, topics.prefix, events, folder))
                 print(f"{consumer:<6} {figures[consumer][-1]}", flush=True)
                 await broker.admin.delete_topics([spec.name for spec in topics.specs()])
-    await outbox.stop()
+    await batch_producer.stop()
     return figures
 
 
-async def _preload(outbox: Outbox, topic: str, events: int) -> None:
+async def _preload(batch_producer: BatchProducer, topic: str, events: int) -> None:
     for begin in range(0, events, 10_000):
         keys = [b"k%07d" % n for n in range(begin, min(begin + 10_000, events))]
-        flights = {outbox.put(topic, partition_for(key, PARTITIONS), key, VALUE) for key in keys}
+        flights = {batch_producer.put(topic, partition_for(key, PARTITIONS), key, VALUE) for key in keys}
         for flight in flights:
             await flight.future
 

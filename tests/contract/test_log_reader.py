@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.outbox import Outbox
+from app.batch_producer import BatchProducer
 from app.settings import Settings
 from app.topic_admin import ensure_topics
 from app.topics import Topics
@@ -34,15 +34,15 @@ async def log_reader(request: pytest.FixtureRequest) -> AsyncIterator[LogReader]
     stack: Any = request.getfixturevalue("stack")
     settings = Settings(kafka=stack.kafka_bootstrap, topic_prefix=f"t{uuid.uuid4().hex[:8]}-", partitions=PARTITIONS)
     await ensure_topics(settings)
-    outbox = Outbox(settings.kafka, client_id="test")
-    await outbox.start()
+    batch_producer = BatchProducer(settings.kafka, client_id="test")
+    await batch_producer.start()
     names = Topics(settings.topic_prefix)
     for log_index, count in COUNTS.items():
         topic = names.messages if log_index < PARTITIONS else names.status_updates
         for number in range(count):
-            outbox.put(topic, log_index % PARTITIONS, None, b"%d" % number)
-    await outbox.settle()
-    await outbox.stop()
+            batch_producer.put(topic, log_index % PARTITIONS, None, b"%d" % number)
+    await batch_producer.settle()
+    await batch_producer.stop()
     async with KafkaLogReader.open(settings) as reader:
         yield reader
 

@@ -8,8 +8,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.audit import audit
+from app.batch_producer import partition_for
 from app.codec import decode, encode
-from app.outbox import partition_for
 from app.settings import Settings
 from app.topics import Topics
 from domain.ids import keyed_id

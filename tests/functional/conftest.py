@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from click.testing import CliRunner, Result
 
-from app.outbox import partition_for
+from app.batch_producer import partition_for
 from app.settings import Settings
 from chat4all.cli.main import main
 from domain.errors import LogUnavailable

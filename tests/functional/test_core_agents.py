@@ -38,28 +38,28 @@ def accepted(n: int, recipient: str = "whatsapp:+5511999990000") -> bytes:
 async def test_a_message_goes_to_its_channel_with_its_place_and_headers() -> None:
     app = FakeApp()
     await route_batch(app, batch_of("messages", accepted(0), accepted(1, "instagram:@maria"), start=40))  # type: ignore[arg-type]
-    request = decode(app.outbox.on("whatsapp-outbound")[0], DeliveryRequested)
+    request = decode(app.batch_producer.on("whatsapp-outbound")[0], DeliveryRequested)
     assert (request.message_id, request.position, request.accepted_at_ms) == ("m-0", 40, 1_700_000_000_000)
-    assert decode(app.outbox.on("instagram-outbound")[0], DeliveryRequested).recipient_id == "instagram:@maria"
-    facts = [decode(value, StatusChanged) for value in app.outbox.on("status-updates")]
+    assert decode(app.batch_producer.on("instagram-outbound")[0], DeliveryRequested).recipient_id == "instagram:@maria"
+    facts = [decode(value, StatusChanged) for value in app.batch_producer.on("status-updates")]
     assert [(fact.message_id, fact.status) for fact in facts] == [("m-0", "ACCEPTED"), ("m-1", "ACCEPTED")]
-    assert {partition for _, partition, _, _ in app.outbox.records} == {2}
-    assert all(headers == (("request_id", b"r-1"),) for headers in app.outbox.headers)
+    assert {partition for _, partition, _, _ in app.batch_producer.records} == {2}
+    assert all(headers == (("request_id", b"r-1"),) for headers in app.batch_producer.headers)
 
 
 async def test_two_records_of_one_keyed_message_are_one_row_with_the_first_time() -> None:
     app = FakeApp()
-    table = FakeTable(app.outbox)
+    table = FakeTable(app.batch_producer)
     message = encode(MessageAccepted(keyed_id("u-1", "key"), "c-1", "u-1", "whatsapp:+5511999990000", "once"))
     await route_batch(app, batch_of("messages", message, message, start=40))  # type: ignore[arg-type]
-    facts = app.outbox.on("status-updates")
+    facts = app.batch_producer.on("status-updates")
     for order in (facts, facts[::-1]):
         table.rows.clear()
         fold_batch(app, table, batch_of("status-updates", *order))  # type: ignore[arg-type]
         assert len(table.rows) == 1
         (row,) = map(message_state.load, table.rows.values())
         assert row.state.accepted_at_ms == 1_700_000_000_000
-    assert app.outbox.on("dead-letters") == []
+    assert app.batch_producer.on("dead-letters") == []
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
@@ -69,11 +69,11 @@ async def test_poison_is_kept_whole_and_the_stream_goes_on(poison: bytes | None)
     letter = decode_letter(app)
     assert (letter.topic, letter.partition, letter.offset, letter.value) == ("messages", 2, 8, poison)
     assert letter.reason == "malformed-record"
-    assert len(app.outbox.on("whatsapp-outbound")) == 2
+    assert len(app.batch_producer.on("whatsapp-outbound")) == 2
 
 
 def decode_letter(app: FakeApp) -> DeadLetter:
-    (value,) = app.outbox.on("dead-letters")
+    (value,) = app.batch_producer.on("dead-letters")
     document = {name: v for name, v in orjson.loads(value).items() if name not in ("type", "version")}
     for name in ("key", "value"):
         document[name] = None if document[name] is None else base64.b64decode(document[name])
@@ -83,21 +83,21 @@ def decode_letter(app: FakeApp) -> DeadLetter:
 async def test_a_message_that_no_channel_takes_fails_with_the_reason_and_is_kept() -> None:
     app = FakeApp()
     await route_batch(app, batch_of("messages", accepted(0, "pigeon:loft-3")))  # type: ignore[arg-type]
-    fact = decode(app.outbox.on("status-updates")[0], StatusChanged)
+    fact = decode(app.batch_producer.on("status-updates")[0], StatusChanged)
     assert (fact.status, fact.failure_code) == ("FAILED", "invalid-recipient")
     assert decode_letter(app).reason == "invalid-recipient"
 
 
 async def test_a_message_to_an_empty_everyone_goes_nowhere_and_is_sent_in_the_conversation() -> None:
     app = FakeApp()
-    table = FakeTable(app.outbox)
+    table = FakeTable(app.batch_producer)
     await route_batch(app, batch_of("messages", accepted(0, "")))  # type: ignore[arg-type]
-    facts = app.outbox.on("status-updates")
+    facts = app.batch_producer.on("status-updates")
     assert [(decode(fact, StatusChanged).status, decode(fact, StatusChanged).recipient_count) for fact in facts] == [
         ("ACCEPTED", 1),
         ("SENT", 1),
     ]
-    assert app.outbox.on("dead-letters") == []
+    assert app.batch_producer.on("dead-letters") == []
     fold_batch(app, table, batch_of("status-updates", *facts))  # type: ignore[arg-type]
     assert message_state.load(table.rows[b"m-0"]).state.status is Status.SENT
 
@@ -108,7 +108,7 @@ def changed(message_id: str, status: str, at_ms: int) -> bytes:
 
 async def test_each_message_of_a_batch_is_written_once_with_all_its_facts() -> None:
     app = FakeApp(state_retention_hours=FOR_EVER)
-    table = FakeTable(app.outbox)
+    table = FakeTable(app.batch_producer)
     batch = batch_of(
         "status-updates",
         *(changed("m-1", word, n) for n, word in enumerate(("SENT", "READ"))),
@@ -122,17 +122,17 @@ async def test_each_message_of_a_batch_is_written_once_with_all_its_facts() -> N
 
 async def test_a_repeated_batch_is_written_again_with_the_same_values() -> None:
     app = FakeApp(state_retention_hours=FOR_EVER)
-    table = FakeTable(app.outbox)
+    table = FakeTable(app.batch_producer)
     batch = batch_of("status-updates", changed("m-1", "SENT", 3))
     fold_batch(app, table, batch)  # type: ignore[arg-type]
     fold_batch(app, table, batch)  # type: ignore[arg-type]
-    first, second = app.outbox.on("table-changelog")
+    first, second = app.batch_producer.on("table-changelog")
     assert first == second
 
 
 async def test_a_fact_with_an_unknown_word_is_a_dead_letter() -> None:
     app = FakeApp()
-    table = FakeTable(app.outbox)
+    table = FakeTable(app.batch_producer)
     dead, _, count = fold_batch(app, table, batch_of("status-updates", changed("m-1", "PLAYED", 3)))  # type: ignore[arg-type]
     assert (len(dead), count) == (1, 0)
 
@@ -144,47 +144,47 @@ async def test_a_message_to_several_goes_to_the_topic_of_each_channel_in_the_con
     app = FakeApp()
     message = MessageAccepted("m-0", "c-1", "u-1", "", "hi", None, GROUP, ("u-2", "u-3", "u-4"))
     await route_batch(app, batch_of("messages", encode(message), accepted(1)))  # type: ignore[arg-type]
-    requests = [decode(value, DeliveryRequested) for value in app.outbox.on("whatsapp-outbound")]
+    requests = [decode(value, DeliveryRequested) for value in app.batch_producer.on("whatsapp-outbound")]
     assert [(r.message_id, r.recipient_id, r.recipient_count) for r in requests] == [
         ("m-0", GROUP[0], 3),
         ("m-1", GROUP[0], 1),
     ]
-    assert decode(app.outbox.on("instagram-outbound")[0], DeliveryRequested).recipient_id == GROUP[1]
-    facts = [decode(value, StatusChanged) for value in app.outbox.on("status-updates")]
+    assert decode(app.batch_producer.on("instagram-outbound")[0], DeliveryRequested).recipient_id == GROUP[1]
+    facts = [decode(value, StatusChanged) for value in app.batch_producer.on("status-updates")]
     assert [(fact.message_id, fact.status, fact.recipient_id) for fact in facts] == [
         ("m-0", "ACCEPTED", ""),
         ("m-0", "SENT", GROUP[2]),
         ("m-1", "ACCEPTED", ""),
     ]
-    assert {partition for _, partition, _, _ in app.outbox.records} == {2}
+    assert {partition for _, partition, _, _ in app.batch_producer.records} == {2}
 
 
 async def test_an_address_that_no_channel_takes_fails_alone() -> None:
     app = FakeApp()
     message = MessageAccepted("m-0", "c-1", "u-1", "", "hi", None, (GROUP[0], "pigeon:loft-3"), ("", ""))
     await route_batch(app, batch_of("messages", encode(message)))  # type: ignore[arg-type]
-    facts = [decode(value, StatusChanged) for value in app.outbox.on("status-updates")]
+    facts = [decode(value, StatusChanged) for value in app.batch_producer.on("status-updates")]
     assert [(fact.status, fact.recipient_id) for fact in facts] == [("ACCEPTED", ""), ("FAILED", "pigeon:loft-3")]
-    assert len(app.outbox.on("whatsapp-outbound")) == 1
+    assert len(app.batch_producer.on("whatsapp-outbound")) == 1
     assert decode_letter(app).reason == "invalid-recipient"
 
 
-async def test_routing_waits_for_kafka_before_the_outbox_would_refuse() -> None:
+async def test_routing_waits_for_kafka_before_the_producer_would_refuse() -> None:
     app = FakeApp()
-    app.outbox.held = True
-    app.outbox.pending_bytes = 64 * 1024 * 1024
+    app.batch_producer.held = True
+    app.batch_producer.pending_bytes = 64 * 1024 * 1024
     shared = encode(MessageAccepted("m-1", "c-1", "u-1", "", "hi", None, GROUP, ("u-2", "u-3", "u-4")))
     routing = asyncio.create_task(route_batch(app, batch_of("messages", accepted(0), shared)))  # type: ignore[arg-type]
     await asyncio.sleep(0.02)
-    assert len(app.outbox.on("whatsapp-outbound")) == 1
-    app.outbox.release()
+    assert len(app.batch_producer.on("whatsapp-outbound")) == 1
+    app.batch_producer.release()
     await asyncio.wait_for(routing, 1)
-    assert len(app.outbox.on("whatsapp-outbound")) == 2
+    assert len(app.batch_producer.on("whatsapp-outbound")) == 2
 
 
 async def test_each_address_has_a_row_of_its_own() -> None:
     app = FakeApp(state_retention_hours=FOR_EVER)
-    table = FakeTable(app.outbox)
+    table = FakeTable(app.batch_producer)
     facts = [
         StatusChanged("m-1", "c-1", "ACCEPTED", 1, 1, 0, "", recipient_count=3),
         StatusChanged("m-1", "c-1", "READ", 9, 1, 0, "whatsapp", 1, "p", recipient_id=GROUP[0], recipient_count=3),
@@ -209,7 +209,7 @@ async def test_the_table_is_the_fold_however_the_facts_are_cut_into_batches(
     some: list[tuple[str, str, int]], size: int
 ) -> None:
     app = FakeApp(state_retention_hours=FOR_EVER)
-    table = FakeTable(app.outbox)
+    table = FakeTable(app.batch_producer)
     for n in range(0, len(some), size):
         values = [changed(*fact) for fact in some[n : n + size]]
         fold_batch(app, table, batch_of("status-updates", *values, start=n))  # type: ignore[arg-type]
@@ -232,7 +232,7 @@ def logged_after(days: float, *facts: StatusChanged) -> RecordBatch:
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_fact_about_a_row_that_has_left_the_table_does_not_make_a_wrong_one(count: int) -> None:
     app = FakeApp()
-    table = FakeTable(app.outbox)
+    table = FakeTable(app.batch_producer)
     address = "whatsapp:+5511999990000" if count > 1 else ""
     accepted_at = 1_700_000_000_000
 

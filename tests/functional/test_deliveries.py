@@ -33,12 +33,12 @@ async def test_a_message_is_sent_and_followed_to_read_and_then_its_batch_is_comp
 
 async def test_the_attempt_is_durable_before_the_channel_is_called() -> None:
     world = World()
-    world.app.outbox.held = True
+    world.app.batch_producer.held = True
     await world.deliver(requests("m-1"))
     await asyncio.sleep(0.02)
     assert world.channel.calls == []
     assert world.attempt("m-1").outcome == Outcome.BEGUN  # type: ignore[union-attr]
-    world.app.outbox.release()
+    world.app.batch_producer.release()
     await until(lambda: world.app.consumer.completed)
     assert world.channel.calls == ["m-1"]
 
@@ -48,12 +48,12 @@ async def test_a_batch_is_not_complete_before_all_it_wrote_is_durable() -> None:
     world.channel.open.clear()
     await world.deliver(requests("m-1"))
     await until(lambda: world.channel.calls)
-    world.app.outbox.held = True
+    world.app.batch_producer.held = True
     world.channel.open.set()
     await until(lambda: len(world.facts()) == 3)
     await asyncio.sleep(0.02)
     assert world.app.consumer.completed == []
-    world.app.outbox.release()
+    world.app.batch_producer.release()
     await until(lambda: world.app.consumer.completed)
 
 
@@ -74,7 +74,7 @@ async def test_a_failure_is_reported_with_its_reason_and_holds_up_nobody() -> No
     world.channel.answers["m-1"] = [Refused("blocked", "the person blocked this number")]
     await world.deliver(requests("m-1", "m-2"))
     await until(lambda: world.app.consumer.completed)
-    failed = decode(world.app.outbox.on("status-updates")[0], StatusChanged)
+    failed = decode(world.app.batch_producer.on("status-updates")[0], StatusChanged)
     assert (failed.status, failed.failure_code, failed.attempt) == ("FAILED", "blocked", 1)
     assert ("m-2", "READ") in world.facts()
 
@@ -104,7 +104,7 @@ async def test_what_was_sent_is_not_sent_again_when_its_event_comes_back() -> No
     await until(lambda: len(world.app.consumer.completed) == 2)
     assert world.channel.calls == ["m-1"]
     assert world.facts() == [("m-1", "SENT"), ("m-1", "DELIVERED"), ("m-1", "READ")] * 2
-    first, again = (world.app.outbox.on("status-updates")[n] for n in (0, 3))
+    first, again = (world.app.batch_producer.on("status-updates")[n] for n in (0, 3))
     assert first == again
 
 
@@ -114,14 +114,14 @@ async def test_an_attempt_whose_outcome_a_crash_hid_is_not_repeated_and_fails() 
     await world.deliver(requests("m-1", "m-2", start=40))
     await until(lambda: world.app.consumer.completed)
     assert world.channel.calls == ["m-1"]
-    letter = decode(world.app.outbox.on("dead-letters")[0], DeadLetter)
+    letter = decode(world.app.batch_producer.on("dead-letters")[0], DeadLetter)
     assert (letter.reason, letter.offset, letter.attempts) == ("unknown-outcome", 41, 1)
-    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    changes = [decode(value, StatusChanged) for value in world.app.batch_producer.on("status-updates")]
     (failed,) = [change for change in changes if change.failure_code]
     assert (failed.message_id, failed.status, failed.failure_code) == ("m-2", "FAILED", OUTCOME_UNKNOWN)
     await world.deliver(requests("m-2", start=41))  # it comes again: told again, not asked again
     await until(lambda: len(world.app.consumer.completed) == 2)
-    assert len(world.app.outbox.on("dead-letters")) == 1
+    assert len(world.app.batch_producer.on("dead-letters")) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_what_nobody_can_tell_fails_its_message_alone_and_is_set_aside(ans
     assert world.channel.calls == ["m-1", "m-2"]
     assert [fact for fact in world.facts() if fact[0] == "m-1"] == [("m-1", "FAILED")]
     assert ("m-2", "READ") in world.facts()
-    assert len(world.app.outbox.on("dead-letters")) == 1
+    assert len(world.app.batch_producer.on("dead-letters")) == 1
     assert world.app.died == []
 
 
@@ -159,7 +159,7 @@ async def test_a_channel_that_does_not_answer_is_not_waited_for_longer_than_the_
     world.channel.open.clear()
     await world.deliver(requests("m-1"))
     await until(lambda: world.app.consumer.completed)
-    failed = decode(world.app.outbox.on("status-updates")[0], StatusChanged)
+    failed = decode(world.app.batch_producer.on("status-updates")[0], StatusChanged)
     assert (failed.status, failed.failure_code) == ("FAILED", OUTCOME_UNKNOWN)
     assert "0.05 seconds" in (failed.failure_detail or "")
 
@@ -190,7 +190,7 @@ async def test_a_long_text_of_the_channel_is_cut_before_it_goes_into_records() -
     world.channel.answers["m-1"] = [Refused("c" * 5_000, "<html>" * 60_000)]
     await world.deliver(requests("m-1"))
     await until(lambda: world.app.consumer.completed)
-    failed = decode(world.app.outbox.on("status-updates")[0], StatusChanged)
+    failed = decode(world.app.batch_producer.on("status-updates")[0], StatusChanged)
     assert (len(failed.failure_code or ""), len(failed.failure_detail or "")) == (2_000, 2_000)
     assert world.attempt("m-1").failure_detail == failed.failure_detail  # type: ignore[union-attr]
 
@@ -253,7 +253,7 @@ async def test_a_malformed_request_is_a_dead_letter_and_the_rest_goes_on() -> No
     good = encode(DeliveryRequested("m-1", "c", "u", "whatsapp:+5511999990000", "hi", None, 1, 0))
     await world.deliver(batch_of("whatsapp-outbound", b"nonsense", good))
     await until(lambda: world.app.consumer.completed)
-    assert len(world.app.outbox.on("dead-letters")) == 1
+    assert len(world.app.batch_producer.on("dead-letters")) == 1
     assert world.channel.calls == ["m-1"]
 
 
@@ -265,7 +265,7 @@ async def test_the_same_message_twice_in_the_log_is_sent_once() -> None:
     world.channel.open.set()
     await until(lambda: world.app.consumer.completed)
     assert world.channel.calls == ["m-1"]
-    assert world.app.outbox.on("dead-letters") == []
+    assert world.app.batch_producer.on("dead-letters") == []
 
 
 def to_several(*ids: str) -> RecordBatch:
@@ -284,7 +284,7 @@ async def test_each_address_of_a_message_has_its_own_attempt_and_its_own_facts()
     await until(lambda: world.app.consumer.completed)
     assert world.channel.calls == ["m-1", "m-1"]
     assert set(world.table.rows) == {b"m-1 whatsapp:+5511999990001", b"m-1 whatsapp:+5511999990002"}
-    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    changes = [decode(value, StatusChanged) for value in world.app.batch_producer.on("status-updates")]
     assert {(change.recipient_id, change.status, change.recipient_count) for change in changes} == {
         (f"whatsapp:+551199999000{n}", word, 3) for n in (1, 2) for word in ("SENT", "DELIVERED", "READ")
     }
@@ -299,7 +299,7 @@ async def test_no_address_is_sent_to_again_when_its_event_comes_back() -> None:
         await world.deliver(to_several("m-1", "m-1"))
         await until(lambda wanted=times: len(world.app.consumer.completed) == wanted)
     assert world.channel.calls == ["m-1", "m-1"]
-    assert world.app.outbox.on("dead-letters") == []
+    assert world.app.batch_producer.on("dead-letters") == []
 
 
 async def test_the_same_address_twice_in_the_log_is_sent_once() -> None:
@@ -359,7 +359,7 @@ async def test_a_keyed_message_that_comes_again_at_another_place_is_only_reporte
     await until(lambda: len(world.app.consumer.completed) == 2)
     assert world.channel.calls == ["m-1", "m-2"]
     assert {status for message_id, status in world.facts() if message_id == "m-1"} == {"SENT", "DELIVERED", "READ"}
-    assert world.app.outbox.on("dead-letters") == []
+    assert world.app.batch_producer.on("dead-letters") == []
 
 
 @pytest.mark.parametrize("at_ms", [1_763_848_800_123_000, -1, 2**62])
@@ -378,7 +378,7 @@ async def test_a_time_of_the_channel_that_cannot_be_is_set_where_it_comes_in(
     world.channel.send, world.channel.receipts = send, receipts  # type: ignore[method-assign]
     await world.deliver(requests("m-1", accepted_at_ms=before_ms))
     await until(lambda: world.app.consumer.completed)
-    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    changes = [decode(value, StatusChanged) for value in world.app.batch_producer.on("status-updates")]
     attempt = world.attempt("m-1")
     assert attempt is not None  # it leaves the table by its time, and the message could go out once more
     assert all(before_ms <= time <= now_ms() for time in [attempt.at_ms, *(change.at_ms for change in changes)])

@@ -69,7 +69,7 @@ async def test_a_file_that_is_not_what_was_uploaded_fails_the_message_for_good(s
     await world.deliver(requests("m-1", "m-2", file=file))
     await world.deliver(requests("m-3", start=2))
     await until(lambda: len(world.app.consumer.completed) == 2)
-    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    changes = [decode(value, StatusChanged) for value in world.app.batch_producer.on("status-updates")]
     failed = [(change.message_id, change.failure_code) for change in changes if change.status == "FAILED"]
     assert failed == [("m-1", "file-corrupt"), ("m-2", "file-corrupt")]
     assert world.channel.calls == ["m-3"], "and the conversation goes on"
@@ -178,7 +178,7 @@ async def test_an_attempt_with_unknown_outcome_is_held_back_with_a_file_too() ->
     await world.deliver(requests("m-1", file=world.put(b"data")))
     await until(lambda: world.app.consumer.completed)
     assert (world.channel.calls, world.store.reads) == ([], 0)
-    assert b"unknown-outcome" in world.app.outbox.on("dead-letters")[0]
+    assert b"unknown-outcome" in world.app.batch_producer.on("dead-letters")[0]
 
 
 async def test_a_file_for_several_is_fetched_once_and_sent_to_each() -> None:

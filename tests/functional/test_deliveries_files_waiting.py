@@ -123,7 +123,7 @@ async def test_draining_during_a_fetch_takes_the_message_back_as_if_it_had_never
     await world.deliver(requests("m-1", "m-2", file=file))
     await until(lambda: world.app.consumer.completed)
     assert world.channel.calls == ["m-1", "m-2"]
-    assert world.app.outbox.on("dead-letters") == []
+    assert world.app.batch_producer.on("dead-letters") == []
 
 
 async def test_draining_while_the_store_is_away_does_not_wait_for_it() -> None:
@@ -139,7 +139,7 @@ async def test_draining_while_the_store_is_away_does_not_wait_for_it() -> None:
 async def test_an_attempt_is_on_record_only_once_the_file_is_ready_and_durable_before_the_channel_is_called() -> None:
     world = World()
     world.store.gate.clear()
-    world.app.outbox.held = True
+    world.app.batch_producer.held = True
     await world.deliver(requests("m-1", file=world.put(b"data")))
     await until(lambda: world.store.readers)
     assert world.attempt("m-1") is None, "a crash now leaves nothing unknown"
@@ -147,7 +147,7 @@ async def test_an_attempt_is_on_record_only_once_the_file_is_ready_and_durable_b
     await until(lambda: world.attempt("m-1") is not None)
     await asyncio.sleep(0.02)
     assert world.channel.calls == []
-    world.app.outbox.release()
+    world.app.batch_producer.release()
     await until(lambda: world.app.consumer.completed)
     assert world.channel.calls == ["m-1"]
 

@@ -148,7 +148,7 @@ async def test_what_cassandra_refuses_is_a_dead_letter_and_the_rest_is_written(w
     await until(lambda: app.consumer.completed)
     assert await store.get("m-0") is not None
     assert await store.get("m-2") is not None
-    assert len(app.outbox.on("dead-letters")) == 1
+    assert len(app.batch_producer.on("dead-letters")) == 1
     assert app.died == []
 
 

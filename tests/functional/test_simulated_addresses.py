@@ -53,7 +53,7 @@ async def test_a_message_to_an_address_that_nobody_has_is_failed_with_another_re
 async def test_a_throttled_message_is_read_after_the_third_attempt(recipient: str) -> None:
     world, words = await life_of(recipient)
     assert words == EVERY_WORD
-    [sent, *_] = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    [sent, *_] = [decode(value, StatusChanged) for value in world.app.batch_producer.on("status-updates")]
     assert sent.attempt == 3
 
 

@@ -125,7 +125,7 @@ class SweptTable(FakeTable):
 async def test_old_rows_leave_and_young_ones_stay() -> None:
     app: Any = FakeApp(state_retention_hours=1.0)
     app.rebalancing = False
-    table = SweptTable(app.outbox)
+    table = SweptTable(app.batch_producer)
     young, old = now_ms(), now_ms() - 2 * 3600 * 1000
     for n in range(1_300):
         table.rows[b"%04d" % n] = b"%d" % (old if n % 2 else young)
@@ -133,5 +133,5 @@ async def test_old_rows_leave_and_young_ones_stay() -> None:
     await retention._sweep_partition(0)
     assert len(table.rows) == 650
     assert all(int(value) == young for value in table.rows.values())
-    tombstones = [value for topic, _, _, value in app.outbox.records if topic == table.changelog]
+    tombstones = [value for topic, _, _, value in app.batch_producer.records if topic == table.changelog]
     assert tombstones == [None] * 650

@@ -122,10 +122,10 @@ async def test_deliveries_in_hand_are_those_of_the_moment() -> None:
 async def test_deliveries_that_went_with_their_partitions_are_in_hand_no_more() -> None:
     world = World()
     metrics = counted(world)
-    world.app.outbox.held = True  # no attempt is on record yet, so all are taken back
+    world.app.batch_producer.held = True  # no attempt is on record yet, so all are taken back
     await world.deliver(requests("m-1", "m-2", conversation="a"))
     assert shown(metrics, "in_flight") == {"": 2}
-    asyncio.get_running_loop().call_later(0.05, world.app.outbox.release)
+    asyncio.get_running_loop().call_later(0.05, world.app.batch_producer.release)
     await world.app.drain()
     assert shown(metrics, "in_flight") == {"": 0}
 
@@ -155,11 +155,11 @@ async def test_a_success_and_a_failure_are_counted_once_however_often_their_mess
 async def test_a_message_inside_the_system_is_counted_once_however_often_it_comes() -> None:
     app: Any = FakeApp()
     app.metrics = Metrics("core")
-    table: Any = FakeTable(app.outbox)
+    table: Any = FakeTable(app.batch_producer)
     message = encode(MessageAccepted("m-1", "c-1", "u-1", "internal:0193b5a0-0000-7000-8000-000000000001", "hi"))
     for _ in range(3):
         await route_batch(app, batch_of("messages", message))
-        facts = app.outbox.on("status-updates")
+        facts = app.batch_producer.on("status-updates")
         fold_batch(app, table, batch_of("status-updates", *facts))
     assert shown(app.metrics, "messages_sent_total") == {'channel="internal",status="success"': 1}
 

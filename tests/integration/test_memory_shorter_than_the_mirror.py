@@ -11,8 +11,8 @@ import pytest
 from aiohttp import ClientSession
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from app.batch_producer import partition_for
 from app.codec import decode
-from app.outbox import partition_for
 from app.settings import Settings
 from app.topic_admin import ensure_topics
 from app.topics import Topics, group_of

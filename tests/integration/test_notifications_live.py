@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession, WSMsgType
 
+from app.batch_producer import BatchProducer, partition_for
 from app.codec import encode
-from app.outbox import Outbox, partition_for
 from app.settings import Settings
 from app.topic_admin import ensure_topics
 from app.topics import Topics
@@ -139,17 +139,17 @@ async def test_a_fact_is_pushed_soon(system: System) -> None:
     watcher = await system.watch(system.other, maria)
     message_id = await system.send(system.one, maria, "c-2", "hi")
     assert (await watcher.frame())["message_id"] == message_id
-    outbox = Outbox(system.one.settings.kafka, client_id="test")
-    await outbox.start()
+    batch_producer = BatchProducer(system.one.settings.kafka, client_id="test")
+    await batch_producer.start()
     topic, partition = Topics(system.one.settings.topic_prefix).status_updates, partition_for(b"c-2", 3)
     for status in ("SENT", "SENT", "READ"):
         change = StatusChanged(message_id, "c-2", status, int(time() * 1000), 1, 0, "telegram", 1)
-        await outbox.send(topic, partition, b"c-2", encode(change))
+        await batch_producer.send(topic, partition, b"c-2", encode(change))
     assert (await watcher.frame())["status"] == "SENT"
     read = await watcher.frame()
     assert read["status"] == "READ"
     assert time() * 1000 - read["timestamp"] < 2_000
-    await outbox.stop()
+    await batch_producer.stop()
 
 
 @pytest.mark.parametrize("seed", [1, 2])

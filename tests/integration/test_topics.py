@@ -13,7 +13,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from app.outbox import WrongPartitions
+from app.batch_producer import WrongPartitions
 from app.settings import Settings
 from app.topic_admin import TopicMismatch, TopicsMade, ensure_topics
 from app.topics import all_topics

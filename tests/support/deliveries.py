@@ -97,7 +97,7 @@ class World:
         **settings: object,
     ) -> None:
         self.app = FakeApp(in_flight_per_worker=in_flight, **settings)
-        self.table = FakeTable(self.app.outbox)
+        self.table = FakeTable(self.app.batch_producer)
         self.channel = Channel(repeatable=repeatable, channel=channel)
         self.store = GatedStore()
         self.opened: list[FileStore] = []
@@ -131,7 +131,7 @@ class World:
         await deliver_batch(self.app, self.deliveries, batch)  # type: ignore[arg-type]
 
     def facts(self) -> list[tuple[str, str]]:
-        changes = [decode(value, StatusChanged) for value in self.app.outbox.on("status-updates")]
+        changes = [decode(value, StatusChanged) for value in self.app.batch_producer.on("status-updates")]
         return [(change.message_id, change.status) for change in changes]
 
     def attempt(self, message_id: str) -> Attempt | None:
@@ -167,6 +167,6 @@ def to_three(file: FileMetadata, message_id: str = "m-1") -> list[bytes]:
 
 def failure(world: World) -> StatusChanged:
     """The fact that tells of a failure."""
-    changes = [decode(value, StatusChanged) for value in world.app.outbox.on("status-updates")]
+    changes = [decode(value, StatusChanged) for value in world.app.batch_producer.on("status-updates")]
     (failed,) = [change for change in changes if change.status == "FAILED"]
     return failed

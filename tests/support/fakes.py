@@ -1,4 +1,4 @@
-"""Stand-ins for what an agent is given, without Kafka: an outbox, a table, a consumer, an app."""
+"""Stand-ins for what an agent is given, without Kafka: a batch producer, a table, a consumer, an app."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from faust.types import TP
 
+from app.batch_producer import Flight, Headers, Written
 from app.batches import RecordBatch
 from app.impossible_times import ImpossibleTimes
-from app.outbox import Flight, Headers, Written
 from app.settings import Settings
 from app.topics import Topics
 
 
-class FakeOutbox:
+class FakeBatchProducer:
     """Keeps what was put. Flights arrive at once, or when ``release`` is called if ``held``."""
 
     def __init__(self) -> None:
@@ -51,9 +51,9 @@ class FakeOutbox:
 class FakeTable:
     """A durable table over a dict."""
 
-    def __init__(self, outbox: FakeOutbox, name: str = "table-changelog") -> None:
+    def __init__(self, batch_producer: FakeBatchProducer, name: str = "table-changelog") -> None:
         self.rows: dict[bytes, bytes] = {}
-        self.outbox = outbox
+        self.batch_producer = batch_producer
         self.changelog = name
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
@@ -64,7 +64,7 @@ class FakeTable:
             self.rows.pop(key, None)
         else:
             self.rows[key] = value
-        return self.outbox.put(self.changelog, partition, key, value)
+        return self.batch_producer.put(self.changelog, partition, key, value)
 
 
 class FakeConsumer:
@@ -92,7 +92,7 @@ class FakeApp:
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.names = Topics()
-        self.outbox = FakeOutbox()
+        self.batch_producer = FakeBatchProducer()
         self.consumer = FakeConsumer()
         self.metrics = _NoMetrics()
         self.impossible_times = ImpossibleTimes(self.metrics)  # type: ignore[arg-type]

@@ -141,7 +141,7 @@ class Books(RuleBasedStateMachine):
             for tp in TPS:
                 assert self.consumer._committed_offset[tp] == self.broker.end[tp], "the watchdog would see a lag"
         finally:
-            self.run(self.consumer.app.outbox.stop())
+            self.run(self.consumer.app.batch_producer.stop())
             self.loop.close()
             self.folder.cleanup()
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.outbox import Outbox
+from app.batch_producer import BatchProducer
 from app.presence import Presence, WasAway
-from app.stream_app import _WorkerOutbox
+from app.stream_app import _WorkerBatchProducer
 from support.fakes import FakeApp
 from support.waiting import until
 
@@ -56,6 +56,6 @@ async def test_nothing_is_sent_before_a_look_at_the_clock(app: Any) -> None:
         def check(self) -> None:
             raise Ended
 
-    outbox: Outbox = _WorkerOutbox(LoudPresence(app), "127.0.0.1:1", client_id="t")
+    batch_producer: BatchProducer = _WorkerBatchProducer(LoudPresence(app), "127.0.0.1:1", client_id="t")
     with pytest.raises(Ended):
-        await outbox._transmit(None, "topic", 0)  # type: ignore[arg-type]
+        await batch_producer._transmit(None, "topic", 0)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from app.outbox import partition_for
+from app.batch_producer import partition_for
 from app.roles import ROLES, modules_of
 from app.settings import InvalidSetting, Settings
 from app.topics import all_topics, group_of

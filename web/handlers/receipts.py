@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from app.outbox import partition_for
+from app.batch_producer import partition_for
 from app.topics import Topics
 from domain.errors import Conflict, NotAllowed
 from domain.records import MessageAccepted

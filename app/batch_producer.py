@@ -100,7 +100,7 @@ class _Lane:
         self.busy = False
 
 
-class Outbox:
+class BatchProducer:
     """The one way into Kafka, for workers (``put``) and for the API (``send``).
 
     ``timeout_seconds`` bounds ``send``; a worker's ``put`` is bounded by the memory of what is pending and by its own
@@ -209,7 +209,7 @@ class Outbox:
         Raises ``LogUnavailable`` when ``MAX_PENDING_BYTES`` are pending already.
         """
         if self._closing or self._producer is None:
-            raise LogUnavailable("the outbox is not open")
+            raise LogUnavailable("the batch producer is not open")
         size = len(key or b"") + len(value or b"") + _RECORD_OVERHEAD_BYTES
         for name, content in headers:
             size += len(name) + len(content) + 4

@@ -1,4 +1,4 @@
-"""The outbox on a producer that the test controls: order, grouping, withdrawal, failure."""
+"""The batch producer on a producer that the test controls: order, grouping, withdrawal, failure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from app.outbox import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, Outbox, Written, WrongPartitions
+from app.batch_producer import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, BatchProducer, Written, WrongPartitions
 from app.topics import Topics
 from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
 from domain.records import MessageAccepted
@@ -69,7 +69,7 @@ class Producer:
         return Metadata(base, 7)
 
 
-class TestOutbox(Outbox):
+class TestBatchProducer(BatchProducer):
     __test__ = False
 
     def __init__(self, **options: Any) -> None:
@@ -80,155 +80,157 @@ class TestOutbox(Outbox):
         return self.producer
 
 
-async def opened(**options: Any) -> TestOutbox:
-    outbox = TestOutbox(**options)
-    await outbox.start()
-    return outbox
+async def opened(**options: Any) -> TestBatchProducer:
+    batch_producer = TestBatchProducer(**options)
+    await batch_producer.start()
+    return batch_producer
 
 
 async def test_what_comes_while_a_batch_is_on_its_way_leaves_as_one_batch() -> None:
-    outbox = await opened()
-    outbox.producer.open.clear()
-    first = outbox.put("t", 0, b"k", b"0")
+    batch_producer = await opened()
+    batch_producer.producer.open.clear()
+    first = batch_producer.put("t", 0, b"k", b"0")
     await asyncio.sleep(0)
-    later = [outbox.put("t", 0, b"k", str(n).encode()) for n in range(1, 50)]
+    later = [batch_producer.put("t", 0, b"k", str(n).encode()) for n in range(1, 50)]
     assert len(set(later) - {first}) == 1
-    outbox.producer.open.set()
+    batch_producer.producer.open.set()
     await later[-1].future
-    assert [value for _, _, values in outbox.producer.sent for value in values] == [str(n).encode() for n in range(50)]
-    assert len(outbox.producer.sent) == 2
+    assert [value for _, _, values in batch_producer.producer.sent for value in values] == [
+        str(n).encode() for n in range(50)
+    ]
+    assert len(batch_producer.producer.sent) == 2
 
 
 async def test_partitions_do_not_wait_for_each_other() -> None:
-    outbox = await opened()
-    flights = [outbox.put("t", partition, b"k", b"v") for partition in range(3)]
+    batch_producer = await opened()
+    flights = [batch_producer.put("t", partition, b"k", b"v") for partition in range(3)]
     assert len(set(flights)) == 3
     for flight in flights:
         assert (await flight.future).offset == 0
 
 
 async def test_a_sender_learns_the_offset_of_its_own_record() -> None:
-    outbox = await opened()
-    written = await asyncio.gather(*(outbox.send("t", 0, b"k", str(n).encode()) for n in range(20)))
+    batch_producer = await opened()
+    written = await asyncio.gather(*(batch_producer.send("t", 0, b"k", str(n).encode()) for n in range(20)))
     assert [w.offset for w in written] == list(range(20))
     assert {w.timestamp_ms for w in written} == {7}
 
 
 async def test_what_did_not_leave_in_time_is_withdrawn_and_offsets_stay_right() -> None:
-    outbox = await opened(timeout_seconds=1.0)
-    outbox.producer.open.clear()
-    on_its_way = asyncio.create_task(outbox.send("t", 0, b"k", b"on its way"))
+    batch_producer = await opened(timeout_seconds=1.0)
+    batch_producer.producer.open.clear()
+    on_its_way = asyncio.create_task(batch_producer.send("t", 0, b"k", b"on its way"))
     await asyncio.sleep(0.01)
-    withdrawn = asyncio.create_task(outbox.send("t", 0, b"k", b"withdrawn"))
+    withdrawn = asyncio.create_task(batch_producer.send("t", 0, b"k", b"withdrawn"))
     await asyncio.sleep(0.6)
-    kept = asyncio.create_task(outbox.send("t", 0, b"k", b"kept"))
+    kept = asyncio.create_task(batch_producer.send("t", 0, b"k", b"kept"))
     for lost in (on_its_way, withdrawn):
         with pytest.raises(LogUnavailable):
             await lost
-    outbox.producer.open.set()
+    batch_producer.producer.open.set()
     assert (await kept).offset == 1
-    assert [value for _, _, values in outbox.producer.sent for value in values] == [b"on its way", b"kept"]
+    assert [value for _, _, values in batch_producer.producer.sent for value in values] == [b"on its way", b"kept"]
 
 
 async def test_a_refused_batch_fails_all_that_wait_for_it_and_says_so() -> None:
-    outbox = await opened()
-    outbox.producer.error = KafkaError("refused")
+    batch_producer = await opened()
+    batch_producer.producer.error = KafkaError("refused")
     with pytest.raises(LogUnavailable, match="refused"):
-        await outbox.send("t", 0, b"k", b"v")
-    assert outbox.failed.is_set()
-    outbox.producer.error = None
-    await outbox.reopen()
-    assert (await outbox.send("t", 0, b"k", b"v")).offset == 0
-    assert not outbox.failed.is_set()
+        await batch_producer.send("t", 0, b"k", b"v")
+    assert batch_producer.failed.is_set()
+    batch_producer.producer.error = None
+    await batch_producer.reopen()
+    assert (await batch_producer.send("t", 0, b"k", b"v")).offset == 0
+    assert not batch_producer.failed.is_set()
 
 
 async def test_large_records_do_not_share_a_batch() -> None:
-    outbox = await opened()
+    batch_producer = await opened()
     large = b"x" * (MAX_FLIGHT_BYTES - 100)
-    assert outbox.put("t", 0, b"k", large) is not outbox.put("t", 0, b"k", large)
+    assert batch_producer.put("t", 0, b"k", large) is not batch_producer.put("t", 0, b"k", large)
 
 
 async def test_memory_is_bounded() -> None:
-    outbox = await opened()
-    outbox.producer.open.clear()
+    batch_producer = await opened()
+    batch_producer.producer.open.clear()
     chunk = b"x" * 4_000_000
     for _ in range(MAX_PENDING_BYTES // (len(chunk) + 100)):
-        outbox.put("t", 0, b"k", chunk)
+        batch_producer.put("t", 0, b"k", chunk)
     with pytest.raises(LogUnavailable, match="too much"):
-        outbox.put("t", 0, b"k", chunk)
-    outbox.producer.open.set()
-    await until(lambda: outbox.pending_bytes == 0)
+        batch_producer.put("t", 0, b"k", chunk)
+    batch_producer.producer.open.set()
+    await until(lambda: batch_producer.pending_bytes == 0)
 
 
-async def test_a_closed_outbox_takes_nothing() -> None:
-    outbox = await opened()
-    await outbox.stop()
+async def test_a_closed_producer_takes_nothing() -> None:
+    batch_producer = await opened()
+    await batch_producer.stop()
     with pytest.raises(LogUnavailable):
-        outbox.put("t", 0, b"k", b"v")
+        batch_producer.put("t", 0, b"k", b"v")
 
 
 async def test_what_had_left_when_the_time_was_over_is_in_doubt_until_the_broker_has_decided() -> None:
-    outbox = await opened(timeout_seconds=0.05)
-    outbox.producer.open.clear()
+    batch_producer = await opened(timeout_seconds=0.05)
+    batch_producer.producer.open.clear()
     undecided: list[asyncio.Future[Written]] = []
     with pytest.raises(InDoubt):
-        await outbox.send("t", 0, b"k", b"0", on_doubt=undecided.append)
+        await batch_producer.send("t", 0, b"k", b"0", on_doubt=undecided.append)
     assert not undecided[0].done()
-    outbox.producer.open.set()
+    batch_producer.producer.open.set()
     assert (await undecided[0]).offset == 0
 
 
 async def test_what_had_not_left_when_the_time_was_over_is_certain_not_to_be_written() -> None:
-    outbox = await opened(timeout_seconds=0.05)
-    outbox.producer.open.clear()
-    outbox.put("t", 0, b"k", b"0")
+    batch_producer = await opened(timeout_seconds=0.05)
+    batch_producer.producer.open.clear()
+    batch_producer.put("t", 0, b"k", b"0")
     await asyncio.sleep(0)
     with pytest.raises(LogUnavailable) as caught:
-        await outbox.send("t", 0, b"k", b"1")
+        await batch_producer.send("t", 0, b"k", b"1")
     assert not isinstance(caught.value, InDoubt)
 
 
 @pytest.mark.parametrize(("error", "in_doubt"), [(KafkaError("gone"), True), (MessageSizeTooLargeError(), False)])
 async def test_a_failed_batch_is_in_doubt_unless_the_broker_refused_it(error: Exception, in_doubt: bool) -> None:
-    outbox = await opened()
-    outbox.producer.error = error
+    batch_producer = await opened()
+    batch_producer.producer.error = error
     with pytest.raises(LogUnavailable) as caught:
-        await outbox.send("t", 0, b"k", b"v")
+        await batch_producer.send("t", 0, b"k", b"v")
     assert isinstance(caught.value, InDoubt) is in_doubt
 
 
-async def test_a_full_or_closed_outbox_leaves_no_doubt() -> None:
-    outbox = await opened()
-    outbox.pending_bytes = MAX_PENDING_BYTES
+async def test_a_full_or_closed_producer_leaves_no_doubt() -> None:
+    batch_producer = await opened()
+    batch_producer.pending_bytes = MAX_PENDING_BYTES
     with pytest.raises(LogUnavailable, match="too much") as caught:
-        await outbox.send("t", 0, b"k", b"v")
+        await batch_producer.send("t", 0, b"k", b"v")
     assert not isinstance(caught.value, InDoubt)
-    outbox.pending_bytes = 0
-    await outbox.stop()
+    batch_producer.pending_bytes = 0
+    await batch_producer.stop()
     with pytest.raises(LogUnavailable) as caught:
-        await outbox.send("t", 0, b"k", b"v")
+        await batch_producer.send("t", 0, b"k", b"v")
     assert not isinstance(caught.value, InDoubt)
 
 
 async def test_the_log_knows_which_messages_may_still_be_written() -> None:
-    outbox = await opened(timeout_seconds=0.05)
-    message_log = KafkaMessageLog(outbox, Topics(), 6)
+    batch_producer = await opened(timeout_seconds=0.05)
+    message_log = KafkaMessageLog(batch_producer, Topics(), 6)
     message = MessageAccepted("m-1", "c-1", "u-1", "whatsapp:+5511999990000", "hi")
-    outbox.producer.open.clear()
+    batch_producer.producer.open.clear()
     with pytest.raises(MayBeAccepted) as caught:
         await message_log.append(message, {})
     assert caught.value.message_id == "m-1"
     assert message_log.is_pending("m-1")
-    outbox.producer.open.set()
-    await outbox.settle()
+    batch_producer.producer.open.set()
+    await batch_producer.settle()
     await until(lambda: not message_log.is_pending("m-1"))
 
 
 async def test_topics_with_other_partitions_than_the_settings_say_are_not_written_to() -> None:
-    outbox = TestOutbox(expected_partitions={"messages": 6})
+    batch_producer = TestBatchProducer(expected_partitions={"messages": 6})
     with pytest.raises(WrongPartitions, match="messages has 3 partitions and the settings say 6"):
-        await outbox.start()
+        await batch_producer.start()
     with pytest.raises(LogUnavailable, match="not open"):
-        outbox.put("messages", 0, b"k", b"v")
-    outbox = TestOutbox(expected_partitions={"messages": 3})
-    await outbox.start()
+        batch_producer.put("messages", 0, b"k", b"v")
+    batch_producer = TestBatchProducer(expected_partitions={"messages": 3})
+    await batch_producer.start()
