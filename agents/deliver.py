@@ -23,7 +23,7 @@ from domain.records import DeliveryRequested
 from tables import attempts
 
 if TYPE_CHECKING:
-    from app.batch_producer import Flight
+    from app.batch_producer import PendingBatch
     from app.batches import RecordBatch
     from app.stream_app import StreamApp
 
@@ -44,19 +44,19 @@ def register(app: StreamApp) -> None:
 
 async def deliver_batch(app: StreamApp, deliveries: Deliveries, batch: RecordBatch) -> None:
     """Start a delivery for each request of ``batch``; wait only while too many are in hand."""
-    flights: set[Flight] = set()
+    writes: set[PendingBatch] = set()
     tasks: list[asyncio.Task[None]] = []
     for record in batch.records:
         try:
             request = decode(record.value, DeliveryRequested)
         except InvalidInput as error:
-            flights.add(dead_letter(app, batch, record, error, now_ms()))
+            writes.add(dead_letter(app, batch, record, error, now_ms()))
             continue
-        task = await deliveries.start(batch, record.offset, record.key, request, record.headers, flights)
+        task = await deliveries.start(batch, record.offset, record.key, request, record.headers, writes)
         if task is None:
             return  # the partition is going away; the whole batch will be delivered again
         tasks.append(task)
-    deliveries.finish(batch, tasks, flights)
+    deliveries.finish(batch, tasks, writes)
 
 
 __all__: Sequence[str] = ("deliver_batch", "register")

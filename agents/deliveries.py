@@ -31,7 +31,7 @@ from domain.status import Status
 from tables import attempts
 
 if TYPE_CHECKING:
-    from app.batch_producer import Flight, Headers
+    from app.batch_producer import Headers, PendingBatch
     from app.batches import RecordBatch
     from app.durable_table import DurableTable
     from app.stream_app import StreamApp
@@ -74,7 +74,7 @@ class Deliveries:
         key: bytes | None,
         request: DeliveryRequested,
         headers: Headers,
-        flights: set[Flight],
+        writes: set[PendingBatch],
     ) -> asyncio.Task[None] | None:
         """Begin one delivery and return its task, or ``None`` if the worker is giving its partitions up.
 
@@ -86,7 +86,7 @@ class Deliveries:
         if current != self._round:
             self._slots.release()
             return None
-        delivery = Delivery(batch, offset, key, request, headers, flights)
+        delivery = Delivery(batch, offset, key, request, headers, writes)
         delivery.round = current
         is_new = delivery.name not in self._in_hand
         delivery.turn = self._turn(request, is_new)
@@ -108,9 +108,9 @@ class Deliveries:
         turn.open += 1
         return turn
 
-    def finish(self, batch: RecordBatch, tasks: list[asyncio.Task[None]], flights: set[Flight]) -> None:
+    def finish(self, batch: RecordBatch, tasks: list[asyncio.Task[None]], writes: set[PendingBatch]) -> None:
         """Complete ``batch`` when its ``tasks`` are through and all they wrote is durable."""
-        task = asyncio.get_running_loop().create_task(self._finish(batch, tasks, flights, self._round))
+        task = asyncio.get_running_loop().create_task(self._finish(batch, tasks, writes, self._round))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
 
@@ -125,13 +125,13 @@ class Deliveries:
                 await asyncio.wait(tasks)
 
     async def _finish(
-        self, batch: RecordBatch, tasks: list[asyncio.Task[None]], flights: set[Flight], current: int
+        self, batch: RecordBatch, tasks: list[asyncio.Task[None]], writes: set[PendingBatch], current: int
     ) -> None:
         try:
             if tasks:
                 await asyncio.wait(tasks)
-            for flight in flights:
-                await flight.future
+            for write in writes:
+                await write
         except Exception as error:  # noqa: BLE001  not durable: the worker must not go on
             self._app.die(f"deliver_{self._connector.channel}", error)
         if current == self._round:
@@ -282,11 +282,11 @@ class Deliveries:
             self._app.impossible_times.add(f"{status} of {delivery.name}", at_ms, possible_ms)
         return possible_ms
 
-    def _record(self, delivery: Delivery, attempt: Attempt) -> Flight:
+    def _record(self, delivery: Delivery, attempt: Attempt) -> PendingBatch:
         delivery.attempt = attempt
-        flight = self._table.put(delivery.batch.partition, delivery.name.encode(), attempts.dump(attempt))
-        delivery.flights.add(flight)
-        return flight
+        write = self._table.put(delivery.batch.partition, delivery.name.encode(), attempts.dump(attempt))
+        delivery.writes.add(write)
+        return write
 
     def _begin(self, delivery: Delivery) -> None:
         delivery.gate = self._record(delivery, Attempt(delivery.attempt.number + 1, Outcome.BEGUN, now_ms()))
@@ -306,4 +306,4 @@ class Deliveries:
     def _take_back(self, delivery: Delivery) -> None:
         """The attempt that is on record as begun did not reach the channel: there is nothing unknown about it."""
         delivery.begun = False
-        delivery.flights.add(self._table.put(delivery.batch.partition, delivery.name.encode(), None))
+        delivery.writes.add(self._table.put(delivery.batch.partition, delivery.name.encode(), None))

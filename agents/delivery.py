@@ -14,7 +14,7 @@ from domain.routing import fact_of
 from domain.status import Status
 
 if TYPE_CHECKING:
-    from app.batch_producer import Flight, Headers
+    from app.batch_producer import Headers, PendingBatch
     from app.batches import RecordBatch
     from app.stream_app import StreamApp
 
@@ -48,7 +48,6 @@ class Delivery:
         "attempt",
         "batch",
         "begun",
-        "flights",
         "gate",
         "headers",
         "key",
@@ -59,6 +58,7 @@ class Delivery:
         "settled",
         "step",
         "turn",
+        "writes",
     )
 
     def __init__(
@@ -68,7 +68,7 @@ class Delivery:
         key: bytes | None,
         request: DeliveryRequested,
         headers: Headers,
-        flights: set[Flight],
+        writes: set[PendingBatch],
     ) -> None:
         self.batch = batch
         self.offset = offset
@@ -76,11 +76,11 @@ class Delivery:
         self.request = request
         self.name = delivery_key(request)
         self.headers = headers
-        self.flights = flights
+        self.writes = writes
         self.step: Step | None = None
         self.attempt = Attempt(0, Outcome.BEGUN, 0)
         self.begun = False
-        self.gate: Flight | None = None
+        self.gate: PendingBatch | None = None
         self.round = 0
         self.settled = False
         self.turn: Turn
@@ -131,5 +131,5 @@ class Reports:
         self._put(delivery, self._app.names.dead_letters, encode(letter))
 
     def _put(self, delivery: Delivery, topic: str, value: bytes) -> None:
-        flight = self._app.batch_producer.put(topic, delivery.batch.partition, delivery.key, value, delivery.headers)
-        delivery.flights.add(flight)
+        write = self._app.batch_producer.enqueue(topic, delivery.batch.partition, delivery.key, value, delivery.headers)
+        delivery.writes.add(write)

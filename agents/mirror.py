@@ -19,7 +19,7 @@ from domain.ports import MessageMirror, MirrorEntry, Place
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
-    from app.batch_producer import Flight
+    from app.batch_producer import PendingBatch
     from app.batches import RecordBatch
     from app.stream_app import StreamApp
 
@@ -47,7 +47,7 @@ class _Pile:
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], MirrorEntry] = {}  # by conversation and message
         self.batches: list[RecordBatch] = []
-        self.flights: set[Flight] = set()
+        self.writes: set[PendingBatch] = set()
         self.clocks: dict[int, LogClock] = {}
         self.newest_ms = 0
         self.facts = 0
@@ -196,8 +196,8 @@ class Mirroring:
                 await self._one_by_one(pile)
                 break
         self._cassandra_is_back()
-        for flight in pile.flights:
-            await flight.future
+        for write in pile.writes:
+            await write
         for batch in pile.batches:
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)
@@ -220,7 +220,7 @@ class Mirroring:
         for batch in pile.batches:
             for record in batch.records:
                 if (why := refused.get(_message_id_of(record.value))) is not None:
-                    pile.flights.add(dead_letter(self._app, batch, record, why, now_ms()))
+                    pile.writes.add(dead_letter(self._app, batch, record, why, now_ms()))
 
     async def drain(self) -> None:
         """Write what is in hand, unless Cassandra is away: then it will be delivered again."""

@@ -15,7 +15,7 @@ from domain.ports import Place
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
-    from app.batch_producer import Flight
+    from app.batch_producer import PendingBatch
     from app.batches import RecordBatch
     from app.stream_app import StreamApp
 
@@ -33,28 +33,28 @@ def register(app: StreamApp) -> None:
             await completion.when_durable(batch, await route_batch(app, batch))
 
 
-async def route_batch(app: StreamApp, batch: RecordBatch) -> set[Flight]:
-    """Queue what follows from each record of ``messages``; return the flights that carry it.
+async def route_batch(app: StreamApp, batch: RecordBatch) -> set[PendingBatch]:
+    """Queue what follows from each record of ``messages``; return the batches that carry it.
 
     Waits only while more than ``MAX_PENDING_BYTES`` are on their way to Kafka.
     """
-    flights: set[Flight] = set()
-    put, partition = app.batch_producer.put, batch.partition
+    writes: set[PendingBatch] = set()
+    enqueue, partition = app.batch_producer.enqueue, batch.partition
     for record in batch.records:
         try:
             message = decode(record.value, MessageAccepted)
         except InvalidInput as error:
-            flights.add(dead_letter(app, batch, record, error, now_ms()))
+            writes.add(dead_letter(app, batch, record, error, now_ms()))
             continue
         if message.recipients and app.batch_producer.pending_bytes > MAX_PENDING_BYTES:
-            for flight in flights:
-                await flight.future
+            for write in writes:
+                await write
         routed = routing.decide(message, Place(record.timestamp, record.offset))
         key, headers = record.key, record.headers
         for channel, request in routed.requests:
-            flights.add(put(app.names.outbound(channel), partition, key, encode(request), headers))
+            writes.add(enqueue(app.names.outbound(channel), partition, key, encode(request), headers))
         for fact in routed.facts:
-            flights.add(put(app.names.status_updates, partition, key, encode(fact), headers))
+            writes.add(enqueue(app.names.status_updates, partition, key, encode(fact), headers))
         if routed.refused is not None:
-            flights.add(dead_letter(app, batch, record, routed.refused, now_ms()))
-    return flights
+            writes.add(dead_letter(app, batch, record, routed.refused, now_ms()))
+    return writes

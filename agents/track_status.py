@@ -16,7 +16,7 @@ from domain.status import alone, join_alone
 from tables import message_state
 
 if TYPE_CHECKING:
-    from app.batch_producer import Flight
+    from app.batch_producer import PendingBatch
     from app.batches import RecordBatch
     from app.durable_table import DurableTable
     from app.stream_app import StreamApp
@@ -35,13 +35,15 @@ def register(app: StreamApp) -> None:
             await completion.when_durable(batch, {*others, *changes})
 
 
-def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple[set[Flight], list[Flight], int]:
+def fold_batch(
+    app: StreamApp, table: DurableTable, batch: RecordBatch
+) -> tuple[set[PendingBatch], list[PendingBatch], int]:
     """Add the facts of ``batch`` to the table.
 
-    Returns the flights of dead letters, those of the changelog in their order, and how many rows were written. Each
-    row that was touched is written once, with everything this batch says about it.
+    Returns the pending batches of dead letters, those of the changelog in their order, and how many rows were written.
+    Each row that was touched is written once, with everything this batch says about it.
     """
-    dead: set[Flight] = set()
+    dead: set[PendingBatch] = set()
     rows: dict[str, message_state.Row] = {}
     sent_inside = 0
     partition, retention_hours = batch.partition, app.settings.state_retention_hours
@@ -68,9 +70,9 @@ def fold_batch(app: StreamApp, table: DurableTable, batch: RecordBatch) -> tuple
         if change.channel == INTERNAL and row.state.sent_at_ms is None and state.sent_at_ms is not None:
             sent_inside += 1  # what comes again finds itself in the table
         rows[key] = message_state.Row(state, change.conversation_id, change.channel or row.channel, count)
-    flights: dict[Flight, None] = {}
+    writes: dict[PendingBatch, None] = {}
     for key, row in rows.items():
-        flights[table.put(partition, key.encode(), message_state.dump(row))] = None
+        writes[table.put(partition, key.encode(), message_state.dump(row))] = None
     if sent_inside:
         app.metrics.sent(INTERNAL, "success", sent_inside)
-    return dead, list(flights), len(rows)
+    return dead, list(writes), len(rows)

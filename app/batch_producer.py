@@ -1,8 +1,9 @@
 """Records to Kafka in whole batches: one acknowledged future a batch instead of one a record.
 
-A *lane* is one partition of one topic. While a batch of a lane is on its way, what comes next gathers in the lane and
-leaves as the next batch, so an idle lane adds no delay and a busy one needs few requests. Within a lane the order of
-the calls is the order in Kafka. The producer is idempotent with ``acks=all``: a batch is written once, or not at all.
+A *queue* belongs to one partition of one topic. While a batch of a queue is on its way, what comes next gathers in the
+queue and leaves as the next batch, so an idle queue adds no delay and a busy one needs few requests. Within a queue the
+order of the calls is the order in Kafka. The producer is idempotent with ``acks=all``: a batch is written once, or not
+at all.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextvars import Context
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[str, bytes]]
 
-MAX_FLIGHT_BYTES = 256 * 1024
+MAX_BATCH_BYTES = 256 * 1024
 MAX_RECORD_BYTES = 4 * 1024 * 1024  # a dead letter holds a refused record of up to 1 MiB in base64
 MAX_PENDING_BYTES = 128 * 1024 * 1024
 _RECORD_OVERHEAD_BYTES = 40
@@ -76,35 +77,39 @@ def partition_by(partitions: int) -> Callable[[str], int]:
     return lambda conversation_id: partition_for(conversation_id.encode(), partitions)
 
 
-class Flight:
-    """Some records of one lane that travel as one batch. ``future`` resolves when the broker has acknowledged all.
+class PendingBatch:
+    """Records of one partition that are sent as one batch. Await it to wait until the broker has acknowledged them.
 
     ``has_left``: the producer has the batch, so only the broker's answer tells whether it was written.
+    ``has_cancelled``: some of the records were cancelled while the batch waited in its queue.
     """
 
-    __slots__ = ("future", "has_left", "records", "size_bytes", "withdrawn")
+    __slots__ = ("future", "has_cancelled", "has_left", "records", "size_bytes")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.future: asyncio.Future[Written] = loop.create_future()
         self.records: list[tuple[bytes | None, bytes | None, Headers] | None] = []
         self.size_bytes = 0
-        self.withdrawn = False
+        self.has_cancelled = False
         self.has_left = False
 
+    def __await__(self) -> Generator[Any, None, Written]:
+        return self.future.__await__()
 
-class _Lane:
+
+class PartitionQueue:
     __slots__ = ("busy", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: deque[Flight] = deque()
+        self.waiting: deque[PendingBatch] = deque()
         self.busy = False
 
 
 class BatchProducer:
-    """The one way into Kafka, for workers (``put``) and for the API (``send``).
+    """The one way into Kafka, for workers (``enqueue``) and for the API (``send_and_wait``).
 
-    ``timeout_seconds`` bounds ``send``; a worker's ``put`` is bounded by the memory of what is pending and by its own
-    limit on batches in hand. Failures of the broker that pass are retried below, without reordering.
+    ``timeout_seconds`` bounds ``send_and_wait``. The bytes pending and the worker's own limit on batches in hand bound
+    ``enqueue``. aiokafka retries transient failures of the broker below this class and keeps the order.
     """
 
     def __init__(
@@ -119,7 +124,7 @@ class BatchProducer:
         self._client_id = client_id
         self._timeout_seconds = timeout_seconds
         self._expected_partitions = expected_partitions or {}
-        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._queues: dict[tuple[str, int], PartitionQueue] = {}
         self._producer: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -154,7 +159,7 @@ class BatchProducer:
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,
-            max_batch_size=MAX_RECORD_BYTES + MAX_FLIGHT_BYTES,
+            max_batch_size=MAX_RECORD_BYTES + MAX_BATCH_BYTES,
             max_request_size=2 * MAX_RECORD_BYTES,
             request_timeout_ms=int(self._timeout_seconds * 1000),
             metadata_max_age_ms=60_000,
@@ -163,7 +168,7 @@ class BatchProducer:
     async def reopen(self) -> None:
         """Go on with a new producer: one whose sequence the broker refused fails for ever.
 
-        Raises ``LogUnavailable`` if no broker answers; meanwhile ``put`` and ``send`` raise it too.
+        Raises ``LogUnavailable`` if no broker answers; meanwhile ``enqueue`` and ``send_and_wait`` raise it too.
         """
         old, self._producer = self._producer, None
         if old is not None:
@@ -203,8 +208,10 @@ class BatchProducer:
         except (KafkaError, TimeoutError) as error:
             raise LogUnavailable(f"no metadata for topic {topic}: {error}") from error
 
-    def put(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> Flight:
-        """Queue one record and return the flight it is on; ``await flight.future`` before relying on it.
+    def enqueue(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> PendingBatch:
+        """Queue one record and return the batch that it joins; await the batch before relying on it.
 
         Raises ``LogUnavailable`` when ``MAX_PENDING_BYTES`` are pending already.
         """
@@ -215,26 +222,26 @@ class BatchProducer:
             size += len(name) + len(content) + 4
         if self.pending_bytes + size > MAX_PENDING_BYTES:
             raise LogUnavailable("too much is waiting for Kafka")
-        lane = self._lanes.get((topic, partition))
-        if lane is None:
-            lane = self._lanes[topic, partition] = _Lane()
-        waiting = lane.waiting
-        if not waiting or waiting[-1].size_bytes + size > MAX_FLIGHT_BYTES:
-            waiting.append(Flight(self._loop))
-        flight = waiting[-1]
-        flight.records.append((key, value, headers))
-        flight.size_bytes += size
+        queue = self._queues.get((topic, partition))
+        if queue is None:
+            queue = self._queues[topic, partition] = PartitionQueue()
+        waiting = queue.waiting
+        if not waiting or waiting[-1].size_bytes + size > MAX_BATCH_BYTES:
+            waiting.append(PendingBatch(self._loop))
+        batch = waiting[-1]
+        batch.records.append((key, value, headers))
+        batch.size_bytes += size
         self.pending_bytes += size
         self.records_total += 1
-        if not lane.busy:
-            lane.busy = True
+        if not queue.busy:
+            queue.busy = True
             # in a context of its own: what it logs is not about the request that happened to start it
-            task = self._loop.create_task(self._run(lane, topic, partition), context=Context())
+            task = self._loop.create_task(self._run(queue, topic, partition), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return flight
+        return batch
 
-    async def send(
+    async def send_and_wait(
         self,
         topic: str,
         partition: int,
@@ -245,72 +252,72 @@ class BatchProducer:
     ) -> Written:
         """Write one record and return where it is.
 
-        Raises ``LogUnavailable`` after ``timeout_seconds``. What has not left by then is withdrawn and will never be
+        Raises ``LogUnavailable`` after ``timeout_seconds``. What has not left by then is cancelled and will never be
         written; a record whose batch was on its way may still be, which is ``InDoubt``. Then ``on_doubt`` is called
         before with the future that ends when the broker has decided.
         """
-        flight = self.put(topic, partition, key, value, headers)
-        index = len(flight.records) - 1
+        batch = self.enqueue(topic, partition, key, value, headers)
+        index = len(batch.records) - 1
         try:
-            first = await asyncio.wait_for(asyncio.shield(flight.future), self._timeout_seconds)
+            first = await asyncio.wait_for(asyncio.shield(batch.future), self._timeout_seconds)
         except TimeoutError:
-            lane = self._lanes[topic, partition]
-            if flight in lane.waiting:
-                flight.records[index] = None
-                flight.withdrawn = True
+            queue = self._queues[topic, partition]
+            if batch in queue.waiting:
+                batch.records[index] = None
+                batch.has_cancelled = True
                 raise LogUnavailable("Kafka did not acknowledge in time") from None
             if on_doubt is not None:
-                on_doubt(flight.future)
+                on_doubt(batch.future)
             raise InDoubt("Kafka did not acknowledge in time") from None
         except Exception as error:
-            is_certain = isinstance(error, _REFUSALS) or not flight.has_left
+            is_certain = isinstance(error, _REFUSALS) or not batch.has_left
             raise (LogUnavailable if is_certain else InDoubt)(f"Kafka did not take the record: {error}") from error
-        if flight.withdrawn:  # those before this one that did not go along have no offset
-            index -= sum(record is None for record in flight.records[:index])
+        if batch.has_cancelled:  # those before this one that did not go along have no offset
+            index -= sum(record is None for record in batch.records[:index])
         return Written(first.offset + index, first.timestamp_ms)
 
-    async def _run(self, lane: _Lane, topic: str, partition: int) -> None:
-        """Send a lane's flights one after the other until none is waiting."""
+    async def _run(self, queue: PartitionQueue, topic: str, partition: int) -> None:
+        """Send a partition's batches one after the other until none is waiting."""
         try:
-            while lane.waiting:
-                flight = lane.waiting.popleft()
+            while queue.waiting:
+                batch = queue.waiting.popleft()
                 try:
-                    written = await self._transmit(flight, topic, partition)
-                except Exception as error:  # noqa: BLE001  whoever waits for the flight must learn of it
+                    written = await self._transmit(batch, topic, partition)
+                except Exception as error:  # noqa: BLE001  whoever waits for the batch must learn of it
                     log.error(
-                        "a batch of %d records for %s[%d] failed: %r", len(flight.records), topic, partition, error
+                        "a batch of %d records for %s[%d] failed: %r", len(batch.records), topic, partition, error
                     )
                     self.failed.set()
-                    if not flight.future.done():
-                        flight.future.set_exception(error)
-                        flight.future.exception()  # a caller that timed out no longer looks
+                    if not batch.future.done():
+                        batch.future.set_exception(error)
+                        batch.future.exception()  # a caller that timed out no longer looks
                 else:
-                    if not flight.future.done():
-                        flight.future.set_result(written)
+                    if not batch.future.done():
+                        batch.future.set_result(written)
                 finally:
-                    self.pending_bytes -= flight.size_bytes
+                    self.pending_bytes -= batch.size_bytes
         finally:
-            lane.busy = False
+            queue.busy = False
 
-    async def _transmit(self, flight: Flight, topic: str, partition: int) -> Written:
+    async def _transmit(self, batch: PendingBatch, topic: str, partition: int) -> Written:
         producer = self._producer
-        batch = producer.create_batch()
-        for record in flight.records:
+        builder = producer.create_batch()
+        for record in batch.records:
             if record is None:
                 continue
             key, value, headers = record
-            if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
+            if builder.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
                 raise KafkaError(f"a record of {len(value or b'')} bytes is over the limit")
-        if not batch.record_count():
+        if not builder.record_count():
             return Written(-1, -1)
-        batch.close()
+        builder.close()
         while True:
             try:
-                sent = await producer.send_batch(batch, topic, partition=partition)
+                sent = await producer.send_batch(builder, topic, partition=partition)
                 break
             except KafkaTimeoutError:  # no metadata or no free slot: nothing has left yet, so wait on
                 if self._closing:
                     raise
-        flight.has_left = True
+        batch.has_left = True
         metadata = await sent
         return Written(metadata.offset, metadata.timestamp if metadata.timestamp is not None else -1)

@@ -10,18 +10,18 @@ from domain.errors import InvalidInput
 from domain.records import DeadLetter
 
 if TYPE_CHECKING:
-    from app.batch_producer import Flight
+    from app.batch_producer import PendingBatch
     from app.batches import RecordBatch
     from app.stream_app import StreamApp
 
 log = logging.getLogger(__name__)
 
 
-def dead_letter(app: StreamApp, batch: RecordBatch, record: Any, error: InvalidInput, at_ms: int) -> Flight:
-    """Queue ``record`` (an aiokafka ``ConsumerRecord`` of ``batch``) for ``dead-letters`` and return its flight."""
+def dead_letter(app: StreamApp, batch: RecordBatch, record: Any, error: InvalidInput, at_ms: int) -> PendingBatch:
+    """Queue ``record`` (an aiokafka ``ConsumerRecord`` of ``batch``) for ``dead-letters`` and return its batch."""
     log.warning("dead letter: %s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
     letter = DeadLetter(
         record.topic, record.partition, record.offset, error.code, str(error), record.key, record.value, at_ms
     )
     app.metrics.dead_letter(record.topic, error.code)
-    return app.batch_producer.put(app.names.dead_letters, batch.partition, record.key, encode(letter))
+    return app.batch_producer.enqueue(app.names.dead_letters, batch.partition, record.key, encode(letter))

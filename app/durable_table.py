@@ -1,8 +1,8 @@
 """A Faust table whose writes can be awaited until the broker has them in the changelog.
 
 Faust's own writes go through a best-effort buffer, so an input may be committed before its table change is durable.
-Here keys and values are bytes, a write names its partition, and ``put`` returns the flight of its changelog record.
-Reads and writes happen between two awaits of an agent, so no other event of the partition comes between.
+Here keys and values are bytes, a write names its partition, and ``put`` returns the pending batch of its changelog
+record. Reads and writes happen between two awaits of an agent, so no other event of the partition comes between.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from app.batch_producer import BatchProducer, Flight, Written
+from app.batch_producer import BatchProducer, PendingBatch, Written
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class DurableTable(faust.Table):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._newest: dict[int, Flight] = {}
+        self._newest: dict[int, PendingBatch] = {}
         self._held: dict[int, tuple[int, int]] = {}  # partition → epoch, the changelog's end as far as we wrote it
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
@@ -43,8 +43,8 @@ class DurableTable(faust.Table):  # type: ignore[misc]
             return value
         return store.data.get(key)  # type: ignore[no-any-return]
 
-    def put(self, partition: int, key: bytes, value: bytes | None) -> Flight:
-        """Set (``None``: delete) ``key`` on ``partition``; durable once the flight has arrived.
+    def put(self, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
+        """Set (``None``: delete) ``key`` on ``partition``; durable once the returned batch is acknowledged.
 
         The changelog record is written even if the value did not change: after a crash a local store can be ahead of
         its changelog, and the replay is what brings the two together again.
@@ -62,13 +62,13 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         else:
             store.data[key] = value
             store._key_partition[key] = partition
-        flight = self.batch_producer.put(self.changelog_topic_name, partition, key, value)
-        if self._newest.get(partition) is not flight:
-            self._newest[partition] = flight
-            flight.future.add_done_callback(partial(self._landed, partition, flight, self.app.consumer.epoch))
-        return flight
+        write = self.batch_producer.enqueue(self.changelog_topic_name, partition, key, value)
+        if self._newest.get(partition) is not write:
+            self._newest[partition] = write
+            write.future.add_done_callback(partial(self._acknowledged, partition, write, self.app.consumer.epoch))
+        return write
 
-    def _landed(self, partition: int, flight: Flight, epoch: int, future: asyncio.Future[Written]) -> None:
+    def _acknowledged(self, partition: int, write: PendingBatch, epoch: int, future: asyncio.Future[Written]) -> None:
         """Remember how far the local store holds the changelog, so that a restart reads only what is newer.
 
         Only while nobody else has written since our recovery: a worker that was frozen does not know that it has a
@@ -81,7 +81,7 @@ class DurableTable(faust.Table):  # type: ignore[misc]
             self._held[partition] = epoch, self.app.tables.recovery.active_highwaters.get(tp, -2) + 1
         held, offset = self._held[partition][1], future.result().offset
         if held == offset != _NOT_ALONE:
-            held += len(flight.records)
+            held += len(write.records)
             self._held[partition] = epoch, held
             self.data.set_persisted_offset(tp, held - 1)
         elif held != _NOT_ALONE:

@@ -51,13 +51,13 @@ class Retention(Service):  # type: ignore[misc]
             if not rows:
                 break
             oldest_ms = now_ms() - int(self._retention_seconds * 1000)
-            flights = {
+            writes = {
                 self._table.put(partition, key, None) for key, value in rows if self._last_change_ms(value) < oldest_ms
             }
-            gone += len(flights)
+            gone += len(writes)
             key = rows[-1][0]
-            for flight in flights:
-                await flight.future
+            for write in writes:
+                await write
             await asyncio.sleep(0.01)
         if gone:
             log.info("rows of %s[%d] left after the retention", self._table.name, partition)

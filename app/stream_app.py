@@ -19,7 +19,7 @@ from faust.types import ServiceT
 from mode import Service
 
 from app.assignor import NamedAssignor
-from app.batch_producer import BatchProducer, Flight, Written, WrongPartitions
+from app.batch_producer import BatchProducer, PendingBatch, Written, WrongPartitions
 from app.batches import BatchSchema, RecordBatch
 from app.consumer import BatchTransport
 from app.durable_table import DurableTable
@@ -85,9 +85,9 @@ class _WorkerBatchProducer(BatchProducer):
         self._presence = presence
         super().__init__(bootstrap, **options)
 
-    async def _transmit(self, flight: Flight, topic: str, partition: int) -> Written:
+    async def _transmit(self, write: PendingBatch, topic: str, partition: int) -> Written:
         self._presence.check()
-        return await super()._transmit(flight, topic, partition)
+        return await super()._transmit(write, topic, partition)
 
 
 class StreamApp(faust.App):  # type: ignore[misc]
@@ -277,17 +277,19 @@ class Completion:
         self._tasks: set[asyncio.Task[None]] = set()
         app.on_drain(self.drain)
 
-    async def when_durable(self, batch: RecordBatch, flights: Iterable[Flight]) -> None:
-        """Complete ``batch`` when all ``flights`` have arrived. Waits only while too many batches are on their way."""
+    async def when_durable(self, batch: RecordBatch, writes: Iterable[PendingBatch]) -> None:
+        """Complete ``batch`` when all ``writes`` are acknowledged. Waits only while too many batches are on
+        their way.
+        """
         await self._slots.acquire()
-        task = asyncio.get_running_loop().create_task(self._complete(batch, list(flights)))
+        task = asyncio.get_running_loop().create_task(self._complete(batch, list(writes)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _complete(self, batch: RecordBatch, flights: list[Flight]) -> None:
+    async def _complete(self, batch: RecordBatch, writes: list[PendingBatch]) -> None:
         try:
-            for flight in flights:
-                await flight.future
+            for write in writes:
+                await write
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)
                 self._app.metrics.completed(self._agent, batch)

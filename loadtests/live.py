@@ -231,7 +231,7 @@ class Worker:
             document["message_id"], conversation_id, word, now_ms(), accepted_at_ms, 0, "telegram", 1
         )
         key = conversation_id.encode()
-        self.batch_producer.put(self._topic, partition_for(key, self._partitions), key, encode(change))
+        self.batch_producer.enqueue(self._topic, partition_for(key, self._partitions), key, encode(change))
 
 
 async def _until_all_came(delays: Delays, expected: dict[str, int]) -> None:

@@ -70,15 +70,15 @@ class Feed:
 
     async def write(self, count: int) -> None:
         """Write ``count`` messages and wait until Kafka has them."""
-        flights = set()
+        writes = set()
         for number in range(self.written, self.written + count):
             one = number % self._conversations
             message = MessageAccepted(str(uuid.uuid4()), f"c-{one}", "u-1", f"whatsapp:+55119{one:08d}", CONTENT)
             key = message.conversation_id.encode()
             partition = partition_for(key, self._settings.partitions)
-            flights.add(self._batch_producer.put(self._topic, partition, key, encode(message)))
-        for flight in flights:
-            await flight.future
+            writes.add(self._batch_producer.enqueue(self._topic, partition, key, encode(message)))
+        for write in writes:
+            await write
         self.written += count
 
     async def behind(self, most: int) -> None:

@@ -31,7 +31,7 @@ class KafkaMessageLog:
         key = message.conversation_id.encode()
         partition = partition_for(key, self._partitions)
         try:
-            written = await self._batch_producer.send(
+            written = await self._batch_producer.send_and_wait(
                 self._messages,
                 partition,
                 key,
@@ -58,4 +58,4 @@ class KafkaMessageLog:
         """
         key = change.conversation_id.encode()
         partition = partition_for(key, self._partitions)
-        await self._batch_producer.send(self._statuses, partition, key, encode(change), list(headers.items()))
+        await self._batch_producer.send_and_wait(self._statuses, partition, key, encode(change), list(headers.items()))

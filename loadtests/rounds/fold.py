@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.batch_producer import Flight
+    from app.batch_producer import PendingBatch
     from app.durable_table import DurableTable
 
 
-def write_effects(app: Any, table: DurableTable | None, partition: int, records: Iterable[Any]) -> list[Flight]:
+def write_effects(app: Any, table: DurableTable | None, partition: int, records: Iterable[Any]) -> list[PendingBatch]:
     """Fold ``records`` and write each key once: to the table with all that is known of it, or to the output topic."""
     bits: dict[bytes, int] = {}
     for record in records:
         bits[record.key] = bits.get(record.key, 0) | int(record.value)
     if table is None:
-        put, topic = app.batch_producer.put, app.round_topics.output
-        return [put(topic, partition, key, b"%d" % seen) for key, seen in bits.items()]
+        enqueue, topic = app.batch_producer.enqueue, app.round_topics.output
+        return [enqueue(topic, partition, key, b"%d" % seen) for key, seen in bits.items()]
     return [
         table.put(partition, key, b"%d" % (seen | int(table.get_bytes(partition, key) or 0)))
         for key, seen in bits.items()

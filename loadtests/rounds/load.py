@@ -72,10 +72,10 @@ class Load:
             await tick
 
     async def _write(self, events: Events, topic: str = "") -> None:
-        put, name = self._batch_producer.put, topic or self._topics.input
-        flights = {put(name, partition_for(key, PARTITIONS), key, b"%d" % bit) for key, bit in events}
-        for flight in flights:
-            await flight.future
+        enqueue, name = self._batch_producer.enqueue, topic or self._topics.input
+        writes = {enqueue(name, partition_for(key, PARTITIONS), key, b"%d" % bit) for key, bit in events}
+        for write in writes:
+            await write
 
     async def _write_in_transactions(self, events: Events) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self._kafka, transactional_id=self._topics.prefix + "holes")

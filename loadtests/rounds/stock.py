@@ -16,7 +16,7 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from app.batch_producer import Flight
+from app.batch_producer import PendingBatch
 from app.drain_loop import ConsumerThread
 from app.settings import Settings
 from app.stream_app import StreamApp
@@ -24,7 +24,7 @@ from loadtests.rounds.fold import write_effects
 from loadtests.rounds.journal import Journal
 from loadtests.rounds.plan import TABLE, Plan, RoundTopics
 
-IN_HAND = 4  # batches that may wait for their flights
+IN_HAND = 4  # batches that may wait for their writes
 
 
 class StockConsumer(driver.Consumer):  # type: ignore[misc]
@@ -86,10 +86,10 @@ class StockApp(StreamApp):
                 await asyncio.sleep(self.plan.delay_ms / 1000)
                 if epoch != self.consumer.epoch:
                     continue
-                flights: list[Flight] = []
+                writes: list[PendingBatch] = []
                 for partition, mine in _by_partition(events).items():
-                    flights += write_effects(self, table, partition, [_Record(e.key, e.value) for e in mine])
-                await acker.when_durable(epoch, events, list(dict.fromkeys(flights)))
+                    writes += write_effects(self, table, partition, [_Record(e.key, e.value) for e in mine])
+                await acker.when_durable(epoch, events, list(dict.fromkeys(writes)))
 
 
 class _Record:
@@ -100,23 +100,23 @@ class _Record:
 
 
 class Acker:
-    """Acks batches in the order in which they came, each when its flights have arrived."""
+    """Acks batches in the order in which they came, each when its writes are acknowledged."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._slots = asyncio.Semaphore(IN_HAND)
         self._last: asyncio.Task[None] | None = None
 
-    async def when_durable(self, epoch: int, events: list[faust.EventT], flights: list[Flight]) -> None:
+    async def when_durable(self, epoch: int, events: list[faust.EventT], writes: list[PendingBatch]) -> None:
         await self._slots.acquire()
-        self._last = asyncio.get_running_loop().create_task(self._ack(self._last, epoch, events, flights))
+        self._last = asyncio.get_running_loop().create_task(self._ack(self._last, epoch, events, writes))
 
     async def _ack(
-        self, before: asyncio.Task[None] | None, epoch: int, events: list[faust.EventT], flights: list[Flight]
+        self, before: asyncio.Task[None] | None, epoch: int, events: list[faust.EventT], writes: list[PendingBatch]
     ) -> None:
         try:
-            for flight in flights:
-                await flight.future
+            for write in writes:
+                await write
             if before is not None:
                 await before
             if epoch == self._app.consumer.epoch:

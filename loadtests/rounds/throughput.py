@@ -116,9 +116,9 @@ async def measure(bootstrap: str, events: int, times: int, folder: Path) -> dict
 async def _preload(batch_producer: BatchProducer, topic: str, events: int) -> None:
     for begin in range(0, events, 10_000):
         keys = [b"k%07d" % n for n in range(begin, min(begin + 10_000, events))]
-        flights = {batch_producer.put(topic, partition_for(key, PARTITIONS), key, VALUE) for key in keys}
-        for flight in flights:
-            await flight.future
+        writes = {batch_producer.enqueue(topic, partition_for(key, PARTITIONS), key, VALUE) for key in keys}
+        for write in writes:
+            await write
 
 
 async def _run(consumer: str, bootstrap: str, prefix: str, events: int, folder: Path) -> dict[str, float]:

@@ -86,8 +86,8 @@ class RoundApp(StreamApp):
                 await asyncio.sleep(self.plan.delay_ms / 1000)
                 if not self.consumer.is_current(batch):
                     continue
-                flights = list(dict.fromkeys(write_effects(self, table, batch.partition, batch.records)))
-                await completion.when_durable(batch, flights)
+                writes = list(dict.fromkeys(write_effects(self, table, batch.partition, batch.records)))
+                await completion.when_durable(batch, writes)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

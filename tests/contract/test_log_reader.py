@@ -40,7 +40,7 @@ async def log_reader(request: pytest.FixtureRequest) -> AsyncIterator[LogReader]
     for log_index, count in COUNTS.items():
         topic = names.messages if log_index < PARTITIONS else names.status_updates
         for number in range(count):
-            batch_producer.put(topic, log_index % PARTITIONS, None, b"%d" % number)
+            batch_producer.enqueue(topic, log_index % PARTITIONS, None, b"%d" % number)
     await batch_producer.settle()
     await batch_producer.stop()
     async with KafkaLogReader.open(settings) as reader:

@@ -114,8 +114,8 @@ async def test_each_message_of_a_batch_is_written_once_with_all_its_facts() -> N
         *(changed("m-1", word, n) for n, word in enumerate(("SENT", "READ"))),
         changed("m-2", "SENT", 9),
     )
-    dead, flights, count = fold_batch(app, table, batch)  # type: ignore[arg-type]
-    assert (len(dead), len(flights), count) == (0, 2, 2)
+    dead, writes, count = fold_batch(app, table, batch)  # type: ignore[arg-type]
+    assert (len(dead), len(writes), count) == (0, 2, 2)
     row = message_state.load(table.rows[b"m-1"])
     assert (row.state.status, row.conversation_id, row.channel) == (Status.READ, "c-1", "whatsapp")
 

@@ -144,7 +144,7 @@ async def test_a_fact_is_pushed_soon(system: System) -> None:
     topic, partition = Topics(system.one.settings.topic_prefix).status_updates, partition_for(b"c-2", 3)
     for status in ("SENT", "SENT", "READ"):
         change = StatusChanged(message_id, "c-2", status, int(time() * 1000), 1, 0, "telegram", 1)
-        await batch_producer.send(topic, partition, b"c-2", encode(change))
+        await batch_producer.send_and_wait(topic, partition, b"c-2", encode(change))
     assert (await watcher.frame())["status"] == "SENT"
     read = await watcher.frame()
     assert read["status"] == "READ"

@@ -9,7 +9,7 @@ from typing import Any
 
 from faust.types import TP
 
-from app.batch_producer import Flight, Headers, Written
+from app.batch_producer import Headers, PendingBatch, Written
 from app.batches import RecordBatch
 from app.impossible_times import ImpossibleTimes
 from app.settings import Settings
@@ -17,34 +17,36 @@ from app.topics import Topics
 
 
 class FakeBatchProducer:
-    """Keeps what was put. Flights arrive at once, or when ``release`` is called if ``held``."""
+    """Keeps what was enqueued. Batches are acknowledged immediately, or when ``release`` is called if ``held``."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, int, bytes | None, bytes | None]] = []
         self.headers: list[Headers] = []
         self.held = False
         self.pending_bytes = 0
-        self._waiting: list[Flight] = []
+        self._waiting: list[PendingBatch] = []
 
-    def put(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> Flight:
-        flight = Flight(asyncio.get_running_loop())
-        flight.records.append((key, value, headers))
+    def enqueue(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> PendingBatch:
+        write = PendingBatch(asyncio.get_running_loop())
+        write.records.append((key, value, headers))
         self.records.append((topic, partition, key, value))
         self.headers.append(headers)
         if self.held:
-            self._waiting.append(flight)
+            self._waiting.append(write)
         else:
-            flight.future.set_result(Written(len(self.records) - 1, -1))
-        return flight
+            write.future.set_result(Written(len(self.records) - 1, -1))
+        return write
 
     def release(self) -> None:
         self.held = False
-        for flight in self._waiting:
-            flight.future.set_result(Written(0, -1))
+        for write in self._waiting:
+            write.future.set_result(Written(0, -1))
         self._waiting.clear()
 
     def on(self, topic: str) -> list[bytes]:
-        """The values that were put on ``topic``, in order."""
+        """The values that were enqueued for ``topic``, in order."""
         return [value for name, _, _, value in self.records if name == topic and value is not None]
 
 
@@ -59,12 +61,12 @@ class FakeTable:
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
         return self.rows.get(key)
 
-    def put(self, partition: int, key: bytes, value: bytes | None) -> Flight:
+    def put(self, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
         if value is None:
             self.rows.pop(key, None)
         else:
             self.rows[key] = value
-        return self.batch_producer.put(self.changelog, partition, key, value)
+        return self.batch_producer.enqueue(self.changelog, partition, key, value)
 
 
 class FakeConsumer:

@@ -1,4 +1,4 @@
-"""The batch producer on a producer that the test controls: order, grouping, withdrawal, failure."""
+"""The batch producer on a producer that the test controls: order, grouping, cancellation, failure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from app.batch_producer import MAX_FLIGHT_BYTES, MAX_PENDING_BYTES, BatchProducer, Written, WrongPartitions
+from app.batch_producer import MAX_BATCH_BYTES, MAX_PENDING_BYTES, BatchProducer, Written, WrongPartitions
 from app.topics import Topics
 from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
 from domain.records import MessageAccepted
@@ -89,9 +89,9 @@ async def opened(**options: Any) -> TestBatchProducer:
 async def test_what_comes_while_a_batch_is_on_its_way_leaves_as_one_batch() -> None:
     batch_producer = await opened()
     batch_producer.producer.open.clear()
-    first = batch_producer.put("t", 0, b"k", b"0")
+    first = batch_producer.enqueue("t", 0, b"k", b"0")
     await asyncio.sleep(0)
-    later = [batch_producer.put("t", 0, b"k", str(n).encode()) for n in range(1, 50)]
+    later = [batch_producer.enqueue("t", 0, b"k", str(n).encode()) for n in range(1, 50)]
     assert len(set(later) - {first}) == 1
     batch_producer.producer.open.set()
     await later[-1].future
@@ -103,28 +103,28 @@ async def test_what_comes_while_a_batch_is_on_its_way_leaves_as_one_batch() -> N
 
 async def test_partitions_do_not_wait_for_each_other() -> None:
     batch_producer = await opened()
-    flights = [batch_producer.put("t", partition, b"k", b"v") for partition in range(3)]
-    assert len(set(flights)) == 3
-    for flight in flights:
-        assert (await flight.future).offset == 0
+    batches = [batch_producer.enqueue("t", partition, b"k", b"v") for partition in range(3)]
+    assert len(set(batches)) == 3
+    for batch in batches:
+        assert (await batch).offset == 0
 
 
 async def test_a_sender_learns_the_offset_of_its_own_record() -> None:
     batch_producer = await opened()
-    written = await asyncio.gather(*(batch_producer.send("t", 0, b"k", str(n).encode()) for n in range(20)))
+    written = await asyncio.gather(*(batch_producer.send_and_wait("t", 0, b"k", str(n).encode()) for n in range(20)))
     assert [w.offset for w in written] == list(range(20))
     assert {w.timestamp_ms for w in written} == {7}
 
 
-async def test_what_did_not_leave_in_time_is_withdrawn_and_offsets_stay_right() -> None:
+async def test_what_did_not_leave_in_time_is_cancelled_and_offsets_stay_right() -> None:
     batch_producer = await opened(timeout_seconds=1.0)
     batch_producer.producer.open.clear()
-    on_its_way = asyncio.create_task(batch_producer.send("t", 0, b"k", b"on its way"))
+    on_its_way = asyncio.create_task(batch_producer.send_and_wait("t", 0, b"k", b"on its way"))
     await asyncio.sleep(0.01)
-    withdrawn = asyncio.create_task(batch_producer.send("t", 0, b"k", b"withdrawn"))
+    cancelled = asyncio.create_task(batch_producer.send_and_wait("t", 0, b"k", b"cancelled"))
     await asyncio.sleep(0.6)
-    kept = asyncio.create_task(batch_producer.send("t", 0, b"k", b"kept"))
-    for lost in (on_its_way, withdrawn):
+    kept = asyncio.create_task(batch_producer.send_and_wait("t", 0, b"k", b"kept"))
+    for lost in (on_its_way, cancelled):
         with pytest.raises(LogUnavailable):
             await lost
     batch_producer.producer.open.set()
@@ -136,18 +136,18 @@ async def test_a_refused_batch_fails_all_that_wait_for_it_and_says_so() -> None:
     batch_producer = await opened()
     batch_producer.producer.error = KafkaError("refused")
     with pytest.raises(LogUnavailable, match="refused"):
-        await batch_producer.send("t", 0, b"k", b"v")
+        await batch_producer.send_and_wait("t", 0, b"k", b"v")
     assert batch_producer.failed.is_set()
     batch_producer.producer.error = None
     await batch_producer.reopen()
-    assert (await batch_producer.send("t", 0, b"k", b"v")).offset == 0
+    assert (await batch_producer.send_and_wait("t", 0, b"k", b"v")).offset == 0
     assert not batch_producer.failed.is_set()
 
 
 async def test_large_records_do_not_share_a_batch() -> None:
     batch_producer = await opened()
-    large = b"x" * (MAX_FLIGHT_BYTES - 100)
-    assert batch_producer.put("t", 0, b"k", large) is not batch_producer.put("t", 0, b"k", large)
+    large = b"x" * (MAX_BATCH_BYTES - 100)
+    assert batch_producer.enqueue("t", 0, b"k", large) is not batch_producer.enqueue("t", 0, b"k", large)
 
 
 async def test_memory_is_bounded() -> None:
@@ -155,9 +155,9 @@ async def test_memory_is_bounded() -> None:
     batch_producer.producer.open.clear()
     chunk = b"x" * 4_000_000
     for _ in range(MAX_PENDING_BYTES // (len(chunk) + 100)):
-        batch_producer.put("t", 0, b"k", chunk)
+        batch_producer.enqueue("t", 0, b"k", chunk)
     with pytest.raises(LogUnavailable, match="too much"):
-        batch_producer.put("t", 0, b"k", chunk)
+        batch_producer.enqueue("t", 0, b"k", chunk)
     batch_producer.producer.open.set()
     await until(lambda: batch_producer.pending_bytes == 0)
 
@@ -166,7 +166,7 @@ async def test_a_closed_producer_takes_nothing() -> None:
     batch_producer = await opened()
     await batch_producer.stop()
     with pytest.raises(LogUnavailable):
-        batch_producer.put("t", 0, b"k", b"v")
+        batch_producer.enqueue("t", 0, b"k", b"v")
 
 
 async def test_what_had_left_when_the_time_was_over_is_in_doubt_until_the_broker_has_decided() -> None:
@@ -174,7 +174,7 @@ async def test_what_had_left_when_the_time_was_over_is_in_doubt_until_the_broker
     batch_producer.producer.open.clear()
     undecided: list[asyncio.Future[Written]] = []
     with pytest.raises(InDoubt):
-        await batch_producer.send("t", 0, b"k", b"0", on_doubt=undecided.append)
+        await batch_producer.send_and_wait("t", 0, b"k", b"0", on_doubt=undecided.append)
     assert not undecided[0].done()
     batch_producer.producer.open.set()
     assert (await undecided[0]).offset == 0
@@ -183,10 +183,10 @@ async def test_what_had_left_when_the_time_was_over_is_in_doubt_until_the_broker
 async def test_what_had_not_left_when_the_time_was_over_is_certain_not_to_be_written() -> None:
     batch_producer = await opened(timeout_seconds=0.05)
     batch_producer.producer.open.clear()
-    batch_producer.put("t", 0, b"k", b"0")
+    batch_producer.enqueue("t", 0, b"k", b"0")
     await asyncio.sleep(0)
     with pytest.raises(LogUnavailable) as caught:
-        await batch_producer.send("t", 0, b"k", b"1")
+        await batch_producer.send_and_wait("t", 0, b"k", b"1")
     assert not isinstance(caught.value, InDoubt)
 
 
@@ -195,7 +195,7 @@ async def test_a_failed_batch_is_in_doubt_unless_the_broker_refused_it(error: Ex
     batch_producer = await opened()
     batch_producer.producer.error = error
     with pytest.raises(LogUnavailable) as caught:
-        await batch_producer.send("t", 0, b"k", b"v")
+        await batch_producer.send_and_wait("t", 0, b"k", b"v")
     assert isinstance(caught.value, InDoubt) is in_doubt
 
 
@@ -203,12 +203,12 @@ async def test_a_full_or_closed_producer_leaves_no_doubt() -> None:
     batch_producer = await opened()
     batch_producer.pending_bytes = MAX_PENDING_BYTES
     with pytest.raises(LogUnavailable, match="too much") as caught:
-        await batch_producer.send("t", 0, b"k", b"v")
+        await batch_producer.send_and_wait("t", 0, b"k", b"v")
     assert not isinstance(caught.value, InDoubt)
     batch_producer.pending_bytes = 0
     await batch_producer.stop()
     with pytest.raises(LogUnavailable) as caught:
-        await batch_producer.send("t", 0, b"k", b"v")
+        await batch_producer.send_and_wait("t", 0, b"k", b"v")
     assert not isinstance(caught.value, InDoubt)
 
 
@@ -231,6 +231,6 @@ async def test_topics_with_other_partitions_than_the_settings_say_are_not_writte
     with pytest.raises(WrongPartitions, match="messages has 3 partitions and the settings say 6"):
         await batch_producer.start()
     with pytest.raises(LogUnavailable, match="not open"):
-        batch_producer.put("messages", 0, b"k", b"v")
+        batch_producer.enqueue("messages", 0, b"k", b"v")
     batch_producer = TestBatchProducer(expected_partitions={"messages": 3})
     await batch_producer.start()

@@ -9,27 +9,27 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from app.batch_producer import Flight, Written
+from app.batch_producer import PendingBatch, Written
 from app.settings import Settings
 from app.stream_app import StreamApp
 from tests.unit.consumer_on_paper import PaperApp, make_consumer
 
 
-class Lane:
-    """A batch producer whose flights land when and where the test says. One record a flight."""
+class ControlledProducer:
+    """A batch producer whose batches are acknowledged when and where the test says. One record a batch."""
 
     def __init__(self) -> None:
-        self.flights: list[Flight] = []
+        self.writes: list[PendingBatch] = []
 
-    def put(self, topic: str, partition: int, key: bytes, value: bytes | None) -> Flight:
-        flight = Flight(asyncio.get_running_loop())
-        flight.records.append((key, value, ()))
-        self.flights.append(flight)
-        return flight
+    def enqueue(self, topic: str, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
+        write = PendingBatch(asyncio.get_running_loop())
+        write.records.append((key, value, ()))
+        self.writes.append(write)
+        return write
 
-    async def land(self, *offsets: int) -> None:
+    async def acknowledge(self, *offsets: int) -> None:
         for offset in offsets:
-            self.flights.pop(0).future.set_result(Written(offset, -1))
+            self.writes.pop(0).future.set_result(Written(offset, -1))
         await asyncio.sleep(0)
 
 
@@ -38,7 +38,7 @@ async def table(tmp_path: Path) -> Any:
     app: Any = PaperApp(Settings(role="rounds", store="rocksdb", data_dir=str(tmp_path), partitions=1))
     app._create_directories()
     table = app.durable_table("t", help="")
-    table.batch_producer = Lane()
+    table.batch_producer = ControlledProducer()
     consumer, _, _ = make_consumer(tmp_path)
     app._consumer = consumer
     recovered(table, end=10)
@@ -68,43 +68,43 @@ async def put(table: Any, count: int = 1) -> None:
 async def test_our_own_changes_need_not_be_read_again(table: Any) -> None:
     await put(table, 3)
     assert held(table) is None
-    await table.batch_producer.land(10, 11)
+    await table.batch_producer.acknowledge(10, 11)
     assert held(table) == 11
 
 
 async def test_after_somebody_elses_change_nothing_counts_as_held(table: Any) -> None:
     await put(table, 3)
-    await table.batch_producer.land(10, 13, 14)  # 11 and 12 are a successor's: they are not in this store
+    await table.batch_producer.acknowledge(10, 13, 14)  # 11 and 12 are a successor's: they are not in this store
     assert held(table) == 10
 
 
 async def test_a_recovery_makes_us_the_only_writer_again(table: Any) -> None:
     await put(table, 2)
-    await table.batch_producer.land(10, 13)
+    await table.batch_producer.acknowledge(10, 13)
     recovered(table, end=14)
     await put(table)
-    await table.batch_producer.land(14)
+    await table.batch_producer.acknowledge(14)
     assert held(table) == 14
 
 
 async def test_a_change_from_before_a_rebalance_does_not_count(table: Any) -> None:
     await put(table)
     recovered(table, end=10)
-    await table.batch_producer.land(10)  # the recovery may have put an older value over it
+    await table.batch_producer.acknowledge(10)  # the recovery may have put an older value over it
     assert held(table) is None
 
 
 async def test_without_a_recovery_nothing_counts(table: Any) -> None:
     table.app.tables.recovery.active_highwaters.clear()
     await put(table)
-    await table.batch_producer.land(10)
+    await table.batch_producer.acknowledge(10)
     assert held(table) is None
 
 
 async def test_a_failed_change_does_not_count(table: Any) -> None:
     await put(table, 2)
-    table.batch_producer.flights.pop(0).future.set_exception(ConnectionError())
-    await table.batch_producer.land(10)
+    table.batch_producer.writes.pop(0).future.set_exception(ConnectionError())
+    await table.batch_producer.acknowledge(10)
     assert held(table) == 10
 
 
