@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from app.contradictions import contradictions
+from app.setting_bounds import expected_number
 from chat4all.env_file import read_env_file
 
 PREFIX = "CHAT4ALL_"
@@ -23,9 +24,14 @@ class InvalidSetting(ValueError):
     """A ``CHAT4ALL_*`` variable holds something that its setting cannot be."""
 
 
-def setting(default: Value, about: str, *, choices: tuple[str, ...] = (), secret: bool = False) -> Value:
-    """Return a field of ``Settings``. ``about``: what it does, in one line. ``choices``: all values that it takes."""
-    metadata = {"about": about, "choices": choices}
+def setting(
+    default: Value, about: str, *, choices: tuple[str, ...] = (), secret: bool = False, zero: bool = False
+) -> Value:
+    """Return a field of ``Settings``. ``about``: what it does, in one line. ``choices``: all values that it takes.
+
+    ``zero``: a number may be 0; others must be more than that.
+    """
+    metadata = {"about": about, "choices": choices, "zero": zero}
     made: Value = field(default=default, metadata=metadata, repr=not secret)
     return made
 
@@ -53,10 +59,14 @@ class Settings:
     session_timeout_seconds: float = setting(6.0, "Silence after which a worker's partitions go to another worker")
     heartbeat_seconds: float = setting(1.0, "How often a worker tells Kafka that it lives; well below its session")
     fetch_min_bytes: int = setting(65_536, "Bytes that gather at the broker before a worker gets them (ADR 78)")
-    fetch_wait_ms: int = setting(50, "How long they gather for a worker at most: what a lone message waits at a step")
+    fetch_wait_ms: int = setting(
+        50, "How long they gather for a worker at most: what a lone message waits at a step", zero=True
+    )
     follower_fetch_min_bytes: int = setting(8_192, "Bytes that gather at the broker before the API gets them")
-    follower_fetch_wait_ms: int = setting(30, "How long they gather for the API at most")
-    worker_nice: int = setting(5, "Added to a worker's niceness: the API and Kafka get a busy processor first; 0: off")
+    follower_fetch_wait_ms: int = setting(30, "How long they gather for the API at most", zero=True)
+    worker_nice: int = setting(
+        5, "Added to a worker's niceness: the API and Kafka get a busy processor first; 0: off", zero=True
+    )
     max_poll_records: int = setting(500, "Records that a worker takes from one fetch at once")
     commit_interval_seconds: float = setting(0.5, "How often a worker commits how far it is")
     watchdog_seconds: float = setting(60.0, "A worker that has work and commits nothing for so long is ended")
@@ -67,21 +77,31 @@ class Settings:
     # Tables of the workers
     store: str = setting("rocksdb", "Where a worker keeps its tables; memory: for tests", choices=("rocksdb", "memory"))
     data_dir: str = setting(".chat4all/workers", "Folder of the workers' tables")
-    standby_replicas: int = setting(1, "Workers that keep a copy of a table beside its owner, to take over at once")
+    standby_replicas: int = setting(
+        1, "Workers that keep a copy of a table beside its owner, to take over at once", zero=True
+    )
     state_retention_hours: float = setting(168.0, "Rows leave the tables so long after their last change")
-    audit_stuck_hours: float = setting(25.0, "Age at which `chat4all audit` reports a message that is only ACCEPTED")
+    audit_stuck_hours: float = setting(
+        25.0, "Age at which `chat4all audit` reports a message that is only ACCEPTED", zero=True
+    )
 
     # Delivery
     in_flight_per_worker: int = setting(10_000, "Deliveries that a worker has in hand at once")
     send_seconds: float = setting(8.0, "How long a channel may take to answer a send; then its outcome is unknown")
     upload_seconds: float = setting(1800.0, "How long a channel may take for the upload of one file; then once more")
-    file_patience_hours: float = setting(24.0, "Age at which a message fails whose file's store is away")
+    file_patience_hours: float = setting(24.0, "Age at which a message fails whose file's store is away", zero=True)
     files_fetched_at_once: int = setting(8, "Files that a worker fetches at once; each takes a few MiB of memory")
-    simulated_delivered_seconds: tuple[float, float] = setting((1.0, 3.0), "Simulated channels: from SENT to DELIVERED")
-    simulated_read_seconds: tuple[float, float] = setting((2.0, 5.0), "Simulated channels: from DELIVERED to READ")
+    simulated_delivered_seconds: tuple[float, float] = setting(
+        (1.0, 3.0), "Simulated channels: from SENT to DELIVERED", zero=True
+    )
+    simulated_read_seconds: tuple[float, float] = setting(
+        (2.0, 5.0), "Simulated channels: from DELIVERED to READ", zero=True
+    )
 
     # Mirror
-    mirror_linger_seconds: float = setting(0.25, "How long the mirror gathers messages before it writes to Cassandra")
+    mirror_linger_seconds: float = setting(
+        0.25, "How long the mirror gathers messages before it writes to Cassandra", zero=True
+    )
     mirror_batch_messages: int = setting(2_000, "Messages that the mirror gathers at most")
 
     # Cassandra
@@ -97,20 +117,26 @@ class Settings:
 
     # API
     host: str = setting("127.0.0.1", "Address that the API listens on; 0.0.0.0: all")
-    port: int = setting(8080, "Port that the API listens on")
+    port: int = setting(8080, "Port that the API listens on", zero=True)
     max_body_bytes: int = setting(64 * 1024, "Longest body of a request, but for batches and files")
     max_batch_body_bytes: int = setting(8 * 1024 * 1024, "Longest body of POST /v1/messages/batch")
     max_header_bytes: int = setting(8_190, "Longest request line, and longest header")
     max_headers: int = setting(128, "Headers that a request may have")
-    rate_limit_user_per_second: float = setting(5_000.0, "Requests of a user to one process; 0: no limit")
+    rate_limit_user_per_second: float = setting(5_000.0, "Requests of a user to one process; 0: no limit", zero=True)
     rate_limit_user_burst: int = setting(10_000, "Requests of a user to one process at once")
-    rate_limit_address_per_second: float = setting(0.0, "Requests from an address to one process; 0: no limit")
+    rate_limit_address_per_second: float = setting(
+        0.0, "Requests from an address to one process; 0: no limit", zero=True
+    )
     rate_limit_address_burst: int = setting(1_000, "Requests from an address to one process at once")
     cors_origins: str = setting("", 'Origins whose pages may call the API, separated by commas; "*": any; empty: none')
-    hsts_seconds: int = setting(0, "max-age of Strict-Transport-Security, once all clients come over TLS; 0: not sent")
+    hsts_seconds: int = setting(
+        0, "max-age of Strict-Transport-Security, once all clients come over TLS; 0: not sent", zero=True
+    )
     accept_timeout_seconds: float = setting(5.0, "How long Kafka may take to take a message, then it is a 503")
     recent_messages: int = setting(200_000, "Messages that one API process remembers, beside what is in Cassandra")
-    group_membership_seconds: float = setting(2.0, "How long a member who was removed elsewhere may still get in")
+    group_membership_seconds: float = setting(
+        2.0, "How long a member who was removed elsewhere may still get in", zero=True
+    )
     listed_conversations: int = setting(2_000, "Conversations, joined last, that a list looks at; at most 5,000")
     jwt_secret: str = setting("", "Signs tokens; empty: one is made and kept in .chat4all/jwt-secret", secret=True)
     jwt_previous_secret: str = setting("", "Accepted as well while the secret is changed (web/tokens.py)", secret=True)
@@ -120,20 +146,28 @@ class Settings:
     argon2_memory_kib: int = setting(65_536, "Memory of Argon2 for the hash of a password")
     argon2_parallelism: int = setting(1, "Lanes of Argon2 for the hash of a password")
     password_hashes_at_once: int = setting(2, "Passwords that one process hashes at once; others wait")
-    login_failures_per_account: int = setting(10, "Wrong passwords for a username before it has to wait; 0: never")
-    login_longest_wait_seconds: float = setting(300.0, "Longest wait of a username; it doubles from 1 second on")
+    login_failures_per_account: int = setting(
+        10, "Wrong passwords for a username before it has to wait; 0: never", zero=True
+    )
+    login_longest_wait_seconds: float = setting(
+        300.0, "Longest wait of a username; it doubles from 1 second on", zero=True
+    )
     login_failures_per_address: int = setting(100, "Wrong passwords from one address at once, for whichever username")
-    login_failures_per_address_hour: float = setting(600.0, "Wrong passwords from an address in an hour; 0: no limit")
+    login_failures_per_address_hour: float = setting(
+        600.0, "Wrong passwords from an address in an hour; 0: no limit", zero=True
+    )
     trusted_proxies: str = setting("", "Networks whose X-Forwarded-For is believed, as 10.0.0.0/8,::1; empty: none")
 
     # Live notifications
-    live_connections: int = setting(10_000, "WebSockets of one process")
+    live_connections: int = setting(10_000, "WebSockets of one process", zero=True)
     live_connections_per_user: int = setting(20, "WebSockets of a user on one process")
     live_heartbeat_seconds: float = setting(30.0, "How often a ping is sent; no pong in half of it ends the connection")
     live_buffer_bytes: int = setting(256 * 1024, "What may wait for a slow reader; more ends the connection")
     live_max_frame_bytes: int = setting(4_096, "Longest frame from a client")
-    live_membership_seconds: float = setting(4.0, "How long a member who left elsewhere may still get a group's frames")
-    live_replay_records: int = setting(200_000, "Records of the log that a cursor may lie back")
+    live_membership_seconds: float = setting(
+        4.0, "How long a member who left elsewhere may still get a group's frames", zero=True
+    )
+    live_replay_records: int = setting(200_000, "Records of the log that a cursor may lie back", zero=True)
 
     # Files
     files: str = setting("local", "Store of files: a folder that all share, or an S3", choices=("local", "s3"))
@@ -149,9 +183,11 @@ class Settings:
     upload_stall_seconds: float = setting(60.0, "A transfer ends when its client is silent for so long")
     upload_expiry_hours: float = setting(24.0, "An upload that can be resumed ends so long after its last byte")
     upload_hold_seconds: float = setting(30.0, "Silence after which another process may go on with an upload")
-    files_sweep_seconds: float = setting(300.0, "How often the API clears away unfinished uploads; 0: never")
-    files_orphans_hours: float = setting(24.0, "How often the API looks for stored bytes that no file needs; 0: never")
-    files_grace_hours: float = setting(24.0, "Stored bytes that are younger may yet become a file")
+    files_sweep_seconds: float = setting(300.0, "How often the API clears away unfinished uploads; 0: never", zero=True)
+    files_orphans_hours: float = setting(
+        24.0, "How often the API looks for stored bytes that no file needs; 0: never", zero=True
+    )
+    files_grace_hours: float = setting(24.0, "Stored bytes that are younger may yet become a file", zero=True)
     public_url: str = setting("", "Begins links to files in a folder; empty: the Host of the request, or host and port")
     s3_url: str = setting("http://127.0.0.1:9000", "Where the S3 is, for the system")
     s3_public_url: str = setting("", "Where the S3 is, for clients and their download links; empty: s3_url")
@@ -161,7 +197,7 @@ class Settings:
     s3_secret_key: str = setting("minioadmin", "Secret key of the S3", secret=True)
 
     # Metrics and logs
-    metrics_port: int = setting(8082, "Port of a worker's metrics; several workers count upwards from it")
+    metrics_port: int = setting(8082, "Port of a worker's metrics; several workers count upwards from it", zero=True)
     log_level: str = setting("INFO", "Least level that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL")
     log_format: str = setting("auto", "Form of a log line; auto: text on a terminal, else JSON", choices=LOG_FORMATS)
 
@@ -179,6 +215,8 @@ class Settings:
             name = PREFIX + f.name.upper()
             if name in environ:
                 values[f.name] = _convert(name, environ[name], f.default)
+                if expected := expected_number(f.name, values[f.name], zero=f.metadata["zero"]):
+                    raise InvalidSetting(f"{name}={environ[name]!r}: expected {expected}")
                 choices = f.metadata.get("choices")
                 if choices and values[f.name] not in choices:
                     raise InvalidSetting(f"{name}={environ[name]!r}: expected one of {', '.join(choices)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,40 @@ def test_settings_survive_the_environment() -> None:
 def test_a_wrong_value_is_refused_by_name(name: str, text: str) -> None:
     with pytest.raises(InvalidSetting, match=f"CHAT4ALL_{name}"):
         Settings.from_environ({f"CHAT4ALL_{name}": text})
+
+
+NUMBERS = [
+    f
+    for f in fields(Settings)
+    if isinstance(f.default, int | float) or (isinstance(f.default, tuple) and isinstance(f.default[0], float))
+]
+
+
+def numbers_as(default: object, text: str) -> str:
+    return ",".join([text] * len(default)) if isinstance(default, tuple) else text
+
+
+@pytest.mark.parametrize("text", ["-1", "-inf", "nan", "inf", "1e400", str(10**20)])
+@pytest.mark.parametrize("name", [f.name for f in NUMBERS])
+def test_a_number_below_zero_or_beyond_all_counting_is_refused_by_name(name: str, text: str) -> None:
+    default = next(f.default for f in NUMBERS if f.name == name)
+    with pytest.raises(InvalidSetting, match=f"CHAT4ALL_{name.upper()}"):
+        Settings.from_environ({f"CHAT4ALL_{name.upper()}": numbers_as(default, text)})
+
+
+@pytest.mark.parametrize("name", [f.name for f in NUMBERS if not f.metadata["zero"]])
+def test_zero_is_refused_where_nothing_would_move(name: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"CHAT4ALL_{name.upper()}"):
+        Settings.from_environ({f"CHAT4ALL_{name.upper()}": "0"})
+
+
+def test_what_says_that_zero_means_something_takes_it() -> None:
+    for f in NUMBERS:
+        if f.metadata["zero"]:
+            text = numbers_as(f.default, "0")
+            assert not getattr(Settings.from_environ({f"CHAT4ALL_{f.name.upper()}": text}), f.name) or "," in text
+        else:
+            assert "; 0:" not in f.metadata["about"]
 
 
 def test_secrets_are_not_shown() -> None:
@@ -88,11 +123,11 @@ def test_partitions_are_those_of_every_kafka_client(key: bytes) -> None:
     ("wrong", "named"),
     [
         ({"STATE_RETENTION_HOURS": "24"}, ["STATE_RETENTION_HOURS=24", "MESSAGES_RETENTION_DAYS=7", "sent twice"]),
-        ({"STATE_RETENTION_HOURS": "nan"}, ["STATE_RETENTION_HOURS=nan"]),
+        ({"STATE_RETENTION_HOURS": "nan"}, ["STATE_RETENTION_HOURS='nan'"]),
         ({"STATE_RETENTION_HOURS": "2000"}, ["STATE_RETENTION_HOURS=2000", "STATUS_RETENTION_DAYS=30"]),
         ({"STATUS_RETENTION_DAYS": "3"}, ["STATUS_RETENTION_DAYS=3", "MESSAGES_RETENTION_DAYS=7"]),
         ({"MESSAGES_RETENTION_DAYS": "8"}, ["STATE_RETENTION_HOURS=168", "MESSAGES_RETENTION_DAYS=8"]),
-        ({"MESSAGES_RETENTION_DAYS": "0"}, ["MESSAGES_RETENTION_DAYS=0"]),
+        ({"MESSAGES_RETENTION_DAYS": "0"}, ["MESSAGES_RETENTION_DAYS='0'"]),
         ({"FILE_PATIENCE_HOURS": "500"}, ["FILE_PATIENCE_HOURS=500", "MESSAGES_RETENTION_DAYS=7"]),
         ({"MIN_INSYNC_REPLICAS": "2"}, ["MIN_INSYNC_REPLICAS=2", "REPLICATION_FACTOR=1"]),
         ({"HEARTBEAT_SECONDS": "7"}, ["HEARTBEAT_SECONDS=7", "SESSION_TIMEOUT_SECONDS=6"]),
