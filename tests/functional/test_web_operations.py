@@ -39,7 +39,7 @@ async def test_ready_means_that_every_dependency_answers(api: Any, path: str, do
 
 
 async def test_a_dependency_that_hangs_is_down_in_bounded_time(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.handlers.operations.PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("web.handlers.health.PROBE_SECONDS", 0.05)
     api.deps.probes["kafka"] = lambda: asyncio.sleep(60)
     answer = await api.call("GET", "/health/ready")
     assert (answer.status, (await answer.json())["components"]["kafka"]["status"]) == (503, "DOWN")
