@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from domain.direct import is_direct
-from domain.errors import NotAllowed, NotFound, StoreUnavailable
+from domain.errors import NotAllowed, NotFound
 from domain.files import File
 from domain.records import MessageAccepted
+from web.circuit import CircuitBreaker
 from web.errors import FieldErrors
 from web.files import DELETED
 from web.memberships import Memberships
@@ -25,16 +26,15 @@ NO_SUCH_FILE = "there is no such file in this conversation; upload it there, to 
 class AttachedFiles:
     """Puts what is known of a file into the message that names it.
 
-    A file is asked for once. When the store does not answer, one question at a time goes to it until it does: a batch
-    of messages with files must not wait for a time-out after the other.
+    A file is looked up once. A circuit breaker guards the store: a batch of messages with files must not wait for one
+    time-out after the other.
     """
 
     def __init__(self, files: KnownFiles, memberships: Memberships) -> None:
         self._files = files
         self._memberships = memberships
-        self._room = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
-        self._is_away = False
-        self._asked = 0
+        self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._circuit = CircuitBreaker()
 
     async def attach(self, message: MessageAccepted) -> MessageAccepted:
         """Return the message with its file's metadata. A conversation that does not exist is not created by this.
@@ -53,24 +53,13 @@ class AttachedFiles:
             if is_direct(message.conversation_id):
                 raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
             raise
-        file = self._files.remembered(message.file_id) or await self._ask(message.file_id)
+        file = self._files.remembered(message.file_id) or await self._look_up(message.file_id)
         if file is None or file.conversation_id != message.conversation_id:
             raise FieldErrors([("file_id", NO_SUCH_FILE)])
         if file.deleted_at_ms:
             raise FieldErrors([("file_id", DELETED)])
         return replace(message, file=file.metadata)
 
-    async def _ask(self, file_id: str) -> File | None:
-        async with self._room:
-            if self._is_away and self._asked:
-                raise StoreUnavailable("somebody else is asking whether it answers again")
-            self._asked += 1
-            try:
-                found = await self._files.get(file_id)
-            except StoreUnavailable:
-                self._is_away = True
-                raise
-            finally:
-                self._asked -= 1
-            self._is_away = False
-            return found
+    async def _look_up(self, file_id: str) -> File | None:
+        async with self._look_up_slots:
+            return await self._circuit.call(lambda: self._files.get(file_id))

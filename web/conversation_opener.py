@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from domain.conversations import MAX_MEMBERS, Conversation, Member
 from domain.direct import direct_id, is_direct
 from domain.errors import Conflict, StoreUnavailable
-from web.courtesy import Courtesy
+from web.circuit import COOLDOWN_SECONDS, CircuitBreaker
 from web.errors import FieldErrors
 from web.joins import JoinWriter
 from web.lru import BoundedCache
@@ -46,7 +46,7 @@ class ConversationOpener:
         self._memberships = memberships
         self._participants = participants
         self._clock_ms = clock_ms
-        self._courtesy = Courtesy(monotonic)
+        self._circuit = CircuitBreaker(monotonic, COOLDOWN_SECONDS)
         self._joins = JoinWriter(store, clock_ms, participants.written)
         self._settled: BoundedCache[tuple[str, str, str], bool] = BoundedCache(limit)
 
@@ -111,7 +111,7 @@ class ConversationOpener:
         if (conversation_id, address) in self._joins:
             return False
         try:
-            known = await self._courtesy.ask(lambda: self._others(conversation_id))
+            known = await self._circuit.call(lambda: self._others(conversation_id))
         except StoreUnavailable:
             return False
         known = self._participants.known(conversation_id) or known  # others may have joined while this waited

@@ -22,7 +22,7 @@ from domain.errors import LogUnavailable, MalformedRecord
 from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from web.log_ends import LogEnds
+from web.end_offsets import EndOffsets
 from web.recent import RecentMessages
 from web.status_coalescer import PublishedState, StatusCoalescer
 
@@ -76,8 +76,8 @@ class KafkaFollower:
         self._positions: dict[TopicPartition, int] = {}
         self._waiters: list[tuple[dict[TopicPartition, int], asyncio.Future[None]]] = []
         self._consumer: Any = None
-        self._ends = LogEnds(self._messages)
-        self._fact_ends = LogEnds(self._statuses)
+        self._ends = EndOffsets(self._messages)
+        self._fact_ends = EndOffsets(self._statuses)
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._attempted = asyncio.Event()
@@ -120,7 +120,7 @@ class KafkaFollower:
         """As ``catch_up``, for the facts on ``status-updates``: what others reported before the call is known."""
         return await self._reach(self._fact_ends, timeout_seconds)
 
-    async def _reach(self, measured: LogEnds, timeout_seconds: float) -> bool:
+    async def _reach(self, measured: EndOffsets, timeout_seconds: float) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         ends = await measured.now(timeout_seconds)

@@ -21,10 +21,10 @@ from domain.ids import keyed_id, uuid7
 from domain.ports import Appended, Place
 from domain.records import MessageAccepted
 from domain.usernames import names_user
+from web.best_effort_reader import BestEffortReader
 from web.errors import FieldErrors, RateLimited
 from web.history import merged
 from web.keyed_lock import KeyedLock
-from web.patient_reader import PatientReader
 from web.schemas import CreateMessage
 from web.usernames import no_such
 
@@ -87,7 +87,7 @@ class Sending:
         timeout_seconds: float,
     ) -> None:
         self._log = log
-        self._history = PatientReader(reader)
+        self._history = BestEffortReader(reader)
         self._recent = recent
         self._follower = follower
         self._mirrored = mirrored

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from domain.conversations import is_address
 from domain.errors import StoreUnavailable
 from domain.usernames import folded, names_user, username_of
-from web.courtesy import Courtesy
+from web.circuit import COOLDOWN_SECONDS, CircuitBreaker
 from web.errors import FieldErrors
 from web.lru import BoundedCache
 
@@ -31,7 +31,7 @@ class Usernames:
 
     def __init__(self, users: UserStore, monotonic: Callable[[], float], limit: int = REMEMBERED) -> None:
         self._users = users
-        self._courtesy = Courtesy(monotonic)
+        self._circuit = CircuitBreaker(monotonic, COOLDOWN_SECONDS)
         self._ids: BoundedCache[str, str] = BoundedCache(limit)
         self._names: BoundedCache[str, str] = BoundedCache(limit)
         self._asking: asyncio.Task[None] | None = None
@@ -53,9 +53,9 @@ class Usernames:
         """
         if self._names.get(user_id) is not None or is_address(user_id):
             return True
-        if self._courtesy.is_away and self._asking is None:
+        if self._circuit.is_open and self._asking is None:
             self._asking = asyncio.create_task(self._ask_in_background(user_id))
-        return self._courtesy.is_away
+        return self._circuit.is_open
 
     async def _ask_in_background(self, user_id: str) -> None:
         try:
@@ -113,7 +113,7 @@ class Usernames:
 
     async def _asked(self, user_ids: Sequence[str]) -> Mapping[str, str]:
         try:
-            asked = await self._courtesy.ask(lambda: self._in_time(user_ids))
+            asked = await self._circuit.call(lambda: self._in_time(user_ids))
         except StoreUnavailable:
             return {}
         for user_id, username in asked.items():

@@ -18,8 +18,8 @@ from domain.errors import LogUnavailable
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from support.waiting import until
+from web.end_offsets import EndOffsets
 from web.follower import KafkaFollower
-from web.log_ends import LogEnds
 from web.recent import RecentMessages
 
 SETTINGS = Settings(partitions=2, recent_messages=100)
@@ -262,7 +262,7 @@ async def test_kafka_away_is_said_at_once() -> None:
 async def test_those_who_ask_together_share_a_question_but_never_an_older_answer() -> None:
     consumer = ScriptedConsumer()
     consumer.slow_seconds = 0.02
-    ends = LogEnds([TopicPartition("messages", 0)])
+    ends = EndOffsets([TopicPartition("messages", 0)])
     ends.consumer = consumer
     first = asyncio.create_task(ends.now(1))
     await asyncio.sleep(0.01)
@@ -276,7 +276,7 @@ async def test_those_who_ask_together_share_a_question_but_never_an_older_answer
 async def test_after_a_question_without_answer_nobody_waits_the_full_time_again() -> None:
     consumer = ScriptedConsumer()
     consumer.slow_seconds = 30
-    ends = LogEnds([TopicPartition("messages", 0)])
+    ends = EndOffsets([TopicPartition("messages", 0)])
     ends.consumer = consumer
     assert await ends.now(0.2) is None
     async with asyncio.timeout(0.19):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable, Unavailable
 from domain.ports import Place, StoredMessage
+from web.best_effort_reader import AT_ONCE, BestEffortReader
 from web.keyed_lock import KeyedLock
-from web.patient_reader import AT_ONCE, PatientReader
 
 
 class Store:
@@ -38,7 +38,7 @@ class Store:
 
 async def test_a_store_that_says_nothing_is_waited_for_once_and_then_by_one_at_a_time() -> None:
     store = Store()
-    reader = PatientReader(store)
+    reader = BestEffortReader(store)
     store.is_stalled = True
     many = [asyncio.create_task(reader.get(f"m-{n}")) for n in range(5 * AT_ONCE)]
     await asyncio.sleep(0)

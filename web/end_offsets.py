@@ -9,13 +9,15 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from web.circuit import CircuitBreaker
+
 log = logging.getLogger(__name__)
 
-# when the last question went unanswered, the next caller does not wait the full time again
-_WHILE_AWAY_SECONDS = 0.1
+# the time-out while the circuit is open: after a failure no caller waits the full time
+_OPEN_SECONDS = 0.1
 
 
-class LogEnds:
+class EndOffsets:
     """End offsets of ``partitions``. ``consumer`` is set while Kafka is connected, and must not be fetching.
 
     A broker answers the requests of one connection in turn, and a fetch takes ``fetch_wait_ms`` there: on the
@@ -28,18 +30,20 @@ class LogEnds:
         self._one_at_a_time = asyncio.Lock()
         self._begun = 0
         self._ends: dict[TopicPartition, int] | None = None
-        self._away = False
+        self._circuit = CircuitBreaker()
 
     async def now(self, timeout_seconds: float) -> dict[TopicPartition, int] | None:
         """Return end offsets that were measured after the call began, ``None`` if Kafka does not tell in time."""
         ends = None
         try:
-            async with asyncio.timeout(min(_WHILE_AWAY_SECONDS, timeout_seconds) if self._away else timeout_seconds):
+            async with asyncio.timeout(
+                min(_OPEN_SECONDS, timeout_seconds) if self._circuit.is_open else timeout_seconds
+            ):
                 ends = await self._measured()
         except TimeoutError:
-            if not self._away:
+            if not self._circuit.is_open:
                 log.warning("Kafka does not tell where its topics end")
-        self._away = ends is None
+        self._circuit.record(succeeded=ends is not None)
         return ends
 
     async def _measured(self) -> dict[TopicPartition, int] | None:
