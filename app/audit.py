@@ -8,16 +8,16 @@ process: while it is not 0, a difference may be no more than a delay.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from app.audit_rules import Difference, History, compare, compare_ids
+from app.audit_rules import Difference, History, LoadRow, compare, compare_ids
 from app.batch_producer import partition_by
 from app.cassandra import cassandra_config
 from app.clock import now_ms
@@ -26,7 +26,6 @@ from app.topics import Topics, group_of
 from domain.errors import LogUnavailable
 from domain.ports import Place, StoredMessage
 from domain.recipients import CHANNELS
-from domain.status import MessageState
 from storage.cassandra.link import Kind
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
@@ -40,22 +39,10 @@ _BATCH_RECORDS = 2_000
 _PLACES = "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
 
 
-class StateRow(Protocol):
-    """A row of the ``message_state`` table."""
-
-    @property
-    def state(self) -> MessageState: ...
-
-    @property
-    def conversation_id(self) -> str: ...
-
-
-LoadRow = Callable[[bytes | None], StateRow]
-
-
 @dataclass(slots=True)
 class Report:
-    """``count``: all differences; ``differences``: the first of them. ``unreadable``: records that are no facts.
+    """``count``: all differences; ``differences``: the first of them. ``unreadable``: records of
+    ``messages`` and ``status-updates`` that hold something else, which their agents put on ``dead-letters``.
 
     ``stuck``: messages that have been only ACCEPTED for ``settings.audit_stuck_hours``; ``stuck_ids``: the first ones.
     ``removed_unread``: records that retention removed before their role had committed them.
@@ -73,7 +60,7 @@ class Report:
 
     @property
     def is_clean(self) -> bool:
-        return not (self.count or self.stuck or self.removed_unread)
+        return not (self.count or self.stuck or self.removed_unread or self.unreadable)
 
     def __str__(self) -> str:
         head = f"{self.messages} messages, {self.facts} facts, {self.behind} records not yet processed"
@@ -85,6 +72,10 @@ class Report:
             lines += [f"  message {message_id}" for message_id in self.stuck_ids]
         if self.removed_unread:
             lines.append(f"{self.removed_unread} records left by retention before they were processed")
+        if self.unreadable:
+            lines.append(
+                f"{self.unreadable} records cannot be read; they are on dead-letters, and nothing came of them"
+            )
         return "\n".join(lines)
 
 
@@ -165,8 +156,7 @@ async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partiti
             history.facts_from_ms = record.timestamp
         history.add_fact(record.value, record.timestamp)
     async for record in _records(consumer, changelog):
-        row = load_row(record.value)
-        history.rows[record.key.decode()] = None if record.value is None else (row.state, row.conversation_id)
+        history.add_row(record.key, record.value, load_row)
     return history
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
 
 from app.codec import decode
 from domain.errors import MalformedRecord
@@ -28,6 +29,19 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.view}: message {self.message_id}: {self.detail}"
+
+
+class StateRow(Protocol):
+    """A value of the table ``message_state``."""
+
+    @property
+    def state(self) -> MessageState: ...
+
+    @property
+    def conversation_id(self) -> str: ...
+
+
+LoadRow = Callable[[bytes | None], StateRow]
 
 
 @dataclass(slots=True)
@@ -72,6 +86,16 @@ class History:
                 return  # two requests with one idempotency key came at once: the message is where it was first
             self._faults.append(Difference("log", message.message_id, f"is on `messages` twice, again at {place}"))
         self.accepted[message.message_id] = (message, place)
+
+    def add_row(self, key: bytes | None, value: bytes | None, load_row: LoadRow) -> None:
+        """Take a record of the table's changelog. A row that cannot be read is a difference: its worker fails on it."""
+        name = (key or b"").decode(errors="replace")
+        try:
+            row = load_row(value)
+        except (ValueError, TypeError) as error:
+            self._faults.append(Difference("table", name, f"has a row that cannot be read: {error!r:.100}"))
+            return
+        self.rows[name] = None if value is None else (row.state, row.conversation_id)
 
     def add_fact(self, value: bytes | None, logged_at_ms: int = 0) -> None:
         """Take a record of ``status-updates``. ``logged_at_ms``: its timestamp, 0 if it has none."""

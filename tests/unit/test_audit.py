@@ -14,6 +14,7 @@ from domain.ids import keyed_id
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, MessageState, alone, fold
+from tables.message_state import load
 
 AT = 1_700_000_000_000
 PLACE = Place(AT, 7)
@@ -313,3 +314,25 @@ def test_a_report_with_stuck_messages_or_records_that_nobody_read_is_not_clean()
     assert "message m-1" in str(stuck)
     assert not Report(removed_unread=3).is_clean
     assert "3 records left by retention before they were processed" in str(Report(removed_unread=3))
+
+
+def test_a_report_with_records_that_cannot_be_read_is_not_clean() -> None:
+    report = Report(unreadable=2)
+    assert not report.is_clean
+    assert "2 records cannot be read" in str(report)
+
+
+@pytest.mark.parametrize("key", [b"m", b"\xff", None])
+@pytest.mark.parametrize("value", [b"noise", b"{}", b"[]", b"null", b"", b"\xff"])
+def test_a_row_of_the_table_that_cannot_be_read_is_told_and_the_others_are_compared(
+    key: bytes | None, value: bytes
+) -> None:
+    made = history()
+    made.add_row(key, value, load)
+    first, *_ = everything(made, [stored()])
+    assert first.view == "table"
+    assert "cannot be read" in first.detail
+    made = history()
+    made.rows.clear()
+    made.add_row(b"m", None, load)
+    assert made.rows == {"m": None}
