@@ -10,7 +10,7 @@ import orjson
 from aiohttp import HttpVersion11, web
 from pydantic import BaseModel, ValidationError
 
-from web.dependencies import DEPENDENCIES
+from web.app_keys import SETTINGS
 from web.errors import (
     BodyTimeout,
     BodyTooLarge,
@@ -59,7 +59,7 @@ async def json_body(request: web.Request, *, creates: bool) -> object:
 
 def max_bytes_of(request: web.Request) -> int:
     """Return how long the body of ``request`` may be."""
-    settings = request.app[DEPENDENCIES].settings
+    settings = request.app[SETTINGS]
     route = route_of(request)
     match route.body_limit if route is not None else BodyLimit.JSON:
         case BodyLimit.FILE:

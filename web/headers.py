@@ -6,13 +6,12 @@ import math
 
 from aiohttp import web
 
+from web.app_keys import CORS, SETTINGS
 from web.cors import preflight_headers
-from web.dependencies import DEPENDENCIES
-from web.paths import UPLOADS_PATH
 from web.request_keys import REQUEST_ID
 from web.request_limits import RATE_LIMIT
+from web.route import route_of
 from web.security import SECURITY_HEADERS, SERVER
-from web.uploads.tus import VERSION
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -20,33 +19,33 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
     What a handler has set itself stays.
     """
-    deps, headers = request.app[DEPENDENCIES], response.headers
+    settings, cors, headers = request.app[SETTINGS], request.app[CORS], response.headers
     if (request_id := request.get(REQUEST_ID)) is not None:  # else an error before the handlers, which has set it
         headers["X-Request-Id"] = request_id
     headers["Server"] = SERVER
-    if request.path.startswith(UPLOADS_PATH):
-        headers["Tus-Resumable"] = VERSION
+    if (route := route_of(request)) is not None:
+        headers.update(route.answer_headers)
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)
     if "Authorization" in request.headers:
         headers.setdefault("Cache-Control", "no-store")
-    if deps.settings.hsts_seconds > 0:
-        headers.setdefault("Strict-Transport-Security", f"max-age={deps.settings.hsts_seconds}")
+    if settings.hsts_seconds > 0:
+        headers.setdefault("Strict-Transport-Security", f"max-age={settings.hsts_seconds}")
     limit = request.get(RATE_LIMIT)
     if limit is not None and "RateLimit-Limit" not in headers:
         taken, burst = limit
         headers["RateLimit-Limit"] = str(burst)
         headers["RateLimit-Remaining"] = str(taken.remaining)
         headers["RateLimit-Reset"] = str(math.ceil(taken.reset_seconds))
-    if deps.cors.is_on:
-        headers.update(deps.cors.headers_for(request.headers.get("Origin")))
+    if cors.is_on:
+        headers.update(cors.headers_for(request.headers.get("Origin")))
 
 
 def preflight(request: web.Request) -> web.Response | None:
     """Return the answer to a page's question whether it may call, ``None`` if ``request`` is none or it may not."""
     if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
         return None
-    cors = request.app[DEPENDENCIES].cors
+    cors = request.app[CORS]
     if not cors.allows(request.headers.get("Origin", "")):
         return None
     error = request.match_info.http_exception

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from app.logs import logged_request_id
 from domain.errors import Chat4AllError, Unavailable
-from web.dependencies import DEPENDENCIES
+from web.app_keys import METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS
 from web.headers import preflight
 from web.in_flight import IN_FLIGHT
 from web.problems import INTERNAL, problem_answer, problem_of, problem_of_http
@@ -63,10 +63,9 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     route = route_of(request)
     # the methods of a table are few, those of the world are not: a metric's labels are bounded
     method, path = ("-", "unknown") if route is None else (request.method, route.path)
-    deps = request.app[DEPENDENCIES]
-    deps.metrics.requests.count(method, path, response.status, seconds)
+    request.app[METRICS].requests.count(method, path, response.status, seconds)
     if route is not None and route.accepts_messages:
-        deps.transfer_throttle.message_accepted()
+        request.app[ON_MESSAGE_REQUEST]()
     if response.status >= 500 or (seconds > SLOW_SECONDS and not (route is not None and route.is_transfer)):
         _report(logging.WARNING, request, response.status, seconds)
     elif log.isEnabledFor(logging.DEBUG):
@@ -77,7 +76,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
 async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
     """Return the handler's answer or the problem that its error is."""
     try:
-        if (limits := request.app[DEPENDENCIES].request_limits).limits_addresses:
+        if (limits := request.app[REQUEST_LIMITS]).limits_addresses:
             limits.take_for_address(request)
         if request.method == "OPTIONS" and (answer := preflight(request)) is not None:
             return answer

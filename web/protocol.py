@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
-from web.dependencies import DEPENDENCIES
+from web.app_keys import SETTINGS
 from web.live.client_frames import ClientFrames
 from web.middlewares import request_id_of
 from web.problems import INTERNAL, Problem, problem_answer, problem_of_http
@@ -76,7 +76,7 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
     if server is None:
         raise RuntimeError("set the runner up first")
     loop = asyncio.get_running_loop()
-    settings = runner.app[DEPENDENCIES].settings
+    settings = runner.app[SETTINGS]
 
     def protocol() -> ProblemProtocol:
         return ProblemProtocol(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from aiohttp import web
 
-from web.tokens import Caller
+from web.caller import Caller
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MemberHandler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
@@ -29,7 +29,7 @@ class Route:
 
     ``handler`` for everybody, or ``member`` for callers with a valid token. ``is_address_limited``: the rate limit by
     address counts it. ``is_transfer``: it takes as long as there are bytes, so slowness is not logged.
-    ``accepts_messages``: transfers of files give way to it.
+    ``accepts_messages``: transfers of files give way to it. ``answer_headers``: on each of its answers.
     """
 
     method: str
@@ -40,6 +40,7 @@ class Route:
     is_address_limited: bool = True
     is_transfer: bool = False
     accepts_messages: bool = False
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

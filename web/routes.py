@@ -28,6 +28,7 @@ from web.handlers import (
     uploads,
 )
 from web.route import ROUTE_OF, BodyLimit, Handler, MemberHandler, Route
+from web.uploads.tus import VERSION
 
 
 def _with_caller(handler: MemberHandler) -> Handler:
@@ -43,6 +44,7 @@ def _with_caller(handler: MemberHandler) -> Handler:
     return with_caller
 
 
+_TUS = {"Tus-Resumable": VERSION}
 ROUTES: tuple[Route, ...] = (
     Route(method="POST", path="/users", handler=accounts.create_user),
     Route(method="POST", path="/auth/register", handler=accounts.create_user),
@@ -89,14 +91,23 @@ ROUTES: tuple[Route, ...] = (
         handler=uploads.describe_uploads,
         body_limit=BodyLimit.FILE,
         is_transfer=True,
+        answer_headers=_TUS,
     ),
-    Route(method="POST", path="/v1/uploads", member=uploads.create_upload, body_limit=BodyLimit.FILE, is_transfer=True),
+    Route(
+        method="POST",
+        path="/v1/uploads",
+        member=uploads.create_upload,
+        body_limit=BodyLimit.FILE,
+        is_transfer=True,
+        answer_headers=_TUS,
+    ),
     Route(
         method="OPTIONS",
         path="/v1/uploads/{upload_id}",
         handler=uploads.describe_uploads,
         body_limit=BodyLimit.FILE,
         is_transfer=True,
+        answer_headers=_TUS,
     ),
     Route(
         method="HEAD",
@@ -104,6 +115,7 @@ ROUTES: tuple[Route, ...] = (
         member=uploads.show_upload,
         body_limit=BodyLimit.FILE,
         is_transfer=True,
+        answer_headers=_TUS,
     ),
     Route(
         method="PATCH",
@@ -111,6 +123,7 @@ ROUTES: tuple[Route, ...] = (
         member=uploads.append_to_upload,
         body_limit=BodyLimit.FILE,
         is_transfer=True,
+        answer_headers=_TUS,
     ),
     Route(
         method="DELETE",
@@ -118,6 +131,7 @@ ROUTES: tuple[Route, ...] = (
         member=uploads.end_upload,
         body_limit=BodyLimit.FILE,
         is_transfer=True,
+        answer_headers=_TUS,
     ),
     Route(method="GET", path="/health", handler=health.show_liveness, is_address_limited=False),
     Route(method="GET", path="/health/ready", handler=health.show_readiness, is_address_limited=False),

@@ -31,12 +31,12 @@ from web.usernames import no_such
 if TYPE_CHECKING:
     from domain.ports import MessageLog, MessageReader
     from web.attached_files import AttachedFiles
+    from web.caller import Caller
     from web.follower_port import Follower
     from web.metrics import Metrics
     from web.mirrored import Mirrored
     from web.recent import RecentMessages
     from web.recipient_resolver import RecipientResolver
-    from web.tokens import Caller
 
 CATCH_UP_SECONDS = 3.0
 CONVERSATIONS_AT_ONCE = 100  # of one request

@@ -39,6 +39,7 @@ from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.schema import check_schema, latest_version
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
+from web.app_keys import CORS, METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS, SETTINGS
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.follower import KafkaFollower
 from web.headers import add_headers
@@ -68,6 +69,9 @@ def create_app(deps: Dependencies) -> web.Application:
     deps.prepare()
     app = web.Application(middlewares=[answer_every_request], client_max_size=deps.settings.max_body_bytes)
     app[DEPENDENCIES] = deps
+    app[SETTINGS], app[METRICS], app[CORS] = deps.settings, deps.metrics, deps.cors
+    app[REQUEST_LIMITS] = deps.request_limits
+    app[ON_MESSAGE_REQUEST] = deps.transfer_throttle.message_accepted
     requests = app[IN_FLIGHT] = InFlightRequests()
     deps.metrics.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: requests.count)
     add_routes(app)

@@ -13,13 +13,12 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
 
 from jose import jwk, jwt
 from jose.exceptions import JOSEError
 
 from domain.errors import NotAuthenticated
-from domain.usernames import PREFIX, folded, names_user
+from web.caller import Caller
 
 ALGORITHM = "HS256"
 ISSUER = "chat4all"
@@ -29,23 +28,6 @@ MAX_TOKEN_CHARS = 2_048
 REMEMBERED_TOKENS = 50_000
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
-
-
-class Caller(NamedTuple):
-    """Who is asking. ``expires_at_s``: when the token ends, in epoch seconds. ``session_id`` may be empty."""
-
-    user_id: str
-    username: str
-    expires_at_s: int
-    session_id: str = ""
-
-    def is_called(self, name: str) -> bool:
-        """Return whether ``name`` is the caller's user id, or their username: compared as at login, with or without
-        ``user:``."""
-        if name.lower() == self.user_id:
-            return True
-        username = name[len(PREFIX) :] if names_user(name) else name
-        return bool(self.username) and folded(username) == folded(self.username)
 
 
 class Tokens:

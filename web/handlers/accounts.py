@@ -12,11 +12,11 @@ from domain.ids import uuid7
 from domain.ports import User
 from web.answers import json_answer
 from web.bodies import body_as
+from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import user_document
 from web.schemas import CreateToken, CreateUser, EndSession, RefreshSession
 from web.sessions import Session
-from web.tokens import Caller
 
 log = logging.getLogger(__name__)
 

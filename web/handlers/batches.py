@@ -15,6 +15,7 @@ from domain.idempotency import check_key
 from domain.usernames import names_user
 from web.answers import json_answer
 from web.bodies import json_body, validated
+from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import accepted_document
 from web.errors import FieldErrors, MalformedBody
@@ -24,7 +25,6 @@ from web.problems import INTERNAL, problem_document, problem_of
 from web.request_keys import REQUEST_ID
 from web.schemas import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
 from web.sending import Accepted, Item, Outcome
-from web.tokens import Caller
 
 log = logging.getLogger(__name__)
 

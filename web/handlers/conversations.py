@@ -12,13 +12,13 @@ from domain.errors import AlreadyExists, Unavailable
 from domain.ids import uuid7
 from web.answers import json_answer
 from web.bodies import body_as, query_as
+from web.caller import Caller
 from web.conversation_list import Summary, listed_of
 from web.conversation_schemas import CreateConversation, ListConversations
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import conversation_document
 from web.errors import FieldErrors
 from web.memberships import outside, unknown_conversation
-from web.tokens import Caller
 
 CATCH_UP_SECONDS = 1.0
 

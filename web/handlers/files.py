@@ -10,13 +10,13 @@ from domain.files import File
 from domain.signed_links import LinkState, judge
 from web.answers import iso_utc, json_answer
 from web.bodies import body_as, max_bytes_of, refuse_early
+from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.downloads import send_file
 from web.errors import Gone
 from web.file_schemas import CopyFile
 from web.files import DELETED, file_document
 from web.links import absolute
-from web.tokens import Caller
 from web.uploads.copying import copy_file
 from web.uploads.form import Form
 from web.uploads.form_upload import receive

@@ -26,11 +26,11 @@ from domain.ids import uuid7
 from domain.usernames import names_user
 from web.answers import json_answer
 from web.bodies import body_as
+from web.caller import Caller
 from web.conversation_schemas import AddMember, CreateGroup, participant_id
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import group_document
 from web.errors import FieldErrors
-from web.tokens import Caller
 from web.usernames import no_such
 
 # Each attempt is a read and a lightweight transaction; one of those that change a group at once always gets through.

@@ -10,12 +10,12 @@ from domain.errors import Unavailable
 from domain.ports import Place, StoredMessage
 from web.answers import json_answer
 from web.bodies import query_as
+from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import message_document, parties_of
 from web.history import cursor_of, merge_page, place_of
 from web.recent import Recent
 from web.schemas import ListMessages
-from web.tokens import Caller
 
 CATCH_UP_SECONDS = 1.0
 _STEP = 500

@@ -11,10 +11,10 @@ from domain.errors import InvalidInput
 from domain.ports import Identity
 from web.answers import json_answer
 from web.bodies import body_as
+from web.caller import Caller
 from web.dependencies import DEPENDENCIES
 from web.documents import identity_document
 from web.schemas import LinkIdentity
-from web.tokens import Caller
 
 
 async def link_identity(request: web.Request, caller: Caller) -> web.Response:

@@ -15,6 +15,7 @@ from domain.status import Status, delivery_of
 from domain.usernames import names_user
 from web.answers import json_answer
 from web.bodies import body_as
+from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import accepted_document, message_with_deliveries, parties_of
 from web.history import merged
@@ -22,7 +23,6 @@ from web.middlewares import traceparent_of
 from web.request_keys import REQUEST_ID
 from web.schemas import CreateMessage
 from web.sending import NOBODY
-from web.tokens import Caller
 
 CATCH_UP_SECONDS = 1.5
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)

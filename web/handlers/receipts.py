@@ -13,11 +13,11 @@ from domain.errors import Conflict, NotAllowed
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, Status, delivery_of, facts_of
 from web.answers import iso_utc, json_answer
+from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
 from web.documents import Names, parties_of, party_document
 from web.handlers.messages import CATCH_UP_SECONDS, record_headers, visible_message
 from web.history import merged
-from web.tokens import Caller
 
 _ORDER = {str(word): index for index, word in enumerate(Status)}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from web.bodies import max_bytes_of, refuse_early
+from web.caller import Caller
 from web.dependencies import DEPENDENCIES
 from web.paths import UPLOADS_PATH
-from web.tokens import Caller
 from web.uploads import tus
 from web.uploads.body import Body
 

@@ -16,6 +16,7 @@ from app.settings import Settings
 from domain.errors import LogUnavailable, Unavailable
 from domain.ports import ConversationStore, Place
 from domain.records import MessageAccepted
+from web.caller import Caller
 from web.facts import StatusWriter
 from web.live.connection import Connection
 from web.live.cursor import Positions, positions_of
@@ -35,7 +36,6 @@ from web.live.participants import Participants
 from web.live.replayer import SLICE_RECORDS, Replayer, ReplaySession, TooOld
 from web.metrics import Metrics
 from web.recent import RecentMessages
-from web.tokens import Caller
 from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
