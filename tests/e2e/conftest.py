@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from loadtests.system import System, system_settings
+from loadtests.system import Servers, System, system_settings
 
 TWO_OF_EACH = {"core": 2, "mirror": 2, "whatsapp": 2, "telegram": 1}
 # telegram has short delays, so that a message's life can be watched; the others have none
@@ -20,7 +19,7 @@ SHORT_DELAYS = {
 
 
 @pytest.fixture(scope="session")
-def system(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """An API, two workers of each role in use, one of telegram; whoever kills one starts it again."""
     folder: Path = tmp_path_factory.mktemp("system")
     made = System(system_settings(stack, folder), folder, TWO_OF_EACH, changes={"telegram": SHORT_DELAYS})

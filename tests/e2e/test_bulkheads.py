@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from loadtests.orders import Orders
 from loadtests.processes import Process
 from loadtests.run import Run
 from loadtests.supervised import supervisor
-from loadtests.system import System, free_ports, system_settings
+from loadtests.system import Servers, System, free_ports, system_settings
 
 pytestmark = pytest.mark.real
 
@@ -29,7 +28,7 @@ SLOWER_AT_MOST_MS = 250.0
 
 
 @pytest.fixture(scope="module")
-def quiet_system(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def quiet_system(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """One worker of each role but telegram."""
     folder: Path = tmp_path_factory.mktemp("bulkheads")
     made = System(system_settings(stack, folder), folder, {"core": 1, "mirror": 1, "whatsapp": 1, "instagram": 1})

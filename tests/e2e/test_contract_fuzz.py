@@ -10,11 +10,10 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from loadtests.system import System, system_settings
+from loadtests.system import Servers, System, system_settings
 from web.routes import ROUTES
 
 pytestmark = pytest.mark.real
@@ -39,6 +38,7 @@ expected-statuses = ["2xx", "3xx", "4xx", 503]
 # bytes of a file are bytes, whatever tus calls them
 HOOKS = """
 import schemathesis
+from loadtests.system import Servers
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 """
@@ -46,7 +46,7 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-async def api(stack: Any, tmp_path: Path) -> AsyncIterator[System]:
+async def api(stack: Servers, tmp_path: Path) -> AsyncIterator[System]:
     """One API process, no workers; nothing that is asked too often is refused."""
     settings = system_settings(
         stack,

@@ -7,7 +7,6 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, time
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from loadtests.orders import Orders
 from loadtests.run import Run
 from loadtests.standstill import CommitWatch, longest_gap
 from loadtests.supervised import SupervisedSystem
-from loadtests.system import System, system_settings
+from loadtests.system import Servers, System, system_settings
 from tables import message_state
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -32,7 +31,7 @@ WORKERS = {"core": 2, "mirror": 2, "whatsapp": 2}
 
 
 @pytest.fixture(scope="module")
-def supervised(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedSystem]:
+def supervised(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedSystem]:
     folder: Path = tmp_path_factory.mktemp("supervised")
     made = SupervisedSystem(system_settings(stack, folder), folder, WORKERS)
     try:

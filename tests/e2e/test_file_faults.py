@@ -29,6 +29,7 @@ from loadtests.groups import until
 from loadtests.orders import signed_up
 from loadtests.system import Servers, System, system_settings
 from storage.cassandra.files import CassandraFileRecords
+from storage.cassandra.link import CassandraConfig
 from storage.cassandra.session import CassandraSession
 from support.proxy import Proxy
 
@@ -50,7 +51,7 @@ class World:
     records: CassandraFileRecords
     store_off: Callable[[], Awaitable[None]]
     store_on: Callable[[], Awaitable[None]]
-    cassandra: Any  # the proxy in front of it
+    cassandra: CassandraConfig  # the proxy in front of it
     received_before: float = 0.0
 
     async def uploads(self) -> list[Upload]:

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from loadtests.files.measure import Files
 from loadtests.run import Run
-from loadtests.system import LOOPBACK, System, free_ports, system_settings
+from loadtests.system import LOOPBACK, Servers, System, free_ports, system_settings
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -22,7 +22,7 @@ SIXTEEN_MOST_MIB = 256
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["local", "s3"])
 async def files(
-    request: pytest.FixtureRequest, stack: Any, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, stack: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Files]:
     """Files of an API that has served some already, so that what is made once is made."""
     folder: Path = tmp_path_factory.mktemp("memory")

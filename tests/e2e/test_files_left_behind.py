@@ -25,7 +25,7 @@ from domain.files import MIB
 from domain.ports import FileStore, Upload
 from loadtests.groups import until
 from loadtests.orders import signed_up
-from loadtests.system import System, system_settings
+from loadtests.system import Servers, System, system_settings
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.session import CassandraSession
 
@@ -79,7 +79,7 @@ class World:
 
 
 @pytest_asyncio.fixture(loop_scope="module", params=["local", "s3"])
-async def world(request: pytest.FixtureRequest, stack: Any, tmp_path: Path) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest, stack: Servers, tmp_path: Path) -> AsyncIterator[World]:
     changes: dict[str, Any] = {
         "upload_hold_seconds": HOLD_SECONDS,
         "upload_expiry_hours": EXPIRY_SECONDS / 3600,

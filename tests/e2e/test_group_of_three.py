@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession
 
 from app.audit import audit
-from loadtests.system import System, system_settings
+from loadtests.system import Servers, System, system_settings
 from tables import message_state
 
 pytestmark = pytest.mark.real
@@ -62,7 +62,7 @@ class People:
 
 
 @pytest.fixture(scope="module")
-async def system(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+async def system(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     folder: Path = tmp_path_factory.mktemp("group")
     workers = {"core": 1, "mirror": 1, "whatsapp": 1, "instagram": 1}
     async with System(system_settings(stack, folder), folder, workers, api_processes=2) as made:

@@ -20,7 +20,7 @@ from tusclient.uploader import Uploader
 
 from loadtests.groups import until
 from loadtests.orders import signed_up
-from loadtests.system import System, system_settings
+from loadtests.system import Servers, System, system_settings
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -33,7 +33,7 @@ SECONDS = 120.0
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["local", "s3"])
 async def system(
-    request: pytest.FixtureRequest, stack: Any, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, stack: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[System]:
     """An API alone, which lets others have a dead process's uploads soon."""
     folder: Path = tmp_path_factory.mktemp("uploads")

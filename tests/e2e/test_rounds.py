@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loadtests.rounds.plan import Plan
 from loadtests.rounds.runner import Round
+from loadtests.system import Servers
 
 pytestmark = pytest.mark.real
 
@@ -23,6 +23,6 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=SEEDS.values())
-async def test_a_round_loses_nothing_and_does_not_get_stuck(seed: int, stack: Any, tmp_path: Path) -> None:
+async def test_a_round_loses_nothing_and_does_not_get_stuck(seed: int, stack: Servers, tmp_path: Path) -> None:
     result = await Round(Plan.from_seed(seed), stack.kafka_bootstrap, tmp_path).run()
     assert result.good, f"{result}: {result.lost[:5]} {result.local[:5]} {result.stuck} {result.early[:5]}"

@@ -13,6 +13,7 @@ from click.testing import Result
 
 from chat4all import Tokens
 from chat4all.cli.saved_sessions import SavedSessions, default_file
+from support.api import Api
 from support.watching import message
 
 PASSWORD = "correct horse battery"
@@ -67,7 +68,7 @@ async def test_commands_act_for_who_logged_in_last_or_for_who_is_named(run: Run,
     assert told(await run("whoami", "--json"))["username"] == "ana"
 
 
-async def test_an_expired_token_is_refreshed_and_kept(api: Any, run: Run, ana: str) -> None:
+async def test_an_expired_token_is_refreshed_and_kept(api: Api, run: Run, ana: str) -> None:
     before = SavedSessions(f"http://127.0.0.1:{api.port}").load("ana")
     api.clock.now_ms += 3_700_000
     await asyncio.gather(*(run("whoami") for _ in range(2)))
@@ -77,7 +78,7 @@ async def test_an_expired_token_is_refreshed_and_kept(api: Any, run: Run, ana: s
     await run("whoami")
 
 
-async def test_a_session_that_ended_at_the_api_can_be_logged_out(api: Any, run: Run, ana: str) -> None:
+async def test_a_session_that_ended_at_the_api_can_be_logged_out(api: Api, run: Run, ana: str) -> None:
     api.clock.now_ms += 40 * 86_400_000
     assert "`chat4all login ana`" in (await run("whoami", code=1)).output
     await run("logout")
@@ -158,7 +159,7 @@ async def test_send_needs_a_recipient_or_a_conversation(run: Run, ana: str) -> N
     await run("send", "pigeon:1", "hello", code=2)
 
 
-async def test_tail_shows_what_happens_and_can_be_continued(api: Any, run: Run, ana: str) -> None:
+async def test_tail_shows_what_happens_and_can_be_continued(api: Api, run: Run, ana: str) -> None:
     await run("conversations", "create", RECIPIENT, "--id", "c-1")
     first = asyncio.create_task(run("tail", "--json", "-n", "1", "--timeout", "20"))
     async with asyncio.timeout(20):
@@ -181,7 +182,7 @@ async def test_a_terminal_obeys_nothing_that_others_wrote(run: Run, ana: str) ->
     assert "👩‍👩‍👧" in output
 
 
-async def test_the_scheme_of_the_url_may_be_left_out(api: Any, run: Run, ana: str) -> None:
+async def test_the_scheme_of_the_url_may_be_left_out(api: Api, run: Run, ana: str) -> None:
     await run("whoami", "--url", f"127.0.0.1:{api.port}/")
 
 

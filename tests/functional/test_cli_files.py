@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import FormData
@@ -20,13 +19,14 @@ from chat4all import Begun, Fingerprint
 from chat4all.cli import saved_uploads
 from chat4all.cli.saved_sessions import SavedSessions
 from chat4all.cli.saved_uploads import SavedUploads
+from support.api import Api
 from support.transfers import MIB, PASSWORD, PNG, names, photo, remembered, some_bytes, told, uploads_file
 
 Run = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture(autouse=True)
-def _now(api: Any) -> None:
+def _now(api: Api) -> None:
     """The commands have the clock of this machine; what expires at the API is to do so by that."""
     api.clock.now_ms = int(time.time() * 1000)
 
@@ -37,7 +37,7 @@ async def ana(run: Run) -> str:
     return str(told(await run("register", "ana", "--password-stdin", "--json", stdin=f"{PASSWORD}\n"))["user_id"])
 
 
-async def put(api: Any, data: bytes, name: str = "photo.png", conversation_id: str = "c-1") -> str:
+async def put(api: Api, data: bytes, name: str = "photo.png", conversation_id: str = "c-1") -> str:
     """Put a file of Ana's there; return its id."""
     token = SavedSessions(f"http://127.0.0.1:{api.port}").load("ana").access_token
     form = FormData(quote_fields=False)
@@ -53,7 +53,7 @@ def content(name: str) -> bytes:
     return Path(name).read_bytes()
 
 
-async def test_a_file_is_downloaded_under_its_own_name_or_another(api: Any, run: Run, ana: str, tmp_path: Path) -> None:
+async def test_a_file_is_downloaded_under_its_own_name_or_another(api: Api, run: Run, ana: str, tmp_path: Path) -> None:
     file_id = await put(api, PNG)
     result = await run("download", file_id)
     assert "photo.png" in result.stdout
@@ -68,7 +68,7 @@ async def test_a_file_is_downloaded_under_its_own_name_or_another(api: Any, run:
     assert names(tmp_path / "deep") == ["other", "photo.png"]
 
 
-async def test_a_file_that_is_there_is_replaced_by_force_only(api: Any, run: Run, ana: str) -> None:
+async def test_a_file_that_is_there_is_replaced_by_force_only(api: Api, run: Run, ana: str) -> None:
     file_id = await put(api, PNG)
     photo(b"old")
     assert "--force" in (await run("download", file_id, code=1)).output
@@ -78,7 +78,7 @@ async def test_a_file_that_is_there_is_replaced_by_force_only(api: Any, run: Run
     assert content("photo.png") == PNG
 
 
-async def test_the_name_that_others_gave_leads_nowhere_else(api: Any, run: Run, ana: str, tmp_path: Path) -> None:
+async def test_the_name_that_others_gave_leads_nowhere_else(api: Api, run: Run, ana: str, tmp_path: Path) -> None:
     file_id = await put(api, PNG)
     known = await api.files.get(file_id)
     metadata = replace(known.metadata, filename="../../\x1b[31mevil\u202e.png")  # which our server does not let in
@@ -88,7 +88,7 @@ async def test_the_name_that_others_gave_leads_nowhere_else(api: Any, run: Run, 
     assert names(tmp_path) == ["[31mevil.png"]
 
 
-async def test_bytes_on_stdout_are_nothing_but_the_file(api: Any, run: Run, ana: str) -> None:
+async def test_bytes_on_stdout_are_nothing_but_the_file(api: Api, run: Run, ana: str) -> None:
     data = some_bytes(3 * MIB)
     result = await run("download", await put(api, data), "-o", "-")
     assert result.stdout_bytes == data
@@ -96,14 +96,14 @@ async def test_bytes_on_stdout_are_nothing_but_the_file(api: Any, run: Run, ana:
     assert "choose one" in (await run("download", "x", "-o", "-", "--json", code=2)).output
 
 
-async def test_a_file_of_somebody_else_is_not_there(api: Any, run: Run, ana: str) -> None:
+async def test_a_file_of_somebody_else_is_not_there(api: Api, run: Run, ana: str) -> None:
     file_id = await put(api, PNG)
     await run("register", "bruno", "--password-stdin", stdin=PASSWORD)
     assert "no such file" in (await run("download", file_id, code=1)).output
     assert "no such file" in (await run("download", "../x", code=1)).output
 
 
-async def test_damaged_bytes_are_no_file(api: Any, run: Run, ana: str, tmp_path: Path) -> None:
+async def test_damaged_bytes_are_no_file(api: Api, run: Run, ana: str, tmp_path: Path) -> None:
     file_id = await put(api, PNG)
     [(key, (data, *rest))] = api.file_store.objects.items()
     api.file_store.objects[key] = (b"?" + data[1:], *rest)
@@ -111,7 +111,7 @@ async def test_damaged_bytes_are_no_file(api: Any, run: Run, ana: str, tmp_path:
     assert names(tmp_path) == []
 
 
-async def test_an_uploaded_file_is_told_with_how_to_send_it(api: Any, run: Run, ana: str) -> None:
+async def test_an_uploaded_file_is_told_with_how_to_send_it(api: Api, run: Run, ana: str) -> None:
     result = await run("upload", str(photo()))
     file_id = result.stdout.split()[1]
     assert f"chat4all send RECIPIENT --file {file_id}" in result.stdout
@@ -123,7 +123,7 @@ async def test_an_uploaded_file_is_told_with_how_to_send_it(api: Any, run: Run, 
     assert remembered() == []
 
 
-async def test_files_without_a_conversation_are_each_in_one_of_their_own(api: Any, run: Run, ana: str) -> None:
+async def test_files_without_a_conversation_are_each_in_one_of_their_own(api: Api, run: Run, ana: str) -> None:
     one, other = [
         told(await run("upload", str(photo(data)), "--json"))["conversation_id"] for data in (b"one", b"other")
     ]
@@ -182,7 +182,7 @@ async def test_a_damaged_file_of_uploads_is_a_sentence(run: Run, ana: str) -> No
     assert "uploads begin anew" in (await run("upload", str(photo()), code=1)).output
 
 
-async def test_a_file_is_forwarded_and_deleted(api: Any, run: Run, ana: str) -> None:
+async def test_a_file_is_forwarded_and_deleted(api: Api, run: Run, ana: str) -> None:
     file_id = await put(api, PNG)
     copy = told(await run("files", "forward", file_id, "friends", "--json"))
     assert (copy["conversation_id"], copy["filename"]) == ("friends", "photo.png")

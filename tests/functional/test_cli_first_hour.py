@@ -21,6 +21,7 @@ from chat4all import Status
 from chat4all.cli import session as session_module
 from chat4all.cli.saved_sessions import SavedSessions
 from domain.records import StatusChanged
+from support.api import Api
 from support.waiting import until
 
 PASSWORD = "correct horse battery"
@@ -39,7 +40,7 @@ def events(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.output.splitlines()]
 
 
-async def play(api: Any, *words: Status, at: str = "", of: int = 1, detail: str = "") -> None:
+async def play(api: Api, *words: Status, at: str = "", of: int = 1, detail: str = "") -> None:
     """Let these become of the first message that is accepted; ``at``: at one of ``of`` recipients."""
     await until(lambda: api.log.records)
     message, place, _ = api.log.records[0]
@@ -67,7 +68,7 @@ async def play(api: Any, *words: Status, at: str = "", of: int = 1, detail: str 
 class Typed:
     """A command as a process of its own."""
 
-    def __init__(self, api: Any, folder: Path) -> None:
+    def __init__(self, api: Api, folder: Path) -> None:
         self.folder = folder
         config = str(folder / "config")
         url = f"http://127.0.0.1:{api.port}"
@@ -90,7 +91,7 @@ class Typed:
 
 
 @pytest.fixture
-def typed(api: Any, tmp_path: Path) -> Typed:
+def typed(api: Api, tmp_path: Path) -> Typed:
     (tmp_path / "here").mkdir()
     return Typed(api, tmp_path / "here")
 
@@ -101,7 +102,7 @@ async def ana(run: Run) -> str:
     return str(told(await run("register", "ana", "--password-stdin", "--json", stdin=PASSWORD))["user_id"])
 
 
-def saved(api: Any) -> SavedSessions:
+def saved(api: Api) -> SavedSessions:
     return SavedSessions(f"http://127.0.0.1:{api.port}")
 
 
@@ -132,7 +133,7 @@ async def test_nothing_is_written_into_the_folder_that_one_stands_in(typed: Type
     assert {path.stat().st_mode & 0o777 for path in kept.iterdir()} == {0o600}
 
 
-async def test_an_account_of_an_earlier_release_is_taken_over(api: Any, run: Run, tmp_path: Path) -> None:
+async def test_an_account_of_an_earlier_release_is_taken_over(api: Api, run: Run, tmp_path: Path) -> None:
     await api.register("demo_0ld", "made up long ago")
     (tmp_path / ".chat4all").mkdir()
     account = {"username": "demo_0ld", "password": "made up long ago"}
@@ -142,7 +143,7 @@ async def test_an_account_of_an_earlier_release_is_taken_over(api: Any, run: Run
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make somebody else's file")
-async def test_an_account_in_somebody_elses_file_is_not_taken_over(api: Any, run: Run, tmp_path: Path) -> None:
+async def test_an_account_in_somebody_elses_file_is_not_taken_over(api: Api, run: Run, tmp_path: Path) -> None:
     await api.register("demo_0ld", "made up long ago")
     (tmp_path / ".chat4all").mkdir()
     old = tmp_path / ".chat4all" / "demo-user.json"
@@ -152,26 +153,26 @@ async def test_an_account_in_somebody_elses_file_is_not_taken_over(api: Any, run
     assert told(await run("whoami", "--json"))["username"] != "demo_0ld"
 
 
-async def test_a_demo_user_whose_session_has_ended_is_logged_in_again(api: Any, run: Run) -> None:
+async def test_a_demo_user_whose_session_has_ended_is_logged_in_again(api: Api, run: Run) -> None:
     await run("send", RECIPIENT, "hello", *NOW)
     username = saved(api).current
     api.clock.now_ms += 40 * 86_400_000
     assert told(await run("whoami", "--json"))["username"] == username
 
 
-async def test_a_demo_user_whom_the_api_has_forgotten_is_made_again(api: Any, run: Run) -> None:
+async def test_a_demo_user_whom_the_api_has_forgotten_is_made_again(api: Api, run: Run) -> None:
     await run("send", RECIPIENT, "hello", *NOW)
     api.users.__init__()  # everything on the server's side was deleted
     assert told(await run("whoami", "--json"))["username"] == saved(api).current
 
 
-async def test_who_is_named_and_not_logged_in_does_not_send_as_the_demo_user(api: Any, run: Run) -> None:
+async def test_who_is_named_and_not_logged_in_does_not_send_as_the_demo_user(api: Api, run: Run) -> None:
     refused = await run("send", RECIPIENT, "hello", "--as", "bruno", code=1)
     assert "not logged in as bruno" in refused.output
     assert api.log.records == []
 
 
-async def test_two_first_messages_at_once_make_one_demo_user(api: Any, typed: Typed) -> None:
+async def test_two_first_messages_at_once_make_one_demo_user(api: Api, typed: Typed) -> None:
     ends = await asyncio.gather(*(typed.type("send", RECIPIENT, f"hello {n}", *NOW) for n in range(3)))
     assert [(code, err) for code, _, err in ends] == [(0, "")] * 3
     assert len({message.sender_id for message, _, _ in api.log.records}) == 1
@@ -193,14 +194,14 @@ async def test_a_direct_conversation_is_listed_with_whom_it_is(run: Run, ana: st
 # how far a message is followed
 
 
-async def test_a_message_to_everyone_on_channels_is_followed_until_it_is_read(api: Any, run: Run, ana: str) -> None:
+async def test_a_message_to_everyone_on_channels_is_followed_until_it_is_read(api: Api, run: Run, ana: str) -> None:
     await run("conversations", "create", RECIPIENT, "--id", "c-1")
     words = (Status.SENT, Status.DELIVERED, Status.READ)
     sent, _ = await asyncio.gather(run("send", "hello", "--conversation", "c-1", "--json"), play(api, *words))
     assert [event["status"] for event in events(sent)] == ["ACCEPTED", "SENT", "DELIVERED", "READ"]
 
 
-async def test_a_message_to_everyone_is_followed_to_what_can_be_expected_of_each(api: Any, run: Run, ana: str) -> None:
+async def test_a_message_to_everyone_is_followed_to_what_can_be_expected_of_each(api: Api, run: Run, ana: str) -> None:
     bruno = told(await run("register", "bruno", "--password-stdin", "--json", stdin=PASSWORD))["user_id"]
     await run("conversations", "create", ana, RECIPIENT, "--id", "c-1")
     sending = asyncio.create_task(run("send", "hello", "--conversation", "c-1"))
@@ -215,7 +216,7 @@ async def test_a_message_to_everyone_is_followed_to_what_can_be_expected_of_each
     assert read.endswith(RECIPIENT)
 
 
-async def test_a_message_that_failed_for_one_of_two_tells_for_whom_and_why(api: Any, run: Run, ana: str) -> None:
+async def test_a_message_that_failed_for_one_of_two_tells_for_whom_and_why(api: Api, run: Run, ana: str) -> None:
     await run("conversations", "create", RECIPIENT, OTHER, "--id", "c-1")
     sending = asyncio.create_task(run("send", "hello", "--conversation", "c-1", code=1))
     await play(api, Status.SENT, Status.DELIVERED, Status.READ, at=RECIPIENT, of=2)
@@ -225,7 +226,7 @@ async def test_a_message_that_failed_for_one_of_two_tells_for_whom_and_why(api: 
     assert "no such handle" in failed
 
 
-async def test_of_many_recipients_those_are_counted_for_whom_something_is_missing(api: Any, run: Run, ana: str) -> None:
+async def test_of_many_recipients_those_are_counted_for_whom_something_is_missing(api: Api, run: Run, ana: str) -> None:
     people = [f"telegram:@maria_{n}" for n in range(10)]
     await run("conversations", "create", *people, "--id", "c-1")
     send = ("send", "hello", "--conversation", "c-1", "--timeout", "1")
@@ -287,7 +288,7 @@ async def test_a_conversation_that_is_not_there_is_not_waited_for(run: Run, ana:
     assert told(await run("tail", "no-such", "--json", code=1))["exit_code"] == 1
 
 
-async def test_a_tail_tells_whose_status_changes_and_of_what(api: Any, run: Run, ana: str) -> None:
+async def test_a_tail_tells_whose_status_changes_and_of_what(api: Api, run: Run, ana: str) -> None:
     sent = events(await run("send", RECIPIENT, "hello there", "--conversation", "c-1", *NOW, "--json"))[-1]
     [(message, place, _)] = api.log.records
     tail = asyncio.create_task(run("tail", "-n", "1", "--timeout", "20"))
@@ -403,7 +404,7 @@ async def test_a_configuration_folder_that_cannot_be_made_is_a_sentence(typed: T
     assert "Traceback" not in err
 
 
-async def test_a_reader_that_has_enough_is_no_error(typed: Typed, api: Any) -> None:
+async def test_a_reader_that_has_enough_is_no_error(typed: Typed, api: Api) -> None:
     await typed.type("register", "ana", "--password-stdin", stdin=PASSWORD.encode())
     reading, writing = os.pipe()
     os.close(reading)

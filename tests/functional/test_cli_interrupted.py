@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from chat4all.cli import saved_uploads
+from support.api import Api
+from support.proxy import Proxy
 from support.transfers import LONG, MIB, PASSWORD, some_bytes
 from support.waiting import until
 
@@ -24,7 +26,7 @@ SECONDS = 30.0
 
 
 @pytest.fixture(autouse=True)
-def _now(api: Any) -> None:
+def _now(api: Api) -> None:
     """The commands have the clock of this machine; what expires at the API is to do so by that."""
     api.clock.now_ms = int(time.time() * 1000)
 
@@ -32,7 +34,7 @@ def _now(api: Any) -> None:
 class Typed:
     """A command as a process of its own, through a proxy that can hold it up."""
 
-    def __init__(self, proxy: Any, folder: Path) -> None:
+    def __init__(self, proxy: Proxy, folder: Path) -> None:
         self._folder = folder
         url = f"http://127.0.0.1:{proxy.port}"
         self._environ = {**os.environ, "CHAT4ALL_URL": url, "XDG_CONFIG_HOME": str(folder / "config")}
@@ -60,7 +62,7 @@ async def ended(process: asyncio.subprocess.Process, stdin: str = "", code: int 
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_an_upload_goes_on_after_ctrl_c(api: Any, proxy: Any, tmp_path: Path, as_json: bool) -> None:
+async def test_an_upload_goes_on_after_ctrl_c(api: Api, proxy: Proxy, tmp_path: Path, as_json: bool) -> None:
     terminal = Typed(proxy, tmp_path)
     await terminal.type("register", "ana", "--password-stdin", stdin=PASSWORD)
     data = some_bytes(4 * LONG)
@@ -88,7 +90,7 @@ async def test_an_upload_goes_on_after_ctrl_c(api: Any, proxy: Any, tmp_path: Pa
     assert json.loads(file.read_text())["uploads"] == []
 
 
-async def test_a_download_goes_on_after_ctrl_c(api: Any, proxy: Any, tmp_path: Path) -> None:
+async def test_a_download_goes_on_after_ctrl_c(api: Api, proxy: Proxy, tmp_path: Path) -> None:
     terminal = Typed(proxy, tmp_path)
     await terminal.type("register", "ana", "--password-stdin", stdin=PASSWORD)
     data = some_bytes(2 * LONG)
@@ -108,7 +110,7 @@ async def test_a_download_goes_on_after_ctrl_c(api: Any, proxy: Any, tmp_path: P
     assert not (tmp_path / "copy.part").exists()
 
 
-async def test_where_no_byte_can_be_written_is_a_sentence(api: Any, proxy: Any, tmp_path: Path) -> None:
+async def test_where_no_byte_can_be_written_is_a_sentence(api: Api, proxy: Proxy, tmp_path: Path) -> None:
     terminal = Typed(proxy, tmp_path)
     await terminal.type("register", "ana", "--password-stdin", stdin=PASSWORD)
     (tmp_path / "film.bin").write_bytes(some_bytes(3 * MIB))
@@ -127,7 +129,7 @@ async def test_where_no_byte_can_be_written_is_a_sentence(api: Any, proxy: Any, 
     assert (tmp_path / "copy").read_bytes() == some_bytes(3 * MIB)
 
 
-async def test_a_reader_who_has_enough_is_no_error_to_speak_of(api: Any, proxy: Any, tmp_path: Path) -> None:
+async def test_a_reader_who_has_enough_is_no_error_to_speak_of(api: Api, proxy: Proxy, tmp_path: Path) -> None:
     terminal = Typed(proxy, tmp_path)
     await terminal.type("register", "ana", "--password-stdin", stdin=PASSWORD)
     (tmp_path / "film.bin").write_bytes(some_bytes(3 * MIB))

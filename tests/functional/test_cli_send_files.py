@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import Result
 
+from support.api import Api
 from support.transfers import PASSWORD, PNG, lines, photo, remembered, told
 
 RECIPIENT = "whatsapp:+5511999999999"
@@ -17,7 +17,7 @@ Run = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture(autouse=True)
-def _now(api: Any) -> None:
+def _now(api: Api) -> None:
     """The commands have the clock of this machine; what expires at the API is to do so by that."""
     api.clock.now_ms = int(time.time() * 1000)
 
@@ -33,7 +33,7 @@ def content(name: str) -> bytes:
     return Path(name).read_bytes()
 
 
-async def test_a_file_goes_with_a_message(api: Any, run: Run, ana: str) -> None:
+async def test_a_file_goes_with_a_message(api: Api, run: Run, ana: str) -> None:
     photo()
     send = ("send", RECIPIENT, "look", "--conversation", "c-1", "--wait", "accepted", "--file")
     result = await run(*send, "photo.png")
@@ -47,7 +47,7 @@ async def test_a_file_goes_with_a_message(api: Any, run: Run, ana: str) -> None:
     assert remembered() == []
 
 
-async def test_the_text_may_be_left_out_with_a_file(api: Any, run: Run, ana: str) -> None:
+async def test_the_text_may_be_left_out_with_a_file(api: Api, run: Run, ana: str) -> None:
     photo()
     rest = ("--file", "photo.png", "--wait", "accepted")
     await run("send", RECIPIENT, *rest)
@@ -65,7 +65,7 @@ async def test_the_text_may_be_left_out_with_a_file(api: Any, run: Run, ana: str
     await run("send", *rest, code=2)
 
 
-async def test_a_user_of_the_system_gets_a_file_in_a_conversation_that_it_begins(api: Any, run: Run, ana: str) -> None:
+async def test_a_user_of_the_system_gets_a_file_in_a_conversation_that_it_begins(api: Api, run: Run, ana: str) -> None:
     bruno = told(await run("register", "bruno", "--password-stdin", "--json", stdin=PASSWORD))["user_id"]
     photo()
     send = ("send", bruno, "--file", "photo.png", "--wait", "accepted", "--as", "ana", "--json")
@@ -75,14 +75,14 @@ async def test_a_user_of_the_system_gets_a_file_in_a_conversation_that_it_begins
     await run(*send)  # another message, in the same conversation
 
 
-async def test_an_uploaded_file_is_sent_in_its_own_conversation(api: Any, run: Run, ana: str) -> None:
+async def test_an_uploaded_file_is_sent_in_its_own_conversation(api: Api, run: Run, ana: str) -> None:
     file = told(await run("upload", str(photo()), "--json"))
     await run("send", RECIPIENT, "--file", file["file_id"], "--wait", "accepted")
     [sent] = lines(await run("messages", file["conversation_id"], "--json"))
     assert sent["file_id"] == file["file_id"]
 
 
-async def test_a_file_for_somebody_is_uploaded_into_the_direct_conversation(api: Any, run: Run, ana: str) -> None:
+async def test_a_file_for_somebody_is_uploaded_into_the_direct_conversation(api: Api, run: Run, ana: str) -> None:
     await run("register", "bruno", "--password-stdin", stdin=PASSWORD)
     photo()
     for recipient in (RECIPIENT, "user:bruno"):
@@ -103,7 +103,7 @@ async def test_one_file_a_message_and_one_that_is_there(run: Run, ana: str) -> N
     assert "no such file" in (await run("send", RECIPIENT, "--file", nowhere, code=1)).output
 
 
-async def test_a_send_that_was_refused_does_not_upload_again(api: Any, run: Run, ana: str) -> None:
+async def test_a_send_that_was_refused_does_not_upload_again(api: Api, run: Run, ana: str) -> None:
     photo()
     send = ("send", RECIPIENT, "--conversation", "c-1", "--wait", "accepted", "--file", "photo.png", "--json")
     api.log.available = False
@@ -114,7 +114,7 @@ async def test_a_send_that_was_refused_does_not_upload_again(api: Any, run: Run,
     assert remembered() == []
 
 
-async def test_one_key_is_one_message_with_one_file(api: Any, run: Run, ana: str) -> None:
+async def test_one_key_is_one_message_with_one_file(api: Api, run: Run, ana: str) -> None:
     photo()
     send = (
         "send",
@@ -134,7 +134,7 @@ async def test_one_key_is_one_message_with_one_file(api: Any, run: Run, ana: str
     assert len(api.file_store.objects) == 1
 
 
-async def test_who_is_not_logged_in_sends_files_as_the_demo_user(api: Any, run: Run) -> None:
+async def test_who_is_not_logged_in_sends_files_as_the_demo_user(api: Api, run: Run) -> None:
     photo()
     await run("send", RECIPIENT, "--file", "photo.png", "--wait", "accepted")
     [(message, *_)] = api.log.records

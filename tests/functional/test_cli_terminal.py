@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from support.api import Api
 from support.transfers import LONG, some_bytes
 
 PASSWORD = "correct horse battery"
@@ -21,7 +22,7 @@ Type = Callable[..., Coroutine[Any, Any, tuple[int, str]]]
 
 
 @pytest.fixture
-def type_(api: Any, tmp_path: Path) -> Type:
+def type_(api: Api, tmp_path: Path) -> Type:
     """Run a command on a terminal of its own; each answer is typed after a prompt. Return the code and the screen."""
 
     async def type_(*arguments: str, answers: tuple[str, ...] = (), **environ: str) -> tuple[int, str]:

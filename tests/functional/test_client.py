@@ -22,6 +22,7 @@ from chat4all import (
     Unconfirmed,
     Unreachable,
 )
+from support.api import Api
 from support.watching import message
 
 PASSWORD = "correct horse battery"
@@ -29,12 +30,12 @@ RECIPIENT = "whatsapp:+5511999999999"
 SECONDS = 10.0
 
 
-def client_of(api: Any, **more: Any) -> Client:
+def client_of(api: Api, **more: Any) -> Client:
     return Client(f"http://127.0.0.1:{api.port}", **more)
 
 
 @asynccontextmanager
-async def somebody(api: Any, name: str = "ana", **more: Any) -> AsyncIterator[Client]:
+async def somebody(api: Api, name: str = "ana", **more: Any) -> AsyncIterator[Client]:
     """A client who has registered and logged in."""
     async with client_of(api, **more) as client:
         await client.register(name, PASSWORD)
@@ -94,7 +95,7 @@ def problem(status: int, retry_after: str) -> Callable[[web.Request], web.Respon
 # accounts and sessions
 
 
-async def test_a_user_registers_logs_in_and_out(api: Any) -> None:
+async def test_a_user_registers_logs_in_and_out(api: Api) -> None:
     async with client_of(api) as client:
         user_id = await client.register("ana", PASSWORD, "ana@example.org")
         with pytest.raises(Conflict, match="taken"):
@@ -112,7 +113,7 @@ async def test_a_user_registers_logs_in_and_out(api: Any) -> None:
             await client.me()
 
 
-async def test_an_expired_token_is_refreshed_once_however_many_requests_meet_it(api: Any) -> None:
+async def test_an_expired_token_is_refreshed_once_however_many_requests_meet_it(api: Api) -> None:
     async with somebody(api) as client:
         old = client.token
         api.clock.now_ms += 3_700_000
@@ -121,7 +122,7 @@ async def test_an_expired_token_is_refreshed_once_however_many_requests_meet_it(
         await client.refresh()  # a refresh token that came twice would have ended the session
 
 
-async def test_a_session_that_has_ended_is_not_continued(api: Any) -> None:
+async def test_a_session_that_has_ended_is_not_continued(api: Api) -> None:
     async with somebody(api) as client:
         api.clock.now_ms += 40 * 86_400_000
         with pytest.raises(NotLoggedIn):
@@ -130,14 +131,14 @@ async def test_a_session_that_has_ended_is_not_continued(api: Any) -> None:
             await client.refresh()
 
 
-async def test_a_token_can_be_refreshed_before_it_expires(api: Any) -> None:
+async def test_a_token_can_be_refreshed_before_it_expires(api: Api) -> None:
     async with somebody(api) as client:
         await client.refresh()
         await client.refresh()
         assert (await client.me())["username"] == "ana"
 
 
-async def test_identities_are_linked_listed_and_unlinked(api: Any) -> None:
+async def test_identities_are_linked_listed_and_unlinked(api: Api) -> None:
     async with somebody(api) as client:
         await client.link_identity("whatsapp", "+55 11 99999-0000")
         assert [one["value"] for one in await client.identities()] == ["+5511999990000"]
@@ -150,7 +151,7 @@ async def test_identities_are_linked_listed_and_unlinked(api: Any) -> None:
 # conversations, groups, messages
 
 
-async def test_conversations_and_groups(api: Any) -> None:
+async def test_conversations_and_groups(api: Api) -> None:
     async with somebody(api) as ana, somebody(api, "bruno") as bruno:
         begun = await ana.create_conversation([bruno.user_id], "our talk/1?#%", "us")
         assert await ana.conversation("our talk/1?#%") == begun
@@ -166,7 +167,7 @@ async def test_conversations_and_groups(api: Any) -> None:
         assert (await bruno.add_member(group_id, ana.user_id))["members"] == sorted([ana.user_id, bruno.user_id])
 
 
-async def test_messages_come_page_by_page_in_either_order_and_no_more_than_asked_for(api: Any) -> None:
+async def test_messages_come_page_by_page_in_either_order_and_no_more_than_asked_for(api: Api) -> None:
     async with somebody(api) as client:
         sent = [(await client.send(RECIPIENT, f"hi {n}", "c/1")).message_id for n in range(230)]
         await api.mirror()
@@ -175,7 +176,7 @@ async def test_messages_come_page_by_page_in_either_order_and_no_more_than_asked
         assert [one async for one in client.messages("c/1", limit=0)] == []
 
 
-async def test_every_send_has_a_key_and_one_key_is_one_message(api: Any) -> None:
+async def test_every_send_has_a_key_and_one_key_is_one_message(api: Api) -> None:
     async with somebody(api) as client:
         one = await client.send(RECIPIENT, "hi", "c-1", idempotency_key="k-1")
         again = await client.send(RECIPIENT, "hi", "c-1", idempotency_key="k-1")
@@ -183,7 +184,7 @@ async def test_every_send_has_a_key_and_one_key_is_one_message(api: Any) -> None
         assert one == again != other
 
 
-async def test_a_problem_tells_every_field_that_is_wrong(api: Any) -> None:
+async def test_a_problem_tells_every_field_that_is_wrong(api: Api) -> None:
     async with somebody(api) as client:
         with pytest.raises(InvalidRequest) as refused:
             await client.send("pigeon:1", "", "c-1")
@@ -276,7 +277,7 @@ async def test_what_is_no_answer_of_the_api_is_said_to_be_none(body: bytes) -> N
 # live notifications
 
 
-async def test_notifications_go_on_without_a_gap_when_the_connection_is_lost(api: Any) -> None:
+async def test_notifications_go_on_without_a_gap_when_the_connection_is_lost(api: Api) -> None:
     async with somebody(api) as client, asyncio.timeout(SECONDS):
         await client.create_conversation([RECIPIENT], "c-1")
         async with aclosing(client.notifications()) as frames:
@@ -293,7 +294,7 @@ async def test_notifications_go_on_without_a_gap_when_the_connection_is_lost(api
                 assert (kinds, frame["message_id"]) == (["connected"], f"m-{number}")
 
 
-async def test_notifications_go_on_after_the_token_has_expired(api: Any) -> None:
+async def test_notifications_go_on_after_the_token_has_expired(api: Api) -> None:
     async with somebody(api) as client, asyncio.timeout(SECONDS):
         await client.create_conversation([RECIPIENT], "c-1")
         async with aclosing(client.notifications()) as frames:
@@ -304,7 +305,7 @@ async def test_notifications_go_on_after_the_token_has_expired(api: Any) -> None
             assert [(await anext(frames))["type"] for _ in range(2)] == ["connected", "new_message"]
 
 
-async def test_notifications_need_a_login_and_an_api(api: Any) -> None:
+async def test_notifications_need_a_login_and_an_api(api: Api) -> None:
     async with client_of(api) as nobody:
         with pytest.raises(NotLoggedIn):
             await anext(nobody.notifications())

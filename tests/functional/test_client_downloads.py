@@ -9,7 +9,6 @@ import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import FormData
@@ -17,17 +16,19 @@ from aiohttp import FormData
 from chat4all import Client, Damaged, LocalFault, NotFound, NotLoggedIn, OutputClosed, Step, TargetExists, Unreachable
 from chat4all.part_file import part_file
 from chat4all.transfers import quietly
+from support.api import Api
+from support.proxy import Proxy
 from support.transfers import LONG, MIB, PASSWORD, logged_in, some_bytes
 
 
 @pytest.fixture
-async def ana(proxy: Any) -> AsyncIterator[Client]:
+async def ana(proxy: Proxy) -> AsyncIterator[Client]:
     """Who reaches the API through the proxy."""
     async with logged_in(proxy.port) as client:
         yield client
 
 
-async def put(api: Any, client: Client, data: bytes, name: str = "a.bin") -> str:
+async def put(api: Api, client: Client, data: bytes, name: str = "a.bin") -> str:
     form = FormData(quote_fields=False)
     form.add_field("conversation_id", "c-1")
     form.add_field("file", data, filename=name)
@@ -41,7 +42,7 @@ def left(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB, 3 * MIB + 7])
-async def test_a_file_comes_whole_with_what_is_known_of_it(api: Any, ana: Client, tmp_path: Path, size: int) -> None:
+async def test_a_file_comes_whole_with_what_is_known_of_it(api: Api, ana: Client, tmp_path: Path, size: int) -> None:
     data, told = some_bytes(size), []
     file_id = await put(api, ana, data)
     file = await ana.download_file(
@@ -53,7 +54,9 @@ async def test_a_file_comes_whole_with_what_is_known_of_it(api: Any, ana: Client
     assert left(tmp_path) == ["copy"]
 
 
-async def test_a_download_that_breaks_off_goes_on_from_there(api: Any, ana: Client, proxy: Any, tmp_path: Path) -> None:
+async def test_a_download_that_breaks_off_goes_on_from_there(
+    api: Api, ana: Client, proxy: Proxy, tmp_path: Path
+) -> None:
     data = some_bytes(LONG)
     file_id = await put(api, ana, data)
     seen: list[int] = []
@@ -71,7 +74,9 @@ async def test_a_download_that_breaks_off_goes_on_from_there(api: Any, ana: Clie
     assert seen == sorted(seen)  # it never had to begin again
 
 
-async def test_what_an_earlier_download_left_is_gone_on_with(api: Any, ana: Client, proxy: Any, tmp_path: Path) -> None:
+async def test_what_an_earlier_download_left_is_gone_on_with(
+    api: Api, ana: Client, proxy: Proxy, tmp_path: Path
+) -> None:
     data = some_bytes(LONG)
     file_id = await put(api, ana, data)
     steps: list[tuple[Step, int]] = []
@@ -100,7 +105,7 @@ async def test_what_an_earlier_download_left_is_gone_on_with(api: Any, ana: Clie
 
 @pytest.mark.parametrize("old", [b"x" * MIB, b"x" * (3 * MIB), b"x" * (5 * MIB)])
 async def test_a_part_that_is_of_something_else_is_fetched_anew(
-    api: Any, ana: Client, tmp_path: Path, old: bytes
+    api: Api, ana: Client, tmp_path: Path, old: bytes
 ) -> None:
     data = some_bytes(3 * MIB)
     file_id = await put(api, ana, data)
@@ -110,7 +115,7 @@ async def test_a_part_that_is_of_something_else_is_fetched_anew(
     assert left(tmp_path) == ["copy"]
 
 
-async def test_bytes_that_are_damaged_in_the_store_are_nobodys_file(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_bytes_that_are_damaged_in_the_store_are_nobodys_file(api: Api, ana: Client, tmp_path: Path) -> None:
     file_id = await put(api, ana, some_bytes(MIB))
     [(key, (data, *rest))] = api.file_store.objects.items()
     api.file_store.objects[key] = (b"?" + data[1:], *rest)
@@ -121,7 +126,7 @@ async def test_bytes_that_are_damaged_in_the_store_are_nobodys_file(api: Any, an
         await ana.download_file(file_id, io.BytesIO())
 
 
-async def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(api: Api, ana: Client, tmp_path: Path) -> None:
     file_id = await put(api, ana, b"new")
     target = tmp_path / "copy"
     target.write_bytes(b"old")
@@ -135,7 +140,7 @@ async def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(api: Any, 
 
 
 async def test_a_file_that_comes_to_be_meanwhile_stays_and_so_does_what_was_fetched(
-    api: Any, ana: Client, tmp_path: Path
+    api: Api, ana: Client, tmp_path: Path
 ) -> None:
     file_id = await put(api, ana, b"new")
     target = tmp_path / "copy"
@@ -145,7 +150,7 @@ async def test_a_file_that_comes_to_be_meanwhile_stays_and_so_does_what_was_fetc
     assert (tmp_path / "copy.part").read_bytes() == b"new"
 
 
-async def test_a_link_in_place_of_the_part_is_not_followed(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_a_link_in_place_of_the_part_is_not_followed(api: Api, ana: Client, tmp_path: Path) -> None:
     file_id = await put(api, ana, b"new")
     (tmp_path / "precious").write_bytes(b"old")
     (tmp_path / "copy.part").symlink_to("precious")
@@ -157,7 +162,7 @@ async def test_a_link_in_place_of_the_part_is_not_followed(api: Any, ana: Client
         await ana.download_file(file_id, tmp_path / "pipe")
 
 
-async def test_two_downloads_do_not_write_to_one_file(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_two_downloads_do_not_write_to_one_file(api: Api, ana: Client, tmp_path: Path) -> None:
     file_id = await put(api, ana, b"new")
     with (tmp_path / "copy.part").open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -167,7 +172,7 @@ async def test_two_downloads_do_not_write_to_one_file(api: Any, ana: Client, tmp
     assert (tmp_path / "copy").read_bytes() == b"new"
 
 
-async def test_where_nothing_can_be_written_is_said_so(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_where_nothing_can_be_written_is_said_so(api: Api, ana: Client, tmp_path: Path) -> None:
     file_id = await put(api, ana, some_bytes(MIB))
     with pytest.raises(LocalFault, match="No such file or directory"):
         await ana.download_file(file_id, tmp_path / "nowhere" / "copy")
@@ -176,7 +181,7 @@ async def test_where_nothing_can_be_written_is_said_so(api: Any, ana: Client, tm
         await ana.download_file(file_id, full)
 
 
-async def test_whoever_has_read_enough_ends_it(api: Any, ana: Client) -> None:
+async def test_whoever_has_read_enough_ends_it(api: Api, ana: Client) -> None:
     file_id = await put(api, ana, some_bytes(MIB))
     reader, writer = os.pipe()
     os.close(reader)
@@ -184,7 +189,7 @@ async def test_whoever_has_read_enough_ends_it(api: Any, ana: Client) -> None:
         await ana.download_file(file_id, output)
 
 
-async def test_a_stream_goes_on_after_a_break_without_a_byte_twice(api: Any, ana: Client, proxy: Any) -> None:
+async def test_a_stream_goes_on_after_a_break_without_a_byte_twice(api: Api, ana: Client, proxy: Proxy) -> None:
     data, cuts = some_bytes(LONG), [2 * MIB]
     file_id = await put(api, ana, data)
 
@@ -198,7 +203,7 @@ async def test_a_stream_goes_on_after_a_break_without_a_byte_twice(api: Any, ana
     assert output.getvalue() == data
 
 
-async def test_an_expired_token_is_refreshed_on_the_way(api: Any, ana: Client, proxy: Any, tmp_path: Path) -> None:
+async def test_an_expired_token_is_refreshed_on_the_way(api: Api, ana: Client, proxy: Proxy, tmp_path: Path) -> None:
     data, cuts = some_bytes(LONG), [2 * MIB]
     file_id = await put(api, ana, data)
     before = ana.token
@@ -214,7 +219,7 @@ async def test_an_expired_token_is_refreshed_on_the_way(api: Any, ana: Client, p
     assert ana.token != before
 
 
-async def test_it_is_for_those_who_take_part(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_it_is_for_those_who_take_part(api: Api, ana: Client, tmp_path: Path) -> None:
     file_id = await put(api, ana, b"new")
     async with Client(ana.url) as bruno:
         with pytest.raises(NotLoggedIn):
@@ -227,7 +232,7 @@ async def test_it_is_for_those_who_take_part(api: Any, ana: Client, tmp_path: Pa
 
 
 async def test_an_api_that_stays_away_is_given_up_and_what_came_is_kept(
-    api: Any, ana: Client, proxy: Any, tmp_path: Path
+    api: Api, ana: Client, proxy: Proxy, tmp_path: Path
 ) -> None:
     file_id = await put(api, ana, some_bytes(LONG))
     gone: list[asyncio.Task[None]] = []
@@ -252,7 +257,7 @@ async def test_where_there_is_no_room_not_a_byte_is_asked_for(tmp_path: Path) ->
     assert left(tmp_path) == []
 
 
-async def test_a_name_may_be_as_long_as_names_can_be(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_a_name_may_be_as_long_as_names_can_be(api: Api, ana: Client, tmp_path: Path) -> None:
     file_id = await put(api, ana, b"new")
     for name in ("x" * 255, "\U0001f44b" * 63, "\xe1" * 127):
         await ana.download_file(file_id, tmp_path / name)
@@ -260,7 +265,7 @@ async def test_a_name_may_be_as_long_as_names_can_be(api: Any, ana: Client, tmp_
     assert len(left(tmp_path)) == 3
 
 
-async def test_what_is_there_whole_is_not_fetched_again(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_what_is_there_whole_is_not_fetched_again(api: Api, ana: Client, tmp_path: Path) -> None:
     data = some_bytes(MIB)
     file_id = await put(api, ana, data)
     (tmp_path / "copy.part").write_bytes(data)

@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,13 +20,14 @@ from chat4all import (
     Unreachable,
 )
 from chat4all import uploads as tus
+from support.api import Api, StartApi
 from support.proxy import Proxy
 from support.transfers import LONG, MIB, PASSWORD, Memory, Watch, logged_in, some_bytes, stored, written
 from support.waiting import until
 
 
 @pytest.fixture
-async def ana(proxy: Any) -> AsyncIterator[Client]:
+async def ana(proxy: Proxy) -> AsyncIterator[Client]:
     """Who reaches the API through the proxy."""
     async with logged_in(proxy.port) as client:
         yield client
@@ -38,7 +38,7 @@ def _requests_of_a_few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tus, "REQUEST_BYTES", 2 * tus.PART_BYTES)
 
 
-async def test_a_token_that_expires_on_the_way_is_refreshed(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_a_token_that_expires_on_the_way_is_refreshed(api: Api, ana: Client, tmp_path: Path) -> None:
     data, before = some_bytes(LONG), ana.token
 
     def expire() -> None:
@@ -51,7 +51,7 @@ async def test_a_token_that_expires_on_the_way_is_refreshed(api: Any, ana: Clien
 
 
 async def test_a_session_that_ends_on_the_way_is_told_and_the_upload_can_go_on(
-    api: Any, ana: Client, tmp_path: Path
+    api: Api, ana: Client, tmp_path: Path
 ) -> None:
     data, memory = some_bytes(LONG), Memory()
     path = written(tmp_path, data)
@@ -70,7 +70,7 @@ async def test_a_session_that_ends_on_the_way_is_told_and_the_upload_can_go_on(
 
 
 async def test_while_another_request_has_the_upload_it_is_waited_for(
-    api: Any, ana: Client, proxy: Any, tmp_path: Path
+    api: Api, ana: Client, proxy: Proxy, tmp_path: Path
 ) -> None:
     data, memory = some_bytes(LONG), Memory()
     path = written(tmp_path, data)
@@ -86,7 +86,7 @@ async def test_while_another_request_has_the_upload_it_is_waited_for(
     assert stored(api, files[0]) == data
 
 
-async def test_an_api_that_stays_away_is_given_up(api: Any, ana: Client, proxy: Any, tmp_path: Path) -> None:
+async def test_an_api_that_stays_away_is_given_up(api: Api, ana: Client, proxy: Proxy, tmp_path: Path) -> None:
     memory = Memory()
     path = written(tmp_path, some_bytes(LONG))
     gone: list[asyncio.Task[None]] = []
@@ -106,7 +106,7 @@ async def test_an_api_that_never_answered_is_not_waited_for(tmp_path: Path) -> N
             await nobody.upload_file(written(tmp_path, b"hello"), "c-1")
 
 
-async def test_what_cannot_be_uploaded_is_refused_with_its_reason(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_what_cannot_be_uploaded_is_refused_with_its_reason(api: Api, ana: Client, tmp_path: Path) -> None:
     path = written(tmp_path, b"hello")
     with pytest.raises(InvalidRequest):
         await ana.upload_file(path, "x" * 500)
@@ -121,7 +121,9 @@ async def test_what_cannot_be_uploaded_is_refused_with_its_reason(api: Any, ana:
     assert api.file_store.objects == {}
 
 
-async def test_a_file_over_the_limit_is_refused_before_a_byte_of_it_goes_out(start_api: Any, tmp_path: Path) -> None:
+async def test_a_file_over_the_limit_is_refused_before_a_byte_of_it_goes_out(
+    start_api: StartApi, tmp_path: Path
+) -> None:
     async with start_api(files_max_bytes=MIB) as api, Client(f"http://127.0.0.1:{api.port}") as client:
         await client.register("ana", PASSWORD)
         await client.login("ana", PASSWORD)
@@ -130,7 +132,7 @@ async def test_a_file_over_the_limit_is_refused_before_a_byte_of_it_goes_out(sta
         assert refused.value.status == 413
 
 
-async def test_what_is_no_file_is_not_uploaded(api: Any, ana: Client, tmp_path: Path) -> None:
+async def test_what_is_no_file_is_not_uploaded(api: Api, ana: Client, tmp_path: Path) -> None:
     with pytest.raises(LocalFault, match="No such file"):
         await ana.upload_file(tmp_path / "nothing", "c-1")
     with pytest.raises(LocalFault, match="is not a file"):
@@ -141,7 +143,7 @@ async def test_what_is_no_file_is_not_uploaded(api: Any, ana: Client, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["a\nb.txt", "\u202egnp.exe", "ol\xe1 👋.txt", "-rf"])
-async def test_odd_names_arrive_as_safe_ones(api: Any, ana: Client, tmp_path: Path, name: str) -> None:
+async def test_odd_names_arrive_as_safe_ones(api: Api, ana: Client, tmp_path: Path, name: str) -> None:
     file = await ana.upload_file(written(tmp_path, b"hello", name), "c-1")
     assert file["filename"].isprintable()
     raw = os.fsencode(tmp_path) + b"/\xff.txt"
@@ -150,7 +152,7 @@ async def test_odd_names_arrive_as_safe_ones(api: Any, ana: Client, tmp_path: Pa
         assert (await ana.upload_file(Path(os.fsdecode(raw)), "c-1"))["filename"].endswith("txt")
 
 
-async def test_an_api_with_its_hands_full_is_waited_for(start_api: Any, tmp_path: Path) -> None:
+async def test_an_api_with_its_hands_full_is_waited_for(start_api: StartApi, tmp_path: Path) -> None:
     async with start_api(uploads_at_once=1) as api, Client(f"http://127.0.0.1:{api.port}") as ana:
         await ana.register("ana", PASSWORD)
         await ana.login("ana", PASSWORD)

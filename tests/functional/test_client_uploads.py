@@ -19,11 +19,13 @@ from chat4all import (
     Step,
 )
 from chat4all import uploads as tus
+from support.api import Api
+from support.proxy import Proxy
 from support.transfers import LONG, MIB, Memory, Watch, interrupted, logged_in, some_bytes, stored, written
 
 
 @pytest.fixture
-async def ana(proxy: Any) -> AsyncIterator[Client]:
+async def ana(proxy: Proxy) -> AsyncIterator[Client]:
     """Who reaches the API through the proxy."""
     async with logged_in(proxy.port) as client:
         yield client
@@ -36,7 +38,7 @@ def _requests_of_a_few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB, 23 * MIB + 7])
 async def test_a_file_arrives_whole_with_its_name_and_checksum(
-    api: Any, ana: Client, tmp_path: Path, size: int
+    api: Api, ana: Client, tmp_path: Path, size: int
 ) -> None:
     data, told = some_bytes(size), Watch(0, lambda: None)
     file = await ana.upload_file(written(tmp_path, data), "c-1", on_progress=told)
@@ -47,7 +49,9 @@ async def test_a_file_arrives_whole_with_its_name_and_checksum(
     assert told.seen[-1] == (Step.UPLOADING, size, size) or size == 0
 
 
-async def test_an_upload_that_breaks_off_goes_on_from_there(api: Any, ana: Client, proxy: Any, tmp_path: Path) -> None:
+async def test_an_upload_that_breaks_off_goes_on_from_there(
+    api: Api, ana: Client, proxy: Proxy, tmp_path: Path
+) -> None:
     data = some_bytes(LONG)
     for at_bytes in (0, 1, 7 * MIB, 15 * MIB, LONG - 1):
         watch = Watch(at_bytes, proxy.cut)
@@ -56,7 +60,9 @@ async def test_an_upload_that_breaks_off_goes_on_from_there(api: Any, ana: Clien
         assert watch.was_done.is_set()
 
 
-async def test_the_next_call_goes_on_where_one_was_given_up(api: Any, ana: Client, proxy: Any, tmp_path: Path) -> None:
+async def test_the_next_call_goes_on_where_one_was_given_up(
+    api: Api, ana: Client, proxy: Proxy, tmp_path: Path
+) -> None:
     data, memory = some_bytes(LONG), Memory()
     path = written(tmp_path, data)
     await interrupted(api, ana, proxy, path, memory)
@@ -70,7 +76,7 @@ async def test_the_next_call_goes_on_where_one_was_given_up(api: Any, ana: Clien
 
 
 async def test_a_file_that_was_uploaded_is_not_uploaded_again_until_it_is_forgotten(
-    api: Any, ana: Client, tmp_path: Path
+    api: Api, ana: Client, tmp_path: Path
 ) -> None:
     path, memory = written(tmp_path, b"hello"), Memory()
     first = await ana.upload_file(path, "c-1", memory=memory)
@@ -81,7 +87,7 @@ async def test_a_file_that_was_uploaded_is_not_uploaded_again_until_it_is_forgot
 
 
 async def test_a_file_that_was_changed_between_two_calls_is_uploaded_anew(
-    api: Any, ana: Client, proxy: Any, tmp_path: Path
+    api: Api, ana: Client, proxy: Proxy, tmp_path: Path
 ) -> None:
     memory = Memory()
     path = written(tmp_path, some_bytes(LONG))
@@ -94,7 +100,7 @@ async def test_a_file_that_was_changed_between_two_calls_is_uploaded_anew(
 
 
 async def test_a_file_that_is_changed_while_it_is_uploaded_is_nobodys_file(
-    api: Any, ana: Client, tmp_path: Path
+    api: Api, ana: Client, tmp_path: Path
 ) -> None:
     path, memory = written(tmp_path, some_bytes(LONG)), Memory()
     watch = Watch(MIB, lambda: path.write_bytes(some_bytes(LONG, seed=2)))
@@ -105,7 +111,7 @@ async def test_a_file_that_is_changed_while_it_is_uploaded_is_nobodys_file(
 
 
 async def test_a_file_that_becomes_shorter_while_it_is_uploaded_is_said_so(
-    api: Any, ana: Client, tmp_path: Path
+    api: Api, ana: Client, tmp_path: Path
 ) -> None:
     path = written(tmp_path, some_bytes(LONG))
     watch = Watch(MIB, lambda: os.truncate(path, 3 * MIB))
@@ -116,7 +122,7 @@ async def test_a_file_that_becomes_shorter_while_it_is_uploaded_is_said_so(
         await ana.upload_file(path, "c-1", on_progress=watch)
 
 
-async def test_bytes_that_are_damaged_on_the_way_are_told(api: Any, ana: Client, proxy: Any, tmp_path: Path) -> None:
+async def test_bytes_that_are_damaged_on_the_way_are_told(api: Api, ana: Client, proxy: Proxy, tmp_path: Path) -> None:
     path, memory = written(tmp_path, some_bytes(LONG)), Memory()
     await interrupted(api, ana, proxy, path, memory)
     [(key, begun)] = memory.kept.items()
@@ -131,7 +137,7 @@ async def test_bytes_that_are_damaged_on_the_way_are_told(api: Any, ana: Client,
     assert key == (path, "c-1")
 
 
-async def test_an_upload_that_has_expired_is_begun_anew(api: Any, ana: Client, proxy: Any, tmp_path: Path) -> None:
+async def test_an_upload_that_has_expired_is_begun_anew(api: Api, ana: Client, proxy: Proxy, tmp_path: Path) -> None:
     data, memory = some_bytes(LONG), Memory()
     path = written(tmp_path, data)
     await interrupted(api, ana, proxy, path, memory)
@@ -143,7 +149,7 @@ async def test_an_upload_that_has_expired_is_begun_anew(api: Any, ana: Client, p
 
 
 async def test_an_upload_that_was_ended_elsewhere_is_begun_anew(
-    api: Any, ana: Client, proxy: Any, tmp_path: Path
+    api: Api, ana: Client, proxy: Proxy, tmp_path: Path
 ) -> None:
     path, memory = written(tmp_path, b"hello"), Memory()
     gone = Begun("019aaf33-1c2d-7e3f-8a4b-5c6d7e8f9a0b", "sha256:" + "0" * 64, await _fingerprint(path), 0.0)

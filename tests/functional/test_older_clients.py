@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from domain.direct import is_direct
 from domain.routing import decide
+from support.api import Api
 
 PAGE = Path(__file__).parents[2] / "docs" / "older-clients.md"
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
@@ -39,7 +39,7 @@ async def bash(script: str, **variables: str) -> str:
     return out.decode()
 
 
-async def test_the_older_clients_flow_works_for_two_users_of_one_system(api: Any) -> None:
+async def test_the_older_clients_flow_works_for_two_users_of_one_system(api: Api) -> None:
     where = f"http://127.0.0.1:{api.port}"
     account, *rest = BLOCKS
     headers = {

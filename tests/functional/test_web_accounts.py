@@ -8,11 +8,13 @@ import pytest
 from argon2 import PasswordHasher
 from jose import jwt
 
+from support.api import Api
+
 PASSWORD = "correct horse battery"
 
 
 @pytest.mark.parametrize("path", ["/users", "/auth/register"])
-async def test_an_account_is_created_and_says_who_it_is(api: Any, path: str) -> None:
+async def test_an_account_is_created_and_says_who_it_is(api: Api, path: str) -> None:
     body = {"username": "Maria_1", "password": PASSWORD, "email": "maria@example.org"}
     answer = await api.call("POST", path, body)
     assert answer.status == 201
@@ -27,13 +29,13 @@ async def test_an_account_is_created_and_says_who_it_is(api: Any, path: str) -> 
     assert await (await api.call("GET", "/v1/users/me", token=token)).json() == created
 
 
-async def test_a_password_is_stored_as_argon2id_and_never_shown(api: Any) -> None:
+async def test_a_password_is_stored_as_argon2id_and_never_shown(api: Api) -> None:
     await api.register("maria")
     user = await api.users.by_username("maria")
     assert user.password_hash.startswith("$argon2id$")
 
 
-async def test_a_username_is_taken_whatever_its_case(api: Any) -> None:
+async def test_a_username_is_taken_whatever_its_case(api: Api) -> None:
     await api.register("maria")
     answer = await api.call("POST", "/users", {"username": "MARIA", "password": PASSWORD})
     assert answer.status == 409
@@ -57,7 +59,7 @@ async def test_a_username_is_taken_whatever_its_case(api: Any) -> None:
         ({"username": "maria", "password": PASSWORD, "email": ["a@b.c"]}, {"email"}),
     ],
 )
-async def test_a_bad_registration_names_every_invalid_field(api: Any, body: dict[str, Any], fields: set[str]) -> None:
+async def test_a_bad_registration_names_every_invalid_field(api: Api, body: dict[str, Any], fields: set[str]) -> None:
     answer = await api.call("POST", "/users", body)
     assert answer.status == 400
     problem = await answer.json(content_type=None)
@@ -65,13 +67,13 @@ async def test_a_bad_registration_names_every_invalid_field(api: Any, body: dict
     assert all(error["detail"] for error in problem["errors"])
 
 
-async def test_a_password_may_hold_any_unicode_and_looks_the_same_from_any_keyboard(api: Any) -> None:
+async def test_a_password_may_hold_any_unicode_and_looks_the_same_from_any_keyboard(api: Api) -> None:
     await api.register("maria", "se\u00f1ora\u0000 \U0001f600 a")
     await api.login("maria", "sen\u0303ora\u0000 \U0001f600 a")
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/token"])
-async def test_a_login_returns_a_token_under_both_names(api: Any, path: str) -> None:
+async def test_a_login_returns_a_token_under_both_names(api: Api, path: str) -> None:
     await api.register("maria")
     answer = await api.call("POST", path, {"username": "maria", "password": PASSWORD})
     assert answer.status == 200
@@ -84,7 +86,7 @@ async def test_a_login_returns_a_token_under_both_names(api: Any, path: str) -> 
     assert jwt.get_unverified_claims(login["token"])["sub"] == login["user_id"]
 
 
-async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(api: Any) -> None:
+async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(api: Api) -> None:
     await api.register("maria")
     wrong = await api.call("POST", "/auth/login", {"username": "maria", "password": "wrong password"})
     unknown = await api.call("POST", "/auth/login", {"username": "nobody", "password": PASSWORD})
@@ -96,13 +98,13 @@ async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(api: Any
 
 
 @pytest.mark.parametrize("username", ["", "\u0000", "a" * 9999, "ma'ria;--", "\U0001f600", "MARIA "])
-async def test_a_name_that_nobody_can_have_is_just_a_wrong_login(api: Any, username: str) -> None:
+async def test_a_name_that_nobody_can_have_is_just_a_wrong_login(api: Api, username: str) -> None:
     await api.register("maria")
     answer = await api.call("POST", "/auth/login", {"username": username, "password": PASSWORD})
     assert answer.status == 401
 
 
-async def test_an_old_hash_is_renewed_at_login(api: Any) -> None:
+async def test_an_old_hash_is_renewed_at_login(api: Api) -> None:
     await api.register("maria")
     user = await api.users.by_username("maria")
     old = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash(PASSWORD)
@@ -114,7 +116,7 @@ async def test_an_old_hash_is_renewed_at_login(api: Any) -> None:
     assert (await api.users.by_username("maria")).password_hash == renewed
 
 
-async def test_no_store_means_503_for_accounts(api: Any) -> None:
+async def test_no_store_means_503_for_accounts(api: Api) -> None:
     token = await api.somebody()
     api.users.available = False
     body = {"username": "maria", "password": PASSWORD}
@@ -122,7 +124,7 @@ async def test_no_store_means_503_for_accounts(api: Any) -> None:
         assert (await api.call(method, path, json, token)).status == 503
 
 
-async def test_too_many_logins_at_once_are_told_to_come_back(api: Any) -> None:
+async def test_too_many_logins_at_once_are_told_to_come_back(api: Api) -> None:
     api.deps.passwords.waiting = 1_000
     answer = await api.call("POST", "/auth/login", {"username": "maria", "password": PASSWORD})
     assert answer.status == 503

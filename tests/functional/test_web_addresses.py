@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from support.api import Api
 
 FORMS = [
     ("whatsapp", "+44 (0)20 7946 0958", "+442079460958"),
@@ -18,7 +19,7 @@ FORMS = [
 
 @pytest.mark.parametrize(("platform", "written", "value"), FORMS)
 async def test_every_door_makes_one_address_of_all_forms_of_it(
-    api: Any, platform: str, written: str, value: str
+    api: Api, platform: str, written: str, value: str
 ) -> None:
     token = await api.somebody()
     address, text = f"{platform}:{value}", f"{platform}:{written}"
@@ -49,7 +50,7 @@ async def test_every_door_makes_one_address_of_all_forms_of_it(
 
 
 @pytest.mark.parametrize("door", ["messages", "identities", "conversations", "groups"])
-async def test_a_number_of_an_impossible_length_is_a_400_that_says_why_at_every_door(api: Any, door: str) -> None:
+async def test_a_number_of_an_impossible_length_is_a_400_that_says_why_at_every_door(api: Api, door: str) -> None:
     number = "+5511987654"
     bodies = {
         "messages": ("/v1/messages", api.message("c-1", recipient_id=f"whatsapp:{number}")),
@@ -64,7 +65,7 @@ async def test_a_number_of_an_impossible_length_is_a_400_that_says_why_at_every_
 
 
 @pytest.mark.parametrize("form", ["{}", "internal:{}", "INTERNAL:{}", "\u202ainternal:{}\u202c"])
-async def test_a_user_is_one_user_however_the_id_is_written(api: Any, form: str) -> None:
+async def test_a_user_is_one_user_however_the_id_is_written(api: Api, form: str) -> None:
     token = await api.somebody()
     user_id = (await api.login(await api.register()))["user_id"]
     written = form.format(user_id.upper())
@@ -84,7 +85,7 @@ async def test_a_user_is_one_user_however_the_id_is_written(api: Any, form: str)
 
 
 @pytest.mark.parametrize("form", ["User: {}", "\u202auser:{}\u202c", "ｕｓｅｒ：{}"])
-async def test_a_username_is_read_like_an_address(api: Any, form: str) -> None:
+async def test_a_username_is_read_like_an_address(api: Api, form: str) -> None:
     token, username = await api.somebody(), await api.register()
     written = form.format(username.upper())
     answer = await api.call("POST", "/v1/conversations", {"participants": [written]}, token)
@@ -93,12 +94,12 @@ async def test_a_username_is_read_like_an_address(api: Any, form: str) -> None:
     assert (await api.call("POST", "/v1/messages", body, token)).status == 202
 
 
-async def test_an_address_is_no_participant_in_a_users_place(api: Any) -> None:
+async def test_an_address_is_no_participant_in_a_users_place(api: Api) -> None:
     body = {"participants": ["internal:whatsapp:+5511999990000"]}
     assert (await api.call("POST", "/v1/conversations", body, await api.somebody())).status == 400
 
 
-async def test_a_form_of_an_older_release_in_a_conversation_is_still_one_person(api: Any) -> None:
+async def test_a_form_of_an_older_release_in_a_conversation_is_still_one_person(api: Api) -> None:
     login = await api.login(await api.register())
     older, normal = "whatsapp:+4402079460958", "whatsapp:+442079460958"
     impossible = "whatsapp:+5511987654"

@@ -12,9 +12,10 @@ import pytest
 from domain.errors import LogUnavailable
 from domain.ports import Appended
 from domain.records import MessageAccepted
+from support.api import Api, StartApi
 
 
-async def send(api: Any, token: str, messages: Any, headers: Mapping[str, str] | None = None) -> Any:
+async def send(api: Api, token: str, messages: Any, headers: Mapping[str, str] | None = None) -> Any:
     """Return the answer to a batch."""
     return await api.call("POST", "/v1/messages/batch", {"messages": messages}, token, headers=dict(headers or {}))
 
@@ -30,7 +31,7 @@ async def results(answer: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("form", ["object", "list"])
-async def test_a_batch_is_answered_message_by_message(api: Any, form: str) -> None:
+async def test_a_batch_is_answered_message_by_message(api: Api, form: str) -> None:
     token = await api.somebody()
     messages = [api.message("c-1", content="one"), api.message("c-2", content="two")]
     answer = await api.call(
@@ -46,7 +47,7 @@ async def test_a_batch_is_answered_message_by_message(api: Any, form: str) -> No
         assert (await shown.json())["accepted_at"] == result["message"]["accepted_at"]
 
 
-async def test_one_bad_message_does_not_fail_the_rest(api: Any) -> None:
+async def test_one_bad_message_does_not_fail_the_rest(api: Api) -> None:
     owner, token = await api.somebody(), await api.somebody()
     await api.send(owner, "theirs")
     messages = [
@@ -69,7 +70,7 @@ async def test_one_bad_message_does_not_fail_the_rest(api: Any) -> None:
     assert [record[0].content for record in api.log.records] == ["hi", "first", "last"]
 
 
-async def test_the_order_of_a_conversation_is_kept_however_slow_the_stores_are(api: Any) -> None:
+async def test_the_order_of_a_conversation_is_kept_however_slow_the_stores_are(api: Api) -> None:
     token = await api.somebody()
     look, enter = api.messages.get, api.conversations.is_participant
     slow = iter(range(10_000))
@@ -95,7 +96,7 @@ async def test_the_order_of_a_conversation_is_kept_however_slow_the_stores_are(a
     assert len(api.log.records) == 300
 
 
-async def test_five_hundred_are_taken_and_one_more_is_not(api: Any) -> None:
+async def test_five_hundred_are_taken_and_one_more_is_not(api: Api) -> None:
     token = await api.somebody()
     longest = [api.message(f"c-{n}", recipient_id=None, content="x" * 10_240) for n in range(500)]
     found = await results(await send(api, token, longest))
@@ -109,14 +110,14 @@ async def test_five_hundred_are_taken_and_one_more_is_not(api: Any) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"messages": None}, {"messages": {}}, {"messages": []}, [], "text", 7, None, {"messages": "abc"}]
 )
-async def test_what_is_no_batch_is_a_400(api: Any, body: Any) -> None:
+async def test_what_is_no_batch_is_a_400(api: Api, body: Any) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/messages/batch", token=token, data=json.dumps(body))
     assert answer.status == 400
     assert api.log.records == []
 
 
-async def test_a_batch_has_a_limit_of_its_own(start_api: Any) -> None:
+async def test_a_batch_has_a_limit_of_its_own(start_api: StartApi) -> None:
     async with start_api(max_body_bytes=1_000, max_batch_body_bytes=3_000) as api:
         token = await api.somebody()
         messages = [api.message(content="x" * 950)]
@@ -127,7 +128,7 @@ async def test_a_batch_has_a_limit_of_its_own(start_api: Any) -> None:
         assert (await send(api, token, messages * 2, waiting)).status == 207
 
 
-async def test_a_batch_needs_a_token(api: Any) -> None:
+async def test_a_batch_needs_a_token(api: Api) -> None:
     assert (await api.call("POST", "/v1/messages/batch", {"messages": [api.message()]})).status == 401
 
 
@@ -151,7 +152,7 @@ async def test_a_batch_sent_again_is_the_same_messages(two: tuple[Any, Any], own
     assert len(one.log.records) == 6
 
 
-async def test_a_key_of_an_item_goes_before_that_of_the_header(api: Any) -> None:
+async def test_a_key_of_an_item_goes_before_that_of_the_header(api: Api) -> None:
     token = await api.somebody()
     headers = {"Idempotency-Key": "k"}
     batch = await results(await send(api, token, [api.message(), api.message(idempotency_key="k")], headers))
@@ -161,7 +162,7 @@ async def test_a_key_of_an_item_goes_before_that_of_the_header(api: Any) -> None
     assert len(api.log.records) == 2
 
 
-async def test_a_key_twice_in_one_batch_is_one_message(api: Any) -> None:
+async def test_a_key_twice_in_one_batch_is_one_message(api: Api) -> None:
     token = await api.somebody()
     messages = [
         api.message(idempotency_key="k"),
@@ -192,7 +193,7 @@ async def test_batches_that_share_keys_in_opposite_order_do_not_wait_for_each_ot
     assert len(documents[0]) == 40
 
 
-async def test_what_kafka_does_not_take_is_a_503_of_its_own(api: Any) -> None:
+async def test_what_kafka_does_not_take_is_a_503_of_its_own(api: Api) -> None:
     token = await api.somebody()
     append = api.log.append
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.api import Api
 from support.watching import SECONDS, member
 from web.live.client_frames import MAX_PIECES, ClientFrames
 from web.live.service import MAX_FRAMES_PER_WINDOW
@@ -55,7 +56,7 @@ class Raw:
 
 
 @asynccontextmanager
-async def raw(api: Any, more: bytes = b"") -> AsyncIterator[Raw]:
+async def raw(api: Api, more: bytes = b"") -> AsyncIterator[Raw]:
     """A connection whose first frames may come along with the request."""
     token, _ = await member(api)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
@@ -73,7 +74,7 @@ async def raw(api: Any, more: bytes = b"") -> AsyncIterator[Raw]:
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY, PING, CLOSE])
 @pytest.mark.parametrize("comes_along", [True, False])
-async def test_a_frame_without_a_mask_closes_with_1002(api: Any, opcode: int, comes_along: bool) -> None:
+async def test_a_frame_without_a_mask_closes_with_1002(api: Api, opcode: int, comes_along: bool) -> None:
     sent = frame(opcode, b'{"type":"ping"}' if opcode != CLOSE else b"", masked=False)
     async with raw(api, sent if comes_along else b"") as socket:
         if not comes_along:
@@ -85,7 +86,7 @@ async def test_a_frame_without_a_mask_closes_with_1002(api: Any, opcode: int, co
         assert not any(b"pong" in payload for payload in seen)
 
 
-async def test_a_frame_without_a_mask_after_good_ones_closes_too(api: Any) -> None:
+async def test_a_frame_without_a_mask_after_good_ones_closes_too(api: Api) -> None:
     good = frame(TEXT, b'{"type":"ping"}')
     async with raw(api) as socket:
         assert b"connected" in (await socket.next())[1]
@@ -94,7 +95,7 @@ async def test_a_frame_without_a_mask_after_good_ones_closes_too(api: Any) -> No
         assert await socket.close_code() == 1002
 
 
-async def test_a_message_has_as_many_bytes_as_the_setting_says_and_not_one_more(api: Any) -> None:
+async def test_a_message_has_as_many_bytes_as_the_setting_says_and_not_one_more(api: Api) -> None:
     most = api.settings.live_max_frame_bytes
     async with raw(api) as socket:
         assert b"connected" in (await socket.next())[1]
@@ -106,14 +107,14 @@ async def test_a_message_has_as_many_bytes_as_the_setting_says_and_not_one_more(
         assert await socket.close_code() == 1009
 
 
-async def test_a_message_in_pieces_beyond_the_limit_closes_with_1009(api: Any) -> None:
+async def test_a_message_in_pieces_beyond_the_limit_closes_with_1009(api: Api) -> None:
     most = api.settings.live_max_frame_bytes
     async with raw(api) as socket:
         socket.writer.write(frame(TEXT, b" " * most, is_last=False) + frame(CONTINUATION, b" "))
         assert await socket.close_code() == 1009
 
 
-async def test_a_message_has_so_many_pieces_at_most(api: Any) -> None:
+async def test_a_message_has_so_many_pieces_at_most(api: Api) -> None:
     piece = frame(CONTINUATION, b" ", is_last=False)
     async with raw(api) as socket:
         assert b"connected" in (await socket.next())[1]
@@ -125,7 +126,7 @@ async def test_a_message_has_so_many_pieces_at_most(api: Any) -> None:
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG, TEXT])
-async def test_a_flood_of_frames_closes_with_1008_after_so_many(api: Any, opcode: int) -> None:
+async def test_a_flood_of_frames_closes_with_1008_after_so_many(api: Api, opcode: int) -> None:
     async with raw(api) as socket:
         assert b"connected" in (await socket.next())[1]
         socket.writer.write(frame(opcode) * (MAX_FRAMES_PER_WINDOW + 50_000))
@@ -136,7 +137,7 @@ async def test_a_flood_of_frames_closes_with_1008_after_so_many(api: Any, opcode
         assert answered == (0 if opcode == PONG else MAX_FRAMES_PER_WINDOW)
 
 
-async def test_a_ping_of_the_protocol_is_answered_with_its_payload(api: Any) -> None:
+async def test_a_ping_of_the_protocol_is_answered_with_its_payload(api: Api) -> None:
     async with raw(api) as socket:
         assert b"connected" in (await socket.next())[1]
         socket.writer.write(frame(PING, b"are you there"))

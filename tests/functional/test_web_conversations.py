@@ -9,17 +9,18 @@ import pytest
 
 from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted
+from support.api import Api
 
 UNKNOWN = "0193e2f0-0000-7000-8000-000000000000"
 
 
-async def begin(api: Any, token: str, participants: list[Any], **more: Any) -> dict[str, Any]:
+async def begin(api: Api, token: str, participants: list[Any], **more: Any) -> dict[str, Any]:
     answer = await api.call("POST", "/v1/conversations", {"participants": participants, **more}, token)
     assert answer.status == 201, await answer.text()
     return dict(await answer.json())
 
 
-async def listed(api: Any, token: str, **params: Any) -> list[dict[str, Any]]:
+async def listed(api: Api, token: str, **params: Any) -> list[dict[str, Any]]:
     answer = await api.call("GET", "/v1/conversations", token=token, params=params)
     assert answer.status == 200, await answer.text()
     return list((await answer.json())["conversations"])
@@ -29,7 +30,7 @@ def party(login: dict[str, Any]) -> dict[str, str]:
     return {"user_id": login["user_id"], "username": login["username"]}
 
 
-async def test_a_conversation_is_begun_and_shows_every_field_of_the_contract(api: Any) -> None:
+async def test_a_conversation_is_begun_and_shows_every_field_of_the_contract(api: Api) -> None:
     maria, joao = await api.login(await api.register()), await api.login(await api.register())
     named = ["WhatsApp:+55 (11) 99999-0000", joao["user_id"].upper(), joao["user_id"]]
     answer = await api.call("POST", "/v1/conversations", {"participants": named, "name": " os dois "}, maria["token"])
@@ -58,7 +59,7 @@ async def test_a_conversation_is_begun_and_shows_every_field_of_the_contract(api
         assert await listed(api, login["token"]) == [created]
 
 
-async def test_an_id_may_be_chosen_and_belongs_to_who_came_first(api: Any) -> None:
+async def test_an_id_may_be_chosen_and_belongs_to_who_came_first(api: Api) -> None:
     maria, joao, body = await api.somebody(), await api.somebody(), {"participants": ["telegram:5"]}
     created = await begin(api, maria, ["telegram:5"], conversation_id="o bar / ü?#%")
     same = await api.call("POST", "/v1/conversations", {**body, "conversation_id": "o bar / ü?#%"}, maria)
@@ -70,7 +71,7 @@ async def test_an_id_may_be_chosen_and_belongs_to_who_came_first(api: Any) -> No
     assert await found.json() == created
 
 
-async def test_users_who_do_not_exist_are_named(api: Any) -> None:
+async def test_users_who_do_not_exist_are_named(api: Api) -> None:
     maria, joao = await api.login(await api.register()), await api.login(await api.register())
     body = {"participants": [joao["user_id"], UNKNOWN, "nobody", "telegram:5", "user:unheard_of"]}
     answer = await api.call("POST", "/v1/conversations", body, maria["token"])
@@ -104,14 +105,14 @@ async def test_users_who_do_not_exist_are_named(api: Any) -> None:
         ({"participants": [f"telegram:{n + 1}" for n in range(256)]}, {"participants"}),
     ],
 )
-async def test_a_bad_conversation_names_every_invalid_field(api: Any, body: dict[str, Any], fields: set[str]) -> None:
+async def test_a_bad_conversation_names_every_invalid_field(api: Api, body: dict[str, Any], fields: set[str]) -> None:
     answer = await api.call("POST", "/v1/conversations", body, await api.somebody())
     assert answer.status == 400
     assert {error["field"] for error in (await answer.json(content_type=None))["errors"]} == fields
     assert api.conversations.members == {}
 
 
-async def test_to_a_stranger_a_conversation_is_forbidden_and_an_unknown_one_not_found(api: Any) -> None:
+async def test_to_a_stranger_a_conversation_is_forbidden_and_an_unknown_one_not_found(api: Api) -> None:
     maria, stranger = await api.somebody(), await api.somebody()
     created = await begin(api, maria, ["telegram:5"])
     assert (await api.call("GET", f"/v1/conversations/{created['conversation_id']}", token=stranger)).status == 403
@@ -119,7 +120,7 @@ async def test_to_a_stranger_a_conversation_is_forbidden_and_an_unknown_one_not_
     assert await listed(api, stranger) == []
 
 
-async def test_a_conversation_of_first_use_is_listed_with_its_messages(api: Any) -> None:
+async def test_a_conversation_of_first_use_is_listed_with_its_messages(api: Api) -> None:
     token = await api.somebody()
     for _ in range(3):
         accepted = await api.send(token, "first use")
@@ -130,7 +131,7 @@ async def test_a_conversation_of_first_use_is_listed_with_its_messages(api: Any)
 
 
 @pytest.mark.parametrize("mirrored", [0, 1, 3, 5])
-async def test_messages_are_counted_once_whichever_view_has_them(api: Any, mirrored: int) -> None:
+async def test_messages_are_counted_once_whichever_view_has_them(api: Api, mirrored: int) -> None:
     token = await api.somebody()
     for number in range(5):
         accepted = await api.send(token)
@@ -144,7 +145,7 @@ async def test_messages_are_counted_once_whichever_view_has_them(api: Any, mirro
     assert await listed(api, token) == [found]
 
 
-async def test_what_another_process_accepted_counts_at_once(api: Any) -> None:
+async def test_what_another_process_accepted_counts_at_once(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     place = Place(api.clock.now_ms + 5, 9)
@@ -153,7 +154,7 @@ async def test_what_another_process_accepted_counts_at_once(api: Any) -> None:
     assert (found["message_count"], found["last_message_at"]) == (2, "2025-11-22T22:00:00.128Z")
 
 
-async def test_the_list_has_first_what_happened_last(api: Any) -> None:
+async def test_the_list_has_first_what_happened_last(api: Api) -> None:
     token = await api.somebody()
     for name in ("a", "b", "c", "a"):
         for _ in range(3):  # three messages share one millisecond in this log
@@ -165,7 +166,7 @@ async def test_the_list_has_first_what_happened_last(api: Any) -> None:
 
 
 @pytest.mark.parametrize("way", ["cursor", "offset"])
-async def test_pages_of_conversations_follow_each_other(api: Any, way: str) -> None:
+async def test_pages_of_conversations_follow_each_other(api: Api, way: str) -> None:
     token = await api.somebody()
     for number in range(11):
         await begin(api, token, ["telegram:5"], conversation_id=f"c-{number:02}")
@@ -184,7 +185,7 @@ async def test_pages_of_conversations_follow_each_other(api: Any, way: str) -> N
     assert seen == [f"c-{number:02}" for number in reversed(range(11))]
 
 
-async def test_what_never_came_to_be_or_was_left_is_not_listed_and_makes_no_page_short(api: Any) -> None:
+async def test_what_never_came_to_be_or_was_left_is_not_listed_and_makes_no_page_short(api: Api) -> None:
     login = await api.login(await api.register())
     for number in range(6):
         await begin(api, login["token"], ["telegram:5"], conversation_id=f"c-{number}")
@@ -212,13 +213,13 @@ async def test_what_never_came_to_be_or_was_left_is_not_listed_and_makes_no_page
         ("offset=10001", {"offset"}),
     ],
 )
-async def test_a_bad_query_of_the_list_names_every_invalid_parameter(api: Any, query: str, fields: set[str]) -> None:
+async def test_a_bad_query_of_the_list_names_every_invalid_parameter(api: Api, query: str, fields: set[str]) -> None:
     answer = await api.call("GET", f"/v1/conversations?{query}", token=await api.somebody())
     assert answer.status == 400
     assert {error["field"] for error in (await answer.json(content_type=None))["errors"]} == fields
 
 
-async def test_without_cassandra_lists_are_a_503_and_sends_to_known_conversations_go_on(api: Any) -> None:
+async def test_without_cassandra_lists_are_a_503_and_sends_to_known_conversations_go_on(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     for store in (api.conversations, api.messages, api.users):
@@ -229,7 +230,7 @@ async def test_without_cassandra_lists_are_a_503_and_sends_to_known_conversation
     await api.send(token)
 
 
-async def test_without_kafka_the_list_shows_what_was_read_before_but_never_less(api: Any) -> None:
+async def test_without_kafka_the_list_shows_what_was_read_before_but_never_less(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     api.follower.available = False
@@ -238,7 +239,7 @@ async def test_without_kafka_the_list_shows_what_was_read_before_but_never_less(
     assert (await api.call("GET", "/v1/conversations", token=token)).status == 503
 
 
-async def test_a_count_that_takes_too_long_does_not_cost_the_list(api: Any) -> None:
+async def test_a_count_that_takes_too_long_does_not_cost_the_list(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     await api.mirror()
@@ -259,7 +260,7 @@ async def test_a_count_that_takes_too_long_does_not_cost_the_list(api: Any) -> N
     assert [found["message_count"] for found in await listed(api, token)] == [1]
 
 
-async def test_facts_alone_make_no_activity(api: Any) -> None:
+async def test_facts_alone_make_no_activity(api: Api) -> None:
     token = await api.somebody()
     await begin(api, token, ["telegram:5"], conversation_id="c-1")
     await api.messages.write([MirrorEntry("m", "c-1", Place(1, 1))])

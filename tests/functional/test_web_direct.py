@@ -13,6 +13,7 @@ from aiohttp import FormData
 from domain.direct import direct_id
 from domain.ports import NewParticipant, Place
 from domain.routing import decide
+from support.api import Api
 
 PHONE = "whatsapp:+5511999990000"
 NOBODY = "0193e2f0-0000-7000-8000-000000000000"
@@ -21,7 +22,7 @@ NOBODY = "0193e2f0-0000-7000-8000-000000000000"
 class Person:
     """A user with a token; ``say`` sends and returns the answer."""
 
-    def __init__(self, api: Any, session: dict[str, Any], name: str) -> None:
+    def __init__(self, api: Api, session: dict[str, Any], name: str) -> None:
         self.api, self.name, self.user_id, self.token = api, name, session["user_id"], session["token"]
 
     async def say(self, recipient: str | None = None, conversation_id: str | None = None, **more: Any) -> Any:
@@ -47,27 +48,27 @@ class Person:
         return await answer.json(content_type=None)
 
 
-async def person(api: Any, name: str | None = None) -> Person:
+async def person(api: Api, name: str | None = None) -> Person:
     name = await api.register(name)
     return Person(api, await api.login(name), name)
 
 
 @pytest.fixture
-async def ana(api: Any) -> Person:
+async def ana(api: Api) -> Person:
     return await person(api, "ana")
 
 
 @pytest.fixture
-async def bruno(api: Any) -> Person:
+async def bruno(api: Api) -> Person:
     return await person(api, "bruno")
 
 
 @pytest.fixture
-async def eve(api: Any) -> Person:
+async def eve(api: Api) -> Person:
     return await person(api, "eve")
 
 
-async def test_two_users_who_write_to_each_other_have_one_thread(api: Any, ana: Person, bruno: Person) -> None:
+async def test_two_users_who_write_to_each_other_have_one_thread(api: Api, ana: Person, bruno: Person) -> None:
     there = await ana.said(bruno.user_id)
     assert there == await bruno.said(ana.user_id) == await bruno.said(f"internal:{ana.user_id}")
     assert there == await bruno.said(conversation_id=there)
@@ -91,13 +92,13 @@ async def test_a_user_and_an_address_have_one_thread_however_the_address_is_writ
     assert (await ana.get(f"/v1/conversations/{there}"))["participants"] == sorted([ana.user_id, PHONE])
 
 
-async def test_a_thread_begun_by_writing_to_a_number_goes_on_without_naming_it(api: Any, ana: Person) -> None:
+async def test_a_thread_begun_by_writing_to_a_number_goes_on_without_naming_it(api: Api, ana: Person) -> None:
     there = await ana.said(PHONE)
     await ana.said(conversation_id=there)
     assert api.log.records[-1][0].recipients == (PHONE,)
 
 
-async def test_whoever_writes_to_themselves_has_notes_for_themselves(api: Any, ana: Person) -> None:
+async def test_whoever_writes_to_themselves_has_notes_for_themselves(api: Api, ana: Person) -> None:
     there = await ana.said(ana.user_id)
     assert (await ana.get(f"/v1/conversations/{there}"))["participants"] == [ana.user_id]
     assert api.log.records[-1][0].recipients == (f"internal:{ana.user_id}",)
@@ -123,7 +124,7 @@ RESERVED = [
 
 
 @pytest.mark.parametrize("wanted", RESERVED)
-async def test_no_door_creates_a_conversation_under_a_reserved_id(api: Any, ana: Person, wanted: str) -> None:
+async def test_no_door_creates_a_conversation_under_a_reserved_id(api: Api, ana: Person, wanted: str) -> None:
     body = {"conversation_id": wanted, "participants": [PHONE]}
     problem = await ana.post("/v1/conversations", body, 400)
     assert [one["field"] for one in problem["errors"]] == ["conversation_id"]
@@ -142,7 +143,7 @@ async def test_no_door_creates_a_conversation_under_a_reserved_id(api: Any, ana:
 
 
 async def test_a_stranger_who_computes_the_id_does_not_learn_whether_the_two_talk(
-    api: Any, ana: Person, bruno: Person, eve: Person
+    api: Api, ana: Person, bruno: Person, eve: Person
 ) -> None:
     there, not_there = await ana.said(bruno.user_id), direct_id(ana.user_id, PHONE)
     answers = []
@@ -164,7 +165,7 @@ async def test_a_stranger_who_computes_the_id_does_not_learn_whether_the_two_tal
     assert answers[0] == answers[1]
 
 
-async def test_a_direct_conversation_stays_one_of_two(api: Any, ana: Person, bruno: Person, eve: Person) -> None:
+async def test_a_direct_conversation_stays_one_of_two(api: Api, ana: Person, bruno: Person, eve: Person) -> None:
     there = await ana.said(bruno.user_id)
     for recipient in (PHONE, eve.user_id):
         answer = await ana.say(recipient, there)
@@ -176,7 +177,7 @@ async def test_a_direct_conversation_stays_one_of_two(api: Any, ana: Person, bru
 
 
 async def test_a_conversation_that_an_older_release_let_somebody_choose_is_not_taken_for_a_direct_one(
-    api: Any, ana: Person, bruno: Person, eve: Person
+    api: Api, ana: Person, bruno: Person, eve: Person
 ) -> None:
     squatted = direct_id(ana.user_id, bruno.user_id)
     await api.conversations.create(squatted, [ana.user_id, eve.user_id], 0, created_by=eve.user_id)
@@ -231,7 +232,7 @@ async def test_a_batch_may_leave_ids_out(ana: Person, bruno: Person) -> None:
     assert "nobody_at_all" in results[3]["problem"]["detail"]
 
 
-async def test_a_batch_without_cassandra_refuses_only_what_names_unknown_users(api: Any, ana: Person) -> None:
+async def test_a_batch_without_cassandra_refuses_only_what_names_unknown_users(api: Api, ana: Person) -> None:
     await ana.said(PHONE)
     for store in (api.users, api.conversations):
         store.available = False
@@ -241,7 +242,7 @@ async def test_a_batch_without_cassandra_refuses_only_what_names_unknown_users(a
 
 
 async def test_a_direct_conversation_is_found_by_its_side_before_anything_is_sent(
-    api: Any, ana: Person, bruno: Person
+    api: Api, ana: Person, bruno: Person
 ) -> None:
     made = await ana.post("/v1/conversations", {"recipient_id": "user:bruno"}, 201)
     again = await bruno.post("/v1/conversations", {"recipient_id": ana.user_id}, 200)
@@ -260,7 +261,7 @@ async def test_a_direct_conversation_is_found_by_its_side_before_anything_is_sen
 
 @pytest.mark.parametrize("recipient", [PHONE, "user:bruno", "WhatsApp:+55 (11) 99999-0000"])
 async def test_a_file_is_uploaded_for_somebody_by_form_and_in_pieces(
-    api: Any, ana: Person, bruno: Person, recipient: str
+    api: Api, ana: Person, bruno: Person, recipient: str
 ) -> None:
     there = direct_id(ana.user_id, PHONE if "hats" in recipient else bruno.user_id)
     form = {"recipient_id": recipient, "file": b"x"}
@@ -292,7 +293,7 @@ async def test_a_file_is_uploaded_for_somebody_by_form_and_in_pieces(
     ],
 )
 async def test_a_file_is_for_a_conversation_or_for_somebody(
-    api: Any, ana: Person, form: dict[str, str], field: str
+    api: Api, ana: Person, form: dict[str, str], field: str
 ) -> None:
     for order in (list(form.items()), list(reversed(form.items()))):
         data = FormData()
@@ -310,7 +311,7 @@ async def test_a_file_is_for_a_conversation_or_for_somebody(
     assert api.files.rows == {}
 
 
-async def test_a_file_of_another_conversation_does_not_go_into_a_direct_one(api: Any, ana: Person) -> None:
+async def test_a_file_of_another_conversation_does_not_go_into_a_direct_one(api: Api, ana: Person) -> None:
     uploaded = await (
         await api.call("POST", "/v1/files", token=ana.token, data={"conversation_id": "c-1", "file": b"x"})
     ).json()
@@ -319,7 +320,7 @@ async def test_a_file_of_another_conversation_does_not_go_into_a_direct_one(api:
 
 
 async def test_without_cassandra_known_direct_conversations_go_on_and_others_wait(
-    api: Any, ana: Person, bruno: Person
+    api: Api, ana: Person, bruno: Person
 ) -> None:
     await ana.said(PHONE)
     await ana.said("user:bruno")
@@ -333,7 +334,7 @@ async def test_without_cassandra_known_direct_conversations_go_on_and_others_wai
 # an address that is written to takes part
 
 
-async def test_an_address_that_is_written_to_takes_part(api: Any, ana: Person) -> None:
+async def test_an_address_that_is_written_to_takes_part(api: Api, ana: Person) -> None:
     await ana.said(PHONE, "c-1")
     await ana.said("telegram:5", "c-1")
     assert (await ana.get("/v1/conversations/c-1"))["participants"] == sorted([ana.user_id, PHONE, "telegram:5"])
@@ -341,7 +342,7 @@ async def test_an_address_that_is_written_to_takes_part(api: Any, ana: Person) -
     assert set(api.log.records[-1][0].recipients) == {PHONE, "telegram:5"}
 
 
-async def test_an_address_joins_a_conversation_that_was_begun_without_it(api: Any, ana: Person) -> None:
+async def test_an_address_joins_a_conversation_that_was_begun_without_it(api: Api, ana: Person) -> None:
     await ana.said(None, "c-1")
     assert api.log.records[-1][0].recipients == ()
     await ana.said(PHONE, "c-1")
@@ -362,7 +363,7 @@ async def test_an_address_that_another_process_let_in_is_among_everyone_here(two
     assert other.log.records[-1][0].recipients == (PHONE,)
 
 
-async def test_who_joins_during_a_look_up_is_not_lost_by_it(api: Any, ana: Person) -> None:
+async def test_who_joins_during_a_look_up_is_not_lost_by_it(api: Api, ana: Person) -> None:
     await ana.said(None, "c-1")
     get, participants = api.conversations.get, api.deps.live.participants
     asked, go_on = asyncio.Event(), asyncio.Event()
@@ -386,7 +387,7 @@ async def test_who_joins_during_a_look_up_is_not_lost_by_it(api: Any, ana: Perso
     assert set(await participants.of("c-1")) == {ana.user_id, PHONE}
 
 
-async def test_in_a_group_only_admins_choose_who_takes_part(api: Any, ana: Person) -> None:
+async def test_in_a_group_only_admins_choose_who_takes_part(api: Api, ana: Person) -> None:
     group = (await ana.post("/v1/groups", {"name": "g"}, 201))["group_id"]
     await ana.said(PHONE, group)
     await ana.said(PHONE, group)
@@ -395,7 +396,7 @@ async def test_in_a_group_only_admins_choose_who_takes_part(api: Any, ana: Perso
     assert api.log.records[-1][0].recipients == ()
 
 
-async def test_a_full_conversation_takes_messages_to_others_and_nobody_more(api: Any, ana: Person) -> None:
+async def test_a_full_conversation_takes_messages_to_others_and_nobody_more(api: Api, ana: Person) -> None:
     crowd = [f"telegram:{n + 1}" for n in range(255)]
     await ana.post("/v1/conversations", {"conversation_id": "c-1", "participants": crowd}, 201)
     await ana.said(PHONE, "c-1")
@@ -406,7 +407,7 @@ async def test_a_full_conversation_takes_messages_to_others_and_nobody_more(api:
     assert len(api.log.records[-1][0].recipients) == 255
 
 
-async def test_a_message_to_an_address_that_is_known_to_take_part_asks_nothing(api: Any, ana: Person) -> None:
+async def test_a_message_to_an_address_that_is_known_to_take_part_asks_nothing(api: Api, ana: Person) -> None:
     calls: list[str] = []
 
     def counted(name: str) -> Any:
@@ -435,7 +436,7 @@ async def test_a_message_to_an_address_that_is_known_to_take_part_asks_nothing(a
     assert calls[4:] == ["get", "create"]
 
 
-async def test_without_cassandra_an_address_joins_later_and_its_messages_go_out(api: Any, ana: Person) -> None:
+async def test_without_cassandra_an_address_joins_later_and_its_messages_go_out(api: Api, ana: Person) -> None:
     await ana.said(None, "c-1")
     api.conversations.available = False
     await ana.said(PHONE, "c-1")
@@ -449,7 +450,7 @@ async def test_without_cassandra_an_address_joins_later_and_its_messages_go_out(
 # nobody else is there
 
 
-async def test_a_message_to_an_empty_everyone_is_sent_in_the_conversation(api: Any, ana: Person) -> None:
+async def test_a_message_to_an_empty_everyone_is_sent_in_the_conversation(api: Api, ana: Person) -> None:
     for _ in range(2):
         await ana.said(None, "alone")
     message, place, _ = api.log.records[-1]
@@ -466,7 +467,7 @@ async def test_a_message_to_an_empty_everyone_is_sent_in_the_conversation(api: A
     assert (await api.call("POST", f"/v1/messages/{message.message_id}/read", token=ana.token)).status == 403
 
 
-async def test_who_joins_later_sees_what_was_sent_to_nobody(api: Any, ana: Person, bruno: Person) -> None:
+async def test_who_joins_later_sees_what_was_sent_to_nobody(api: Api, ana: Person, bruno: Person) -> None:
     group = (await ana.post("/v1/groups", {"name": "g"}, 201))["group_id"]
     await ana.said(None, group)
     await ana.post(f"/v1/groups/{group}/members", {"user_id": "user:bruno"}, 200)

@@ -11,9 +11,10 @@ from domain.errors import LogUnavailable, MayBeAccepted
 from domain.ids import uuid7
 from domain.ports import Appended
 from domain.records import MessageAccepted
+from support.api import Api
 
 
-def leave_in_doubt(api: Any, *, written: bool = False) -> None:
+def leave_in_doubt(api: Api, *, written: bool = False) -> None:
     """From now on the log does not acknowledge; the record is pending, or ``written``."""
     append = type(api.log).append
 
@@ -27,11 +28,11 @@ def leave_in_doubt(api: Any, *, written: bool = False) -> None:
     api.log.append = doubtful
 
 
-async def send(api: Any, token: str, **headers: str) -> Any:
+async def send(api: Api, token: str, **headers: str) -> Any:
     return await api.call("POST", "/v1/messages", api.message(), token, headers=headers)
 
 
-async def test_a_503_whose_message_may_be_in_the_log_names_it_and_says_so(api: Any) -> None:
+async def test_a_503_whose_message_may_be_in_the_log_names_it_and_says_so(api: Api) -> None:
     token = await api.somebody()
     leave_in_doubt(api)
     answer = await send(api, token)
@@ -43,7 +44,7 @@ async def test_a_503_whose_message_may_be_in_the_log_names_it_and_says_so(api: A
     assert int(answer.headers["Retry-After"]) > 0
 
 
-async def test_a_503_that_left_nothing_names_no_message(api: Any) -> None:
+async def test_a_503_that_left_nothing_names_no_message(api: Api) -> None:
     token = await api.somebody()
     api.log.available = False
     answer = await send(api, token)
@@ -53,7 +54,7 @@ async def test_a_503_that_left_nothing_names_no_message(api: Any) -> None:
     assert "nothing was accepted" in problem["detail"]
 
 
-async def test_a_message_in_doubt_is_found_by_its_id_once_it_is_written(api: Any) -> None:
+async def test_a_message_in_doubt_is_found_by_its_id_once_it_is_written(api: Api) -> None:
     token = await api.somebody()
     leave_in_doubt(api, written=True)
     problem = await (await send(api, token)).json(content_type=None)
@@ -63,7 +64,7 @@ async def test_a_message_in_doubt_is_found_by_its_id_once_it_is_written(api: Any
     assert (await found.json())["message_id"] == problem["message_id"]
 
 
-async def test_a_message_in_doubt_is_a_404_only_once_it_cannot_come_any_more(api: Any) -> None:
+async def test_a_message_in_doubt_is_a_404_only_once_it_cannot_come_any_more(api: Api) -> None:
     token = await api.somebody()
     leave_in_doubt(api)
     message_id = (await (await send(api, token)).json(content_type=None))["message_id"]
@@ -74,7 +75,7 @@ async def test_a_message_in_doubt_is_a_404_only_once_it_cannot_come_any_more(api
     assert (await api.call("GET", path, token=token)).status == 404
 
 
-async def test_what_another_process_may_have_on_its_way_is_no_404_yet(api: Any) -> None:
+async def test_what_another_process_may_have_on_its_way_is_no_404_yet(api: Api) -> None:
     token = await api.somebody()
     path = f"/v1/messages/{uuid7(api.clock.now_ms, b'x' * 10)}"
     assert (await api.call("GET", path, token=token)).status == 503
@@ -82,7 +83,7 @@ async def test_what_another_process_may_have_on_its_way_is_no_404_yet(api: Any) 
     assert (await api.call("GET", path, token=token)).status == 404
 
 
-async def test_soon_after_an_outage_of_the_log_nothing_is_certain_to_be_missing(api: Any) -> None:
+async def test_soon_after_an_outage_of_the_log_nothing_is_certain_to_be_missing(api: Api) -> None:
     token = await api.somebody()
     path = "/v1/messages/019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"
     api.clock.now_ms += 86_400_000
@@ -95,7 +96,7 @@ async def test_soon_after_an_outage_of_the_log_nothing_is_certain_to_be_missing(
     assert (await api.call("GET", path, token=token)).status == 404
 
 
-async def test_in_a_batch_each_message_in_doubt_has_its_own_id(api: Any) -> None:
+async def test_in_a_batch_each_message_in_doubt_has_its_own_id(api: Api) -> None:
     token = await api.somebody()
     append = api.log.append
 
@@ -123,7 +124,7 @@ async def test_in_a_batch_each_message_in_doubt_has_its_own_id(api: Any) -> None
 
 
 @pytest.mark.parametrize("known", [False, True])
-async def test_with_a_key_the_id_in_doubt_is_that_of_every_repetition(api: Any, known: bool) -> None:
+async def test_with_a_key_the_id_in_doubt_is_that_of_every_repetition(api: Api, known: bool) -> None:
     token = await api.somebody()
     if known:
         leave_in_doubt(api)

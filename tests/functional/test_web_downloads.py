@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from domain.disposition import attachment_header
+from support.api import Api, StartApi
 from support.waiting import until
 
 DATA = random.Random(3).randbytes(3_000_000)
@@ -30,7 +31,7 @@ class Answer:
 class Sent:
     """A file in the API, and its uploader."""
 
-    api: Any
+    api: Api
     token: str
     file: dict[str, Any]
 
@@ -44,11 +45,11 @@ class Sent:
 
 
 @pytest.fixture
-async def sent(api: Any) -> Sent:
+async def sent(api: Api) -> Sent:
     return await sent_to(api, DATA)
 
 
-async def sent_to(api: Any, data: bytes, name: str = "a file.bin", token: str = "") -> Sent:
+async def sent_to(api: Api, data: bytes, name: str = "a file.bin", token: str = "") -> Sent:
     token = token or await api.somebody()
     form = FormData()
     form.add_field("conversation_id", "c-1")
@@ -111,7 +112,7 @@ async def test_head_tells_all_and_sends_nothing(sent: Sent) -> None:
 
 
 @pytest.mark.parametrize("header", ["bytes=0-", "bytes=-5", None])
-async def test_an_empty_file_has_no_range(api: Any, header: str | None) -> None:
+async def test_an_empty_file_has_no_range(api: Api, header: str | None) -> None:
     empty = await sent_to(api, b"")
     answer = await empty.get(**({"Range": header} if header else {}))
     assert (answer.status, answer.body if answer.status == 200 else b"") == (416 if header else 200, b"")
@@ -187,7 +188,7 @@ async def test_a_stranger_gets_neither_facts_nor_bytes_nor_links(sent: Sent) -> 
 
 
 @pytest.mark.parametrize("file_id", ["0193f2a0-0000-7000-8000-000000000001", "x", "..%2f..%2fetc", "%00", "a" * 3000])
-async def test_a_file_that_is_not_there_is_404(api: Any, file_id: str) -> None:
+async def test_a_file_that_is_not_there_is_404(api: Api, file_id: str) -> None:
     token = await api.somebody()
     for rest in ("", "/content", "/download"):
         assert (await api.call("GET", f"/v1/files/{file_id}{rest}", token=token)).status == 404
@@ -213,7 +214,7 @@ async def test_a_store_that_fails_on_the_way_cuts_the_connection(sent: Sent) -> 
         await sent.get()
 
 
-async def test_a_client_that_takes_nothing_is_let_go(start_api: Any) -> None:
+async def test_a_client_that_takes_nothing_is_let_go(start_api: StartApi) -> None:
     async with start_api(upload_stall_seconds=0.3) as api:
         big = await sent_to(api, DATA * 10)
         _, writer = await asyncio.open_connection("127.0.0.1", api.port, limit=1)
@@ -226,7 +227,7 @@ async def test_a_client_that_takes_nothing_is_let_go(start_api: Any) -> None:
         writer.close()
 
 
-async def test_only_so_many_downloads_at_once(start_api: Any) -> None:
+async def test_only_so_many_downloads_at_once(start_api: StartApi) -> None:
     async with start_api(downloads_at_once=1) as api:
         sent = await sent_to(api, DATA)
         with api.deps.download_limit.acquire():

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import FormData, WSMsgType
 from jose import jwt
 
+from support.api import Api
 from web.uploads.tus import OFFSET_STREAM
 
 FORBIDDEN = frozenset({403, 404})
@@ -104,7 +105,7 @@ INVALID = ["none", "of another key", "unsigned", "unsigned with a signature", "c
 SECRETS = ("secret content", "secret group", "secret description", "secret@example.org", "secret_handle", "secret_name")
 
 
-def routes_of(api: Any) -> Iterator[str]:
+def routes_of(api: Api) -> Iterator[str]:
     for route in api.app.router.routes():
         methods = {other.method for other in route.resource}
         if route.method != "HEAD" or "GET" not in methods:
@@ -114,7 +115,7 @@ def routes_of(api: Any) -> Iterator[str]:
 class World:
     """A conversation, a group and whatever else a stranger must not reach, and tokens of all kinds."""
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Api) -> None:
         self.api = api
         self.names: dict[str, str] = {}
         self.tokens: dict[str, str | None] = {"none": None}
@@ -189,13 +190,13 @@ class World:
 
 
 @pytest.fixture
-async def world(api: Any) -> World:
+async def world(api: Api) -> World:
     world = World(api)
     await world.begin()
     return world
 
 
-async def test_every_route_has_an_entry_here(api: Any) -> None:
+async def test_every_route_has_an_entry_here(api: Api) -> None:
     found = list(routes_of(api))
     assert len(found) == len(set(found)), "a route is there twice"
     assert set(found) - set(ROUTES) == set(), "new routes: say above who may call them"

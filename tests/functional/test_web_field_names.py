@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from support.api import Api
+
 ADDRESS = "whatsapp:+5511999990000"
 MARIA, JOANA = "telegram:@maria", "telegram:@joana"
 OLDER_FIRST = '{"recipient": %s, "recipient_id": %s, "conversation_id": "c-1", "content": "hi"}'
@@ -20,7 +22,7 @@ async def problems_of(answer: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("order", [OLDER_FIRST, NEWER_FIRST])
-async def test_a_null_under_one_name_is_absent_and_the_other_name_counts(api: Any, order: str) -> None:
+async def test_a_null_under_one_name_is_absent_and_the_other_name_counts(api: Api, order: str) -> None:
     token = await api.somebody()
     for absent in ("null", '""'):  # generated clients send the empty text for whatever they do not set
         for pair in ((json.dumps(ADDRESS), absent), (absent, json.dumps(ADDRESS))):
@@ -32,7 +34,7 @@ async def test_a_null_under_one_name_is_absent_and_the_other_name_counts(api: An
 @pytest.mark.parametrize("order", [OLDER_FIRST, NEWER_FIRST])
 @pytest.mark.parametrize("other", [MARIA, 7, [ADDRESS], False])
 async def test_two_names_that_say_something_different_are_a_400_naming_both(
-    api: Any, order: str, other: object
+    api: Api, order: str, other: object
 ) -> None:
     token = await api.somebody()
     for pair in ((ADDRESS, other), (other, ADDRESS)):
@@ -45,7 +47,7 @@ async def test_two_names_that_say_something_different_are_a_400_naming_both(
     assert api.conversations.members == {}
 
 
-async def test_the_same_value_under_both_names_is_fine(api: Any) -> None:
+async def test_the_same_value_under_both_names_is_fine(api: Api) -> None:
     token = await api.somebody()
     body = api.message(recipient=ADDRESS, recipient_id=ADDRESS)
     assert (await api.call("POST", "/v1/messages", body, token)).status == 202
@@ -53,7 +55,7 @@ async def test_the_same_value_under_both_names_is_fine(api: Any) -> None:
     assert (await api.call("POST", "/v1/groups", group, token)).status == 201
 
 
-async def test_a_group_whose_members_are_named_twice_and_differently_is_refused(api: Any) -> None:
+async def test_a_group_whose_members_are_named_twice_and_differently_is_refused(api: Api) -> None:
     token = await api.somebody()
     for first, second in (([], [MARIA]), ([MARIA], []), ([MARIA], [JOANA]), ([1], [True])):
         body = {"name": "Family", "initial_members": first, "member_ids": second}
@@ -64,7 +66,7 @@ async def test_a_group_whose_members_are_named_twice_and_differently_is_refused(
     assert api.conversations.members == {}
 
 
-async def test_of_members_a_null_is_absent_and_the_older_name_goes_on_working(api: Any) -> None:
+async def test_of_members_a_null_is_absent_and_the_older_name_goes_on_working(api: Api) -> None:
     token = await api.somebody()
     for more, members in (
         ({"member_ids": [MARIA]}, 2),
@@ -77,7 +79,7 @@ async def test_of_members_a_null_is_absent_and_the_older_name_goes_on_working(ap
         assert (await answer.json())["members"] == members
 
 
-async def test_in_a_batch_each_message_is_looked_at_by_itself(api: Any) -> None:
+async def test_in_a_batch_each_message_is_looked_at_by_itself(api: Api) -> None:
     token = await api.somebody()
     messages = [
         api.message(recipient=MARIA),
@@ -158,7 +160,7 @@ async def test_in_a_batch_each_message_is_looked_at_by_itself(api: Any) -> None:
     ],
 )
 async def test_a_body_that_creates_something_refuses_an_unknown_field_and_names_the_nearest(
-    api: Any, path: str, body: dict[str, Any], unknown: str, meant: str
+    api: Api, path: str, body: dict[str, Any], unknown: str, meant: str
 ) -> None:
     token = await api.somebody()
     group = await (await api.call("POST", "/v1/groups", {"name": "Friends"}, token)).json()
@@ -168,14 +170,14 @@ async def test_a_body_that_creates_something_refuses_an_unknown_field_and_names_
     assert api.log.records == []
 
 
-async def test_everything_that_is_wrong_is_told_at_once(api: Any) -> None:
+async def test_everything_that_is_wrong_is_told_at_once(api: Api) -> None:
     token = await api.somebody()
     body = {"conversationId": "c-1", "recipient": ADDRESS, "recipient_id": MARIA, "content": 5, "x\u0000": 1}
     found = await problems_of(await api.call("POST", "/v1/messages", body, token))
     assert set(found) >= {"conversationId", "recipient_id", "content", "x\u0000"}
 
 
-async def test_who_logs_in_may_send_more_than_is_asked_for(api: Any) -> None:
+async def test_who_logs_in_may_send_more_than_is_asked_for(api: Api) -> None:
     name = await api.register()
     body = {"username": name, "password": "correct horse battery", "device": "phone"}
     login = await (await api.call("POST", "/auth/login", body)).json()
@@ -185,7 +187,7 @@ async def test_who_logs_in_may_send_more_than_is_asked_for(api: Any) -> None:
     assert ended.status == 204
 
 
-async def test_many_unknown_fields_and_long_ones_get_a_short_answer(api: Any) -> None:
+async def test_many_unknown_fields_and_long_ones_get_a_short_answer(api: Api) -> None:
     token = await api.somebody()
     many = {f"recipient{number}": 1 for number in range(3_000)}
     answer = await api.call("POST", "/v1/messages", api.message(**many), token)
@@ -229,7 +231,7 @@ async def test_many_unknown_fields_and_long_ones_get_a_short_answer(api: Any) ->
         ("/users", '{"username":"maria","password":"correct horse battery","username":"joana"}', ["username"]),
     ],
 )
-async def test_a_field_that_stands_twice_in_a_body_is_refused(api: Any, path: str, body: str, twice: list[str]) -> None:
+async def test_a_field_that_stands_twice_in_a_body_is_refused(api: Api, path: str, body: str, twice: list[str]) -> None:
     token = await api.somebody()
     found = await problems_of(await api.call("POST", path, token=token, data=body))
     assert found == dict.fromkeys(twice, "stands in the body more than once; give it once")
@@ -238,7 +240,7 @@ async def test_a_field_that_stands_twice_in_a_body_is_refused(api: Any, path: st
 
 
 @pytest.mark.parametrize("content", ['":', '{"a": 1, "a": 2}', '\\":\\', 'a\\\\":', "8 :)", '" :', "x\t:\n:"])
-async def test_what_looks_like_a_field_inside_a_text_is_text(api: Any, content: str) -> None:
+async def test_what_looks_like_a_field_inside_a_text_is_text(api: Api, content: str) -> None:
     token = await api.somebody()
     for indent in (None, 2):
         data = json.dumps(api.message(content=content), indent=indent, separators=(",", " : ") if indent else None)
@@ -256,7 +258,7 @@ async def test_what_looks_like_a_field_inside_a_text_is_text(api: Any, content: 
     ],
 )
 async def test_a_parameter_that_is_given_twice_and_differently_is_refused(
-    api: Any, path: str, fields: set[str]
+    api: Api, path: str, fields: set[str]
 ) -> None:
     token = await api.somebody()
     await api.send(token, "c-1")
@@ -264,7 +266,7 @@ async def test_a_parameter_that_is_given_twice_and_differently_is_refused(
     assert set(await problems_of(await api.call("GET", path, token=token))) == fields
 
 
-async def test_a_parameter_that_is_given_twice_and_the_same_is_fine(api: Any) -> None:
+async def test_a_parameter_that_is_given_twice_and_the_same_is_fine(api: Api) -> None:
     token = await api.somebody()
     await api.send(token, "c-1")
     for path in (
@@ -331,7 +333,7 @@ async def test_a_parameter_that_is_given_twice_and_the_same_is_fine(api: Any) ->
     ],
 )
 async def test_what_is_wrong_with_a_field_is_said_in_words_for_people(
-    api: Any, method: str, path: str, body: Any, sentences: dict[str, str]
+    api: Api, method: str, path: str, body: Any, sentences: dict[str, str]
 ) -> None:
     token = await api.somebody()
     assert await problems_of(await api.call(method, path, body, token)) == sentences

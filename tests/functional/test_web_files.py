@@ -12,6 +12,7 @@ import pytest
 from aiohttp import FormData, MultipartWriter
 
 from domain.files import PART_BYTES, storage_key
+from support.api import Api, StartApi
 from support.waiting import until
 from web.middlewares import SLOW_SECONDS
 from web.routes import ROUTES
@@ -43,13 +44,13 @@ def form(
     return made
 
 
-async def upload(api: Any, token: str, data: bytes = PNG, **more: Any) -> dict[str, Any]:
+async def upload(api: Api, token: str, data: bytes = PNG, **more: Any) -> dict[str, Any]:
     answer = await api.call("POST", "/v1/files", token=token, data=form(data, **more))
     assert answer.status == 201, await answer.text()
     return dict(await answer.json())
 
 
-async def test_a_file_is_kept_whole_with_its_facts(api: Any) -> None:
+async def test_a_file_is_kept_whole_with_its_facts(api: Api) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/files", token=token, data=form())
     assert answer.status == 201
@@ -66,7 +67,7 @@ async def test_a_file_is_kept_whole_with_its_facts(api: Any) -> None:
 
 
 @pytest.mark.parametrize("file_first", [False, True])
-async def test_a_field_that_a_form_does_not_have_is_refused_with_the_nearest_one(api: Any, file_first: bool) -> None:
+async def test_a_field_that_a_form_does_not_have_is_refused_with_the_nearest_one(api: Api, file_first: bool) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/files", token=token, data=form(check_sum="sha256:00", file_first=file_first))
     assert answer.status == 400
@@ -78,7 +79,7 @@ async def test_a_field_that_a_form_does_not_have_is_refused_with_the_nearest_one
 
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 3 * PART_BYTES + 7])
 @pytest.mark.parametrize("file_first", [False, True])
-async def test_any_size_and_any_order_of_fields(api: Any, size: int, file_first: bool) -> None:
+async def test_any_size_and_any_order_of_fields(api: Api, size: int, file_first: bool) -> None:
     token, data = await api.somebody(), some_bytes(size)
     file = await upload(api, token, data, file_first=file_first)
     assert file["size_bytes"] == size
@@ -90,7 +91,7 @@ async def test_any_size_and_any_order_of_fields(api: Any, size: int, file_first:
         assert await content.read() == data
 
 
-async def test_a_body_of_unknown_length_is_taken(api: Any) -> None:
+async def test_a_body_of_unknown_length_is_taken(api: Api) -> None:
     token, data = await api.somebody(), some_bytes(PART_BYTES + 5)
 
     async def body() -> AsyncIterator[bytes]:
@@ -121,7 +122,7 @@ async def test_a_body_of_unknown_length_is_taken(api: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("size", [100, PART_BYTES * 2])
-async def test_a_wrong_form_leaves_nothing(api: Any, fields: dict[str, Any], wrong: set[str], size: int) -> None:
+async def test_a_wrong_form_leaves_nothing(api: Api, fields: dict[str, Any], wrong: set[str], size: int) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/files", token=token, data=form(**{"data": some_bytes(size), **fields}))
     assert answer.status == 400
@@ -129,18 +130,18 @@ async def test_a_wrong_form_leaves_nothing(api: Any, fields: dict[str, Any], wro
     assert nothing_is_left(api)
 
 
-def nothing_is_left(api: Any) -> bool:
+def nothing_is_left(api: Api) -> bool:
     return not (api.file_store.objects or api.file_store.uploads or api.files.rows)
 
 
-async def test_the_right_checksum_is_accepted(api: Any) -> None:
+async def test_the_right_checksum_is_accepted(api: Api) -> None:
     checksum = f"SHA256:{hashlib.sha256(PNG).hexdigest().upper()}"
     assert (await upload(api, await api.somebody(), checksum=checksum))["checksum"] == checksum.lower()
 
 
 @pytest.mark.parametrize("file_first", [False, True])
 @pytest.mark.parametrize("size", [100, PART_BYTES * 2])
-async def test_a_stranger_cannot_put_a_file_into_a_conversation(api: Any, file_first: bool, size: int) -> None:
+async def test_a_stranger_cannot_put_a_file_into_a_conversation(api: Api, file_first: bool, size: int) -> None:
     await api.send(await api.somebody())
     made = form(some_bytes(size), file_first=file_first)
     answer = await api.call("POST", "/v1/files", token=await api.somebody(), data=made)
@@ -148,7 +149,7 @@ async def test_a_stranger_cannot_put_a_file_into_a_conversation(api: Any, file_f
     assert nothing_is_left(api)
 
 
-async def test_over_the_limit_is_413_and_leaves_nothing(start_api: Any) -> None:
+async def test_over_the_limit_is_413_and_leaves_nothing(start_api: StartApi) -> None:
     async with start_api(files_max_bytes=PART_BYTES * 2) as api:
         token = await api.somebody()
         fits = await upload(api, token, some_bytes(PART_BYTES * 2))
@@ -161,7 +162,7 @@ async def test_over_the_limit_is_413_and_leaves_nothing(start_api: Any) -> None:
             assert not api.file_store.uploads
 
 
-async def test_a_length_over_the_limit_is_refused_before_the_body_is_sent(start_api: Any) -> None:
+async def test_a_length_over_the_limit_is_refused_before_the_body_is_sent(start_api: StartApi) -> None:
     async with start_api(files_max_bytes=1_000) as api:
         headers = {
             "Content-Type": "multipart/form-data; boundary=b",
@@ -212,7 +213,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("what", BODIES)
-async def test_what_is_no_form_is_a_400_and_leaves_nothing(api: Any, what: str) -> None:
+async def test_what_is_no_form_is_a_400_and_leaves_nothing(api: Api, what: str) -> None:
     body, kind = BODIES[what]
     token = await api.somebody()
     answer = await api.call("POST", "/v1/files", token=token, data=body, headers={"Content-Type": kind})
@@ -230,7 +231,7 @@ async def test_what_is_no_form_is_a_400_and_leaves_nothing(api: Any, what: str) 
         ("a%0D%0Ab", "a b"),
     ],
 )
-async def test_names_are_made_safe(api: Any, name: str, kept: str) -> None:
+async def test_names_are_made_safe(api: Api, name: str, kept: str) -> None:
     token = await api.somebody()
     file = await upload(api, token, name=name)
     assert file["filename"] == kept
@@ -240,7 +241,7 @@ async def test_names_are_made_safe(api: Any, name: str, kept: str) -> None:
     assert content.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_a_raw_header_in_a_name_injects_nothing(api: Any) -> None:
+async def test_a_raw_header_in_a_name_injects_nothing(api: Api) -> None:
     token = await api.somebody()
     head = "form-data; name=file; filename*=UTF-8''y%0D%0ASet-Cookie%3A%20a=b"
     body = (
@@ -254,7 +255,7 @@ async def test_a_raw_header_in_a_name_injects_nothing(api: Any) -> None:
     assert "Set-Cookie" not in content.headers
 
 
-async def test_a_client_that_vanishes_leaves_nothing(api: Any) -> None:
+async def test_a_client_that_vanishes_leaves_nothing(api: Api) -> None:
     token = await api.somebody()
     _, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(
@@ -270,7 +271,7 @@ async def test_a_client_that_vanishes_leaves_nothing(api: Any) -> None:
     await until(lambda: nothing_is_left(api) and not api.deps.upload_limit.under_way)
 
 
-async def test_a_client_that_falls_silent_is_let_go(start_api: Any) -> None:
+async def test_a_client_that_falls_silent_is_let_go(start_api: StartApi) -> None:
     async with start_api(upload_stall_seconds=0.2) as api:
         token = await api.somebody()
 
@@ -285,7 +286,7 @@ async def test_a_client_that_falls_silent_is_let_go(start_api: Any) -> None:
         assert nothing_is_left(api)
 
 
-async def test_while_the_store_is_away_uploads_are_503_and_leave_nothing(api: Any) -> None:
+async def test_while_the_store_is_away_uploads_are_503_and_leave_nothing(api: Api) -> None:
     token = await api.somebody()
     for size in (100, PART_BYTES * 2):
         api.file_store.available = False
@@ -295,7 +296,7 @@ async def test_while_the_store_is_away_uploads_are_503_and_leave_nothing(api: An
     await upload(api, token)
 
 
-async def test_while_cassandra_is_away_uploads_are_503(api: Any) -> None:
+async def test_while_cassandra_is_away_uploads_are_503(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     api.files.available = False
@@ -304,7 +305,7 @@ async def test_while_cassandra_is_away_uploads_are_503(api: Any) -> None:
     assert not api.file_store.objects
 
 
-async def test_only_so_many_uploads_at_once(start_api: Any) -> None:
+async def test_only_so_many_uploads_at_once(start_api: StartApi) -> None:
     async with start_api(uploads_at_once=2, uploads_per_user=1) as api:
         first, second, third = [await api.somebody() for _ in range(3)]
         go_on = asyncio.Event()
@@ -328,7 +329,7 @@ async def test_only_so_many_uploads_at_once(start_api: Any) -> None:
         assert api.deps.upload_limit.refused == 2
 
 
-async def test_metrics_tell_of_files(api: Any) -> None:
+async def test_metrics_tell_of_files(api: Api) -> None:
     await upload(api, await api.somebody(), some_bytes(2 * MIB))
     text = await (await api.call("GET", "/metrics")).text()
     assert 'chat4all_files_uploaded_total{size_bucket="16MiB"} 1' in text
@@ -337,21 +338,21 @@ async def test_metrics_tell_of_files(api: Any) -> None:
     assert "chat4all_file_upload_seconds_count 1" in text
 
 
-async def test_keys_of_two_conversations_are_apart(api: Any) -> None:
+async def test_keys_of_two_conversations_are_apart(api: Api) -> None:
     token = await api.somebody()
     file = await upload(api, token, conversation_id="a/../b")
     assert file["storage_path"] == storage_key("a/../b", file["file_id"], "photo.png")
     assert file["storage_path"].count("/") == 1
 
 
-async def test_a_multipart_without_form_data_is_refused(api: Any) -> None:
+async def test_a_multipart_without_form_data_is_refused(api: Api) -> None:
     with MultipartWriter("mixed") as writer:
         writer.append("x")
         answer = await api.call("POST", "/v1/files", token=await api.somebody(), data=writer)
     assert answer.status == 400
 
 
-async def test_a_file_that_takes_its_time_is_no_slow_request(api: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_file_that_takes_its_time_is_no_slow_request(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     token = await api.somebody()
     assert next(route for route in ROUTES if route.title == "POST /v1/files").is_transfer
 

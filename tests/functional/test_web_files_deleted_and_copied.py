@@ -8,17 +8,18 @@ import pytest
 from aiohttp import FormData
 
 from domain.ports import Upload
+from support.api import Api
 
 DATA = bytes(range(256)) * 40
 
 
-async def member(api: Any) -> tuple[str, str]:
+async def member(api: Api) -> tuple[str, str]:
     """Return the token and the id of a new user."""
     session = await api.login(await api.register())
     return session["access_token"], session["user_id"]
 
 
-async def uploaded(api: Any, token: str, conversation_id: str = "c-1", data: bytes = DATA) -> dict[str, Any]:
+async def uploaded(api: Api, token: str, conversation_id: str = "c-1", data: bytes = DATA) -> dict[str, Any]:
     form = FormData()
     form.add_field("conversation_id", conversation_id)
     form.add_field("file", data, filename="report.pdf")
@@ -27,21 +28,21 @@ async def uploaded(api: Any, token: str, conversation_id: str = "c-1", data: byt
     return dict(await answer.json())
 
 
-async def group_of(api: Any, token: str, *members: str) -> str:
+async def group_of(api: Api, token: str, *members: str) -> str:
     answer = await api.call("POST", "/v1/groups", {"name": "g", "initial_members": list(members)}, token)
     return str((await answer.json())["group_id"])
 
 
-async def statuses(api: Any, token: str, file_id: str) -> list[int]:
+async def statuses(api: Api, token: str, file_id: str) -> list[int]:
     paths = ("", "/download", "/content")
     return [(await api.call("GET", f"/v1/files/{file_id}{path}", token=token)).status for path in paths]
 
 
-async def delete(api: Any, token: str, file_id: str) -> int:
+async def delete(api: Api, token: str, file_id: str) -> int:
     return int((await api.call("DELETE", f"/v1/files/{file_id}", token=token)).status)
 
 
-async def copied(api: Any, token: str, file_id: str, conversation_id: str, status: int = 201) -> dict[str, Any]:
+async def copied(api: Api, token: str, file_id: str, conversation_id: str, status: int = 201) -> dict[str, Any]:
     answer = await api.call("POST", f"/v1/files/{file_id}/copy", {"conversation_id": conversation_id}, token)
     assert answer.status == status, await answer.text()
     return dict(await answer.json(content_type=None))
@@ -50,7 +51,7 @@ async def copied(api: Any, token: str, file_id: str, conversation_id: str, statu
 # deleted
 
 
-async def test_a_deleted_file_is_gone_for_all_who_could_have_it_and_unknown_to_others(api: Any) -> None:
+async def test_a_deleted_file_is_gone_for_all_who_could_have_it_and_unknown_to_others(api: Api) -> None:
     (token, _), (other, other_id), (stranger, _) = [await member(api) for _ in range(3)]
     group = await group_of(api, token, other_id)
     file_id = (await uploaded(api, token, group))["file_id"]
@@ -63,7 +64,7 @@ async def test_a_deleted_file_is_gone_for_all_who_could_have_it_and_unknown_to_o
     assert api.files.rows[file_id].deleted_at_ms == api.clock()
 
 
-async def test_deleting_again_is_as_good_as_once_and_finishes_what_broke_off(api: Any) -> None:
+async def test_deleting_again_is_as_good_as_once_and_finishes_what_broke_off(api: Api) -> None:
     token, _ = await member(api)
     file_id = (await uploaded(api, token))["file_id"]
     api.file_store.failing = {"discard"}
@@ -74,7 +75,7 @@ async def test_deleting_again_is_as_good_as_once_and_finishes_what_broke_off(api
     assert api.file_store.objects == {}
 
 
-async def test_who_may_delete_a_file(api: Any) -> None:
+async def test_who_may_delete_a_file(api: Api) -> None:
     (token, user_id), (other, other_id), (admin, _), (stranger, _) = [await member(api) for _ in range(4)]
     group = await group_of(api, admin, user_id, other_id)
     file_id = (await uploaded(api, token, group))["file_id"]
@@ -89,7 +90,7 @@ async def test_who_may_delete_a_file(api: Any) -> None:
     assert await delete(api, token, file_id) == 204
 
 
-async def test_who_left_the_group_may_still_delete_what_is_theirs(api: Any) -> None:
+async def test_who_left_the_group_may_still_delete_what_is_theirs(api: Api) -> None:
     (token, user_id), (admin, _) = [await member(api) for _ in range(2)]
     group = await group_of(api, admin, user_id)
     file_id = (await uploaded(api, token, group))["file_id"]
@@ -100,14 +101,14 @@ async def test_who_left_the_group_may_still_delete_what_is_theirs(api: Any) -> N
 
 
 @pytest.mark.parametrize("odd", ["x", "..", "0193e2f0-0000-7000-8000-000000000000", "%00", "\u00e9"])
-async def test_a_file_that_is_not_there_cannot_be_deleted_nor_copied(api: Any, odd: str) -> None:
+async def test_a_file_that_is_not_there_cannot_be_deleted_nor_copied(api: Api, odd: str) -> None:
     token, _ = await member(api)
     assert await delete(api, token, odd) in (404, 405)
     answer = await api.call("POST", f"/v1/files/{odd}/copy", {"conversation_id": "c-1"}, token)
     assert answer.status in (404, 405)
 
 
-async def test_an_upload_under_way_is_no_file_to_delete(api: Any) -> None:
+async def test_an_upload_under_way_is_no_file_to_delete(api: Api) -> None:
     token, user_id = await member(api)
     upload = Upload("0193e2f0-0000-7000-8000-000000000001", "c-1", user_id, "a", 9, api.clock(), api.clock() + 9_999)
     await api.files.begin(upload)
@@ -115,7 +116,7 @@ async def test_an_upload_under_way_is_no_file_to_delete(api: Any) -> None:
     assert api.files.rows[upload.upload_id] == upload
 
 
-async def test_a_message_that_names_a_deleted_file_keeps_what_was_known_of_it(api: Any) -> None:
+async def test_a_message_that_names_a_deleted_file_keeps_what_was_known_of_it(api: Api) -> None:
     token, _ = await member(api)
     file = await uploaded(api, token)
     body = api.message(file_id=file["file_id"])
@@ -129,7 +130,9 @@ async def test_a_message_that_names_a_deleted_file_keeps_what_was_known_of_it(ap
     assert (await refused.json(content_type=None))["errors"] == [{"field": "file_id", "detail": "the file was deleted"}]
 
 
-async def test_another_process_learns_of_a_deletion_soon_and_at_once_when_the_bytes_are_gone(two: Any) -> None:
+async def test_another_process_learns_of_a_deletion_soon_and_at_once_when_the_bytes_are_gone(
+    two: tuple[Api, Api],
+) -> None:
     one, other = two
     token, _ = await member(one)
     file_id = (await uploaded(one, token))["file_id"]
@@ -139,7 +142,9 @@ async def test_another_process_learns_of_a_deletion_soon_and_at_once_when_the_by
     assert await statuses(other, token, file_id) == [410] * 3
 
 
-async def test_what_is_remembered_of_a_file_holds_for_a_while_and_longer_while_the_store_is_away(two: Any) -> None:
+async def test_what_is_remembered_of_a_file_holds_for_a_while_and_longer_while_the_store_is_away(
+    two: tuple[Api, Api],
+) -> None:
     one, other = two
     token, _ = await member(one)
     file_id = (await uploaded(one, token))["file_id"]
@@ -152,7 +157,7 @@ async def test_what_is_remembered_of_a_file_holds_for_a_while_and_longer_while_t
     assert (await other.call("GET", f"/v1/files/{file_id}", token=token)).status == 410
 
 
-async def test_an_upload_whose_file_was_deleted_is_gone(api: Any) -> None:
+async def test_an_upload_whose_file_was_deleted_is_gone(api: Api) -> None:
     token, _ = await member(api)
     headers = {
         "Tus-Resumable": "1.0.0",
@@ -171,7 +176,7 @@ async def test_an_upload_whose_file_was_deleted_is_gone(api: Any) -> None:
 # copied
 
 
-async def test_a_copy_is_a_file_of_its_own_whose_bytes_did_not_come_through_the_api(api: Any) -> None:
+async def test_a_copy_is_a_file_of_its_own_whose_bytes_did_not_come_through_the_api(api: Api) -> None:
     (token, _), (other, other_id) = [await member(api) for _ in range(2)]
     group = await group_of(api, token, other_id)
     source = await uploaded(api, token, group)
@@ -191,7 +196,7 @@ async def test_a_copy_is_a_file_of_its_own_whose_bytes_did_not_come_through_the_
     assert sent.status == 202
 
 
-async def test_a_copy_outlives_its_source_and_the_source_its_copy(api: Any) -> None:
+async def test_a_copy_outlives_its_source_and_the_source_its_copy(api: Api) -> None:
     token, _ = await member(api)
     source = (await uploaded(api, token))["file_id"]
     first, second = [(await copied(api, token, source, "c-2"))["file_id"] for _ in range(2)]
@@ -203,7 +208,7 @@ async def test_a_copy_outlives_its_source_and_the_source_its_copy(api: Any) -> N
     assert (await copied(api, token, second, "c-1"))["conversation_id"] == "c-1"
 
 
-async def test_who_may_copy_a_file_and_where_to(api: Any) -> None:
+async def test_who_may_copy_a_file_and_where_to(api: Api) -> None:
     (token, _), (stranger, _) = [await member(api) for _ in range(2)]
     file_id = (await uploaded(api, token))["file_id"]
     await api.send(stranger, "theirs")
@@ -224,13 +229,13 @@ async def test_who_may_copy_a_file_and_where_to(api: Any) -> None:
         None,
     ],
 )
-async def test_a_copy_needs_a_conversation_that_can_be(api: Any, body: Any) -> None:
+async def test_a_copy_needs_a_conversation_that_can_be(api: Api, body: Any) -> None:
     token, _ = await member(api)
     file_id = (await uploaded(api, token))["file_id"]
     assert (await api.call("POST", f"/v1/files/{file_id}/copy", body, token)).status == 400
 
 
-async def test_a_copy_that_breaks_off_leaves_what_the_sweeper_clears_away(api: Any) -> None:
+async def test_a_copy_that_breaks_off_leaves_what_the_sweeper_clears_away(api: Api) -> None:
     token, _ = await member(api)
     file = await uploaded(api, token)
     api.file_store.failing = {"copy"}
@@ -243,7 +248,7 @@ async def test_a_copy_that_breaks_off_leaves_what_the_sweeper_clears_away(api: A
     await copied(api, token, file["file_id"], "c-2", 404)
 
 
-async def test_a_file_is_forwarded_to_a_person(api: Any) -> None:
+async def test_a_file_is_forwarded_to_a_person(api: Api) -> None:
     (token, _), (other, other_id) = [await member(api) for _ in range(2)]
     file_id = (await uploaded(api, token))["file_id"]
     answer = await api.call("POST", f"/v1/files/{file_id}/copy", {"recipient_id": other_id}, token)

@@ -13,6 +13,7 @@ import pytest
 import requests
 import urllib3
 
+from support.api import Api
 from web.uploads.multipart import MAX_HEADERS_BYTES, MAX_PREAMBLE_BYTES
 
 CONVERSATION = b'--b\r\nContent-Disposition: form-data; name="conversation_id"\r\n\r\nc-1\r\n'
@@ -22,12 +23,12 @@ KIND = "multipart/form-data; boundary=b"
 ENDLESS = 2 * 1024**3
 
 
-async def sent(api: Any, body: bytes, kind: str = KIND) -> Any:
+async def sent(api: Api, body: bytes, kind: str = KIND) -> Any:
     """Return the answer to a form of a new user."""
     return await api.call("POST", "/v1/files", token=await api.somebody(), data=body, headers={"Content-Type": kind})
 
 
-async def content_of(api: Any, answer: Any) -> bytes:
+async def content_of(api: Api, answer: Any) -> bytes:
     assert answer.status == 201, await answer.text()
     return bytes(api.file_store.objects[(await answer.json())["storage_path"]][0])
 
@@ -36,18 +37,18 @@ async def content_of(api: Any, answer: Any) -> bytes:
     "charset", ["UTF-8", "utf-8", "us-ascii", "iso-8859-1", "nonsense", "x" * 31, "x" * 32, "x" * 4_000]
 )
 @pytest.mark.parametrize("is_first", [True, False])
-async def test_a_form_may_say_its_charset(api: Any, charset: str, is_first: bool) -> None:
+async def test_a_form_may_say_its_charset(api: Api, charset: str, is_first: bool) -> None:
     field = f'--b\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n{charset}\r\n'.encode()
     begin = field + CONVERSATION if is_first else CONVERSATION + field
     assert await content_of(api, await sent(api, begin + FILE + b"\r\nhi" + END)) == b"hi"
 
 
-async def test_a_charset_field_without_end_is_a_400(api: Any) -> None:
+async def test_a_charset_field_without_end_is_a_400(api: Api) -> None:
     field = b'--b\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n' + b"x" * 100_000
     assert (await sent(api, field + b"\r\n" + CONVERSATION + FILE + b"\r\nhi" + END)).status == 400
 
 
-async def test_a_text_is_read_in_the_charset_that_the_form_or_the_field_says(api: Any) -> None:
+async def test_a_text_is_read_in_the_charset_that_the_form_or_the_field_says(api: Api) -> None:
     field = b'--b\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\nISO-8859-1\r\n'
     named = CONVERSATION.replace(b"c-1", b"caf\xe9")
     answer = await sent(api, field + named + FILE + b"\r\nhi" + END)
@@ -61,7 +62,7 @@ async def test_a_text_is_read_in_the_charset_that_the_form_or_the_field_says(api
 
 
 @pytest.mark.parametrize("encoding", ["binary", "8bit", "7bit", "BINARY", "8Bit"])
-async def test_each_field_may_say_that_it_is_not_encoded(api: Any, encoding: str) -> None:
+async def test_each_field_may_say_that_it_is_not_encoded(api: Api, encoding: str) -> None:
     said = f"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
     body = CONVERSATION.replace(b"\r\n\r\n", said) + FILE.rstrip() + said + b"\xff\x00hi" + END
     assert await content_of(api, await sent(api, body)) == b"\xff\x00hi"
@@ -76,7 +77,7 @@ async def test_each_field_may_say_that_it_is_not_encoded(api: Any, encoding: str
         "Content-Transfer-Encoding: nonsense",
     ],
 )
-async def test_an_encoded_field_is_a_400_that_names_the_encoding(api: Any, header: str) -> None:
+async def test_an_encoded_field_is_a_400_that_names_the_encoding(api: Api, header: str) -> None:
     answer = await sent(api, CONVERSATION + FILE + f"{header}\r\n\r\n".encode() + base64.b64encode(b"hello") + END)
     assert answer.status == 400
     assert header.split(": ")[1] in (await answer.json(content_type=None))["detail"]
@@ -95,7 +96,7 @@ async def test_an_encoded_field_is_a_400_that_names_the_encoding(api: Any, heade
         "a/b; c; d",
     ],
 )
-async def test_a_file_of_any_type_is_a_file(api: Any, kind: str) -> None:
+async def test_a_file_of_any_type_is_a_file(api: Api, kind: str) -> None:
     page = b"--c\r\nContent-Type: text/html\r\n\r\n<p>\r\n--c--\r\n"
     body = CONVERSATION + FILE + f"Content-Type: {kind}\r\n\r\n".encode("latin-1") + page + END
     assert await content_of(api, await sent(api, body)) == page
@@ -111,7 +112,7 @@ async def test_a_file_of_any_type_is_a_file(api: Any, kind: str) -> None:
         b"..\\report.txt",
     ],
 )
-async def test_a_file_is_called_what_the_last_part_of_its_path_says(api: Any, given: bytes) -> None:
+async def test_a_file_is_called_what_the_last_part_of_its_path_says(api: Api, given: bytes) -> None:
     answer = await sent(api, CONVERSATION + FILE.replace(b"x.txt", given) + b"\r\nhi" + END)
     assert (await answer.json())["filename"] == "report.txt"
 
@@ -133,7 +134,7 @@ async def test_a_file_is_called_what_the_last_part_of_its_path_says(api: Any, gi
         b"A: b\r\n" * 200,
     ],
 )
-async def test_whatever_a_part_says_wrongly_is_a_400(api: Any, head: bytes) -> None:
+async def test_whatever_a_part_says_wrongly_is_a_400(api: Api, head: bytes) -> None:
     answer = await sent(api, CONVERSATION + b"--b\r\n" + head + b"\r\nhi" + END)
     assert answer.status == 400
     assert not api.file_store.objects
@@ -155,7 +156,7 @@ async def test_whatever_a_part_says_wrongly_is_a_400(api: Any, head: bytes) -> N
         "\xff",
     ],
 )
-async def test_a_content_type_that_is_no_form_s_is_a_400(api: Any, kind: str) -> None:
+async def test_a_content_type_that_is_no_form_s_is_a_400(api: Api, kind: str) -> None:
     assert (await sent(api, CONVERSATION + FILE + b"\r\nhi" + END, kind)).status == 400
 
 
@@ -167,7 +168,7 @@ async def test_a_content_type_that_is_no_form_s_is_a_400(api: Any, kind: str) ->
         "multipart/form-data; charset=utf-8; Boundary=b",
     ],
 )
-async def test_a_form_s_content_type_has_parameters_in_any_order(api: Any, kind: str) -> None:
+async def test_a_form_s_content_type_has_parameters_in_any_order(api: Api, kind: str) -> None:
     assert await content_of(api, await sent(api, CONVERSATION + FILE + b"\r\nhi" + END, kind)) == b"hi"
 
 
@@ -185,20 +186,20 @@ async def test_a_form_s_content_type_has_parameters_in_any_order(api: Any, kind:
     ],
     ids=["lines", "empty lines", "padding", "a header", "headers", "fields", "charset", "another field"],
 )
-async def test_what_is_no_file_is_refused_after_a_few_kib_and_before_the_rest_comes(api: Any, begin: bytes) -> None:
+async def test_what_is_no_file_is_refused_after_a_few_kib_and_before_the_rest_comes(api: Api, begin: bytes) -> None:
     """No other request can wait for what is never read: the client here sends the beginning and no more."""
     status, _ = await begun(api, begin)
     assert status == 400
     assert api.deps.upload_limit.under_way == 0
 
 
-async def test_what_follows_the_last_boundary_is_not_waited_for(api: Any) -> None:
+async def test_what_follows_the_last_boundary_is_not_waited_for(api: Api) -> None:
     status, body = await begun(api, CONVERSATION + FILE + b"\r\nhi" + END + b"\n" * 100)
     assert status == 201
     assert json.loads(body)["size_bytes"] == 2
 
 
-async def begun(api: Any, begin: bytes) -> tuple[int, bytes]:
+async def begun(api: Api, begin: bytes) -> tuple[int, bytes]:
     """Return the answer to a form of 2 GiB of which only the beginning is sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {await api.somebody()}\r\n"
@@ -221,7 +222,7 @@ def is_right(answer: dict[str, Any], data: bytes, name: str = "r\u00e9port 1.bin
 DATA = bytes(range(256)) * 3_000
 
 
-async def test_requests_sends_files(api: Any) -> None:
+async def test_requests_sends_files(api: Api) -> None:
     token = await api.somebody()
 
     def send() -> Any:
@@ -238,7 +239,7 @@ async def test_requests_sends_files(api: Any) -> None:
     assert is_right(answer.json(), DATA)
 
 
-async def test_urllib3_sends_files(api: Any) -> None:
+async def test_urllib3_sends_files(api: Api) -> None:
     token = await api.somebody()
 
     def send() -> Any:
@@ -269,7 +270,7 @@ fetch(url, {method: "POST", body: form, headers: {Authorization: "Bearer " + tok
 
 
 @pytest.mark.parametrize("client", ["curl", "curl --form-escape", "node"])
-async def test_curl_and_node_send_files(api: Any, client: str, tmp_path: Path) -> None:
+async def test_curl_and_node_send_files(api: Api, client: str, tmp_path: Path) -> None:
     name, *options = client.split()
     if shutil.which(name) is None:
         pytest.skip(f"there is no {name} here")

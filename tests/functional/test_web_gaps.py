@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from domain.ids import uuid7
 from domain.ports import MirrorEntry
 from domain.records import StatusChanged
 from domain.status import Fact
+from support.api import Api, StartApi
 
 PARTITION = partition_for(b"c-1", 6)
 REMEMBERED = 3
@@ -20,7 +21,7 @@ REMEMBERED = 3
 class World:
     """Six messages of one conversation, the first of them with a key; the first two are in Cassandra."""
 
-    def __init__(self, api: Any, token: str) -> None:
+    def __init__(self, api: Api, token: str) -> None:
         self.api, self.token = api, token
         self.sent: list[dict[str, Any]] = []
 
@@ -62,7 +63,7 @@ class World:
 
 
 @pytest.fixture
-async def world(start_api: Callable[..., Any]) -> AsyncIterator[World]:
+async def world(start_api: StartApi) -> AsyncIterator[World]:
     async with start_api(recent_messages=REMEMBERED) as api:
         made = World(api, await api.somebody())
         await made.begin()

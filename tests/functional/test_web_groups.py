@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.conversations import without_member
+from support.api import Api
 
 UNKNOWN = "0193e2f0-0000-7000-8000-000000000000"
 
@@ -14,7 +15,7 @@ UNKNOWN = "0193e2f0-0000-7000-8000-000000000000"
 class People:
     """Maria made a group with João in it; Olga is a stranger."""
 
-    def __init__(self, api: Any, maria: Any, joao: Any, olga: Any) -> None:
+    def __init__(self, api: Api, maria: Any, joao: Any, olga: Any) -> None:
         self.api, self.maria, self.joao, self.olga = api, maria, joao, olga
         self.group_id = ""
 
@@ -27,7 +28,7 @@ class People:
 
 
 @pytest.fixture
-async def people(api: Any) -> People:
+async def people(api: Api) -> People:
     people = People(api, *[await api.login(await api.register()) for _ in range(3)])
     body = {"name": "Família", "description": "us", "initial_members": [people.joao["user_id"]]}
     answer = await api.call("POST", "/v1/groups", body, people.maria["token"])
@@ -40,7 +41,7 @@ def party(login: dict[str, Any]) -> dict[str, str]:
     return {"user_id": login["user_id"], "username": login["username"]}
 
 
-async def test_a_group_is_created_with_every_field_of_the_contract(api: Any) -> None:
+async def test_a_group_is_created_with_every_field_of_the_contract(api: Api) -> None:
     maria, joao = await api.login(await api.register()), await api.login(await api.register())
     for alias in ("initial_members", "member_ids"):
         body = {"name": "Família", "description": "us\ntwo", alias: [joao["user_id"], "whatsapp:+5511999990000"]}
@@ -77,7 +78,7 @@ async def test_a_group_is_a_conversation(people: People) -> None:
     assert await people.send(people.olga) == 403
 
 
-async def test_a_conversation_is_no_group(api: Any) -> None:
+async def test_a_conversation_is_no_group(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     assert (await api.call("GET", "/v1/groups/c-1", token=token)).status == 404
@@ -98,7 +99,7 @@ async def test_a_conversation_is_no_group(api: Any) -> None:
         ({"name": "g", "member_ids": [f"telegram:{n + 1}" for n in range(257)]}, {"member_ids"}),
     ],
 )
-async def test_a_bad_group_names_every_invalid_field(api: Any, body: dict[str, Any], fields: set[str]) -> None:
+async def test_a_bad_group_names_every_invalid_field(api: Api, body: dict[str, Any], fields: set[str]) -> None:
     answer = await api.call("POST", "/v1/groups", body, await api.somebody())
     assert answer.status == 400
     assert {error["field"] for error in (await answer.json(content_type=None))["errors"]} == fields
@@ -171,7 +172,7 @@ async def test_the_last_admin_stays_as_long_as_others_do(people: People) -> None
     assert (await people.call(people.joao, "GET")).status == 403
 
 
-async def test_a_full_group_takes_nobody_more(api: Any) -> None:
+async def test_a_full_group_takes_nobody_more(api: Api) -> None:
     login = await api.login(await api.register())
     body = {"name": "g", "initial_members": [f"telegram:{n + 1}" for n in range(255)]}
     created = await (await api.call("POST", "/v1/groups", body, login["token"])).json()

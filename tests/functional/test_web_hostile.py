@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.api import Api
 from web.json_bounds import MAX_VALUES
 
 JSON_VALUES = st.recursive(
@@ -79,14 +80,14 @@ MALFORMED = {
 
 @pytest.mark.parametrize("what", MALFORMED)
 @pytest.mark.parametrize("path", POST_PATHS)
-async def test_malformed_json_is_a_400(api: Any, what: str, path: str) -> None:
+async def test_malformed_json_is_a_400(api: Api, what: str, path: str) -> None:
     token = await api.somebody()
     answer = await api.call("POST", path, token=token, data=MALFORMED[what])
     assert answer.status == 400
     assert (await answer.json(content_type=None))["type"].endswith(":malformed-json")
 
 
-async def test_strange_but_valid_json_is_read_as_json_says(api: Any) -> None:
+async def test_strange_but_valid_json_is_read_as_json_says(api: Api) -> None:
     token = await api.somebody()
     start = b'{"conversation_id":"c-1","recipient_id":"telegram:5","content":"a\\u0062c"'
     strange = (b',"content":"last"', b',"a":1e400', b',"a":' + b"9" * 5_000, b',"a":{"b":[[[]]]}', b',"":"\\u0000"')
@@ -97,7 +98,7 @@ async def test_strange_but_valid_json_is_read_as_json_says(api: Any) -> None:
 
 
 @pytest.mark.parametrize("path", [*POST_PATHS, "/auth/logout"])
-async def test_no_json_body_causes_a_500(api: Any, path: str) -> None:
+async def test_no_json_body_causes_a_500(api: Api, path: str) -> None:
     token = await api.somebody()
     loop = asyncio.get_running_loop()
 
@@ -129,14 +130,14 @@ async def test_no_json_body_causes_a_500(api: Any, path: str) -> None:
         ({"Expect": "miracles"}, 417),
     ],
 )
-async def test_strange_headers_are_read_with_good_will(api: Any, headers: dict[str, str], status: int) -> None:
+async def test_strange_headers_are_read_with_good_will(api: Api, headers: dict[str, str], status: int) -> None:
     token = await api.somebody()
     body = json.dumps(api.message())
     answer = await api.call("POST", "/v1/messages", token=token, data=body, headers=headers)
     assert answer.status == status
 
 
-async def test_a_compressed_bomb_is_refused_unopened(api: Any) -> None:
+async def test_a_compressed_bomb_is_refused_unopened(api: Api) -> None:
     token = await api.somebody()
     bomb = gzip.compress(b" " * 50_000_000)
     headers = {"Content-Encoding": "gzip"}
@@ -144,7 +145,7 @@ async def test_a_compressed_bomb_is_refused_unopened(api: Any) -> None:
     assert answer.status == 415
 
 
-async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(api: Any) -> None:
+async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(api: Api) -> None:
     token = await api.somebody()
     body = json.dumps(api.message()).encode()
     limit = api.settings.max_body_bytes
@@ -152,7 +153,7 @@ async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(api: Any) ->
     assert (await api.call("POST", "/v1/messages", token=token, data=body.ljust(limit + 1))).status == 413
 
 
-async def exchange(api: Any, request: bytes, seconds: float = 5) -> bytes:
+async def exchange(api: Api, request: bytes, seconds: float = 5) -> bytes:
     """Send raw bytes, return all that comes back until the server closes (or answers and falls silent)."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(request)
@@ -170,7 +171,7 @@ async def exchange(api: Any, request: bytes, seconds: float = 5) -> bytes:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_fifty_megabytes_are_refused_before_they_are_sent(api: Any, chunked: bool) -> None:
+async def test_fifty_megabytes_are_refused_before_they_are_sent(api: Api, chunked: bool) -> None:
     token = await api.somebody()
     start = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n".encode()
     if chunked:
@@ -182,7 +183,7 @@ async def test_fifty_megabytes_are_refused_before_they_are_sent(api: Any, chunke
     assert b"application/problem+json" in received
 
 
-async def test_a_client_that_sends_it_all_still_reads_the_answer(api: Any) -> None:
+async def test_a_client_that_sends_it_all_still_reads_the_answer(api: Api) -> None:
     token = await api.somebody()
 
     async def chunks() -> Any:
@@ -194,7 +195,7 @@ async def test_a_client_that_sends_it_all_still_reads_the_answer(api: Any) -> No
         assert answer.status == 413
 
 
-async def test_a_client_that_asks_first_is_told_before_it_sends(api: Any) -> None:
+async def test_a_client_that_asks_first_is_told_before_it_sends(api: Api) -> None:
     token = await api.somebody()
     head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n".encode()
     head += b"Expect: 100-continue\r\n"
@@ -219,7 +220,7 @@ async def test_a_client_that_asks_first_is_told_before_it_sends(api: Any) -> Non
         b"POST /users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhi\r\n",
     ],
 )
-async def test_what_is_not_http_is_a_400_problem(api: Any, request_bytes: bytes) -> None:
+async def test_what_is_not_http_is_a_400_problem(api: Api, request_bytes: bytes) -> None:
     received = await exchange(api, request_bytes)
     assert received[9:12] == b"400", received
     assert b"application/problem+json" in received
@@ -243,14 +244,14 @@ async def test_what_is_not_http_is_a_400_problem(api: Any, request_bytes: bytes)
         (b"/../health", 404),
     ],
 )
-async def test_a_strange_path_is_at_worst_unknown(api: Any, target: bytes, status: int) -> None:
+async def test_a_strange_path_is_at_worst_unknown(api: Api, target: bytes, status: int) -> None:
     received = await exchange(api, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
     assert received[9:12] == b"%d" % status, received
     assert b"X-Request-Id" in received
 
 
 @pytest.mark.parametrize("path", ["\u00e9", "%ED%A0%80", "%00", "a%2Fb", "%F0%9F%98%80", "x" * 2_000, "{}"])
-async def test_a_strange_conversation_in_the_path_is_no_500(api: Any, path: str) -> None:
+async def test_a_strange_conversation_in_the_path_is_no_500(api: Api, path: str) -> None:
     token = await api.somebody()
     received = await exchange(
         api,
@@ -272,7 +273,7 @@ async def test_a_strange_conversation_in_the_path_is_no_500(api: Any, path: str)
         "GET /v1/conversations?cursor={odd}",
     ],
 )
-async def test_strange_ids_of_conversations_groups_and_members_are_no_500(api: Any, target: str, path: str) -> None:
+async def test_strange_ids_of_conversations_groups_and_members_are_no_500(api: Api, target: str, path: str) -> None:
     token = await api.somebody()
     group = (await (await api.call("POST", "/v1/groups", {"name": "g"}, token)).json())["group_id"]
     line = target.replace("{odd}", path).replace("{group}", group)
@@ -296,7 +297,7 @@ async def test_strange_ids_of_conversations_groups_and_members_are_no_500(api: A
     ],
 )
 async def test_a_wrong_method_is_a_405_that_says_which_are_right(
-    api: Any, method: str, path: str, allowed: set[str]
+    api: Api, method: str, path: str, allowed: set[str]
 ) -> None:
     answer = await api.call(method, path)
     assert answer.status == 405
@@ -317,18 +318,18 @@ async def test_a_wrong_method_is_a_405_that_says_which_are_right(
         ("DELETE", "/v1/users/identities/telegram/5"),
     ],
 )
-async def test_without_a_token_nothing_of_v1_answers(api: Any, method: str, path: str) -> None:
+async def test_without_a_token_nothing_of_v1_answers(api: Api, method: str, path: str) -> None:
     assert (await api.call(method, path, data=b"not even JSON" if method == "POST" else None)).status == 401
 
 
 @pytest.mark.parametrize(("given", "kept"), [("a.B_9-z", True), ("x" * 128, True), ("x" * 129, False), ("a b", False)])
-async def test_a_sane_request_id_is_kept_and_another_is_replaced(api: Any, given: str, kept: bool) -> None:
+async def test_a_sane_request_id_is_kept_and_another_is_replaced(api: Api, given: str, kept: bool) -> None:
     for path in ("/health", "/nowhere"):
         answer = await api.call("GET", path, headers={"X-Request-Id": given})
         assert (answer.headers["X-Request-Id"] == given) is kept
 
 
-async def test_a_bug_is_a_500_problem_that_tells_nothing(api: Any) -> None:
+async def test_a_bug_is_a_500_problem_that_tells_nothing(api: Api) -> None:
     token = await api.somebody()
     api.log.append = None
     answer = await api.call("POST", "/v1/messages", api.message(), token)
@@ -336,14 +337,14 @@ async def test_a_bug_is_a_500_problem_that_tells_nothing(api: Any) -> None:
     assert "NoneType" not in await answer.text()
 
 
-async def test_a_slow_body_is_not_waited_for_for_ever(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_body_is_not_waited_for_for_ever(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.bodies.BODY_TIMEOUT_SECONDS", 0.05)
     received = await exchange(api, b"POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
     assert received.startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("values", [b"{}," * 2_000_000, b"1," * 4_000_000, b"[" * 8_000_000], ids=["{}", "1", "["])
-async def test_a_batch_of_countless_values_is_refused_before_it_is_parsed(api: Any, values: bytes) -> None:
+async def test_a_batch_of_countless_values_is_refused_before_it_is_parsed(api: Api, values: bytes) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/messages/batch", token=token, data=b'{"messages":[' + values + b"1]}")
     assert answer.status == 400

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from typing import Any
 
 import pytest
 from aiohttp import FormData
 
+from support.api import Api, StartApi
 from web.links import host_of
 
 BOUNDARY = "x-x-x"
 
 
-async def first_answer(api: Any, request: bytes, seconds: float = 5) -> tuple[int, bytes, bytes]:
+async def first_answer(api: Api, request: bytes, seconds: float = 5) -> tuple[int, bytes, bytes]:
     """Send raw bytes; return status, head and body of the first answer that is final, in one connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(request)
@@ -37,14 +37,14 @@ def request_of(line: str, token: str, *headers: str, body: bytes = b"", version:
     return "\r\n".join(lines).encode("latin-1") + body
 
 
-async def a_file(api: Any, token: str, data: bytes = b"0123456789") -> str:
+async def a_file(api: Api, token: str, data: bytes = b"0123456789") -> str:
     form = FormData()
     form.add_field("conversation_id", "c-1")
     form.add_field("file", data, filename="ten.bin")
     return str((await (await api.call("POST", "/v1/files", token=token, data=form)).json())["file_id"])
 
 
-async def test_head_with_a_range_tells_of_the_whole_file(api: Any) -> None:
+async def test_head_with_a_range_tells_of_the_whole_file(api: Api) -> None:
     token = await api.somebody()
     path = f"/v1/files/{await a_file(api, token)}/content"
     for given in ("bytes=2-4", "bytes=50-", "bytes=-1"):
@@ -57,7 +57,7 @@ async def test_head_with_a_range_tells_of_the_whole_file(api: Any) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "BeArEr   ", "Bearer  "])
-async def test_the_scheme_of_authorization_has_any_case_and_any_number_of_spaces(api: Any, scheme: str) -> None:
+async def test_the_scheme_of_authorization_has_any_case_and_any_number_of_spaces(api: Api, scheme: str) -> None:
     token = await api.somebody()
     answer = await api.call("GET", "/v1/users/me", headers={"Authorization": f"{scheme}{token}"})
     assert answer.status == 200
@@ -66,12 +66,12 @@ async def test_the_scheme_of_authorization_has_any_case_and_any_number_of_spaces
 @pytest.mark.parametrize(
     "given", ["Bearer", "Bearer ", "Bearerx y.y.y", "Basic {}", "{}", "Bearer\t{}", "Bearer {} {}", " "]
 )
-async def test_what_is_no_bearer_token_is_a_401(api: Any, given: str) -> None:
+async def test_what_is_no_bearer_token_is_a_401(api: Api, given: str) -> None:
     value = given.replace("{}", await api.somebody())
     assert (await api.call("GET", "/v1/users/me", headers={"Authorization": value})).status == 401
 
 
-async def test_a_client_of_http_1_0_that_expects_a_100_gets_none(api: Any) -> None:
+async def test_a_client_of_http_1_0_that_expects_a_100_gets_none(api: Api) -> None:
     token = await api.somebody()
     body = json.dumps(api.message()).encode()
     headers = ("Expect: 100-continue", f"Content-Length: {len(body)}")
@@ -82,7 +82,7 @@ async def test_a_client_of_http_1_0_that_expects_a_100_gets_none(api: Any) -> No
 
 
 @pytest.mark.parametrize("expect", ["100-continue, other", "x=y", "200-ok"])
-async def test_an_expectation_that_nobody_knows_is_a_417(api: Any, expect: str) -> None:
+async def test_an_expectation_that_nobody_knows_is_a_417(api: Api, expect: str) -> None:
     token = await api.somebody()
     status, _, _ = await first_answer(
         api, request_of("POST /v1/messages", token, f"Expect: {expect}", "Content-Length: 2")
@@ -95,7 +95,7 @@ async def test_an_expectation_that_nobody_knows_is_a_417(api: Any, expect: str) 
 )
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/messages", "/v1/uploads"])
 async def test_a_transfer_coding_other_than_chunked_is_refused_and_nothing_is_stored(
-    api: Any, coding: str, path: str
+    api: Api, coding: str, path: str
 ) -> None:
     token = await api.somebody()
     form = (
@@ -120,7 +120,7 @@ async def test_a_transfer_coding_other_than_chunked_is_refused_and_nothing_is_st
     assert api.log.records == []
 
 
-async def test_two_headers_of_transfer_codings_are_read_as_one(api: Any) -> None:
+async def test_two_headers_of_transfer_codings_are_read_as_one(api: Api) -> None:
     token = await api.somebody()
     headers = ("Transfer-Encoding: gzip", "Transfer-Encoding: chunked")
     body = b"2\r\n{}\r\n0\r\n\r\n"
@@ -128,7 +128,7 @@ async def test_two_headers_of_transfer_codings_are_read_as_one(api: Any) -> None
     assert status in (400, 501), answer
 
 
-async def test_a_body_in_chunks_is_read_whatever_case_the_coding_has(api: Any) -> None:
+async def test_a_body_in_chunks_is_read_whatever_case_the_coding_has(api: Api) -> None:
     token = await api.somebody()
     body = json.dumps(api.message()).encode()
     chunked = b"%x;a=b\r\n" % len(body) + body + b"\r\n0\r\nX-Trailer: x\r\n\r\n"
@@ -138,7 +138,7 @@ async def test_a_body_in_chunks_is_read_whatever_case_the_coding_has(api: Any) -
 
 
 @pytest.mark.parametrize("method", ["POST /v1/files", "POST /v1/uploads", "POST /v1/messages"])
-async def test_a_compressed_body_is_a_415_wherever_bodies_are_taken(api: Any, method: str) -> None:
+async def test_a_compressed_body_is_a_415_wherever_bodies_are_taken(api: Api, method: str) -> None:
     token = await api.somebody()
     headers = {
         "Content-Encoding": "gzip",
@@ -180,7 +180,7 @@ async def test_a_compressed_body_is_a_415_wherever_bodies_are_taken(api: Any, me
         ("Host: " + "a" * 300, ""),
     ],
 )
-async def test_a_link_is_made_of_a_host_only_if_that_can_be_one(api: Any, host: str, base: str) -> None:
+async def test_a_link_is_made_of_a_host_only_if_that_can_be_one(api: Api, host: str, base: str) -> None:
     token = await api.somebody()
     file_id = await a_file(api, token)
     status, _, body = await first_answer(api, request_of(f"GET /v1/files/{file_id}/download", token, host))
@@ -188,7 +188,7 @@ async def test_a_link_is_made_of_a_host_only_if_that_can_be_one(api: Any, host: 
     assert json.loads(body)["download_url"].startswith(f"{base}/v1/files/{file_id}/link?")
 
 
-async def test_a_client_of_http_1_0_without_a_host_gets_a_link_s_path(api: Any) -> None:
+async def test_a_client_of_http_1_0_without_a_host_gets_a_link_s_path(api: Api) -> None:
     token = await api.somebody()
     file_id = await a_file(api, token)
     request = request_of(f"GET /v1/files/{file_id}/download", token, version="1.0")
@@ -196,7 +196,7 @@ async def test_a_client_of_http_1_0_without_a_host_gets_a_link_s_path(api: Any) 
     assert (status, json.loads(body)["download_url"][:10]) == (200, "/v1/files/")
 
 
-async def test_forwarded_headers_do_not_change_a_link(api: Any) -> None:
+async def test_forwarded_headers_do_not_change_a_link(api: Api) -> None:
     token = await api.somebody()
     file_id = await a_file(api, token)
     more = ("Host: chat.example", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: ftp", "Forwarded: host=evil")
@@ -204,7 +204,7 @@ async def test_forwarded_headers_do_not_change_a_link(api: Any) -> None:
     assert json.loads(body)["download_url"].startswith("http://chat.example/v1/")
 
 
-async def test_with_a_public_address_no_host_counts(start_api: Any) -> None:
+async def test_with_a_public_address_no_host_counts(start_api: StartApi) -> None:
     async with start_api(public_url="https://chat.example/base/") as api:
         token = await api.somebody()
         file_id = await a_file(api, token)
@@ -222,7 +222,7 @@ def test_hosts_that_are_used_pass(host: str) -> None:
 
 
 @pytest.mark.parametrize("conversation_id", [".", ".."])
-async def test_a_conversation_that_no_path_can_name_is_not_begun(api: Any, conversation_id: str) -> None:
+async def test_a_conversation_that_no_path_can_name_is_not_begun(api: Api, conversation_id: str) -> None:
     token = await api.somebody()
     form = FormData()
     form.add_field("conversation_id", conversation_id)
@@ -243,7 +243,7 @@ async def test_a_conversation_that_no_path_can_name_is_not_begun(api: Any, conve
 @pytest.mark.parametrize(
     "conversation_id", ["a/b", "../x", "...", "a/../b", "%", "%2e%2e", "?", "#", "a b", "\\", ";", "é"]
 )
-async def test_a_conversation_s_location_leads_to_it(api: Any, conversation_id: str) -> None:
+async def test_a_conversation_s_location_leads_to_it(api: Api, conversation_id: str) -> None:
     token = await api.somebody()
     body = {"conversation_id": conversation_id, "participants": ["telegram:5"]}
     made = await api.call("POST", "/v1/conversations", body, token)
@@ -259,13 +259,13 @@ GOOD_KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
 
 
 @pytest.mark.parametrize("key", ["\xff\xfe", "", "YQ==", "A" * 5_000])
-async def test_a_websocket_key_that_is_none_is_a_400(api: Any, key: str) -> None:
+async def test_a_websocket_key_that_is_none_is_a_400(api: Api, key: str) -> None:
     request = request_of("GET /notifications", await api.somebody(), *UPGRADE, f"Sec-WebSocket-Key: {key}")
     status, _, body = await first_answer(api, request)
     assert (status, json.loads(body)["status"]) == (400, 400)
 
 
-async def test_a_token_may_stand_in_the_second_of_two_headers_with_subprotocols(api: Any) -> None:
+async def test_a_token_may_stand_in_the_second_of_two_headers_with_subprotocols(api: Api) -> None:
     token = await api.somebody()
     lines = ["GET /notifications HTTP/1.1", "Host: x", *UPGRADE, GOOD_KEY, "Sec-WebSocket-Protocol: bearer"]
     request = "\r\n".join([*lines, f"Sec-WebSocket-Protocol: {token}", "", ""]).encode()
@@ -280,7 +280,7 @@ async def test_a_token_may_stand_in_the_second_of_two_headers_with_subprotocols(
     assert frame[0] == 0x81  # a text: connected, not closed with 1008
 
 
-async def test_what_is_no_subprotocol_is_not_repeated_in_the_answer(api: Any) -> None:
+async def test_what_is_no_subprotocol_is_not_repeated_in_the_answer(api: Api) -> None:
     token = await api.somebody()
     offered = "Sec-WebSocket-Protocol: \xff\xfe, a b, chat"
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)

@@ -12,11 +12,12 @@ from domain.errors import LogUnavailable
 from domain.ids import keyed_id, may_repeat
 from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted
+from support.api import Api
 
 KEY = {"Idempotency-Key": "order-7"}
 
 
-async def send(api: Any, token: str, headers: Mapping[str, str] = KEY, **changes: Any) -> Any:
+async def send(api: Api, token: str, headers: Mapping[str, str] = KEY, **changes: Any) -> Any:
     """Return the answer to a message with a key."""
     return await api.call("POST", "/v1/messages", api.message(**changes), token, headers=dict(headers))
 
@@ -26,7 +27,7 @@ async def log_in_to_both(two: tuple[Any, Any]) -> str:
     return str(await two[0].somebody())
 
 
-async def test_the_same_key_and_body_is_the_same_answer_and_one_message(api: Any) -> None:
+async def test_the_same_key_and_body_is_the_same_answer_and_one_message(api: Api) -> None:
     token = await api.somebody()
     first, again = await send(api, token), await send(api, token)
     assert first.status == again.status == 202
@@ -38,14 +39,14 @@ async def test_the_same_key_and_body_is_the_same_answer_and_one_message(api: Any
     assert "chat4all_messages_replayed_total 1\n" in await (await api.call("GET", "/metrics")).text()
 
 
-async def test_the_id_is_made_from_the_account_and_the_key(api: Any) -> None:
+async def test_the_id_is_made_from_the_account_and_the_key(api: Api) -> None:
     login = await api.login(await api.register())
     accepted = await (await send(api, login["token"])).json()
     assert accepted["message_id"] == keyed_id(login["user_id"], "order-7")
     assert may_repeat(accepted["message_id"])
 
 
-async def test_keys_of_different_accounts_and_different_keys_are_different_messages(api: Any) -> None:
+async def test_keys_of_different_accounts_and_different_keys_are_different_messages(api: Api) -> None:
     one, other = await api.somebody(), await api.somebody()
     ids = {
         (await (await send(api, one)).json())["message_id"],
@@ -65,7 +66,7 @@ async def test_keys_of_different_accounts_and_different_keys_are_different_messa
         {"recipient_id": "whatsapp:+5511999990001"},
     ],
 )
-async def test_the_same_key_with_another_body_is_a_422_and_leaves_nothing(api: Any, changes: dict[str, Any]) -> None:
+async def test_the_same_key_with_another_body_is_a_422_and_leaves_nothing(api: Api, changes: dict[str, Any]) -> None:
     token = await api.somebody()
     assert (await send(api, token)).status == 202
     answer = await send(api, token, **changes)
@@ -75,7 +76,7 @@ async def test_the_same_key_with_another_body_is_a_422_and_leaves_nothing(api: A
     assert set(api.conversations.members) == {"c-1"}
 
 
-async def test_what_is_the_same_when_normalised_is_the_same(api: Any) -> None:
+async def test_what_is_the_same_when_normalised_is_the_same(api: Api) -> None:
     token = await api.somebody()
     first = await send(api, token)
     again = await send(api, token, recipient_id=..., recipient="WhatsApp:+55 (11) 99999-0000")
@@ -84,7 +85,7 @@ async def test_what_is_the_same_when_normalised_is_the_same(api: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "x" * 256, "caf\u00e9", "tab\there"])
-async def test_a_key_that_cannot_be_is_a_400(api: Any, key: str) -> None:
+async def test_a_key_that_cannot_be_is_a_400(api: Api, key: str) -> None:
     token = await api.somebody()
     answer = await send(api, token, {"Idempotency-Key": key})
     assert answer.status == 400
@@ -93,12 +94,12 @@ async def test_a_key_that_cannot_be_is_a_400(api: Any, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", "~" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"', "!#$%&'*+-.^_`|~"])
-async def test_any_visible_ascii_is_a_key(api: Any, key: str) -> None:
+async def test_any_visible_ascii_is_a_key(api: Api, key: str) -> None:
     token = await api.somebody()
     assert (await send(api, token, {"Idempotency-Key": key})).status == 202
 
 
-async def test_two_keys_on_one_request_are_refused(api: Any) -> None:
+async def test_two_keys_on_one_request_are_refused(api: Api) -> None:
     token = await api.somebody()
     headers = [("Authorization", f"Bearer {token}"), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
     async with api.session.post("/v1/messages", json=api.message(), headers=headers) as answer:
@@ -182,7 +183,7 @@ async def test_a_503_whose_record_was_written_after_all_is_answered_with_it(two:
     assert len(one.log.records) == 1
 
 
-async def test_a_503_that_left_nothing_can_be_tried_again(api: Any) -> None:
+async def test_a_503_that_left_nothing_can_be_tried_again(api: Api) -> None:
     token = await api.somebody()
     api.log.available = False
     assert (await send(api, token)).status == 503
@@ -243,7 +244,7 @@ async def test_an_old_key_used_again_without_cassandra_changes_nothing_in_the_hi
     assert await (await send(other, token)).json() == first
 
 
-async def test_somebody_outside_gets_a_403_with_a_key_too(api: Any) -> None:
+async def test_somebody_outside_gets_a_403_with_a_key_too(api: Api) -> None:
     owner, stranger = await api.somebody(), await api.somebody()
     await api.send(owner)
     assert (await send(api, stranger)).status == 403
@@ -251,7 +252,7 @@ async def test_somebody_outside_gets_a_403_with_a_key_too(api: Any) -> None:
     assert len(api.log.records) == 1
 
 
-async def test_a_key_that_is_held_for_too_long_is_a_503(api: Any) -> None:
+async def test_a_key_that_is_held_for_too_long_is_a_503(api: Api) -> None:
     token = await api.somebody()
     api.deps.sending._key_lock._timeout_seconds = 0.05
     is_held, release, append = asyncio.Event(), asyncio.Event(), api.log.append
@@ -270,7 +271,7 @@ async def test_a_key_that_is_held_for_too_long_is_a_503(api: Any) -> None:
     assert len(api.deps.sending._key_lock) == 0
 
 
-async def test_the_fake_store_keeps_the_first_place_too(api: Any) -> None:
+async def test_the_fake_store_keeps_the_first_place_too(api: Api) -> None:
     first, second = Place(1, 1), Place(2, 9)
     message = MessageAccepted(keyed_id("u", "k"), "c-1", "u", "telegram:5", "hi")
     await api.messages.write([MirrorEntry(message.message_id, "c-1", second, message)])
@@ -279,7 +280,7 @@ async def test_the_fake_store_keeps_the_first_place_too(api: Any) -> None:
     assert len(await api.messages.list("c-1", after=None, limit=9, descending=False)) == 1
 
 
-async def pages(api: Any, token: str, query: str) -> list[str]:
+async def pages(api: Api, token: str, query: str) -> list[str]:
     """Return the ids of a whole conversation, page by page."""
     seen: list[str] = []
     cursor = ""

@@ -9,21 +9,22 @@ from urllib.parse import quote
 import pytest
 
 from domain.ports import Identity
+from support.api import Api
 
 PATH = "/v1/users/identities"
 
 
-async def link(api: Any, token: str, platform: object = "whatsapp", value: object = "+5511999990000") -> Any:
+async def link(api: Api, token: str, platform: object = "whatsapp", value: object = "+5511999990000") -> Any:
     return await api.call("POST", PATH, {"platform": platform, "value": value}, token)
 
 
-async def listed(api: Any, token: str) -> list[tuple[str, str]]:
+async def listed(api: Api, token: str) -> list[tuple[str, str]]:
     answer = await api.call("GET", PATH, token=token)
     assert answer.status == 200
     return [(one["platform"], one["value"]) for one in (await answer.json())["identities"]]
 
 
-async def test_an_identity_is_linked_listed_and_unlinked(api: Any) -> None:
+async def test_an_identity_is_linked_listed_and_unlinked(api: Api) -> None:
     login = await api.login(await api.register())
     token = login["access_token"]
     assert await listed(api, token) == []
@@ -47,7 +48,7 @@ async def test_an_identity_is_linked_listed_and_unlinked(api: Any) -> None:
     assert (await api.call("DELETE", f"{PATH}/whatsapp/+5511999990000", token=token)).status == 404
 
 
-async def test_one_for_each_channel_and_several_of_one(api: Any) -> None:
+async def test_one_for_each_channel_and_several_of_one(api: Api) -> None:
     token = await api.somebody()
     wanted = [("whatsapp", "+5511999990000"), ("telegram", "@maria"), ("instagram", "@maria"), ("telegram", "12345")]
     for platform, value in wanted:
@@ -55,7 +56,7 @@ async def test_one_for_each_channel_and_several_of_one(api: Any) -> None:
     assert await listed(api, token) == sorted(wanted)
 
 
-async def test_linking_again_is_a_201_that_changes_nothing(api: Any) -> None:
+async def test_linking_again_is_a_201_that_changes_nothing(api: Api) -> None:
     token = await api.somebody()
     first = await (await link(api, token)).json()
     api.clock.now_ms += 60_000
@@ -65,7 +66,7 @@ async def test_linking_again_is_a_201_that_changes_nothing(api: Any) -> None:
     assert len(await listed(api, token)) == 1
 
 
-async def test_a_link_without_proof_shuts_nobody_out(api: Any) -> None:
+async def test_a_link_without_proof_shuts_nobody_out(api: Api) -> None:
     maria, mallory = await api.somebody(), await api.somebody()
     assert (await link(api, mallory)).status == 201
     for platform, value in (("whatsapp", "+551199990000"), ("instagram", "@MARIA")):
@@ -79,14 +80,14 @@ async def test_a_link_without_proof_shuts_nobody_out(api: Any) -> None:
     assert [(one["platform"], one["contested"]) for one in found] == [("instagram", False), ("whatsapp", True)]
 
 
-async def test_an_address_that_another_user_has_proven_is_a_409(api: Any) -> None:
+async def test_an_address_that_another_user_has_proven_is_a_409(api: Api) -> None:
     await api.identities.link(Identity("somebody", "whatsapp", "+5511999990000", True, 0))
     token = await api.somebody()
     assert (await link(api, token, value="+55 (11) 9999-0000")).status == 409
     assert await listed(api, token) == []
 
 
-async def test_of_eight_identities_linked_at_once_as_many_get_in_as_there_is_room_for(api: Any) -> None:
+async def test_of_eight_identities_linked_at_once_as_many_get_in_as_there_is_room_for(api: Api) -> None:
     token = await api.somebody()
     for number in range(17):
         assert (await link(api, token, "telegram", str(1000 + number))).status == 201
@@ -98,7 +99,7 @@ async def test_of_eight_identities_linked_at_once_as_many_get_in_as_there_is_roo
 @pytest.mark.parametrize(
     "spelling", ["+5511999990000", "%2B5511999990000", "%2B55%20(11)%209999-0000", "+551199990000"]
 )
-async def test_an_identity_is_unlinked_in_any_spelling(api: Any, spelling: str) -> None:
+async def test_an_identity_is_unlinked_in_any_spelling(api: Api, spelling: str) -> None:
     token = await api.somebody()
     await link(api, token)
     assert (await api.call("DELETE", f"{PATH}/WhatsApp/{spelling}", token=token)).status == 200
@@ -125,7 +126,7 @@ async def test_an_identity_is_unlinked_in_any_spelling(api: Any, spelling: str) 
     ],
 )
 async def test_what_cannot_be_an_identity_is_a_400_that_names_the_field(
-    api: Any, platform: object, value: object, fields: set[str]
+    api: Api, platform: object, value: object, fields: set[str]
 ) -> None:
     answer = await link(api, await api.somebody(), platform, value)
     assert answer.status == 400
@@ -135,11 +136,11 @@ async def test_what_cannot_be_an_identity_is_a_400_that_names_the_field(
 @pytest.mark.parametrize(
     "path", ["sms/x", "whatsapp/x", "telegram/%00", "telegram/%F0%9F%98%80", "instagram/" + quote("@a/b", "")]
 )
-async def test_unlinking_what_nobody_can_have_is_a_404(api: Any, path: str) -> None:
+async def test_unlinking_what_nobody_can_have_is_a_404(api: Api, path: str) -> None:
     assert (await api.call("DELETE", f"{PATH}/{path}", token=await api.somebody())).status == 404
 
 
-async def test_a_user_has_so_many_identities_and_no_more(api: Any) -> None:
+async def test_a_user_has_so_many_identities_and_no_more(api: Api) -> None:
     token = await api.somebody()
     for number in range(20):
         assert (await link(api, token, "telegram", str(1000 + number))).status == 201
@@ -149,7 +150,7 @@ async def test_a_user_has_so_many_identities_and_no_more(api: Any) -> None:
     assert (await link(api, token, "telegram", "5000")).status == 201
 
 
-async def test_no_store_means_503_for_identities(api: Any) -> None:
+async def test_no_store_means_503_for_identities(api: Api) -> None:
     token = await api.somebody()
     api.identities.available = False
     assert (await link(api, token)).status == 503
@@ -157,6 +158,6 @@ async def test_no_store_means_503_for_identities(api: Any) -> None:
     assert (await api.call("DELETE", f"{PATH}/telegram/1000", token=token)).status == 503
 
 
-async def test_without_a_token_there_are_no_identities(api: Any) -> None:
+async def test_without_a_token_there_are_no_identities(api: Api) -> None:
     for method, path in (("POST", PATH), ("GET", PATH), ("DELETE", f"{PATH}/telegram/1000")):
         assert (await api.call(method, path)).status == 401

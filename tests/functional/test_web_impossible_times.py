@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from domain.ports import MirrorEntry
 from domain.status import Fact, Status
+from support.api import Api
 
 MICROSECONDS = 1_763_848_800_123_000
 
 
 @pytest.mark.parametrize("at_ms", [MICROSECONDS, -1, -(2**62), 2**63 - 1])
-async def test_a_page_with_an_impossible_time_in_a_row_is_answered(api: Any, at_ms: int) -> None:
+async def test_a_page_with_an_impossible_time_in_a_row_is_answered(api: Api, at_ms: int) -> None:
     token = await api.somebody()
     sent = [await api.send(token) for _ in range(3)]
     message, place, _ = api.log.records[1]

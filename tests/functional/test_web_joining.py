@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from domain.errors import StoreUnavailable
+from support.api import Api
 
 PHONE = "whatsapp:+5511999990000"
 Two = tuple[Any, Any]
@@ -19,7 +20,7 @@ class Person:
     def __init__(self, session: dict[str, Any]) -> None:
         self.user_id, self.token = session["user_id"], session["token"]
 
-    async def say(self, api: Any, recipient: str | None = None, conversation_id: str = "c-1") -> tuple[str, ...]:
+    async def say(self, api: Api, recipient: str | None = None, conversation_id: str = "c-1") -> tuple[str, ...]:
         """Send a message through ``api``; return to whom it goes."""
         body = {"content": "hi", "recipient_id": recipient, "conversation_id": conversation_id}
         answer = await api.call("POST", "/v1/messages", body, self.token)
@@ -32,13 +33,13 @@ async def ana(two: Two) -> Person:
     return Person(await two[0].login(await two[0].register("ana")))
 
 
-def follow(api: Any) -> None:
+def follow(api: Api) -> None:
     """Let the process read the last message of the log."""
     message, place, _ = api.log.records[-1]
     api.deps.live.hub.on_message(0, place.position, message, place)
 
 
-def dies_before_it_joins(api: Any) -> None:
+def dies_before_it_joins(api: Api) -> None:
     """Nothing that the process has yet to write is written."""
 
     async def join(joins: Any) -> None:
@@ -47,7 +48,7 @@ def dies_before_it_joins(api: Any) -> None:
     api.deps.conversation_opener._joins._store = type("Killed", (), {"join": staticmethod(join)})()
 
 
-async def on_record(api: Any, conversation_id: str = "c-1") -> list[str]:
+async def on_record(api: Api, conversation_id: str = "c-1") -> list[str]:
     return list(await api.conversations.participants(conversation_id) or ())
 
 

@@ -13,12 +13,13 @@ import pytest
 
 from app.logs import JsonFormatter, TextFormatter
 from app.settings import InvalidSetting, Settings
+from support.api import Api, StartApi
 
 PAGE = "https://chat.example.org"
 
 
 @pytest.fixture
-def limited(start_api: Callable[..., Any]) -> Callable[..., Any]:
+def limited(start_api: StartApi) -> Callable[..., Any]:
     """An ``api`` with rate limits whose clock stands still; ``api.later(seconds)`` moves it."""
 
     @asynccontextmanager
@@ -33,7 +34,7 @@ def limited(start_api: Callable[..., Any]) -> Callable[..., Any]:
     return start
 
 
-async def test_a_user_has_so_many_requests_and_is_told_how_many_are_left(limited: Any) -> None:
+async def test_a_user_has_so_many_requests_and_is_told_how_many_are_left(limited: Api) -> None:
     async with limited(rate_limit_user_per_second=0.5, rate_limit_user_burst=3) as api:
         token, other = await api.somebody(), await api.somebody()
         left = []
@@ -54,14 +55,14 @@ async def test_a_user_has_so_many_requests_and_is_told_how_many_are_left(limited
         assert "chat4all_requests_rate_limited 2\n" in await (await api.call("GET", "/metrics")).text()
 
 
-async def test_an_error_counts_and_tells_what_is_left_too(limited: Any) -> None:
+async def test_an_error_counts_and_tells_what_is_left_too(limited: Api) -> None:
     async with limited(rate_limit_user_per_second=1, rate_limit_user_burst=9) as api:
         token = await api.somebody()
         answer = await api.call("POST", "/v1/messages", {}, token)
         assert (answer.status, answer.headers["RateLimit-Remaining"]) == (400, "8")
 
 
-async def test_a_batch_counts_as_its_messages(limited: Any) -> None:
+async def test_a_batch_counts_as_its_messages(limited: Api) -> None:
     async with limited(rate_limit_user_per_second=1, rate_limit_user_burst=10) as api:
         token = await api.somebody()
         answer = await api.call("POST", "/v1/messages/batch", [api.message()] * 7, token)
@@ -70,7 +71,7 @@ async def test_a_batch_counts_as_its_messages(limited: Any) -> None:
         assert len(api.log.records) == 7
 
 
-async def test_a_message_counts_as_its_recipients(limited: Any) -> None:
+async def test_a_message_counts_as_its_recipients(limited: Api) -> None:
     async with limited(rate_limit_user_per_second=1, rate_limit_user_burst=100) as api:
         token = await api.somebody()
         body = {"conversation_id": "c-1", "participants": [f"telegram:{100_000 + n}" for n in range(40)]}
@@ -91,7 +92,7 @@ async def test_a_message_counts_as_its_recipients(limited: Any) -> None:
         assert [one["status"] for one in (await answer.json())["results"]] == [202, 202, 429]
 
 
-async def test_a_message_to_more_than_the_bucket_holds_waits_for_a_full_one(limited: Any) -> None:
+async def test_a_message_to_more_than_the_bucket_holds_waits_for_a_full_one(limited: Api) -> None:
     async with limited(rate_limit_user_per_second=1, rate_limit_user_burst=10) as api:
         token = await api.somebody()
         body = {"conversation_id": "c-1", "participants": [f"telegram:{100_000 + n}" for n in range(40)]}
@@ -103,7 +104,7 @@ async def test_a_message_to_more_than_the_bucket_holds_waits_for_a_full_one(limi
         assert statuses == [202, 429]
 
 
-async def test_a_batch_larger_than_the_bucket_waits_for_a_full_one(limited: Any) -> None:
+async def test_a_batch_larger_than_the_bucket_waits_for_a_full_one(limited: Api) -> None:
     async with limited(rate_limit_user_per_second=1, rate_limit_user_burst=5) as api:
         token = await api.somebody()
         for _ in range(2):
@@ -114,7 +115,7 @@ async def test_a_batch_larger_than_the_bucket_waits_for_a_full_one(limited: Any)
             api.later(6)
 
 
-async def test_an_address_is_limited_before_anything_else_is_looked_at(limited: Any) -> None:
+async def test_an_address_is_limited_before_anything_else_is_looked_at(limited: Api) -> None:
     settings = {"rate_limit_address_per_second": 1, "rate_limit_address_burst": 2, "trusted_proxies": "127.0.0.0/8"}
     async with limited(**settings) as api:
         for status in (404, 401, 429):
@@ -129,7 +130,7 @@ async def test_an_address_is_limited_before_anything_else_is_looked_at(limited: 
         assert (await api.call("GET", "/v1/users/me", headers={"X-Forwarded-For": "192.0.2.7"})).status == 401
 
 
-async def test_no_limit_means_no_headers(limited: Any) -> None:
+async def test_no_limit_means_no_headers(limited: Api) -> None:
     async with limited(rate_limit_user_per_second=0) as api:
         token = await api.somebody()
         for _ in range(50):
@@ -147,7 +148,7 @@ def test_by_default_nobody_is_limited_who_sends_two_thousand_a_second() -> None:
 @pytest.mark.parametrize(
     "settings", [{"rate_limit_user_per_second": -1.0}, {"rate_limit_address_burst": 0}, {"cors_origins": "example.org"}]
 )
-async def test_a_setting_that_cannot_be_is_refused_at_the_start(start_api: Any, settings: dict[str, Any]) -> None:
+async def test_a_setting_that_cannot_be_is_refused_at_the_start(start_api: StartApi, settings: dict[str, Any]) -> None:
     with pytest.raises(InvalidSetting):
         start_api(**settings)
 
@@ -163,7 +164,7 @@ async def test_a_setting_that_cannot_be_is_refused_at_the_start(start_api: Any, 
         ("GET", "/v1/users/me", 401),
     ],
 )
-async def test_every_answer_carries_the_security_headers(api: Any, method: str, path: str, status: int) -> None:
+async def test_every_answer_carries_the_security_headers(api: Api, method: str, path: str, status: int) -> None:
     answer = await api.call(method, path)
     assert answer.status == status
     check_security(answer.headers)
@@ -180,7 +181,7 @@ def check_security(headers: Any) -> None:
         assert len(headers.getall(name)) == 1
 
 
-async def test_what_is_not_http_carries_them_too(api: Any) -> None:
+async def test_what_is_not_http_carries_them_too(api: Api) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(b"hello\r\n\r\n")
     answer = await reader.read()
@@ -189,7 +190,7 @@ async def test_what_is_not_http_carries_them_too(api: Any) -> None:
     assert b"X-Request-Id" in answer
 
 
-async def test_what_is_for_one_user_is_not_stored_by_caches(api: Any) -> None:
+async def test_what_is_for_one_user_is_not_stored_by_caches(api: Api) -> None:
     token = await api.somebody()
     for path, status in (("/v1/users/me", 200), ("/v1/conversations/none/messages", 404)):
         answer = await api.call("GET", path, token=token)
@@ -197,13 +198,13 @@ async def test_what_is_for_one_user_is_not_stored_by_caches(api: Any) -> None:
         check_security(answer.headers)
 
 
-async def test_strict_transport_is_sent_if_set(start_api: Any) -> None:
+async def test_strict_transport_is_sent_if_set(start_api: StartApi) -> None:
     async with start_api(hsts_seconds=31_536_000) as api:
         assert (await api.call("GET", "/health")).headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 @pytest.mark.parametrize("origins", [PAGE, f" https://other.example , {PAGE}/", "*"])
-async def test_a_page_of_an_allowed_origin_may_ask_and_call(start_api: Any, origins: str) -> None:
+async def test_a_page_of_an_allowed_origin_may_ask_and_call(start_api: StartApi, origins: str) -> None:
     async with start_api(cors_origins=origins) as api:
         token = await api.somebody()
         asked = await api.call(
@@ -230,7 +231,7 @@ async def test_a_page_of_an_allowed_origin_may_ask_and_call(start_api: Any, orig
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", f"{PAGE}.evil.example", "null", "http://chat.example.org"])
-async def test_a_page_of_another_origin_may_not(start_api: Any, origin: str) -> None:
+async def test_a_page_of_another_origin_may_not(start_api: StartApi, origin: str) -> None:
     async with start_api(cors_origins=PAGE) as api:
         headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
         asked = await api.call("OPTIONS", "/v1/messages", headers=headers)
@@ -241,7 +242,7 @@ async def test_a_page_of_another_origin_may_not(start_api: Any, origin: str) -> 
             assert refused.headers["Vary"] == "Origin"
 
 
-async def test_a_preflight_for_no_path_is_a_404_and_without_cors_a_405(start_api: Any, api: Any) -> None:
+async def test_a_preflight_for_no_path_is_a_404_and_without_cors_a_405(start_api: StartApi, api: Api) -> None:
     headers = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
     assert (await api.call("OPTIONS", "/v1/messages", headers=headers)).status == 405
     async with start_api(cors_origins=PAGE) as other:
@@ -256,7 +257,7 @@ async def test_a_preflight_for_no_path_is_a_404_and_without_cors_a_405(start_api
         ({"max_header_bytes": 500}, b"Big: " + b"b" * 600 + b"\r\n"),
     ],
 )
-async def test_headers_are_limited_by_settings(start_api: Any, settings: dict[str, Any], head: bytes) -> None:
+async def test_headers_are_limited_by_settings(start_api: StartApi, settings: dict[str, Any], head: bytes) -> None:
     async with start_api(**settings) as api:
         reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n")
@@ -269,7 +270,7 @@ async def test_headers_are_limited_by_settings(start_api: Any, settings: dict[st
 
 
 async def test_everything_logged_while_a_request_is_handled_names_it(
-    api: Any, caplog: pytest.LogCaptureFixture
+    api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = await api.somebody()
     lines: list[dict[str, Any]] = []

@@ -11,17 +11,18 @@ import pytest
 from argon2 import PasswordHasher
 
 from domain.errors import StoreUnavailable
+from support.api import Api
 from web.passwords import Passwords
 
 PASSWORD = "correct horse battery"
 
 
-async def login(api: Any, username: str, password: str = PASSWORD) -> Any:
+async def login(api: Api, username: str, password: str = PASSWORD) -> Any:
     return await api.call("POST", "/auth/login", {"username": username, "password": password})
 
 
 @pytest.mark.parametrize("exists", [True, False])
-async def test_guesses_at_a_username_are_slowed_down_whether_it_exists_or_not(api: Any, exists: bool) -> None:
+async def test_guesses_at_a_username_are_slowed_down_whether_it_exists_or_not(api: Api, exists: bool) -> None:
     if exists:
         await api.register("maria")
     free = api.settings.login_failures_per_account
@@ -43,7 +44,7 @@ async def test_guesses_at_a_username_are_slowed_down_whether_it_exists_or_not(ap
     assert (await login(api, "maria")).status == (200 if exists else 401)
 
 
-async def test_a_right_password_clears_the_failures(api: Any) -> None:
+async def test_a_right_password_clears_the_failures(api: Api) -> None:
     await api.register("maria")
     for _ in range(3):
         for _ in range(api.settings.login_failures_per_account - 1):
@@ -51,7 +52,7 @@ async def test_a_right_password_clears_the_failures(api: Any) -> None:
         assert (await login(api, "maria")).status == 200
 
 
-async def test_an_address_that_tries_many_usernames_is_slowed_down(api: Any) -> None:
+async def test_an_address_that_tries_many_usernames_is_slowed_down(api: Api) -> None:
     await api.register("maria")
     statuses = [(await login(api, f"user_{n}")).status for n in range(api.settings.login_failures_per_address + 1)]
     assert statuses == [401] * api.settings.login_failures_per_address + [429]
@@ -64,7 +65,7 @@ async def test_an_address_that_tries_many_usernames_is_slowed_down(api: Any) -> 
     assert (await login(api, "maria")).status == 200
 
 
-async def test_an_outage_is_not_held_against_anybody(api: Any) -> None:
+async def test_an_outage_is_not_held_against_anybody(api: Api) -> None:
     await api.register("maria")
     api.users.available = False
     for _ in range(api.settings.login_failures_per_account + 5):
@@ -73,7 +74,7 @@ async def test_an_outage_is_not_held_against_anybody(api: Any) -> None:
     assert (await login(api, "maria")).status == 200
 
 
-async def test_logins_of_one_user_during_an_outage_do_not_wait_for_each_other(api: Any) -> None:
+async def test_logins_of_one_user_during_an_outage_do_not_wait_for_each_other(api: Api) -> None:
     async def stalled(username: str) -> None:
         await asyncio.sleep(0.3)
         raise StoreUnavailable("it stalls")
@@ -85,14 +86,14 @@ async def test_logins_of_one_user_during_an_outage_do_not_wait_for_each_other(ap
     assert time.monotonic() - began < 3
 
 
-async def test_a_body_that_is_no_login_is_not_held_against_anybody(api: Any) -> None:
+async def test_a_body_that_is_no_login_is_not_held_against_anybody(api: Api) -> None:
     await api.register("maria")
     for _ in range(api.settings.login_failures_per_account + 5):
         assert (await api.call("POST", "/auth/login", {"username": "maria"})).status == 400
     assert (await login(api, "maria")).status == 200
 
 
-async def test_an_unknown_user_and_a_wrong_password_take_the_same_time(api: Any) -> None:
+async def test_an_unknown_user_and_a_wrong_password_take_the_same_time(api: Api) -> None:
     # a hash that takes some 20 ms: what else differs would have to show beside it
     hasher = PasswordHasher(time_cost=2, memory_cost=8 * 1024, parallelism=1)
     api.deps.__dict__["passwords"] = Passwords(hasher, at_once=1)

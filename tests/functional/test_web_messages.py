@@ -11,11 +11,12 @@ import pytest
 from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact
+from support.api import Api
 
 UNKNOWN_ID = "0193e2f0-0000-7000-8000-000000000000"
 
 
-async def test_a_message_is_accepted_with_the_brokers_time(api: Any) -> None:
+async def test_a_message_is_accepted_with_the_brokers_time(api: Api) -> None:
     login = await api.login(await api.register())
     answer = await api.call("POST", "/v1/messages", api.message(), login["token"])
     assert answer.status == 202
@@ -32,14 +33,14 @@ async def test_a_message_is_accepted_with_the_brokers_time(api: Any) -> None:
     assert message == MessageAccepted(message.message_id, "c-1", login["user_id"], "whatsapp:+5511999990000", "hi")
 
 
-async def test_the_recipient_may_be_called_recipient_and_is_normalised(api: Any) -> None:
+async def test_the_recipient_may_be_called_recipient_and_is_normalised(api: Api) -> None:
     token = await api.somebody()
     body = api.message(recipient_id=..., recipient="WhatsApp:+55 (11) 99999-0000")
     assert (await api.call("POST", "/v1/messages", body, token)).status == 202
     assert api.log.records[0][0].recipient_id == "whatsapp:+5511999990000"
 
 
-async def test_the_request_id_and_the_trace_travel_with_the_record(api: Any) -> None:
+async def test_the_request_id_and_the_trace_travel_with_the_record(api: Api) -> None:
     token = await api.somebody()
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     for given in ({"X-Request-Id": "mine-1", "traceparent": trace}, {"X-Request-Id": "a b", "traceparent": "00-0-0-0"}):
@@ -76,7 +77,7 @@ async def test_the_request_id_and_the_trace_travel_with_the_record(api: Any) -> 
         ({"file_id": "f-1", "content": ""}, {"file_id", "content"}),
     ],
 )
-async def test_a_bad_message_names_every_invalid_field(api: Any, changes: dict[str, Any], fields: set[str]) -> None:
+async def test_a_bad_message_names_every_invalid_field(api: Api, changes: dict[str, Any], fields: set[str]) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/messages", api.message(**changes), token)
     assert answer.status == 400
@@ -87,14 +88,14 @@ async def test_a_bad_message_names_every_invalid_field(api: Any, changes: dict[s
 
 
 @pytest.mark.parametrize("content", ["é" * 4096, "\U0001f600", "{detail} %s", " a ", "\ufeff\u202ea"])
-async def test_content_comes_back_as_it_was_sent(api: Any, content: str) -> None:
+async def test_content_comes_back_as_it_was_sent(api: Api, content: str) -> None:
     token = await api.somebody()
     accepted = await api.send(token, "conversa / ü?#%", content)
     found = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
     assert (found["content"], found["conversation_id"]) == (content, "conversa / ü?#%")
 
 
-async def test_inside_the_system_a_text_may_have_all_that_the_contract_allows(api: Any) -> None:
+async def test_inside_the_system_a_text_may_have_all_that_the_contract_allows(api: Api) -> None:
     token, content = await api.somebody(), "é" * 5120
     body = api.message("c-1", recipient_id=None, content=content)
     accepted = await (await api.call("POST", "/v1/messages", body, token)).json()
@@ -102,7 +103,7 @@ async def test_inside_the_system_a_text_may_have_all_that_the_contract_allows(ap
     assert found["content"] == content
 
 
-async def test_the_sender_is_the_caller_and_nobody_else(api: Any) -> None:
+async def test_the_sender_is_the_caller_and_nobody_else(api: Api) -> None:
     login = await api.login(await api.register())
     mine = api.message(sender_id=login["user_id"], file_id=None)
     assert (await api.call("POST", "/v1/messages", mine, login["token"])).status == 202
@@ -110,14 +111,14 @@ async def test_the_sender_is_the_caller_and_nobody_else(api: Any) -> None:
     assert answer.status == 403
 
 
-async def test_a_conversation_belongs_to_who_began_it(api: Any) -> None:
+async def test_a_conversation_belongs_to_who_began_it(api: Api) -> None:
     owner, stranger = await api.somebody(), await api.somebody()
     await api.send(owner)
     assert (await api.call("POST", "/v1/messages", api.message(), stranger)).status == 403
     assert len(api.log.records) == 1
 
 
-async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(api: Any) -> None:
+async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(api: Api) -> None:
     token = await api.somebody()
     look, calls, everybody_looked = api.conversations.is_participant, itertools.count(), asyncio.Event()
 
@@ -136,7 +137,7 @@ async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(api:
     assert {answer.status for answer in answers} == {202}
 
 
-async def test_a_stranger_cannot_list_a_conversation(api: Any) -> None:
+async def test_a_stranger_cannot_list_a_conversation(api: Api) -> None:
     owner, stranger = await api.somebody(), await api.somebody()
     await api.send(owner)
     assert (await api.call("GET", "/v1/messages?conversation_id=c-1", token=stranger)).status == 403
@@ -144,7 +145,7 @@ async def test_a_stranger_cannot_list_a_conversation(api: Any) -> None:
     assert (await api.call("GET", "/v1/conversations/none/messages", token=stranger)).status == 404
 
 
-async def test_to_a_stranger_a_message_does_not_exist(api: Any) -> None:
+async def test_to_a_stranger_a_message_does_not_exist(api: Api) -> None:
     owner, stranger = await api.somebody(), await api.somebody()
     accepted = await api.send(owner)
     hidden = await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=stranger)
@@ -153,14 +154,14 @@ async def test_to_a_stranger_a_message_does_not_exist(api: Any) -> None:
     assert (await hidden.json(content_type=None))["detail"] == (await unknown.json(content_type=None))["detail"]
 
 
-async def test_without_kafka_a_send_is_a_503_and_leaves_nothing(api: Any) -> None:
+async def test_without_kafka_a_send_is_a_503_and_leaves_nothing(api: Api) -> None:
     token = await api.somebody()
     api.log.available = False
     assert (await api.call("POST", "/v1/messages", api.message(), token)).status == 503
     assert len(api.recent) == 0
 
 
-async def test_without_cassandra_known_conversations_go_on_and_others_wait(api: Any) -> None:
+async def test_without_cassandra_known_conversations_go_on_and_others_wait(api: Api) -> None:
     token = await api.somebody()
     accepted = await api.send(token, "known")
     for store in (api.conversations, api.messages, api.users):
@@ -173,7 +174,7 @@ async def test_without_cassandra_known_conversations_go_on_and_others_wait(api: 
     assert (await api.call("GET", "/v1/messages?conversation_id=known", token=token)).status == 503
 
 
-async def test_a_message_shows_every_field_of_the_contract(api: Any) -> None:
+async def test_a_message_shows_every_field_of_the_contract(api: Api) -> None:
     login = await api.login(await api.register())
     accepted = await api.send(login["token"])
     found = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=login["token"])).json()
@@ -198,7 +199,7 @@ async def test_a_message_shows_every_field_of_the_contract(api: Any) -> None:
     }
 
 
-async def test_a_message_of_another_process_is_found_before_it_is_mirrored(api: Any) -> None:
+async def test_a_message_of_another_process_is_found_before_it_is_mirrored(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     user_id = api.log.records[0][0].sender_id
@@ -212,14 +213,14 @@ async def test_a_message_of_another_process_is_found_before_it_is_mirrored(api: 
     assert [found["content"] for found in listed["messages"]] == ["hi", "elsewhere", "elsewhere"]
 
 
-async def test_not_found_is_only_said_when_it_is_certain(api: Any) -> None:
+async def test_not_found_is_only_said_when_it_is_certain(api: Api) -> None:
     token = await api.somebody()
     api.follower.available = False
     assert (await api.call("GET", f"/v1/messages/{UNKNOWN_ID}", token=token)).status == 503
     assert (await api.call("GET", "/v1/messages/no-id-of-ours", token=token)).status == 404
 
 
-async def test_without_kafka_a_list_shows_what_was_read_before_but_never_less(api: Any) -> None:
+async def test_without_kafka_a_list_shows_what_was_read_before_but_never_less(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     api.follower.available = False
@@ -228,7 +229,7 @@ async def test_without_kafka_a_list_shows_what_was_read_before_but_never_less(ap
     assert (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).status == 503
 
 
-async def test_what_either_view_knows_of_a_status_is_shown(api: Any) -> None:
+async def test_what_either_view_knows_of_a_status_is_shown(api: Api) -> None:
     token = await api.somebody()
     accepted = await api.send(token)
     message, place, _ = api.log.records[0]
@@ -247,7 +248,7 @@ async def test_what_either_view_knows_of_a_status_is_shown(api: Any) -> None:
     assert by_id["delivered_at"] == "2025-11-22T22:00:02.000Z"
 
 
-async def test_a_failure_is_shown_until_a_receipt_heals_it(api: Any) -> None:
+async def test_a_failure_is_shown_until_a_receipt_heals_it(api: Api) -> None:
     token = await api.somebody()
     accepted = await api.send(token)
     path = f"/v1/messages/{accepted['message_id']}"
@@ -280,7 +281,7 @@ async def test_a_failure_is_shown_until_a_receipt_heals_it(api: Any) -> None:
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("way", ["cursor", "offset"])
 @pytest.mark.parametrize("mirrored", [0, 4, 11])
-async def test_pages_follow_each_other_without_gap_or_repetition(api: Any, order: str, way: str, mirrored: int) -> None:
+async def test_pages_follow_each_other_without_gap_or_repetition(api: Api, order: str, way: str, mirrored: int) -> None:
     token = await api.somebody()
     for number in range(11):
         await api.send(token, "c-1" if number != 5 else "c-2", f"m{number}")
@@ -308,7 +309,7 @@ async def test_pages_follow_each_other_without_gap_or_repetition(api: Any, order
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("way", ["cursor", "offset"])
-async def test_pages_hold_still_while_messages_arrive(api: Any, order: str, way: str) -> None:
+async def test_pages_hold_still_while_messages_arrive(api: Api, order: str, way: str) -> None:
     """Newest first an offset counts from an end that moves, so there only a cursor is free of repetition."""
     token = await api.somebody()
     for number in range(7):
@@ -336,7 +337,7 @@ async def test_pages_hold_still_while_messages_arrive(api: Any, order: str, way:
         assert list(dict.fromkeys(seen)) == [f"m{number}" for number in reversed(range(7))]
 
 
-async def test_an_offset_behind_the_end_is_an_empty_page(api: Any) -> None:
+async def test_an_offset_behind_the_end_is_an_empty_page(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     page = await (await api.call("GET", "/v1/messages?conversation_id=c-1&offset=900", token=token)).json()
@@ -362,7 +363,7 @@ async def test_an_offset_behind_the_end_is_an_empty_page(api: Any) -> None:
         ("conversation_id=" + "x" * 129, {"conversation_id"}),
     ],
 )
-async def test_a_bad_query_names_every_invalid_parameter(api: Any, query: str, fields: set[str]) -> None:
+async def test_a_bad_query_names_every_invalid_parameter(api: Api, query: str, fields: set[str]) -> None:
     token = await api.somebody()
     await api.send(token)
     answer = await api.call("GET", f"/v1/messages?{query}", token=token)

@@ -11,13 +11,14 @@ from domain.errors import StoreUnavailable
 from domain.files import File, FileMetadata
 from domain.ids import uuid7
 from domain.ports import Upload
+from support.api import Api
 from web.attached_files import NO_SUCH_FILE
 
 NOWHERE = "0193e2f0-0000-7000-8000-000000000000"
 KEY = {"Idempotency-Key": "order-7"}
 
 
-def whole_file(api: Any, conversation_id: str = "c-1", filename: str = "a.pdf") -> File:
+def whole_file(api: Api, conversation_id: str = "c-1", filename: str = "a.pdf") -> File:
     """A file that was uploaded."""
     file_id = uuid7(api.clock(), bytes([len(api.files.rows)] * 10))
     metadata = FileMetadata(filename, 3, "application/pdf", f"sha256:{'0f' * 32}", f"{conversation_id}/{file_id}.pdf")
@@ -25,7 +26,7 @@ def whole_file(api: Any, conversation_id: str = "c-1", filename: str = "a.pdf") 
     return made
 
 
-async def post(api: Any, token: str, file_id: Any, conversation_id: str = "c-1", **more: Any) -> Any:
+async def post(api: Api, token: str, file_id: Any, conversation_id: str = "c-1", **more: Any) -> Any:
     """Return the answer to a message with a file."""
     headers = more.pop("headers", {})
     body = api.message(conversation_id, file_id=file_id, **more)
@@ -43,7 +44,7 @@ async def results_of(answer: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("content", ["look", "", ..., None])
-async def test_a_file_goes_into_the_record_with_all_that_is_known_of_it(api: Any, content: Any) -> None:
+async def test_a_file_goes_into_the_record_with_all_that_is_known_of_it(api: Api, content: Any) -> None:
     token = await api.somebody()
     await api.send(token)
     file = whole_file(api)
@@ -55,7 +56,7 @@ async def test_a_file_goes_into_the_record_with_all_that_is_known_of_it(api: Any
 
 
 @pytest.mark.parametrize("is_mirrored", [False, True])
-async def test_who_reads_the_message_is_told_of_its_file(api: Any, is_mirrored: bool) -> None:
+async def test_who_reads_the_message_is_told_of_its_file(api: Api, is_mirrored: bool) -> None:
     token = await api.somebody()
     plain = await api.send(token)
     file = whole_file(api)
@@ -79,7 +80,7 @@ async def test_who_reads_the_message_is_told_of_its_file(api: Any, is_mirrored: 
 
 
 @pytest.mark.parametrize("absent", [None, "", ...])
-async def test_without_a_file_there_must_be_content(api: Any, absent: Any) -> None:
+async def test_without_a_file_there_must_be_content(api: Api, absent: Any) -> None:
     token = await api.somebody()
     assert (await post(api, token, absent)).status == 202
     assert api.log.records[-1][0].file_id is None
@@ -88,13 +89,13 @@ async def test_without_a_file_there_must_be_content(api: Any, absent: Any) -> No
 
 
 @pytest.mark.parametrize("file_id", ["f-1", 7, ["x"], {"id": NOWHERE}, f"{NOWHERE}\n", "../" + NOWHERE, True])
-async def test_what_is_no_id_of_a_file_is_refused_before_anybody_is_asked(api: Any, file_id: Any) -> None:
+async def test_what_is_no_id_of_a_file_is_refused_before_anybody_is_asked(api: Api, file_id: Any) -> None:
     token = await api.somebody()
     api.files.available = False
     assert [field for field, _ in await fields_of(await post(api, token, file_id))] == ["file_id"]
 
 
-async def test_a_file_that_is_not_there_not_whole_or_elsewhere_is_refused_with_the_same_words(api: Any) -> None:
+async def test_a_file_that_is_not_there_not_whole_or_elsewhere_is_refused_with_the_same_words(api: Api) -> None:
     token, other = await api.somebody(), await api.somebody()
     await api.send(token)
     await api.send(other, "c-2")
@@ -106,7 +107,7 @@ async def test_a_file_that_is_not_there_not_whole_or_elsewhere_is_refused_with_t
     assert len(api.log.records) == 3
 
 
-async def test_a_stranger_learns_nothing_about_files(api: Any) -> None:
+async def test_a_stranger_learns_nothing_about_files(api: Api) -> None:
     owner, stranger = await api.somebody(), await api.somebody()
     await api.send(owner)
     texts = set()
@@ -117,13 +118,13 @@ async def test_a_stranger_learns_nothing_about_files(api: Any) -> None:
     assert len(texts) == 1
 
 
-async def test_a_refused_file_creates_no_conversation(api: Any) -> None:
+async def test_a_refused_file_creates_no_conversation(api: Api) -> None:
     token = await api.somebody()
     assert await fields_of(await post(api, token, whole_file(api).file_id, "new")) == [("file_id", NO_SUCH_FILE)]
     assert api.conversations.members == {}
 
 
-async def test_any_participant_may_send_a_file_of_the_conversation(api: Any) -> None:
+async def test_any_participant_may_send_a_file_of_the_conversation(api: Api) -> None:
     owner, member = await api.login(await api.register()), await api.login(await api.register())
     body = {"conversation_id": "c-1", "participants": [member["user_id"]]}
     assert (await api.call("POST", "/v1/conversations", body, owner["token"])).status == 201
@@ -134,7 +135,7 @@ async def test_any_participant_may_send_a_file_of_the_conversation(api: Any) -> 
     assert api.log.records[0][0].recipients == (f"internal:{member['user_id']}",)
 
 
-async def test_while_the_store_is_away_only_messages_with_an_unknown_file_wait(api: Any) -> None:
+async def test_while_the_store_is_away_only_messages_with_an_unknown_file_wait(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     known, unknown = whole_file(api), whole_file(api)
@@ -147,7 +148,7 @@ async def test_while_the_store_is_away_only_messages_with_an_unknown_file_wait(a
     assert (await post(api, token, unknown.file_id)).status == 202
 
 
-async def test_a_file_that_becomes_whole_can_be_sent_at_once(api: Any) -> None:
+async def test_a_file_that_becomes_whole_can_be_sent_at_once(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     file = whole_file(api)
@@ -157,7 +158,7 @@ async def test_a_file_that_becomes_whole_can_be_sent_at_once(api: Any) -> None:
     assert (await post(api, token, file.file_id)).status == 202
 
 
-async def test_in_a_batch_a_bad_file_is_its_own_messages_affair(api: Any) -> None:
+async def test_in_a_batch_a_bad_file_is_its_own_messages_affair(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     good, elsewhere = whole_file(api), whole_file(api, "c-2")
@@ -169,7 +170,7 @@ async def test_in_a_batch_a_bad_file_is_its_own_messages_affair(api: Any) -> Non
     assert [message.content for message, _, _ in api.log.records[1:]] == ["0", "2", "5", "6"]
 
 
-async def test_in_a_batch_the_absence_of_the_store_is_the_affair_of_those_with_files(api: Any) -> None:
+async def test_in_a_batch_the_absence_of_the_store_is_the_affair_of_those_with_files(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     known, unknown = whole_file(api), whole_file(api)
@@ -180,7 +181,7 @@ async def test_in_a_batch_the_absence_of_the_store_is_the_affair_of_those_with_f
     assert [one["status"] for one in found] == [202, 503, 202, 202]
 
 
-async def test_a_store_that_says_nothing_costs_a_batch_about_one_time_out(api: Any) -> None:
+async def test_a_store_that_says_nothing_costs_a_batch_about_one_time_out(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     files = [whole_file(api) for _ in range(100)]
@@ -203,7 +204,7 @@ async def test_a_store_that_says_nothing_costs_a_batch_about_one_time_out(api: A
     assert {one["status"] for one in found} == {202}
 
 
-async def test_the_same_key_with_another_file_is_another_message(api: Any) -> None:
+async def test_the_same_key_with_another_file_is_another_message(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     one, other = whole_file(api), whole_file(api)
@@ -216,7 +217,7 @@ async def test_the_same_key_with_another_file_is_another_message(api: Any) -> No
     assert len(api.log.records) == 2
 
 
-async def test_a_repeated_request_is_answered_from_memory_while_the_store_is_away(api: Any) -> None:
+async def test_a_repeated_request_is_answered_from_memory_while_the_store_is_away(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     file = whole_file(api)
@@ -228,7 +229,7 @@ async def test_a_repeated_request_is_answered_from_memory_while_the_store_is_awa
     assert await first.json() == await again.json()
 
 
-async def test_items_of_a_batch_with_one_key_and_two_files_are_not_the_same(api: Any) -> None:
+async def test_items_of_a_batch_with_one_key_and_two_files_are_not_the_same(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     one, other = whole_file(api), whole_file(api)

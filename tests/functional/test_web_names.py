@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from support.api import Api
 
 NAMES = [
     "Família 👨‍👩‍👧",
@@ -17,7 +18,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_conversation_has_the_name_and_the_id_that_people_give_it(api: Any, name: str) -> None:
+async def test_a_conversation_has_the_name_and_the_id_that_people_give_it(api: Api, name: str) -> None:
     token = await api.somebody()
     body = {"conversation_id": name, "name": name, "participants": ["telegram:5"]}
     answer = await api.call("POST", "/v1/conversations", body, token)
@@ -30,7 +31,7 @@ async def test_a_conversation_has_the_name_and_the_id_that_people_give_it(api: A
 
 
 @pytest.mark.parametrize("name", ["\u200b", "\u2800", "\u00a0", "a\u0085b", "a\u2028b", "a\ufffe", "\u2067a"])
-async def test_what_shows_nothing_or_is_no_text_is_no_name(api: Any, name: str) -> None:
+async def test_what_shows_nothing_or_is_no_text_is_no_name(api: Api, name: str) -> None:
     answer = await api.call("POST", "/v1/groups", {"name": name}, await api.somebody())
     assert answer.status == 400
     assert {error["field"] for error in (await answer.json(content_type=None))["errors"]} == {"name"}
@@ -39,7 +40,7 @@ async def test_what_shows_nothing_or_is_no_text_is_no_name(api: Any, name: str) 
 @pytest.mark.parametrize(
     "content", [" ", "\n\t", "\u00a0", "\u2003\u3000", "\u200b", "\u200d\u2060\ufeff", "\u2800", "\u3164\ufe0f"]
 )
-async def test_white_space_alone_is_no_text(api: Any, content: str) -> None:
+async def test_white_space_alone_is_no_text(api: Api, content: str) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/messages", api.message("c-1", content=content), token)
     assert answer.status == 400

@@ -16,13 +16,14 @@ from domain.files import FileMetadata
 from domain.ids import keyed_id
 from domain.records import MessageAccepted
 from domain.status import Status
+from support.api import Api
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
 from web.cors import CorsPolicy
 from web.live.cursor import Positions
 from web.metrics import DURATION_BOUNDS_SECONDS
 
 
-async def test_the_frames_are_those_of_the_contract(api: Any) -> None:
+async def test_the_frames_are_those_of_the_contract(api: Api) -> None:
     token, user_id = await member(api)
     watcher = Watcher(await connect(api, token))
     connected = await watcher.frame()
@@ -68,7 +69,7 @@ async def test_the_frames_are_those_of_the_contract(api: Any) -> None:
     assert await watcher.frame() == {"type": "pong", "timestamp": api.clock()}
 
 
-async def test_the_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol(api: Any) -> None:
+async def test_the_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol(api: Api) -> None:
     token, _ = await member(api)
     headers = {"Authorization": f"Bearer {token}"}
     for more in (
@@ -85,20 +86,20 @@ async def test_the_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol(a
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "x" * 3_000])
-async def test_a_bad_token_closes_with_1008(api: Any, token: str) -> None:
+async def test_a_bad_token_closes_with_1008(api: Api, token: str) -> None:
     watcher = Watcher(await connect(api, token))
     assert await watcher.closed() == 1008
     assert watcher.frames == []
 
 
-async def test_without_an_upgrade_the_path_is_a_problem(api: Any) -> None:
+async def test_without_an_upgrade_the_path_is_a_problem(api: Api) -> None:
     token, _ = await member(api)
     assert (await api.call("GET", "/notifications")).status == 401
     answer = await api.call("GET", "/notifications", token=token)
     assert (answer.status, answer.headers["Upgrade"]) == (426, "websocket")
 
 
-async def test_everyone_who_takes_part_gets_a_message_on_every_connection_and_nobody_else(api: Any) -> None:
+async def test_everyone_who_takes_part_gets_a_message_on_every_connection_and_nobody_else(api: Api) -> None:
     (sender, sender_id), (friend, _), (stranger, _) = [await member(api, name) for name in ("c-1", "c-1", "c-2")]
     watchers = [await watch(api, token) for token in (sender, sender, friend, friend)]
     outside = await watch(api, stranger)
@@ -107,7 +108,7 @@ async def test_everyone_who_takes_part_gets_a_message_on_every_connection_and_no
     await outside.quiet()
 
 
-async def test_only_a_change_of_the_status_word_is_told(api: Any) -> None:
+async def test_only_a_change_of_the_status_word_is_told(api: Api) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token)
     for status, at_ms in [("ACCEPTED", 1), ("SENT", 2), ("SENT", 2), ("READ", 9), ("DELIVERED", 5), ("READ", 9)]:
@@ -116,7 +117,7 @@ async def test_only_a_change_of_the_status_word_is_told(api: Any) -> None:
     await watcher.quiet()
 
 
-async def test_a_failure_is_told_with_its_reason_and_a_receipt_heals_it(api: Any) -> None:
+async def test_a_failure_is_told_with_its_reason_and_a_receipt_heals_it(api: Api) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token)
     api.live_log.fact(fact(1, "FAILED", 3, failure_code="blocked", failure_detail="the person blocked you"))
@@ -126,7 +127,7 @@ async def test_a_failure_is_told_with_its_reason_and_a_receipt_heals_it(api: Any
     assert (await watcher.frame())["status"] == "DELIVERED"
 
 
-async def test_a_group_is_told_when_the_word_of_all_together_changes(api: Any) -> None:
+async def test_a_group_is_told_when_the_word_of_all_together_changes(api: Api) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token)
     for recipient in ("telegram:1", "telegram:2"):
@@ -135,7 +136,7 @@ async def test_a_group_is_told_when_the_word_of_all_together_changes(api: Any) -
     await watcher.quiet()
 
 
-async def test_a_partial_failure_is_told_and_how_many_it_struck(api: Any) -> None:
+async def test_a_partial_failure_is_told_and_how_many_it_struck(api: Api) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token)
     for status, recipient in (("SENT", 1), ("FAILED", 2), ("READ", 1), ("SENT", 3), ("FAILED", 3)):
@@ -152,7 +153,7 @@ async def test_a_partial_failure_is_told_and_how_many_it_struck(api: Any) -> Non
     await resumed.quiet()
 
 
-async def test_delivered_is_reported_once_when_a_connection_got_the_message(api: Any) -> None:
+async def test_delivered_is_reported_once_when_a_connection_got_the_message(api: Api) -> None:
     token, user_id = await member(api)
     other, _ = await member(api)
     watchers = [await watch(api, token), await watch(api, token), await watch(api, other)]
@@ -163,7 +164,7 @@ async def test_delivered_is_reported_once_when_a_connection_got_the_message(api:
     assert [(change.message_id, change.status) for change in api.log.facts] == [("m-1", Status.DELIVERED)]
 
 
-async def test_what_the_process_itself_reported_is_told_when_the_log_has_it(api: Any) -> None:
+async def test_what_the_process_itself_reported_is_told_when_the_log_has_it(api: Api) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token)
     api.recent.add_fact(fact(1, "READ", 5))
@@ -172,7 +173,7 @@ async def test_what_the_process_itself_reported_is_told_when_the_log_has_it(api:
     assert (await watcher.frame())["status"] == "READ"
 
 
-async def test_since_sends_what_was_missed_and_then_goes_on(api: Any) -> None:
+async def test_since_sends_what_was_missed_and_then_goes_on(api: Api) -> None:
     token, _ = await member(api, "c-1", "c-2", "c-3")
     first = await watch(api, token)
     api.live_log.message(message(0))
@@ -193,7 +194,7 @@ async def test_since_sends_what_was_missed_and_then_goes_on(api: Any) -> None:
     assert (await again.frame())["message_id"] == "m-99"
 
 
-async def test_since_with_nothing_missed_reads_nothing(api: Any) -> None:
+async def test_since_with_nothing_missed_reads_nothing(api: Api) -> None:
     token, _ = await member(api)
     first = await watch(api, token)
     again = await watch(api, token, first.cursor)
@@ -203,7 +204,7 @@ async def test_since_with_nothing_missed_reads_nothing(api: Any) -> None:
     assert (await again.frame())["message_id"] == "m-1"
 
 
-async def test_a_stranger_gets_nothing_by_the_cursor_of_another(api: Any) -> None:
+async def test_a_stranger_gets_nothing_by_the_cursor_of_another(api: Api) -> None:
     token, _ = await member(api, "c-1")
     stranger, _ = await member(api, "c-2")
     cursor = (await watch(api, token)).cursor
@@ -212,7 +213,7 @@ async def test_a_stranger_gets_nothing_by_the_cursor_of_another(api: Any) -> Non
 
 
 @pytest.mark.parametrize("since", ["nonsense", "é", Positions([0, 0]).text().decode(), "x" * 7_000])
-async def test_a_cursor_that_means_nothing_is_told_and_live_frames_flow(api: Any, since: str) -> None:
+async def test_a_cursor_that_means_nothing_is_told_and_live_frames_flow(api: Api, since: str) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token, since)
     resync = await watcher.frame()
@@ -221,7 +222,7 @@ async def test_a_cursor_that_means_nothing_is_told_and_live_frames_flow(api: Any
     assert (await watcher.frame())["message_id"] == "m-1"
 
 
-async def test_a_cursor_older_than_the_log_is_told(api: Any) -> None:
+async def test_a_cursor_older_than_the_log_is_told(api: Api) -> None:
     token, _ = await member(api)
     cursor = (await watch(api, token)).cursor
     for number in range(9):
@@ -232,7 +233,7 @@ async def test_a_cursor_older_than_the_log_is_told(api: Any) -> None:
     await watcher.quiet()
 
 
-async def test_while_what_was_missed_cannot_be_read_the_connection_is_told_to_come_again(api: Any) -> None:
+async def test_while_what_was_missed_cannot_be_read_the_connection_is_told_to_come_again(api: Api) -> None:
     token, _ = await member(api)
     first = await watch(api, token)
     cursor = first.cursor
@@ -246,7 +247,7 @@ async def test_while_what_was_missed_cannot_be_read_the_connection_is_told_to_co
     await (await watch(api, token, cursor)).quiet()
 
 
-async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: Any) -> None:
+async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: Api) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token)
     api.live_log.message(message(1))
@@ -263,7 +264,7 @@ async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: An
 
 @pytest.mark.parametrize(("in_the_log", "told"), [(True, 1013), (False, "resync_required")])
 async def test_a_cursor_ahead_for_long_is_of_another_log_or_this_process_is_behind(
-    api: Any, monkeypatch: pytest.MonkeyPatch, in_the_log: bool, told: Any
+    api: Api, monkeypatch: pytest.MonkeyPatch, in_the_log: bool, told: Any
 ) -> None:
     monkeypatch.setattr("web.live.service.AHEAD_SECONDS", 0.1)
     token, _ = await member(api)
@@ -279,7 +280,7 @@ async def test_a_cursor_ahead_for_long_is_of_another_log_or_this_process_is_behi
         assert [(await watcher.frame())["type"] for _ in range(2)] == ["connected", told]
 
 
-async def test_live_frames_go_on_for_known_conversations_while_the_store_is_away(api: Any) -> None:
+async def test_live_frames_go_on_for_known_conversations_while_the_store_is_away(api: Api) -> None:
     token, _ = await member(api, "c-1", "c-2")
     watcher = await watch(api, token)
     api.live_log.message(message(1, "c-1"))
@@ -298,7 +299,7 @@ async def test_live_frames_go_on_for_known_conversations_while_the_store_is_away
     assert (await again.frame())["message_id"] == "m-2"
 
 
-async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(api: Any) -> None:
+async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(api: Api) -> None:
     token, _ = await member(api)
     other, _ = await member(api)
     lazy, diligent = await watch(api, token), await watch(api, other)
@@ -321,7 +322,7 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(api: Any) -> N
     assert got == [f"m-{number}" for number in range(count)]
 
 
-async def test_the_end_of_the_token_closes(api: Any) -> None:
+async def test_the_end_of_the_token_closes(api: Api) -> None:
     token, _ = await member(api)
     api.clock.now_ms = (api.clock.now_ms // 1000 + api.settings.jwt_ttl_seconds) * 1000 - 50
     watcher = await watch(api, token)
@@ -330,7 +331,7 @@ async def test_the_end_of_the_token_closes(api: Any) -> None:
     assert await Watcher(await connect(api, token)).closed() == 1008
 
 
-async def test_a_user_has_a_limited_number_of_connections(api: Any) -> None:
+async def test_a_user_has_a_limited_number_of_connections(api: Api) -> None:
     token, _ = await member(api)
     watchers = [await watch(api, token) for _ in range(api.settings.live_connections_per_user)]
     assert await Watcher(await connect(api, token)).closed() == 4429
@@ -338,13 +339,13 @@ async def test_a_user_has_a_limited_number_of_connections(api: Any) -> None:
     await watch(api, token)
 
 
-async def test_before_the_log_is_read_connections_are_told_to_come_again(api: Any) -> None:
+async def test_before_the_log_is_read_connections_are_told_to_come_again(api: Api) -> None:
     token, _ = await member(api)
     api.deps.live.hub.is_ready = False
     assert await Watcher(await connect(api, token)).closed() == 1013
 
 
-async def test_stopping_closes_with_1001(api: Any) -> None:
+async def test_stopping_closes_with_1001(api: Api) -> None:
     token, _ = await member(api)
     watchers = [await watch(api, token) for _ in range(5)]
     stopping = asyncio.create_task(api.deps.live.stop())
@@ -353,7 +354,7 @@ async def test_stopping_closes_with_1001(api: Any) -> None:
     assert await Watcher(await connect(api, token)).closed() == 1001
 
 
-async def test_unknown_frames_are_told_and_large_or_too_many_close(api: Any) -> None:
+async def test_unknown_frames_are_told_and_large_or_too_many_close(api: Api) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token)
     for text in ("", "{", "[]", '{"type":"shout"}', '"ping"', "[" * 1_500):
@@ -369,7 +370,7 @@ async def test_unknown_frames_are_told_and_large_or_too_many_close(api: Any) -> 
     assert await flood.closed() == 1008
 
 
-async def test_a_token_in_the_query_is_in_no_log(api: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_token_in_the_query_is_in_no_log(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     token, _ = await member(api)
     caplog.clear()
@@ -380,7 +381,7 @@ async def test_a_token_in_the_query_is_in_no_log(api: Any, caplog: pytest.LogCap
     assert not [record for record in caplog.records if signature in json.dumps(vars(record), default=str)]
 
 
-async def test_what_is_measured(api: Any) -> None:
+async def test_what_is_measured(api: Api) -> None:
     token, _ = await member(api)
     api.live_log.now_ms = api.clock.now_ms - 40
     watcher = await watch(api, token)
@@ -401,7 +402,7 @@ async def test_what_is_measured(api: Any) -> None:
     assert 0.05 in DURATION_BOUNDS_SECONDS
 
 
-async def test_a_store_that_answers_late_reorders_nothing(api: Any) -> None:
+async def test_a_store_that_answers_late_reorders_nothing(api: Api) -> None:
     token, _ = await member(api, "c-1", "c-2")
     ask, asked = api.conversations.get, asyncio.Event()
 
@@ -423,7 +424,7 @@ async def test_a_store_that_answers_late_reorders_nothing(api: Any) -> None:
     ]
 
 
-async def test_a_store_that_never_answers_fills_no_memory(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_never_answers_fills_no_memory(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.live.hub.MAX_WAITING", 50)
     token, _ = await member(api)
     watcher = await watch(api, token)
@@ -442,7 +443,7 @@ async def test_a_store_that_never_answers_fills_no_memory(api: Any, monkeypatch:
     assert [(await again.frame())["message_id"] for _ in range(60)] == [f"m-{number}" for number in range(60)]
 
 
-async def test_a_message_that_is_in_the_log_twice_is_pushed_once(api: Any) -> None:
+async def test_a_message_that_is_in_the_log_twice_is_pushed_once(api: Api) -> None:
     token, _ = await member(api)
     watcher = await watch(api, token)
     cursor = watcher.cursor
@@ -454,7 +455,7 @@ async def test_a_message_that_is_in_the_log_twice_is_pushed_once(api: Any) -> No
         assert [(await one.frame())["message_id"] for _ in range(2)] == [keyed.message_id, "m-2"]
 
 
-async def test_who_comes_to_a_group_or_leaves_it_is_asked_again_soon(api: Any) -> None:
+async def test_who_comes_to_a_group_or_leaves_it_is_asked_again_soon(api: Api) -> None:
     token, user_id = await member(api, "c-1")
     other, _ = await member(api, "c-2")
     watcher, newcomer = await watch(api, token), await watch(api, other)
@@ -470,7 +471,7 @@ async def test_who_comes_to_a_group_or_leaves_it_is_asked_again_soon(api: Any) -
     await watcher.quiet()
 
 
-async def test_a_client_that_answers_no_pings_is_let_go(api: Any) -> None:
+async def test_a_client_that_answers_no_pings_is_let_go(api: Api) -> None:
     object.__setattr__(api.settings, "live_heartbeat_seconds", 0.1)
     token, _ = await member(api)
     alive = await watch(api, token)
@@ -483,7 +484,7 @@ async def test_a_client_that_answers_no_pings_is_let_go(api: Any) -> None:
     assert (await reading)["message_id"] == "m-1"
 
 
-async def test_pages_of_other_origins_may_connect_as_the_setting_says(api: Any) -> None:
+async def test_pages_of_other_origins_may_connect_as_the_setting_says(api: Api) -> None:
     token, _ = await member(api)
     other, own = "https://elsewhere.example.org", f"http://127.0.0.1:{api.port}"
     await watch(api, token, headers={"Origin": other})

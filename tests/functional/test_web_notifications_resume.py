@@ -10,6 +10,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from domain.records import MessageAccepted
+from support.api import Api
 from support.watching import Watcher, connect, fact, member, message, watch
 
 MESSAGES = 300
@@ -27,7 +28,7 @@ async def collect(watcher: Watcher, count: int) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_frames_over_all_resumes_are_every_message_once(
-    api: Any, other_api: Any, seed: int, monkeypatch: pytest.MonkeyPatch
+    api: Api, other_api: Api, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(seed)
     # turns so short that a resume takes several, and is overtaken by what is new
@@ -98,7 +99,7 @@ async def test_the_frames_over_all_resumes_are_every_message_once(
         assert last_words.get(message_id, "ACCEPTED") == state.status
 
 
-async def test_many_who_resume_together_are_served_by_few_readings(api: Any) -> None:
+async def test_many_who_resume_together_are_served_by_few_readings(api: Api) -> None:
     token, _ = await member(api, "c-1")
     first = await watch(api, token)
     for number in range(100):
@@ -109,7 +110,7 @@ async def test_many_who_resume_together_are_served_by_few_readings(api: Any) -> 
     assert api.live_log.reads <= 10
 
 
-async def test_one_who_reads_slowly_while_resuming_holds_up_nobody(api: Any) -> None:
+async def test_one_who_reads_slowly_while_resuming_holds_up_nobody(api: Api) -> None:
     token, _ = await member(api, "c-1")
     other, _ = await member(api, "c-1")
     first = await watch(api, token)

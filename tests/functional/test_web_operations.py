@@ -10,15 +10,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from support.api import Api
 from web.in_flight import IN_FLIGHT
 from web.metrics import Metrics
 
 
-async def test_alive_means_that_this_process_answers(api: Any) -> None:
+async def test_alive_means_that_this_process_answers(api: Api) -> None:
     api.down |= {"kafka", "cassandra"}
     answer = await api.call("GET", "/health")
     assert (answer.status, await answer.json()) == (200, {"status": "UP"})
@@ -26,7 +26,7 @@ async def test_alive_means_that_this_process_answers(api: Any) -> None:
 
 @pytest.mark.parametrize("path", ["/health/ready", "/actuator/health"])
 @pytest.mark.parametrize("down", [set(), {"kafka"}, {"cassandra"}, {"kafka", "cassandra"}])
-async def test_ready_means_that_every_dependency_answers(api: Any, path: str, down: set[str]) -> None:
+async def test_ready_means_that_every_dependency_answers(api: Api, path: str, down: set[str]) -> None:
     api.down |= down
     answer = await api.call("GET", path)
     health = await answer.json()
@@ -38,7 +38,7 @@ async def test_ready_means_that_every_dependency_answers(api: Any, path: str, do
         assert component["latency_ms"] >= 0
 
 
-async def test_a_dependency_that_hangs_is_down_in_bounded_time(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dependency_that_hangs_is_down_in_bounded_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.handlers.health.PROBE_SECONDS", 0.05)
     api.deps.probes["kafka"] = lambda: asyncio.sleep(60)
     answer = await api.call("GET", "/health/ready")
@@ -46,7 +46,7 @@ async def test_a_dependency_that_hangs_is_down_in_bounded_time(api: Any, monkeyp
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/actuator/prometheus"])
-async def test_metrics_count_what_was_accepted_and_how_long_it_took(api: Any, path: str) -> None:
+async def test_metrics_count_what_was_accepted_and_how_long_it_took(api: Api, path: str) -> None:
     token = await api.somebody()
     for _ in range(3):
         await api.send(token)
@@ -87,12 +87,12 @@ def test_an_api_process_starts_without_what_its_first_answer_does_not_need() -> 
     assert process.stdout == "[]\n"
 
 
-async def test_head_answers_like_get_without_a_body(api: Any) -> None:
+async def test_head_answers_like_get_without_a_body(api: Api) -> None:
     answer = await api.call("HEAD", "/health")
     assert (answer.status, answer.headers["Content-Length"]) == (200, "15")
 
 
-async def test_stopping_waits_for_a_request_whose_body_is_still_coming(api: Any) -> None:
+async def test_stopping_waits_for_a_request_whose_body_is_still_coming(api: Api) -> None:
     body = b'{"username": "maria", "password": "wrong password"}'
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9])
@@ -111,14 +111,14 @@ async def test_stopping_waits_for_a_request_whose_body_is_still_coming(api: Any)
     writer.close()
 
 
-async def test_the_description_is_served_as_it_is_committed(api: Any) -> None:
+async def test_the_description_is_served_as_it_is_committed(api: Api) -> None:
     answer = await api.call("GET", "/openapi.json")
     assert (answer.status, answer.content_type) == (200, "application/json")
     committed = Path(__file__).parents[2] / "docs" / "openapi.json"
     assert await answer.json() == json.loads(committed.read_text())
 
 
-async def test_the_page_is_served_with_a_policy_that_fits_it(api: Any) -> None:
+async def test_the_page_is_served_with_a_policy_that_fits_it(api: Api) -> None:
     answer = await api.call("GET", "/docs")
     assert (answer.status, answer.content_type) == (200, "text/html")
     script = (await answer.text()).partition("<script>")[2].partition("</script>")[0]
@@ -127,7 +127,7 @@ async def test_the_page_is_served_with_a_policy_that_fits_it(api: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_the_front_door_leads_to_the_page(api: Any, method: str) -> None:
+async def test_the_front_door_leads_to_the_page(api: Api, method: str) -> None:
     answer = await api.call(method, "/", allow_redirects=False)
     assert (answer.status, answer.headers["Location"], await answer.text()) == (302, "docs", "")
     followed = await api.call(method, "/")

@@ -10,6 +10,7 @@ from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.routing import decide
 from domain.status import Fact
+from support.api import Api
 
 NOBODY = "0193e2f0-0000-7000-8000-000000000000"
 
@@ -17,7 +18,7 @@ NOBODY = "0193e2f0-0000-7000-8000-000000000000"
 class People:
     """A sender, one who linked WhatsApp, one who linked Instagram, and one who linked nothing."""
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Api) -> None:
         self.api = api
         self.ids: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
@@ -86,7 +87,7 @@ class People:
 
 
 @pytest.fixture
-async def people(api: Any) -> People:
+async def people(api: Api) -> People:
     made = People(api)
     await made.come()
     return made
@@ -330,7 +331,7 @@ async def test_a_trace_tells_what_is_on_record_and_where(people: People) -> None
     assert "+5511999990000" not in str(trace)
 
 
-async def test_an_address_that_two_users_link_is_nobodys_until_one_unlinks_it(api: Any) -> None:
+async def test_an_address_that_two_users_link_is_nobodys_until_one_unlinks_it(api: Api) -> None:
     people = People(api)
     await people.come()
     await people.begin("g-1", "whats", "insta", "inside")
@@ -349,7 +350,7 @@ async def test_an_address_that_two_users_link_is_nobodys_until_one_unlinks_it(ap
     assert message.recipients == ("whatsapp:+5511999990000",)
 
 
-async def test_who_links_an_address_that_another_links_reads_nothing_for_its_owner(api: Any) -> None:
+async def test_who_links_an_address_that_another_links_reads_nothing_for_its_owner(api: Api) -> None:
     people = People(api)
     await people.come()
     await people.begin("c-1", "inside", addresses=("whatsapp:+5511999990000",))
@@ -368,7 +369,7 @@ async def test_who_links_an_address_that_another_links_reads_nothing_for_its_own
     ],
 )
 async def test_a_text_over_the_channels_limit_is_a_400_and_one_at_the_limit_is_not(
-    api: Any, address: str, longest: int, says: str
+    api: Api, address: str, longest: int, says: str
 ) -> None:
     people = People(api)
     await people.come()
@@ -386,14 +387,14 @@ async def test_a_text_over_the_channels_limit_is_a_400_and_one_at_the_limit_is_n
     assert [one["status"] for one in (await answer.json())["results"]] == [400, 202]
 
 
-async def test_a_text_refused_for_its_length_begins_no_conversation(api: Any) -> None:
+async def test_a_text_refused_for_its_length_begins_no_conversation(api: Api) -> None:
     people = People(api)
     await people.come()
     assert (await people.post("new-1", "instagram:@joao", content="x" * 1000)).status == 400
     assert await api.conversations.participants("new-1") is None
 
 
-async def test_a_users_own_link_limits_nobodys_texts_it_is_read_inside(api: Any) -> None:
+async def test_a_users_own_link_limits_nobodys_texts_it_is_read_inside(api: Api) -> None:
     people = People(api)
     await people.come()
     await people.begin("g-1", "insta", "whats")

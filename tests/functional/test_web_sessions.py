@@ -9,19 +9,20 @@ from typing import Any
 import pytest
 
 from domain.refresh_tokens import mint, parse
+from support.api import Api
 
 
-async def refresh(api: Any, token: object) -> Any:
+async def refresh(api: Api, token: object) -> Any:
     return await api.call("POST", "/auth/refresh", {"refresh_token": token})
 
 
-async def refreshed(api: Any, token: str) -> dict[str, Any]:
+async def refreshed(api: Api, token: str) -> dict[str, Any]:
     answer = await refresh(api, token)
     assert answer.status == 200
     return dict(await answer.json())
 
 
-async def test_a_login_answers_a_refresh_token_that_gives_new_tokens(api: Any) -> None:
+async def test_a_login_answers_a_refresh_token_that_gives_new_tokens(api: Api) -> None:
     name = await api.register()
     login = await api.login(name)
     api.clock.now_ms += 3_600_000
@@ -38,7 +39,7 @@ async def test_a_login_answers_a_refresh_token_that_gives_new_tokens(api: Any) -
     assert me["username"] == name
 
 
-async def test_a_session_goes_on_for_as_long_as_it_is_refreshed_in_time(api: Any) -> None:
+async def test_a_session_goes_on_for_as_long_as_it_is_refreshed_in_time(api: Api) -> None:
     token = (await api.login(await api.register()))["refresh_token"]
     for _ in range(5):
         api.clock.now_ms += (api.settings.refresh_ttl_seconds - 1) * 1000
@@ -49,7 +50,7 @@ async def test_a_session_goes_on_for_as_long_as_it_is_refreshed_in_time(api: Any
     assert "expired" in (await answer.json(content_type=None))["detail"]
 
 
-async def test_a_used_token_presented_again_ends_the_session_for_both_holders(api: Any) -> None:
+async def test_a_used_token_presented_again_ends_the_session_for_both_holders(api: Api) -> None:
     name = await api.register()
     first = (await api.login(name))["refresh_token"]
     elsewhere = (await api.login(name))["refresh_token"]
@@ -65,7 +66,7 @@ async def test_a_used_token_presented_again_ends_the_session_for_both_holders(ap
 
 @pytest.mark.parametrize("at_once", [2, 10])
 async def test_of_simultaneous_refreshes_with_one_token_exactly_one_wins_and_its_session_goes_on(
-    api: Any, at_once: int
+    api: Api, at_once: int
 ) -> None:
     token = (await api.login(await api.register()))["refresh_token"]
     # everybody has looked before anybody writes
@@ -84,7 +85,7 @@ async def test_of_simultaneous_refreshes_with_one_token_exactly_one_wins_and_its
     await refreshed(api, (await winner.json())["refresh_token"])
 
 
-async def test_what_is_no_refresh_token_is_a_401_and_ends_nothing(api: Any) -> None:
+async def test_what_is_no_refresh_token_is_a_401_and_ends_nothing(api: Api) -> None:
     login = await api.login(await api.register())
     token = login["refresh_token"]
     strange = [
@@ -108,13 +109,13 @@ async def test_what_is_no_refresh_token_is_a_401_and_ends_nothing(api: Any) -> N
     "body",
     [{}, {"refresh_token": None}, {"refresh_token": 5}, {"refresh_token": ["x"]}, {"refresh_token": "x" * 10_001}],
 )
-async def test_a_refresh_without_a_token_is_a_400_that_names_the_field(api: Any, body: dict[str, Any]) -> None:
+async def test_a_refresh_without_a_token_is_a_400_that_names_the_field(api: Api, body: dict[str, Any]) -> None:
     answer = await api.call("POST", "/auth/refresh", body)
     assert answer.status == 400
     assert [error["field"] for error in (await answer.json(content_type=None))["errors"]] == ["refresh_token"]
 
 
-async def test_the_store_holds_no_token_only_hashes(api: Any) -> None:
+async def test_the_store_holds_no_token_only_hashes(api: Api) -> None:
     token = (await api.login(await api.register()))["refresh_token"]
     presented = parse(token)
     assert presented is not None
@@ -124,7 +125,7 @@ async def test_the_store_holds_no_token_only_hashes(api: Any) -> None:
     assert presented.seed.hex() not in repr(presented)
 
 
-async def test_logout_ends_the_session_of_the_refresh_token(api: Any) -> None:
+async def test_logout_ends_the_session_of_the_refresh_token(api: Api) -> None:
     name = await api.register()
     login, elsewhere = await api.login(name), await api.login(name)
     new = await refreshed(api, login["refresh_token"])
@@ -140,7 +141,7 @@ async def test_logout_ends_the_session_of_the_refresh_token(api: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [None, {}, {"refresh_token": None}])
-async def test_logout_without_a_refresh_token_ends_the_session_of_the_access_token(api: Any, body: Any) -> None:
+async def test_logout_without_a_refresh_token_ends_the_session_of_the_access_token(api: Api, body: Any) -> None:
     name = await api.register()
     login, elsewhere = await api.login(name), await api.login(name)
     assert (await api.call("POST", "/auth/logout", body, login["access_token"])).status == 204
@@ -148,14 +149,14 @@ async def test_logout_without_a_refresh_token_ends_the_session_of_the_access_tok
     await refreshed(api, elsewhere["refresh_token"])
 
 
-async def test_nobody_ends_the_session_of_somebody_else(api: Any) -> None:
+async def test_nobody_ends_the_session_of_somebody_else(api: Api) -> None:
     maria, mallory = await api.login(await api.register()), await api.login(await api.register())
     answer = await api.call("POST", "/auth/logout", {"refresh_token": maria["refresh_token"]}, mallory["access_token"])
     assert answer.status == 403
     await refreshed(api, maria["refresh_token"])
 
 
-async def test_logout_needs_a_token_and_takes_any_text_for_a_refresh_token(api: Any) -> None:
+async def test_logout_needs_a_token_and_takes_any_text_for_a_refresh_token(api: Api) -> None:
     login = await api.login(await api.register())
     assert (await api.call("POST", "/auth/logout", {"refresh_token": login["refresh_token"]})).status == 401
     for text in ("", "x", login["access_token"]):
@@ -163,7 +164,7 @@ async def test_logout_needs_a_token_and_takes_any_text_for_a_refresh_token(api: 
     await refreshed(api, login["refresh_token"])
 
 
-async def test_an_outage_costs_nobody_the_session(api: Any) -> None:
+async def test_an_outage_costs_nobody_the_session(api: Api) -> None:
     name = await api.register()
     login = await api.login(name)
     api.refresh_tokens.available = False
@@ -179,7 +180,7 @@ async def test_an_outage_costs_nobody_the_session(api: Any) -> None:
     await refreshed(api, login["refresh_token"])
 
 
-async def test_a_user_who_is_gone_cannot_refresh(api: Any) -> None:
+async def test_a_user_who_is_gone_cannot_refresh(api: Api) -> None:
     login = await api.login(await api.register())
     api.users.users.clear()
     assert (await refresh(api, login["refresh_token"])).status == 401

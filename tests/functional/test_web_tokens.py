@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jose import jwt
 
 from domain.errors import NotAuthenticated
+from support.api import Api
 from web.tokens import Tokens, key_id_of
 
 
@@ -23,7 +24,7 @@ def b64(data: Any) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def forged(api: Any, secret: str | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
+def forged(api: Api, secret: str | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
     """Return a token that would be good but for the changes; a change to ``...`` leaves it out."""
     secret = secret or api.settings.jwt_secret
     good = {"iss": "chat4all", "aud": "chat4all", "sub": "u-1", "exp": api.clock.now_ms // 1000 + 60}
@@ -33,16 +34,16 @@ def forged(api: Any, secret: str | None = None, header: dict[str, Any] | None = 
     return ".".join([*parts, b64(hmac.digest(secret.encode(), ".".join(parts).encode(), digest))])
 
 
-async def status_of(api: Any, token: str) -> int:
+async def status_of(api: Api, token: str) -> int:
     # a path that asks no store about the caller
     return int((await api.call("GET", "/v1/messages/none", token=token)).status)
 
 
-async def test_the_forger_of_these_tests_can_make_a_good_one(api: Any) -> None:
+async def test_the_forger_of_these_tests_can_make_a_good_one(api: Api) -> None:
     assert await status_of(api, forged(api)) == 404
 
 
-async def test_a_token_ends(api: Any) -> None:
+async def test_a_token_ends(api: Api) -> None:
     token = await api.somebody()
     assert (await api.call("GET", "/v1/users/me", token=token)).status == 200
     api.clock.now_ms += 3_599_000
@@ -53,7 +54,7 @@ async def test_a_token_ends(api: Any) -> None:
     assert "expired" in (await answer.json(content_type=None))["detail"]
 
 
-async def test_a_token_of_a_user_who_is_gone_is_a_401(api: Any) -> None:
+async def test_a_token_of_a_user_who_is_gone_is_a_401(api: Api) -> None:
     assert (await api.call("GET", "/v1/users/me", token=forged(api))).status == 401
 
 
@@ -93,11 +94,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-async def test_a_changed_token_is_refused(api: Any, what: str) -> None:
+async def test_a_changed_token_is_refused(api: Api, what: str) -> None:
     assert await status_of(api, forged(api, **BAD[what])) == 401
 
 
-async def test_an_unsigned_token_is_refused(api: Any) -> None:
+async def test_an_unsigned_token_is_refused(api: Api) -> None:
     head, claims, signature = forged(api, header={"alg": "none"}).split(".")
     for token in (f"{head}.{claims}.", f"{head}.{claims}", f"{head}.{claims}.{b64(b'x')}"):
         assert await status_of(api, token) == 401
@@ -106,7 +107,7 @@ async def test_an_unsigned_token_is_refused(api: Any) -> None:
         assert await status_of(api, token) == 401
 
 
-async def test_no_part_of_a_token_can_be_changed(api: Any) -> None:
+async def test_no_part_of_a_token_can_be_changed(api: Api) -> None:
     token = await api.somebody()
     head, claims, signature = token.split(".")
     for at in range(0, len(claims), 7):
@@ -117,7 +118,7 @@ async def test_no_part_of_a_token_can_be_changed(api: Any) -> None:
         assert await status_of(api, f"{head}.{claims}.{changed}") == 401
 
 
-async def test_a_token_signed_by_somebodys_rsa_key_is_refused(api: Any) -> None:
+async def test_a_token_signed_by_somebodys_rsa_key_is_refused(api: Api) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -140,7 +141,7 @@ async def test_a_token_signed_by_somebodys_rsa_key_is_refused(api: Any) -> None:
         Tokens(public, ttl_seconds=60, clock_ms=api.clock)
 
 
-async def test_what_is_no_jwt_is_a_401(api: Any) -> None:
+async def test_what_is_no_jwt_is_a_401(api: Api) -> None:
     for token in (
         "a.b.c",
         "..",
@@ -154,12 +155,12 @@ async def test_what_is_no_jwt_is_a_401(api: Any) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic dTpw", "Bearer a b", "Bearer \u00e9", "x" * 300])
-async def test_a_strange_authorization_header_is_a_401(api: Any, header: str) -> None:
+async def test_a_strange_authorization_header_is_a_401(api: Api, header: str) -> None:
     answer = await api.call("GET", "/v1/users/me", headers={"Authorization": header})
     assert answer.status == 401
 
 
-async def test_a_refresh_token_is_no_access_token(api: Any) -> None:
+async def test_a_refresh_token_is_no_access_token(api: Api) -> None:
     login = await api.login(await api.register())
     answer = await api.call("GET", "/v1/users/me", token=login["refresh_token"])
     assert answer.status == 401

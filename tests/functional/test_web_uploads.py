@@ -6,11 +6,11 @@ from base64 import b64decode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import pytest
 
 from domain.files import PART_BYTES
+from support.api import Api, StartApi
 from support.uploads import (
     TUS,
     append,
@@ -27,7 +27,7 @@ HOUR_MS = 3_600_000
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_000, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 7])
-async def test_an_upload_in_one_request_becomes_a_file(api: Any, size: int) -> None:
+async def test_an_upload_in_one_request_becomes_a_file(api: Api, size: int) -> None:
     token, data = await api.somebody(), some_bytes(size)
     path = await begin(api, token, size)
     if size:
@@ -51,7 +51,7 @@ async def test_an_upload_in_one_request_becomes_a_file(api: Any, size: int) -> N
         [100] * 5 + [PART_BYTES * 2 + 100],
     ],
 )
-async def test_any_pieces_make_the_whole(api: Any, pieces: list[int]) -> None:
+async def test_any_pieces_make_the_whole(api: Api, pieces: list[int]) -> None:
     token, data = await api.somebody(), some_bytes(sum(pieces))
     path, offset = await begin(api, token, len(data)), 0
     for size in pieces:
@@ -62,7 +62,7 @@ async def test_any_pieces_make_the_whole(api: Any, pieces: list[int]) -> None:
     await is_the_file(api, token, path, data)
 
 
-async def test_a_first_part_may_come_with_the_creation(api: Any) -> None:
+async def test_a_first_part_may_come_with_the_creation(api: Api) -> None:
     token, data = await api.somebody(), some_bytes(5_000)
     path = await begin(api, token, 5_000, data[:3_000])
     assert await offset_of(api, token, path) == 3_000
@@ -72,7 +72,7 @@ async def test_a_first_part_may_come_with_the_creation(api: Any) -> None:
     await is_the_file(api, token, await begin(api, token, 5_000, data), data)
 
 
-async def test_what_is_begun_tells_where_it_is_and_until_when(api: Any) -> None:
+async def test_what_is_begun_tells_where_it_is_and_until_when(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, 10, filename="olá/mundo.txt", checksum=sha256(b"0123456789"))
     answer = await look(api, token, path)
@@ -86,7 +86,7 @@ async def test_what_is_begun_tells_where_it_is_and_until_when(api: Any) -> None:
     assert expires.timestamp() == (api.clock.now_ms + 24 * HOUR_MS) // 1000
 
 
-async def test_each_byte_puts_the_expiry_off(start_api: Any) -> None:
+async def test_each_byte_puts_the_expiry_off(start_api: StartApi) -> None:
     async with start_api(jwt_ttl_seconds=10_000_000) as api:
         token = await api.somebody()
         path = await begin(api, token, 10)
@@ -98,7 +98,7 @@ async def test_each_byte_puts_the_expiry_off(start_api: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/uploads", "/v1/uploads/x"])
-async def test_options_tell_what_is_done_of_tus_and_need_no_token(api: Any, path: str) -> None:
+async def test_options_tell_what_is_done_of_tus_and_need_no_token(api: Api, path: str) -> None:
     answer = await api.call("OPTIONS", path)
     assert answer.status == 204
     assert answer.headers["Tus-Version"] == answer.headers["Tus-Resumable"] == "1.0.0"
@@ -114,7 +114,7 @@ async def test_options_tell_what_is_done_of_tus_and_need_no_token(api: Any, path
     assert "OPTIONS" in answer.headers["Allow"]
 
 
-async def test_a_page_of_an_allowed_origin_may_upload(start_api: Any) -> None:
+async def test_a_page_of_an_allowed_origin_may_upload(start_api: StartApi) -> None:
     async with start_api(cors_origins="https://chat.example.org") as api:
         asked = {"Origin": "https://chat.example.org", "Access-Control-Request-Method": "PATCH"}
         answer = await api.call("OPTIONS", "/v1/uploads/x", headers=asked)
@@ -128,7 +128,7 @@ async def test_a_page_of_an_allowed_origin_may_upload(start_api: Any) -> None:
 
 @pytest.mark.parametrize("is_chunked", [True, False])
 @pytest.mark.parametrize("size", [10, PART_BYTES * 2])
-async def test_more_bytes_than_announced_are_not_stored(api: Any, size: int, is_chunked: bool) -> None:
+async def test_more_bytes_than_announced_are_not_stored(api: Api, size: int, is_chunked: bool) -> None:
     token, data = await api.somebody(), some_bytes(size)
     path = await begin(api, token, size)
 
@@ -145,7 +145,7 @@ async def test_more_bytes_than_announced_are_not_stored(api: Any, size: int, is_
     await is_the_file(api, token, path, data)
 
 
-async def test_a_body_of_unknown_length_is_taken(api: Any) -> None:
+async def test_a_body_of_unknown_length_is_taken(api: Api) -> None:
     token, data = await api.somebody(), some_bytes(PART_BYTES + 100)
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -157,7 +157,7 @@ async def test_a_body_of_unknown_length_is_taken(api: Any) -> None:
     await is_the_file(api, token, path, data)
 
 
-async def test_what_is_a_file_stays_one(api: Any) -> None:
+async def test_what_is_a_file_stays_one(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, 3, b"abc")
     assert (await append(api, token, path, 3)).status == 204
@@ -171,7 +171,7 @@ async def test_what_is_a_file_stays_one(api: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 100, PART_BYTES, PART_BYTES * 2 + 100])
-async def test_what_is_given_up_is_gone(api: Any, size: int) -> None:
+async def test_what_is_given_up_is_gone(api: Api, size: int) -> None:
     token = await api.somebody()
     path = await begin(api, token, PART_BYTES * 3)
     assert (await append(api, token, path, 0, some_bytes(size))).status == 204
@@ -182,7 +182,7 @@ async def test_what_is_given_up_is_gone(api: Any, size: int) -> None:
     assert (await api.call("DELETE", path, token=token, headers=TUS)).status == 404
 
 
-async def test_what_has_expired_is_gone_swept_or_not(start_api: Any) -> None:
+async def test_what_has_expired_is_gone_swept_or_not(start_api: StartApi) -> None:
     async with start_api(jwt_ttl_seconds=10_000_000) as api:
         token = await api.somebody()
         path = await begin(api, token, 10, b"01234")
@@ -197,7 +197,7 @@ async def test_what_has_expired_is_gone_swept_or_not(start_api: Any) -> None:
             assert (await call).status == 410
 
 
-async def test_a_file_coming_in_as_a_form_is_no_resumable_upload(api: Any) -> None:
+async def test_a_file_coming_in_as_a_form_is_no_resumable_upload(api: Api) -> None:
     user = await api.login(await api.register())
     path = await begin(api, user["token"], 10)
     upload_id = path.rpartition("/")[2]
@@ -206,7 +206,7 @@ async def test_a_file_coming_in_as_a_form_is_no_resumable_upload(api: Any) -> No
     assert (await append(api, user["token"], path, 0, b"x")).status == 404
 
 
-async def test_metrics_tell_of_files_that_were_resumed(api: Any) -> None:
+async def test_metrics_tell_of_files_that_were_resumed(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, 10, b"01234")
     await append(api, token, path, 5, b"56789")

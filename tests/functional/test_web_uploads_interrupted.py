@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.files import PART_BYTES
+from support.api import Api, StartApi
 from support.uploads import (
     SENT,
     SIZE,
@@ -28,7 +29,7 @@ from support.waiting import until
 DATA = some_bytes(SIZE)
 
 
-async def test_what_came_before_the_client_vanished_is_kept(api: Any) -> None:
+async def test_what_came_before_the_client_vanished_is_kept(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     sender = Sender(api, token, path)
@@ -40,7 +41,7 @@ async def test_what_came_before_the_client_vanished_is_kept(api: Any) -> None:
     await is_the_file(api, token, path, DATA)
 
 
-async def test_what_came_before_the_client_fell_silent_is_kept(start_api: Any) -> None:
+async def test_what_came_before_the_client_fell_silent_is_kept(start_api: StartApi) -> None:
     async with start_api(upload_stall_seconds=0.2) as api:
         token = await api.somebody()
         path = await begin(api, token, SIZE)
@@ -52,7 +53,7 @@ async def test_what_came_before_the_client_fell_silent_is_kept(start_api: Any) -
         await is_the_file(api, token, path, DATA)
 
 
-async def test_of_a_request_with_a_checksum_that_broke_off_nothing_counts(api: Any) -> None:
+async def test_of_a_request_with_a_checksum_that_broke_off_nothing_counts(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     assert (await append(api, token, path, 0, DATA[:100])).status == 204
@@ -66,7 +67,7 @@ async def test_of_a_request_with_a_checksum_that_broke_off_nothing_counts(api: A
 
 
 @pytest.mark.parametrize("comes_back_with", ["HEAD", "PATCH", "DELETE"])
-async def test_a_client_that_comes_back_does_not_wait_for_its_dead_connection(api: Any, comes_back_with: str) -> None:
+async def test_a_client_that_comes_back_does_not_wait_for_its_dead_connection(api: Api, comes_back_with: str) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     half_open = Sender(api, token, path)
@@ -85,7 +86,7 @@ async def test_a_client_that_comes_back_does_not_wait_for_its_dead_connection(ap
         await is_the_file(api, token, path, DATA)
 
 
-async def test_the_newest_of_many_requests_wins(api: Any) -> None:
+async def test_the_newest_of_many_requests_wins(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     senders = [Sender(api, token, path, offset) for offset in range(0, 500, 100)]
@@ -97,7 +98,7 @@ async def test_the_newest_of_many_requests_wins(api: Any) -> None:
     await is_the_file(api, token, path, DATA)
 
 
-async def test_at_another_process_one_waits_until_the_first_lets_go(two: Any) -> None:
+async def test_at_another_process_one_waits_until_the_first_lets_go(two: tuple[Api, Api]) -> None:
     one, other = two
     token = await one.somebody()
     path = await begin(one, token, SIZE)
@@ -115,7 +116,7 @@ async def test_at_another_process_one_waits_until_the_first_lets_go(two: Any) ->
     await is_the_file(one, token, path, DATA)
 
 
-async def test_after_a_kill_another_process_goes_on_from_what_the_last_renewal_said(start_api: Any) -> None:
+async def test_after_a_kill_another_process_goes_on_from_what_the_last_renewal_said(start_api: StartApi) -> None:
     async with start_api(upload_hold_seconds=0.3) as one:
         token = await one.somebody()
         path = await begin(one, token, SIZE)
@@ -134,7 +135,7 @@ async def test_after_a_kill_another_process_goes_on_from_what_the_last_renewal_s
         await is_the_file(one, token, path, DATA)
 
 
-async def test_who_lost_the_hold_stores_no_more_and_says_so(start_api: Any) -> None:
+async def test_who_lost_the_hold_stores_no_more_and_says_so(start_api: StartApi) -> None:
     async with start_api(upload_hold_seconds=30) as one:
         token = await one.somebody()
         path = await begin(one, token, SIZE)
@@ -153,7 +154,7 @@ async def test_who_lost_the_hold_stores_no_more_and_says_so(start_api: Any) -> N
         await is_the_file(one, token, path, DATA)
 
 
-async def test_a_process_that_stops_keeps_what_came_and_says_so(api: Any) -> None:
+async def test_a_process_that_stops_keeps_what_came_and_says_so(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     sender = Sender(api, token, path)
@@ -164,7 +165,7 @@ async def test_a_process_that_stops_keeps_what_came_and_says_so(api: Any) -> Non
     assert (await append(api, token, path, SENT, DATA[SENT:])).status == 503
 
 
-async def test_a_request_that_is_cancelled_keeps_what_is_stored(start_api: Any) -> None:
+async def test_a_request_that_is_cancelled_keeps_what_is_stored(start_api: StartApi) -> None:
     async with start_api() as api:
         token = await api.somebody()
         path = await begin(api, token, SIZE)
@@ -173,7 +174,7 @@ async def test_a_request_that_is_cancelled_keeps_what_is_stored(start_api: Any) 
     assert api.files.rows[path.rpartition("/")[2]].offset_bytes == SENT
 
 
-async def test_other_requests_of_a_user_do_not_keep_an_upload_from_going_on(start_api: Any) -> None:
+async def test_other_requests_of_a_user_do_not_keep_an_upload_from_going_on(start_api: StartApi) -> None:
     async with start_api(uploads_per_user=1) as api:
         token = await api.somebody()
         path, another = await begin(api, token, SIZE), await begin(api, token, SIZE)
@@ -186,7 +187,7 @@ async def test_other_requests_of_a_user_do_not_keep_an_upload_from_going_on(star
         await is_the_file(api, token, path, DATA)
 
 
-async def test_a_stranger_does_not_stop_an_upload(api: Any) -> None:
+async def test_a_stranger_does_not_stop_an_upload(api: Api) -> None:
     token, stranger = await api.somebody(), await api.somebody()
     path = await begin(api, token, SIZE)
     sender = Sender(api, token, path)
@@ -198,7 +199,7 @@ async def test_a_stranger_does_not_stop_an_upload(api: Any) -> None:
     await is_the_file(api, token, path, DATA)
 
 
-def finishing_slowly(api: Any) -> tuple[asyncio.Event, asyncio.Event]:
+def finishing_slowly(api: Api) -> tuple[asyncio.Event, asyncio.Event]:
     """Make the store wait in the middle of making an object: set once it does, and to be set for it to go on."""
     reached, go_on = asyncio.Event(), asyncio.Event()
     finish = api.file_store.finish
@@ -212,7 +213,7 @@ def finishing_slowly(api: Any) -> tuple[asyncio.Event, asyncio.Event]:
     return reached, go_on
 
 
-async def test_while_a_file_is_being_made_whoever_asks_waits_for_it(api: Any) -> None:
+async def test_while_a_file_is_being_made_whoever_asks_waits_for_it(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     reached, go_on = finishing_slowly(api)
@@ -227,7 +228,7 @@ async def test_while_a_file_is_being_made_whoever_asks_waits_for_it(api: Any) ->
     await is_the_file(api, token, path, DATA)
 
 
-async def test_while_another_process_makes_it_a_file_its_end_is_not_told(two: Any) -> None:
+async def test_while_another_process_makes_it_a_file_its_end_is_not_told(two: tuple[Api, Api]) -> None:
     one, other = two
     token = await one.somebody()
     path = await begin(one, token, SIZE)
@@ -241,7 +242,7 @@ async def test_while_another_process_makes_it_a_file_its_end_is_not_told(two: An
     await is_the_file(one, token, path, DATA)
 
 
-async def test_bytes_come_slower_than_the_hold_lasts(start_api: Any) -> None:
+async def test_bytes_come_slower_than_the_hold_lasts(start_api: StartApi) -> None:
     async with start_api(upload_hold_seconds=0.15) as api:
         token = await api.somebody()
 

@@ -24,6 +24,7 @@ from domain.files import PART_BYTES, File, incomplete_part_key
 from domain.ports import Upload
 from storage.memory_file_records import MemoryFileRecords
 from storage.memory_files import MemoryFileStore
+from support.api import Api
 from support.examples import examples
 from support.file_processes import DAY_MS, Gated, Turns
 from support.uploads import some_bytes
@@ -117,8 +118,6 @@ async def settle() -> None:
 class Uploads(RuleBasedStateMachine):
     """One upload, two processes, and a client that has several requests under way at once."""
 
-    api_of: Callable[..., Any]
-
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
@@ -130,7 +129,7 @@ class Uploads(RuleBasedStateMachine):
 
     @initialize(size=st.sampled_from(SIZES), is_checked=st.booleans())
     def begin(self, size: int, is_checked: bool) -> None:
-        self.data, self.first_api = DATA[:size], type(self).api_of()
+        self.data, self.first_api = DATA[:size], Api()
         self.processes = [self.process(), self.process()]
         checksum = f"sha256:{hashlib.sha256(self.data).hexdigest()}" if is_checked else ""
         creation = Creation(size, "c-1", "a.bin", checksum)
@@ -140,7 +139,7 @@ class Uploads(RuleBasedStateMachine):
         self.upload_id = made.file_id if isinstance(made, File) else made.upload_id
 
     def process(self) -> Process:
-        api, turns = type(self).api_of().beside(self.first_api), MortalTurns()
+        api, turns = Api().beside(self.first_api), MortalTurns()
         api.files, api.file_store = Gated(self.records, turns), Gated(self.store, turns)
         api._make()
         api.deps.__dict__["upload_threads"] = Inline()
@@ -277,8 +276,7 @@ class Uploads(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(170)
-def test_whoever_dies_or_sleeps_what_counts_is_durable_and_the_whole_is_right(api_of: Callable[..., Any]) -> None:
-    Uploads.api_of = staticmethod(api_of)
+def test_whoever_dies_or_sleeps_what_counts_is_durable_and_the_whole_is_right() -> None:
     # not made smaller: each try takes too long for that
     phases = [Phase.reuse, Phase.generate]
     run_machine(Uploads, settings=settings(max_examples=examples(120), stateful_step_count=30, phases=phases))
@@ -286,10 +284,7 @@ def test_whoever_dies_or_sleeps_what_counts_is_durable_and_the_whole_is_right(ap
 
 @pytest.mark.parametrize("breaks", [True, False])
 @pytest.mark.parametrize("step", [PART_BYTES + 1_000, 3 * PART_BYTES])
-def test_wherever_one_falls_asleep_it_undoes_nothing_of_who_takes_over(
-    api_of: Callable[..., Any], step: int, breaks: bool
-) -> None:
-    Uploads.api_of = staticmethod(api_of)
+def test_wherever_one_falls_asleep_it_undoes_nothing_of_who_takes_over(step: int, breaks: bool) -> None:
     for turns in range(1, 16):
         played = Uploads()
         played.begin(size=max(SIZES), is_checked=False)

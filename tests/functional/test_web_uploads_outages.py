@@ -8,6 +8,7 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from domain.files import PART_BYTES, incomplete_part_key
+from support.api import Api
 from support.uploads import (
     SENT,
     SIZE,
@@ -27,7 +28,7 @@ DATA = some_bytes(SIZE)
 
 @pytest.mark.parametrize("size", [1_000, SIZE])
 @pytest.mark.parametrize("method", ["put_part", "put", "begin", "abort", "finish", "read", "parts"])
-async def test_while_the_store_fails_at_anything_it_is_503_and_goes_on_later(api: Any, method: str, size: int) -> None:
+async def test_while_the_store_fails_at_anything_it_is_503_and_goes_on_later(api: Api, method: str, size: int) -> None:
     token, data = await api.somebody(), DATA[:size]
     path = await begin(api, token, size)
     assert (await append(api, token, path, 0, data[:100])).status == 204
@@ -41,7 +42,7 @@ async def test_while_the_store_fails_at_anything_it_is_503_and_goes_on_later(api
     await is_the_file(api, token, path, data)
 
 
-async def test_what_was_stored_before_the_store_went_away_is_not_sent_again(api: Any) -> None:
+async def test_what_was_stored_before_the_store_went_away_is_not_sent_again(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     sender = Sender(api, token, path)
@@ -56,7 +57,7 @@ async def test_what_was_stored_before_the_store_went_away_is_not_sent_again(api:
     await is_the_file(api, token, path, DATA)
 
 
-async def test_while_cassandra_is_away_it_is_503(api: Any) -> None:
+async def test_while_cassandra_is_away_it_is_503(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     api.files.available = False
@@ -92,7 +93,7 @@ class Refusing:
 @pytest.mark.parametrize("afterwards", [True, False])
 @pytest.mark.parametrize("asks_with", ["HEAD", "PATCH"])
 async def test_what_is_whole_in_the_store_but_no_file_yet_becomes_one(
-    api: Any, size: int, afterwards: bool, asks_with: str
+    api: Api, size: int, afterwards: bool, asks_with: str
 ) -> None:
     token, data, records = await api.somebody(), DATA[:size], api.files
     path = await begin(api, token, size)
@@ -111,7 +112,7 @@ async def test_what_is_whole_in_the_store_but_no_file_yet_becomes_one(
     await is_the_file(api, token, path, data)
 
 
-async def test_bytes_that_the_store_has_lost_are_asked_for_again(api: Any) -> None:
+async def test_bytes_that_the_store_has_lost_are_asked_for_again(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     upload_id = path.rpartition("/")[2]
@@ -130,7 +131,7 @@ async def test_bytes_that_the_store_has_lost_are_asked_for_again(api: Any) -> No
 
 @pytest.mark.parametrize("sent", [PART_BYTES + 10, 2 * PART_BYTES])
 @pytest.mark.parametrize("more", [10, PART_BYTES + 10, SIZE])
-async def test_an_upload_that_the_store_has_lost_begins_anew(api: Any, sent: int, more: int) -> None:
+async def test_an_upload_that_the_store_has_lost_begins_anew(api: Api, sent: int, more: int) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     assert (await append(api, token, path, 0, DATA[:sent])).status == 204
@@ -143,7 +144,7 @@ async def test_an_upload_that_the_store_has_lost_begins_anew(api: Any, sent: int
     assert api.file_store.objects[next(key for key in api.file_store.objects if key.startswith("c-1/"))][0] == DATA
 
 
-async def test_a_store_that_failed_names_no_host(api: Any) -> None:
+async def test_a_store_that_failed_names_no_host(api: Api) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)
     api.file_store.failing = {"put_part"}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from domain.files import PART_BYTES
+from support.api import Api, StartApi
 from support.uploads import (
     TUS,
     append,
@@ -25,7 +24,7 @@ from web.uploads.tus import OFFSET_STREAM
 
 @pytest.mark.parametrize("version", [None, "", "0.2.2", "1.0.1", "nonsense"])
 @pytest.mark.parametrize("method", ["POST", "HEAD", "PATCH", "DELETE"])
-async def test_another_version_of_tus_is_412(api: Any, method: str, version: str | None) -> None:
+async def test_another_version_of_tus_is_412(api: Api, method: str, version: str | None) -> None:
     token = await api.somebody()
     path = await begin(api, token, 3)
     headers = {"Content-Type": OFFSET_STREAM, "Upload-Offset": "0", "Upload-Length": "3"}
@@ -58,14 +57,14 @@ GOOD = {"filename": "a.txt", "conversation_id": "c-1"}
         ),
     ],
 )
-async def test_what_cannot_begin_is_told_all_that_is_wrong(api: Any, headers: dict[str, str], wrong: set[str]) -> None:
+async def test_what_cannot_begin_is_told_all_that_is_wrong(api: Api, headers: dict[str, str], wrong: set[str]) -> None:
     answer = await api.call("POST", "/v1/uploads", token=await api.somebody(), headers={**TUS, **headers})
     assert answer.status == 400
     assert {error["field"] for error in (await answer.json(content_type=None))["errors"]} == wrong
     assert nothing_is_left(api)
 
 
-async def test_a_file_over_the_limit_does_not_begin(start_api: Any) -> None:
+async def test_a_file_over_the_limit_does_not_begin(start_api: StartApi) -> None:
     async with start_api(files_max_bytes=1_000) as api:
         headers = {**TUS, "Upload-Length": "1001", "Upload-Metadata": metadata(**GOOD)}
         answer = await api.call("POST", "/v1/uploads", token=await api.somebody(), headers=headers)
@@ -73,7 +72,7 @@ async def test_a_file_over_the_limit_does_not_begin(start_api: Any) -> None:
         assert nothing_is_left(api)
 
 
-async def test_a_stranger_begins_nothing_in_a_conversation(api: Any) -> None:
+async def test_a_stranger_begins_nothing_in_a_conversation(api: Api) -> None:
     await api.send(await api.somebody())
     headers = {**TUS, "Upload-Length": "10", "Upload-Metadata": metadata(**GOOD)}
     answer = await api.call("POST", "/v1/uploads", token=await api.somebody(), headers=headers)
@@ -81,7 +80,7 @@ async def test_a_stranger_begins_nothing_in_a_conversation(api: Any) -> None:
     assert nothing_is_left(api)
 
 
-async def test_an_upload_is_its_uploaders_alone(api: Any) -> None:
+async def test_an_upload_is_its_uploaders_alone(api: Api) -> None:
     token, other = await api.somebody(), await api.somebody()
     path = await begin(api, token, 10)
     for made in (path, "/v1/uploads/nonsense", f"/v1/uploads/{'0' * 300}", "/v1/uploads/%00"):
@@ -91,7 +90,7 @@ async def test_an_upload_is_its_uploaders_alone(api: Any) -> None:
     assert await offset_of(api, token, path) == 0
 
 
-async def test_who_left_the_group_cannot_go_on(api: Any) -> None:
+async def test_who_left_the_group_cannot_go_on(api: Api) -> None:
     owner, member = await api.login(await api.register()), await api.login(await api.register())
     body = {"name": "g", "initial_members": [member["user_id"]]}
     group = (await (await api.call("POST", "/v1/groups", body, owner["token"])).json())["group_id"]
@@ -104,7 +103,7 @@ async def test_who_left_the_group_cannot_go_on(api: Any) -> None:
 
 
 @pytest.mark.parametrize("offset", ["0", "4", "6", "10", "11", "999999999999"])
-async def test_another_offset_is_409_and_tells_the_right_one(api: Any, offset: str) -> None:
+async def test_another_offset_is_409_and_tells_the_right_one(api: Api, offset: str) -> None:
     token = await api.somebody()
     path = await begin(api, token, 10)
     assert (await append(api, token, path, 0, b"01234")).status == 204
@@ -129,7 +128,7 @@ async def test_another_offset_is_409_and_tells_the_right_one(api: Any, offset: s
         ({"Upload-Checksum": ""}, 400),
     ],
 )
-async def test_a_wrong_header_is_refused_and_nothing_taken(api: Any, headers: dict[str, str], status: int) -> None:
+async def test_a_wrong_header_is_refused_and_nothing_taken(api: Api, headers: dict[str, str], status: int) -> None:
     token = await api.somebody()
     path = await begin(api, token, 10)
     assert (await append(api, token, path, 0, b"01234", **headers)).status == status
@@ -138,7 +137,7 @@ async def test_a_wrong_header_is_refused_and_nothing_taken(api: Any, headers: di
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5"])
 @pytest.mark.parametrize("size", [1_000, 2 * PART_BYTES + 9])
-async def test_bytes_with_the_right_checksum_count(api: Any, algorithm: str, size: int) -> None:
+async def test_bytes_with_the_right_checksum_count(api: Api, algorithm: str, size: int) -> None:
     token, data = await api.somebody(), some_bytes(size)
     path = await begin(api, token, size)
     half = size // 2
@@ -150,7 +149,7 @@ async def test_bytes_with_the_right_checksum_count(api: Any, algorithm: str, siz
 
 @pytest.mark.parametrize("start", [0, 7, PART_BYTES, PART_BYTES + 7])
 @pytest.mark.parametrize("size", [100, PART_BYTES * 2])
-async def test_bytes_with_a_wrong_checksum_do_not_count(api: Any, start: int, size: int) -> None:
+async def test_bytes_with_a_wrong_checksum_do_not_count(api: Api, start: int, size: int) -> None:
     token, data = await api.somebody(), some_bytes(start + size + 50)
     path = await begin(api, token, len(data))
     if start:
@@ -167,7 +166,7 @@ async def test_bytes_with_a_wrong_checksum_do_not_count(api: Any, start: int, si
 
 @pytest.mark.parametrize("size", [0, 1_000, PART_BYTES * 2 + 1])
 @pytest.mark.parametrize("is_seen", [True, False])
-async def test_a_whole_with_another_checksum_is_no_file(two: Any, size: int, is_seen: bool) -> None:
+async def test_a_whole_with_another_checksum_is_no_file(two: tuple[Api, Api], size: int, is_seen: bool) -> None:
     one, other = two
     token, data = await one.somebody(), some_bytes(size)
     headers = {

@@ -11,6 +11,7 @@ import pytest
 from domain.ports import Place
 from domain.records import MessageAccepted
 from domain.routing import decide
+from support.api import Api
 from support.watching import Watcher, connect
 from web.usernames import Usernames
 
@@ -21,7 +22,7 @@ PHONE = "whatsapp:+5511999990000"
 class People:
     """Ana and Bruno, who share a group."""
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Api) -> None:
         self.api = api
         self.ids: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
@@ -47,7 +48,7 @@ class People:
 
 
 @pytest.fixture
-async def people(api: Any) -> People:
+async def people(api: Api) -> People:
     made = People(api)
     await made.come("Ana_1", "Bruno_2")
     return made
@@ -229,7 +230,7 @@ async def test_a_store_that_says_nothing_does_not_hold_up_answers() -> None:
 # live
 
 
-async def test_live_frames_tell_the_senders_name_from_the_first_one_on(people: People, api: Any) -> None:
+async def test_live_frames_tell_the_senders_name_from_the_first_one_on(people: People, api: Api) -> None:
     await people.call("POST", "/v1/messages", {"recipient_id": "user:bruno_2", "content": "x"}, 202)
     sent, _, _ = api.log.records[-1]
     people.forget_names()
@@ -244,7 +245,7 @@ async def test_live_frames_tell_the_senders_name_from_the_first_one_on(people: P
     assert [(await again.frame())["type"], (await again.frame())["sender"]] == ["connected", people.party("Ana_1")]
 
 
-async def test_while_the_store_is_away_live_frames_come_without_names(people: People, api: Any) -> None:
+async def test_while_the_store_is_away_live_frames_come_without_names(people: People, api: Api) -> None:
     await people.call("POST", "/v1/messages", {"recipient_id": "user:bruno_2", "content": "x"}, 202)
     sent, _, _ = api.log.records[-1]
     watcher = Watcher(await connect(api, people.tokens["Bruno_2"]))

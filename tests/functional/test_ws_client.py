@@ -10,11 +10,12 @@ import pytest
 
 from domain.records import MessageAccepted
 from loadtests.ws_client import Listener
+from support.api import Api
 from support.watching import member
 
 
 @pytest.mark.parametrize("size", [1, 60, 125, 200, 9_000, 10_240])
-async def test_frames_of_every_length_arrive_whole(api: Any, size: int) -> None:
+async def test_frames_of_every_length_arrive_whole(api: Api, size: int) -> None:
     token, _ = await member(api)
     frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     listener = await Listener.open(
@@ -34,6 +35,6 @@ async def test_frames_of_every_length_arrive_whole(api: Any, size: int) -> None:
     assert listener.close_code == 1001
 
 
-async def test_a_server_that_does_not_switch_protocols_is_an_error(api: Any) -> None:
+async def test_a_server_that_does_not_switch_protocols_is_an_error(api: Api) -> None:
     with pytest.raises(OSError, match="404"):
         await Listener.open("127.0.0.1", api.port, "/nowhere", print)

@@ -12,7 +12,7 @@ import pytest_asyncio
 from domain.errors import NotFound
 from domain.ports import Identity
 from storage.cassandra.identities import CassandraIdentityStore
-from storage.cassandra.link import Kind
+from storage.cassandra.link import CassandraConfig, Kind
 from storage.cassandra.session import CassandraSession
 
 pytestmark = pytest.mark.real
@@ -22,7 +22,7 @@ _LISTED = "INSERT INTO {ks}.identities_by_user (user_id, address) VALUES (?, ?)"
 
 
 @pytest_asyncio.fixture
-async def session(cassandra: Any) -> Any:
+async def session(cassandra: CassandraConfig) -> Any:
     async with CassandraSession(cassandra) as session:
         yield session
 

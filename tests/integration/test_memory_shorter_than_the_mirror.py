@@ -20,6 +20,7 @@ from devstack.config import LOOPBACK
 from devstack.ports import is_free
 from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted
+from loadtests.system import Servers
 from storage.cassandra.link import CassandraConfig
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
@@ -93,7 +94,7 @@ async def mirror_everything(settings: Settings, cassandra: CassandraConfig) -> N
 
 
 async def test_what_is_in_neither_view_is_a_503_until_the_mirror_has_written_it(
-    stack: Any, cassandra: CassandraConfig
+    stack: Servers, cassandra: CassandraConfig
 ) -> None:
     port = next(port for port in range(22_900, 31_900, 11) if is_free(LOOPBACK, port))
     settings = Settings(

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from time import time
-from typing import Any
 
 import pytest
 from aiohttp import ClientError, ClientSession, WSMsgType
@@ -21,6 +20,7 @@ from app.topics import Topics
 from devstack.config import LOOPBACK
 from devstack.ports import is_free
 from domain.records import StatusChanged
+from loadtests.system import Servers
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.link import CassandraConfig
 from storage.cassandra.session import CassandraSession
@@ -100,7 +100,7 @@ class System:
 
 
 @pytest.fixture
-async def system(stack: Any, cassandra: CassandraConfig) -> AsyncIterator[System]:
+async def system(stack: Servers, cassandra: CassandraConfig) -> AsyncIterator[System]:
     ports = [port for port in range(21_503, 31_500, 7) if is_free(LOOPBACK, port)][:2]
     base = Settings(
         kafka=stack.kafka_bootstrap,

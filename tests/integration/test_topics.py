@@ -17,6 +17,7 @@ from app.batch_producer import WrongPartitions
 from app.settings import Settings
 from app.topic_admin import TopicMismatch, TopicsMade, ensure_topics
 from app.topics import all_topics
+from loadtests.system import Servers
 from storage.cassandra.link import CassandraConfig
 from web.server import run
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.real
 
 
 @pytest.fixture
-def settings(stack: Any) -> Settings:
+def settings(stack: Servers) -> Settings:
     return Settings(kafka=stack.kafka_bootstrap, topic_prefix=f"t{uuid.uuid4().hex[:8]}-", partitions=2)
 
 

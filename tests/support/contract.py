@@ -64,6 +64,7 @@ def mismatch(response: dict[str, Any], answer: web.StreamResponse) -> str:
     if not answer.content_type.endswith("json"):
         return ""
     assert isinstance(answer, web.Response)
+    assert isinstance(answer.body, bytes)
     try:
         validator(json.dumps(kinds[answer.content_type]["schema"])).validate(json.loads(answer.body))
     except ValidationError as error:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from agents.attachments import Attachments
 from agents.deliver import deliver_batch
@@ -14,6 +14,8 @@ from agents.deliveries import Deliveries
 from app.batches import RecordBatch
 from app.clock import now_ms
 from app.codec import decode, encode
+from app.durable_table import DurableTable
+from app.stream_app import StreamApp
 from domain.attempts import Attempt
 from domain.files import FileMetadata
 from domain.outcomes import SendOutcome, Sent
@@ -101,20 +103,9 @@ class World:
         self.channel = Channel(repeatable=repeatable, channel=channel)
         self.store = GatedStore()
         self.opened: list[FileStore] = []
-        attachments = Attachments(
-            self.app,
-            self.channel,
-            self.open_store,
-            lambda number: 0.01,
-            least_patience_seconds,  # type: ignore[arg-type]
-        )
-        self.deliveries = Deliveries(
-            self.app,
-            self.channel,
-            self.table,
-            attachments,
-            lambda number, after_seconds, chance: 0.0,  # type: ignore[arg-type]
-        )
+        app, table = cast(StreamApp, self.app), cast(DurableTable, self.table)
+        attachments = Attachments(app, self.channel, self.open_store, lambda number: 0.01, least_patience_seconds)
+        self.deliveries = Deliveries(app, self.channel, table, attachments, lambda number, after_seconds, chance: 0.0)
 
     def open_store(self) -> FileStore:
         self.opened.append(self.store)

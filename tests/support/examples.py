@@ -20,4 +20,5 @@ def register_profiles() -> None:
 
 def examples(full: int) -> int:
     """Return the number of examples for a test that names its own ``full`` number: the profile's share of it."""
+    assert settings.default is not None
     return max(1, full * settings.default.max_examples // FULL_EXAMPLES)

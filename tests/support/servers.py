@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from miniopy_async import Minio as MinioClient
+from miniopy_async.api import Minio as MinioClient
 
 from devstack import Stack, StackConfig, StackError
 from devstack.minio import Minio

@@ -15,6 +15,9 @@ from click.testing import Result
 
 from chat4all import Begun, Client, Step
 from chat4all.cli.saved_sessions import default_file
+from domain.ports import Upload
+from support.api import Api
+from support.proxy import Proxy
 from support.waiting import until
 
 MIB = 1024 * 1024
@@ -80,12 +83,14 @@ def written(folder: Path, data: bytes, name: str = "photo.bin") -> Path:
     return path
 
 
-def stored(api: Any, file: dict[str, Any]) -> bytes:
+def stored(api: Api, file: dict[str, Any]) -> bytes:
     """Return the bytes of a file as the store has them."""
     return bytes(api.file_store.objects[file["storage_path"]][0])
 
 
-async def interrupted(api: Any, ana: Client, proxy: Any, path: Path, memory: Memory, at_bytes: int = 12 * MIB) -> None:
+async def interrupted(
+    api: Api, ana: Client, proxy: Proxy, path: Path, memory: Memory, at_bytes: int = 12 * MIB
+) -> None:
     """Upload until so much has gone out, then give up, as with Ctrl-C."""
     watch = Watch(at_bytes, proxy.stall)
     task = asyncio.create_task(ana.upload_file(path, "c-1", on_progress=watch, memory=memory))
@@ -94,7 +99,9 @@ async def interrupted(api: Any, ana: Client, proxy: Any, path: Path, memory: Mem
     with pytest.raises(asyncio.CancelledError):
         await task
     proxy.resume()
-    await until(lambda: not any(row.holder for row in api.files.rows.values()))  # the API has noticed
+    await until(
+        lambda: not any(isinstance(row, Upload) and row.holder for row in api.files.rows.values())
+    )  # the API has noticed
 
 
 def told(result: Result) -> dict[str, Any]:

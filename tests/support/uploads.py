@@ -9,6 +9,7 @@ from base64 import b64encode
 from typing import Any
 
 from domain.files import PART_BYTES
+from support.api import Api
 from support.waiting import until
 from web.uploads.tus import OFFSET_STREAM
 
@@ -34,7 +35,7 @@ def checksum_header(data: bytes, algorithm: str = "sha256") -> dict[str, str]:
     return {"Upload-Checksum": f"{algorithm} {b64encode(digest).decode()}"}
 
 
-async def begin(api: Any, token: str, size: int, data: bytes | None = None, **more: str) -> str:
+async def begin(api: Api, token: str, size: int, data: bytes | None = None, **more: str) -> str:
     """Return the path of a new upload."""
     values = {"filename": "film.bin", "conversation_id": "c-1", **more}
     headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": metadata(**values)}
@@ -45,22 +46,22 @@ async def begin(api: Any, token: str, size: int, data: bytes | None = None, **mo
     return str(answer.headers["Location"])
 
 
-async def append(api: Any, token: str, path: str, offset: int, data: Any = b"", **headers: str) -> Any:
+async def append(api: Api, token: str, path: str, offset: int, data: Any = b"", **headers: str) -> Any:
     more = {**TUS, "Content-Type": OFFSET_STREAM, "Upload-Offset": str(offset), **headers}
     return await api.call("PATCH", path, token=token, headers=more, data=data)
 
 
-async def look(api: Any, token: str, path: str) -> Any:
+async def look(api: Api, token: str, path: str) -> Any:
     return await api.call("HEAD", path, token=token, headers=TUS)
 
 
-async def offset_of(api: Any, token: str, path: str) -> int:
+async def offset_of(api: Api, token: str, path: str) -> int:
     answer = await look(api, token, path)
     assert answer.status == 200
     return int(answer.headers["Upload-Offset"])
 
 
-async def is_the_file(api: Any, token: str, path: str, data: bytes) -> dict[str, Any]:
+async def is_the_file(api: Api, token: str, path: str, data: bytes) -> dict[str, Any]:
     """Return the file that the upload became, whose bytes are ``data``, and of which nothing else is left."""
     file_id = path.rpartition("/")[2]
     answer = await api.call("GET", f"/v1/files/{file_id}", token=token)
@@ -72,14 +73,14 @@ async def is_the_file(api: Any, token: str, path: str, data: bytes) -> dict[str,
     return dict(file)
 
 
-def nothing_is_left(api: Any) -> bool:
+def nothing_is_left(api: Api) -> bool:
     return not (api.file_store.objects or api.file_store.uploads or api.files.rows)
 
 
 class Sender:
     """A client that has announced all that is left of an upload, and sends as much of it as it is told to."""
 
-    def __init__(self, api: Any, token: str, path: str, offset: int = 0, **headers: str) -> None:
+    def __init__(self, api: Api, token: str, path: str, offset: int = 0, **headers: str) -> None:
         self.api = api
         fields = {
             **TUS,

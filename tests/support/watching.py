@@ -10,6 +10,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from domain.conversations import Member
 from domain.records import MessageAccepted, StatusChanged
+from support.api import Api
 
 SECONDS = 5.0
 
@@ -50,7 +51,7 @@ class Watcher:
         return next((str(frame["cursor"]) for frame in reversed(self.frames) if "cursor" in frame), "")
 
 
-async def watch(api: Any, token: str, since: str | None = None, **more: Any) -> Watcher:
+async def watch(api: Api, token: str, since: str | None = None, **more: Any) -> Watcher:
     """Return a watcher that has been greeted."""
     watcher = Watcher(await connect(api, token, since, **more))
     greeting = await watcher.frame()
@@ -58,13 +59,13 @@ async def watch(api: Any, token: str, since: str | None = None, **more: Any) -> 
     return watcher
 
 
-async def connect(api: Any, token: str, since: str | None = None, **more: Any) -> ClientWebSocketResponse:
+async def connect(api: Api, token: str, since: str | None = None, **more: Any) -> ClientWebSocketResponse:
     params = {"token": token, **({"since": since} if since else {})}
     socket: ClientWebSocketResponse = await api.session.ws_connect("/notifications", params=params, **more)
     return socket
 
 
-async def member(api: Any, *conversations: str) -> tuple[str, str]:
+async def member(api: Api, *conversations: str) -> tuple[str, str]:
     """Return the token and the id of a new user who takes part in the conversations."""
     login = await api.login(await api.register())
     for conversation in conversations or ("c-1",):
@@ -72,7 +73,7 @@ async def member(api: Any, *conversations: str) -> tuple[str, str]:
     return login["token"], login["user_id"]
 
 
-async def take_part(api: Any, conversation_id: str, user_id: str) -> None:
+async def take_part(api: Api, conversation_id: str, user_id: str) -> None:
     """Let a user take part in a conversation, which is created if need be."""
     store = api.conversations
     known = await store.get(conversation_id)

@@ -1,0 +1,307 @@
+"""The API against fakes: a running application whose Kafka and Cassandra are dicts with a switch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aiohttp import ClientResponse, ClientSession, web
+from click.testing import Result
+
+from app.batch_producer import partition_for
+from app.settings import Settings
+from domain.errors import LogUnavailable
+from domain.ports import Appended, MirrorEntry, Place
+from domain.records import MessageAccepted, StatusChanged
+from domain.signed_links import link_key
+from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
+from storage.memory_file_records import MemoryFileRecords
+from storage.memory_files import MemoryFileStore
+from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
+from support.contract import Contract
+from support.live_log import LiveLog
+from web.dependencies import Dependencies
+from web.protocol import listen
+from web.recent import RecentMessages
+from web.server import create_app
+
+PASSWORD = "correct horse battery"
+PARTITIONS = Settings().partitions
+NOW_MS = 1_763_848_800_123
+
+
+def partition_of(message: MessageAccepted) -> int:
+    return partition_for(message.conversation_id.encode(), PARTITIONS)
+
+
+@dataclass
+class MemoryLog:
+    """``MessageLog`` over a list; ``headers`` as they would be on the record."""
+
+    available: bool = True
+    records: list[tuple[MessageAccepted, Place, Mapping[str, bytes]]] = field(default_factory=list)
+    facts: list[StatusChanged] = field(default_factory=list)
+    pending: set[str] = field(default_factory=set)
+
+    def is_pending(self, message_id: str) -> bool:
+        return message_id in self.pending
+
+    async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
+        if not self.available:
+            raise LogUnavailable("the log is switched off")
+        place = Place(NOW_MS + len(self.records) // 3, len(self.records))
+        self.records.append((message, place, headers))
+        return Appended(place, partition_of(message))
+
+    async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
+        if not self.available:
+            raise LogUnavailable("the log is switched off")
+        self.facts.append(change)
+
+
+@dataclass
+class MemoryFollower:
+    """``Follower``: catching up moves what others wrote (``unseen``) into the cache."""
+
+    recent: RecentMessages
+    available: bool = True
+    has_caught_up: bool = True
+    unseen: list[tuple[MessageAccepted, Place]] = field(default_factory=list)
+    unseen_facts: list[StatusChanged] = field(default_factory=list)
+    # how far the mirror is, by partition
+    mirrored_messages: dict[int, int] = field(default_factory=dict)
+    mirrored_facts: dict[int, int] = field(default_factory=dict)
+    asked_mirror: int = 0
+
+    async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
+        if not self.available:
+            return False
+        for change in self.unseen_facts:
+            self.recent.add_fact(change)
+        self.unseen_facts.clear()
+        return True
+
+    async def catch_up(self, timeout_seconds: float) -> bool:
+        if not self.available:
+            return False
+        for message, place in self.unseen:
+            self.recent.add_message(message, place, partition_of(message))
+        self.unseen.clear()
+        return True
+
+    def records_behind(self) -> int | None:
+        return len(self.unseen) if self.available else None
+
+    async def mirrored(self) -> tuple[Mapping[int, int], Mapping[int, int]]:
+        self.asked_mirror += 1
+        if not self.available:
+            raise OSError("Kafka is switched off")
+        return dict(self.mirrored_messages), dict(self.mirrored_facts)
+
+
+@dataclass
+class LogFollower(MemoryFollower):
+    """``Follower`` of a log that several processes share: catching up reads it to its end, in its order."""
+
+    log: MemoryLog = field(default_factory=MemoryLog)
+    position: int = 0
+    took_message: Callable[[MessageAccepted], None] | None = None
+
+    async def catch_up(self, timeout_seconds: float) -> bool:
+        if not self.available:
+            return False
+        for message, place, _ in self.log.records[self.position :]:
+            self.recent.add_message(message, place, partition_of(message))
+            if self.took_message is not None:
+                self.took_message(message)
+        self.position = len(self.log.records)
+        return True
+
+
+class Clock:
+    """Epoch milliseconds that move when told."""
+
+    def __init__(self) -> None:
+        self.now_ms = NOW_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+class Api:
+    """The running application, its fakes, and a client that shortens what tests do often."""
+
+    def __init__(self, live_log: LiveLog | None = None, **settings: Any) -> None:
+        self.settings = Settings(
+            **{
+                "jwt_secret": "s" * 48,
+                "argon2_time_cost": 1,
+                "argon2_memory_kib": 8,
+                "recent_messages": 1_000,
+                "max_body_bytes": 65_536,
+                **settings,
+            }
+        )
+        self.clock = Clock()
+        self.log = MemoryLog()
+        self.messages = MemoryMessages()
+        self.users = MemoryUsers()
+        self.identities = MemoryIdentities()
+        self.refresh_tokens = MemoryRefreshTokens()
+        self.conversations = MemoryConversations()
+        self.files = MemoryFileRecords()
+        self.file_store = MemoryFileStore(key=link_key("s" * 48))
+        self.recent = RecentMessages(self.settings.recent_messages)
+        self.follower = MemoryFollower(self.recent)
+        self.live_log = live_log or LiveLog(self.settings.partitions)
+        self.down: set[str] = set()
+        self._names = itertools.count(1)
+        self._make()
+
+    def _make(self) -> None:
+        self.deps = Dependencies(
+            settings=self.settings,
+            log=self.log,
+            reader=self.messages,
+            users=self.users,
+            identities=self.identities,
+            refresh_tokens=self.refresh_tokens,
+            conversations=self.conversations,
+            activity=self.messages,
+            files=self.files,
+            file_store=self.file_store,
+            recent=self.recent,
+            follower=self.follower,
+            probes={"kafka": self._probe("kafka"), "cassandra": self._probe("cassandra")},
+            clock_ms=self.clock,
+            monotonic=lambda: self.clock.now_ms / 1000,
+            open_log=self.live_log.open,
+        )
+        self.live_log.follow(self.deps.live.hub, self.recent)
+        self.app = create_app(self.deps)
+        self.contract = Contract()
+        self.app.on_response_prepare.append(self.contract.check)
+        self.port = 0
+        self.session: ClientSession
+
+    def beside(self, other: Api) -> Self:
+        """Become another process of the same system: the same log and stores, a memory of its own."""
+        for shared in (
+            "log",
+            "messages",
+            "users",
+            "conversations",
+            "identities",
+            "refresh_tokens",
+            "live_log",
+            "clock",
+            "_names",
+            "files",
+            "file_store",
+        ):
+            setattr(self, shared, getattr(other, shared))
+        self.follower = LogFollower(self.recent, log=self.log)
+        self._make()
+        return self
+
+    def _probe(self, name: str) -> Any:
+        async def probe() -> None:
+            if name in self.down:
+                raise LogUnavailable(f"{name} is switched off")
+
+        return probe
+
+    async def call(
+        self, method: str, path: str, json: Any = None, token: str | None = None, **more: Any
+    ) -> ClientResponse:
+        """Return the answer, read to its end; a problem's promises are checked on the way."""
+        headers = {**more.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        async with self.session.request(method, path, json=json, headers=headers, **more) as answer:
+            await answer.read()
+        assert answer.headers["X-Request-Id"]
+        if answer.status >= 400 and method != "HEAD" and "components" not in await answer.text():
+            await self.check_problem(answer)
+        return answer
+
+    async def check_problem(self, answer: ClientResponse) -> None:
+        assert answer.content_type == "application/problem+json"
+        problem = await answer.json(content_type=None)
+        assert problem["status"] == answer.status
+        assert problem["error"] == problem["detail"] != ""
+        assert {"type", "title", "instance"} <= set(problem)
+        if answer.status == 401:
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        if answer.status == 429:
+            assert {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} <= set(answer.headers)
+        if answer.status in (429, 503):
+            assert int(answer.headers["Retry-After"]) > 0
+        if answer.status == 405:
+            assert answer.headers["Allow"]
+
+    async def register(self, username: str | None = None, password: str = PASSWORD) -> str:
+        """Return a new user's name."""
+        username = username or f"user_{next(self._names)}"
+        answer = await self.call("POST", "/users", {"username": username, "password": password})
+        assert answer.status == 201
+        return username
+
+    async def login(self, username: str, password: str = PASSWORD) -> dict[str, Any]:
+        """Return the answer to a login that works."""
+        answer = await self.call("POST", "/auth/login", {"username": username, "password": password})
+        assert answer.status == 200
+        return dict(await answer.json())
+
+    async def somebody(self) -> str:
+        """Return the token of a new user."""
+        return str((await self.login(await self.register()))["access_token"])
+
+    async def send(self, token: str, conversation_id: str = "c-1", content: str = "hi") -> dict[str, Any]:
+        """Return the answer to a message that is accepted."""
+        answer = await self.call("POST", "/v1/messages", self.message(conversation_id, content=content), token)
+        assert answer.status == 202, await answer.text()
+        return dict(await answer.json())
+
+    @staticmethod
+    def message(conversation_id: str = "c-1", **changes: Any) -> dict[str, Any]:
+        """Return the body of a good message with ``changes``; a change to ``...`` leaves the field out."""
+        body = {
+            "conversation_id": conversation_id,
+            "recipient_id": "whatsapp:+5511999990000",
+            "content": "hi",
+            **changes,
+        }
+        return {name: value for name, value in body.items() if value is not ...}
+
+    async def mirror(self) -> None:
+        """Let the mirror catch up: what the log holds is in the store, and the cache is as good as new."""
+        await self.messages.write(
+            [MirrorEntry(m.message_id, m.conversation_id, place, m) for m, place, _ in self.log.records]
+        )
+
+    def forget_recent(self) -> None:
+        """Empty the cache, as in a process that has just started."""
+        self.recent.__init__(self.settings.recent_messages)  # type: ignore[misc]
+
+
+@asynccontextmanager
+async def running(api: Api) -> AsyncIterator[Api]:
+    """The API, answering on a port. In the end: was every answer as the API's description says?"""
+    runner = web.AppRunner(api.app, shutdown_timeout=1)
+    await runner.setup()
+    server = await listen(runner, "127.0.0.1", 0)
+    api.port = server.sockets[0].getsockname()[1]
+    async with ClientSession(f"http://127.0.0.1:{api.port}") as api.session:
+        yield api
+    server.close()
+    await runner.cleanup()
+    api.deps.passwords.close()
+    assert api.contract.breaches == []
+
+
+# starts an ``Api`` with settings of its own: ``async with start_api(max_body_bytes=10) as api``
+StartApi = Callable[..., AbstractAsyncContextManager[Api]]
+# runs a command of the CLI: ``result = await run("whoami", code=0)``
+RunCommand = Callable[..., Awaitable[Result]]
