@@ -133,7 +133,7 @@ async def test_files_without_a_conversation_are_each_in_one_of_their_own(api: Ap
     assert remembered() == []
 
 
-async def test_an_upload_goes_on_in_the_conversation_that_it_made(api: Any, run: Run, ana: str) -> None:
+async def test_an_upload_goes_on_in_the_conversation_that_it_made(api: Api, run: Run, ana: str) -> None:
     photo()
     api.file_store.available = False
     await run("upload", "photo.png", "--retry", "0", code=3)
