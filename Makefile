@@ -31,9 +31,10 @@ check: lint types imports ## the check to run while you work: lint, types, impor
 test: env ## run every test, on a Kafka, a Cassandra and a MinIO that the session starts itself
 	@$(BIN)/python -m pytest
 
-lint: env ## check the code and its layout with ruff
+lint: env ## check the code, its layout and its words
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; run: make format" >&2; exit 1; }
+	@$(BIN)/python .ci/check_words.py
 
 types: env ## check the types with mypy --strict
 	@$(BIN)/mypy

@@ -35,8 +35,9 @@ class SharedState:
     """The join for a message to several addresses: the facts about itself, and those about each address.
 
     ``own``: what is known of the message itself. ``recipient_count``: how many addresses there are, so that READ by the
-    first is not taken for READ by all. ``tally``: how many addresses have each word, in the order of ``Status``, of
-    those of which something is known. ``held_bytes``: about what it takes in memory, without ``addresses`` given to it.
+    first is not taken for READ by all. ``counts_by_status``: how many addresses have each word, in the order of
+    ``Status``, of those of which something is known. ``held_bytes``: about what it takes in memory, without
+    ``addresses`` given to it.
 
     It changes (``add``, ``merge``); who only looks at it must not keep it. ``addresses`` may be shared: sorted, those
     to whom the message goes, as far as that is known beforehand.
@@ -48,16 +49,16 @@ class SharedState:
         "_notes",
         "_times",
         "_words",
+        "counts_by_status",
         "held_bytes",
         "own",
         "recipient_count",
-        "tally",
     )
 
     def __init__(self, own: MessageState = UNKNOWN, recipient_count: int = 1, addresses: Sequence[str] = ()) -> None:
         self.own = own
         self.recipient_count = recipient_count
-        self.tally = [0, 0, 0, 0, 0]
+        self.counts_by_status = [0, 0, 0, 0, 0]
         self._addresses = addresses
         self._words = bytearray(b"\xff" * len(addresses))
         self._times: list[array[int] | None] = [None] * 5
@@ -68,7 +69,7 @@ class SharedState:
     def copy(self) -> SharedState:
         """Return a state of its own that says the same."""
         other = SharedState(self.own, self.recipient_count)
-        other.tally = self.tally.copy()
+        other.counts_by_status = self.counts_by_status.copy()
         other._addresses = tuple(self._addresses)
         other._words = self._words.copy()
         other._times = [None if column is None else column[:] for column in self._times]
@@ -97,19 +98,19 @@ class SharedState:
     @property
     def known(self) -> int:
         """Of how many addresses something is known."""
-        return sum(self.tally)
+        return sum(self.counts_by_status)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many addresses have each word, every word; those of which nothing is known are ACCEPTED."""
         unheard = max(0, self.recipient_count - self.known)
-        accepted, *others = self.tally
+        accepted, *others = self.counts_by_status
         return dict(zip(_INDEX, (accepted + unheard, *others), strict=True))
 
     @property
     def failures(self) -> int:
         """For how many addresses it failed."""
-        return self.tally[_FAILED]
+        return self.counts_by_status[_FAILED]
 
     @property
     def deliveries(self) -> Mapping[str, MessageState]:
@@ -126,7 +127,7 @@ class SharedState:
     @property
     def status(self) -> Status:
         """FAILED if it failed for all; else the least word of those for whom it did not."""
-        accepted, sent, delivered, read, failed = self.tally
+        accepted, sent, delivered, read, failed = self.counts_by_status
         if not accepted and self.recipient_count <= sent + delivered + read + failed:
             for count, word in ((sent, Status.SENT), (delivered, Status.DELIVERED), (read, Status.READ)):
                 if count:
@@ -153,7 +154,7 @@ class SharedState:
     @property
     def is_final(self) -> bool:
         """Whether nothing more is expected of any address."""
-        return self.tally[_READ] + self.tally[_FAILED] == self.known >= self.recipient_count
+        return self.counts_by_status[_READ] + self.counts_by_status[_FAILED] == self.known >= self.recipient_count
 
     @property
     def last_change_ms(self) -> int:
@@ -310,8 +311,8 @@ class SharedState:
         before, word = self._words[index], self._word(index)
         if word != before:
             if before != _UNHEARD:
-                self.tally[before] -= 1
-            self.tally[word] += 1
+                self.counts_by_status[before] -= 1
+            self.counts_by_status[word] += 1
             self._words[index] = word
 
     def _word(self, index: int) -> int:
@@ -334,7 +335,7 @@ class SharedState:
         column = self._times[word]
         if column is None:
             return None
-        if self.tally[_FAILED]:
+        if self.counts_by_status[_FAILED]:
             latest = max((at for at, now in zip(column, self._words, strict=True) if now != _FAILED), default=_NEVER)
         else:
             latest = max(column, default=_NEVER)

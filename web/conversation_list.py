@@ -36,7 +36,7 @@ _MAX_CURSOR_CHARS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ConversationCursor:
     """A conversation's place in the list. ``last_ms`` (epoch): the last message, or when the user joined, if later."""
 
     conversation_id: str
@@ -48,38 +48,38 @@ class Listed:
         return -self.last_ms, self.conversation_id
 
 
-def ordered(joined: Iterable[Joined], last: Mapping[str, Place]) -> list[Listed]:
+def ordered(joined: Iterable[Joined], last: Mapping[str, Place]) -> list[ConversationCursor]:
     """Return the conversations of ``joined``, each once, what happened last first."""
     since: dict[str, int] = {}
     for one in joined:
         since[one.conversation_id] = max(one.joined_at_ms, since.get(one.conversation_id, 0))
     listed = (
-        Listed(one, max(joined_at_ms, last[one].accepted_at_ms) if one in last else joined_at_ms)
+        ConversationCursor(one, max(joined_at_ms, last[one].accepted_at_ms) if one in last else joined_at_ms)
         for one, joined_at_ms in since.items()
     )
     return sorted(listed, key=lambda found: found.key)
 
 
-def following(listed: Sequence[Listed], cursor: Listed | None) -> Sequence[Listed]:
+def following(listed: Sequence[ConversationCursor], cursor: ConversationCursor | None) -> Sequence[ConversationCursor]:
     """Return what comes after ``cursor``, which need not be in the list."""
     return listed if cursor is None else listed[bisect_right(listed, cursor.key, key=lambda found: found.key) :]
 
 
-def cursor_after(listed: Listed) -> str:
+def format_cursor(listed: ConversationCursor) -> str:
     """Return the opaque cursor that continues after ``listed``."""
     text = f"{listed.last_ms}.{listed.conversation_id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def listed_of(cursor: str) -> Listed:
-    """Return what ``cursor_after`` was given. Raises ``ValueError`` for anything else."""
+def parse_cursor(cursor: str) -> ConversationCursor:
+    """Return what ``format_cursor`` was given. Raises ``ValueError`` for anything else."""
     try:
         if len(cursor) > _MAX_CURSOR_CHARS:
             raise ValueError
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
         last_ms, dot, conversation_id = text.partition(".")
-        found = Listed(conversation_id, int(last_ms))
+        found = ConversationCursor(conversation_id, int(last_ms))
     except (binascii.Error, UnicodeError, ValueError):
         raise ValueError("not a cursor of this API") from None
     if not dot or not conversation_id or not 0 <= found.last_ms <= _MAX_INT64:
@@ -115,7 +115,7 @@ class ConversationLists:
         self._most_listed = most_listed
 
     async def page(
-        self, user_id: str, *, cursor: Listed | None, offset: int, limit: int
+        self, user_id: str, *, cursor: ConversationCursor | None, offset: int, limit: int
     ) -> tuple[list[Summary], str | None]:
         """Return up to ``limit`` of the user's conversations, and the cursor of the next page if there is one."""
         joined = await self._conversations.of_user(user_id, self._most_listed)
@@ -132,7 +132,7 @@ class ConversationLists:
         shown = real[:limit]
         summaries = await self._summaries([conversation for _, conversation in shown], activities)
         await self._mirrored.require_all_messages(conversation_ids)
-        return summaries, cursor_after(shown[-1][0]) if len(real) > limit else None
+        return summaries, format_cursor(shown[-1][0]) if len(real) > limit else None
 
     async def summary(self, conversation: Conversation) -> Summary:
         """Return one conversation's summary."""
@@ -142,8 +142,8 @@ class ConversationLists:
         return summary
 
     async def _real(
-        self, user_id: str, candidates: Sequence[Listed], wanted: int
-    ) -> AsyncIterator[tuple[Listed, Conversation]]:
+        self, user_id: str, candidates: Sequence[ConversationCursor], wanted: int
+    ) -> AsyncIterator[tuple[ConversationCursor, Conversation]]:
         """Yield ``wanted`` of those that exist and that the user is in, read some at a time."""
         rest = iter(candidates)
         while wanted > 0 and (chunk := list(islice(rest, min(wanted, READS_AT_ONCE)))):

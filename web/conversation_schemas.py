@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Valid
 from domain.conversations import MAX_DESCRIPTION_CHARS, MAX_MEMBERS, MAX_NAME_CHARS
 from domain.direct import PREFIX, is_reserved
 from domain.text import fault_of, is_blank
-from web.conversation_list import listed_of
+from web.conversation_list import parse_cursor
 from web.schemas import MAX_OFFSET, NewConversationId, _Creation, _participant, _Schema, _wrong, cursor_as, offset_alone
 
 _NOBODY = "must be a user_id, user:<username>, or an address such as whatsapp:+5511999990000"
@@ -140,5 +140,5 @@ class ListConversations(_Schema):
     """Of ``GET /v1/conversations``: ``cursor`` or ``offset``, not both."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str | None, AfterValidator(cursor_as(listed_of))] = None
+    cursor: Annotated[str | None, AfterValidator(cursor_as(parse_cursor))] = None
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), AfterValidator(offset_alone)] = 0

@@ -18,11 +18,11 @@ from domain.disposition import attachment_header
 from domain.errors import Chat4AllError, NotFound, Unavailable
 from domain.files import File
 from domain.ranges import ByteRange, Unsatisfiable, range_of
-from web.answers import utc
 from web.errors import Gone
 from web.files import DELETED
 from web.problems import Problem, problem_answer
 from web.request_keys import REQUEST_ID
+from web.responses import utc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

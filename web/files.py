@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
-from web.answers import iso_utc
-from web.documents import Names, file_metadata_document, party_document
 from web.errors import Gone
 from web.lru import BoundedCache
+from web.response_bodies import Names, file_metadata_document, party_document
+from web.responses import iso_utc
 
 if TYPE_CHECKING:
     from domain.ports import FileRecords

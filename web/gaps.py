@@ -52,7 +52,7 @@ class IdFilter:
 
 
 class Gaps:
-    """Told by the memory what it lets go, and by the follower how far the mirror is."""
+    """Records what the memory has evicted and how far the mirror is."""
 
     def __init__(self) -> None:
         self._messages: Mapping[int, int] = {}

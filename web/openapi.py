@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from domain.recipients import CHANNELS
-from web.answer_schemas import Problem
 from web.operations import ANY_BYTES, ANY_JSON, HTML, OPERATIONS, TAGS, TEXT, Operation
 from web.problems import PROBLEM_JSON
+from web.response_schemas import Problem
 from web.route import Route
 from web.uploads.tus import VERSION as VERSION_OF_TUS
 

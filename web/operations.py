@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, RootModel
 
-from web import answer_schemas as answer
+from web import response_schemas as response
 from web.conversation_schemas import AddMember, CreateConversation, CreateGroup, ListConversations
 from web.file_schemas import CopyFile, FileForm
 from web.schemas import (
@@ -104,7 +104,7 @@ class FollowQuery(BaseModel):
 REGISTER = Operation(
     ACCOUNTS,
     "Register",
-    {201: answer.User},
+    {201: response.User},
     (409,),
     CreateUser,
     example={**CREDENTIALS, "email": "maria@example.org"},
@@ -114,7 +114,7 @@ REGISTER = Operation(
 LOGIN = Operation(
     ACCOUNTS,
     "Log in",
-    {200: answer.Session},
+    {200: response.Session},
     (401,),
     CreateToken,
     example=CREDENTIALS,
@@ -123,7 +123,7 @@ LOGIN = Operation(
 LIST_MESSAGES = Operation(
     MESSAGES,
     "List a conversation's messages",
-    {200: answer.Messages},
+    {200: response.Messages},
     (403, 404),
     query=ListMessages,
     description="Read on with `cursor`, which is stable while messages arrive; `offset` is for older clients. "
@@ -132,7 +132,7 @@ LIST_MESSAGES = Operation(
 READINESS = Operation(
     OPERATIONS_TAG,
     "Can requests be served?",
-    {200: answer.Readiness, 503: answer.Readiness},
+    {200: response.Readiness, 503: response.Readiness},
     is_local=True,
     description="503 while something is down that requests need.",
 )
@@ -155,7 +155,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /auth/refresh": Operation(
         ACCOUNTS,
         "Stay logged in",
-        {200: answer.Session},
+        {200: response.Session},
         (401,),
         RefreshSession,
         example={"refresh_token": "rt_…"},
@@ -172,25 +172,25 @@ OPERATIONS: Mapping[str, Operation] = {
         description="Ends the session of the `refresh_token`, or of the access token if there is none. "
         "204 also if it had ended before; 403 if it is another user's.",
     ),
-    "GET /v1/users/me": Operation(ACCOUNTS, "Who am I?", {200: answer.User}),
+    "GET /v1/users/me": Operation(ACCOUNTS, "Who am I?", {200: response.User}),
     "POST /v1/users/identities": Operation(
         IDENTITIES,
         "Link an address",
-        {201: answer.Identity},
+        {201: response.Identity},
         (409,),
         LinkIdentity,
         example={"platform": "whatsapp", "value": "+55 11 99999-0000"},
         description="201 also if it is linked already, and if others link the same address: without proof a link is "
         "one's own claim (`contested`). 409 if another user has proven it, or one has 20.",
     ),
-    "GET /v1/users/identities": Operation(IDENTITIES, "List one's addresses", {200: answer.Identities}),
+    "GET /v1/users/identities": Operation(IDENTITIES, "List one's addresses", {200: response.Identities}),
     "DELETE /v1/users/identities/{platform}/{value}": Operation(
-        IDENTITIES, "Unlink an address", {200: answer.UnlinkedIdentity}, (404,)
+        IDENTITIES, "Unlink an address", {200: response.UnlinkedIdentity}, (404,)
     ),
     "POST /v1/messages": Operation(
         MESSAGES,
         "Send a message",
-        {202: answer.Accepted},
+        {202: response.Accepted},
         (403, 409, 422),
         CreateMessage,
         example=MESSAGE,
@@ -202,7 +202,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /v1/messages/batch": Operation(
         MESSAGES,
         "Send several messages",
-        {207: answer.Batch},
+        {207: response.Batch},
         body=CreateBatch,
         example={"messages": [MESSAGE, {**MESSAGE, "content": "Bring cake"}]},
         headers=("Idempotency-Key",),
@@ -214,17 +214,17 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /v1/messages/{message_id}": Operation(
         MESSAGES,
         "Show a message",
-        {200: answer.MessageWithDeliveries},
+        {200: response.MessageWithDeliveries},
         (404,),
         description="Found right after its 202, whichever process answers. To a stranger it does not exist.",
     ),
     "GET /v1/messages/{message_id}/trace": Operation(
-        MESSAGES, "Trace a message", {200: answer.Trace}, (404,), description="What is on record of its way."
+        MESSAGES, "Trace a message", {200: response.Trace}, (404,), description="What is on record of its way."
     ),
     "POST /v1/messages/{message_id}/read": Operation(
         MESSAGES,
         "Say that one has read it",
-        {200: answer.Read},
+        {200: response.Read},
         (403, 404, 409),
         description="By its recipient, any number of times; 403 for others who take part; 409 if it failed.",
     ),
@@ -245,7 +245,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /v1/conversations": Operation(
         CONVERSATIONS,
         "Begin a conversation",
-        {201: answer.Conversation, 200: answer.Conversation},
+        {201: response.Conversation, 200: response.Conversation},
         (409,),
         CreateConversation,
         example={"participants": ["whatsapp:+5511999990000"], "name": "Plans"},
@@ -254,26 +254,26 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /v1/conversations": Operation(
         CONVERSATIONS,
         "List one's conversations",
-        {200: answer.Conversations},
+        {200: response.Conversations},
         query=ListConversations,
         description="What happened last first.",
     ),
     "GET /v1/conversations/{conversation_id}": Operation(
-        CONVERSATIONS, "Show a conversation", {200: answer.Conversation}, (403, 404)
+        CONVERSATIONS, "Show a conversation", {200: response.Conversation}, (403, 404)
     ),
     "POST /v1/groups": Operation(
         GROUPS,
         "Found a group",
-        {201: answer.CreatedGroup},
+        {201: response.CreatedGroup},
         body=CreateGroup,
         example={"name": "Family", "initial_members": ["whatsapp:+5511999990000"]},
         description="The caller is its first admin.",
     ),
-    "GET /v1/groups/{group_id}": Operation(GROUPS, "Show a group", {200: answer.Group}, (403, 404)),
+    "GET /v1/groups/{group_id}": Operation(GROUPS, "Show a group", {200: response.Group}, (403, 404)),
     "POST /v1/groups/{group_id}/members": Operation(
         GROUPS,
         "Add a member",
-        {200: answer.Group},
+        {200: response.Group},
         (403, 404, 409),
         AddMember,
         example={"user_id": "telegram:@joana"},
@@ -282,21 +282,21 @@ OPERATIONS: Mapping[str, Operation] = {
     "DELETE /v1/groups/{group_id}/members/{user_id}": Operation(
         GROUPS,
         "Remove a member, or leave",
-        {200: answer.Group},
+        {200: response.Group},
         (403, 404, 409),
         description="By an admin, or by oneself; 409 for the last admin.",
     ),
     "PUT /v1/groups/{group_id}/admins/{user_id}": Operation(
         GROUPS,
         "Make a member an admin",
-        {200: answer.Group},
+        {200: response.Group},
         (403, 404, 409),
         description="By an admin.",
     ),
     "POST /v1/files": Operation(
         FILES,
         "Send a file in",
-        {201: answer.File},
+        {201: response.File},
         (403, 409),
         UploadForm,
         body_kind=FORM,
@@ -306,7 +306,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /v1/files/{file_id}": Operation(
         FILES,
         "Show a file",
-        {200: answer.File},
+        {200: response.File},
         (404, 410),
         description="To a stranger it does not exist. 410 once it is deleted.",
     ),
@@ -322,7 +322,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /v1/files/{file_id}/copy": Operation(
         FILES,
         "Copy a file into another conversation",
-        {201: answer.File},
+        {201: response.File},
         (403, 404, 409, 410),
         CopyFile,
         example={"conversation_id": "family"},
@@ -331,7 +331,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "exist is created.",
     ),
     "GET /v1/files/{file_id}/download": Operation(
-        FILES, "Get a link to a file", {200: answer.Download}, (404, 410), description="The link holds for an hour."
+        FILES, "Get a link to a file", {200: response.Download}, (404, 410), description="The link holds for an hour."
     ),
     "GET /v1/files/{file_id}/content": Operation(
         FILES,
@@ -395,7 +395,7 @@ OPERATIONS: Mapping[str, Operation] = {
         headers=("Tus-Resumable",),
         description="Nothing is left of it. 409 if it is a file by now.",
     ),
-    "GET /health": Operation(OPERATIONS_TAG, "Does this process answer?", {200: answer.Liveness}, is_local=True),
+    "GET /health": Operation(OPERATIONS_TAG, "Does this process answer?", {200: response.Liveness}, is_local=True),
     "GET /health/ready": READINESS,
     "GET /actuator/health": READINESS,
     "GET /metrics": METRICS,

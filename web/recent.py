@@ -56,7 +56,7 @@ class Recent:
     last_fact: int = -1
 
 
-def fact_of(change: StatusChanged) -> Fact:
+def fact_from_change(change: StatusChanged) -> Fact:
     """Return the fact that a record of ``status-updates`` tells, as far as the API tells it: without the provider's id.
 
     Raises ``ValueError`` for an unknown status word.
@@ -197,7 +197,7 @@ class RecentMessages:
 
     def add_fact(self, change: StatusChanged) -> Recent:
         """Join one fact to what is known of its message. Raises ``ValueError`` for an unknown status word."""
-        fact = fact_of(change)
+        fact = fact_from_change(change)
         known = self._by_id.get(change.message_id)
         if known is None:
             place = Place(change.accepted_at_ms, change.position)

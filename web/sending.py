@@ -57,7 +57,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedMessage:
     """A message that is durable at ``place``. ``is_replayed``: it was so before this request."""
 
     message: MessageAccepted
@@ -65,7 +65,7 @@ class Accepted:
     is_replayed: bool = False
 
 
-Outcome = Accepted | Exception
+Outcome = AcceptedMessage | Exception
 
 
 class Sending:
@@ -123,7 +123,7 @@ class Sending:
         )
         return Item(message, key is not None)
 
-    async def one(self, item: Item, headers: Headers, spend: Spend) -> Accepted:
+    async def one(self, item: Item, headers: Headers, spend: Spend) -> AcceptedMessage:
         """Accept one message. Raises ``NotAllowed``, ``FieldErrors``, ``KeyReused``, ``Unavailable``, of which
         ``MayBeAccepted`` says that it may be accepted all the same."""
         if item.is_keyed:
@@ -261,10 +261,10 @@ class Sending:
             else:
                 found[message_id] = _compared(item, first.message, first.place, is_replayed=True)
 
-    def _remembered(self, item: Item, appended: Appended) -> Accepted:
+    def _remembered(self, item: Item, appended: Appended) -> AcceptedMessage:
         self._recent.add_message(item.message, appended.place, appended.partition)
         self._metrics.messages_accepted.count += 1
-        return Accepted(item.message, appended.place)
+        return AcceptedMessage(item.message, appended.place)
 
 
 def _pay(message: MessageAccepted, spend: Spend) -> None:
@@ -274,7 +274,7 @@ def _pay(message: MessageAccepted, spend: Spend) -> None:
 
 
 def _compared(item: Item, message: MessageAccepted, place: Place, *, is_replayed: bool) -> Outcome:
-    return Accepted(message, place, is_replayed) if is_same_message(item.message, message) else KeyReused()
+    return AcceptedMessage(message, place, is_replayed) if is_same_message(item.message, message) else KeyReused()
 
 
 def _as_repeated(outcome: Outcome, item: Item, first: Item) -> Outcome:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.conversations import without_member
 from domain.ports import Joined, Place
 from storage.memory import MemoryConversations
-from web.conversation_list import Listed, cursor_after, following, listed_of, ordered
+from web.conversation_list import ConversationCursor, following, format_cursor, ordered, parse_cursor
 from web.memberships import Memberships
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"])
@@ -46,12 +46,12 @@ def test_while_messages_arrive_none_is_shown_twice_and_those_that_stay_are_all_s
     cursor: str | None = None
     waves = iter(arrivals)
     while True:
-        rest = following(ordered(joined, last), None if cursor is None else listed_of(cursor))
+        rest = following(ordered(joined, last), None if cursor is None else parse_cursor(cursor))
         page = rest[:limit]
         seen += [found.conversation_id for found in page]
         if len(rest) <= limit:
             break
-        cursor = cursor_after(page[-1])
+        cursor = format_cursor(page[-1])
         for name in next(waves, []):
             now_ms += 1
             last = {**last, name: Place(now_ms, 1)}
@@ -65,14 +65,14 @@ def test_while_messages_arrive_none_is_shown_twice_and_those_that_stay_are_all_s
     st.integers(0, 2**63 - 1),
 )
 def test_a_cursor_says_where_it_was(conversation_id: str, last_ms: int) -> None:
-    listed = Listed(conversation_id, last_ms)
-    assert listed_of(cursor_after(listed)) == listed
+    listed = ConversationCursor(conversation_id, last_ms)
+    assert parse_cursor(format_cursor(listed)) == listed
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda data: data.hex()))
 def test_what_is_no_cursor_is_refused_or_read_but_never_breaks(text: str) -> None:
     try:
-        listed = listed_of(text)
+        listed = parse_cursor(text)
     except ValueError:
         return
     assert listed.conversation_id

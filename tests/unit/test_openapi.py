@@ -11,11 +11,11 @@ from jsonschema_rs import Draft202012Validator
 from pydantic import BaseModel
 
 from support.contract import mismatch
-from web.answers import json_answer
 from web.bodies import validated
 from web.handlers.description import Description
 from web.openapi import openapi_document, openapi_json
 from web.operations import FORM, OPERATIONS, TAGS
+from web.responses import json_response
 from web.routes import ROUTES
 from web.uploads.tus import OFFSET_STREAM
 
@@ -192,6 +192,6 @@ def test_the_tests_see_an_answer_that_is_not_as_described(
     changes: dict[str, Any], headers: dict[str, str], breach: str
 ) -> None:
     all_headers = {"Content-Type": "application/problem+json", "X-Request-Id": "1", **headers}
-    answer = json_answer({**PROBLEM, **changes}, 404, {name: value for name, value in all_headers.items() if value})
+    answer = json_response({**PROBLEM, **changes}, 404, {name: value for name, value in all_headers.items() if value})
     found = mismatch({"$ref": "#/components/responses/Problem404"}, answer)
     assert (breach in found) if breach else not found

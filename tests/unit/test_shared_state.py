@@ -57,7 +57,7 @@ def test_the_tally_is_the_count(some: list[Fact]) -> None:
     state = fold(some)
     if isinstance(state, SharedState):
         words = [delivery.status for delivery in state.deliveries.values()]
-        assert state.tally == [words.count(word) for word in Status]
+        assert state.counts_by_status == [words.count(word) for word in Status]
         assert sum(state.counts.values()) == max(state.recipient_count, len(words))
     assert state.overall.status is state.status
 

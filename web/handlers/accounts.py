@@ -10,11 +10,11 @@ from aiohttp import web
 from domain.errors import AlreadyExists, NotAuthenticated, Unavailable
 from domain.ids import uuid7
 from domain.ports import User
-from web.answers import json_answer
 from web.bodies import body_as
 from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import user_document
+from web.response_bodies import user_document
+from web.responses import json_response
 from web.schemas import CreateToken, CreateUser, EndSession, RefreshSession
 from web.sessions import Session
 
@@ -40,7 +40,7 @@ async def create_user(request: web.Request) -> web.Response:
         await deps.users.create(user)
     except AlreadyExists:
         raise taken from None
-    return json_answer(user_document(user), 201)
+    return json_response(user_document(user), 201)
 
 
 async def create_token(request: web.Request) -> web.Response:
@@ -87,7 +87,7 @@ async def show_me(request: web.Request, caller: Caller) -> web.Response:
     user = await request.app[DEPENDENCIES].users.by_id(caller.user_id)
     if user is None:
         raise NotAuthenticated("this account is no longer there")
-    return json_answer(user_document(user))
+    return json_response(user_document(user))
 
 
 def _session_answer(deps: Dependencies, user: User, session: Session) -> web.Response:
@@ -103,7 +103,7 @@ def _session_answer(deps: Dependencies, user: User, session: Session) -> web.Res
         "refresh_token": session.refresh_token,
         "refresh_expires_in": deps.sessions.ttl_seconds,
     }
-    return json_answer(document, headers={"Cache-Control": "no-store"})
+    return json_response(document, headers={"Cache-Control": "no-store"})
 
 
 async def _renew_hash(deps: Dependencies, user: User, password: str) -> None:

@@ -13,18 +13,18 @@ from aiohttp import web
 from domain.errors import Chat4AllError, StoreUnavailable
 from domain.idempotency import check_key
 from domain.usernames import names_user
-from web.answers import json_answer
 from web.bodies import json_body, validated
 from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import accepted_document
 from web.errors import FieldErrors, MalformedBody
 from web.field_names import Wrong, names_of
 from web.handlers.messages import key_of, record_headers
 from web.problems import INTERNAL, problem_document, problem_of
 from web.request_keys import REQUEST_ID
+from web.response_bodies import accepted_document
+from web.responses import json_response
 from web.schemas import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
-from web.sending import Accepted, Item, Outcome
+from web.sending import AcceptedMessage, Item, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,8 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
     for index, outcome in zip(items, sent, strict=True):
         outcomes[index] = outcome
     results = [_result(request, index, outcomes[index]) for index in range(len(documents))]
-    accepted = sum(isinstance(outcome, Accepted) for outcome in outcomes.values())
-    return json_answer({"accepted": accepted, "refused": len(results) - accepted, "results": results}, 207)
+    accepted = sum(isinstance(outcome, AcceptedMessage) for outcome in outcomes.values())
+    return json_response({"accepted": accepted, "refused": len(results) - accepted, "results": results}, 207)
 
 
 def _messages_of(body: object) -> Sequence[object]:
@@ -107,7 +107,7 @@ async def _ids_of(
 
 def _result(request: web.Request, index: int, outcome: Outcome) -> dict[str, Any]:
     """Return ``{"index", "status", "message" | "problem"}``."""
-    if isinstance(outcome, Accepted):
+    if isinstance(outcome, AcceptedMessage):
         return {"index": index, "status": 202, "message": accepted_document(outcome.message, outcome.place)}
     if isinstance(outcome, Chat4AllError):
         problem = problem_of(outcome)

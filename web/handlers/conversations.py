@@ -10,15 +10,15 @@ from aiohttp import web
 from domain.conversations import MAX_MEMBERS, Conversation
 from domain.errors import AlreadyExists, Unavailable
 from domain.ids import uuid7
-from web.answers import json_answer
 from web.bodies import body_as, query_as
 from web.caller import Caller
-from web.conversation_list import Summary, listed_of
+from web.conversation_list import Summary, parse_cursor
 from web.conversation_schemas import CreateConversation, ListConversations
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import conversation_document
 from web.errors import FieldErrors
 from web.memberships import outside, unknown_conversation
+from web.response_bodies import conversation_document
+from web.responses import json_response
 
 CATCH_UP_SECONDS = 1.0
 
@@ -61,7 +61,7 @@ async def _direct(deps: Dependencies, recipient_id: str, caller: Caller) -> web.
 async def _begun(deps: Dependencies, conversation: Conversation, *, is_new: bool) -> web.Response:
     (document,) = await _documents(deps, [await deps.lists.summary(conversation)])
     location = f"/v1/conversations/{quote(conversation.conversation_id, safe='')}"
-    return json_answer(document, 201 if is_new else 200, {"Location": location})
+    return json_response(document, 201 if is_new else 200, {"Location": location})
 
 
 async def list_conversations(request: web.Request, caller: Caller) -> web.Response:
@@ -69,7 +69,7 @@ async def list_conversations(request: web.Request, caller: Caller) -> web.Respon
     deps = request.app[DEPENDENCIES]
     wanted = query_as(ListConversations, request)
     await _catch_up(deps)
-    cursor = None if wanted.cursor is None else listed_of(wanted.cursor)
+    cursor = None if wanted.cursor is None else parse_cursor(wanted.cursor)
     page, next_cursor = await deps.lists.page(caller.user_id, cursor=cursor, offset=wanted.offset, limit=wanted.limit)
     document = {
         "conversations": await _documents(deps, page),
@@ -81,7 +81,7 @@ async def list_conversations(request: web.Request, caller: Caller) -> web.Respon
             "next_cursor": next_cursor,
         },
     }
-    return json_answer(document)
+    return json_response(document)
 
 
 async def show_conversation(request: web.Request, caller: Caller) -> web.Response:
@@ -98,7 +98,7 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
     summary = await deps.lists.summary(conversation)
     await deps.mirrored.require_all_messages([conversation_id])
     (document,) = await _documents(deps, [summary])
-    return json_answer(document)
+    return json_response(document)
 
 
 async def _catch_up(deps: Dependencies) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from web.answers import JSON
+from web.responses import JSON
 
 if TYPE_CHECKING:
     from web.route import Route

@@ -8,7 +8,6 @@ from domain.conversations import require_admin
 from domain.errors import NotAllowed, NotFound
 from domain.files import File
 from domain.signed_links import LinkState, judge
-from web.answers import iso_utc, json_answer
 from web.bodies import body_as, max_bytes_of, refuse_early
 from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
@@ -17,6 +16,7 @@ from web.errors import Gone
 from web.file_schemas import CopyFile
 from web.files import DELETED, file_document
 from web.links import absolute
+from web.responses import iso_utc, json_response
 from web.uploads.copying import copy_file
 from web.uploads.form import Form
 from web.uploads.form_upload import receive
@@ -32,14 +32,14 @@ async def create_file(request: web.Request, caller: Caller) -> web.Response:
     deps.known_files.add(file)
     deps.metrics.files_uploaded.count(file.metadata.size_bytes, deps.monotonic() - started)
     document = file_document(file, await deps.usernames.names_of([file.uploader_id]))
-    return json_answer(document, 201, {"Location": f"/v1/files/{file.file_id}"})
+    return json_response(document, 201, {"Location": f"/v1/files/{file.file_id}"})
 
 
 async def show_file(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/files/{file_id}``: for those who take part; to a stranger it does not exist."""
     deps = request.app[DEPENDENCIES]
     file = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
-    return json_answer(file_document(file, await deps.usernames.names_of([file.uploader_id])))
+    return json_response(file_document(file, await deps.usernames.names_of([file.uploader_id])))
 
 
 async def delete_file(request: web.Request, caller: Caller) -> web.Response:
@@ -84,7 +84,7 @@ async def copy_to(request: web.Request, caller: Caller) -> web.Response:
             raise
     deps.known_files.add(file)
     document = file_document(file, await deps.usernames.names_of([file.uploader_id]))
-    return json_answer(document, 201, {"Location": f"/v1/files/{file.file_id}"})
+    return json_response(document, 201, {"Location": f"/v1/files/{file.file_id}"})
 
 
 async def show_download(request: web.Request, caller: Caller) -> web.Response:
@@ -98,7 +98,7 @@ async def show_download(request: web.Request, caller: Caller) -> web.Response:
         "download_url": absolute(link, request, deps.settings.public_url),
         "expires_at": iso_utc((now_ms // 1000 + seconds) * 1000),  # links count whole seconds
     }
-    return json_answer(document)
+    return json_response(document)
 
 
 async def send_content(request: web.Request, caller: Caller) -> web.StreamResponse:

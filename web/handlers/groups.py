@@ -24,13 +24,13 @@ from domain.direct import is_direct
 from domain.errors import NotAllowed, NotFound, Unavailable
 from domain.ids import uuid7
 from domain.usernames import names_user
-from web.answers import json_answer
 from web.bodies import body_as
 from web.caller import Caller
 from web.conversation_schemas import AddMember, CreateGroup, participant_id
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import group_document
 from web.errors import FieldErrors
+from web.response_bodies import group_document
+from web.responses import json_response
 from web.usernames import no_such
 
 # Each attempt is a read and a lightweight transaction; one of those that change a group at once always gets through.
@@ -68,14 +68,14 @@ async def create_group(request: web.Request, caller: Caller) -> web.Response:
         is_group=True,
     )
     document = {**await _document(deps, made), "members": len(members)}
-    return json_answer(document, 201, {"Location": f"/v1/groups/{group_id}"})
+    return json_response(document, 201, {"Location": f"/v1/groups/{group_id}"})
 
 
 async def show_group(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/groups/{group_id}``: for its members."""
     deps = request.app[DEPENDENCIES]
     group = await _group(deps, request.match_info["group_id"], caller)
-    return json_answer(await _document(deps, group))
+    return json_response(await _document(deps, group))
 
 
 async def add_member(request: web.Request, caller: Caller) -> web.Response:
@@ -156,7 +156,7 @@ async def _changed(
         after = decide(before)
         try:
             if after is before or await deps.conversations.change(before, after):
-                return json_answer(await _document(deps, after))
+                return json_response(await _document(deps, after))
         finally:  # even without an answer from the store it may have been changed
             deps.live.participants.forget(group_id)
             for gone in set(before.participants) - set(after.participants):

@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from domain.errors import Unavailable
-from web.answers import json_answer
 from web.dependencies import DEPENDENCIES, Probe
+from web.responses import json_response
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ PROBE_SECONDS = 2.0
 
 async def show_liveness(request: web.Request) -> web.Response:
     """``GET /health``: this process answers. It says nothing of Kafka or Cassandra: restarting cures neither."""
-    return json_answer({"status": "UP"})
+    return json_response({"status": "UP"})
 
 
 async def show_readiness(request: web.Request) -> web.Response:
@@ -31,7 +31,7 @@ async def show_readiness(request: web.Request) -> web.Response:
     is_up = all(component["status"] == "UP" for component in results)
     headers = {"Cache-Control": "no-store"} if is_up else {"Cache-Control": "no-store", "Retry-After": "2"}
     document = {"status": "UP" if is_up else "DOWN", "components": components}
-    return json_answer(document, 200 if is_up else 503, headers)
+    return json_response(document, 200 if is_up else 503, headers)
 
 
 async def show_metrics(request: web.Request) -> web.Response:

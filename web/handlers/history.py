@@ -8,13 +8,13 @@ from aiohttp import web
 
 from domain.errors import Unavailable
 from domain.ports import Place, StoredMessage
-from web.answers import json_answer
 from web.bodies import query_as
 from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import message_document, parties_of
 from web.history import cursor_of, merge_page, place_of
 from web.recent import Recent
+from web.response_bodies import message_document, parties_of
+from web.responses import json_response
 from web.schemas import ListMessages
 
 CATCH_UP_SECONDS = 1.0
@@ -45,7 +45,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
             "next_cursor": cursor_of(shown) if has_more else None,
         },
     }
-    return json_answer(document)
+    return json_response(document)
 
 
 async def _whole_page(deps: Dependencies, wanted: ListMessages) -> list[StoredMessage]:

@@ -9,11 +9,11 @@ from aiohttp import web
 from domain.addresses import parse_recipient
 from domain.errors import InvalidInput
 from domain.ports import Identity
-from web.answers import json_answer
 from web.bodies import body_as
 from web.caller import Caller
 from web.dependencies import DEPENDENCIES
-from web.documents import identity_document
+from web.response_bodies import identity_document
+from web.responses import json_response
 from web.schemas import LinkIdentity
 
 
@@ -25,7 +25,7 @@ async def link_identity(request: web.Request, caller: Caller) -> web.Response:
     # nothing proves yet that the address is the caller's
     identity = Identity(caller.user_id, wanted.platform, wanted.value, False, deps.clock_ms())
     try:
-        return json_answer(identity_document(await deps.identities.link(identity), caller.username), 201)
+        return json_response(identity_document(await deps.identities.link(identity), caller.username), 201)
     finally:  # even without an answer from the store it may be linked
         deps.recipient_resolver.forget(caller.user_id)
 
@@ -34,7 +34,7 @@ async def list_identities(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/users/identities``: all of the caller's, by platform and value."""
     linked = await request.app[DEPENDENCIES].identities.of_user(caller.user_id)
     identities = [identity_document(one, caller.username) for one in linked]
-    return json_answer({**_owner(caller), "identities": identities})
+    return json_response({**_owner(caller), "identities": identities})
 
 
 async def unlink_identity(request: web.Request, caller: Caller) -> web.Response:
@@ -47,7 +47,7 @@ async def unlink_identity(request: web.Request, caller: Caller) -> web.Response:
         await deps.identities.unlink(caller.user_id, platform, value)
     finally:
         deps.recipient_resolver.forget(caller.user_id)
-    return json_answer({**_owner(caller), "platform": platform, "value": value})
+    return json_response({**_owner(caller), "platform": platform, "value": value})
 
 
 def _owner(caller: Caller) -> dict[str, str | None]:

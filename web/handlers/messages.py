@@ -13,14 +13,14 @@ from domain.idempotency import check_key
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
 from domain.usernames import names_user
-from web.answers import json_answer
 from web.bodies import body_as
 from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import accepted_document, message_with_deliveries, parties_of
 from web.history import merged
 from web.middlewares import traceparent_of
 from web.request_keys import REQUEST_ID
+from web.response_bodies import accepted_document, message_with_deliveries, parties_of
+from web.responses import json_response
 from web.schemas import CreateMessage
 from web.sending import NOBODY
 
@@ -40,7 +40,7 @@ async def create_message(request: web.Request, caller: Caller) -> web.Response:
     headers = {"Location": f"/v1/messages/{accepted.message.message_id}"}
     if accepted.is_replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_answer(accepted_document(accepted.message, accepted.place), 202, headers)
+    return json_response(accepted_document(accepted.message, accepted.place), 202, headers)
 
 
 def key_of(headers: CIMultiDictProxy[str]) -> str | None:
@@ -70,7 +70,7 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
         # it is the caller who reads it, perhaps just now and by another process
         await deps.follower.catch_up_with_facts(CATCH_UP_SECONDS)
         found = merged(found, deps.recent.get(found.message.message_id)) or found
-    return json_answer(message_with_deliveries(found, await deps.usernames.names_of(parties_of(found))))
+    return json_response(message_with_deliveries(found, await deps.usernames.names_of(parties_of(found))))
 
 
 async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:

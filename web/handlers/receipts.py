@@ -12,12 +12,12 @@ from app.topics import Topics
 from domain.errors import Conflict, NotAllowed
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, Status, delivery_of, facts_of
-from web.answers import iso_utc, json_answer
 from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
-from web.documents import Names, parties_of, party_document
 from web.handlers.messages import CATCH_UP_SECONDS, record_headers, visible_message
 from web.history import merged
+from web.response_bodies import Names, parties_of, party_document
+from web.responses import iso_utc, json_response
 
 _ORDER = {str(word): index for index, word in enumerate(Status)}
 
@@ -37,7 +37,7 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
         raise Conflict(f"this message failed, so it cannot be read: {state.failure_code}")
     if state.status is not Status.READ:
         state = await deps.statuses.read(found.message, found.place, address, deps.clock_ms(), record_headers(request))
-    return json_answer(_read_document(found.message, state))
+    return json_response(_read_document(found.message, state))
 
 
 async def _address_of(deps: Dependencies, message: MessageAccepted, caller: Caller) -> str:
@@ -95,7 +95,7 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
         "status": found.state.status,
         "events": [accepted, *later],
     }
-    return json_answer(document)
+    return json_response(document)
 
 
 def _event(users: Mapping[str, str], fact: Fact, names: Names) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import orjson
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
-from web.documents import file_metadata_document, party_document
+from web.response_bodies import file_metadata_document, party_document
 from web.status_coalescer import PublishedState
 from web.usernames import Usernames
 

@@ -25,7 +25,7 @@ from web.live.frames import Event, event_frame, message_event, status_event
 from web.live.hub import OnDelivered
 from web.live.log_reader import Entry, LogReader
 from web.live.participants import Participants
-from web.recent import RecentMessages, fact_of
+from web.recent import RecentMessages, fact_from_change
 from web.status_coalescer import publication_key, published_state
 from web.usernames import Usernames
 
@@ -220,7 +220,7 @@ class Replayer:
 
     def _state(self, session: ReplaySession, record: StatusChanged) -> State:
         """Return what is known of a message, with the fact in ``record``."""
-        fact = fact_of(record)
+        fact = fact_from_change(record)
         recent = self._recent.get(record.message_id)
         if recent is not None and knows(recent.state, fact):
             return recent.state

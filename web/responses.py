@@ -14,7 +14,7 @@ from domain.fact_times import MAX_MS
 JSON = "application/json; charset=utf-8"
 
 
-def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return ``document`` as JSON in UTF-8."""
     # a ready body and a ready Content-Type: text= and content_type= each cost aiohttp another pass over the headers
     return web.Response(body=orjson.dumps(document), status=status, headers={"Content-Type": JSON, **(headers or {})})

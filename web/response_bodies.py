@@ -11,7 +11,7 @@ from domain.files import FileMetadata
 from domain.ports import Identity, Place, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import MessageState, SharedState, Status, delivery_of
-from web.answers import iso_utc, iso_utc_or_none
+from web.responses import iso_utc, iso_utc_or_none
 
 Names = Mapping[str, str]  # username by user id; who is not in it is shown without one
 

@@ -1,5 +1,5 @@
-"""What answers hold, as schemas for the API's description. Answers are made by ``web/documents.py`` and the handlers;
-every answer of every functional test is checked against these (``tests/support/contract.py``)."""
+"""What answers hold, as schemas for the API's description. Answers are made by ``web/response_bodies.py`` and the
+handlers; every answer of every functional test is checked against these (``tests/support/contract.py``)."""
 
 from __future__ import annotations
 
