@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FILES = "files"  # what ``StreamApp.waiting_for`` says while the store is away
+FILES = "files"  # what ``StreamApp.blocked_on`` says while the store is away
 # However old a message is (its worker may have been away for a day), it does not fail at the first hiccup of the store
 LEAST_PATIENCE_SECONDS = 600.0
 _HASH_IN_THREAD_BYTES = 64 * 1024  # a smaller chunk is hashed sooner than a thread is asked to
@@ -121,15 +121,15 @@ class Attachments:
                 self._waiting += 1
                 if self._waiting == 1:
                     log.warning("the store of files is away, messages with files wait: %s", error)
-                    self._app.waiting_for = FILES
+                    self._app.blocked_on = FILES
 
         try:
             yield is_away
         finally:
             if waits:
                 self._waiting -= 1
-                if not self._waiting and self._app.waiting_for == FILES:
-                    self._app.waiting_for = None
+                if not self._waiting and self._app.blocked_on == FILES:
+                    self._app.blocked_on = None
 
     async def _ready(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
         store = self._open_store()
@@ -191,7 +191,7 @@ class Attachments:
         source = store.read(metadata.storage_path)
         try:
             while (chunk := await self._in_time(anext(source, None))) is not None:
-                self._app.steps += 1
+                self._app.progress += 1
                 if chunk:
                     yield chunk
         except NotFound:

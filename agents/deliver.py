@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from agents.attachments import Attachments
-from agents.deliveries import Deliveries
+from agents.dispatcher import Dispatcher
 from app.clock import now_ms
 from app.codec import decode
 from app.dead_letters import dead_letter
@@ -33,16 +33,16 @@ def register(app: StreamApp) -> None:
     simulation = Simulation(settings.simulated_delivered_seconds, settings.simulated_read_seconds)
     connector = make_connector(channel, simulation)
     attachments = Attachments(app, connector, FilesOfWorker.of(app).open)
-    deliveries = Deliveries(app, connector, attempts.declare(app), attachments)
+    dispatcher = Dispatcher(app, connector, attempts.declare(app), attachments)
 
     @app.batch_agent(f"deliver_{channel}", app.names.outbound(channel), help=f"hands messages to {channel}")
     async def deliver(stream: Any) -> None:
         async for batch in stream:
             if app.consumer.is_current(batch):
-                await deliver_batch(app, deliveries, batch)
+                await deliver_batch(app, dispatcher, batch)
 
 
-async def deliver_batch(app: StreamApp, deliveries: Deliveries, batch: RecordBatch) -> None:
+async def deliver_batch(app: StreamApp, dispatcher: Dispatcher, batch: RecordBatch) -> None:
     """Start a delivery for each request of ``batch``; wait only while too many are in hand."""
     writes: set[PendingBatch] = set()
     tasks: list[asyncio.Task[None]] = []
@@ -52,11 +52,11 @@ async def deliver_batch(app: StreamApp, deliveries: Deliveries, batch: RecordBat
         except InvalidInput as error:
             writes.add(dead_letter(app, batch, record, error, now_ms()))
             continue
-        task = await deliveries.start(batch, record.offset, record.key, request, record.headers, writes)
+        task = await dispatcher.start(batch, record.offset, record.key, request, record.headers, writes)
         if task is None:
             return  # the partition is going away; the whole batch will be delivered again
         tasks.append(task)
-    deliveries.finish(batch, tasks, writes)
+    dispatcher.finish(batch, tasks, writes)
 
 
 __all__: Sequence[str] = ("deliver_batch", "register")

@@ -10,7 +10,7 @@ from app.clock import now_ms
 from app.codec import encode
 from domain.attempts import Attempt, Outcome, Step
 from domain.records import DeadLetter, DeliveryRequested, delivery_key
-from domain.routing import fact_of
+from domain.routing import status_change
 from domain.status import Status
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 UNKNOWN_OUTCOME_LETTER = "unknown-outcome"
 
 
-class Turn:
+class MessageGroup:
     """A message's place in the order of its conversation, with all its deliveries that are in hand (``open``).
 
     They go side by side; ``done`` when each has its outcome, so that the conversation's next message may go.
@@ -49,15 +49,15 @@ class Delivery:
         "batch",
         "begun",
         "gate",
+        "generation",
+        "group",
         "headers",
         "key",
         "name",
         "offset",
         "request",
-        "round",
         "settled",
         "step",
-        "turn",
         "writes",
     )
 
@@ -81,25 +81,25 @@ class Delivery:
         self.attempt = Attempt(0, Outcome.BEGUN, 0)
         self.begun = False
         self.gate: PendingBatch | None = None
-        self.round = 0
+        self.generation = 0
         self.settled = False
-        self.turn: Turn
+        self.group: MessageGroup
 
 
-class Reports:
+class StatusPublisher:
     """Puts facts about deliveries on ``status-updates``, and what nobody can decide on ``dead-letters``."""
 
     def __init__(self, app: StreamApp, channel: str) -> None:
         self._app = app
         self._channel = channel
 
-    def report(self, delivery: Delivery, status: Status, at_ms: int, *, provider_id: str | None) -> None:
-        fact = fact_of(delivery.request, self._channel, status, at_ms, delivery.attempt.number, provider_id)
+    def publish(self, delivery: Delivery, status: Status, at_ms: int, *, provider_id: str | None) -> None:
+        fact = status_change(delivery.request, self._channel, status, at_ms, delivery.attempt.number, provider_id)
         self._put(delivery, self._app.names.status_updates, encode(fact))
 
-    def report_failure(self, delivery: Delivery) -> None:
+    def publish_failure(self, delivery: Delivery) -> None:
         failed = delivery.attempt
-        fact = fact_of(
+        fact = status_change(
             delivery.request,
             self._channel,
             Status.FAILED,

@@ -167,17 +167,17 @@ class Mirroring:
                 self._room.set()
                 await self._persist(pile)
         except Exception as error:  # noqa: BLE001
-            self._app.die("agent mirror", error)
+            self._app.abort("agent mirror", error)
 
     def _wait_for_cassandra(self, error: StoreUnavailable) -> None:
-        if self._app.waiting_for is None:
+        if self._app.blocked_on is None:
             log.warning("Cassandra does not answer the mirror, will try until it does: %s", error)
-        self._app.waiting_for = "cassandra"
+        self._app.blocked_on = "cassandra"
 
     def _cassandra_is_back(self) -> None:
-        if self._app.waiting_for is not None:
+        if self._app.blocked_on is not None:
             log.warning("Cassandra answers the mirror again")
-            self._app.waiting_for = None
+            self._app.blocked_on = None
 
     async def _persist(self, pile: _Pile) -> None:
         backoff = 0.2
@@ -225,7 +225,7 @@ class Mirroring:
     async def drain(self) -> None:
         """Write what is in hand, unless Cassandra is away: then it will be delivered again."""
         self._hurry.set()
-        if self._app.waiting_for is None and self._writer is not None and not self._writer.done():
+        if self._app.blocked_on is None and self._writer is not None and not self._writer.done():
             await asyncio.wait([self._writer])
         self._pile = _Pile()
         self._room.set()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from app.clock import now_ms
 from app.codec import decode, encode
 from app.dead_letters import dead_letter
-from app.stream_app import Completion
+from app.stream_app import Checkpoint
 from domain import routing
 from domain.errors import InvalidInput
 from domain.ports import Place
@@ -25,12 +25,12 @@ MAX_PENDING_BYTES = 32 * 1024 * 1024
 
 
 def register(app: StreamApp) -> None:
-    completion = Completion(app, "route")
+    checkpoint = Checkpoint(app, "route")
 
     @app.batch_agent("route", app.names.messages, help="messages → <channel>-outbound")
     async def route(stream: Any) -> None:
         async for batch in stream:
-            await completion.when_durable(batch, await route_batch(app, batch))
+            await checkpoint.when_durable(batch, await route_batch(app, batch))
 
 
 async def route_batch(app: StreamApp, batch: RecordBatch) -> set[PendingBatch]:

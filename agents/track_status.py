@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agents.facts import read_fact
 from app.clock import now_ms
 from app.dead_letters import dead_letter
-from app.stream_app import Completion
+from app.stream_app import Checkpoint
 from domain.errors import InvalidInput
 from domain.expiry import may_have_left
 from domain.recipients import INTERNAL
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def register(app: StreamApp) -> None:
-    completion = Completion(app, "track_status")
+    checkpoint = Checkpoint(app, "track_status")
     table = message_state.declare(app)
 
     @app.batch_agent("track_status", app.names.status_updates, help="status-updates → message_state")
@@ -32,7 +32,7 @@ def register(app: StreamApp) -> None:
             if not app.consumer.is_current(batch):
                 continue  # its partition may have another writer by now
             others, changes, _ = fold_batch(app, table, batch)
-            await completion.when_durable(batch, {*others, *changes})
+            await checkpoint.when_durable(batch, {*others, *changes})
 
 
 def fold_batch(

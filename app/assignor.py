@@ -32,7 +32,7 @@ class NamedAssignor(PartitionAssignor):  # type: ignore[misc]
         try:
             super().on_assignment(self._addressed_to_us(assignment))
         except Exception as error:  # noqa: BLE001  also AssertionError: Faust checks by assertions
-            self.app.die("the assignment of partitions", error)
+            self.app.abort("the assignment of partitions", error)
 
     def _addressed_to_us(self, assignment: ConsumerProtocolMemberAssignment) -> ConsumerProtocolMemberAssignment:
         """Return the assignment with our URL in it: a release before ADR 75 wrote an address there."""
@@ -48,4 +48,4 @@ class NamedAssignor(PartitionAssignor):  # type: ignore[misc]
         try:
             return super().assign(cluster, member_metadata)
         except Exception as error:  # noqa: BLE001
-            self.app.die("the assignment of partitions", error)
+            self.app.abort("the assignment of partitions", error)

@@ -26,7 +26,7 @@ from app.topics import Topics, group_of
 from domain.errors import LogUnavailable
 from domain.ports import Place, StoredMessage
 from domain.recipients import CHANNELS
-from storage.cassandra.link import Kind
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
 

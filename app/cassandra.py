@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.settings import Settings
-from storage.cassandra.link import CassandraConfig
+from storage.cassandra.driver_session import CassandraConfig
 
 
 def cassandra_config(settings: Settings) -> CassandraConfig:

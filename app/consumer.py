@@ -1,7 +1,7 @@
 """A Faust consumer that delivers whole batches and loses nothing at rebalances. Here: commits, rebalances and seeks.
 
 Faust 0.15.3 was seen to lose messages for good when a second worker joins early (docs/adr/0004). Four defects work
-together; each is closed here or in ``app/drain_loop.py``, and ``make rounds`` is the experiment that a change of
+together; each is closed here or in ``app/poll_loop.py``, and ``make rounds`` is the experiment that a change of
 either must pass:
 
 1. After recovery, what is delivered between ``resume_partitions`` and the clearing of the queues is wiped. Source
@@ -31,14 +31,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from app.batches import RecordBatch
-from app.drain_loop import DrainLoop
+from app.poll_loop import PollLoop
 
 log = logging.getLogger(__name__)
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 
 
-class BatchConsumer(DrainLoop):
+class BatchConsumer(PollLoop):
     """See the module's text. ``complete(batch)`` is the only way to move the commit; Faust's own acks do nothing."""
 
     def _reset_state(self) -> None:

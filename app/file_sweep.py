@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from domain.errors import Chat4AllError, NotFound, Unavailable
-from domain.file_sweeping import OWNER_KEY, Verdict, is_believable, is_ours, keys_of, verdict_on
+from domain.file_sweeping import OWNER_KEY, Decision, decide, is_believable, is_ours, keys_of
 from domain.files import File, file_id_of
 from domain.ports import FileRecords, FileStore, StoredObject, Upload
 
@@ -110,11 +110,11 @@ class Sweep:
                 " If it is this one's now, say so: chat4all files sweep --force"
             )
             return
-        found: list[tuple[str, Verdict]] = []
+        found: list[tuple[str, Decision]] = []
         before_ms = self._clock_ms() - self._grace_ms
         owned = 0
 
-        async def judge(one: StoredObject) -> None:
+        async def look_at(one: StoredObject) -> None:
             nonlocal owned
             if one.key == OWNER_KEY:
                 return
@@ -122,16 +122,16 @@ class Sweep:
             if one.modified_at_ms > before_ms:
                 return
             known = await self._records.find(file_id_of(one.key)) if is_ours(one.key) else None
-            verdict = verdict_on(one, known)
-            if verdict is Verdict.FOREIGN:
+            decision = decide(one, known)
+            if decision is Decision.FOREIGN:
                 self.report.objects_foreign += 1
                 return
-            if verdict is Verdict.KEEP or known is not None:  # of a deleted file there is a row, too
+            if decision is Decision.KEEP or known is not None:  # of a deleted file there is a row, too
                 owned += 1
-            if verdict is not Verdict.KEEP and len(found) < _MOST_ORPHANS:
-                found.append((one.key, verdict))
+            if decision is not Decision.KEEP and len(found) < _MOST_ORPHANS:
+                found.append((one.key, decision))
 
-        await self._each(self._store.everything(), judge, "an object was not looked at")
+        await self._each(self._store.everything(), look_at, "an object was not looked at")
         if self._believing or is_believable(len(found), owned):
             await self._each(_each_of(found), self._discard, "an object was not discarded")
         else:
@@ -186,10 +186,10 @@ class Sweep:
         else:  # another sweeper took over
             self.report.uploads_busy += 1
 
-    async def _discard(self, orphan: tuple[str, Verdict]) -> None:
-        key, verdict = orphan
+    async def _discard(self, orphan: tuple[str, Decision]) -> None:
+        key, decision = orphan
         if not self._dry_run:
-            await (self._store.abort(key) if verdict is Verdict.ABORT else self._store.discard(key))
+            await (self._store.abort(key) if decision is Decision.ABORT else self._store.discard(key))
             log.info("%s belongs to no file: discarded", key)
         self.report.objects_swept += 1
 

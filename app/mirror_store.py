@@ -31,5 +31,5 @@ class _SessionService(Service):  # type: ignore[misc]
 def mirror_of(app: StreamApp) -> CassandraMessageMirror:
     """Return the mirror's store; its session lives as long as the worker."""
     session = CassandraSession(cassandra_config(app.settings))
-    app.resources.append(_SessionService(session))
+    app.pre_start_services.append(_SessionService(session))
     return CassandraMessageMirror(session)

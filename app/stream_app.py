@@ -26,9 +26,9 @@ from app.durable_table import DurableTable
 from app.impossible_times import ImpossibleTimes
 from app.logs import logging_config
 from app.metrics import Metrics
-from app.presence import Presence
 from app.pulse import Pulse
 from app.roles import modules_of
+from app.session_fence import SessionFence
 from app.settings import Settings
 from app.stacks import dump_on_signal
 from app.topics import Topics, TopicSpec, all_topics, group_of
@@ -67,7 +67,7 @@ class _BatchProducerService(Service):  # type: ignore[misc]
             for spec in self.app.required_topics():
                 await self._check(spec)
         except (LogUnavailable, WrongPartitions) as error:
-            self.app.die("the start", error)
+            self.app.abort("the start", error)
 
     async def _check(self, spec: TopicSpec) -> None:
         found = await self.app.batch_producer.partitions(spec.name)
@@ -81,12 +81,12 @@ class _BatchProducerService(Service):  # type: ignore[misc]
 class _WorkerBatchProducer(BatchProducer):
     """A batch producer that sends nothing for a worker whose partitions may have another owner."""
 
-    def __init__(self, presence: Presence, bootstrap: str, **options: Any) -> None:
-        self._presence = presence
+    def __init__(self, fence: SessionFence, bootstrap: str, **options: Any) -> None:
+        self._session_fence = fence
         super().__init__(bootstrap, **options)
 
     async def _transmit(self, write: PendingBatch, topic: str, partition: int) -> Written:
-        self._presence.check()
+        self._session_fence.check()
         return await super()._transmit(write, topic, partition)
 
 
@@ -97,9 +97,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.settings = settings
         self.role = settings.role
         self.names = Topics(settings.topic_prefix)
-        self.presence = Presence(self)
+        self.session_fence = SessionFence(self)
         self.batch_producer: BatchProducer = _WorkerBatchProducer(
-            self.presence,
+            self.session_fence,
             settings.kafka,
             client_id=group_of(settings.role, settings.topic_prefix),
             timeout_seconds=settings.produce_timeout_seconds,
@@ -107,10 +107,10 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.metrics = Metrics(settings.role)
         self.impossible_times = ImpossibleTimes(self.metrics)
         self.pulse = Pulse()
-        self.waiting_for: str | None = None  # a dependency whose absence explains why nothing moves
-        self.steps = 0  # grows while something long is being worked on, such as a large file: that is no stall
-        self.resources: list[ServiceT] = []  # started before the agents, stopped after them
-        self.companions: list[ServiceT] = []  # started after the agents, stopped before them
+        self.blocked_on: str | None = None  # a dependency whose absence explains why nothing moves
+        self.progress = 0  # grows while something long is being worked on, such as a large file: that is no stall
+        self.pre_start_services: list[ServiceT] = []  # started before the agents, stopped after them
+        self.post_start_services: list[ServiceT] = []  # started after the agents, stopped before them
         self._drains: list[Callable[[], Awaitable[None]]] = []
         super().__init__(group_of(settings.role, settings.topic_prefix), **self._options(settings))
         self.finalize()
@@ -163,7 +163,14 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         core = super().on_init_dependencies()
-        return [_BatchProducerService(self), self.presence, *self.resources, *core, *self.companions, Watchdog(self)]
+        return [
+            _BatchProducerService(self),
+            self.session_fence,
+            *self.pre_start_services,
+            *core,
+            *self.post_start_services,
+            Watchdog(self),
+        ]
 
     def _create_directories(self) -> None:
         self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
@@ -210,7 +217,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
                 except asyncio.CancelledError:
                     raise
                 except BaseException as error:  # noqa: BLE001  an agent that raises would have its event acked
-                    self.die(f"agent {name}", error)
+                    self.abort(f"agent {name}", error)
 
             run.__name__ = name
             return self.agent(self.batches_of(*topics), name=name)(run)
@@ -232,7 +239,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         except TimeoutError:
             log.warning("the agents did not finish in %.0f s: their events will come again", DRAIN_SECONDS)
 
-    def die(self, what: str, error: BaseException) -> None:
+    def abort(self, what: str, error: BaseException) -> None:
         """End the process now, loudly. Nothing is committed that is not durable, so nothing is lost."""
         if isinstance(error, LogUnavailable | WrongPartitions) or self.should_stop:
             log.critical("%s ended this worker: %s", what, error)
@@ -245,7 +252,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
     def _crash(self, reason: BaseException) -> None:
         """A service of ours failed. Faust would stop all others first, which may wait for what is not coming."""
         if not self.should_stop:
-            self.die("a service", reason)
+            self.abort("a service", reason)
         super()._crash(reason)
 
     @property
@@ -267,7 +274,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         return Response(body=body, headers=headers)
 
 
-class Completion:
+class Checkpoint:
     """Completes batches once everything that follows from them is durable; bounds how many are on their way."""
 
     def __init__(self, app: StreamApp, agent: str, most: int = 32) -> None:
@@ -294,7 +301,7 @@ class Completion:
                 self._app.consumer.complete(batch)
                 self._app.metrics.completed(self._agent, batch)
         except Exception as error:  # noqa: BLE001  not durable: the worker must not go on
-            self._app.die(f"agent {self._agent}", error)
+            self._app.abort(f"agent {self._agent}", error)
         finally:
             self._slots.release()
 

@@ -39,12 +39,12 @@ class Watchdog(Service):  # type: ignore[misc]
             now = self.loop.time()
             progress = self._progress()
             is_idle = lag == 0 and not self.app.rebalancing
-            if lag is None or is_idle or progress != self._seen or self.app.waiting_for:
+            if lag is None or is_idle or progress != self._seen or self.app.blocked_on:
                 self._seen, self._still_since = progress, now
             elif now - self._still_since > self._limit_seconds:
                 what = "a rebalance does not end" if self.app.rebalancing else f"{lag} records wait"
                 error = Stalled(f"{what} and no offset was committed for {self._limit_seconds:.0f} s")
-                self.app.die("the watchdog", error)
+                self.app.abort("the watchdog", error)
 
     async def _lag(self) -> int | None:
         """Return how many records of our partitions are not committed; ``None`` if the broker does not tell.
@@ -74,4 +74,4 @@ class Watchdog(Service):  # type: ignore[misc]
         committed = {tp: offset for tp, offset in self.app.consumer._committed_offset.items() if offset is not None}
         recovery = self.app.tables.recovery
         restored = sum(offset or 0 for offset in recovery.active_offsets.values())
-        return committed, restored, self.app.steps
+        return committed, restored, self.app.progress

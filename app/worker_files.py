@@ -30,7 +30,7 @@ class FilesOfWorker(Service):  # type: ignore[misc]
     def of(cls, app: StreamApp) -> Self:
         """Return the store of ``app``, which lives as long as the worker."""
         made = cls(app.settings)
-        app.resources.append(made)
+        app.pre_start_services.append(made)
         return made
 
     def open(self) -> FileStore:

@@ -9,8 +9,8 @@ from chat4all.calls.accounts import AccountCalls
 from chat4all.calls.conversations import ConversationCalls
 from chat4all.calls.files import FileCalls
 from chat4all.calls.messages import MessageCalls
-from chat4all.errors import Refused, Unreachable
-from chat4all.tokens import Keeper, MemoryKeeper, Tokens
+from chat4all.errors import ApiError, ConnectionFailed
+from chat4all.tokens import MemoryTokenStore, Tokens, TokenStore
 from chat4all.transport import Transport
 
 REQUEST_SECONDS = 10.0
@@ -21,8 +21,8 @@ class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls):
     """One connection pool to one API, for one user. Each request takes at most ``request_seconds``.
 
     ``retry_seconds``: how long to repeat what is safe to repeat, all attempts together; 0: not at all.
-    ``keeper``: where the session's tokens are kept; default: in memory, beginning with ``token``.
-    Every method raises ``Unreachable`` or ``Refused`` (``chat4all/errors.py``).
+    ``token_store``: where the session's tokens are kept; default: in memory, beginning with ``token``.
+    Every method raises ``ConnectionFailed`` or ``ApiError`` (``chat4all/errors.py``).
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls):
         request_seconds: float = REQUEST_SECONDS,
         *,
         retry_seconds: float = RETRY_SECONDS,
-        keeper: Keeper | None = None,
+        token_store: TokenStore | None = None,
     ) -> None:
-        super().__init__(Transport(url, keeper or MemoryKeeper(Tokens(token)), request_seconds, retry_seconds))
+        super().__init__(Transport(url, token_store or MemoryTokenStore(Tokens(token)), request_seconds, retry_seconds))
         self.url = self._transport.url
 
     async def __aenter__(self) -> Self:
@@ -56,16 +56,16 @@ class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls):
         """Who logged in, as far as this client knows."""
         return self._transport.tokens.user_id
 
-    async def keep_in(self, keeper: Keeper) -> None:
+    async def keep_in(self, token_store: TokenStore) -> None:
         """Keep the session there from now on."""
-        async with keeper.lock():
-            keeper.save(self._transport.tokens)
-        self._transport.keeper = keeper
+        async with token_store.lock():
+            token_store.save(self._transport.tokens)
+        self._transport.token_store = token_store
 
     async def is_ready(self) -> bool:
         """Return whether the API and what it depends on answer."""
         try:
             await self._transport.call("GET", "/health/ready", with_token=False, retry_seconds=0)
-        except (Unreachable, Refused):
+        except (ConnectionFailed, ApiError):
             return False
         return True

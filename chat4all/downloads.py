@@ -12,9 +12,9 @@ from typing import Any
 
 import aiohttp
 
-from chat4all.errors import ClientError, Damaged, Unreachable
+from chat4all.errors import ClientError, ConnectionFailed, Damaged
 from chat4all.part_file import Sink
-from chat4all.patience import Patience
+from chat4all.retry_budget import RetryBudget
 from chat4all.transfers import CHUNK_BYTES, OnProgress, Step
 from chat4all.transport import Answer, Transport
 
@@ -40,7 +40,7 @@ class Downloading:
     async def run(self) -> None:
         """Return when all bytes are there and right. What an earlier download left, and is not, is fetched once more.
 
-        Raises ``Damaged``, ``LocalFault``, ``Unreachable``, ``Refused``.
+        Raises ``Damaged``, ``LocalFault``, ``ConnectionFailed``, ``ApiError``.
         """
         had_some = self._sink.size_bytes > 0
         await self._fetch()
@@ -52,27 +52,27 @@ class Downloading:
         await self._sink.keep()
 
     async def _fetch(self) -> None:
-        patience = Patience(self._seconds)
+        budget = RetryBudget(self._seconds)
         self._tell()
         while (before := self._sink.size_bytes) < self._size_bytes:
             asked_seconds: float | None = None
             trouble: ClientError
             try:
                 refusal = await self._get_rest()
-                trouble = Unreachable(f"{self._transport.url} sends no more of the file")
+                trouble = ConnectionFailed(f"{self._transport.url} sends no more of the file")
                 if refusal is not None:
                     trouble, asked_seconds = self._transport.error_of(refusal), refusal.retry_after_seconds
                     if refusal.status == _NOT_SATISFIABLE:
                         await self._start_again()
                     elif refusal.status not in _PASSING:
                         raise trouble
-            except Unreachable as error:
+            except ConnectionFailed as error:
                 if not self._transport.has_answered:
                     raise
                 trouble = error
             if self._sink.size_bytes > before:
-                patience.renew()
-            if self._sink.size_bytes < self._size_bytes and not await patience.wait(asked_seconds):
+                budget.renew()
+            if self._sink.size_bytes < self._size_bytes and not await budget.wait(asked_seconds):
                 raise trouble
 
     async def _get_rest(self) -> Answer | None:
@@ -87,7 +87,7 @@ class Downloading:
         headers = {"Accept-Encoding": "identity"}
         if self._sink.size_bytes:
             headers |= {"Range": f"bytes={self._sink.size_bytes}-", "If-Range": f'"{self._checksum}"'}
-        async with self._transport.opened(self._path, token, headers) as answer:
+        async with self._transport.stream(self._path, token, headers) as answer:
             if isinstance(answer, Answer):
                 return answer
             await self._check_start(answer)
@@ -105,7 +105,7 @@ class Downloading:
             return
         found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         if answer.status != 206 or not found or int(found[1]) != self._sink.size_bytes:
-            raise Unreachable(f"{self._transport.url} is not a Chat4All API: GET {self._path}: another range")
+            raise ConnectionFailed(f"{self._transport.url} is not a Chat4All API: GET {self._path}: another range")
 
     async def _start_again(self) -> None:
         if self._sink.size_bytes and not await self._sink.restart():

@@ -5,10 +5,10 @@ ClientError
 │   ├── TargetExists      a download would replace a file
 │   └── OutputClosed      whoever read the bytes of a download has enough of them
 ├── Damaged               the bytes that came are not those of the file, by their checksum
-├── Unreachable           nothing answers, or it cannot serve this now (503); trying again later can help
+├── ConnectionFailed           nothing answers, or it cannot serve this now (503); trying again later can help
 │   ├── Unconfirmed       … and the message that was sent may have been accepted all the same
 │   └── NotChat4All       something else answers there
-└── Refused               the API answered with a problem (RFC 9457)
+└── ApiError               the API answered with a problem (RFC 9457)
     ├── InvalidRequest    400: what was asked for cannot be; ``fields`` says what is wrong with which
     ├── NotLoggedIn       401: no token, or it is not valid and could not be refreshed; log in
     ├── Forbidden         403: it is there, and not for this user
@@ -43,7 +43,7 @@ class Damaged(ClientError):
     """The bytes that came are not those of the file, by their SHA-256."""
 
 
-class Unreachable(ClientError):
+class ConnectionFailed(ClientError):
     """Nothing answers at the API's address, or it has no use of what it depends on; try again later.
 
     ``never_arrived``: nobody listened. ``is_in_doubt``: the request may have been carried out although no answer says
@@ -67,14 +67,14 @@ class Unreachable(ClientError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class Unconfirmed(Unreachable):
+class Unconfirmed(ConnectionFailed):
     """A message was sent, and no answer says whether it was accepted: it may have been.
 
     ``message_id``: asking for it later tells; empty if it is not known. ``idempotency_key``: sending the same again
     with it is safe, for it makes one message of both.
     """
 
-    def __init__(self, cause: Unreachable, idempotency_key: str) -> None:
+    def __init__(self, cause: ConnectionFailed, idempotency_key: str) -> None:
         super().__init__(
             f"{cause}; the message may have been accepted",
             message_id=cause.message_id,
@@ -83,11 +83,11 @@ class Unconfirmed(Unreachable):
         self.idempotency_key = idempotency_key
 
 
-class NotChat4All(Unreachable):
+class NotChat4All(ConnectionFailed):
     """What answers at the address is no API of Chat4All."""
 
 
-class Refused(ClientError):
+class ApiError(ClientError):
     """The API answered with a problem. ``str(error)`` is its detail, ``status`` its HTTP status.
 
     ``code``: stable, such as ``not-found``. ``fields``: (field, what is wrong with it). ``request_id``: to look it up
@@ -112,31 +112,31 @@ class Refused(ClientError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class InvalidRequest(Refused):
+class InvalidRequest(ApiError):
     """400."""
 
 
-class NotLoggedIn(Refused):
+class NotLoggedIn(ApiError):
     """401."""
 
 
-class Forbidden(Refused):
+class Forbidden(ApiError):
     """403."""
 
 
-class NotFound(Refused):
+class NotFound(ApiError):
     """404."""
 
 
-class Conflict(Refused):
+class Conflict(ApiError):
     """409."""
 
 
-class TooManyRequests(Refused):
+class TooManyRequests(ApiError):
     """429."""
 
 
-_CLASS_OF: dict[int, type[Refused]] = {
+_CLASS_OF: dict[int, type[ApiError]] = {
     400: InvalidRequest,
     401: NotLoggedIn,
     403: Forbidden,
@@ -146,7 +146,7 @@ _CLASS_OF: dict[int, type[Refused]] = {
 }
 
 
-def refused_of(status: int, problem: Mapping[str, Any], retry_after_seconds: float | None = None) -> Refused:
+def api_error_of(status: int, problem: Mapping[str, Any], retry_after_seconds: float | None = None) -> ApiError:
     """Return the exception that a problem is.
 
     {"type": "urn:chat4all:problem:invalid-input", "detail": "…", "errors": [{"field": "content", "detail": "…"}], …}
@@ -157,7 +157,7 @@ def refused_of(status: int, problem: Mapping[str, Any], retry_after_seconds: flo
         for one in (found if isinstance(found, list) else ())
         if isinstance(one, Mapping)
     )
-    return _CLASS_OF.get(status, Refused)(
+    return _CLASS_OF.get(status, ApiError)(
         status,
         str(problem.get("detail") or problem.get("title") or f"HTTP status {status}"),
         code=str(problem.get("type", "")).rpartition(":")[2],

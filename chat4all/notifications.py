@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from chat4all.errors import NotLoggedIn, TooManyRequests, Unreachable, refused_of
-from chat4all.patience import Patience, seconds_of
+from chat4all.errors import ConnectionFailed, NotLoggedIn, TooManyRequests, api_error_of
+from chat4all.retry_budget import RetryBudget, seconds_of
 from chat4all.transport import Transport
 
 HEARTBEAT_SECONDS = 20.0
@@ -27,12 +27,12 @@ class Notifications:
 
     def __init__(self, transport: Transport, since: str | None, seconds: float) -> None:
         self._transport = transport
-        self._patience = Patience(seconds)
+        self._budget = RetryBudget(seconds)
         self._since = since
         self._refused_token = ""
 
     async def frames(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield frames for ever. Raises ``Unreachable``, ``NotLoggedIn``, ``TooManyRequests``, ``Refused``."""
+        """Yield frames for ever. Raises ``ConnectionFailed``, ``NotLoggedIn``, ``TooManyRequests``, ``ApiError``."""
         while True:
             token = self._transport.tokens.access_token
             asked_seconds: float | None = None
@@ -42,7 +42,7 @@ class Notifications:
                     self._transport.has_answered = True
                     async for frame in _documents_of(socket):
                         if frame.get("type") == "connected":
-                            self._patience.renew()
+                            self._budget.renew()
                             self._refused_token = ""
                         self._since = frame.get("cursor", self._since)
                         if frame.get("type") not in ("ping", "pong"):
@@ -53,14 +53,14 @@ class Notifications:
                 reason = f"status {error.status} instead of a WebSocket"
                 if error.status not in (429, 502, 503, 504):
                     problem = {"detail": f"{self._transport.url} answers with {reason}"}
-                    raise refused_of(error.status, problem) from error
+                    raise api_error_of(error.status, problem) from error
                 asked_seconds = seconds_of(error.headers.get("Retry-After") if error.headers else None)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if not self._transport.has_answered:
-                    raise self._transport.unreachable(error) from error
+                    raise self._transport.connection_failed(error) from error
                 reason = str(error) or type(error).__name__
-            if not await self._patience.wait(asked_seconds):
-                raise Unreachable(f"no live notifications from {self._transport.url}: {reason}")
+            if not await self._budget.wait(asked_seconds):
+                raise ConnectionFailed(f"no live notifications from {self._transport.url}: {reason}")
 
     def _connected(self, token: str) -> Any:
         return self._transport.session.ws_connect(
@@ -90,6 +90,6 @@ async def _documents_of(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterato
         try:
             document = json.loads(message.data)
         except ValueError as error:
-            raise Unreachable("what came over the WebSocket is not of a Chat4All API") from error
+            raise ConnectionFailed("what came over the WebSocket is not of a Chat4All API") from error
         if isinstance(document, dict):
             yield document

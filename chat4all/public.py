@@ -4,8 +4,10 @@ from chat4all.answers import Accepted, Change, changes_of, has_reached
 from chat4all.client import Client
 from chat4all.contract import Status
 from chat4all.errors import (
+    ApiError,
     ClientError,
     Conflict,
+    ConnectionFailed,
     Damaged,
     Forbidden,
     InvalidRequest,
@@ -14,45 +16,43 @@ from chat4all.errors import (
     NotFound,
     NotLoggedIn,
     OutputClosed,
-    Refused,
     TargetExists,
     TooManyRequests,
     Unconfirmed,
-    Unreachable,
 )
 from chat4all.source import Fingerprint
-from chat4all.tokens import Keeper, MemoryKeeper, Tokens
+from chat4all.tokens import MemoryTokenStore, Tokens, TokenStore
 from chat4all.transfers import OnProgress, Step
-from chat4all.uploads import Begun, UploadMemory
+from chat4all.uploads import Begun, UploadStore
 
 __all__ = [
     "Accepted",
+    "ApiError",
     "Begun",
     "Change",
     "Client",
     "ClientError",
     "Conflict",
+    "ConnectionFailed",
     "Damaged",
     "Fingerprint",
     "Forbidden",
     "InvalidRequest",
-    "Keeper",
     "LocalFault",
-    "MemoryKeeper",
+    "MemoryTokenStore",
     "NotChat4All",
     "NotFound",
     "NotLoggedIn",
     "OnProgress",
     "OutputClosed",
-    "Refused",
     "Status",
     "Step",
     "TargetExists",
+    "TokenStore",
     "Tokens",
     "TooManyRequests",
     "Unconfirmed",
-    "Unreachable",
-    "UploadMemory",
+    "UploadStore",
     "changes_of",
     "has_reached",
 ]

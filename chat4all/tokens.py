@@ -1,7 +1,7 @@
 """The tokens of a session, and who keeps them.
 
-A refresh token is taken once only, and the API ends the session of one that comes twice. So of all that share a
-session (tasks of a program, commands in several terminals) one at a time may refresh: whoever has the keeper's lock.
+A refresh token is taken once only, and the API ends the session of one that comes twice. So of all that share a session
+(tasks of a program, commands in several terminals) one at a time may refresh: whoever has the token store's lock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Tokens:
     user_id: str = ""
 
 
-class Keeper(Protocol):
+class TokenStore(Protocol):
     """Keeps the tokens of one session. ``save`` and a ``load`` before it happen with the lock."""
 
     def load(self) -> Tokens: ...
@@ -31,7 +31,7 @@ class Keeper(Protocol):
     def lock(self) -> AbstractAsyncContextManager[Any]: ...
 
 
-class MemoryKeeper:
+class MemoryTokenStore:
     """Keeps them as long as the program runs."""
 
     def __init__(self, tokens: Tokens | None = None) -> None:

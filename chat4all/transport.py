@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import aiohttp
 
-from chat4all.errors import NotChat4All, NotLoggedIn, Refused, Unreachable, refused_of
-from chat4all.patience import Patience, seconds_of
-from chat4all.tokens import Keeper, Tokens, tokens_of
+from chat4all.errors import ApiError, ConnectionFailed, NotChat4All, NotLoggedIn, api_error_of
+from chat4all.retry_budget import RetryBudget, seconds_of
+from chat4all.tokens import Tokens, TokenStore, tokens_of
 
 MAX_ANSWER_BYTES = 32 << 20
 CONNECT_SECONDS = 10.0
@@ -37,12 +37,12 @@ class Answer:
 
 
 class Transport:
-    """One connection pool to one API. ``keeper`` has the tokens that requests carry."""
+    """One connection pool to one API. ``token_store`` has the tokens that requests carry."""
 
-    def __init__(self, url: str, keeper: Keeper, request_seconds: float, retry_seconds: float) -> None:
+    def __init__(self, url: str, token_store: TokenStore, request_seconds: float, retry_seconds: float) -> None:
         self.url = url.rstrip("/")
-        self.keeper = keeper
-        self.tokens = keeper.load()
+        self.token_store = token_store
+        self.tokens = token_store.load()
         self.retry_seconds = retry_seconds
         self.has_answered = False
         self._timeout = aiohttp.ClientTimeout(total=request_seconds)
@@ -67,7 +67,7 @@ class Transport:
     def keep(self, tokens: Tokens) -> None:
         """Carry these from now on."""
         self.tokens = tokens
-        self.keeper.save(tokens)
+        self.token_store.save(tokens)
 
     async def call(
         self,
@@ -81,8 +81,8 @@ class Transport:
         with_token: bool = True,
         retry_seconds: float | None = None,
     ) -> dict[str, Any]:
-        """Return the document of the answer, empty for one without: as ``ask``."""
-        answer = await self.ask(
+        """Return the document of the answer, empty for one without: as ``request``."""
+        answer = await self.request(
             method,
             path,
             body,
@@ -94,7 +94,7 @@ class Transport:
         )
         return answer.document
 
-    async def ask(
+    async def request(
         self,
         method: str,
         path: str,
@@ -109,22 +109,22 @@ class Transport:
         """Return the answer; refresh the token once if that is what it needs.
 
         ``is_repeatable``: whether the request comes to the same when made twice; default: what its method says.
-        Raises ``Unreachable``, ``Refused``.
+        Raises ``ConnectionFailed``, ``ApiError``.
         """
         if is_repeatable is None:
             is_repeatable = method in _REPEATED_METHODS
-        patience = Patience(self.retry_seconds if retry_seconds is None else retry_seconds)
+        budget = RetryBudget(self.retry_seconds if retry_seconds is None else retry_seconds)
         was_refreshed = False
         doubt = Doubt()
         while True:
             token = self.tokens.access_token if with_token else ""
             try:
-                answer = await self.once(method, path, token, body, params=params, headers=headers)
+                answer = await self.send(method, path, token, body, params=params, headers=headers)
                 if answer.status == 503:
                     raise self.unavailable(answer)
-            except Unreachable as error:
+            except ConnectionFailed as error:
                 doubt.note(error)
-                if not await self._may_repeat(error, patience, is_repeatable):
+                if not await self._may_repeat(error, budget, is_repeatable):
                     doubt.tell(error)
                     raise
                 continue
@@ -132,13 +132,15 @@ class Transport:
                 return answer
             if answer.status == 401 and token and not was_refreshed and await self.refresh(token):
                 was_refreshed = True
-            elif not (answer.status == 429 and await patience.wait(answer.retry_after_seconds)):
+            elif not (answer.status == 429 and await budget.wait(answer.retry_after_seconds)):
                 raise self.error_of(answer)
 
     async def refresh(self, used_token: str) -> bool:
-        """Get another access token than ``used_token``; return whether there is one now. Raises ``Unreachable``."""
-        async with self.keeper.lock():
-            kept = self.keeper.load()
+        """Get another access token than ``used_token``; return whether there is one now. Raises
+        ``ConnectionFailed``.
+        """
+        async with self.token_store.lock():
+            kept = self.token_store.load()
             if kept.access_token and kept.access_token != used_token:  # somebody was faster
                 self.tokens = kept
                 return True
@@ -152,16 +154,16 @@ class Transport:
             self.keep(tokens_of(answer))
             return True
 
-    async def _may_repeat(self, error: Unreachable, patience: Patience, is_repeatable: bool) -> bool:
+    async def _may_repeat(self, error: ConnectionFailed, budget: RetryBudget, is_repeatable: bool) -> bool:
         """Whether to try again, having waited. An address at which nobody ever listened is not waited for: perhaps it
         is wrong. What cannot be repeated is tried again only if it has certainly not arrived."""
         if not self.has_answered and (error.never_arrived or isinstance(error, NotChat4All)):
             return False
         if not (is_repeatable or error.never_arrived):
             return False
-        return await patience.wait(error.retry_after_seconds)
+        return await budget.wait(error.retry_after_seconds)
 
-    async def once(
+    async def send(
         self,
         method: str,
         path: str,
@@ -172,7 +174,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         chunks: AsyncIterable[bytes] | None = None,
     ) -> Answer:
-        """Ask once; return the answer, whatever it says. Raises ``Unreachable``.
+        """Send one request; return the answer, whatever it says. Raises ``ConnectionFailed``.
 
         ``chunks``: a body in place of a JSON one, of as many bytes as the header Content-Length says. It may take its
         time; whoever yields them sees to it that they are taken.
@@ -186,18 +188,18 @@ class Transport:
             ) as answer:
                 content = await _read(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self.unreachable(error) from error
+            raise self.connection_failed(error) from error
         except ValueError as error:
             raise NotChat4All(f"{self.url} is not a Chat4All API: {method} {path}: {error}") from None
         return self._answer(answer, content)
 
     @asynccontextmanager
-    async def opened(
+    async def stream(
         self, path: str, token: str, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse | Answer]:
         """The answer to a GET with its body still to come; one that is a problem is read and an ``Answer``.
 
-        Raises ``Unreachable``, also for what breaks off while the body is read.
+        Raises ``ConnectionFailed``, also for what breaks off while the body is read.
         """
         sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
         try:
@@ -210,7 +212,7 @@ class Transport:
                 else:
                     yield self._answer(answer, await _read(answer))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self.unreachable(error) from error
+            raise self.connection_failed(error) from error
         except ValueError as error:
             raise NotChat4All(f"{self.url} is not a Chat4All API: GET {path}: {error}") from None
 
@@ -229,26 +231,26 @@ class Transport:
         if isinstance(document, dict):
             return document
         if answer.status in (502, 503, 504):  # of a proxy before the API
-            raise Unreachable(f"{self.url} cannot serve this now: status {answer.status}")
+            raise ConnectionFailed(f"{self.url} cannot serve this now: status {answer.status}")
         what = "without JSON" if document is None else "with other JSON"
         raise NotChat4All(f"{self.url} is not a Chat4All API: {answer.method} {answer.url.path} answered {what}")
 
-    def unreachable(self, error: BaseException) -> Unreachable:
+    def connection_failed(self, error: BaseException) -> ConnectionFailed:
         """Return the exception for an answer that did not come."""
         reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
         never_arrived = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
-        return Unreachable(f"no answer from {self.url}: {reason}", never_arrived=never_arrived)
+        return ConnectionFailed(f"no answer from {self.url}: {reason}", never_arrived=never_arrived)
 
-    def error_of(self, answer: Answer) -> Unreachable | Refused:
+    def error_of(self, answer: Answer) -> ConnectionFailed | ApiError:
         """Return the exception that an answer is, which is none of success."""
         if answer.status == 503:
             return self.unavailable(answer)
-        return refused_of(answer.status, answer.document, answer.retry_after_seconds)
+        return api_error_of(answer.status, answer.document, answer.retry_after_seconds)
 
-    def unavailable(self, answer: Answer) -> Unreachable:
+    def unavailable(self, answer: Answer) -> ConnectionFailed:
         """Return the exception that a 503 is."""
         told = answer.document
-        return Unreachable(
+        return ConnectionFailed(
             f"{self.url} cannot serve this now: {told.get('detail', 'unavailable')}",
             is_in_doubt=told.get("may_have_been_accepted") is True,
             message_id=str(told.get("message_id") or ""),
@@ -263,12 +265,12 @@ class Doubt:
         self._exists = False
         self._message_id = ""
 
-    def note(self, error: Unreachable) -> None:
+    def note(self, error: ConnectionFailed) -> None:
         """An attempt ended so."""
         self._exists |= error.is_in_doubt
         self._message_id = self._message_id or error.message_id
 
-    def tell(self, error: Unreachable) -> None:
+    def tell(self, error: ConnectionFailed) -> None:
         """Put on ``error``, which ends the last attempt, what is in doubt after all of them."""
         error.is_in_doubt, error.message_id = self._exists, self._message_id
 

@@ -27,8 +27,8 @@ from time import time
 from typing import Any, Protocol
 
 from chat4all.contract import PART_BYTES
-from chat4all.errors import ClientError, Damaged, NotFound, Unreachable
-from chat4all.patience import Patience
+from chat4all.errors import ClientError, ConnectionFailed, Damaged, NotFound
+from chat4all.retry_budget import RetryBudget
 from chat4all.source import Fingerprint, Source
 from chat4all.transfers import OnProgress, Step
 from chat4all.transport import STALL_SECONDS, Answer, Transport
@@ -54,7 +54,7 @@ class Begun:
     expires_at: float
 
 
-class UploadMemory(Protocol):
+class UploadStore(Protocol):
     """Remembers what was begun, for who comes back later.
 
     A file that was uploaded to its end is remembered, too, until the caller forgets it: so what is to be done with the
@@ -80,7 +80,7 @@ class Uploading:
         transport: Transport,
         source: Source,
         conversation_id: str,
-        memory: UploadMemory | None,
+        upload_store: UploadStore | None,
         on_progress: OnProgress,
         seconds: float,
     ) -> None:
@@ -88,7 +88,7 @@ class Uploading:
         self._source = source
         self._conversation_id = conversation_id
         self._path = source.path.absolute()
-        self._memory = memory
+        self._upload_store = upload_store
         self._on_progress = on_progress
         self._seconds = seconds
         self._checksum = ""
@@ -110,12 +110,12 @@ class Uploading:
 
     async def _recalled(self) -> Begun | None:
         """Return what was begun with this very file; forget it if the file has changed since."""
-        if self._memory is None:
+        if self._upload_store is None:
             return None
-        found = await self._memory.recall(self._path, self._conversation_id)
+        found = await self._upload_store.recall(self._path, self._conversation_id)
         if found is None or found.fingerprint == self._source.fingerprint:
             return found
-        await self._memory.forget(self._path, self._conversation_id)
+        await self._upload_store.forget(self._path, self._conversation_id)
         return None
 
     async def _begin(self) -> Begun:
@@ -127,15 +127,15 @@ class Uploading:
         encoded = ",".join(f"{name} {_base64(value)}" for name, value in metadata.items())
         headers = {**_TUS, "Upload-Length": str(self._source.size_bytes), "Upload-Metadata": encoded}
         # repeated if no answer comes: what was begun for nothing has no bytes, and expires
-        answer = await self._transport.ask(
+        answer = await self._transport.request(
             "POST", "/v1/uploads", headers=headers, is_repeatable=True, retry_seconds=self._seconds
         )
         upload_id = answer.headers.get("Location", "").rstrip("/").rpartition("/")[2]
         if not upload_id:
-            raise Unreachable(f"{self._transport.url} is not a Chat4All API: POST /v1/uploads without a Location")
+            raise ConnectionFailed(f"{self._transport.url} is not a Chat4All API: POST /v1/uploads without a Location")
         begun = Begun(upload_id, self._checksum, self._source.fingerprint, _expiry_of(answer))
-        if self._memory is not None:
-            await self._memory.remember(self._path, self._conversation_id, begun)
+        if self._upload_store is not None:
+            await self._upload_store.remember(self._path, self._conversation_id, begun)
         return begun
 
     async def _completed(self, begun: Begun, offset: int | None) -> dict[str, Any]:
@@ -148,13 +148,13 @@ class Uploading:
         return await self._file(begun)
 
     async def _send_rest(self, begun: Begun, offset: int | None) -> None:
-        patience = Patience(self._seconds)
+        budget = RetryBudget(self._seconds)
         furthest = -1
         while offset is None or offset < self._source.size_bytes:
             asked_seconds: float | None = None
             try:
                 answer = await self._asked(begun, offset)
-            except Unreachable as error:
+            except ConnectionFailed as error:
                 if not self._transport.has_answered:
                     raise
                 trouble: ClientError = error
@@ -164,15 +164,15 @@ class Uploading:
                     was_sent, offset = offset is not None, self._offset_of(answer)
                     if offset > furthest:
                         furthest = offset
-                        patience.renew()
+                        budget.renew()
                         continue
                     if not was_sent:
                         continue
-                    trouble = Unreachable(f"{self._transport.url} takes no more of the upload")
+                    trouble = ConnectionFailed(f"{self._transport.url} takes no more of the upload")
                 else:
                     trouble, asked_seconds = await self._trouble_of(answer), answer.retry_after_seconds
             offset = None
-            if not await patience.wait(asked_seconds):
+            if not await budget.wait(asked_seconds):
                 raise trouble
 
     async def _asked(self, begun: Begun, offset: int | None) -> Answer:
@@ -184,7 +184,7 @@ class Uploading:
         return answer
 
     async def _trouble_of(self, answer: Answer) -> ClientError:
-        """Return what may pass. Raises ``_Gone``, ``Damaged``, or the ``Refused`` that does not."""
+        """Return what may pass. Raises ``_Gone``, ``Damaged``, or the ``ApiError`` that does not."""
         if answer.status in _GONE:
             raise _Gone
         error = self._transport.error_of(answer)
@@ -197,7 +197,7 @@ class Uploading:
         raise error
 
     async def _ask_offset(self, begun: Begun, token: str) -> Answer:
-        return await self._transport.once("HEAD", f"/v1/uploads/{begun.upload_id}", token, headers=_TUS)
+        return await self._transport.send("HEAD", f"/v1/uploads/{begun.upload_id}", token, headers=_TUS)
 
     async def _send(self, begun: Begun, offset: int, token: str) -> Answer:
         """Send the bytes of one request. A standstill of ``STALL_SECONDS`` ends it, as a lost connection does."""
@@ -232,12 +232,12 @@ class Uploading:
                         raise
                     give(None)  # from here on the answer's own limit counts
 
-                answer = await self._transport.once(
+                answer = await self._transport.send(
                     "PATCH", f"/v1/uploads/{begun.upload_id}", token, headers=headers, chunks=body()
                 )
         except TimeoutError:
-            raise Unreachable(f"{self._transport.url} takes nothing any more") from None
-        except Unreachable:
+            raise ConnectionFailed(f"{self._transport.url} takes nothing any more") from None
+        except ConnectionFailed:
             if fault is not None:
                 raise fault from None
             raise
@@ -246,19 +246,19 @@ class Uploading:
     def _offset_of(self, answer: Answer) -> int:
         given = answer.headers.get("Upload-Offset", "")
         if not given.isdecimal() or int(given) > self._source.size_bytes:
-            raise Unreachable(f"{self._transport.url} is not a Chat4All API: an upload without its offset")
+            raise ConnectionFailed(f"{self._transport.url} is not a Chat4All API: an upload without its offset")
         offset = int(given)
         self._on_progress(Step.UPLOADING, offset, self._source.size_bytes)
         return offset
 
     async def _noted(self, begun: Begun, answer: Answer) -> Begun:
         """Remember that there is more time now."""
-        if self._memory is None or "Upload-Expires" not in answer.headers:
+        if self._upload_store is None or "Upload-Expires" not in answer.headers:
             return begun
         later = replace(begun, expires_at=_expiry_of(answer))
         if later.expires_at < begun.expires_at + _NOTED_AGAIN_SECONDS:
             return begun
-        await self._memory.remember(self._path, self._conversation_id, later)
+        await self._upload_store.remember(self._path, self._conversation_id, later)
         return later
 
     async def _file(self, begun: Begun) -> dict[str, Any]:
@@ -269,8 +269,8 @@ class Uploading:
         return file
 
     async def _forget(self) -> None:
-        if self._memory is not None:
-            await self._memory.forget(self._path, self._conversation_id)
+        if self._upload_store is not None:
+            await self._upload_store.forget(self._path, self._conversation_id)
 
 
 def _base64(text: str) -> str:

@@ -24,7 +24,7 @@ from cli.groups import Groups, open_groups
 from cli.migration import migrate_schema, migrate_topics
 from cli.readable import Screen, fresh, keep_short
 from cli.summary import summary
-from cli.supervisor import ProcessSpec, Supervisor, Wishes
+from cli.supervisor import ProcessSpec, ShutdownSignals, Supervisor
 from cli.workers import (
     WORKER_STAGE,
     api_specs,
@@ -121,19 +121,19 @@ class _Run:
         self._missing: set[str] = set()
 
     async def run(self) -> int:
-        wishes = Wishes()
-        wishes.force(self._supervisor)
+        signals = ShutdownSignals()
+        signals.force(self._supervisor)
         screen = Screen(self._files)
         async with self._stack_stopped_at_the_end():
             try:
                 with ProgressLine(sys.stderr) as line:
-                    is_up = await _unless(wishes.stop, self._bring_up(line))
+                    is_up = await _unless(signals.stop, self._bring_up(line))
                 if is_up:
                     parts = [self._stack.part(name) for name in self._ours]
                     seconds, processes = time.monotonic() - self._began, self._supervisor.processes
                     click.echo(summary(self._settings, processes, parts, LOGS, self._missing, seconds))
                     screen.start(with_past=bool(self._missing))
-                    await self._trim_logs(wishes.stop)
+                    await self._trim_logs(signals.stop)
             finally:
                 self._cancellation.cancel()
                 await self._supervisor.stop()

@@ -18,7 +18,7 @@ from app.stacks import dump_on_signal
 
 log = logging.getLogger(__name__)
 
-_TETHER = str(Path(__file__).with_name("tether.py"))
+_DIE_WITH_PARENT = str(Path(__file__).with_name("die_with_parent.py"))
 # two signals closer together are one wish: a terminal and `make` may both pass on the same Ctrl-C
 _SAME_WISH_SECONDS = 1.0
 
@@ -39,7 +39,7 @@ class ProcessSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class BackoffPolicy:
     """No pause before the first restart; then it doubles from first to longest.
 
     ``healthy_seconds``: after so long a life the next restart is a first one again.
@@ -64,11 +64,11 @@ class Patience:
 class Supervised:
     """One process and its successors. ``pid`` is ``None`` while none runs."""
 
-    def __init__(self, spec: ProcessSpec, patience: Patience) -> None:
+    def __init__(self, spec: ProcessSpec, backoff: BackoffPolicy) -> None:
         self.spec = spec
         self.pid: int | None = None
         self.starts = 0
-        self._patience = patience
+        self._backoff = backoff
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -82,9 +82,9 @@ class Supervised:
         self.send(signal.SIGTERM)
         if self._task is None:
             return
-        done, _ = await asyncio.wait([self._task], timeout=self._patience.stop_seconds)
+        done, _ = await asyncio.wait([self._task], timeout=self._backoff.stop_seconds)
         if not done:
-            log.warning("%s did not stop in %g s and is killed", self, self._patience.stop_seconds)
+            log.warning("%s did not stop in %g s and is killed", self, self._backoff.stop_seconds)
             self.kill()
             await asyncio.wait([self._task])
 
@@ -113,8 +113,8 @@ class Supervised:
             if self._ending.is_set():
                 log.info("%s %s", self.spec.name, end)
                 return
-            short_lives = 1 if seconds >= self._patience.healthy_seconds else short_lives + 1
-            pause_seconds = self._patience.pause_seconds(short_lives)
+            short_lives = 1 if seconds >= self._backoff.healthy_seconds else short_lives + 1
+            pause_seconds = self._backoff.pause_seconds(short_lives)
             log.warning("%s %s after %.1f s; next start in %g s", self.spec.name, end, seconds, pause_seconds)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), pause_seconds)
@@ -140,7 +140,7 @@ class Supervised:
         output = os.open(spec.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if spec.output else None
         try:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", _TETHER, str(os.getpid())),
+                *(sys.executable, "-I", "-S", _DIE_WITH_PARENT, str(os.getpid())),
                 *spec.command,
                 env={**os.environ, **spec.environ},
                 stdin=DEVNULL,
@@ -156,8 +156,8 @@ class Supervised:
 class Supervisor:
     """Keeps the processes of ``specs`` alive on the running event loop, which must be that of the main thread."""
 
-    def __init__(self, specs: Iterable[ProcessSpec], patience: Patience | None = None) -> None:
-        self.processes = [Supervised(spec, patience or Patience()) for spec in specs]
+    def __init__(self, specs: Iterable[ProcessSpec], backoff: BackoffPolicy | None = None) -> None:
+        self.processes = [Supervised(spec, backoff or BackoffPolicy()) for spec in specs]
 
     def start(self) -> None:
         """Start all of them, side by side."""
@@ -175,7 +175,7 @@ class Supervisor:
             process.kill()
 
 
-class Wishes:
+class ShutdownSignals:
     """``stop`` is set by the first SIGINT, SIGTERM or SIGHUP; one that comes later calls ``force``. SIGUSR1 writes the
     stacks of this process to stderr."""
 
@@ -203,13 +203,13 @@ class Wishes:
                 supervisor.kill()
 
 
-async def supervise(specs: Iterable[ProcessSpec], patience: Patience | None = None) -> None:
+async def supervise(specs: Iterable[ProcessSpec], backoff: BackoffPolicy | None = None) -> None:
     """Keep the processes alive until SIGINT, SIGTERM or SIGHUP; then stop them in order."""
-    wishes = Wishes()
-    supervisor = Supervisor(specs, patience)
-    wishes.force(supervisor)
+    signals = ShutdownSignals()
+    supervisor = Supervisor(specs, backoff)
+    signals.force(supervisor)
     supervisor.start()
-    await wishes.stop.wait()
+    await signals.stop.wait()
     await supervisor.stop()
 
 

@@ -16,7 +16,7 @@ OWNER_KEY = ".uploads/owner"
 _BELIEVED_ORPHANS = 20
 
 
-class Verdict(Enum):
+class Decision(Enum):
     """What to do with something in the store."""
 
     KEEP = "keep"
@@ -38,15 +38,15 @@ def keys_of(upload: Upload) -> list[str]:
     return keys
 
 
-def verdict_on(found: StoredObject, known: Upload | File | None) -> Verdict:
+def decide(found: StoredObject, known: Upload | File | None) -> Decision:
     """Return what to do with ``found``, which is old enough, if ``known`` is what stands under its file's id."""
     if not is_ours(found.key):
-        return Verdict.FOREIGN
+        return Decision.FOREIGN
     if isinstance(known, Upload):
-        return Verdict.KEEP  # it goes with its upload, or becomes the file
+        return Decision.KEEP  # it goes with its upload, or becomes the file
     if known is not None and not known.deleted_at_ms and known.metadata.storage_path == found.key:
-        return Verdict.KEEP if found.is_whole else Verdict.ABORT
-    return Verdict.DISCARD
+        return Decision.KEEP if found.is_whole else Decision.ABORT
+    return Decision.DISCARD
 
 
 def is_ours(key: str) -> bool:

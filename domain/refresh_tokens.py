@@ -32,7 +32,7 @@ class Presented:
     seed: bytes = field(repr=False)
 
 
-class Verdict(StrEnum):
+class TokenState(StrEnum):
     CURRENT = "current"
     UNKNOWN = "unknown"  # no such session, or it has ended
     EXPIRED = "expired"
@@ -56,10 +56,10 @@ def parse(text: str) -> Presented | None:
     return Presented(hashlib.sha256(seed).hexdigest()[:32], hashlib.sha256(raw).hexdigest(), seed)
 
 
-def judge(known: RefreshToken | None, presented: Presented, now_ms: int) -> Verdict:
+def validate(known: RefreshToken | None, presented: Presented, now_ms: int) -> TokenState:
     """Say what the stored state ``known`` of the session makes of ``presented`` at ``now_ms`` (epoch ms)."""
     if known is None:
-        return Verdict.UNKNOWN
+        return TokenState.UNKNOWN
     if known.expires_at_ms <= now_ms:
-        return Verdict.EXPIRED
-    return Verdict.CURRENT if compare_digest(known.token_hash, presented.token_hash) else Verdict.REUSED
+        return TokenState.EXPIRED
+    return TokenState.CURRENT if compare_digest(known.token_hash, presented.token_hash) else TokenState.REUSED

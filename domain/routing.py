@@ -89,7 +89,7 @@ def _decide_shared(message: MessageAccepted, place: Place) -> Routed:
     return Routed(requests, facts, refused)
 
 
-def fact_of(
+def status_change(
     request: DeliveryRequested,
     channel: str,
     status: Status,

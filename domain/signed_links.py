@@ -38,7 +38,7 @@ def signed_path(key: bytes, file_id: str, expires_s: int) -> str:
     return f"/v1/files/{quote(file_id, safe='')}/link?expires={expires_s}&signature={signature}"
 
 
-def judge(keys: Iterable[bytes], file_id: str, expires: str, signature: str, now_ms: int) -> LinkState:
+def validate(keys: Iterable[bytes], file_id: str, expires: str, signature: str, now_ms: int) -> LinkState:
     """Say what a link is worth, given the texts of its query. ``keys``: the current one and those still accepted.
 
     Takes the same time whatever the first wrong digit is. Whether a forged link has expired is not told.

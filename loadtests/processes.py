@@ -13,7 +13,7 @@ import psutil
 from cli.supervisor import ProcessSpec
 
 ROOT = Path(__file__).parent.parent
-_TETHER = ROOT / "cli" / "tether.py"
+_DIE_WITH_PARENT = ROOT / "cli" / "die_with_parent.py"
 
 
 class Process:
@@ -30,7 +30,7 @@ class Process:
         """Start it, or start it again."""
         with self.log_file.open("ab") as output:
             self._popen = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *self.spec.command],
+                [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *self.spec.command],
                 cwd=ROOT,
                 env={**os.environ, **self.spec.environ},
                 stdin=subprocess.DEVNULL,

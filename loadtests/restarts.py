@@ -61,11 +61,11 @@ class Life:
     def __init__(self, settings: Settings, environ: Mapping[str, str], folder: Path, counts: Mapping[str, int]) -> None:
         self._settings = settings
         self._log = folder / "run.log"
-        wishes = [word for role, count in counts.items() for word in ("-n", f"{role}={count}")]
+        signals = [word for role, count in counts.items() for word in ("-n", f"{role}={count}")]
         self.began_at = monotonic()
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "chat4all", "run", *wishes],
+                [sys.executable, "-m", "chat4all", "run", *signals],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **settings.to_environ(), **environ, "PYTHONPATH": str(ROOT)},

@@ -15,7 +15,7 @@ from domain.errors import Conflict, FileStoreUnavailable, InvalidInput, NotFound
 from domain.files import PART_BYTES, File, checked_key
 from domain.parts import check_order, check_part, check_range
 from domain.ports import Part, StoredObject
-from storage.s3_calls import Refused, Request, S3Calls, children_of, text_of
+from storage.s3_calls import ErrorResponse, Request, S3Calls, children_of, text_of
 from storage.s3_config import S3Config
 
 _CHUNK_BYTES = 1024 * 1024
@@ -53,7 +53,7 @@ class S3FileStore:
         query = {"partNumber": str(number), "uploadId": _checked_upload(upload)}
         try:
             answer = await self._calls.call(Request("PUT", checked_key(key), query, body=data), _NO_UPLOAD)
-        except Refused:
+        except ErrorResponse:
             raise NotFound("this upload is gone") from None
         return Part(number, len(data), _etag(answer.headers.get("ETag", "")))
 
@@ -64,7 +64,7 @@ class S3FileStore:
         while True:
             try:
                 answer = await self._calls.call(Request("GET", checked_key(key), query), _NO_UPLOAD)
-            except Refused:
+            except ErrorResponse:
                 raise NotFound("this upload is gone") from None
             found += map(_part_of, children_of(answer.root, "Part"))
             if answer.root is None or text_of(answer.root, "IsTruncated") != "true":
@@ -82,7 +82,7 @@ class S3FileStore:
         seconds = self._seconds_for(sum(part.size_bytes for part in parts))
         try:
             answer = await self._calls.call(request, _NO_UPLOAD | _WRONG_PARTS, seconds)
-        except Refused as error:
+        except ErrorResponse as error:
             if error.code in _NO_UPLOAD:
                 raise NotFound("this upload is gone") from None
             raise Conflict(f"the parts make no file ({error.code}); ask for the parts and name them again") from None
@@ -99,7 +99,7 @@ class S3FileStore:
         """Return the size of the object. Needs the right to list the bucket: without it S3 says 403 in place of 404."""
         try:
             answer = await self._calls.call(Request("HEAD", checked_key(key)), _NO_OBJECT)
-        except Refused:
+        except ErrorResponse:
             return None
         return int(answer.headers.get("Content-Length", 0))
 
@@ -115,7 +115,7 @@ class S3FileStore:
         try:
             expected = _NO_OBJECT | {"InvalidRange", "HTTP 416"}
             response = await self._readers.open(Request("GET", checked_key(key), headers=headers), expected)
-        except Refused as error:
+        except ErrorResponse as error:
             if error.code in _NO_OBJECT:
                 raise NotFound("this object is gone") from None
             return
@@ -131,7 +131,7 @@ class S3FileStore:
         """Copy within the store (at most 5 GiB), then delete."""
         size = await self.size(source)
         if size is not None and source != target:
-            with suppress(Refused):  # if somebody else was quicker, the target tells
+            with suppress(ErrorResponse):  # if somebody else was quicker, the target tells
                 await self._copy(source, target, size)
                 await self._calls.call(Request("DELETE", source))
                 return
@@ -145,7 +145,7 @@ class S3FileStore:
             raise NotFound("this object is gone")
         try:
             await self._copy(source, target, size)
-        except Refused:
+        except ErrorResponse:
             raise NotFound("this object is gone") from None
 
     async def _copy(self, source: str, target: str, size_bytes: int) -> None:
@@ -156,7 +156,7 @@ class S3FileStore:
     async def discard(self, key: str) -> None:
         """Delete the object and all its unfinished uploads."""
         await self.abort(key)  # first: one that is finished meanwhile becomes the object
-        with suppress(Refused):
+        with suppress(ErrorResponse):
             await self._calls.call(Request("DELETE", key), _NO_OBJECT)
 
     async def abort(self, key: str) -> None:
@@ -164,7 +164,7 @@ class S3FileStore:
         for _ in range(_ROUNDS):  # a part that was on its way may outlive the first round
             uploads = [upload async for found, upload, _ in self._uploads(checked_key(key)) if found == key]
             for upload in uploads:
-                with suppress(Refused):
+                with suppress(ErrorResponse):
                     await self._calls.call(Request("DELETE", key, {"uploadId": upload}), _NO_UPLOAD)
             if not uploads:
                 return

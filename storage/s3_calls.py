@@ -34,7 +34,7 @@ _HASH_THREADS = 2
 _READ_BUFFER_BYTES = 256 * 1024  # of a connection; aiohttp stops reading at twice that
 
 
-class Refused(Exception):
+class ErrorResponse(Exception):
     """The store answered with an error. ``code``: S3's word for it, or "HTTP <status>"."""
 
     def __init__(self, code: str, status: int) -> None:
@@ -81,8 +81,9 @@ class S3Calls:
         self._making_bucket = asyncio.Lock()
 
     async def call(self, request: Request, expected: Collection[str] = (), seconds: float | None = None) -> Answer:
-        """Return the answer. Raises ``Refused`` for the codes that are ``expected``, ``FileStoreUnavailable`` for any
-        other, and when there is none within ``seconds`` (default: the setting)."""
+        """Return the answer. Raises ``ErrorResponse`` for the codes that are ``expected``, ``FileStoreUnavailable`` for
+        any other, and when there is none within ``seconds`` (default: the setting).
+        """
 
         async def attempt() -> Answer:
             response = await self._send(request)
@@ -90,7 +91,7 @@ class S3Calls:
                 body = await response.read()
             root = _parsed(body)
             if root is not None and _local_name(root) == "Error":  # which S3 may say with status 200
-                raise Refused(text_of(root, "Code"), response.status)
+                raise ErrorResponse(text_of(root, "Code"), response.status)
             return Answer(response.headers, root)
 
         return await self._until_it_works(attempt, request, expected, seconds)
@@ -120,7 +121,7 @@ class S3Calls:
                 while True:
                     try:
                         return await attempt()
-                    except Refused as error:
+                    except ErrorResponse as error:
                         if error.code in expected:
                             raise
                         if error.code == "NoSuchBucket" and request.method != "HEAD":
@@ -140,7 +141,7 @@ class S3Calls:
             raise self._away("does not answer in time") from error
 
     async def _send(self, request: Request) -> aiohttp.ClientResponse:
-        """Raises ``Refused``, ``_Lost``, ``TimeoutError``."""
+        """Raises ``ErrorResponse``, ``_Lost``, ``TimeoutError``."""
         try:
             body: Any = None if request.body is None else Body(request.body)
             response: aiohttp.ClientResponse = await self._opened()._execute(
@@ -153,10 +154,10 @@ class S3Calls:
             )
             return response
         except S3Error as error:
-            raise Refused(error.code or "an error without a code", error.response.status) from error
+            raise ErrorResponse(error.code or "an error without a code", error.response.status) from error
         except (InvalidResponseError, ServerError) as error:
             status = error._code if isinstance(error, InvalidResponseError) else error.status_code
-            raise Refused(f"HTTP {status}", status) from error
+            raise ErrorResponse(f"HTTP {status}", status) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise _Lost("cannot be reached", may_have_arrived=False) from error
         except TimeoutError:
@@ -164,7 +165,7 @@ class S3Calls:
         except (aiohttp.ClientError, OSError) as error:
             raise _Lost("broke the connection", may_have_arrived=True) from error
         except (MinioException, ElementTree.ParseError, UnicodeDecodeError) as error:
-            raise Refused(f"something that is not S3 ({type(error).__name__})", 500) from error
+            raise ErrorResponse(f"something that is not S3 ({type(error).__name__})", 500) from error
 
     async def _make_bucket(self) -> None:
         config = self._config
@@ -176,7 +177,7 @@ class S3Calls:
                 response = await self._send(Request("PUT", body=body.encode()))
                 response.release()
                 log.info("made the bucket %s", config.bucket)
-            except Refused as error:
+            except ErrorResponse as error:
                 if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):  # another process was first
                     raise self._away(f"has no bucket {config.bucket}, and answers {error.code} to making it") from error
 
@@ -207,7 +208,7 @@ class S3Calls:
         return self._client
 
 
-def _may_pass(error: Refused) -> bool:
+def _may_pass(error: ErrorResponse) -> bool:
     is_full = error.status == 507 or error.code == "XMinioStorageFull"
     made_bucket = error.code == "NoSuchBucket"
     return made_bucket or error.code in _PASSING or (error.status >= 500 and error.status != 501 and not is_full)
@@ -220,7 +221,7 @@ def _parsed(body: bytes) -> ElementTree.Element | None:
     try:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise Refused("something that is not XML", 500) from error
+        raise ErrorResponse("something that is not XML", 500) from error
 
 
 def _local_name(element: ElementTree.Element) -> str:

@@ -23,7 +23,7 @@ NAME = "attempts"
 def declare(app: StreamApp) -> DurableTable:
     """Make the table on ``app``; rows leave it when the attempt is older than the retention."""
     table = app.durable_table(NAME, help="message id → newest attempt to hand it to the channel")
-    app.companions.append(Retention(app, table, _last_change_ms))
+    app.post_start_services.append(Retention(app, table, _last_change_ms))
     return table
 
 

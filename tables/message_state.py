@@ -42,7 +42,7 @@ class Row:
 def declare(app: StreamApp) -> DurableTable:
     """Make the table on ``app``; rows leave it when their last fact is older than the retention."""
     table = app.durable_table(NAME, help="message id → state")
-    app.companions.append(Retention(app, table, lambda value: load(value).state.last_change_ms))
+    app.post_start_services.append(Retention(app, table, lambda value: load(value).state.last_change_ms))
     return table
 
 

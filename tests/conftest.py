@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from devstack import Stack
-from storage.cassandra.link import CassandraConfig
+from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.schema import migrate
 from storage.cassandra.session import CassandraSession
 from support import scheduling, servers

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from domain.errors import NotAllowed, NotAuthenticated
 from domain.ports import RefreshToken, RefreshTokenStore
-from domain.refresh_tokens import SESSION_BYTES, STEP_BYTES, Presented, Verdict, judge, mint, parse
+from domain.refresh_tokens import SESSION_BYTES, STEP_BYTES, Presented, TokenState, mint, parse, validate
 
 log = logging.getLogger(__name__)
 
 _REFUSALS = {
-    Verdict.UNKNOWN: "the refresh token is not valid (any more); log in again",
-    Verdict.EXPIRED: "the refresh token has expired; log in again",
-    Verdict.REUSED: "the refresh token was used before, so its session has been ended; log in again",
+    TokenState.UNKNOWN: "the refresh token is not valid (any more); log in again",
+    TokenState.EXPIRED: "the refresh token has expired; log in again",
+    TokenState.REUSED: "the refresh token was used before, so its session has been ended; log in again",
 }
 
 
@@ -66,16 +66,16 @@ class Sessions:
         """
         presented = parse(text)
         if presented is None:
-            raise NotAuthenticated(_REFUSALS[Verdict.UNKNOWN])
+            raise NotAuthenticated(_REFUSALS[TokenState.UNKNOWN])
         known = await self._store.find(presented.session_id)
-        verdict = judge(known, presented, self._clock_ms())
-        if known is not None and verdict is Verdict.CURRENT:
+        state = validate(known, presented, self._clock_ms())
+        if known is not None and state is TokenState.CURRENT:
             return Renewable(known.user_id, presented)
-        if known is not None and verdict is Verdict.REUSED:
+        if known is not None and state is TokenState.REUSED:
             await self._store.end(presented.session_id)
             self.reuses += 1
             log.warning("a used refresh token came again: its session is ended", extra={"user_id": known.user_id})
-        raise NotAuthenticated(_REFUSALS[verdict])
+        raise NotAuthenticated(_REFUSALS[state])
 
     async def renew(self, found: Renewable) -> Session:
         """Put the next token in place of the one found.

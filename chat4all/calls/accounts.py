@@ -22,7 +22,7 @@ class AccountCalls(Calls):
         """Begin a session, whose tokens later requests carry. Raises ``NotLoggedIn`` if name or password is wrong."""
         body = {"username": username, "password": password}
         answer = await self._transport.call("POST", "/auth/login", body, is_repeatable=True, with_token=False)
-        async with self._transport.keeper.lock():
+        async with self._transport.token_store.lock():
             self._transport.keep(tokens_of(answer))
 
     async def refresh(self) -> None:
@@ -33,7 +33,7 @@ class AccountCalls(Calls):
     async def logout(self) -> None:
         """End the session, and forget its tokens."""
         await self._transport.call("POST", "/auth/logout", is_repeatable=True)
-        async with self._transport.keeper.lock():
+        async with self._transport.token_store.lock():
             self._transport.keep(Tokens())
 
     async def me(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from chat4all.downloads import Downloading
 from chat4all.part_file import part_file, stream
 from chat4all.source import opened
 from chat4all.transfers import OnProgress, quietly
-from chat4all.uploads import Uploading, UploadMemory
+from chat4all.uploads import Uploading, UploadStore
 
 
 class FileCalls(Calls):
@@ -22,7 +22,7 @@ class FileCalls(Calls):
         conversation_id: str,
         *,
         on_progress: OnProgress = quietly,
-        memory: UploadMemory | None = None,
+        upload_store: UploadStore | None = None,
         patience_seconds: float | None = None,
     ) -> dict[str, Any]:
         """Upload a file into a conversation; return it as the API tells it, whole and with the right checksum.
@@ -33,7 +33,7 @@ class FileCalls(Calls):
         """
         seconds = self._transport.retry_seconds if patience_seconds is None else patience_seconds
         async with opened(path) as source:
-            return await Uploading(self._transport, source, conversation_id, memory, on_progress, seconds).run()
+            return await Uploading(self._transport, source, conversation_id, upload_store, on_progress, seconds).run()
 
     async def file(self, file_id: str) -> dict[str, Any]:
         """Return what is known of a file. Raises ``NotFound`` also for one of somebody else's conversation."""

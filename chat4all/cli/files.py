@@ -27,23 +27,23 @@ async def upload(
     session: Session, path: Path, conversation_id: str, patience_seconds: float | None = None
 ) -> dict[str, Any]:
     """Upload it, or go on with that; return the file. What breaks it off is told with how to go on."""
-    memory, progress = SavedUploads(session.client.url, session.username), Progress()
+    saved, progress = SavedUploads(session.client.url, session.username), Progress()
     try:
         with shown(session.out, path.name, progress) as on_progress:
             return await session.client.upload_file(
-                path, conversation_id, on_progress=on_progress, memory=memory, patience_seconds=patience_seconds
+                path, conversation_id, on_progress=on_progress, upload_store=saved, patience_seconds=patience_seconds
             )
     except (asyncio.CancelledError, ClientError) as error:
-        if await memory.recall(path, conversation_id) is not None:
+        if await saved.recall(path, conversation_id) is not None:
             tell_how_to_go_on(session, error, f"{progress.at_percent} % are uploaded")
         raise
 
 
 async def forget(session: Session, path: Path, conversation_id: str) -> None:
     """The upload is of no further use: another one of the same file is another file."""
-    memory = SavedUploads(session.client.url, session.username)
-    await memory.forget(path, conversation_id)
-    await memory.forget_own_conversation(path)
+    saved = SavedUploads(session.client.url, session.username)
+    await saved.forget(path, conversation_id)
+    await saved.forget_own_conversation(path)
 
 
 def tell_how_to_go_on(session: Session, error: BaseException, how_far: str) -> None:
@@ -63,12 +63,12 @@ async def own_conversation(session: Session, path: Path) -> str:
     fingerprint = _fingerprint(path)
     if fingerprint is None:
         return ""  # the upload will say what is wrong, and needs no conversation for that
-    memory = SavedUploads(session.client.url, session.username)
-    known = await memory.own_conversation(path, fingerprint)
+    saved = SavedUploads(session.client.url, session.username)
+    known = await saved.own_conversation(path, fingerprint)
     if known is None:
         made = await session.client.create_conversation([session.client.user_id])
         known = str(made["conversation_id"])
-        await memory.remember_own_conversation(path, fingerprint, known)
+        await saved.remember_own_conversation(path, fingerprint, known)
     return known
 
 

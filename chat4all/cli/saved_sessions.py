@@ -35,7 +35,7 @@ class SavedSessions:
         """The username of who logged in last; empty: nobody is logged in."""
         return str(self._here().get("current") or "")
 
-    def keeper(self, username: str) -> SavedSession:
+    def token_store(self, username: str) -> SavedSession:
         """Return the session of a user, which need not be there yet."""
         return SavedSession(self, username)
 
@@ -70,7 +70,7 @@ class SavedSessions:
 
 
 class SavedSession:
-    """One user's session; a ``Keeper``."""
+    """One user's session; a ``TokenStore``."""
 
     def __init__(self, sessions: SavedSessions, username: str) -> None:
         self._sessions = sessions

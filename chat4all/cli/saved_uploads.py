@@ -30,7 +30,7 @@ MOST = 100  # of them all; the one that expires first is forgotten for a further
 
 
 class SavedUploads:
-    """Those of one user at one API; an ``UploadMemory``. One that has expired is as good as none."""
+    """Those of one user at one API; an ``UploadStore``. One that has expired is as good as none."""
 
     def __init__(self, url: str, username: str, file: Path | None = None, clock: Callable[[], float] = time) -> None:
         self._owner = {"url": url.rstrip("/"), "username": username}

@@ -61,7 +61,7 @@ class Session:
         from chat4all.cli.demo_user import log_in
 
         self.username = (await log_in(self.client)).username
-        await self.client.keep_in(self.saved.keeper(self.username))
+        await self.client.keep_in(self.saved.token_store(self.username))
         async with self.saved.lock():
             self.saved.use(self.username)
 
@@ -103,15 +103,15 @@ def api_command(
 async def outcome(function: Command, target: Target, arguments: dict[str, Any], *, needs_login: bool = True) -> int:
     """Return the exit code of a command, having told what went wrong."""
     from chat4all import (
+        ApiError,
         Client,
         ClientError,
+        ConnectionFailed,
         InvalidRequest,
-        Keeper,
-        MemoryKeeper,
+        MemoryTokenStore,
         NotLoggedIn,
-        Refused,
+        TokenStore,
         Unconfirmed,
-        Unreachable,
     )
     from chat4all.cli.errors import CliError
     from chat4all.cli.saved_sessions import SavedSessions
@@ -121,23 +121,23 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
         saved = SavedSessions(target.url)
         begins_session = "username" in arguments  # that of its argument
         username = arguments.get("username") or target.account or saved.current
-        keeper: Keeper = saved.keeper(username) if username else MemoryKeeper()
-        if (needs_login or (target.account and not begins_session)) and not keeper.load().access_token:
+        token_store: TokenStore = saved.token_store(username) if username else MemoryTokenStore()
+        if (needs_login or (target.account and not begins_session)) and not token_store.load().access_token:
             return out.fail(_not_logged_in(username, target.url), Exit.FAILED)
-        async with Client(target.url, retry_seconds=target.retry_seconds, keeper=keeper) as client:
+        async with Client(target.url, retry_seconds=target.retry_seconds, token_store=token_store) as client:
             session = Session(client, username, saved, out)
             if client.token and not begins_session:
                 await _renew_demo_user(session)
             return await function(session, **arguments) or Exit.DONE
     except Unconfirmed as error:
         return _tell_unconfirmed(out, error)
-    except Unreachable as error:
+    except ConnectionFailed as error:
         hint = ". Is it running? `chat4all run` starts everything." if error.never_arrived else ""
         return out.fail(f"{error}{hint}", Exit.NO_API)
     except NotLoggedIn as error:
         hint = "" if "username" in arguments else f"; `chat4all login {username or 'USERNAME'}`"
         return out.fail(f"{error}{hint}", Exit.FAILED)
-    except Refused as error:
+    except ApiError as error:
         return out.fail(str(error), Exit.WRONG if isinstance(error, InvalidRequest) else Exit.FAILED)
     except (ClientError, CliError) as error:
         return out.fail(str(error), Exit.FAILED)

@@ -41,6 +41,6 @@ class MemoryWatch:
 
 
 def _last_child(process: psutil.Process) -> psutil.Process:
-    """What a harness starts may be a tether, which runs the process as its child."""
+    """What a harness starts may be ``cli/die_with_parent.py``, which runs the process as its child."""
     children = process.children()
     return _last_child(children[-1]) if children else process

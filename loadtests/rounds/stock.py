@@ -17,7 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from app.batch_producer import PendingBatch
-from app.drain_loop import ConsumerThread
+from app.poll_loop import ConsumerThread
 from app.settings import Settings
 from app.stream_app import StreamApp
 from loadtests.rounds.fold import write_effects
@@ -126,7 +126,7 @@ class Acker:
                 for event in events:
                     event.ack()
         except Exception as error:  # noqa: BLE001
-            self._app.die("the acker", error)
+            self._app.abort("the acker", error)
         finally:
             self._slots.release()
 

@@ -21,7 +21,7 @@ from faust.types import TP
 from app.batches import RecordBatch
 from app.consumer import BatchConsumer, BatchTransport
 from app.settings import Settings
-from app.stream_app import Completion, StreamApp
+from app.stream_app import Checkpoint, StreamApp
 from app.topics import TopicSpec
 from loadtests.rounds.fold import write_effects, write_rows
 from loadtests.rounds.journal import Journal
@@ -76,7 +76,7 @@ class RoundApp(StreamApp):
         return self.round_topics.specs()
 
     def register_agents(self) -> None:
-        completion = Completion(self, "fold")
+        checkpoint = Checkpoint(self, "fold")
         table = self.durable_table(TABLE, help="key → bits seen") if self.plan.table else None
 
         @self.batch_agent("fold", self.round_topics.input, help="input → fold")
@@ -87,7 +87,7 @@ class RoundApp(StreamApp):
                 if not self.consumer.is_current(batch):
                     continue
                 writes = list(dict.fromkeys(write_effects(self, table, batch.partition, batch.records)))
-                await completion.when_durable(batch, writes)
+                await checkpoint.when_durable(batch, writes)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -12,8 +12,8 @@ from domain.errors import StoreUnavailable
 from domain.ids import may_repeat
 from domain.log_clock import LogClock
 from domain.ports import Activity, Place
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import is_possible_key
-from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import FIRST, PartitionOf, Slice, clock_of, slices
 

@@ -13,8 +13,8 @@ from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 from domain.conversations import Conversation, Member, Membership, is_address
 from domain.errors import StoreUnavailable
 from domain.ports import Joined, NewParticipant
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import is_possible_key
-from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
 _CREATE = (
@@ -153,7 +153,7 @@ class CassandraConversationStore:
             for join in joins:
                 await self._remember(join.conversation_id, [Member(join.participant_id, join.joined_at_ms)])
             # no transaction, which costs ten times as much: a join can only be repeated
-            session = await self._session.link()
+            session = await self._session.driver()
             statement = await session.prepare(_ADD, Kind.WRITE)
             batch = BatchStatement(BatchType.UNLOGGED)
             for join in joins:
@@ -184,11 +184,11 @@ class CassandraConversationStore:
 
     async def _decide(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> Any:
         """Run statements on one partition as one: the condition of the first holds for all of them."""
-        link = await self._session.link()
+        driver = await self._session.driver()
         batch = BatchStatement(BatchType.UNLOGGED)
         for cql, values in statements:
-            batch.add((await link.prepare(cql, Kind.DECIDE)).bind(values))
-        return (await self._session.submit(link, batch, Kind.DECIDE))[0]
+            batch.add((await driver.prepare(cql, Kind.CONDITIONAL)).bind(values))
+        return (await self._session.submit(driver, batch, Kind.CONDITIONAL))[0]
 
 
 def _joins(conversation_id: str, members: Iterable[Member]) -> Iterable[tuple[str, tuple[Any, ...]]]:

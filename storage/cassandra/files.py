@@ -11,8 +11,8 @@ from typing import Any
 from domain.errors import StoreUnavailable
 from domain.files import File, FileMetadata
 from domain.ports import Upload
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import is_possible_key
-from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
 _HOUR_MS = 3_600_000
@@ -84,7 +84,7 @@ class CassandraFileRecords:
         async with self._session.deadline():
             await self._session.run(_REMEMBER_HOUR, (hour,), Kind.WRITE)
             await self._session.run(_REMEMBER, (hour, upload.upload_id), Kind.WRITE)
-            await self._session.run(_BEGIN, _values(upload), Kind.DECIDE)
+            await self._session.run(_BEGIN, _values(upload), Kind.CONDITIONAL)
 
     async def upload(self, upload_id: str) -> Upload | None:
         """Return the upload, ``None`` if there is none or it is a file by now. Raises ``StoreUnavailable``."""
@@ -110,7 +110,7 @@ class CassandraFileRecords:
             if rows:
                 return str(rows[0][0])
             made = str(uuid.uuid4())
-            row = (await self._session.run(_IDENTIFY, (made,), Kind.DECIDE))[0]
+            row = (await self._session.run(_IDENTIFY, (made,), Kind.CONDITIONAL))[0]
             return made if row["[applied]"] else str(row["id"])
 
     async def files(self) -> AsyncIterator[File]:
@@ -226,7 +226,7 @@ class CassandraFileRecords:
         return await self.find(upload_id) is None
 
     async def _applied(self, cql: str, values: tuple[Any, ...]) -> bool:
-        return bool((await self._session.run(cql, values, Kind.DECIDE))[0]["[applied]"])
+        return bool((await self._session.run(cql, values, Kind.CONDITIONAL))[0]["[applied]"])
 
     async def _strike(self, rows: Sequence[Any]) -> None:
         """Strike an upload off; what breaks off here is done by the next sweep."""

@@ -14,8 +14,8 @@ from cassandra.query import BatchStatement, BatchType
 
 from domain.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from domain.ports import MAX_IDENTITIES, Identity
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import is_possible_key
-from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
 _CLAIMANTS = 16  # of an address, read at once; more than these are more than one in any case
@@ -73,10 +73,10 @@ class CassandraIdentityStore:
                     break
                 if len(known) >= MAX_IDENTITIES:
                     if is_claimed:
-                        await self._session.run(_RELEASE, (address, user_id), Kind.DECIDE)
+                        await self._session.run(_RELEASE, (address, user_id), Kind.CONDITIONAL)
                     raise Conflict(f"a user has at most {MAX_IDENTITIES} identities; unlink one first")
                 if not is_claimed:
-                    await self._session.run(_CLAIM, (address, user_id), Kind.DECIDE)
+                    await self._session.run(_CLAIM, (address, user_id), Kind.CONDITIONAL)
                     is_claimed = True
                 if await self._list(identity, address, version):
                     break
@@ -94,12 +94,12 @@ class CassandraIdentityStore:
             raise unknown
         async with self._session.deadline():
             standing = await self._standing(user_id)
-            if not (await self._session.run(_UNLIST, (user_id, address), Kind.DECIDE))[0]["[applied]"]:
+            if not (await self._session.run(_UNLIST, (user_id, address), Kind.CONDITIONAL))[0]["[applied]"]:
                 raise unknown
             with suppress(StoreUnavailable):  # what is left behind is recognised when it is read
-                await self._session.run(_RELEASE, (address, user_id), Kind.DECIDE)
-                await self._session.run(_RELEASE_OLDER, (address, user_id), Kind.DECIDE)
-                await self._session.run(_UNPROVE, (address, user_id), Kind.DECIDE)
+                await self._session.run(_RELEASE, (address, user_id), Kind.CONDITIONAL)
+                await self._session.run(_RELEASE_OLDER, (address, user_id), Kind.CONDITIONAL)
+                await self._session.run(_UNPROVE, (address, user_id), Kind.CONDITIONAL)
         if address not in standing:
             raise unknown
 
@@ -132,7 +132,7 @@ class CassandraIdentityStore:
 
     async def _require_unproven(self, address: str, identity: Identity) -> None:
         if identity.verified:
-            row = (await self._session.run(_PROVE, (identity.user_id, address), Kind.DECIDE))[0]
+            row = (await self._session.run(_PROVE, (identity.user_id, address), Kind.CONDITIONAL))[0]
             verified_by = identity.user_id if row["[applied]"] else row["verified_by"]
         else:
             verified_by = (await self._addresses([address]))[address].verified_by
@@ -146,13 +146,13 @@ class CassandraIdentityStore:
 
     async def _list(self, identity: Identity, address: str, version: int | None) -> bool:
         """Put the identity on its user's list; return ``False`` if the list is not of that version any more."""
-        link = await self._session.link()
+        driver = await self._session.driver()
         batch = BatchStatement(BatchType.UNLOGGED)
         counted = ((version or 0) + 1, identity.user_id, version)
         listed = (identity.user_id, address, identity.verified, identity.linked_at_ms)
         for cql, values in ((_COUNT, counted), (_LIST, listed)):
-            batch.add((await link.prepare(cql, Kind.DECIDE)).bind(values))
-        return bool((await self._session.submit(link, batch, Kind.DECIDE))[0]["[applied]"])
+            batch.add((await driver.prepare(cql, Kind.CONDITIONAL)).bind(values))
+        return bool((await self._session.submit(driver, batch, Kind.CONDITIONAL))[0]["[applied]"])
 
     async def _standing(self, user_id: str) -> dict[str, tuple[tuple[bool, int], _Address]]:
         """Return the user's addresses, each with (verified, linked_at_ms) and what is on record of it."""
@@ -165,7 +165,7 @@ class CassandraIdentityStore:
                 standing[address] = ((bool(verified), linked_at_ms), known)
                 if user_id not in known.claimants and len(known.claimants) < _CLAIMANTS:
                     # it was unlinked and linked at once: the one's release came after the other's claim
-                    await self._session.run(_CLAIM, (address, user_id), Kind.DECIDE)
+                    await self._session.run(_CLAIM, (address, user_id), Kind.CONDITIONAL)
             elif known.older is not None and known.older[1] == user_id:
                 standing[address] = ((bool(known.older[2]), known.older[3]), known)
         return standing

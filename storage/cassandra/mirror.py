@@ -14,9 +14,9 @@ from domain.errors import MalformedRecord
 from domain.ids import may_repeat
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import MirrorEntry, Place
+from storage.cassandra.driver_session import DriverSession, Kind
 from storage.cassandra.errors import is_rejected
 from storage.cassandra.facts import bucket_of, encode_fact, encode_file, first_wins, is_possible_key
-from storage.cassandra.link import Kind, Link
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import clock_of
 
@@ -99,27 +99,27 @@ class CassandraMessageMirror:
         steps = [step for clock in clocks for step in clock.steps if step not in self._known_steps]
         compared = [(clock.last, clock.partition) for clock in clocks if clock.last is not None]
         async with self._session.deadline():
-            link = await self._session.link()
-            prepared = [await link.prepare(cql, Kind.WRITE) for cql in _STATEMENTS]
-            activity = await link.prepare(_ACTIVITY, Kind.WRITE)
-            clock_step, clock_end = [await link.prepare(cql, Kind.WRITE) for cql in (_STEP, _COMPARED)]
+            driver = await self._session.driver()
+            prepared = [await driver.prepare(cql, Kind.WRITE) for cql in _STATEMENTS]
+            activity = await driver.prepare(_ACTIVITY, Kind.WRITE)
+            clock_step, clock_end = [await driver.prepare(cql, Kind.WRITE) for cql in (_STEP, _COMPARED)]
         await self._send_all(
-            link, [_sized(clock_step.bind((s.partition, s.position, s.before_ms, s.after_ms))) for s in steps]
+            driver, [_sized(clock_step.bind((s.partition, s.position, s.before_ms, s.after_ms))) for s in steps]
         )
         self._known_steps.update(steps)
-        await self._send_all(link, self._writes(entries, *prepared))
+        await self._send_all(driver, self._writes(entries, *prepared))
         # only now: a conversation's last place promises that every message up to it can be read
         ends = [((last.position + 1), (last.accepted_at_ms, last.position), number) for last, number in compared]
         await self._send_all(
-            link,
+            driver,
             [_sized(activity.bind(values)) for values in _activities(entries)]
             + [_sized(clock_end.bind(values)) for values in ends],
         )
 
-    async def _send_all(self, link: Link, writes: Sequence[Write]) -> None:
-        batches = [batch for group in group_by_replicas(link, writes) for batch in pack(group, *self._bounds)]
+    async def _send_all(self, driver: DriverSession, writes: Sequence[Write]) -> None:
+        batches = [batch for group in group_by_replicas(driver, writes) for batch in pack(group, *self._bounds)]
         failures: list[Exception] = []
-        await asyncio.gather(*(self._send(link, batch, failures) for batch in batches))
+        await asyncio.gather(*(self._send(driver, batch, failures) for batch in batches))
         if failures:
             raise failures[0]
 
@@ -161,13 +161,13 @@ class CassandraMessageMirror:
                 writes.append(_sized(facts.bind((texts, *where)), len(texts)))
         return writes
 
-    async def _send(self, link: Link, batch: list[Write], failures: list[Exception]) -> None:
+    async def _send(self, driver: DriverSession, batch: list[Write], failures: list[Exception]) -> None:
         """Send one batch when its turn comes, unless another has failed by then."""
         async with self._slots:
             if failures:
                 return
             try:
-                await self._send_now(link, batch)
+                await self._send_now(driver, batch)
             except Exception as error:  # noqa: BLE001 (raised by `write`, after all others have ended)
                 failures.append(error)
                 return
@@ -177,22 +177,22 @@ class CassandraMessageMirror:
         while len(self._known_months) > MAX_BUCKETS_REMEMBERED:
             self._known_months.popitem(last=False)
 
-    async def _send_now(self, link: Link, batch: list[Write]) -> None:
+    async def _send_now(self, driver: DriverSession, batch: list[Write]) -> None:
         if len(batch) == 1:
-            await self._session.submit(link, batch[0].bound, Kind.WRITE)
+            await self._session.submit(driver, batch[0].bound, Kind.WRITE)
             return
         request = BatchStatement(BatchType.UNLOGGED)
         for write in batch:
             request.add(write.bound)
         try:
-            await self._session.submit(link, request, Kind.WRITE)
+            await self._session.submit(driver, request, Kind.WRITE)
         except Exception as error:
             if not is_rejected(error):
                 raise
             # a server with a lower threshold than the default: what fits not in one batch may fit in two
             middle = len(batch) // 2
-            await self._send_now(link, batch[:middle])
-            await self._send_now(link, batch[middle:])
+            await self._send_now(driver, batch[:middle])
+            await self._send_now(driver, batch[middle:])
 
 
 def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, int], str]]:
@@ -217,17 +217,17 @@ def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> Write:
     return Write(bound, values + facts * _BYTES_A_FACT, month)
 
 
-def group_by_replicas(link: Link, writes: Sequence[Write]) -> list[list[Write]]:
+def group_by_replicas(driver: DriverSession, writes: Sequence[Write]) -> list[list[Write]]:
     """Return ``writes`` apart by the set of nodes that hold them, so that a batch has its replicas as coordinators.
 
     In a cluster with no more nodes than replicas that is one group, and any rows may share a batch.
     """
-    metadata = link.cluster.metadata
+    metadata = driver.cluster.metadata
     if len(metadata.all_hosts()) == 1:
         return [list(writes)]
     groups: defaultdict[Hashable, list[Write]] = defaultdict(list)
     for write in writes:
-        groups[frozenset(metadata.get_replicas(link.config.keyspace, write.bound.routing_key))].append(write)
+        groups[frozenset(metadata.get_replicas(driver.config.keyspace, write.bound.routing_key))].append(write)
     return list(groups.values())
 
 

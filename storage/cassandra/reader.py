@@ -10,8 +10,8 @@ from domain.ids import may_repeat
 from domain.log_clock import LogClock, Run
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import decode_file, is_possible_key, state_of
-from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import FIRST, LAST, PartitionOf, Slice, clock_of, slices
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from domain.ports import RefreshToken
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import is_possible_key
-from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
 # Transactions throughout, so that the clocks of API processes have no say in what came last. Every column is written
@@ -30,7 +30,7 @@ class CassandraRefreshTokenStore:
     async def start(self, token: RefreshToken, ttl_seconds: int) -> None:
         """Store the first token of a session. Raises ``StoreUnavailable``."""
         values = (token.session_id, token.user_id, token.token_hash, token.expires_at_ms, ttl_seconds)
-        await self._session.run(_START, values, Kind.DECIDE)
+        await self._session.run(_START, values, Kind.CONDITIONAL)
 
     async def find(self, session_id: str) -> RefreshToken | None:
         """Return the session's current token. Raises ``StoreUnavailable``."""
@@ -45,11 +45,11 @@ class CassandraRefreshTokenStore:
         Raises ``StoreUnavailable``, after which it may have been replaced.
         """
         values = (ttl_seconds, token.user_id, token.token_hash, token.expires_at_ms, token.session_id, used_hash)
-        row = (await self._session.run(_ROTATE, values, Kind.DECIDE))[0]
+        row = (await self._session.run(_ROTATE, values, Kind.CONDITIONAL))[0]
         # a transaction whose first answer got lost finds its own work done
         return bool(row["[applied]"] or row.get("token_hash") == token.token_hash)
 
     async def end(self, session_id: str) -> None:
         """Forget the session; none of its tokens is taken again. Raises ``StoreUnavailable``."""
         if is_possible_key(session_id):
-            await self._session.run(_END, (session_id,), Kind.DECIDE)
+            await self._session.run(_END, (session_id,), Kind.CONDITIONAL)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.errors import StoreUnavailable
-from storage.cassandra.link import Kind
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.session import CassandraSession
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ async def migrate(session: CassandraSession, *, replication_factor: int, folder:
         return await _apply(session, migrations, owner)
     finally:
         with suppress(StoreUnavailable):  # then it expires
-            await session.run(_UNLOCK, (owner,), Kind.DECIDE)
+            await session.run(_UNLOCK, (owner,), Kind.CONDITIONAL)
 
 
 async def _create_keyspace(session: CassandraSession, replication_factor: int) -> None:
@@ -128,7 +128,7 @@ async def _create_keyspace(session: CassandraSession, replication_factor: int) -
 async def _lock(session: CassandraSession, owner: uuid.UUID) -> None:
     deadline = time.monotonic() + _WAIT_FOR_LOCK_SECONDS
     while True:
-        row = (await session.run(_LOCK, (owner,), Kind.DECIDE))[0]
+        row = (await session.run(_LOCK, (owner,), Kind.CONDITIONAL))[0]
         if row["[applied]"]:
             return
         if time.monotonic() > deadline:
@@ -145,7 +145,7 @@ async def _apply(session: CassandraSession, migrations: list[Migration], owner: 
     for migration in migrations:
         if migration.version in applied:
             continue
-        if not (await session.run(_KEEP, (owner, owner), Kind.DECIDE))[0]["[applied]"]:
+        if not (await session.run(_KEEP, (owner, owner), Kind.CONDITIONAL))[0]["[applied]"]:
             raise StoreUnavailable("lost the schema's lock to another process; call again")
         for statement in migration.statements:
             await session.change(statement)

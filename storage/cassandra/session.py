@@ -14,8 +14,8 @@ from cassandra.query import SimpleStatement
 
 from domain.errors import StoreUnavailable
 from storage.cassandra.driver_logs import quieten
+from storage.cassandra.driver_session import CassandraConfig, DriverSession, Kind, open_cluster
 from storage.cassandra.errors import describe, translate
-from storage.cassandra.link import CassandraConfig, Kind, Link, open_cluster
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _SCHEMA_TIMEOUT_SECONDS = 30.0
 
 
 class CassandraSession:
-    """Keeps a ``Link`` open on the running event loop, for as long as ``start`` … ``close``.
+    """Keeps a ``DriverSession`` open on the running event loop, for as long as ``start`` … ``close``.
 
     While there is none, every call raises ``StoreUnavailable`` at once; only calls made during the very first
     attempt to connect wait for it, up to ``timeout_seconds``.
@@ -38,7 +38,7 @@ class CassandraSession:
 
     def __init__(self, config: CassandraConfig) -> None:
         self.config = config
-        self._link: Link | None = None
+        self._driver: DriverSession | None = None
         self._reason = "not started"
         self._tried = asyncio.Event()
         self._connected = asyncio.Event()
@@ -72,7 +72,7 @@ class CassandraSession:
     @property
     def is_connected(self) -> bool:
         """Whether a host has an open connection now."""
-        return self._link is not None and self._link.is_up
+        return self._driver is not None and self._driver.is_up
 
     async def connected(self, timeout_seconds: float) -> None:
         """Return once connected. Raises ``StoreUnavailable`` if that takes longer."""
@@ -92,29 +92,29 @@ class CassandraSession:
         except TimeoutError:
             raise StoreUnavailable(f"Cassandra did not answer in {seconds:g} s") from None
 
-    async def link(self) -> Link:
-        """Return the open link. Raises ``StoreUnavailable`` if there is none."""
+    async def driver(self) -> DriverSession:
+        """Return the open driver session. Raises ``StoreUnavailable`` if there is none."""
         if not self._tried.is_set() and self._keeper is not None:
             await self._tried.wait()
-        if self._link is None:
+        if self._driver is None:
             raise StoreUnavailable(f"no connection to Cassandra: {self._reason}")
-        return self._link
+        return self._driver
 
     async def run(self, cql: str, values: Sequence[Any], kind: Kind) -> Rows:
         """Run one prepared statement (``{ks}`` stands for the keyspace) and return its first page of rows.
 
-        READ rows are tuples in the order selected; DECIDE rows are dicts with ``[applied]``. Raises
+        READ rows are tuples in the order selected; CONDITIONAL rows are dicts with ``[applied]``. Raises
         ``StoreUnavailable`` within the configured time.
         """
         async with self.deadline():
-            link = await self.link()
-            statement = await link.prepare(cql, kind)
-            return await self.submit(link, statement.bind(values), kind)
+            driver = await self.driver()
+            statement = await driver.prepare(cql, kind)
+            return await self.submit(driver, statement.bind(values), kind)
 
-    async def submit(self, link: Link, statement: Any, kind: Kind) -> Rows:
-        """Run a bound statement or a batch on the link it was prepared on. Raises ``StoreUnavailable``."""
+    async def submit(self, driver: DriverSession, statement: Any, kind: Kind) -> Rows:
+        """Run a bound statement or a batch on the driver session it was prepared on. Raises ``StoreUnavailable``."""
         try:
-            return await link.submit(statement, kind) or []
+            return await driver.submit(statement, kind) or []
         except Exception as error:
             raise translate(error) from error
 
@@ -123,12 +123,12 @@ class CassandraSession:
 
         Always by the same node: two nodes that change a schema at once do not see each other.
         """
-        link = await self.link()
-        hosts = [host for host in link.cluster.metadata.all_hosts() if host.is_up]
+        driver = await self.driver()
+        hosts = [host for host in driver.cluster.metadata.all_hosts() if host.is_up]
         host: Any = min(hosts, key=lambda known: str(known.endpoint), default=None)
         statement = SimpleStatement(cql.replace("{ks}", self.config.keyspace))
         try:
-            await link.submit(statement, Kind.DECIDE, _SCHEMA_TIMEOUT_SECONDS, host)
+            await driver.submit(statement, Kind.CONDITIONAL, _SCHEMA_TIMEOUT_SECONDS, host)
         except Exception as error:
             raise translate(error) from error
 
@@ -138,25 +138,25 @@ class CassandraSession:
 
     async def _keep_connected(self) -> None:
         while True:
-            link = await self._connect()
+            driver = await self._connect()
             try:
-                self._link = link
+                self._driver = driver
                 self._tried.set()
                 self._connected.set()
                 log.info("connected to Cassandra at %s:%d", ",".join(self.config.hosts), self.config.port)
-                await self._until_lost(link)
+                await self._until_lost(driver)
             finally:
-                self._link = None
+                self._driver = None
                 self._connected.clear()
-                await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, link.shut))
+                await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, driver.shut))
 
-    async def _connect(self) -> Link:
+    async def _connect(self) -> DriverSession:
         pause = _FIRST_RETRY_SECONDS
         while True:
             attempt = self._threads.submit(open_cluster, self.config)
             try:
                 cluster, session = await asyncio.wrap_future(attempt)
-                return Link(self.config, cluster, session, self._threads)
+                return DriverSession(self.config, cluster, session, self._threads)
             except asyncio.CancelledError:
                 attempt.add_done_callback(_discard)  # a thread cannot be interrupted
                 raise
@@ -168,7 +168,7 @@ class CassandraSession:
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(pause * 2, _LAST_RETRY_SECONDS)
 
-    async def _until_lost(self, link: Link) -> None:
+    async def _until_lost(self, driver: DriverSession) -> None:
         """Return when no host has been connected for long.
 
         The driver reconnects by itself, but only to addresses that it once resolved: a new one asks the DNS again.
@@ -177,7 +177,7 @@ class CassandraSession:
         last_up, was_up = clock(), True
         while clock() - last_up < self.config.renew_after_seconds:
             await asyncio.sleep(_LOOK_SECONDS)
-            if is_up := link.is_up:
+            if is_up := driver.is_up:
                 last_up = clock()
             if is_up != was_up:
                 log.log(*((logging.INFO, "Cassandra is back") if is_up else (logging.WARNING, "Cassandra is away")))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from domain.fact_times import MAX_MS
 from domain.log_clock import ALL_MS, ALL_POSITIONS, ClockStep, LogClock, Run
 from domain.ports import Place
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import bucket_of
-from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
 FIRST = Place(-1, -1)

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
 from domain.ports import User
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import is_possible_key
-from storage.cassandra.link import Kind
 from storage.cassandra.session import CassandraSession
 
 _COLUMNS = "user_id, username, password_hash, email, created_at_ms"
@@ -39,7 +39,7 @@ class CassandraUserStore:
             # The account first, then its name: what a crash leaves in between is a row that no name leads to.
             values = (user.user_id, user.username, user.password_hash, user.email, user.created_at_ms)
             await self._session.run(_INSERT, values, Kind.WRITE)
-            row = (await self._session.run(_CLAIM, (user.username.lower(), user.user_id), Kind.DECIDE))[0]
+            row = (await self._session.run(_CLAIM, (user.username.lower(), user.user_id), Kind.CONDITIONAL))[0]
             if row["[applied]"] or row["user_id"] == user.user_id:
                 return
             with suppress(StoreUnavailable):
@@ -76,5 +76,8 @@ class CassandraUserStore:
     async def set_password_hash(self, user_id: str, password_hash: str) -> None:
         """Replace the account's password hash. Raises ``NotFound``, ``StoreUnavailable``."""
         known = is_possible_key(user_id)
-        if not known or not (await self._session.run(_SET_HASH, (password_hash, user_id), Kind.DECIDE))[0]["[applied]"]:
+        if (
+            not known
+            or not (await self._session.run(_SET_HASH, (password_hash, user_id), Kind.CONDITIONAL))[0]["[applied]"]
+        ):
             raise NotFound(f"there is no user {user_id!r:.80}")

@@ -24,9 +24,9 @@ from domain.ports import (
 )
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
+from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.identities import CassandraIdentityStore
-from storage.cassandra.link import CassandraConfig
 from storage.cassandra.messages import CassandraMessageMirror, CassandraMessageReader
 from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.session import CassandraSession

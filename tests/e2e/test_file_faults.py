@@ -28,8 +28,8 @@ from domain.ports import FileStore, Upload
 from loadtests.groups import until
 from loadtests.orders import signed_up
 from loadtests.system import Servers, System, system_settings
+from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.files import CassandraFileRecords
-from storage.cassandra.link import CassandraConfig
 from storage.cassandra.session import CassandraSession
 from support.proxy import Proxy
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from chat4all import Client, Refused, Status, Unreachable
+from chat4all import ApiError, Client, ConnectionFailed, Status
 from chat4all.cli.demo_user import DemoUsers, log_in
 from chat4all.cli.output import Exit
 from chat4all.cli.sending import send_and_follow
@@ -156,12 +156,12 @@ async def test_a_name_that_somebody_else_has_is_given_up(api: Api, tmp_path: Pat
 
 async def test_the_client_raises_what_the_api_says(api: Api) -> None:
     async with Client(f"http://127.0.0.1:{api.port}") as client:
-        with pytest.raises(Refused, match=r"Authorization|token") as refused:
+        with pytest.raises(ApiError, match=r"Authorization|token") as refused:
             await client.send(RECIPIENT, "hello", "c-1")
         assert refused.value.status == 401
         assert await client.is_ready()
         api.down.add("kafka")
         assert not await client.is_ready()
     async with Client("http://127.0.0.1:1") as nobody:
-        with pytest.raises(Unreachable, match=r"no answer from http://127\.0\.0\.1:1"):
+        with pytest.raises(ConnectionFailed, match=r"no answer from http://127\.0\.0\.1:1"):
             await nobody.login("a", "b")

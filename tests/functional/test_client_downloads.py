@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 from aiohttp import FormData
 
-from chat4all import Client, Damaged, LocalFault, NotFound, NotLoggedIn, OutputClosed, Step, TargetExists, Unreachable
+from chat4all import (
+    Client,
+    ConnectionFailed,
+    Damaged,
+    LocalFault,
+    NotFound,
+    NotLoggedIn,
+    OutputClosed,
+    Step,
+    TargetExists,
+)
 from chat4all.part_file import part_file
 from chat4all.transfers import quietly
 from support.api import Api
@@ -241,7 +251,7 @@ async def test_an_api_that_stays_away_is_given_up_and_what_came_is_kept(
         if done >= MIB and not gone:
             gone.append(asyncio.create_task(proxy.off()))
 
-    with pytest.raises(Unreachable):
+    with pytest.raises(ConnectionFailed):
         await ana.download_file(file_id, tmp_path / "copy", on_progress=leave, patience_seconds=0.5)
     await gone[0]
     assert (tmp_path / "copy.part").stat().st_size >= MIB

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from chat4all import (
+    ApiError,
     Client,
+    ConnectionFailed,
     Forbidden,
     InvalidRequest,
     LocalFault,
     NotLoggedIn,
-    Refused,
-    Unreachable,
 )
 from chat4all import uploads as tus
 from support.api import Api, StartApi
@@ -61,10 +61,10 @@ async def test_a_session_that_ends_on_the_way_is_told_and_the_upload_can_go_on(
         api.refresh_tokens.__init__()
 
     with pytest.raises(NotLoggedIn):
-        await ana.upload_file(path, "c-1", on_progress=Watch(4 * MIB, end), memory=memory)
+        await ana.upload_file(path, "c-1", on_progress=Watch(4 * MIB, end), upload_store=memory)
     [begun] = memory.kept.values()
     await ana.login("ana", PASSWORD)
-    file = await ana.upload_file(path, "c-1", memory=memory)
+    file = await ana.upload_file(path, "c-1", upload_store=memory)
     assert file["file_id"] == begun.upload_id
     assert stored(api, file) == data
 
@@ -75,10 +75,10 @@ async def test_while_another_request_has_the_upload_it_is_waited_for(
     data, memory = some_bytes(LONG), Memory()
     path = written(tmp_path, data)
     watch = Watch(12 * MIB, proxy.stall)
-    first = asyncio.create_task(ana.upload_file(path, "c-1", on_progress=watch, memory=memory))
+    first = asyncio.create_task(ana.upload_file(path, "c-1", on_progress=watch, upload_store=memory))
     await asyncio.wait_for(watch.was_done.wait(), 10)
     async with Client(f"http://127.0.0.1:{api.port}", ana.token) as other:
-        second = asyncio.create_task(other.upload_file(path, "c-1", memory=memory, patience_seconds=10))
+        second = asyncio.create_task(other.upload_file(path, "c-1", upload_store=memory, patience_seconds=10))
         await asyncio.sleep(0)
         proxy.resume()
         files = await asyncio.gather(first, second)
@@ -91,18 +91,18 @@ async def test_an_api_that_stays_away_is_given_up(api: Api, ana: Client, proxy: 
     path = written(tmp_path, some_bytes(LONG))
     gone: list[asyncio.Task[None]] = []
     watch = Watch(12 * MIB, lambda: gone.append(asyncio.create_task(proxy.off())))
-    with pytest.raises(Unreachable):
-        await ana.upload_file(path, "c-1", on_progress=watch, memory=memory, patience_seconds=0.5)
+    with pytest.raises(ConnectionFailed):
+        await ana.upload_file(path, "c-1", on_progress=watch, upload_store=memory, patience_seconds=0.5)
     await gone[0]
     assert len(memory.kept) == 1
     await proxy.on()
-    file = await ana.upload_file(path, "c-1", memory=memory)
+    file = await ana.upload_file(path, "c-1", upload_store=memory)
     assert stored(api, file) == path.read_bytes()
 
 
 async def test_an_api_that_never_answered_is_not_waited_for(tmp_path: Path) -> None:
     async with Client("http://127.0.0.1:1", "a.b.c") as nobody:
-        with pytest.raises(Unreachable, match=r"no answer from http://127\.0\.0\.1:1"):
+        with pytest.raises(ConnectionFailed, match=r"no answer from http://127\.0\.0\.1:1"):
             await nobody.upload_file(written(tmp_path, b"hello"), "c-1")
 
 
@@ -127,7 +127,7 @@ async def test_a_file_over_the_limit_is_refused_before_a_byte_of_it_goes_out(
     async with start_api(files_max_bytes=MIB) as api, Client(f"http://127.0.0.1:{api.port}") as client:
         await client.register("ana", PASSWORD)
         await client.login("ana", PASSWORD)
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ApiError) as refused:
             await client.upload_file(written(tmp_path, bytes(MIB + 1)), "c-1")
         assert refused.value.status == 413
 

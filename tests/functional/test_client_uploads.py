@@ -68,7 +68,7 @@ async def test_the_next_call_goes_on_where_one_was_given_up(
     await interrupted(api, ana, proxy, path, memory)
     [begun] = memory.kept.values()
     watch = Watch(0, lambda: None)
-    file = await ana.upload_file(path, "c-1", on_progress=watch, memory=memory)
+    file = await ana.upload_file(path, "c-1", on_progress=watch, upload_store=memory)
     assert stored(api, file) == data
     assert file["file_id"] == begun.upload_id
     assert watch.steps() == {Step.UPLOADING}  # what it is was known already
@@ -79,11 +79,11 @@ async def test_a_file_that_was_uploaded_is_not_uploaded_again_until_it_is_forgot
     api: Api, ana: Client, tmp_path: Path
 ) -> None:
     path, memory = written(tmp_path, b"hello"), Memory()
-    first = await ana.upload_file(path, "c-1", memory=memory)
-    assert await ana.upload_file(path, "c-1", memory=memory) == first
-    assert (await ana.upload_file(path, "c-2", memory=memory))["file_id"] != first["file_id"]
+    first = await ana.upload_file(path, "c-1", upload_store=memory)
+    assert await ana.upload_file(path, "c-1", upload_store=memory) == first
+    assert (await ana.upload_file(path, "c-2", upload_store=memory))["file_id"] != first["file_id"]
     await memory.forget(path, "c-1")
-    assert (await ana.upload_file(path, "c-1", memory=memory))["file_id"] != first["file_id"]
+    assert (await ana.upload_file(path, "c-1", upload_store=memory))["file_id"] != first["file_id"]
 
 
 async def test_a_file_that_was_changed_between_two_calls_is_uploaded_anew(
@@ -94,7 +94,7 @@ async def test_a_file_that_was_changed_between_two_calls_is_uploaded_anew(
     await interrupted(api, ana, proxy, path, memory)
     [begun] = memory.kept.values()
     data = some_bytes(LONG, seed=2)  # of the same length
-    file = await ana.upload_file(written(tmp_path, data), "c-1", memory=memory)
+    file = await ana.upload_file(written(tmp_path, data), "c-1", upload_store=memory)
     assert file["file_id"] != begun.upload_id
     assert stored(api, file) == data
 
@@ -105,7 +105,7 @@ async def test_a_file_that_is_changed_while_it_is_uploaded_is_nobodys_file(
     path, memory = written(tmp_path, some_bytes(LONG)), Memory()
     watch = Watch(MIB, lambda: path.write_bytes(some_bytes(LONG, seed=2)))
     with pytest.raises(LocalFault, match="is being changed"):
-        await ana.upload_file(path, "c-1", on_progress=watch, memory=memory)
+        await ana.upload_file(path, "c-1", on_progress=watch, upload_store=memory)
     assert memory.kept == {}
     assert api.file_store.objects == {}
 
@@ -130,7 +130,7 @@ async def test_bytes_that_are_damaged_on_the_way_are_told(api: Api, ana: Client,
     path.write_bytes(some_bytes(LONG, seed=2))  # as if what goes out from here on were damaged
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
     with pytest.raises(Damaged, match="nothing of it was kept"):
-        await ana.upload_file(path, "c-1", memory=memory)
+        await ana.upload_file(path, "c-1", upload_store=memory)
     assert memory.kept == {}
     assert api.file_store.objects == {}
     assert begun.upload_id
@@ -143,7 +143,7 @@ async def test_an_upload_that_has_expired_is_begun_anew(api: Api, ana: Client, p
     await interrupted(api, ana, proxy, path, memory)
     [begun] = memory.kept.values()
     api.clock.now_ms += 2 * 86_400_000
-    file = await ana.upload_file(path, "c-1", memory=memory)
+    file = await ana.upload_file(path, "c-1", upload_store=memory)
     assert file["file_id"] != begun.upload_id
     assert stored(api, file) == data
 
@@ -154,7 +154,7 @@ async def test_an_upload_that_was_ended_elsewhere_is_begun_anew(
     path, memory = written(tmp_path, b"hello"), Memory()
     gone = Begun("019aaf33-1c2d-7e3f-8a4b-5c6d7e8f9a0b", "sha256:" + "0" * 64, await _fingerprint(path), 0.0)
     memory.kept[path, "c-1"] = replace(gone, checksum=f"sha256:{hashlib.sha256(b'hello').hexdigest()}")
-    file = await ana.upload_file(path, "c-1", memory=memory)
+    file = await ana.upload_file(path, "c-1", upload_store=memory)
     assert file["file_id"] != gone.upload_id
     assert memory.kept[path, "c-1"].upload_id == file["file_id"]
 

@@ -138,7 +138,7 @@ async def test_what_nobody_can_tell_fails_its_message_alone_and_is_set_aside(ans
     assert [fact for fact in world.facts() if fact[0] == "m-1"] == [("m-1", "FAILED")]
     assert ("m-2", "READ") in world.facts()
     assert len(world.app.batch_producer.on("dead-letters")) == 1
-    assert world.app.died == []
+    assert world.app.aborted == []
 
 
 async def test_a_connector_cancelled_from_inside_loses_no_message() -> None:
@@ -200,7 +200,7 @@ async def test_each_answer_of_the_channel_is_progress_for_the_watchdog() -> None
     world.channel.answers["m-1"] = [NotNow("busy"), NotNow("busy")]
     await world.deliver(requests("m-1", "m-2"))
     await until(lambda: world.app.consumer.completed)
-    assert world.app.steps == 4
+    assert world.app.progress == 4
 
 
 async def test_a_channel_that_recognises_repetitions_is_asked_again() -> None:
@@ -245,7 +245,7 @@ async def test_a_bound_on_deliveries_in_hand_makes_the_agent_wait() -> None:
     world.channel.open.set()
     await asyncio.wait_for(delivering, 1)
     await until(lambda: world.app.consumer.completed)
-    assert world.app.died == []
+    assert world.app.aborted == []
 
 
 async def test_a_malformed_request_is_a_dead_letter_and_the_rest_goes_on() -> None:

@@ -196,7 +196,7 @@ async def test_a_corrupt_file_for_several_fails_each() -> None:
     await world.deliver(batch_of("whatsapp-outbound", *to_three(file)))
     await until(lambda: world.app.consumer.completed)
     assert world.facts() == [("m-1", "FAILED")] * 3
-    assert world.app.died == []
+    assert world.app.aborted == []
 
 
 async def test_the_simulated_channel_checks_what_it_is_given_and_tells_how_it_went(
@@ -233,7 +233,7 @@ async def test_an_error_of_our_own_ends_the_worker_loudly() -> None:
     def broken() -> None:
         raise RuntimeError("a bug")
 
-    world.deliveries._attachments._open_store = broken  # type: ignore[assignment]
+    world.dispatcher._attachments._open_store = broken  # type: ignore[assignment]
     await world.deliver(requests("m-1", file=world.put(b"data")))
-    await until(lambda: world.app.died)
-    assert isinstance(world.app.died[0][1], RuntimeError)
+    await until(lambda: world.app.aborted)
+    assert isinstance(world.app.aborted[0][1], RuntimeError)

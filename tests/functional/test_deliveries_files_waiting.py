@@ -25,7 +25,7 @@ async def test_while_the_store_is_away_a_message_waits_without_attempts_and_othe
     world.store.available = False
     await world.deliver(requests("m-1", "m-2", conversation="a", file=world.put(b"data", mimetype)))
     await world.deliver(requests("m-3", conversation="b", start=2))
-    await until(lambda: world.app.consumer.completed and world.app.waiting_for == "files")
+    await until(lambda: world.app.consumer.completed and world.app.blocked_on == "files")
     assert world.channel.calls == ["m-3"]
     assert world.attempt("m-1") is None
     await until(lambda: len(world.opened) > 12)  # more tries than a channel would be given attempts
@@ -33,14 +33,14 @@ async def test_while_the_store_is_away_a_message_waits_without_attempts_and_othe
     await until(lambda: len(world.app.consumer.completed) == 2)
     assert world.channel.calls == ["m-3", "m-1", "m-2"]
     assert world.attempt("m-1").number == 1  # type: ignore[union-attr]
-    assert world.app.waiting_for is None
+    assert world.app.blocked_on is None
 
 
 async def test_a_store_that_says_nothing_counts_as_away() -> None:
     world = World(files_timeout_seconds=0.02)
     world.store.gate.clear()
     await world.deliver(requests("m-1", file=world.put(b"data")))
-    await until(lambda: world.app.waiting_for == "files" and world.store.reads > 2)
+    await until(lambda: world.app.blocked_on == "files" and world.store.reads > 2)
     world.store.gate.set()
     await until(lambda: world.app.consumer.completed)
     assert world.facts()[0] == ("m-1", "SENT")
@@ -68,11 +68,11 @@ async def test_a_slow_file_holds_up_its_own_conversation_only_and_is_no_stall() 
     await world.deliver(requests("m-3", conversation="b", start=2))
     await until(lambda: world.app.consumer.completed)
     assert world.channel.calls == ["m-3"]
-    steps = world.app.steps
+    steps = world.app.progress
     world.store.gate.set()
     await until(lambda: len(world.app.consumer.completed) == 3)
     assert world.channel.calls == ["m-3", "m-1", "m-2"]
-    assert world.app.steps > steps + 1, "the watchdog sees each piece"
+    assert world.app.progress > steps + 1, "the watchdog sees each piece"
 
 
 async def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> Non
     await store.finish("c-1/f-1", upload, [await store.put_part("c-1/f-1", upload, n + 1, data) for n in range(parts)])
     checksum = f"sha256:{sha256(data * parts).hexdigest()}"
     world = World()
-    world.deliveries._attachments._open_store = lambda: store
+    world.dispatcher._attachments._open_store = lambda: store
     world.channel.upload = SimulatedConnector("whatsapp", "WhatsApp", Simulation()).upload  # type: ignore[method-assign]
     tracemalloc.start()
     try:
@@ -130,9 +130,9 @@ async def test_draining_while_the_store_is_away_does_not_wait_for_it() -> None:
     world = World()
     world.store.available = False
     await world.deliver(requests("m-1", file=world.put(b"data")))
-    await until(lambda: world.app.waiting_for == "files")
+    await until(lambda: world.app.blocked_on == "files")
     await asyncio.wait_for(world.app.drain(), 1)
-    assert world.app.waiting_for is None
+    assert world.app.blocked_on is None
     assert world.table.rows == {}
 
 

@@ -73,11 +73,11 @@ async def test_nothing_is_complete_while_cassandra_is_away_and_all_of_it_afterwa
     assert await mirroring._knows_clock(batch)
     store.available = False
     await mirroring.add(batch)
-    await until(lambda: app.waiting_for == "cassandra")
+    await until(lambda: app.blocked_on == "cassandra")
     assert app.consumer.completed == []
     store.available = True
     await until(lambda: app.consumer.completed)
-    assert app.waiting_for is None
+    assert app.blocked_on is None
     assert await store.get("m-1") is not None
 
 
@@ -149,7 +149,7 @@ async def test_what_cassandra_refuses_is_a_dead_letter_and_the_rest_is_written(w
     assert await store.get("m-0") is not None
     assert await store.get("m-2") is not None
     assert len(app.batch_producer.on("dead-letters")) == 1
-    assert app.died == []
+    assert app.aborted == []
 
 
 async def test_poison_is_passed_over(world: World) -> None:
@@ -173,7 +173,7 @@ async def test_draining_does_not_wait_for_an_absent_cassandra(world: World) -> N
     assert await mirroring._knows_clock(batch)
     store.available = False
     await mirroring.add(batch)
-    await until(lambda: app.waiting_for == "cassandra")
+    await until(lambda: app.blocked_on == "cassandra")
     await asyncio.wait_for(app.drain(), 1)
     assert app.consumer.completed == []
 
@@ -240,11 +240,11 @@ async def test_the_mirror_waits_for_the_store_before_it_compares_times(world: Wo
     app, store, mirroring = world
     store.available = False
     adding = asyncio.create_task(mirroring.add(batch_of("messages", message(0))))
-    await until(lambda: app.waiting_for == "cassandra")
+    await until(lambda: app.blocked_on == "cassandra")
     store.available = True
     await adding
     await until(lambda: app.consumer.completed)
-    assert app.waiting_for is None
+    assert app.blocked_on is None
     store.available = False
     app.consumer.epoch += 1
     adding = asyncio.create_task(mirroring.add(replace_epoch(batch_of("messages", message(1), start=1), 2)))

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from cli import tether
-from cli.supervisor import Patience, ProcessSpec, Supervised, Supervisor
+from cli import die_with_parent
+from cli.supervisor import BackoffPolicy, ProcessSpec, Supervised, Supervisor
 
-QUICK = Patience(first_pause_seconds=0.05, longest_pause_seconds=0.2, healthy_seconds=60.0, stop_seconds=5.0)
+QUICK = BackoffPolicy(first_pause_seconds=0.05, longest_pause_seconds=0.2, healthy_seconds=60.0, stop_seconds=5.0)
 SLEEP = "import time; time.sleep(300)"
 LIMIT_SECONDS = 20.0
 
@@ -61,7 +61,7 @@ def says(spec: ProcessSpec, text: str) -> bool:
 def test_the_first_restart_is_at_once_and_then_the_pause_doubles_up_to_its_bound(
     short_lives: int, seconds: float
 ) -> None:
-    assert Patience().pause_seconds(short_lives) == seconds
+    assert BackoffPolicy().pause_seconds(short_lives) == seconds
 
 
 async def test_what_ends_is_started_again_at_once_and_then_after_a_growing_pause(
@@ -81,7 +81,7 @@ async def test_what_ends_is_started_again_at_once_and_then_after_a_growing_pause
 
 async def test_after_a_long_life_the_restart_is_at_once_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spec = child("steady", "import time; time.sleep(0.3); raise SystemExit(1)", tmp_path)
-    supervisor = Supervisor([spec], Patience(0.05, 10.0, healthy_seconds=0.2))
+    supervisor = Supervisor([spec], BackoffPolicy(0.05, 10.0, healthy_seconds=0.2))
     supervisor.start()
     await until(lambda: supervisor.processes[0].starts >= 4)
     await supervisor.stop()
@@ -139,7 +139,7 @@ async def test_who_ignores_sigterm_is_killed_when_the_time_is_over(
     deaf = child(
         "deaf", f"import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); {SLEEP}", tmp_path
     )
-    supervisor = Supervisor([deaf], Patience(stop_seconds=0.2))
+    supervisor = Supervisor([deaf], BackoffPolicy(stop_seconds=0.2))
     supervisor.start()
     await until(lambda: says(deaf, "ready"))
     await supervisor.stop()
@@ -147,7 +147,7 @@ async def test_who_ignores_sigterm_is_killed_when_the_time_is_over(
 
 
 async def test_stop_ends_a_process_that_waits_for_its_next_start(tmp_path: Path) -> None:
-    supervisor = Supervisor([child("broken", "1/0", tmp_path)], Patience(first_pause_seconds=300))
+    supervisor = Supervisor([child("broken", "1/0", tmp_path)], BackoffPolicy(first_pause_seconds=300))
     supervisor.start()
     broken: Supervised = supervisor.processes[0]
     await until(lambda: broken.starts == 2 and broken.pid is None and says(broken.spec, "ZeroDivisionError"))
@@ -216,7 +216,7 @@ async def test_a_child_is_not_in_the_process_group_that_a_terminal_interrupts(tm
 
 async def test_where_the_system_offers_nothing_a_watcher_ends_the_child(tmp_path: Path) -> None:
     code = (
-        "import os, sys\nfrom cli import tether\ntether.watch_parent(os.getppid())\n"
+        "import os, sys\nfrom cli import die_with_parent\ndie_with_parent.watch_parent(os.getppid())\n"
         f"os.execv(sys.executable, [sys.executable, '-c', {SAY_PID!r}])"
     )
     middle = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]]).wait()"
@@ -230,6 +230,6 @@ async def test_where_the_system_offers_nothing_a_watcher_ends_the_child(tmp_path
 
 def test_a_parent_that_is_gone_already_leaves_no_child(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    command = [sys.executable, tether.__file__, "1", sys.executable, "-c", f"open({str(mark)!r}, 'w')"]
-    assert subprocess.run(command, check=False).returncode == tether.NOT_STARTED
+    command = [sys.executable, die_with_parent.__file__, "1", sys.executable, "-c", f"open({str(mark)!r}, 'w')"]
+    assert subprocess.run(command, check=False).returncode == die_with_parent.NOT_STARTED
     assert not mark.exists()

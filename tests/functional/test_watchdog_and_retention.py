@@ -50,8 +50,8 @@ async def app() -> AsyncIterator[Any]:
 
 async def test_lag_without_progress_ends_the_worker(app: Any) -> None:
     app.consumer.end = 9
-    await until(lambda: app.died)
-    what, error = app.died[0]
+    await until(lambda: app.aborted)
+    what, error = app.aborted[0]
     assert what == "the watchdog"
     assert isinstance(error, Stalled)
     assert "4 records wait" in str(error)
@@ -61,19 +61,19 @@ async def test_a_rebalance_that_does_not_end_ends_the_worker_though_it_holds_no_
     app.consumer._committed_offset.clear()
     app.consumer.assignment = lambda: set()
     app.rebalancing = True
-    await until(lambda: app.died)
-    assert "a rebalance does not end" in str(app.died[0][1])
+    await until(lambda: app.aborted)
+    assert "a rebalance does not end" in str(app.aborted[0][1])
 
 
 async def test_a_partition_whose_position_stays_unknown_ends_the_worker(app: Any) -> None:
     app.consumer._committed_offset[SOURCE] = None
-    await until(lambda: app.died)
-    assert isinstance(app.died[0][1], Stalled)
+    await until(lambda: app.aborted)
+    assert isinstance(app.aborted[0][1], Stalled)
 
 
 async def still_alive(app: Any, seconds: float = 0.8) -> bool:
     await asyncio.sleep(seconds)
-    return not app.died
+    return not app.aborted
 
 
 async def test_no_lag_is_no_stall(app: Any) -> None:
@@ -102,13 +102,13 @@ async def test_a_broker_that_is_away_is_no_stall(app: Any) -> None:
 async def test_a_large_file_that_comes_piece_by_piece_is_no_stall(app: Any) -> None:
     app.consumer.end = 1_000
     for _ in range(8):
-        app.steps += 1
+        app.progress += 1
         assert await still_alive(app, 0.1)
 
 
 async def test_waiting_for_a_named_dependency_is_no_stall(app: Any) -> None:
     app.consumer.end = 9
-    app.waiting_for = "cassandra"
+    app.blocked_on = "cassandra"
     assert await still_alive(app)
 
 

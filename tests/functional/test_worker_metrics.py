@@ -102,7 +102,7 @@ async def test_with_the_partitions_their_lag_goes_at_once(tmp_path: Path) -> Non
 def counted(world: World) -> Metrics:
     """Put real metrics into the world."""
     metrics = Metrics("whatsapp")
-    metrics.watch_in_flight(lambda: len(world.deliveries._tasks))
+    metrics.watch_in_flight(lambda: len(world.dispatcher._tasks))
     world.app.metrics = metrics  # type: ignore[assignment]
     return metrics
 
@@ -122,7 +122,7 @@ async def test_deliveries_in_hand_are_those_of_the_moment() -> None:
 async def test_deliveries_that_went_with_their_partitions_are_in_hand_no_more() -> None:
     world = World()
     metrics = counted(world)
-    world.app.batch_producer.held = True  # no attempt is on record yet, so all are taken back
+    world.app.batch_producer.held = True  # no attempt is on record yet, so all are rolled back
     await world.deliver(requests("m-1", "m-2", conversation="a"))
     assert shown(metrics, "in_flight") == {"": 2}
     asyncio.get_running_loop().call_later(0.05, world.app.batch_producer.release)
@@ -134,7 +134,7 @@ async def test_the_metrics_of_a_role_that_delivers_show_what_is_in_hand_without_
     world = World()
     seen: list[Any] = []
     world.app.metrics = SimpleNamespace(watch_in_flight=seen.append)  # type: ignore[assignment]
-    type(world.deliveries)(world.app, world.channel, world.table, None)  # type: ignore[arg-type]
+    type(world.dispatcher)(world.app, world.channel, world.table, None)  # type: ignore[arg-type]
     assert seen[0]() == 0
 
 
@@ -165,14 +165,14 @@ async def test_a_message_inside_the_system_is_counted_once_however_often_it_come
 
 
 async def test_records_that_are_redelivered_after_a_rebalance_are_counted_when_they_count() -> None:
-    from app.stream_app import Completion
+    from app.stream_app import Checkpoint
 
     app: Any = FakeApp()
     app.metrics = Metrics("core")
-    completion = Completion(app, "route")
+    checkpoint = Checkpoint(app, "route")
     batch = batch_of("messages", b"1", b"2")
     app.consumer.epoch += 1
-    await completion.when_durable(batch, [])
-    await completion.drain()
+    await checkpoint.when_durable(batch, [])
+    await checkpoint.drain()
     assert app.consumer.completed == []
     assert shown(app.metrics, "events_total") == {}

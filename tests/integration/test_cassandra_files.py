@@ -12,8 +12,8 @@ import pytest_asyncio
 from domain.errors import StoreUnavailable
 from domain.files import File, FileMetadata
 from domain.ports import Upload
+from storage.cassandra.driver_session import CassandraConfig, Kind
 from storage.cassandra.files import CassandraFileRecords
-from storage.cassandra.link import CassandraConfig, Kind
 from storage.cassandra.session import CassandraSession
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]

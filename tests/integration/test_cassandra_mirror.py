@@ -15,7 +15,7 @@ from domain.errors import MalformedRecord
 from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted
 from domain.status import Fact
-from storage.cassandra.link import Kind
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.messages import CassandraMessageMirror, CassandraMessageReader
 from storage.cassandra.session import CassandraSession
 

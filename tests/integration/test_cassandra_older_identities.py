@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from domain.errors import NotFound
 from domain.ports import Identity
+from storage.cassandra.driver_session import CassandraConfig, Kind
 from storage.cassandra.identities import CassandraIdentityStore
-from storage.cassandra.link import CassandraConfig, Kind
 from storage.cassandra.session import CassandraSession
 
 pytestmark = pytest.mark.real

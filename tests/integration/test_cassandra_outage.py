@@ -12,7 +12,7 @@ import pytest
 
 from devstack import Stack
 from domain.errors import StoreUnavailable
-from storage.cassandra.link import CassandraConfig, Kind
+from storage.cassandra.driver_session import CassandraConfig, Kind
 from storage.cassandra.messages import CassandraMessageReader
 from storage.cassandra.schema import migrate, schema_version
 from storage.cassandra.session import CassandraSession
@@ -88,13 +88,13 @@ async def test_a_long_outage_gets_a_new_driver_and_says_little(
     await proxy.on()
     async with CassandraSession(replace(cassandra, port=proxy.port, renew_after_seconds=1.0)) as session:
         await answers(session, 10)
-        old = await session.link()
+        old = await session.driver()
         await proxy.off()
         await asyncio.sleep(4)
         assert await refused_in(session) < 0.1
         await proxy.on()
         await answers(session, 10)
-        assert await session.link() is not old
+        assert await session.driver() is not old
     await proxy.off()
     shouted = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(shouted) < 20

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from domain.errors import StoreUnavailable
-from storage.cassandra.link import Kind
+from storage.cassandra.driver_session import Kind
 from storage.cassandra.schema import (
     MIGRATIONS,
     SchemaChanged,

@@ -21,8 +21,8 @@ from chat4all.cli.main import main
 from domain.errors import NotFound
 from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, staging_key, storage_key
 from domain.ports import FileRecords, FileStore, Upload
+from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.files import CassandraFileRecords
-from storage.cassandra.link import CassandraConfig
 from storage.cassandra.session import CassandraSession
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]

@@ -15,7 +15,7 @@ from app.topic_admin import ensure_topics
 from devstack.config import LOOPBACK
 from devstack.ports import is_free
 from loadtests.system import Servers
-from storage.cassandra.link import CassandraConfig
+from storage.cassandra.driver_session import CassandraConfig
 from support.proxy import Proxy
 from web.server import run
 

@@ -21,7 +21,7 @@ from devstack.ports import is_free
 from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted
 from loadtests.system import Servers
-from storage.cassandra.link import CassandraConfig
+from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
 from web.server import run

@@ -22,7 +22,7 @@ from devstack.ports import is_free
 from domain.records import StatusChanged
 from loadtests.system import Servers
 from storage.cassandra.conversations import CassandraConversationStore
-from storage.cassandra.link import CassandraConfig
+from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.session import CassandraSession
 from support.watching import Watcher
 from web.server import run

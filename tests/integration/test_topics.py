@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.topic_admin import TopicMismatch, TopicsMade, ensure_topics
 from app.topics import all_topics
 from loadtests.system import Servers
-from storage.cassandra.link import CassandraConfig
+from storage.cassandra.driver_session import CassandraConfig
 from web.server import run
 
 pytestmark = pytest.mark.real

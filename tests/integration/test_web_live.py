@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from app.settings import Settings
 from app.topic_admin import ensure_topics
 from loadtests.system import Servers, free_ports
-from storage.cassandra.link import CassandraConfig
+from storage.cassandra.driver_session import CassandraConfig
 from web.server import run
 
 pytestmark = pytest.mark.real

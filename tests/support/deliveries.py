@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from agents.attachments import Attachments
 from agents.deliver import deliver_batch
-from agents.deliveries import Deliveries
+from agents.dispatcher import Dispatcher
 from app.batches import RecordBatch
 from app.clock import now_ms
 from app.codec import decode, encode
@@ -105,7 +105,7 @@ class World:
         self.opened: list[FileStore] = []
         app, table = cast(StreamApp, self.app), cast(DurableTable, self.table)
         attachments = Attachments(app, self.channel, self.open_store, lambda number: 0.01, least_patience_seconds)
-        self.deliveries = Deliveries(app, self.channel, table, attachments, lambda number, after_seconds, chance: 0.0)
+        self.dispatcher = Dispatcher(app, self.channel, table, attachments, lambda number, after_seconds, chance: 0.0)
 
     def open_store(self) -> FileStore:
         self.opened.append(self.store)
@@ -119,7 +119,7 @@ class World:
         return FileMetadata(filename, len(data), mimetype, f"sha256:{sha256(data).hexdigest()}", key)
 
     async def deliver(self, batch: RecordBatch) -> None:
-        await deliver_batch(self.app, self.deliveries, batch)  # type: ignore[arg-type]
+        await deliver_batch(self.app, self.dispatcher, batch)  # type: ignore[arg-type]
 
     def facts(self) -> list[tuple[str, str]]:
         changes = [decode(value, StatusChanged) for value in self.app.batch_producer.on("status-updates")]

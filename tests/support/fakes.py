@@ -89,7 +89,7 @@ class _NoMetrics:
 
 
 class FakeApp:
-    """What agents use of ``StreamApp``. ``died`` holds what would have ended the worker."""
+    """What agents use of ``StreamApp``. ``aborted`` holds what would have ended the worker."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -98,10 +98,10 @@ class FakeApp:
         self.consumer = FakeConsumer()
         self.metrics = _NoMetrics()
         self.impossible_times = ImpossibleTimes(self.metrics)  # type: ignore[arg-type]
-        self.waiting_for: str | None = None
-        self.steps = 0
+        self.blocked_on: str | None = None
+        self.progress = 0
         self.rebalancing = False
-        self.died: list[tuple[str, BaseException]] = []
+        self.aborted: list[tuple[str, BaseException]] = []
         self.drains: list[Callable[[], Awaitable[None]]] = []
 
     def on_drain(self, drain: Callable[[], Awaitable[None]]) -> None:
@@ -111,8 +111,8 @@ class FakeApp:
         for drain in self.drains:
             await drain()
 
-    def die(self, what: str, error: BaseException) -> None:
-        self.died.append((what, error))
+    def abort(self, what: str, error: BaseException) -> None:
+        self.aborted.append((what, error))
 
 
 def batch_of(topic: str, *values: bytes | None, start: int = 0, key: bytes = b"c-1", partition: int = 2) -> RecordBatch:

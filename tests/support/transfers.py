@@ -41,7 +41,7 @@ async def logged_in(port: int, name: str = "ana") -> AsyncIterator[Client]:
 
 
 class Memory:
-    """``UploadMemory`` as a dict."""
+    """``UploadStore`` as a dict."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[Path, str], Begun] = {}
@@ -93,7 +93,7 @@ async def interrupted(
 ) -> None:
     """Upload until so much has gone out, then give up, as with Ctrl-C."""
     watch = Watch(at_bytes, proxy.stall)
-    task = asyncio.create_task(ana.upload_file(path, "c-1", on_progress=watch, memory=memory))
+    task = asyncio.create_task(ana.upload_file(path, "c-1", on_progress=watch, upload_store=memory))
     await asyncio.wait_for(watch.was_done.wait(), 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -16,7 +16,7 @@ PARTITIONS = range(6)
 
 
 class Ended(BaseException):
-    """What ``die`` does, without the end of the process."""
+    """What ``abort`` does, without the end of the process."""
 
 
 class Cluster:
@@ -32,10 +32,10 @@ def worker(folder: Path, name: str, port: int) -> Any:
     app.conf.web_port = port
     app.conf.canonical_url = f"http://127.0.0.1:{port}"
 
-    def die(what: str, error: BaseException) -> None:
+    def abort(what: str, error: BaseException) -> None:
         raise Ended(what, repr(error))
 
-    app.die = die
+    app.abort = abort
     return app
 
 

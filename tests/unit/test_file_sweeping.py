@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.file_sweeping import Verdict, is_believable, keys_of, verdict_on
+from domain.file_sweeping import Decision, decide, is_believable, keys_of
 from domain.files import PART_BYTES, File, FileMetadata, file_id_of, incomplete_part_key, staging_key, storage_key
 from domain.ports import StoredObject, Upload
 
@@ -17,32 +17,32 @@ FILE = File(ID, "family", "u-1", FileMetadata("a.pdf", 1, "application/pdf", "sh
 
 
 @pytest.mark.parametrize(
-    ("key", "is_whole", "known", "verdict"),
+    ("key", "is_whole", "known", "decision"),
     [
-        (KEY, True, FILE, Verdict.KEEP),
-        (KEY, False, FILE, Verdict.ABORT),
-        (KEY, True, UPLOAD, Verdict.KEEP),
-        (KEY, False, UPLOAD, Verdict.KEEP),
-        (KEY, True, None, Verdict.DISCARD),
-        (KEY, False, None, Verdict.DISCARD),
-        (storage_key("other", ID, "a.pdf"), True, FILE, Verdict.DISCARD),
-        (storage_key("family", ID, "a.txt"), True, FILE, Verdict.DISCARD),
-        (storage_key("é/..", ID, ""), True, None, Verdict.DISCARD),
-        (staging_key(ID), True, UPLOAD, Verdict.KEEP),
-        (staging_key(ID), True, FILE, Verdict.DISCARD),
-        (staging_key(ID), False, FILE, Verdict.DISCARD),
-        (incomplete_part_key(ID, 7), True, UPLOAD, Verdict.KEEP),
-        (incomplete_part_key(ID, 7), True, FILE, Verdict.DISCARD),
-        (incomplete_part_key(ID, 7), True, None, Verdict.DISCARD),
-        ("backup/db.tar.gz", True, None, Verdict.FOREIGN),
-        ("readme", True, None, Verdict.FOREIGN),
-        (f"deeper/family/{ID}.pdf", True, None, Verdict.FOREIGN),
-        (ID, True, None, Verdict.FOREIGN),
-        (f"family/{ID.upper()}x", True, None, Verdict.FOREIGN),
+        (KEY, True, FILE, Decision.KEEP),
+        (KEY, False, FILE, Decision.ABORT),
+        (KEY, True, UPLOAD, Decision.KEEP),
+        (KEY, False, UPLOAD, Decision.KEEP),
+        (KEY, True, None, Decision.DISCARD),
+        (KEY, False, None, Decision.DISCARD),
+        (storage_key("other", ID, "a.pdf"), True, FILE, Decision.DISCARD),
+        (storage_key("family", ID, "a.txt"), True, FILE, Decision.DISCARD),
+        (storage_key("é/..", ID, ""), True, None, Decision.DISCARD),
+        (staging_key(ID), True, UPLOAD, Decision.KEEP),
+        (staging_key(ID), True, FILE, Decision.DISCARD),
+        (staging_key(ID), False, FILE, Decision.DISCARD),
+        (incomplete_part_key(ID, 7), True, UPLOAD, Decision.KEEP),
+        (incomplete_part_key(ID, 7), True, FILE, Decision.DISCARD),
+        (incomplete_part_key(ID, 7), True, None, Decision.DISCARD),
+        ("backup/db.tar.gz", True, None, Decision.FOREIGN),
+        ("readme", True, None, Decision.FOREIGN),
+        (f"deeper/family/{ID}.pdf", True, None, Decision.FOREIGN),
+        (ID, True, None, Decision.FOREIGN),
+        (f"family/{ID.upper()}x", True, None, Decision.FOREIGN),
     ],
 )
-def test_only_what_is_ours_and_belongs_to_no_row_is_discarded(key, is_whole, known, verdict):
-    assert verdict_on(StoredObject(key, 1, 0, is_whole), known) is verdict
+def test_only_what_is_ours_and_belongs_to_no_row_is_discarded(key, is_whole, known, decision):
+    assert decide(StoredObject(key, 1, 0, is_whole), known) is decision
 
 
 def test_all_keys_of_an_upload_are_those_of_its_row_its_staging_and_its_tail():

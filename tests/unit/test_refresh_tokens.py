@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ports import RefreshToken
-from domain.refresh_tokens import Verdict, judge, mint, parse
+from domain.refresh_tokens import TokenState, mint, parse, validate
 
 SEEDS, STEPS = st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32)
 
@@ -48,7 +48,7 @@ def test_a_presented_token_is_judged_by_what_its_session_holds() -> None:
     assert current is not None
     assert used is not None
     held = RefreshToken(current.session_id, "u-1", current.token_hash, expires_at_ms=1000)
-    assert judge(held, current, 999) is Verdict.CURRENT
-    assert judge(held, used, 999) is Verdict.REUSED
-    assert judge(held, current, 1000) is Verdict.EXPIRED
-    assert judge(None, current, 0) is Verdict.UNKNOWN
+    assert validate(held, current, 999) is TokenState.CURRENT
+    assert validate(held, used, 999) is TokenState.REUSED
+    assert validate(held, current, 1000) is TokenState.EXPIRED
+    assert validate(None, current, 0) is TokenState.UNKNOWN

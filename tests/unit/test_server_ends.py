@@ -28,12 +28,12 @@ server.main(Settings(log_format="json"))
 
 SUPERVISOR = """
 import asyncio
-from cli.supervisor import Wishes
+from cli.supervisor import ShutdownSignals
 
 async def main():
-    wishes = Wishes()
+    signals = ShutdownSignals()
     print("running", flush=True)
-    await wishes.stop.wait()
+    await signals.stop.wait()
 
 asyncio.run(main())
 """

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.disposition import attachment_header
-from domain.signed_links import LinkState, judge, link_key, signed_path
+from domain.signed_links import LinkState, link_key, signed_path, validate
 
 KEY = link_key("a secret of at least thirty-two characters")
 EXPIRES_S = 1_800_000_000
@@ -23,7 +23,7 @@ def query_of(path: str) -> tuple[str, str]:
 
 
 def judged(path: str, file_id: str = "f-1", now_ms: int = BEFORE_MS, keys: tuple[bytes, ...] = (KEY,)) -> LinkState:
-    return judge(keys, file_id, *query_of(path), now_ms)
+    return validate(keys, file_id, *query_of(path), now_ms)
 
 
 def test_a_link_holds_until_the_second_it_names():
@@ -50,19 +50,19 @@ def test_changing_any_digit_of_a_signature_forges_the_link():
     for place, digit in enumerate(signature):
         other = "0" if digit != "0" else "1"
         changed = signature[:place] + other + signature[place + 1 :]
-        assert judge((KEY,), "f-1", expires, changed, BEFORE_MS) is LinkState.FORGED
+        assert validate((KEY,), "f-1", expires, changed, BEFORE_MS) is LinkState.FORGED
 
 
 @pytest.mark.parametrize("expires", ["", " 1", "1 ", "+1", "-1", "1e9", "１", "9" * 13, "0x1", f"{EXPIRES_S}\n"])
 def test_an_expiry_that_is_no_number_is_forged(expires):
     signature = query_of(signed_path(KEY, "f-1", EXPIRES_S))[1]
-    assert judge((KEY,), "f-1", expires, signature, BEFORE_MS) is LinkState.FORGED
+    assert validate((KEY,), "f-1", expires, signature, BEFORE_MS) is LinkState.FORGED
 
 
 @pytest.mark.parametrize("change", [str.upper, lambda s: s[:-1], lambda s: s + "0", lambda s: s + "\n", lambda s: "é"])
 def test_a_signature_that_is_none_is_forged(change):
     expires, signature = query_of(signed_path(KEY, "f-1", EXPIRES_S))
-    assert judge((KEY,), "f-1", expires, change(signature), BEFORE_MS) is LinkState.FORGED
+    assert validate((KEY,), "f-1", expires, change(signature), BEFORE_MS) is LinkState.FORGED
 
 
 def test_an_expired_forgery_is_a_forgery():
@@ -71,7 +71,7 @@ def test_an_expired_forgery_is_a_forgery():
 
 @given(st.text(), st.text())
 def test_whatever_is_sent_is_judged(expires, signature):
-    assert judge((KEY,), "f-1", expires, signature, BEFORE_MS) is LinkState.FORGED
+    assert validate((KEY,), "f-1", expires, signature, BEFORE_MS) is LinkState.FORGED
 
 
 @pytest.mark.parametrize(

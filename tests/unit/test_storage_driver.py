@@ -12,16 +12,16 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionShutdown
 
 from domain.errors import StoreUnavailable
-from storage.cassandra.bridge import Completions
 from storage.cassandra.driver_logs import OneLine
+from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.errors import translate
-from storage.cassandra.link import CassandraConfig
+from storage.cassandra.loop_bridge import LoopBridge
 from storage.cassandra.schema import load_migrations, split_statements
 
 
 async def test_results_from_many_threads_all_arrive():
     loop = asyncio.get_running_loop()
-    completions = Completions(loop)
+    completions = LoopBridge(loop)
     futures = [loop.create_future() for _ in range(2_000)]
 
     def finish(mine: list[asyncio.Future[int]], first: int) -> None:
@@ -39,7 +39,7 @@ async def test_results_that_finish_together_share_a_wakeup():
     wakeups = []
     loop = asyncio.get_running_loop()
     counting = type("Counting", (), {"call_soon_threadsafe": lambda self, call: wakeups.append(call)})()
-    completions = Completions(counting)
+    completions = LoopBridge(counting)
     futures = [loop.create_future() for _ in range(3)]
     for future in futures:
         completions.succeeded("row", future)
@@ -54,7 +54,7 @@ async def test_results_that_finish_together_share_a_wakeup():
 
 
 async def test_a_result_that_nobody_waits_for_any_more_is_dropped():
-    completions = Completions(asyncio.get_running_loop())
+    completions = LoopBridge(asyncio.get_running_loop())
     future, other = asyncio.get_running_loop().create_future(), asyncio.get_running_loop().create_future()
     future.cancel()
     completions.succeeded("row", future)
@@ -66,7 +66,7 @@ def test_a_result_after_the_loop_has_closed_is_dropped():
     loop = asyncio.new_event_loop()
     future = loop.create_future()
     loop.close()
-    Completions(loop).succeeded("row", future)
+    LoopBridge(loop).succeeded("row", future)
     assert not future.done()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from app.drain_loop import ConsumerThread
+from app.poll_loop import ConsumerThread
 from app.settings import Settings
 from support.waiting import until
 from tests.unit.consumer_on_paper import PaperApp
@@ -21,8 +21,8 @@ from tests.unit.consumer_on_paper import PaperApp
 @pytest.fixture
 async def app(tmp_path: Path) -> Any:
     made: Any = PaperApp(Settings(role="core", store="memory", data_dir=str(tmp_path)))
-    made.died = []
-    made.die = lambda what, error: made.died.append((what, error))
+    made.aborted = []
+    made.abort = lambda what, error: made.aborted.append((what, error))
     made._consumer = SimpleNamespace(assignment=lambda: {TP("messages", 1), TP("messages", 0)})
     return made
 
@@ -30,13 +30,13 @@ async def app(tmp_path: Path) -> Any:
 async def test_a_service_that_fails_ends_the_worker_at_once(app: Any) -> None:
     error = RuntimeError("recovery failed")
     await app.tables.recovery.crash(error)
-    assert ("a service", error) in app.died
+    assert ("a service", error) in app.aborted
 
 
 async def test_a_service_that_fails_while_the_worker_stops_changes_nothing(app: Any) -> None:
     app._stopped.set()
     await app.tables.recovery.crash(RuntimeError("closed"))
-    assert app.died == []
+    assert app.aborted == []
 
 
 @pytest.mark.parametrize("name", ["_coordination_task", "_sync_task"])
@@ -54,8 +54,8 @@ async def test_the_end_of_a_task_of_aiokafkas_is_the_workers_end(app: Any, name:
     )
     thread._ended = ConsumerThread._ended.__get__(thread)
     ConsumerThread._watch_tasks(thread, consumer)
-    await until(lambda: app.died)
-    assert app.died[0][0] == "aiokafka's consumer"
+    await until(lambda: app.aborted)
+    assert app.aborted[0][0] == "aiokafka's consumer"
     going_on.cancel()
 
 

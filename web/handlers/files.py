@@ -7,7 +7,7 @@ from aiohttp import web
 from domain.conversations import require_admin
 from domain.errors import NotAllowed, NotFound
 from domain.files import File
-from domain.signed_links import LinkState, judge
+from domain.signed_links import LinkState, validate
 from web.bodies import body_as, max_bytes_of, refuse_early
 from web.caller import Caller
 from web.dependencies import DEPENDENCIES, Dependencies
@@ -112,7 +112,7 @@ async def follow_link(request: web.Request) -> web.StreamResponse:
     """``GET /v1/files/{file_id}/link``: the bytes, for whoever has a link that we signed."""
     deps = request.app[DEPENDENCIES]
     file_id, query = request.match_info["file_id"], request.query
-    state = judge(deps.link_keys, file_id, query.get("expires", ""), query.get("signature", ""), deps.clock_ms())
+    state = validate(deps.link_keys, file_id, query.get("expires", ""), query.get("signature", ""), deps.clock_ms())
     if state is LinkState.EXPIRED:
         raise NotAllowed("this link has expired; ask for another one")
     file = await deps.known_files.get(file_id) if state is LinkState.GOOD else None

@@ -1,6 +1,6 @@
 """Runs a command that ends when the process that starts it ends, even by SIGKILL.
 
-    python -I -S cli/tether.py PARENT_PID COMMAND [ARGUMENT ...]
+    python -I -S cli/die_with_parent.py PARENT_PID COMMAND [ARGUMENT ...]
 
 A program of its own rather than code between fork and exec, which is not safe in a process that has threads. The
 command takes this process's place, so it has the pid that the parent knows. Only the standard library is used here.

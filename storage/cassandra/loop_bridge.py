@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 
-class Completions:
+class LoopBridge:
     """Carries finished requests from the driver's threads to ``loop``, with one wakeup for many of them.
 
     A wakeup writes to a socket and costs more than handing over a result, so whatever finishes before the loop gets

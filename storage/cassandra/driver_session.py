@@ -22,8 +22,8 @@ from cassandra.policies import (
 )
 from cassandra.query import dict_factory, tuple_factory
 
-from storage.cassandra.bridge import Completions
 from storage.cassandra.errors import translate
+from storage.cassandra.loop_bridge import LoopBridge
 
 _PROTOCOL_VERSION = 5  # Cassandra 4.0 and later; saves trying DataStax's own versions first
 _RECONNECT_SECONDS = 1.0
@@ -65,11 +65,11 @@ class Kind(StrEnum):
 
     READ = "read"  # retried on another host, also before the first has answered
     WRITE = "write"  # commutes and may be repeated: retried on another host
-    DECIDE = "decide"  # a lightweight transaction: sent once; rows are dicts
+    CONDITIONAL = "conditional"  # a lightweight transaction: sent once; rows are dicts
 
 
-class Link:
-    """A connected driver session. Made by ``open_link``; used on one event loop; ends with ``shut``."""
+class DriverSession:
+    """A connected driver session. Made by ``open_driver_session``; used on one event loop; ends with ``shut``."""
 
     def __init__(self, config: CassandraConfig, cluster: Any, session: Any, threads: Executor) -> None:
         self.config = config
@@ -77,7 +77,7 @@ class Link:
         self._session = session
         self._threads = threads
         self._loop = asyncio.get_running_loop()
-        self._completions = Completions(self._loop)
+        self._bridge = LoopBridge(self._loop)
         self._prepared: dict[tuple[str, Kind], asyncio.Future[Any]] = {}
 
     @property
@@ -100,7 +100,7 @@ class Link:
             statement = known.result() if known.done() else await asyncio.shield(known)
         except Exception as error:
             raise translate(error) from error
-        statement.is_idempotent = kind is not Kind.DECIDE
+        statement.is_idempotent = kind is not Kind.CONDITIONAL
         return statement
 
     def submit(self, statement: Any, kind: Kind, timeout_seconds: float | None = None, host: Any = None) -> Any:
@@ -118,7 +118,7 @@ class Link:
             future.set_exception(error)
             return future
         response.add_callbacks(
-            self._completions.succeeded, self._completions.failed, callback_args=(future,), errback_args=(future,)
+            self._bridge.succeeded, self._bridge.failed, callback_args=(future,), errback_args=(future,)
         )
         return future
 
@@ -144,7 +144,7 @@ def open_cluster(config: CassandraConfig) -> tuple[Any, Any]:
                 RetryPolicy(),
                 speculative_execution_policy=ConstantSpeculativeExecutionPolicy(_SPECULATE_AFTER_SECONDS, 1),
             ),
-            Kind.DECIDE: _profile(config, FallthroughRetryPolicy(), row_factory=dict_factory),
+            Kind.CONDITIONAL: _profile(config, FallthroughRetryPolicy(), row_factory=dict_factory),
         },
         reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
         connection_class=_reactor(),

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 
 
-class WasAway(Exception):
+class SessionExpired(Exception):
     """The process was away for so long that its partitions may have another owner."""
 
 
-class Presence(Service):  # type: ignore[misc]
+class SessionFence(Service):  # type: ignore[misc]
     """Ends a worker that was away for as long as a session lasts, before it writes anything more.
 
     Its session is over and its partitions have another writer, but it does not know yet: what it has in hand would
@@ -38,7 +38,7 @@ class Presence(Service):  # type: ignore[misc]
         now, before = self._clock(), self._seen
         self._seen = now
         if before is not None and now - before > self._limit_seconds and not self.should_stop:
-            self.app.die("presence", WasAway(f"this process was away for {now - before:.1f} s"))
+            self.app.abort("the session fence", SessionExpired(f"this process was away for {now - before:.1f} s"))
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _look(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.batch_producer import BatchProducer
-from app.presence import Presence, WasAway
+from app.session_fence import SessionExpired, SessionFence
 from app.stream_app import _WorkerBatchProducer
 from support.fakes import FakeApp
 from support.waiting import until
@@ -28,34 +28,34 @@ def app() -> Any:
 
 def test_a_worker_that_was_away_for_a_session_ends(app: Any) -> None:
     clock = Clock()
-    presence = Presence(app, clock)
-    presence.check()
+    fence = SessionFence(app, clock)
+    fence.check()
     clock.now += 3.9
-    presence.check()
-    assert app.died == []
+    fence.check()
+    assert app.aborted == []
     clock.now += 4.1
-    presence.check()
-    what, error = app.died[0]
-    assert what == "presence"
-    assert isinstance(error, WasAway)
+    fence.check()
+    what, error = app.aborted[0]
+    assert what == "the session fence"
+    assert isinstance(error, SessionExpired)
     assert "4.1 s" in str(error)
 
 
 async def test_looks_by_itself(app: Any) -> None:
-    presence = Presence(app, Clock())
-    await presence.start()
-    await until(lambda: presence._seen == 1000.0)
-    await presence.stop()
+    fence = SessionFence(app, Clock())
+    await fence.start()
+    await until(lambda: fence._seen == 1000.0)
+    await fence.stop()
 
 
 async def test_nothing_is_sent_before_a_look_at_the_clock(app: Any) -> None:
     class Ended(BaseException):
         pass
 
-    class LoudPresence(Presence):
+    class LoudFence(SessionFence):
         def check(self) -> None:
             raise Ended
 
-    batch_producer: BatchProducer = _WorkerBatchProducer(LoudPresence(app), "127.0.0.1:1", client_id="t")
+    batch_producer: BatchProducer = _WorkerBatchProducer(LoudFence(app), "127.0.0.1:1", client_id="t")
     with pytest.raises(Ended):
         await batch_producer._transmit(None, "topic", 0)  # type: ignore[arg-type]

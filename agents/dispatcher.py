@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agents.attachments import Attachments
-from agents.delivery import Delivery, Reports, Turn
+from agents.delivery import Delivery, MessageGroup, StatusPublisher
 from app.clock import now_ms
 from domain.attempts import MAX_ATTEMPTS, Attempt, Outcome, Step, next_step, retry_seconds
 from domain.errors import DeliveryFailed, Unavailable
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Deliveries:
+class Dispatcher:
     """Runs deliveries on ``connector``. ``table`` is the role's ``attempts`` table; nobody else writes it."""
 
     def __init__(
@@ -52,18 +52,18 @@ class Deliveries:
     ) -> None:
         self._app = app
         self._connector = connector
-        self._reports = Reports(app, connector.channel)
+        self._publisher = StatusPublisher(app, connector.channel)
         self._table = table
         self._attachments = attachments
         self._retry_seconds = retry
         self._send_seconds = app.settings.send_seconds
         self._slots = asyncio.Semaphore(app.settings.in_flight_per_worker)
-        self._last_turn: dict[str, Turn] = {}
+        self._last_group: dict[str, MessageGroup] = {}
         self._in_hand: dict[str, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending: set[asyncio.Task[None]] = set()
         self._finishing: set[asyncio.Task[None]] = set()
-        self._round = 0
+        self._generation = 0
         app.metrics.watch_in_flight(lambda: len(self._tasks))
         app.on_drain(self.drain)
 
@@ -81,43 +81,43 @@ class Deliveries:
         The attempt goes on record when the message's turn has come and its file, if it has one, is ready; the task
         waits until the record is durable. A message that waits has no attempt: after a crash it was not sent.
         """
-        current = self._round
+        current = self._generation
         await self._slots.acquire()
-        if current != self._round:
+        if current != self._generation:
             self._slots.release()
             return None
         delivery = Delivery(batch, offset, key, request, headers, writes)
-        delivery.round = current
+        delivery.generation = current
         is_new = delivery.name not in self._in_hand
-        delivery.turn = self._turn(request, is_new)
+        delivery.group = self._group_of(request, is_new)
         if is_new:
             self._in_hand[delivery.name] = delivery
-            if delivery.turn.before is None or delivery.turn.before.done():
+            if delivery.group.before is None or delivery.group.before.done():
                 self._decide(delivery)
         task = asyncio.get_running_loop().create_task(self._run(delivery))
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, delivery))
         return task
 
-    def _turn(self, request: DeliveryRequested, is_new: bool) -> Turn:
-        """Return the newest turn of the conversation if that is this message's, to another address; else one more."""
-        turn = self._last_turn.get(request.conversation_id)
-        if turn is None or turn.message_id != request.message_id or not is_new or turn.done.done():
-            turn = Turn(request.message_id, None if turn is None else turn.done)
-            self._last_turn[request.conversation_id] = turn
-        turn.open += 1
-        return turn
+    def _group_of(self, request: DeliveryRequested, is_new: bool) -> MessageGroup:
+        """Return the newest group of the conversation if that is this message's, to another address; else one more."""
+        group = self._last_group.get(request.conversation_id)
+        if group is None or group.message_id != request.message_id or not is_new or group.done.done():
+            group = MessageGroup(request.message_id, None if group is None else group.done)
+            self._last_group[request.conversation_id] = group
+        group.open += 1
+        return group
 
     def finish(self, batch: RecordBatch, tasks: list[asyncio.Task[None]], writes: set[PendingBatch]) -> None:
         """Complete ``batch`` when its ``tasks`` are through and all they wrote is durable."""
-        task = asyncio.get_running_loop().create_task(self._finish(batch, tasks, writes, self._round))
+        task = asyncio.get_running_loop().create_task(self._finish(batch, tasks, writes, self._generation))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
 
     async def drain(self) -> None:
         """Let the sends that have begun come to their outcome; take back those that have not."""
-        self._round += 1
-        self._last_turn.clear()
+        self._generation += 1
+        self._last_group.clear()
         for task in self._tasks - self._sending:
             task.cancel()
         for tasks in (self._tasks, self._finishing):
@@ -133,8 +133,8 @@ class Deliveries:
             for write in writes:
                 await write
         except Exception as error:  # noqa: BLE001  not durable: the worker must not go on
-            self._app.die(f"deliver_{self._connector.channel}", error)
-        if current == self._round:
+            self._app.abort(f"deliver_{self._connector.channel}", error)
+        if current == self._generation:
             self._app.consumer.complete(batch)
             self._app.metrics.completed(f"deliver_{self._connector.channel}", batch)
 
@@ -154,12 +154,12 @@ class Deliveries:
         if self._in_hand.get(delivery.name) is delivery:
             del self._in_hand[delivery.name]
         if delivery.begun:
-            self._take_back(delivery)
+            self._roll_back(delivery)
         if not delivery.settled:
-            delivery.turn.done.cancel()
+            delivery.group.done.cancel()
 
     async def _run(self, delivery: Delivery) -> None:
-        previous = delivery.turn.before
+        previous = delivery.group.before
         try:
             if previous is not None and not previous.done():
                 await asyncio.shield(previous)
@@ -167,33 +167,33 @@ class Deliveries:
                 self._decide(delivery)
             sent = await self._to_outcome(delivery)
             self._settle(delivery)
-            if sent is not None and delivery.round == self._round:
+            if sent is not None and delivery.generation == self._generation:
                 await self._follow(delivery, sent)
         except asyncio.CancelledError:
             pass  # the partitions go: whoever gets them continues from the attempt on record
         except Exception as error:  # noqa: BLE001
-            self._app.die(f"deliver_{self._connector.channel}", error)
+            self._app.abort(f"deliver_{self._connector.channel}", error)
 
     def _settle(self, delivery: Delivery) -> None:
         """It has its outcome; with the last one of its turn the next turn begins."""
         delivery.settled = True
-        turn, conversation_id = delivery.turn, delivery.request.conversation_id
-        turn.open -= 1
-        if turn.open or turn.done.done():
+        group, conversation_id = delivery.group, delivery.request.conversation_id
+        group.open -= 1
+        if group.open or group.done.done():
             return
-        turn.done.set_result(None)
-        if self._last_turn.get(conversation_id) is turn:
-            del self._last_turn[conversation_id]
+        group.done.set_result(None)
+        if self._last_group.get(conversation_id) is group:
+            del self._last_group[conversation_id]
 
     async def _to_outcome(self, delivery: Delivery) -> Sent | None:
         """Return the channel's acceptance, new or on record; ``None`` if there is none."""
         known = delivery.attempt
         match delivery.step:
             case Step.FOLLOW:
-                self._reports.report(delivery, Status.SENT, known.at_ms, provider_id=known.provider_id)
+                self._publisher.publish(delivery, Status.SENT, known.at_ms, provider_id=known.provider_id)
                 return Sent(known.provider_id or "", known.at_ms)
             case Step.REPORT_FAILURE:
-                self._reports.report_failure(delivery)
+                self._publisher.publish_failure(delivery)
                 return None
             case Step.HOLD:
                 detail = f"attempt {known.number} of {delivery.name} was begun and its outcome is not known"
@@ -225,7 +225,7 @@ class Deliveries:
                     # the attempt leaves the table by this time, and with it what keeps the message from going twice
                     sent = Sent(provider_id, self._plausible(delivery, Status.SENT, at_ms))
                     self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, provider_id))
-                    self._reports.report(delivery, Status.SENT, sent.at_ms, provider_id=provider_id)
+                    self._publisher.publish(delivery, Status.SENT, sent.at_ms, provider_id=provider_id)
                     self._app.metrics.sent(self._connector.channel, "success")
                     if attachment is not None:
                         self._app.metrics.carried(self._connector.channel, attachment.plan.kind)
@@ -240,8 +240,8 @@ class Deliveries:
                     self._fail(delivery, Unavailable.code, detail)
                     return None
             if isinstance(outcome, NotNow):
-                self._take_back(delivery)  # the channel said that it does not have it
-            if delivery.round != self._round:
+                self._roll_back(delivery)  # the channel said that it does not have it
+            if delivery.generation != self._generation:
                 raise asyncio.CancelledError
             after_seconds = outcome.after_seconds if isinstance(outcome, NotNow) else None
             await asyncio.sleep(self._retry_seconds(number, after_seconds, random.random()))
@@ -268,12 +268,12 @@ class Deliveries:
             return Unknown(shortened(f"the call to the channel failed: {error!r}"))
         finally:
             self._sending.discard(task)
-            self._app.steps += 1
+            self._app.progress += 1
 
     async def _follow(self, delivery: Delivery, sent: Sent) -> None:
         async for receipt in self._connector.receipts(delivery.request, sent):
             at_ms = self._plausible(delivery, receipt.status, receipt.at_ms)
-            self._reports.report(delivery, receipt.status, at_ms, provider_id=sent.provider_id)
+            self._publisher.publish(delivery, receipt.status, at_ms, provider_id=sent.provider_id)
 
     def _plausible(self, delivery: Delivery, status: Status, at_ms: int) -> int:
         """Return a time of the channel's, or what it is set to if it cannot be."""
@@ -295,15 +295,15 @@ class Deliveries:
     def _fail(self, delivery: Delivery, reason: str, detail: str) -> None:
         failed = Attempt(delivery.attempt.number, Outcome.FAILED, now_ms(), None, shortened(reason), shortened(detail))
         self._record(delivery, failed)
-        self._reports.report_failure(delivery)
+        self._publisher.publish_failure(delivery)
         self._app.metrics.sent(self._connector.channel, "failure")
 
     def _fail_unknown(self, delivery: Delivery, detail: str) -> None:
         """Report FAILED, which any receipt heals, and set the message aside for a person."""
-        self._reports.set_aside(delivery, detail)
+        self._publisher.set_aside(delivery, detail)
         self._fail(delivery, OUTCOME_UNKNOWN, detail)
 
-    def _take_back(self, delivery: Delivery) -> None:
+    def _roll_back(self, delivery: Delivery) -> None:
         """The attempt that is on record as begun did not reach the channel: there is nothing unknown about it."""
         delivery.begun = False
         delivery.writes.add(self._table.put(delivery.batch.partition, delivery.name.encode(), None))

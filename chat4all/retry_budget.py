@@ -11,7 +11,7 @@ FIRST_SECONDS = 0.2
 LONGEST_SECONDS = 5.0
 
 
-class Patience:
+class RetryBudget:
     """``seconds`` from now on. Waits double from ``FIRST_SECONDS`` to ``LONGEST_SECONDS``, each with chance in it, so
     that clients that lost their server together do not come back together."""
 

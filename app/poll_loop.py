@@ -53,7 +53,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not self.app.should_stop:
-            self.app.die("aiokafka's consumer", error)
+            self.app.abort("aiokafka's consumer", error)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -62,7 +62,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
 
-class DrainLoop(driver.Consumer):  # type: ignore[misc]
+class PollLoop(driver.Consumer):  # type: ignore[misc]
     """``_epoch`` changes with every rebalance and every seek; ``_read_offset[tp]`` is the next offset to deliver."""
 
     def _reset_state(self) -> None:
@@ -93,7 +93,7 @@ class DrainLoop(driver.Consumer):  # type: ignore[misc]
             self._no_fetch.set()
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        await self._no_fetch.wait()  # at most FETCH_TIMEOUT_SECONDS: flow is stopped, or we are the drain loop
+        await self._no_fetch.wait()  # at most FETCH_TIMEOUT_SECONDS: flow is stopped, or we are the poll loop
         await super().seek_wait(partitions)
 
     async def _drain_messages(self, fetcher: Any) -> None:
