@@ -21,7 +21,7 @@ from app.audit_rules import Difference, History, LoadRow, compare, compare_ids
 from app.batch_producer import partition_by
 from app.cassandra import cassandra_config
 from app.clock import now_ms
-from app.settings import Settings
+from app.settings import InvalidSetting, Settings
 from app.topics import Topics, group_of
 from domain.errors import LogUnavailable
 from domain.ports import Place, StoredMessage
@@ -83,11 +83,13 @@ async def audit(settings: Settings, load_row: LoadRow, *, most: int = 100) -> Re
     """Compare all views and return at most ``most`` of the differences.
 
     ``load_row`` decodes a value of the table (``tables.message_state.load``). One partition number at a time is held
-    in memory. Raises ``LogUnavailable`` or ``StoreUnavailable``.
+    in memory. Raises ``LogUnavailable``, ``StoreUnavailable``, and ``InvalidSetting`` if the topics are not as
+    the settings say.
     """
     report = Report()
     try:
         async with _connected(settings) as (consumer, admin), CassandraSession(cassandra_config(settings)) as session:
+            await check_topics(settings, admin)
             await session.connected(CONNECT_SECONDS)
             report.behind, report.removed_unread = await _behind(settings, consumer, admin)
             for partition in range(settings.partitions):
@@ -119,6 +121,25 @@ async def _connected(settings: Settings) -> AsyncIterator[tuple[Any, Any]]:
     finally:
         await consumer.stop()
         await admin.close()
+
+
+async def check_topics(settings: Settings, admin: Any) -> None:
+    """Raise ``InvalidSetting`` unless the topics are there, with as many partitions as the settings say.
+
+    With fewer in the settings the rest of the history would not be looked at.
+    """
+    names = Topics(settings.topic_prefix)
+    read = [names.messages, names.status_updates, names.changelog("core", "message_state")]
+    known = await admin.list_topics()
+    for topic in read:
+        if topic not in known:
+            raise InvalidSetting(f"there is no topic {topic}: correct CHAT4ALL_TOPIC_PREFIX, or run `chat4all migrate`")
+    for found in await admin.describe_topics(read):
+        if (count := len(found["partitions"])) != settings.partitions:
+            raise InvalidSetting(
+                f"topic {found['topic']} has {count} partitions and CHAT4ALL_PARTITIONS is {settings.partitions}: "
+                "correct it"
+            )
 
 
 async def _behind(settings: Settings, consumer: Any, admin: Any) -> tuple[int, int]:

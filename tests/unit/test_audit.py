@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.audit import Report
+from app.audit import Report, check_topics
 from app.audit_rules import Difference, History, compare, compare_ids
 from app.codec import encode
+from app.settings import InvalidSetting, Settings
+from app.topics import Topics
 from domain.ids import keyed_id
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
@@ -336,3 +338,36 @@ def test_a_row_of_the_table_that_cannot_be_read_is_told_and_the_others_are_compa
     made.rows.clear()
     made.add_row(b"m", None, load)
     assert made.rows == {"m": None}
+
+
+class Broker:
+    """An admin client as far as it tells of topics."""
+
+    def __init__(self, **partitions: int) -> None:
+        self.topics = {name.replace("_", "-"): count for name, count in partitions.items()}
+
+    async def list_topics(self) -> list[str]:
+        return list(self.topics)
+
+    async def describe_topics(self, topics: list[str]) -> list[dict[str, Any]]:
+        return [{"topic": topic, "partitions": [{}] * self.topics[topic]} for topic in topics]
+
+
+def broker(changelog: int = 6, **partitions: int) -> Broker:
+    made = Broker(**{"messages": 6, "status_updates": 6, **partitions})
+    made.topics[Topics("").changelog("core", "message_state")] = changelog
+    return made
+
+
+async def test_an_audit_of_fewer_partitions_than_there_are_is_refused() -> None:
+    await check_topics(Settings(), broker())
+    for partitions in (3, 7):
+        with pytest.raises(InvalidSetting, match="messages has 6 partitions and CHAT4ALL_PARTITIONS is"):
+            await check_topics(Settings(partitions=partitions), broker())
+    with pytest.raises(InvalidSetting, match="message_state-changelog has 5 partitions"):
+        await check_topics(Settings(), broker(changelog=5))
+
+
+async def test_an_audit_of_topics_that_are_not_there_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match="there is no topic other-messages"):
+        await check_topics(Settings(topic_prefix="other-"), broker())
