@@ -8,10 +8,10 @@ N ?= 40
 JOBS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: help env run check test lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
+.PHONY: help env run check test test-quick test-servers lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## make .venv with everything pinned by constraints.txt; quick when nothing has changed
 
@@ -28,8 +28,13 @@ run: env ## start everything and follow the logs; Ctrl-C stops it (API on :8080)
 check: lint types imports ## the check to run while you work: lint, types, imports, unit and functional tests; no servers
 	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check tests/unit tests/functional
 
-test: env ## run every test, on a Kafka, a Cassandra and a MinIO that the session starts itself
-	@$(BIN)/python -m pytest
+test: test-quick test-servers ## run every test
+
+test-quick: env ## run the unit and functional tests with all examples, in one process a core
+	@$(BIN)/python -m pytest -q -n $(JOBS) tests/unit tests/functional
+
+test-servers: env ## run the other tests, on a Kafka, a Cassandra and a MinIO that they start themselves
+	@$(BIN)/python -m pytest -q tests/contract tests/integration tests/e2e
 
 lint: env ## check the code, its layout and its words
 	@$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from devstack import Stack
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.schema import migrate
 from storage.cassandra.session import CassandraSession
-from support import scheduling, servers
+from support import scheduling, seconds, servers
 from support.examples import register_profiles
 from support.servers import BorrowedStack, RunningMinio, own_stack, require_minio
 
@@ -38,6 +38,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if scheduling.is_worker(config):
         scheduling.group(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(seconds.line(terminalreporter.stats))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from tables import message_state
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
-MESSAGES = 20_000
+MESSAGES = 5_000
 # however many they are, they are sent over this long, of which at least 18 s come after the kill: a standstill is only
 # seen while there is something to do
 SENDING_SECONDS = 25.0
