@@ -96,7 +96,7 @@ class Dependencies:
     @cached_property
     def memberships(self) -> Memberships:
         group_seconds = self.settings.group_membership_seconds
-        return Memberships(self.conversations, self.clock_ms, group_seconds=group_seconds)
+        return Memberships(self.conversations, self.clock_ms, self.monotonic, group_seconds=group_seconds)
 
     @cached_property
     def conversation_opener(self) -> ConversationOpener:

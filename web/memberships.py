@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from domain.conversations import Membership
@@ -12,7 +13,7 @@ from web.lru import BoundedCache
 
 REMEMBERED = 200_000
 GROUP_SECONDS = 2.0
-_FOR_EVER = 2**63
+_FOR_EVER = math.inf
 _OUTSIDE = "you take no part in this conversation"
 _OUTSIDE_DIRECT = (
     "you take no part in this conversation, or it is not there: ids of direct conversations are given by this system."
@@ -47,14 +48,16 @@ class Memberships:
         self,
         store: ConversationStore,
         clock_ms: Callable[[], int],
+        monotonic: Callable[[], float],
         limit: int = REMEMBERED,
         group_seconds: float = GROUP_SECONDS,
     ) -> None:
         self._store = store
         self._clock_ms = clock_ms
-        self._group_ms = int(group_seconds * 1000)
-        # until when (epoch ms) it holds
-        self._known: BoundedCache[tuple[str, str], int] = BoundedCache(limit)
+        self._monotonic = monotonic
+        self._group_seconds = group_seconds
+        # until when (seconds of the monotonic clock: the other one may be set back) it holds
+        self._known: BoundedCache[tuple[str, str], float] = BoundedCache(limit)
         self._removals = 0
 
     async def join_or_create(self, conversation_id: str, user_id: str, *others: str) -> bool:
@@ -104,12 +107,12 @@ class Memberships:
         self._known.drop((conversation_id, user_id))
 
     def _holds(self, conversation_id: str, user_id: str) -> bool:
-        until_ms = self._known.get((conversation_id, user_id))
-        return until_ms is not None and until_ms > self._clock_ms()
+        until = self._known.get((conversation_id, user_id))
+        return until is not None and until > self._monotonic()
 
     async def _ask(self, conversation_id: str, user_id: str) -> Membership | None:
         """Ask the store and remember. An answer that was under way while somebody was removed is not remembered."""
-        key, removals, asked_at_ms = (conversation_id, user_id), self._removals, self._clock_ms()
+        key, removals, asked_at = (conversation_id, user_id), self._removals, self._monotonic()
         try:
             found = await self._store.membership(conversation_id, user_id)
         except StoreUnavailable:
@@ -121,7 +124,7 @@ class Memberships:
         elif not found.is_group:
             self.remember(conversation_id, user_id)
         elif removals == self._removals:
-            self._known.put(key, asked_at_ms + self._group_ms)
+            self._known.put(key, asked_at + self._group_seconds)
         return found
 
     @staticmethod

@@ -91,7 +91,7 @@ async def test_an_answer_that_was_under_way_while_somebody_was_removed_is_not_re
         return found
 
     store.membership = slow  # type: ignore[method-assign, assignment]
-    memberships = Memberships(store, lambda: 1_000)
+    memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
     asking = asyncio.create_task(memberships.check("g", "bob"))
     await looked.wait()
     before = await store.get("g")
@@ -106,7 +106,7 @@ async def test_an_answer_that_was_under_way_while_somebody_was_removed_is_not_re
 
 async def test_nobody_is_asked_again_about_a_conversation_that_is_no_group() -> None:
     store, now_ms = MemoryConversations(), [0]
-    memberships = Memberships(store, lambda: now_ms[0])
+    memberships = Memberships(store, lambda: now_ms[0], lambda: now_ms[0] / 1000)
     await memberships.join_or_create("c", "alice")
     store.available = False
     now_ms[0] += 10**9
