@@ -1,4 +1,4 @@
-"""Threads for what is much and may wait a little: hashing, reading and writing files."""
+"""Threads for long work with low priority: hashing, reading and writing files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _NICENESS = 10  # of 19; each step is a tenth less of the processor when others 
 
 
 def bulk_threads(count: int, name: str) -> ThreadPoolExecutor:
-    """Return ``count`` threads which leave the processor to others, above all to the event loop, where they can.
+    """Return a pool of ``count`` threads with a lower priority than the event loop, where the system allows it.
 
-    On Linux a thread has a niceness of its own; elsewhere it is the process's, and stays as it is.
+    On Linux each thread has its own niceness. Elsewhere niceness belongs to the process and stays unchanged.
     """
     return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_give_way)
 

@@ -17,11 +17,11 @@ from domain.ports import StoredObject
 
 sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has only the other
 _DRAFT = ".draft"
-_LEFT_BEHIND_SECONDS = 3600.0  # no draft is so old while somebody still writes it
+_LEFT_BEHIND_SECONDS = 3600.0  # a draft of this age has no writer
 
 
 class OpenFile:
-    """A file to read from; closed when the last reference to it goes, so never under a thread that still reads."""
+    """A file to read from; closed with its last reference, so never during a read by a thread."""
 
     def __init__(self, path: Path) -> None:
         """Raises ``NotFound``."""
@@ -52,7 +52,7 @@ class Objects:
         self._drafts = drafts
 
     def path(self, key: str) -> Path:
-        """Return where the object is. Raises ``InvalidInput`` for a key that leads elsewhere."""
+        """Return the object's path. Raises ``InvalidInput`` for a key outside the folder."""
         return self._folder / checked_key(key)
 
     def place(self, key: str) -> Path:
@@ -62,7 +62,7 @@ class Objects:
         return path
 
     def put(self, key: str, data: bytes) -> None:
-        """Store an object; one that is there is replaced at once."""
+        """Store an object; replace an existing one atomically."""
         target = self.place(key)
         make_folder(self._drafts)
         draft = self._drafts / f"{secrets.token_hex(16)}{_DRAFT}"
@@ -105,8 +105,7 @@ class Objects:
         sync_folder(origin.parent)
 
     def copy(self, source: str, target: str) -> None:
-        """Make a hard link, or copy the bytes; what is at the target is replaced. Raises ``NotFound`` if there is no
-        source."""
+        """Make a hard link, or copy the bytes; an existing target is replaced. Raises ``NotFound`` without a source."""
         self.open(source)
         origin, place = self.path(source), self.place(target)
         try:
@@ -141,7 +140,7 @@ class Objects:
             sync_folder(path.parent)
 
     def all(self) -> Iterator[StoredObject]:
-        """Yield every object; what comes and goes meanwhile may be among them or not."""
+        """Yield every object. Objects added or deleted meanwhile may be missing."""
         for folder, _, names in os.walk(self._folder, onerror=_unless_gone):
             for name in names:
                 path = Path(folder, name)
@@ -158,7 +157,7 @@ class Objects:
         draft.unlink()
 
     def tidy(self) -> None:
-        """Delete the drafts of processes that were killed."""
+        """Delete the drafts of killed processes."""
         for name in names_in(self._drafts):
             if name.endswith(_DRAFT):
                 delete_if_old(self._drafts / name)
@@ -170,7 +169,7 @@ def _unless_gone(error: OSError) -> None:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names of what is in the folder, none if it is not made yet. (``glob`` is silent about errors.)"""
+    """Return the names in the folder; none if the folder does not exist. (``glob`` hides errors.)"""
     try:
         return os.listdir(folder)
     except FileNotFoundError:
@@ -178,14 +177,14 @@ def names_in(folder: Path) -> list[str]:
 
 
 def delete_if_old(path: Path) -> None:
-    """Delete the file if nobody has written it for so long that nobody will."""
+    """Delete the file if its last write is older than ``_LEFT_BEHIND_SECONDS``."""
     with suppress(FileNotFoundError):
         if time.time() - path.stat().st_mtime > _LEFT_BEHIND_SECONDS:
             path.unlink()
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, which only this account may enter, and those above it; they are there after a loss of power."""
+    """Create the folder (mode 0700) and its parents; all survive a loss of power."""
     if folder.is_dir():
         return
     make_folder(folder.parent)

@@ -1,4 +1,4 @@
-"""Files in a folder: the store that needs no server. Every process of the system must share the folder."""
+"""Files in a folder: the store without a server. All processes of the system must share the folder."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ R = TypeVar("R")
 
 
 class LocalFileStore:
-    """``FileStore`` over a folder, made when it is first needed, with threads of its own.
+    """``FileStore`` over a folder, created at its first use, with a thread pool of its own.
 
-    ``link_key``: signs download links (``domain.signed_links.link_key``). ``public_url``: how clients reach the API;
-    if it is empty, links begin with "/v1/". ``timeout_seconds``: of one call to the disk. A folder on a network must
-    have locks (``flock``) that hold between machines: NFS 4 does.
+    ``link_key`` signs download links (``domain.signed_links.link_key``). ``public_url`` is the API's address for
+    clients; if it is empty, links begin with "/v1/". ``timeout_seconds`` bounds one call to the disk. On a network
+    file system locks (``flock``) must work between machines, as they do on NFS 4.
     """
 
     def __init__(self, folder: Path, *, link_key: bytes, public_url: str = "", timeout_seconds: float = 30.0) -> None:
@@ -61,11 +61,11 @@ class LocalFileStore:
         return await self._call(self._uploads.put_part, key, upload, number, data)
 
     async def parts(self, key: str, upload: str) -> Sequence[Part]:
-        """Return the parts that are there."""
+        """Return the stored parts."""
         return await self._call(self._uploads.parts, key, upload)
 
     async def finish(self, key: str, upload: str, parts: Sequence[Part]) -> None:
-        """Make the parts the object: a rename, whatever its size."""
+        """Make the parts the object by a rename; the cost does not depend on the size."""
         await self._call(lambda: self._uploads.finish(key, upload, parts, self._objects.place(key)))
 
     async def put(self, key: str, data: bytes, mimetype: str) -> None:
@@ -95,7 +95,7 @@ class LocalFileStore:
         await self._call(self._objects.move, source, target)
 
     async def copy(self, source: str, target: str) -> None:
-        """Make another name for the bytes, which never change; a copy of them where the folder takes no second name."""
+        """Make a hard link, since bytes never change; copy them where the file system has no hard links."""
         await self._call(self._objects.copy, source, target)
 
     async def discard(self, key: str) -> None:
@@ -108,7 +108,7 @@ class LocalFileStore:
         await self._call(self._uploads.discard, key)
 
     async def everything(self) -> AsyncIterator[StoredObject]:
-        """Yield all objects and unfinished uploads. Clears away what killed processes left that belongs to neither."""
+        """Yield all objects and unfinished uploads. Deletes other leftovers of killed processes."""
         await self._call(self._objects.tidy)
         for source in (self._objects.all(), self._uploads.all()):
             while batch := await self._call(_next_ones, source):
@@ -124,7 +124,7 @@ class LocalFileStore:
         await self._call(self._objects.try_to_write)
 
     async def close(self) -> None:
-        """Drop what no thread has begun yet, and return without waiting for what they have."""
+        """Cancel calls not yet begun, and return without waiting for running ones."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

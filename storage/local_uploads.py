@@ -1,14 +1,14 @@
-"""Uploads in parts in a folder, which several processes may share. Everything here blocks.
+"""Multipart uploads in a folder, shared by several processes. All functions here block.
 
 An upload is two files:
 
     <upload>.data      each part at its place, (number - 1) * PART_BYTES; finishing renames it to the object
     <upload>.journal   key <key>
-                       claim <number> <etag>          somebody writes, or has written, this part's place
-                       done <number> <etag> <bytes>   the bytes of that claim are durable
+                       claim <number> <etag>          a process writes, or has written, this part's place
+                       done <number> <etag> <bytes>   the bytes of the claim are durable
 
-Only a part whose last claim is done is there. So a part half replaced when its process was killed is not, nor one that
-two processes wrote into each other.
+A part exists only if its last claim is done. So a half-replaced part of a killed process does not exist, nor does the
+mixture of two concurrent writers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LOOK_SECONDS = 0.002
 
 
 class LocalUploads:
-    """The uploads in ``folder``. ``timeout_seconds``: how long to wait for another process that writes a part."""
+    """The uploads in ``folder``. ``timeout_seconds`` bounds the wait for another process's write of a part."""
 
     def __init__(self, folder: Path, timeout_seconds: float) -> None:
         self._folder = folder
@@ -74,14 +74,14 @@ class LocalUploads:
         return part
 
     def parts(self, key: str, upload: str) -> Sequence[Part]:
-        """Return the parts that are there, by number. Raises ``NotFound``."""
+        """Return the stored parts, by number. Raises ``NotFound``."""
         with self._opened(self._data(upload, key)), self._opened(self._journal(upload, key)) as journal:
             return [part for _, part in sorted(_parts_of(journal).items())]
 
     def finish(self, key: str, upload: str, parts: Sequence[Part], target: Path) -> None:
         """Make ``parts`` the file at ``target``. Raises ``NotFound``, and ``Conflict`` if they do not make one."""
         with self._opened(self._data(upload, key)) as file, self._opened(self._journal(upload, key)) as journal:
-            # The lock keeps the others from writing into what is whole now: who gets it later finds the file moved.
+            # The lock keeps other processes from writing into the whole object; a later owner finds the file moved.
             with self._locked(file, self._data(upload)):
                 there = _parts_of(journal)
                 check_parts(parts, there)
@@ -108,7 +108,7 @@ class LocalUploads:
             sync_folder(self._folder)
 
     def all(self) -> Iterator[StoredObject]:
-        """Yield the uploads under way. Clears away journals that have no data any more."""
+        """Yield the unfinished uploads. Deletes journals without data."""
         for name in names_in(self._folder):
             path = self._folder / name
             if path.suffix != ".journal":
@@ -141,7 +141,7 @@ class LocalUploads:
 
     @contextmanager
     def _locked(self, file: int, path: Path) -> Iterator[None]:
-        """Nobody else, in whatever thread or process, writes this file meanwhile. Raises ``NotFound`` if it moved."""
+        """Lock this file against all other threads and processes. Raises ``NotFound`` if it moved."""
         deadline = time.monotonic() + self._timeout_seconds
         while True:
             try:
@@ -171,9 +171,9 @@ def _checked(upload: str, key: str | None) -> str:
 
 
 def _append(journal: int, *lines: str) -> None:
-    # begins a line as well as ending one: whatever a loss of power left of the line before stays apart
+    # begins with a line feed too, so that the rest of a line torn by a loss of power stays apart
     text = "".join(f"\n{line}\n" for line in lines).encode()
-    if os.write(journal, text) != len(text):  # the disk is full: what is there of the line says nothing
+    if os.write(journal, text) != len(text):  # the disk is full; readers ignore an incomplete line
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

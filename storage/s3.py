@@ -31,7 +31,7 @@ _WRONG_PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
 
 
 class S3FileStore:
-    """``FileStore`` over a bucket, which is made when it is first needed."""
+    """``FileStore`` over a bucket, created at its first use."""
 
     def __init__(self, config: S3Config) -> None:
         self._config = config
@@ -58,7 +58,7 @@ class S3FileStore:
         return Part(number, len(data), _etag(answer.headers.get("ETag", "")))
 
     async def parts(self, key: str, upload: str) -> Sequence[Part]:
-        """Return the parts that are there."""
+        """Return the stored parts."""
         found: list[Part] = []
         query = {"uploadId": _checked_upload(upload), "max-parts": "1000"}
         while True:
@@ -131,7 +131,7 @@ class S3FileStore:
         """Copy within the store (at most 5 GiB), then delete."""
         size = await self.size(source)
         if size is not None and source != target:
-            with suppress(ErrorResponse):  # if somebody else was quicker, the target tells
+            with suppress(ErrorResponse):  # if another process was quicker, the target exists
                 await self._copy(source, target, size)
                 await self._calls.call(Request("DELETE", source))
                 return
@@ -187,7 +187,7 @@ class S3FileStore:
                 yield StoredObject(key, 0, begun_at_ms, is_whole=False)
 
     def link(self, file: File, seconds: int, now_ms: int) -> str:
-        """Return a presigned URL; S3 takes none that holds for more than 7 days."""
+        """Return a presigned URL, valid for at most 7 days as S3 demands."""
         metadata = file.metadata
         query = {
             "response-content-disposition": attachment_header(metadata.filename),
@@ -205,8 +205,8 @@ class S3FileStore:
         await self._readers.close()
 
     async def _uploads(self, prefix: str) -> AsyncIterator[tuple[str, str, int]]:
-        """Yield key, name and time of the unfinished uploads whose key begins with ``prefix``. MinIO lists those of
-        the key that is exactly that, and none without."""
+        """Yield key, name and time of the unfinished uploads with the prefix ``prefix``. MinIO lists only uploads of
+        exactly this key, and none without a prefix."""
         query = {"uploads": "", "prefix": prefix, "max-uploads": "1000"}
         while True:
             root = (await self._calls.call(Request("GET", query=query))).root

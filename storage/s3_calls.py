@@ -1,4 +1,4 @@
-"""Single requests to an S3, through miniopy-async: signed, bounded in time, repeated where that helps, errors mapped.
+"""Single requests to an S3 through miniopy-async: signed, bounded in time, retried where useful, errors mapped.
 
 Of the library we use its client's one request (``_execute``: address, signature, errors as values) and its signer.
 Its ``put_object`` holds the whole object in memory, and its sessions wait for 5 minutes
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 _PAUSES_SECONDS = (0.1, 0.4, 1.2)  # before the second, third and fourth attempt; half of it is random
 _PASSING = frozenset({"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
-_GATEWAY_LOST = frozenset({502, 504})  # what is behind the gateway may have done it
+_GATEWAY_LOST = frozenset({502, 504})  # the server behind the gateway may have carried the request out
 _HASH_THREADS = 2
 _READ_BUFFER_BYTES = 256 * 1024  # of a connection; aiohttp stops reading at twice that
 
@@ -44,7 +44,7 @@ class ErrorResponse(Exception):
 
 
 class _Lost(Exception):
-    """There was no answer. ``may_have_arrived``: whether the store may have done what it was asked for."""
+    """There was no answer. ``may_have_arrived``: the store may have carried the request out."""
 
     def __init__(self, reason: str, may_have_arrived: bool) -> None:
         super().__init__(reason)
@@ -71,7 +71,7 @@ class Request:
 
 
 class S3Calls:
-    """Requests to one bucket, which is made when it is first needed. ``connections``: so many requests at once."""
+    """Requests to one bucket, created at its first use. ``connections`` bounds concurrent requests."""
 
     def __init__(self, config: S3Config, connections: int) -> None:
         self._config = config
@@ -81,8 +81,8 @@ class S3Calls:
         self._making_bucket = asyncio.Lock()
 
     async def call(self, request: Request, expected: Collection[str] = (), seconds: float | None = None) -> Answer:
-        """Return the answer. Raises ``ErrorResponse`` for the codes that are ``expected``, ``FileStoreUnavailable`` for
-        any other, and when there is none within ``seconds`` (default: the setting).
+        """Return the answer. Raises ``ErrorResponse`` for the ``expected`` codes, ``FileStoreUnavailable`` for any
+        other error, and without an answer within ``seconds`` (default: the setting).
         """
 
         async def attempt() -> Answer:
@@ -229,10 +229,10 @@ def _local_name(element: ElementTree.Element) -> str:
 
 
 def text_of(element: ElementTree.Element, name: str) -> str:
-    """Return the text of the first child of that name, in whatever namespace; empty if there is none."""
+    """Return the text of the first child of this name, in any namespace; empty if there is none."""
     return next((child.text or "" for child in element if _local_name(child) == name), "")
 
 
 def children_of(element: ElementTree.Element | None, name: str) -> list[ElementTree.Element]:
-    """Return the children of that name."""
+    """Return the children of this name."""
     return [] if element is None else [child for child in element if _local_name(child) == name]

@@ -1,4 +1,4 @@
-"""miniopy-async's client, with bodies that are hashed in one piece in a thread and sent without a copy.
+"""miniopy-async's client, with bodies hashed in one piece in a thread and sent without a copy.
 
 The library hashes in pieces of 8 KiB and, for https, makes an MD5 on the event loop.
 """
@@ -21,7 +21,7 @@ _WRITE_BYTES = 256 * 1024
 
 
 class Body(aiohttp.Payload):
-    """Bytes, sent in slices without a copy, so that one large part neither fills buffers nor holds up the loop."""
+    """Bytes, sent in slices without a copy, so a large part neither fills buffers nor blocks the event loop."""
 
     _value: bytes
 
@@ -40,12 +40,12 @@ class Body(aiohttp.Payload):
 
 
 class SigningClient(Minio):
-    """Signs the SHA-256 of what it sends."""
+    """Signs the SHA-256 of each body."""
 
     _threads: Executor | None = None
 
     def hash_in(self, threads: Executor) -> None:
-        """Hash in ``threads`` what is not small."""
+        """Return the hash; compute it in ``threads`` for large data."""
         self._threads = threads
 
     async def _build_headers(self, host: str, headers: Any, body: Any, creds: Any) -> tuple[dict[str, str], datetime]:

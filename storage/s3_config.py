@@ -1,4 +1,4 @@
-"""Where an S3 is and what it calls us, checked before anything is sent."""
+"""Address and credentials of an S3, checked before the first request."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LONGEST_LINK_SECONDS = 604_800  # S3's; 7 days
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Config:
-    """``public_url``: how clients reach the store, if not by ``url``. ``timeout_seconds``: of one call.
+    """``public_url``: the store's address for clients, if not ``url``. ``timeout_seconds`` bounds one call.
 
-    Raises ``ValueError`` for an address that is not "http[s]://host[:port]", or a bucket or region of no such name.
+    Raises ``ValueError`` for an address other than "http[s]://host[:port]", or an invalid name of a bucket or region.
     """
 
     url: str
@@ -51,7 +51,7 @@ class S3Config:
         return urlsplit(self.url).netloc
 
     def presigned(self, key: str, query: dict[str, str], seconds: int, now_ms: int) -> str:
-        """Return a URL that gets the object for ``seconds`` (7 days at most) from now, whoever asks. Made offline."""
+        """Return a URL of the object, valid without credentials for ``seconds`` (7 days at most). Made offline."""
         base = BaseURL(self.public_url or self.url, self.region)
         region = base.region or self.region
         url = base.build("GET", region, self.bucket, key, dict(query))

@@ -1,14 +1,15 @@
-"""``message_state``: message id → the state that the facts on ``status-updates`` add up to.
+"""``message_state``: message id → the sum of its facts on ``status-updates``.
 
-A message to several addresses has a row for each of them besides its own (key: message id, space, address), so that a
-fact costs the same however many they are; its row and theirs say how many. ``domain.status`` has the word for all.
+A message to several addresses has a row for each address besides its own (key: message id, space, address), so a fact
+costs the same for any number of addresses. Every row says how many there are. ``domain.status`` derives the state of
+the whole message.
 
 Role ``core``; written by ``track_status`` alone; on the partition of the message's conversation. The value is a JSON
 array, without field names because there are many of them:
 
     [1732312312345,1732312312377,null,null,null,1,0,"sim.0193…",null,null,"c-1","whatsapp"]
 
-Of a message to several, their number comes last.
+The number of recipients comes last, if there are several.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def dump(row: Row) -> bytes:
 
 
 def load(value: bytes | None) -> Row:
-    """Return the row that ``value`` holds; one that knows nothing for ``None``."""
+    """Return the row stored in ``value``; an empty row for ``None``."""
     if value is None:
         return Row(UNKNOWN, "", "")
     values = orjson.loads(value)

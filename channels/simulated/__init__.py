@@ -1,6 +1,6 @@
-"""A channel that exists in this process only: takes a message, reports DELIVERED and then READ after a while.
+"""A channel inside this process: takes a message, reports DELIVERED and then READ after a while.
 
-Some addresses behave otherwise, so that failures can be seen: ``channels/simulated/manners.py``.
+Some addresses fail on purpose, to show failures: ``channels/simulated/manners.py``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Simulation:
 
 
 class SimulatedConnector:
-    """Every answer is a function of the message, so whoever asks again is told the same: ids and times included."""
+    """Every answer is a function of the message, so a repeated call returns the same ids and times."""
 
     repeatable = True
 
@@ -54,7 +54,7 @@ class SimulatedConnector:
             log.info("[%s] Not delivered to %s: %s", self._title, address, objection.detail)
             return objection
         log.info("[%s] Delivered to %s", self._title, address)
-        if attachment is not None:  # the link itself is not for logs: whoever has it gets the file
+        if attachment is not None:  # never log the link: it grants access to the file
             file, kind = attachment.metadata, attachment.plan.kind
             how = f"as a {Kind.LINK}" if kind is Kind.LINK else f"as {kind}, {file.checksum}"
             log.info("[%s] With %s for %s: %s bytes, %s", self._title, file.filename, address, file.size_bytes, how)

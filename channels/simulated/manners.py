@@ -1,7 +1,7 @@
 """How the simulated people and channels behave, by address: friendly, except at the addresses of ``MANNERS``.
 
-The telephone numbers are of the range that is reserved for fiction (+1 202 555 0100 to 0199, NANPA), so nobody has
-them. Each handle can exist on Instagram and on Telegram. docs/simulated-channels.md has this table for readers.
+The telephone numbers are in the range reserved for fiction (+1 202 555 0100 to 0199, NANPA). Each handle can exist on
+Instagram and on Telegram. docs/simulated-channels.md has this table for readers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from domain.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What happens to a message. ``failure_code`` and ``failure_detail``: the channel refuses it with these.
+    """The fate of a message. ``failure_code`` and ``failure_detail``: the channel refuses it with these.
 
-    ``throttled_attempts``: so many attempts are turned away before the channel takes it. ``last_receipt``: the last
-    receipt that comes, ``None`` for none at all.
+    ``throttled_attempts``: the channel throttles this many attempts before it takes the message. ``last_receipt``:
+    the last receipt, ``None`` for no receipt at all.
     """
 
     failure_code: str = ""

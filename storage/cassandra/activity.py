@@ -38,11 +38,10 @@ _COUNTED = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET counted = ? 
 class CassandraActivityReader:
     """``domain.ports.ActivityReader`` on Cassandra. ``partition_of``: see ``CassandraMessageReader``.
 
-    A count is taken once and then only of what came later: "so many messages up to this place" stays true, because
-    the mirror announces a place only when everything before it is written. So counts are exact, whatever the mirror
-    repeats. A message that the log itself holds twice (an idempotency key used in two processes at once) is looked up,
-    and counts where it was first; only where more than ``LOOKED_AT`` messages of a month are counted in one go, the
-    server counts, and such a message twice.
+    Counting is incremental: a stored count up to a place stays true, because the mirror announces a place only after
+    everything before it is written. So repeated writes of the mirror do not change a count. A message may be in the
+    log twice (one idempotency key used in two processes at the same time); it is looked up and counts at its first
+    place. Beyond ``LOOKED_AT`` messages of one month in one call the server counts, and counts such a message twice.
     """
 
     def __init__(self, session: CassandraSession, partition_of: PartitionOf | None = None) -> None:
@@ -50,7 +49,7 @@ class CassandraActivityReader:
         self._partition_of = partition_of
 
     async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
-        """Return what is known of each conversation that has messages in the history. Raises ``StoreUnavailable``."""
+        """Return the activity of each conversation with messages in the history. Raises ``StoreUnavailable``."""
         wanted = [found for found in dict.fromkeys(conversation_ids) if is_possible_key(found)]
         chunks = [wanted[at : at + CONVERSATIONS_AT_ONCE] for at in range(0, len(wanted), CONVERSATIONS_AT_ONCE)]
         async with self._session.deadline():

@@ -1,4 +1,4 @@
-"""Conversations, who takes part in them, and who may change that."""
+"""Conversations, their participants, and the groups' admins."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class CassandraConversationStore:
         return Membership(takes_part=True, is_group=bool(rows[0][0])) if rows else None
 
     async def participants(self, conversation_id: str) -> Sequence[str] | None:
-        """Return who takes part, sorted; ``None`` without such a conversation. Raises ``StoreUnavailable``."""
+        """Return the participants, sorted; ``None`` without such a conversation. Raises ``StoreUnavailable``."""
         if not is_possible_key(conversation_id):
             return None
         async with self._session.deadline():
@@ -109,9 +109,9 @@ class CassandraConversationStore:
         description: str | None = None,
         is_group: bool = False,
     ) -> bool:
-        """Create the conversation with all its participants or, if it was there already, nothing.
+        """Create the conversation with all its participants; change nothing if it exists already.
 
-        Return whether it was created. Raises ``StoreUnavailable``, after which it may have been.
+        Return whether it was created. Raises ``StoreUnavailable``; then it may have been created.
         """
         creation_id = uuid.uuid4()
         about = (created_by, name, description, is_group or None)
@@ -125,9 +125,9 @@ class CassandraConversationStore:
         return bool(row["[applied]"] or row["creation_id"] == creation_id)
 
     async def change(self, before: Conversation, after: Conversation) -> bool:
-        """Make the members those of ``after``; return ``False`` if the conversation is not ``before`` any more.
+        """Replace ``before`` by ``after``; return ``False`` if the conversation is no longer ``before``.
 
-        Raises ``StoreUnavailable``, after which it may have been changed.
+        Raises ``StoreUnavailable``; then it may have been changed.
         """
         conversation_id = before.conversation_id
         written = [member for member in after.members if member not in before.members]
@@ -142,13 +142,13 @@ class CassandraConversationStore:
                 ]
             )
             if row["[applied]"]:
-                with suppress(StoreUnavailable):  # what is left behind is recognised when it is read
+                with suppress(StoreUnavailable):  # readers skip a stale entry
                     await self._by_user(_FORGET, conversation_id, gone)
         return bool(row["[applied]"])
 
     async def join(self, joins: Sequence[NewParticipant]) -> None:
-        """Add participants to conversations that are no groups. Raises ``StoreUnavailable``, after which any of them
-        may have been added."""
+        """Add participants to conversations other than groups. Raises ``StoreUnavailable``; then any of them may have
+        been added."""
         async with self._session.deadline():
             for join in joins:
                 await self._remember(join.conversation_id, [Member(join.participant_id, join.joined_at_ms)])
@@ -162,16 +162,16 @@ class CassandraConversationStore:
             await self._session.submit(session, batch, Kind.WRITE)
 
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
-        """Return up to ``limit`` conversations that the user joined, the last joined first. Raises
-        ``StoreUnavailable``."""
+        """Return up to ``limit`` conversations of the user, the last joined first. Raises ``StoreUnavailable``."""
         if not is_possible_key(user_id):
             return []
         rows = await self._session.run(_OF_USER, (user_id, limit), Kind.READ)
         return [Joined(conversation_id, joined_at_ms) for conversation_id, joined_at_ms in rows]
 
     async def _remember(self, conversation_id: str, members: Iterable[Member]) -> None:
-        """Note in the lists of ``members`` what is about to happen: a crash in between leaves a note too many, which
-        readers recognise, and not one too few."""
+        """Write the entries in the lists of ``members`` before the conversation.
+
+        A crash in between leaves a stale entry, which readers skip, instead of a missing one."""
         await self._by_user(_REMEMBER, conversation_id, members)
 
     async def _by_user(self, cql: str, conversation_id: str, members: Iterable[Member]) -> None:

@@ -1,4 +1,4 @@
-"""The driver's loggers, made fit for a service: one line each, none about what we do on purpose."""
+"""The driver's loggers, configured for a service: one line a record, none about deliberate settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connected driver: the cluster, its session, and what was prepared on it."""
+"""One connected driver: the cluster, its session, and its prepared statements."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class CassandraConfig:
     """Where Cassandra is and how to talk to it.
 
     ``timeout_seconds`` bounds each request, retries included, and (with a quarter more) each call of an adapter.
-    After ``renew_after_seconds`` without any host a new driver is made. ``local_datacenter`` empty: that of the first
-    host that answers. Raises ``ValueError`` for a keyspace name that
-    would need quoting, or an unknown consistency level.
+    After ``renew_after_seconds`` without any host a new driver is made. An empty ``local_datacenter`` means the
+    datacenter of the first host to answer. Raises ``ValueError`` for an unknown consistency level or a keyspace name
+    in need of quotes.
     """
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
@@ -61,7 +61,7 @@ class CassandraConfig:
 
 
 class Kind(StrEnum):
-    """How a statement may be treated. Only what is harmless to repeat is ever sent twice."""
+    """How the driver may treat a statement. Only a statement without harm in repetition is sent twice."""
 
     READ = "read"  # retried on another host, also before the first has answered
     WRITE = "write"  # commutes and may be repeated: retried on another host
@@ -86,7 +86,7 @@ class DriverSession:
         return any(not pool.is_shutdown for pool in tuple(self._session.get_pools()))
 
     async def prepare(self, cql: str, kind: Kind) -> Any:
-        """Return ``cql`` (with ``{ks}`` for the keyspace) prepared; the driver prepares it anew on hosts that lack it.
+        """Return ``cql`` (with ``{ks}`` for the keyspace) prepared; the driver prepares it on further hosts itself.
 
         Raises ``StoreUnavailable``.
         """
@@ -168,7 +168,7 @@ def open_cluster(config: CassandraConfig) -> tuple[Any, Any]:
 
 
 def _profile(config: CassandraConfig, retry_policy: Any, **more: Any) -> Any:
-    # what is read in one datacenter only has to be decided there only
+    # reads stay in one datacenter, so transactions are decided in the same one
     serial = ConsistencyLevel.LOCAL_SERIAL if config.consistency.startswith("LOCAL_") else ConsistencyLevel.SERIAL
     options = {
         "load_balancing_policy": TokenAwarePolicy(DCAwareRoundRobinPolicy(config.local_datacenter)),

@@ -1,4 +1,4 @@
-"""What the driver raises, turned into what the core acts on; the only place that knows both."""
+"""Translates errors of the driver into errors of the domain; the only module with knowledge of both."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MAX_DETAIL_CHARS = 200
 
 
 def translate(error: Exception) -> Exception:
-    """Return the error to raise instead of ``error``, which came from the driver.
+    """Return the error to raise instead of the driver's ``error``.
 
-    ``StoreUnavailable`` for everything that may pass: no host, time-outs, too few replicas, an overloaded server, a
-    lost connection, missing rights, a schema that is not there yet. A request that the server will never take
-    (a syntax error, a wrong type, a batch that is too large) is a mistake of ours: it is returned as it is.
+    ``StoreUnavailable`` for every temporary failure: no host, time-outs, too few replicas, an overloaded server, a
+    lost connection, missing rights, a missing schema. A request with no chance (a syntax error, a wrong type, too
+    large a batch) is a programming error and is returned unchanged.
     """
     if is_rejected(error) or isinstance(error, StoreUnavailable):
         return error
@@ -26,7 +26,7 @@ def translate(error: Exception) -> Exception:
 
 
 def is_rejected(error: Exception) -> bool:
-    """Return whether the server refused the request itself, so that sending it again cannot help."""
+    """Return whether the server refused the request itself; then a retry cannot help."""
     if not isinstance(error, RequestValidationException) or isinstance(error, Unauthorized):
         return False
     return not any(words in str(error) for words in _NO_SCHEMA)

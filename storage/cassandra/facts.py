@@ -1,4 +1,4 @@
-"""A fact as one short text in a row's ``facts`` set, a file's metadata as one, and what can be a key of a table.
+"""Texts in rows of messages: a fact in the ``facts`` set, a file's metadata, and the check of keys.
 
     ["SENT",1732312312345,1,"sim.abc"]      status, epoch ms, attempt, provider id, failure code, failure detail
     ["READ",1732312312345,1,"sim.abc",null,null,"instagram:@maria",3]                  …, recipient, their number
@@ -40,7 +40,7 @@ def encode_fact(fact: Fact) -> str:
 
 
 def decode_fact(text: str) -> Fact | None:
-    """Return the fact of ``text``, or ``None`` for a word that this release does not know yet."""
+    """Return the fact of ``text``, or ``None`` for a status unknown to this release."""
     parts = orjson.loads(text)
     if parts[0] not in _WORDS:
         return None
@@ -50,18 +50,18 @@ def decode_fact(text: str) -> Fact | None:
 
 
 def encode_file(metadata: FileMetadata) -> str:
-    """Return the text of what is known of a message's file."""
+    """Return the metadata of a message's file as JSON."""
     return orjson.dumps(metadata).decode()
 
 
 def decode_file(text: str) -> FileMetadata:
-    """Return what ``encode_file`` wrote; what later releases add to it is left out."""
+    """Return the metadata written by ``encode_file``; ignore fields of later releases."""
     found = orjson.loads(text)
     return FileMetadata(**{name: found[name] for name in _FILE_FIELDS})
 
 
 def state_of(place: Place, texts: Iterable[str] | None) -> State:
-    """Return the state of a stored row. That it has content implies ACCEPTED, at its place."""
+    """Return the state of a stored row. A row with content is ACCEPTED, at its place."""
     facts = (fact for text in texts or () if (fact := decode_fact(text)) is not None)
     return fold(facts, MessageState(accepted_at_ms=place.accepted_at_ms))
 
@@ -73,11 +73,11 @@ def bucket_of(accepted_at_ms: int) -> int:
 
 
 def first_wins(place: Place, rising_us: int) -> int:
-    """Return a write's timestamp that falls as places rise, so that of several places the first one stays.
+    """Return a write timestamp for the *first* place to win: it falls as places rise, and Cassandra keeps the highest.
 
-    ``rising_us``: ``LogClock.rising_us`` of the place. The timestamp is negative, which Cassandra takes, and so before
-    those of all other writes: what is deleted stays deleted. Within one millisecond, and while a clock that stepped
-    back has not caught up, the order is that of the offsets, except across a multiple of a million of them.
+    ``rising_us``: ``LogClock.rising_us`` of the place. The timestamp is negative, so every other write is later than
+    it and deleted rows stay deleted. Within one millisecond, and until a stepped-back clock has caught up, the order
+    is the order of the offsets, except across a multiple of a million offsets.
     """
     return -(rising_us * 1000 + place.position % 1_000_000)
 

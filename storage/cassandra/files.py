@@ -1,4 +1,4 @@
-"""Files, and the uploads that become them."""
+"""Files, and uploads before they become files."""
 
 from __future__ import annotations
 
@@ -66,17 +66,17 @@ _REMEMBERED = f"SELECT upload_id FROM {{ks}}.open_uploads WHERE hour = ? AND upl
 class CassandraFileRecords:
     """``domain.ports.FileRecords`` on Cassandra.
 
-    An upload is noted in ``open_uploads`` before it is, and struck off after it is no more, so the sweeper finds all
-    there are without reading the whole table; what breaks off in between leaves a note too many.
+    An upload's entry in ``open_uploads`` is written before its row and deleted after it, so the sweeper finds every
+    upload without reading the whole table. A crash in between leaves a stale entry.
     """
 
     def __init__(self, session: CassandraSession) -> None:
         self._session = session
 
     async def begin(self, upload: Upload) -> None:
-        """Store a new upload; nothing changes if its id is there already.
+        """Store a new upload; change nothing if its id exists already.
 
-        Raises ``StoreUnavailable``: it may be there or not. ``ValueError`` for an id that cannot be.
+        Raises ``StoreUnavailable``; then it may exist or not. Raises ``ValueError`` for an impossible id.
         """
         if not is_possible_key(upload.upload_id):
             raise ValueError(f"upload id {upload.upload_id!r:.80}: cannot be a key")
@@ -97,14 +97,14 @@ class CassandraFileRecords:
         return found if isinstance(found, File) else None
 
     async def find(self, file_id: str) -> Upload | File | None:
-        """Return what stands under this id. Raises ``StoreUnavailable``."""
+        """Return the upload or file with this id. Raises ``StoreUnavailable``."""
         if not is_possible_key(file_id):
             return None
         rows = await self._session.run(_FIND, (file_id,), Kind.READ)
         return _read(rows[0]) if rows else None
 
     async def identity(self) -> str:
-        """Return what tells these records from all others. Raises ``StoreUnavailable``."""
+        """Return the unique name of these records. Raises ``StoreUnavailable``."""
         async with self._session.deadline():
             rows = await self._session.run(_IDENTITY, (), Kind.READ)
             if rows:
@@ -130,7 +130,7 @@ class CassandraFileRecords:
         return await self._acquire(_ACQUIRE, upload_id, holder, now_ms, until_ms)
 
     async def acquire_expired_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take or renew the lease of an upload that has expired. Raises as ``acquire_lease``."""
+        """Take or renew the lease of an expired upload. Raises as ``acquire_lease``."""
         return await self._acquire(_ACQUIRE_EXPIRED, upload_id, holder, now_ms, until_ms)
 
     async def _acquire(self, cql: str, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
@@ -201,8 +201,9 @@ class CassandraFileRecords:
             return await self.get(file_id)
 
     async def expired(self, now_ms: int) -> AsyncIterator[Upload]:
-        """Yield the uploads that have expired and have no lease; strike off on the way what is no upload (any
-        more). Raises ``StoreUnavailable``; each of its queries has the configured time.
+        """Yield the expired uploads without a lease; delete stale entries of ``open_uploads`` on the way.
+
+        Raises ``StoreUnavailable``; each query has the configured time.
         """
         for (hour,) in await self._session.run(_HOURS, (), Kind.READ):
             is_past = (hour + 1) * _HOUR_MS + _BEGINNING_MS <= now_ms
@@ -229,7 +230,7 @@ class CassandraFileRecords:
         return bool((await self._session.run(cql, values, Kind.CONDITIONAL))[0]["[applied]"])
 
     async def _strike(self, rows: Sequence[Any]) -> None:
-        """Strike an upload off; what breaks off here is done by the next sweep."""
+        """Delete an upload's entry of ``open_uploads``; the next sweep repeats an interrupted deletion."""
         for row in rows:
             await self._session.run(_STRIKE, (row[5] // _HOUR_MS, row[0]), Kind.WRITE)
 

@@ -42,7 +42,7 @@ _RELEASE_OLDER = "DELETE FROM {ks}.identities WHERE address = ? IF user_id = ?"
 
 @dataclass
 class _Address:
-    """What is on record of an address: who may have linked it, and its row of an older release."""
+    """The rows of an address: its possible claimants, and its row of an older release."""
 
     claimants: set[str] = field(default_factory=set)
     verified_by: str | None = None
@@ -52,9 +52,9 @@ class _Address:
 class CassandraIdentityStore:
     """``domain.ports.IdentityStore`` on Cassandra.
 
-    What counts is the user's list. An address is claimed before it is listed and released after it was taken off, so
-    nobody who listed it is missing among its claimants. What breaks off in between leaves a claimant too many, who is
-    looked for on the list and not found there.
+    The user's list decides. An address is claimed before it is listed and released after it was taken off the list,
+    so every user with the address on the list is among its claimants. A crash in between leaves a stale claim;
+    readers check each claim against the user's list.
     """
 
     def __init__(self, session: CassandraSession) -> None:
@@ -96,7 +96,7 @@ class CassandraIdentityStore:
             standing = await self._standing(user_id)
             if not (await self._session.run(_UNLIST, (user_id, address), Kind.CONDITIONAL))[0]["[applied]"]:
                 raise unknown
-            with suppress(StoreUnavailable):  # what is left behind is recognised when it is read
+            with suppress(StoreUnavailable):  # readers skip a stale claim
                 await self._session.run(_RELEASE, (address, user_id), Kind.CONDITIONAL)
                 await self._session.run(_RELEASE_OLDER, (address, user_id), Kind.CONDITIONAL)
                 await self._session.run(_UNPROVE, (address, user_id), Kind.CONDITIONAL)
@@ -119,7 +119,7 @@ class CassandraIdentityStore:
         return sorted(identities, key=lambda one: (one.platform, one.value))
 
     async def owner(self, platform: str, value: str) -> str | None:
-        """Return who has proven this address, or the only user who links it. Raises ``StoreUnavailable``."""
+        """Return the user with proof of this address, else its only claimant. Raises ``StoreUnavailable``."""
         address = f"{platform}:{value}"
         if not is_possible_key(address):
             return None
@@ -145,7 +145,7 @@ class CassandraIdentityStore:
         return version, {address: (verified, at_ms) for _, address, verified, at_ms in rows if address is not None}
 
     async def _list(self, identity: Identity, address: str, version: int | None) -> bool:
-        """Put the identity on its user's list; return ``False`` if the list is not of that version any more."""
+        """Put the identity on its user's list; return ``False`` if the list has another version by now."""
         driver = await self._session.driver()
         batch = BatchStatement(BatchType.UNLOGGED)
         counted = ((version or 0) + 1, identity.user_id, version)
@@ -155,7 +155,7 @@ class CassandraIdentityStore:
         return bool((await self._session.submit(driver, batch, Kind.CONDITIONAL))[0]["[applied]"])
 
     async def _standing(self, user_id: str) -> dict[str, tuple[tuple[bool, int], _Address]]:
-        """Return the user's addresses, each with (verified, linked_at_ms) and what is on record of it."""
+        """Return the user's addresses, each with (verified, linked_at_ms) and the address's rows."""
         _, listed = await self._listed(user_id)
         addresses = await self._addresses(list(listed))
         standing = {}
@@ -195,7 +195,7 @@ class CassandraIdentityStore:
         return len(known.claimants) >= _CLAIMANTS or bool(await self._still_listed(address, known, others))
 
     async def _still_listed(self, address: str, known: _Address, claimants: set[str]) -> set[str]:
-        """Return those of ``claimants`` who have the address on their list."""
+        """Return the ``claimants`` with the address on their list."""
         rows = await self._session.run(_STILL_LISTED, (sorted(claimants), address), Kind.READ)
         older = known.older and known.older[1]
         return {user_id for user_id, linked_at_ms in rows if linked_at_ms is not None or user_id == older}

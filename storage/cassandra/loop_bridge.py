@@ -10,8 +10,8 @@ from typing import Any
 class LoopBridge:
     """Carries finished requests from the driver's threads to ``loop``, with one wakeup for many of them.
 
-    A wakeup writes to a socket and costs more than handing over a result, so whatever finishes before the loop gets
-    round to looking travels with the wakeup already on its way.
+    A wakeup writes to a socket and costs more than handing over a result. So results join the pending wakeup until
+    the loop has handled it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -25,7 +25,7 @@ class LoopBridge:
         self._wake()
 
     def failed(self, error: Exception, future: asyncio.Future[Any]) -> None:
-        """Called by the driver's thread with what went wrong."""
+        """Called by the driver's thread with the error."""
         self._finished.append((future, error, False))
         self._wake()
 
@@ -36,7 +36,7 @@ class LoopBridge:
         self._woken = True
         try:
             self._loop.call_soon_threadsafe(self._drain)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed, so no caller waits
             self._finished.clear()
 
     def _drain(self) -> None:

@@ -78,19 +78,19 @@ class CassandraMessageMirror:
         self._known_steps: set[ClockStep] = set()
 
     async def clock(self, partition: int) -> LogClock:
-        """Return what is known of a partition's times. Raises ``StoreUnavailable``."""
+        """Return the clock of a partition. Raises ``StoreUnavailable``."""
         clock, rows = await asyncio.gather(
             clock_of(self._session, partition), self._session.run(_COMPARED_TO, (partition,), Kind.READ)
         )
         return LogClock(partition, clock.steps, Place(*rows[0][0]) if rows else None)
 
     async def write(self, entries: Sequence[MirrorEntry], clocks: Sequence[LogClock] = ()) -> None:
-        """Add what ``entries`` say, in any order, as often as you like; return once all of it is durable.
+        """Write ``entries``, in any order and any number of times; return once all are durable.
 
-        A message after a step of its partition's clock can be read only once the step can.
+        A message after a step of its partition's clock becomes readable only after the step.
 
-        Raises ``StoreUnavailable`` once nothing is in flight any more, and ``MalformedRecord``, before anything is
-        written, for an id that cannot be a key.
+        Raises ``StoreUnavailable`` after all requests have ended, and ``MalformedRecord``, before the first write,
+        for an id unfit as a key.
         """
         for entry in entries:
             if not (is_possible_key(entry.conversation_id) and is_possible_key(entry.message_id)):
@@ -196,7 +196,7 @@ class CassandraMessageMirror:
 
 
 def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, int], str]]:
-    """Return (write time, last place, conversation) of each conversation that has a message among ``entries``."""
+    """Return (write time, last place, conversation) of each conversation with a message among ``entries``."""
     last: dict[str, MirrorEntry] = {}
     for entry in entries:
         known = last.get(entry.conversation_id)
@@ -218,9 +218,9 @@ def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> Write:
 
 
 def group_by_replicas(driver: DriverSession, writes: Sequence[Write]) -> list[list[Write]]:
-    """Return ``writes`` apart by the set of nodes that hold them, so that a batch has its replicas as coordinators.
+    """Return ``writes`` grouped by their set of replicas, so that a replica coordinates each batch.
 
-    In a cluster with no more nodes than replicas that is one group, and any rows may share a batch.
+    A cluster with no more nodes than replicas has one group, and any rows may share a batch.
     """
     metadata = driver.cluster.metadata
     if len(metadata.all_hosts()) == 1:
@@ -232,7 +232,7 @@ def group_by_replicas(driver: DriverSession, writes: Sequence[Write]) -> list[li
 
 
 def pack(writes: Sequence[Write], max_statements: int, max_bytes: int) -> Iterator[list[Write]]:
-    """Yield ``writes`` in batches within both bounds; one that is too large for any batch goes alone."""
+    """Yield ``writes`` in batches within both bounds; a write above a bound is a batch by itself."""
     batch: list[Write] = []
     size_bytes = 0
     for write in writes:

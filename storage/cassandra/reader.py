@@ -21,7 +21,7 @@ MAX_LIMIT = 1_000
 _MAX_MONTHS_AT_ONCE = 16
 _MAX_IDS_AT_ONCE = 100
 _FACTS_AT_A_TIME = 2_000  # some 5 ms
-_FACTS_A_ROW = 5  # what the rest of a row costs, in facts
+_FACTS_A_ROW = 5  # cost of the rest of a row, in facts
 _LEAST_ROWS = 100  # asked for at a time where rows of another run may have to be passed over
 
 _COLUMNS = (
@@ -46,7 +46,7 @@ _ASCENDING, _DESCENDING = (
 class CassandraMessageReader:
     """``domain.ports.MessageReader`` on Cassandra.
 
-    ``partition_of``: the partition of ``messages`` on which a conversation lives; without it, clocks never step back.
+    ``partition_of`` returns a conversation's partition of ``messages``; without it, clocks never step back.
     """
 
     def __init__(self, session: CassandraSession, partition_of: PartitionOf | None = None) -> None:
@@ -89,7 +89,7 @@ class CassandraMessageReader:
         return found[:limit]
 
     async def _slices(self, conversation_id: str, after: Place | None, descending: bool) -> Sequence[Slice]:
-        """Return what may hold what is asked for, in reading order."""
+        """Return the slices to read for the query, in reading order."""
         rows, runs = await asyncio.gather(
             self._session.run(_MONTHS, (conversation_id,), Kind.READ), self._runs(conversation_id)
         )
@@ -103,7 +103,7 @@ class CassandraMessageReader:
         return (await clock_of(self._session, self._partition_of(conversation_id))).runs()
 
     async def _part(self, conversation_id: str, part: Slice, wanted: int, descending: bool) -> Sequence[StoredMessage]:
-        """Return the first ``wanted`` messages of a slice, reading past rows that have no content yet."""
+        """Return the first ``wanted`` messages of a slice, skipping rows without content."""
         found: list[StoredMessage] = []
         cql = _DESCENDING if descending else _ASCENDING
         low_ms, low, high_ms, high = part.edges
@@ -121,8 +121,8 @@ class CassandraMessageReader:
                 low_ms, low = rows[-1][0], rows[-1][1]
 
     async def _at_their_places(self, messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
-        """Return ``messages`` without those that are a repetition: a message with an idempotency key may be in the
-        log twice, and is where ``messages_by_id`` says, which is where it was first."""
+        """Return ``messages`` without repetitions. A message with an idempotency key may be in the log twice; it
+        stays at its first place, as recorded in ``messages_by_id``."""
         ids = [found.message.message_id for found in messages if may_repeat(found.message.message_id)]
         if not ids:
             return messages

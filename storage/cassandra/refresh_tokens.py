@@ -42,7 +42,7 @@ class CassandraRefreshTokenStore:
     async def rotate(self, used_hash: str, token: RefreshToken, ttl_seconds: int) -> bool:
         """Replace the token of hash ``used_hash`` by ``token``; return ``False`` if it is not the current one.
 
-        Raises ``StoreUnavailable``, after which it may have been replaced.
+        Raises ``StoreUnavailable``; then it may have been replaced.
         """
         values = (ttl_seconds, token.user_id, token.token_hash, token.expires_at_ms, token.session_id, used_hash)
         row = (await self._session.run(_ROTATE, values, Kind.CONDITIONAL))[0]

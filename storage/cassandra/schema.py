@@ -39,7 +39,7 @@ _UNLOCK = "DELETE FROM {ks}.schema_lock WHERE scope = 'chat4all' IF owner = ?"
 
 
 class SchemaChanged(Exception):
-    """A migration that was applied has another text now. Restore the file, and put the change into a new one."""
+    """The file of an applied migration has changed. Restore the file, and put the change into a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class Migration:
 def load_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     """Return the migrations of ``folder`` by version.
 
-    Numbers may be left out: each part of the system has ten of its own, so that branches do not take the same one.
-    A lower number that comes later is applied nevertheless, so migrations of different parts must not need each
-    other. Raises ``ValueError`` for a file without a number, or a number given twice.
+    Numbers may have gaps: each part of the system owns ten, so branches do not take the same one. A lower number
+    added later is still applied, so migrations of different parts must not need each other. Raises ``ValueError`` for
+    a file without a number, or a number given twice.
     """
     found: list[Migration] = []
     for path in sorted(folder.glob("*.cql")):
@@ -100,9 +100,9 @@ async def check_schema(session: CassandraSession, version: int) -> None:
 
 
 async def migrate(session: CassandraSession, *, replication_factor: int, folder: Path = MIGRATIONS) -> list[str]:
-    """Create the keyspace and apply what is missing; return the names of what was applied.
+    """Create the keyspace and apply missing migrations; return the names of the applied ones.
 
-    May be called again, and by several processes at once: one works, the others wait for it. An existing keyspace
+    May be called again, and by several processes side by side: one works, the others wait for it. An existing keyspace
     keeps its replication. Raises ``SchemaChanged`` if an applied file has changed, ``StoreUnavailable`` if Cassandra
     or the lock cannot be had in time; then call it again.
     """

@@ -46,7 +46,7 @@ class CassandraSession:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cassandra")
 
     def start(self) -> None:
-        """Begin to connect, in the background. It belongs to the event loop that runs now; never fails."""
+        """Begin to connect, in the background, on the running event loop. Never fails."""
         if self._keeper is None:
             quieten()
             self._reason = "the first connection is being made"
@@ -75,7 +75,7 @@ class CassandraSession:
         return self._driver is not None and self._driver.is_up
 
     async def connected(self, timeout_seconds: float) -> None:
-        """Return once connected. Raises ``StoreUnavailable`` if that takes longer."""
+        """Return once connected. Raises ``StoreUnavailable`` after the time-out."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._connected.wait()
@@ -119,9 +119,9 @@ class CassandraSession:
             raise translate(error) from error
 
     async def change(self, cql: str) -> None:
-        """Run a statement that changes the schema. Raises ``StoreUnavailable``.
+        """Run a statement of the schema. Raises ``StoreUnavailable``.
 
-        Always by the same node: two nodes that change a schema at once do not see each other.
+        Always on the same node: two nodes with concurrent changes do not see each other's.
         """
         driver = await self.driver()
         hosts = [host for host in driver.cluster.metadata.all_hosts() if host.is_up]
@@ -160,7 +160,7 @@ class CassandraSession:
             except asyncio.CancelledError:
                 attempt.add_done_callback(_discard)  # a thread cannot be interrupted
                 raise
-            except Exception as error:  # noqa: BLE001 (whatever it is, the next attempt may do better)
+            except Exception as error:  # noqa: BLE001 (after any error the next attempt may succeed)
                 if self._reason != (reason := describe(error)):
                     log.warning("cannot connect to Cassandra, trying on: %s", reason)
                 self._reason = reason
@@ -169,9 +169,9 @@ class CassandraSession:
             pause = min(pause * 2, _LAST_RETRY_SECONDS)
 
     async def _until_lost(self, driver: DriverSession) -> None:
-        """Return when no host has been connected for long.
+        """Return when no host has been connected for ``renew_after_seconds``.
 
-        The driver reconnects by itself, but only to addresses that it once resolved: a new one asks the DNS again.
+        The driver reconnects by itself, but only to addresses resolved at its start: a new driver asks the DNS again.
         """
         clock = asyncio.get_running_loop().time
         last_up, was_up = clock(), True
@@ -186,6 +186,6 @@ class CassandraSession:
 
 
 def _discard(attempt: Future[tuple[Any, Any]]) -> None:
-    """Close what an attempt to connect opened after nobody wanted it any more. Runs on the attempt's thread."""
+    """Close a cluster opened by an abandoned attempt to connect. Runs on the attempt's thread."""
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result()[0].shutdown()

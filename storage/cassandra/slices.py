@@ -1,7 +1,7 @@
-"""Which rows of a conversation to read, and in what order, so that they come in the order of the log.
+"""Selects the rows of a conversation to read, in the order of the log.
 
-Rows lie by month and, within it, by time and then offset. Where no clock steps back that is the order of the log; else
-each run of the log is read by itself, and rows of other runs that lie between its own are passed over.
+Rows are sorted by month, then time, then offset. Without a backward step of the clock this is the order of the log.
+With one, each run of the log is read separately, and rows of other runs in between are skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PartitionOf = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The rows of one month after ``low`` and up to ``high``, of which those in ``run`` count.
+    """The rows of one month after ``low`` and up to ``high``. Only rows in ``run`` count.
 
     ``is_whole``: no other run has rows there.
     """
@@ -42,9 +42,9 @@ class Slice:
 
 
 def slices(months: Iterable[int], runs: Sequence[Run], after: Place, before: Place, *, to_end: bool) -> list[Slice]:
-    """Return what to read for the messages after ``after`` and before ``before``, in the order of the log.
+    """Return the slices with the messages after ``after`` and before ``before``, in the order of the log.
 
-    ``to_end``: ``before`` itself belongs to them.
+    ``to_end``: ``before`` itself is included.
     """
     ordered = sorted(months)
     found = []

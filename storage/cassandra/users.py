@@ -33,10 +33,10 @@ class CassandraUserStore:
     async def create(self, user: User) -> None:
         """Store ``user`` unless the name is taken.
 
-        Raises ``AlreadyExists``; ``StoreUnavailable``, after which the account may exist, with this password.
+        Raises ``AlreadyExists``. Raises ``StoreUnavailable``; then the account may exist, with this password.
         """
         async with self._session.deadline():
-            # The account first, then its name: what a crash leaves in between is a row that no name leads to.
+            # The account first, then its name: a crash in between leaves an unreachable row.
             values = (user.user_id, user.username, user.password_hash, user.email, user.created_at_ms)
             await self._session.run(_INSERT, values, Kind.WRITE)
             row = (await self._session.run(_CLAIM, (user.username.lower(), user.user_id), Kind.CONDITIONAL))[0]
@@ -47,7 +47,7 @@ class CassandraUserStore:
         raise AlreadyExists(f"the username {user.username} is taken; choose another")
 
     async def by_username(self, username: str) -> User | None:
-        """Return the account of that name, whatever its case. Raises ``StoreUnavailable``."""
+        """Return the account with this name; case does not count. Raises ``StoreUnavailable``."""
         if not is_possible_key(username):
             return None
         async with self._session.deadline():
