@@ -45,7 +45,7 @@ class SigningClient(Minio):
     _threads: Executor | None = None
 
     def hash_in(self, threads: Executor) -> None:
-        """Return the hash; compute it in ``threads`` for large data."""
+        """Hash large bodies in ``threads``."""
         self._threads = threads
 
     async def _build_headers(self, host: str, headers: Any, body: Any, creds: Any) -> tuple[dict[str, str], datetime]:

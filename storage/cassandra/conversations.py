@@ -125,7 +125,7 @@ class CassandraConversationStore:
         return bool(row["[applied]"] or row["creation_id"] == creation_id)
 
     async def change(self, before: Conversation, after: Conversation) -> bool:
-        """Replace ``before`` by ``after``; return ``False`` if the conversation is no longer ``before``.
+        """Replace the members of ``before`` by those of ``after``; return ``False`` if ``before`` is out of date.
 
         Raises ``StoreUnavailable``; then it may have been changed.
         """
