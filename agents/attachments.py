@@ -24,7 +24,7 @@ from domain.ports import Attachment, Connector, FileStore
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
-    from app.stream_app import StreamApp
+    from app.faust.stream_app import StreamApp
     from domain.records import DeliveryRequested
 
 log = logging.getLogger(__name__)

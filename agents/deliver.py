@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from agents.attachments import Attachments
 from agents.dispatcher import Dispatcher
 from app.clock import now_ms
-from app.codec import decode
-from app.dead_letters import dead_letter
+from app.faust.dead_letters import dead_letter
+from app.kafka.codec import decode
 from app.worker_files import FilesOfWorker
 from channels import make_connector
 from channels.simulated import Simulation
@@ -23,9 +23,9 @@ from domain.records import DeliveryRequested
 from tables import attempts
 
 if TYPE_CHECKING:
-    from app.batch_producer import PendingBatch
-    from app.batches import RecordBatch
-    from app.stream_app import StreamApp
+    from app.faust.batches import RecordBatch
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import PendingBatch
 
 
 def register(app: StreamApp) -> None:

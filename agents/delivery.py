@@ -7,16 +7,16 @@ import logging
 from typing import TYPE_CHECKING
 
 from app.clock import now_ms
-from app.codec import encode
+from app.kafka.codec import encode
 from domain.attempts import Attempt, Outcome, Step
 from domain.records import DeadLetter, DeliveryRequested, delivery_key
 from domain.routing import status_change
 from domain.status import Status
 
 if TYPE_CHECKING:
-    from app.batch_producer import Headers, PendingBatch
-    from app.batches import RecordBatch
-    from app.stream_app import StreamApp
+    from app.faust.batches import RecordBatch
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import Headers, PendingBatch
 
 log = logging.getLogger(__name__)
 

@@ -31,10 +31,10 @@ from domain.status import Status
 from tables import attempts
 
 if TYPE_CHECKING:
-    from app.batch_producer import Headers, PendingBatch
-    from app.batches import RecordBatch
-    from app.durable_table import DurableTable
-    from app.stream_app import StreamApp
+    from app.faust.batches import RecordBatch
+    from app.faust.durable_table import DurableTable
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import Headers, PendingBatch
 
 log = logging.getLogger(__name__)
 

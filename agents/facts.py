@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.codec import decode
+from app.kafka.codec import decode
 from domain.errors import MalformedRecord
 from domain.fact_times import plausible
 from domain.records import StatusChanged

@@ -10,8 +10,8 @@ import orjson
 
 from agents.facts import read_fact
 from app.clock import now_ms
-from app.codec import decode
-from app.dead_letters import dead_letter
+from app.faust.dead_letters import dead_letter
+from app.kafka.codec import decode
 from app.mirror_store import mirror_of
 from domain.errors import InvalidInput, MalformedRecord, StoreUnavailable
 from domain.log_clock import LogClock
@@ -19,9 +19,9 @@ from domain.ports import MessageMirror, MirrorEntry, Place
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
-    from app.batch_producer import PendingBatch
-    from app.batches import RecordBatch
-    from app.stream_app import StreamApp
+    from app.faust.batches import RecordBatch
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import PendingBatch
 
 log = logging.getLogger(__name__)
 

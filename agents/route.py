@@ -6,18 +6,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.clock import now_ms
-from app.codec import decode, encode
-from app.dead_letters import dead_letter
-from app.stream_app import Checkpoint
+from app.faust.checkpoint import Checkpoint
+from app.faust.dead_letters import dead_letter
+from app.kafka.codec import decode, encode
 from domain import routing
 from domain.errors import InvalidInput
 from domain.ports import Place
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
-    from app.batch_producer import PendingBatch
-    from app.batches import RecordBatch
-    from app.stream_app import StreamApp
+    from app.faust.batches import RecordBatch
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import PendingBatch
 
 # A message of 10 KiB to 256 people is 2.5 MiB of requests, and a batch holds 500 messages: so it waits for what it
 # wrote now and then, well before the producer refuses.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from agents.facts import read_fact
 from app.clock import now_ms
-from app.dead_letters import dead_letter
-from app.stream_app import Checkpoint
+from app.faust.checkpoint import Checkpoint
+from app.faust.dead_letters import dead_letter
 from domain.errors import InvalidInput
 from domain.expiry import may_have_left
 from domain.recipients import INTERNAL
@@ -16,10 +16,10 @@ from domain.status import alone, join_alone
 from tables import message_state
 
 if TYPE_CHECKING:
-    from app.batch_producer import PendingBatch
-    from app.batches import RecordBatch
-    from app.durable_table import DurableTable
-    from app.stream_app import StreamApp
+    from app.faust.batches import RecordBatch
+    from app.faust.durable_table import DurableTable
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import PendingBatch
 
 
 def register(app: StreamApp) -> None:

@@ -2,7 +2,7 @@
 
     CHAT4ALL_ROLE=whatsapp faust -A app worker
 
-Importing a module of this package (``app.settings``, ``app.topics``) reads no environment and imports no Faust.
+Importing a module of this package (``app.settings``, ``app.kafka.topics``) reads no environment and imports no Faust.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import os
 
+    from app.faust.stream_app import StreamApp
     from app.settings import Settings
-    from app.stream_app import StreamApp
 
     settings = Settings.from_environ()
     os.nice(settings.worker_nice)  # before any thread starts, since Linux keeps niceness for each thread

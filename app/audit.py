@@ -18,11 +18,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.audit_rules import Difference, History, LoadRow, compare, compare_ids
-from app.batch_producer import partition_by
 from app.cassandra import cassandra_config
 from app.clock import now_ms
+from app.kafka.topics import Topics, group_of
 from app.settings import InvalidSetting, Settings
-from app.topics import Topics, group_of
 from domain.errors import LogUnavailable
 from domain.ports import Place, StoredMessage
 from domain.recipients import CHANNELS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
-from app.codec import decode
+from app.kafka.codec import decode
 from domain.errors import MalformedRecord
 from domain.expiry import may_have_left
 from domain.fact_times import plausible

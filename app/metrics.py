@@ -10,7 +10,7 @@ from aioprometheus import Counter, Gauge, Registry, render
 if TYPE_CHECKING:
     from faust.types import TP
 
-    from app.batches import RecordBatch
+    from app.faust.batches import RecordBatch
 
 
 class Metrics:

@@ -11,7 +11,7 @@ from storage.cassandra.messages import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
 
 if TYPE_CHECKING:
-    from app.stream_app import StreamApp
+    from app.faust.stream_app import StreamApp
 
 
 class _SessionService(Service):  # type: ignore[misc]

@@ -45,7 +45,8 @@ class _Loop:
 class Pulse:
     """Watches event loops. ``end_after`` is called at every look at which all of them have answered.
 
-    A process that was suspended is ended when it wakes up, as by ``app/session_fence.py``: its partitions are gone.
+    A process that was suspended is ended when it wakes up, as by ``app/faust/session_fence.py``: its partitions are
+    gone.
     """
 
     def __init__(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from mode import Service
 
 if TYPE_CHECKING:
+    from app.faust.stream_app import StreamApp
     from app.settings import Settings
-    from app.stream_app import StreamApp
     from domain.ports import FileStore
 
 log = logging.getLogger(__name__)

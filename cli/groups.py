@@ -12,8 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from app.kafka.topics import group_of
 from app.settings import Settings
-from app.topics import group_of
 from cli.supervisor import ProcessSpec
 from cli.workers import instance_of, is_left_over
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from app.cassandra import cassandra_config
+from app.kafka.topic_admin import TopicMismatch, TopicsMade, ensure_topics
 from app.settings import Settings
-from app.topic_admin import TopicMismatch, TopicsMade, ensure_topics
 from cli.errors import CannotMigrate
 from domain.errors import LogUnavailable, StoreUnavailable
 from storage.cassandra.schema import SchemaChanged

@@ -15,9 +15,9 @@ from typing import Any
 
 import click
 
+from app.kafka.topics import group_of
 from app.logs import TextFormatter
 from app.settings import Settings
-from app.topics import group_of
 from chat4all import Client
 from chat4all.cli.api_address import local_url
 from cli.groups import Groups, open_groups

@@ -1,4 +1,4 @@
-"""The facts on the topics, as values. ``app/codec.py`` turns them into JSON and back.
+"""The facts on the topics, as values. ``app/kafka/codec.py`` turns them into JSON and back.
 
 On the wire each is one JSON object with ``type`` and ``version`` besides the fields below:
 

@@ -13,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
+from app.kafka.topics import Topics, group_of
 from app.settings import Settings
-from app.topics import Topics, group_of
 from domain.recipients import CHANNELS
 
 _LOOK_SECONDS = 0.2

@@ -29,12 +29,13 @@ import orjson
 import psutil
 import uvloop
 
-from app.batch_producer import BatchProducer, partition_for
 from app.cassandra import cassandra_config
 from app.clock import now_ms
-from app.codec import encode
+from app.kafka.batch_producer import BatchProducer
+from app.kafka.codec import encode
+from app.kafka.partitions import partition_for
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topics import Topics
 from domain.recipients import CHANNELS
 from domain.records import StatusChanged
 from loadtests.generator import Generator, Shots, percentile

@@ -22,11 +22,12 @@ from pathlib import Path
 import psutil
 import uvloop
 
-from app.batch_producer import BatchProducer, partition_for
-from app.codec import encode
+from app.kafka.batch_producer import BatchProducer
+from app.kafka.codec import encode
+from app.kafka.partitions import partition_for
+from app.kafka.topic_admin import ensure_topics
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topic_admin import ensure_topics
-from app.topics import Topics
 from cli.workers import worker_specs
 from domain.records import MessageAccepted
 from loadtests.groups import Groups, until

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topics import Topics
 from loadtests.ledger import Ledger
 
 _BATCH_RECORDS = 2_000

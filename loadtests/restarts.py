@@ -24,7 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 
-from app.batch_producer import partition_for
+from app.kafka.partitions import partition_for
 from app.settings import Settings
 from devstack.config import setting
 from loadtests.http_client import Client

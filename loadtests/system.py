@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.cassandra import cassandra_config
+from app.kafka.topic_admin import ensure_topics
 from app.settings import Settings
-from app.topic_admin import ensure_topics
 from cli.workers import api_specs, worker_specs
 from devstack.ports import is_free, share
 from loadtests.groups import Groups, until

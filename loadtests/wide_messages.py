@@ -17,7 +17,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.codec import encode
+from app.kafka.codec import encode
 from app.settings import Settings
 from domain.ids import uuid7
 from domain.ports import Place, StoredMessage

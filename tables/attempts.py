@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from app.retention import Retention
+from app.faust.retention import Retention
 from domain.attempts import Attempt
 
 if TYPE_CHECKING:
-    from app.durable_table import DurableTable
-    from app.stream_app import StreamApp
+    from app.faust.durable_table import DurableTable
+    from app.faust.stream_app import StreamApp
 
 NAME = "attempts"
 

@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from app.codec import decode
+from app.kafka.codec import decode
+from app.kafka.topics import Topics, group_of
 from app.settings import Settings
-from app.topics import Topics, group_of
 from domain.errors import LogUnavailable, MalformedRecord
 from domain.fact_times import plausible
 from domain.ports import Place

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
-from app.batch_producer import BatchProducer, Written, partition_for
-from app.codec import encode
-from app.topics import Topics
+from app.kafka.batch_producer import BatchProducer, Written
+from app.kafka.codec import encode
+from app.kafka.partitions import partition_for
+from app.kafka.topics import Topics
 from domain.errors import InDoubt, MayBeAccepted
 from domain.ports import Appended, Place
 from domain.records import MessageAccepted, StatusChanged

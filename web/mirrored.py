@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiokafka.errors import KafkaError
 
-from app.batch_producer import partition_for
+from app.kafka.partitions import partition_for
 from domain.errors import Unavailable
 from web.gaps import Gap, Gaps
 

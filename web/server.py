@@ -19,16 +19,17 @@ from functools import partial
 import uvloop
 from aiohttp import web
 
-from app.batch_producer import BatchProducer, WrongPartitions, partition_by
 from app.cassandra import cassandra_config
 from app.file_sweep import SweepReport
 from app.file_sweeper import FileSweeper
 from app.files import open_file_store
+from app.kafka.batch_producer import BatchProducer, WrongPartitions
+from app.kafka.partitions import partition_by
+from app.kafka.topics import Topics
 from app.logs import logging_config
 from app.pulse import Pulse
 from app.settings import Settings
 from app.stacks import dump_on_signal
-from app.topics import Topics
 from domain.errors import LogUnavailable
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore

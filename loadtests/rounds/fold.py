@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.batch_producer import PendingBatch
-    from app.durable_table import DurableTable
+    from app.faust.durable_table import DurableTable
+    from app.kafka.batch_producer import PendingBatch
 
 
 def write_effects(app: Any, table: DurableTable | None, partition: int, records: Iterable[Any]) -> list[PendingBatch]:

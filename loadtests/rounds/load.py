@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from app.batch_producer import BatchProducer, partition_for
+from app.kafka.batch_producer import BatchProducer
+from app.kafka.partitions import partition_for
 from loadtests.rounds.plan import HISTORY_KEYS, KEYS, LATE_PER_SECOND, PARTITIONS, Plan, RoundTopics
 
 Events = Sequence[tuple[bytes, int]]

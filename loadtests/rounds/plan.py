@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from app.kafka.topics import Topics, TopicSpec, group_of
 from app.settings import Settings
-from app.topics import Topics, TopicSpec, group_of
 
 ROLE = "rounds"
 TABLE = "fold"

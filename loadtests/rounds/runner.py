@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiokafka.admin import NewTopic
 
-from app.batch_producer import BatchProducer
+from app.kafka.batch_producer import BatchProducer
 from loadtests.rounds.journal import examine
 from loadtests.rounds.load import Load
 from loadtests.rounds.plan import Plan, RoundTopics

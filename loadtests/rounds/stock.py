@@ -16,10 +16,10 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from app.batch_producer import PendingBatch
-from app.poll_loop import ConsumerThread
+from app.faust.poll_loop import ConsumerThread
+from app.faust.stream_app import StreamApp
+from app.kafka.batch_producer import PendingBatch
 from app.settings import Settings
-from app.stream_app import StreamApp
 from loadtests.rounds.fold import write_effects
 from loadtests.rounds.journal import Journal
 from loadtests.rounds.plan import TABLE, Plan, RoundTopics

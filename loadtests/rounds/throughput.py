@@ -23,7 +23,8 @@ from typing import Any
 import faust
 from aiokafka.admin import NewTopic
 
-from app.batch_producer import BatchProducer, partition_for
+from app.kafka.batch_producer import BatchProducer
+from app.kafka.partitions import partition_for
 from loadtests.rounds.__main__ import kafka
 from loadtests.rounds.journal import Journal
 from loadtests.rounds.plan import PARTITIONS, Plan, RoundTopics

@@ -18,11 +18,12 @@ import faust
 import uvloop
 from faust.types import TP
 
-from app.batches import RecordBatch
-from app.consumer import BatchConsumer, BatchTransport
+from app.faust.batches import RecordBatch
+from app.faust.checkpoint import Checkpoint
+from app.faust.consumer import BatchConsumer, BatchTransport
+from app.faust.stream_app import StreamApp
+from app.kafka.topics import TopicSpec
 from app.settings import Settings
-from app.stream_app import Checkpoint, StreamApp
-from app.topics import TopicSpec
 from loadtests.rounds.fold import write_effects, write_rows
 from loadtests.rounds.journal import Journal
 from loadtests.rounds.plan import TABLE, Plan, RoundTopics

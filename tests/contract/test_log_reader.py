@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.batch_producer import BatchProducer
+from app.kafka.batch_producer import BatchProducer
+from app.kafka.topic_admin import ensure_topics
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topic_admin import ensure_topics
-from app.topics import Topics
 from domain.errors import LogUnavailable
 from support.live_log import LiveLog
 from web.live.log_reader import KafkaLogReader, LogReader

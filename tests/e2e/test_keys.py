@@ -8,10 +8,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.audit import audit
-from app.batch_producer import partition_for
-from app.codec import decode, encode
+from app.kafka.codec import decode, encode
+from app.kafka.partitions import partition_for
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topics import Topics
 from domain.ids import keyed_id
 from domain.records import MessageAccepted, StatusChanged
 from loadtests.groups import Groups, until

@@ -9,9 +9,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from app.codec import decode, encode
+from app.kafka.codec import decode, encode
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topics import Topics
 from domain.errors import MalformedRecord
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, Record, StatusChanged
 from loadtests.groups import until

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from agents.route import route_batch
 from agents.track_status import fold_batch
-from app.batches import RecordBatch
-from app.codec import decode, encode
+from app.faust.batches import RecordBatch
+from app.kafka.codec import decode, encode
 from domain.ids import keyed_id
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Fact, Status, fold

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.batches import RecordBatch
 from app.clock import now_ms
-from app.codec import decode, encode
+from app.faust.batches import RecordBatch
+from app.kafka.codec import decode, encode
 from domain.attempts import Attempt, Outcome
 from domain.outcomes import OUTCOME_UNKNOWN, NotNow, Refused, Sent, Unknown
 from domain.ports import Receipt

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.codec import decode
+from app.kafka.codec import decode
 from channels.simulated import SimulatedConnector, Simulation
 from domain.attachments import MB, Kind
 from domain.attempts import Attempt, Outcome

@@ -11,8 +11,8 @@ import pytest
 
 from agents import mirror
 from agents.mirror import Mirroring
-from app.batches import RecordBatch
-from app.codec import decode, encode
+from app.faust.batches import RecordBatch
+from app.kafka.codec import decode, encode
 from domain.ids import keyed_id
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import MirrorEntry, Place

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.codec import decode
+from app.kafka.codec import decode
 from channels.simulated import SimulatedConnector, Simulation
 from channels.simulated.manners import MANNERS, manner_of
 from domain.addresses import parse_recipient

@@ -12,8 +12,8 @@ import pytest
 from faust.types import TP
 
 from app.clock import now_ms
-from app.retention import Retention
-from app.watchdog import Stalled, Watchdog
+from app.faust.retention import Retention
+from app.faust.watchdog import Stalled, Watchdog
 from support.fakes import FakeApp, FakeTable
 from support.waiting import until
 

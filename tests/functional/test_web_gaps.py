@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.batch_producer import partition_for
+from app.kafka.partitions import partition_for
 from domain.ids import uuid7
 from domain.ports import MirrorEntry
 from domain.records import StatusChanged

@@ -13,9 +13,9 @@ from faust.types import TP
 
 from agents.route import route_batch
 from agents.track_status import fold_batch
-from app.codec import encode
+from app.faust.watchdog import Watchdog
+from app.kafka.codec import encode
 from app.metrics import Metrics
-from app.watchdog import Watchdog
 from domain.outcomes import Refused
 from domain.records import MessageAccepted
 from support.deliveries import World, requests
@@ -165,7 +165,7 @@ async def test_a_message_inside_the_system_is_counted_once_however_often_it_come
 
 
 async def test_records_that_are_redelivered_after_a_rebalance_are_counted_when_they_count() -> None:
-    from app.stream_app import Checkpoint
+    from app.faust.checkpoint import Checkpoint
 
     app: Any = FakeApp()
     app.metrics = Metrics("core")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from app.kafka.topic_admin import ensure_topics
 from app.settings import Settings
-from app.topic_admin import ensure_topics
 from devstack.config import LOOPBACK
 from devstack.ports import is_free
 from loadtests.system import Servers

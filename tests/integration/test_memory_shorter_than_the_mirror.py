@@ -11,11 +11,11 @@ import pytest
 from aiohttp import ClientSession
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.batch_producer import partition_for
-from app.codec import decode
+from app.kafka.codec import decode
+from app.kafka.partitions import partition_for
+from app.kafka.topic_admin import ensure_topics
+from app.kafka.topics import Topics, group_of
 from app.settings import Settings
-from app.topic_admin import ensure_topics
-from app.topics import Topics, group_of
 from devstack.config import LOOPBACK
 from devstack.ports import is_free
 from domain.ports import MirrorEntry, Place

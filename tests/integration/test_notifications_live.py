@@ -12,11 +12,12 @@ from time import time
 import pytest
 from aiohttp import ClientError, ClientSession, WSMsgType
 
-from app.batch_producer import BatchProducer, partition_for
-from app.codec import encode
+from app.kafka.batch_producer import BatchProducer
+from app.kafka.codec import encode
+from app.kafka.partitions import partition_for
+from app.kafka.topic_admin import ensure_topics
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topic_admin import ensure_topics
-from app.topics import Topics
 from devstack.config import LOOPBACK
 from devstack.ports import is_free
 from domain.records import StatusChanged

@@ -13,10 +13,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from app.batch_producer import WrongPartitions
+from app.kafka.batch_producer import WrongPartitions
+from app.kafka.topic_admin import TopicMismatch, TopicsMade, ensure_topics
+from app.kafka.topics import all_topics
 from app.settings import Settings
-from app.topic_admin import TopicMismatch, TopicsMade, ensure_topics
-from app.topics import all_topics
 from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
 from web.server import run

@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiohttp import ClientResponse, ClientSession, web
 from click.testing import Result
 
-from app.batch_producer import partition_for
+from app.kafka.partitions import partition_for
 from app.settings import Settings
 from domain.errors import LogUnavailable
 from domain.ports import Appended, MirrorEntry, Place

@@ -11,11 +11,11 @@ from typing import Any, cast
 from agents.attachments import Attachments
 from agents.deliver import deliver_batch
 from agents.dispatcher import Dispatcher
-from app.batches import RecordBatch
 from app.clock import now_ms
-from app.codec import decode, encode
-from app.durable_table import DurableTable
-from app.stream_app import StreamApp
+from app.faust.batches import RecordBatch
+from app.faust.durable_table import DurableTable
+from app.faust.stream_app import StreamApp
+from app.kafka.codec import decode, encode
 from domain.attempts import Attempt
 from domain.files import FileMetadata
 from domain.outcomes import SendOutcome, Sent

@@ -9,11 +9,11 @@ from typing import Any
 
 from faust.types import TP
 
-from app.batch_producer import Headers, PendingBatch, Written
-from app.batches import RecordBatch
+from app.faust.batches import RecordBatch
 from app.impossible_times import ImpossibleTimes
+from app.kafka.batch_producer import Headers, PendingBatch, Written
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topics import Topics
 
 
 class FakeBatchProducer:

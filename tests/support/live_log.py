@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from app.batch_producer import partition_for
-from app.codec import decode, encode
+from app.kafka.codec import decode, encode
+from app.kafka.partitions import partition_for
 from domain.errors import LogUnavailable
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged

@@ -9,11 +9,11 @@ from typing import Any
 
 from faust.types import TP
 
-from app.batches import RecordBatch
-from app.consumer import BatchConsumer
+from app.faust.batches import RecordBatch
+from app.faust.consumer import BatchConsumer
+from app.faust.stream_app import StreamApp
+from app.kafka.topics import TopicSpec
 from app.settings import Settings
-from app.stream_app import StreamApp
-from app.topics import TopicSpec
 
 TOPIC = "input"
 TPS = tuple(TP(TOPIC, partition) for partition in range(2))

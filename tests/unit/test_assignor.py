@@ -9,8 +9,8 @@ import pytest
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from faust.types import TP
 
+from app.faust.stream_app import StreamApp
 from app.settings import Settings
-from app.stream_app import StreamApp
 
 PARTITIONS = range(6)
 

@@ -9,9 +9,9 @@ import pytest
 
 from app.audit import Report, check_topics
 from app.audit_rules import Difference, History, compare, compare_ids
-from app.codec import encode
+from app.kafka.codec import encode
+from app.kafka.topics import Topics
 from app.settings import InvalidSetting, Settings
-from app.topics import Topics
 from domain.ids import keyed_id
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from app.batch_producer import MAX_BATCH_BYTES, MAX_PENDING_BYTES, BatchProducer, Written, WrongPartitions
-from app.topics import Topics
+from app.kafka.batch_producer import MAX_BATCH_BYTES, MAX_PENDING_BYTES, BatchProducer, Written, WrongPartitions
+from app.kafka.topics import Topics
 from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
 from domain.records import MessageAccepted
 from support.waiting import until

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.codec import MAX_RECORD_BYTES, decode, encode
+from app.kafka.codec import MAX_RECORD_BYTES, decode, encode
 from domain.errors import MalformedRecord
 from domain.files import FileMetadata
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, Record, StatusChanged

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from app.batch_producer import PendingBatch, Written
+from app.faust.stream_app import StreamApp
+from app.kafka.batch_producer import PendingBatch, Written
 from app.settings import Settings
-from app.stream_app import StreamApp
 from tests.unit.consumer_on_paper import PaperApp, make_consumer
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.facts import read_fact
 from app.audit_rules import History
-from app.codec import encode
+from app.kafka.codec import encode
 from domain.errors import MalformedRecord
 from domain.fact_times import MAX_MS, SKEW_MS, plausible, plausible_ms
 from domain.records import StatusChanged

@@ -13,7 +13,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
-import app.kafka_client  # noqa: F401  what is tested
+import app.kafka.kafka_client  # noqa: F401  what is tested
 
 LOOKS = 200
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from app.batch_producer import partition_for
+from app.kafka.partitions import partition_for
+from app.kafka.topics import all_topics, group_of
 from app.roles import ROLES, modules_of
 from app.settings import InvalidSetting, Settings
-from app.topics import all_topics, group_of
 from chat4all.env_file import read_env_file
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.topic_admin import _is_cluster
+from app.kafka.topic_admin import _is_cluster
 
 
 class Admin:

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaConnectionError
 
-from app.codec import encode
+from app.kafka.codec import encode
 from app.settings import Settings
 from domain.errors import LogUnavailable
 from domain.records import MessageAccepted, StatusChanged

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app.faust.stream_app import StreamApp
 from app.roles import ROLES
 from app.settings import Settings
-from app.stream_app import StreamApp
 from domain.recipients import CHANNELS
 
 EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
@@ -32,7 +32,7 @@ def test_a_role_has_its_agents_tables_and_topics(role: str, tmp_path: Path) -> N
 
 
 def test_importing_settings_and_topics_does_not_import_faust() -> None:
-    code = "import sys, app.settings, app.topics, app.codec, app.roles; sys.exit('faust' in sys.modules)"
+    code = "import sys, app.settings, app.kafka.topics, app.kafka.codec, app.roles; sys.exit('faust' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from app.poll_loop import ConsumerThread
+from app.faust.poll_loop import ConsumerThread
 from app.settings import Settings
 from support.waiting import until
 from tests.unit.consumer_on_paper import PaperApp

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from app.batch_producer import partition_for
-from app.topics import Topics
+from app.kafka.partitions import partition_for
+from app.kafka.topics import Topics
 from domain.errors import Conflict, NotAllowed
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, Status, delivery_of, facts_of

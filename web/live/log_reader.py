@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from app.kafka.topics import Topics
 from app.settings import Settings
-from app.topics import Topics
 from domain.errors import LogUnavailable
 
 READ_SECONDS = 10.0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-from app.codec import decode
+from app.kafka.codec import decode
 from domain.errors import LogUnavailable, MalformedRecord, Unavailable
 from domain.fact_times import plausible
 from domain.ports import Place

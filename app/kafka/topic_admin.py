@@ -1,4 +1,4 @@
-"""Creates the topics of ``app/topics.py`` and checks those that exist. Run by ``chat4all migrate``."""
+"""Creates the topics of ``app/kafka/topics.py`` and checks those that exist. Run by ``chat4all migrate``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from app.kafka.topics import TopicSpec, all_topics
 from app.settings import Settings
-from app.topics import TopicSpec, all_topics
 from domain.errors import LogUnavailable
 
 TIMEOUT_SECONDS = 30.0
@@ -40,7 +40,7 @@ class TopicsMade:
 async def ensure_topics(settings: Settings) -> TopicsMade:
     """Create what is missing and bring the settings of the rest up to date. Safe to call twice, and at once.
 
-    Of topics that are there only the settings of ``app/topics.py`` are touched, where they differ. Raises
+    Of topics that are there only the settings of ``app/kafka/topics.py`` are touched, where they differ. Raises
     ``TopicMismatch``; ``LogUnavailable`` if Kafka does not answer within ``TIMEOUT_SECONDS``.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(TIMEOUT_SECONDS * 1000))

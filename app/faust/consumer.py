@@ -1,7 +1,7 @@
 """A Faust consumer that delivers whole batches and loses nothing at rebalances. Here: commits, rebalances and seeks.
 
 Faust 0.15.3 was seen to lose messages for good when a second worker joins early (docs/adr/0004). Four defects work
-together; each is closed here or in ``app/poll_loop.py``, and ``make rounds`` is the experiment that a change of
+together; each is closed here or in ``app/faust/poll_loop.py``, and ``make rounds`` is the experiment that a change of
 either must pass:
 
 1. After recovery, what is delivered between ``resume_partitions`` and the clearing of the queues is wiped. Source
@@ -30,8 +30,8 @@ from faust.transport.consumer import ensure_TP, ensure_TPset
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from app.batches import RecordBatch
-from app.poll_loop import PollLoop
+from app.faust.batches import RecordBatch
+from app.faust.poll_loop import PollLoop
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,5 @@
-"""The loop that fetches records and hands them over in batches; the first half of our consumer (``app/consumer.py``).
+"""The loop that fetches records and hands them over in batches; the first half of our consumer
+(``app/faust/consumer.py``).
 
 A record of a source partition is delivered only if it is the one at the read position, so whatever is dropped on the
 way is fetched again. Whoever drops what was fetched also forgets what was probed (``_next_batch``).
@@ -15,7 +16,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from app.batches import RecordBatch
+from app.faust.batches import RecordBatch
 
 log = logging.getLogger(__name__)
 

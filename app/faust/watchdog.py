@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from faust.types import TP
 from mode import Service
 
-if TYPE_CHECKING:
-    from app.stream_app import StreamApp
+from app.metrics import Metrics
+from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +20,24 @@ class Stalled(Exception):
     """The worker has work and makes no progress."""
 
 
+class WatchedWorker(Protocol):
+    """The parts of a ``StreamApp`` that the watchdog reads; ``abort`` ends the process."""
+
+    settings: Settings
+    metrics: Metrics
+    consumer: Any
+    tables: Any
+    blocked_on: str | None
+    progress: int
+    rebalancing: bool
+
+    def abort(self, what: str, error: BaseException) -> None: ...
+
+
 class Watchdog(Service):  # type: ignore[misc]
     """Looks every tenth of ``watchdog_seconds``. A broker that does not answer, or a named dependency, is no stall."""
 
-    def __init__(self, app: StreamApp, *, pause_seconds: float | None = None, **kwargs: Any) -> None:
+    def __init__(self, app: WatchedWorker, *, pause_seconds: float | None = None, **kwargs: Any) -> None:
         self.app = app
         self._limit_seconds = app.settings.watchdog_seconds
         self._pause_seconds = pause_seconds or max(0.5, self._limit_seconds / 10)

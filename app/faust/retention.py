@@ -12,8 +12,8 @@ from mode import Service
 from app.clock import now_ms
 
 if TYPE_CHECKING:
-    from app.durable_table import DurableTable
-    from app.stream_app import StreamApp
+    from app.faust.durable_table import DurableTable
+    from app.faust.stream_app import StreamApp
 
 log = logging.getLogger(__name__)
 

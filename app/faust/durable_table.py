@@ -17,7 +17,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from app.batch_producer import BatchProducer, PendingBatch, Written
+from app.kafka.batch_producer import BatchProducer, PendingBatch, Written
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from app.codec import encode
+from app.kafka.codec import encode
 from domain.errors import InvalidInput
 from domain.records import DeadLetter
 
 if TYPE_CHECKING:
-    from app.batch_producer import PendingBatch
-    from app.batches import RecordBatch
-    from app.stream_app import StreamApp
+    from app.faust.batches import RecordBatch
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import PendingBatch
 
 log = logging.getLogger(__name__)
 

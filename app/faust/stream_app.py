@@ -18,21 +18,21 @@ from aiohttp.web import Request, Response, json_response
 from faust.types import ServiceT
 from mode import Service
 
-from app.assignor import NamedAssignor
-from app.batch_producer import BatchProducer, PendingBatch, Written, WrongPartitions
-from app.batches import BatchSchema, RecordBatch
-from app.consumer import BatchTransport
-from app.durable_table import DurableTable
+from app.faust.assignor import NamedAssignor
+from app.faust.batches import BatchSchema
+from app.faust.consumer import BatchTransport
+from app.faust.durable_table import DurableTable
+from app.faust.session_fence import SessionFence
+from app.faust.watchdog import Watchdog
 from app.impossible_times import ImpossibleTimes
+from app.kafka.batch_producer import BatchProducer, PendingBatch, Written, WrongPartitions
+from app.kafka.topics import Topics, TopicSpec, all_topics, group_of
 from app.logs import logging_config
 from app.metrics import Metrics
 from app.pulse import Pulse
 from app.roles import modules_of
-from app.session_fence import SessionFence
 from app.settings import Settings
 from app.stacks import dump_on_signal
-from app.topics import Topics, TopicSpec, all_topics, group_of
-from app.watchdog import Watchdog
 from domain.errors import LogUnavailable
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,10 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.settings = settings
         self.role = settings.role
         self.names = Topics(settings.topic_prefix)
-        self.session_fence = SessionFence(self)
+        self.session_fence = SessionFence(
+            settings.session_timeout_seconds - settings.heartbeat_seconds,  # the last heartbeat may be one interval old
+            lambda error: self.abort("the session fence", error),
+        )
         self.batch_producer: BatchProducer = _WorkerBatchProducer(
             self.session_fence,
             settings.kafka,
@@ -272,39 +275,3 @@ class StreamApp(faust.App):  # type: ignore[misc]
     async def _metrics_page(self, request: Request) -> Response:
         body, headers = self.metrics.render(request.headers.getall("Accept", []))
         return Response(body=body, headers=headers)
-
-
-class Checkpoint:
-    """Completes batches once everything that follows from them is durable; bounds how many are on their way."""
-
-    def __init__(self, app: StreamApp, agent: str, most: int = 32) -> None:
-        self._app = app
-        self._agent = agent
-        self._slots = asyncio.Semaphore(most)
-        self._tasks: set[asyncio.Task[None]] = set()
-        app.on_drain(self.drain)
-
-    async def when_durable(self, batch: RecordBatch, writes: Iterable[PendingBatch]) -> None:
-        """Complete ``batch`` when all ``writes`` are acknowledged. Waits only while too many batches are on
-        their way.
-        """
-        await self._slots.acquire()
-        task = asyncio.get_running_loop().create_task(self._complete(batch, list(writes)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _complete(self, batch: RecordBatch, writes: list[PendingBatch]) -> None:
-        try:
-            for write in writes:
-                await write
-            if self._app.consumer.is_current(batch):  # else it comes again
-                self._app.consumer.complete(batch)
-                self._app.metrics.completed(self._agent, batch)
-        except Exception as error:  # noqa: BLE001  not durable: the worker must not go on
-            self._app.abort(f"agent {self._agent}", error)
-        finally:
-            self._slots.release()
-
-    async def drain(self) -> None:
-        while self._tasks:  # the agent may hold one more batch, for which there was no slot
-            await asyncio.wait(self._tasks)

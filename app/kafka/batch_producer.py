@@ -13,7 +13,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextvars import Context
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -26,9 +25,8 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-from aiokafka.partitioner import murmur2
 
-import app.kafka_client  # noqa: F401  repairs what every process here uses
+import app.kafka.kafka_client  # noqa: F401  repairs what every process here uses
 from domain.errors import InDoubt, LogUnavailable
 
 log = logging.getLogger(__name__)
@@ -64,17 +62,6 @@ class Written(NamedTuple):
 
     offset: int
     timestamp_ms: int
-
-
-@lru_cache(maxsize=65_536)
-def partition_for(key: bytes, partitions: int) -> int:
-    """Return the partition of ``key``, as every Kafka client computes it by default (murmur2)."""
-    return int(murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-def partition_by(partitions: int) -> Callable[[str], int]:
-    """Return what tells the partition of a conversation."""
-    return lambda conversation_id: partition_for(conversation_id.encode(), partitions)
 
 
 class PendingBatch:

@@ -1,0 +1,3 @@
+"""The Faust application of a worker, and what it corrects in Faust; ``README.md`` says which file closes which
+defect.
+"""
