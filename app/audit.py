@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from app.audit_rules import Difference, History, LoadRow, compare, compare_ids
 from app.cassandra import cassandra_config
 from app.clock import now_ms
+from app.kafka.partitions import partition_by
 from app.kafka.topics import Topics, group_of
 from app.settings import InvalidSetting, Settings
 from domain.errors import LogUnavailable
