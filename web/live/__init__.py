@@ -1,6 +1,6 @@
-"""Live notifications: what the follower reads from Kafka, pushed over WebSocket to those whom it concerns.
+"""Live notifications: records read from Kafka, pushed over WebSocket to the participants of their conversation.
 
-follower ──> hub (who is concerned? in order) ──> connections
-                                                    ▲
-a cursor (``since``) ──> replayer (reads the log) ──┘  first what was missed, then live, without a gap
+tailer ──> hub (finds the participants, keeps the order) ──> connections
+                                                              ▲
+a cursor (``since``) ──> replayer (reads the log) ────────────┘  first the missed events, then live, without a gap
 """

@@ -1,6 +1,6 @@
-"""A look at the head of each frame that a client sends, before aiohttp reads it (RFC 6455, section 5.2).
+"""Check the header of each frame from a client before aiohttp reads it (RFC 6455, section 5.2).
 
-aiohttp takes frames without a mask, which section 5.1 forbids clients to send, and any number of pieces of a message.
+aiohttp accepts unmasked frames, forbidden to clients by section 5.1, and messages of any number of fragments.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _REFUSED = b"\x83\x80"  # the head of a frame of a kind that there is not: aioht
 
 
 class FrameReader(Protocol):
-    """As much of aiohttp's ``WebSocketReader`` as its protocol uses."""
+    """The part of aiohttp's ``WebSocketReader`` used by its protocol."""
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]: ...
 
@@ -21,7 +21,9 @@ class FrameReader(Protocol):
 
 
 class ClientFrames:
-    """``reader`` behind a check. It gets no byte of a frame that is refused, and the connection is closed with 1002."""
+    """Checks frames and passes them to ``reader``. A refused frame is not passed on, and the connection is closed
+    with 1002.
+    """
 
     def __init__(self, reader: FrameReader) -> None:
         self._reader = reader
@@ -30,11 +32,13 @@ class ClientFrames:
         self._pieces = 0
 
     def feed_eof(self) -> None:
-        """Nothing more comes."""
+        """Pass on the end of the stream."""
         self._reader.feed_eof()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Take what has come; return whether the connection is to be closed, and nothing."""
+        """Check and pass on ``data``; return aiohttp's pair: whether to close the connection, and unread bytes
+        (none).
+        """
         if not data:  # aiohttp wants to go on with what it has
             return self._reader.feed_data(data)
         data, at = self._head + data, 0
@@ -58,7 +62,7 @@ class ClientFrames:
 
 
 def _frame_bytes(data: bytes, at: int) -> int | None:
-    """Return how long the frame is that begins at ``at``, ``None`` if its head has not come as far as to tell."""
+    """Return the length of the frame at ``at``, ``None`` if its header is incomplete."""
     if len(data) - at < 2:
         return None
     length = data[at + 1] & 0x7F

@@ -1,7 +1,7 @@
-"""One WebSocket of one user, as far as frames go out on it.
+"""The outgoing side of one user's WebSocket.
 
-Frames are written straight to the transport: the same ready bytes for every connection, no task and no queue for each.
-What a reader has not taken is in the transport's buffer, so that buffer is the queue, and its bytes are the bound.
+Frames are written straight to the transport: the same bytes for every connection, without a task or queue for each.
+Unread frames stay in the transport's buffer, so its size is the bound.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LOOK_SECONDS = 0.02
 
 
 class Wire(Protocol):
-    """As much of ``asyncio.WriteTransport`` as is used."""
+    """The part of ``asyncio.WriteTransport`` used here."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -28,9 +28,9 @@ class Wire(Protocol):
 
 
 class Connection:
-    """``start``: what lies before it is not sent live. ``held``: live frames that wait until the replay is done.
+    """``start``: events before it are not sent live. ``held``: live frames waiting for the end of the replay.
 
-    ``on_close`` is called once with the code and the reason; from then on nothing is written.
+    ``on_close`` is called once with the code and the reason; no frame is written afterwards.
     """
 
     def __init__(
@@ -48,7 +48,9 @@ class Connection:
         self.timer: asyncio.TimerHandle | None = None  # until the token expires
 
     def put(self, event: Event, frame: bytes) -> bool:
-        """Send a live frame, or hold it; return whether it was written. A reader too slow for it is cut off."""
+        """Send or hold a live frame; return whether it was written. Close the connection of a reader too slow for
+        it.
+        """
         if self.start is None or event.offset < self.start[event.log_index]:
             return False
         if self.held is None:
@@ -61,7 +63,7 @@ class Connection:
         return False
 
     def write(self, frame: bytes) -> bool:
-        """Write a frame; return whether it was. A reader too slow for it is cut off."""
+        """Write a frame; return whether it was written. Close the connection of a reader too slow for it."""
         if not self.is_open or self._wire.is_closing():
             return False
         if not self.has_room_for(frame):
@@ -76,7 +78,7 @@ class Connection:
         return not waiting or waiting + len(frame) <= self._buffer_bytes
 
     async def drained(self) -> None:
-        """Return when half the buffer is free; a reader that takes longer than ``DRAIN_SECONDS`` is cut off."""
+        """Return when half the buffer is free. Close the connection if this takes longer than ``DRAIN_SECONDS``."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DRAIN_SECONDS
         while self.is_open and self._wire.get_write_buffer_size() > self._buffer_bytes // 2:
@@ -86,13 +88,13 @@ class Connection:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def close(self, code: int, reason: str) -> None:
-        """Send nothing more, and let the owner tell why."""
+        """Stop sending and call ``on_close``."""
         if self.is_open:
             self.ended()
             self._on_close(self, code, reason)
 
     def ended(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         self.is_open = False
         self.held = None
         if self.timer is not None:

@@ -17,8 +17,7 @@ _MAX_OFFSET = 2**63 - 1
 
 
 class Positions:
-    """The offset that comes next in each partition. Its text costs little when one partition moved since it was last
-    asked."""
+    """The next offset of each partition. ``text`` is cheap after a change in one partition."""
 
     __slots__ = ("_parts", "offsets")
 
@@ -37,13 +36,15 @@ class Positions:
         return isinstance(other, Positions) and self.offsets == other.offsets
 
     def copy(self) -> Positions:
-        """Return positions of their own with the same offsets."""
+        """Return an independent copy."""
         copy = Positions(())
         copy.offsets, copy._parts = self.offsets.copy(), self._parts.copy()
         return copy
 
     def behind(self, others: Positions) -> int:
-        """Return how many records lie between these positions and ``others``, where those are further."""
+        """Return how many records lie between these positions and ``others``, summed over the partitions of
+        ``others`` ahead.
+        """
         return sum(max(0, theirs - own) for own, theirs in zip(self.offsets, others.offsets, strict=True))
 
     def text(self) -> bytes:
@@ -52,8 +53,9 @@ class Positions:
 
 
 def positions_of(cursor: str, partitions: int) -> Positions:
-    """Return what ``Positions.text`` wrote. Raises ``ValueError`` for anything else, or another number of
-    partitions."""
+    """Parse the text of ``Positions.text``. Raises ``ValueError`` for any other text, or another number of
+    partitions.
+    """
     if len(cursor) > MAX_CURSOR_CHARS:
         raise ValueError("not a cursor of this API")
     try:
@@ -67,7 +69,7 @@ def positions_of(cursor: str, partitions: int) -> Positions:
 
 
 def _varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the highest bit says that more follow (LEB128)."""
+    """Encode as LEB128: seven bits a byte, the lowest first; the highest bit marks a following byte."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -1,4 +1,4 @@
-"""The frames of the contract, and how they go over the wire.
+"""The JSON events of the live contract and their encoding as WebSocket frames.
 
     {"type":"new_message","message_id":"0193…","conversation_id":"c-1","sender_id":"0193…","content":"hi",
      "timestamp":1763848800123,"sender":{"user_id":"0193…","username":"maria"},"cursor":"AQUA…"}
@@ -6,7 +6,7 @@
     {"type":"status","message_id":"0193…","conversation_id":"c-1","status":"READ","timestamp":1763848803000,
      "cursor":"AQUB…"}                                    to several also "counts":{"READ":3,"FAILED":1,…}
 
-``cursor`` means: everything for this user before here has been sent on this connection.
+``cursor`` means: all earlier events for this user have been sent on this connection.
 """
 
 from __future__ import annotations
@@ -39,9 +39,12 @@ _EVENT_BYTES, _RECIPIENT_BYTES = 1_000, 220
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One record of the log as a frame without its cursor. ``log_index``: see ``cursor.py``; ``logged_at_ms``: when the
-    broker or the producer stamped it; ``status``: the status, empty for a message, which is then ``message``;
-    ``failures``: for how many of several recipients it failed."""
+    """A log record as a frame without its cursor.
+
+    ``log_index``: see ``cursor.py``. ``logged_at_ms``: the record's timestamp, set by the broker or the producer.
+    ``status``: empty for a message. ``message``: ``None`` for a status. ``failures``: the number of recipients with a
+    failed delivery.
+    """
 
     log_index: int
     offset: int
@@ -60,13 +63,13 @@ class Event:
 
     @property
     def held_bytes(self) -> int:
-        """About what it takes in memory while it waits."""
+        """Its approximate size in memory while it waits."""
         recipients = 0 if self.message is None else len(self.message.recipients)
         return _EVENT_BYTES + 2 * len(self.body) + _RECIPIENT_BYTES * recipients
 
 
 def message_event(log_index: int, offset: int, message: MessageAccepted, place: Place) -> Event:
-    """Return the event that a message was accepted."""
+    """Return the event of an accepted message."""
     document: dict[str, Any] = {
         "type": "new_message",
         "message_id": message.message_id,
@@ -94,7 +97,7 @@ def message_event(log_index: int, offset: int, message: MessageAccepted, place: 
 def status_event(
     log_index: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
 ) -> Event:
-    """Return the event that ``change`` gave its message the state ``published``."""
+    """Return the event for ``change``; it carries the message's state in ``published``."""
     state = published.state
     status = state.status
     at_ms = getattr(state, _TIME_OF[status]) if status in _TIME_OF else None
@@ -141,7 +144,7 @@ def close_frame(code: int, reason: str) -> bytes:
 
 
 def event_frame(event: Event, cursor: bytes, usernames: Usernames) -> bytes:
-    """Return the frame of an event, of a message with its sender's name; the same bytes serve every connection."""
+    """Return the frame of an event, for a message with the sender's name. All connections get the same bytes."""
     sender = b""
     if event.message is not None:
         sender_id = event.message.sender_id
@@ -151,5 +154,5 @@ def event_frame(event: Event, cursor: bytes, usernames: Usernames) -> bytes:
 
 
 def control_frame(kind: str, **fields: Any) -> bytes:
-    """Return a frame that is about the connection itself: connected, pong, error, resync_required."""
+    """Return a frame about the connection itself: connected, pong, error, resync_required."""
     return text_frame(orjson.dumps({"type": kind, **fields}))

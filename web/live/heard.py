@@ -1,4 +1,4 @@
-"""Addresses that were written to, in conversations whose participants are not known yet."""
+"""Recipient addresses of messages in conversations with unknown participants."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ REMEMBERED = 50_000  # addresses, in all conversations together: some 10 MB
 
 
 class Heard:
-    """Remembers at most ``limit`` addresses, and ``MAX_MEMBERS`` of a conversation; the oldest conversations go
-    first."""
+    """Remembers at most ``limit`` addresses, and ``MAX_MEMBERS`` of a conversation; drops the oldest conversations
+    first.
+    """
 
     def __init__(self, limit: int = REMEMBERED) -> None:
         self._limit = limit
@@ -17,7 +18,7 @@ class Heard:
         self._count = 0
 
     def add(self, conversation_id: str, address: str) -> None:
-        """Remember that ``address`` was written to."""
+        """Remember ``address`` as a recipient."""
         known = self._addresses.setdefault(conversation_id, set())
         if address in known or len(known) >= MAX_MEMBERS:
             return
@@ -31,7 +32,7 @@ class Heard:
         return sorted(self._addresses.get(conversation_id, ()))
 
     def drop(self, conversation_id: str) -> None:
-        """Forget what was written in the conversation."""
+        """Forget the addresses of the conversation."""
         self._count -= len(self._addresses.pop(conversation_id, ()))
 
     def __len__(self) -> int:

@@ -1,9 +1,9 @@
-"""What the follower reads, handed to the connections whom it concerns, in the order of each partition.
+"""Hand log records to the connections of their participants, in the order of each partition.
 
-While nobody is connected a record costs nothing but a number. A conversation whose participants are remembered is
-served at once; for another the store is asked, and its partition waits for the answer. If the store is away, that
-conversation alone is parked until the store answers again; meanwhile the cursors of all frames stay before it, so
-whoever resumes misses nothing (and may be told again what came in between).
+While no client is connected, a record only moves a position. If the participants are cached, its event is sent
+immediately; otherwise the store is asked, and the partition waits for the answer. If the store is unavailable, only
+this conversation's events are parked until it answers. Until then the cursors of all frames stay before them, so a
+resuming client misses nothing (and may get later events twice).
 """
 
 from __future__ import annotations
@@ -42,14 +42,16 @@ OnPushed = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class _Lane:
-    """The records of one partition number that wait for a look-up; ``(log_index, offset)`` marks what passed unread."""
+    """Records of one partition number waiting for a look-up; ``(log_index, offset)`` marks a position without an
+    event.
+    """
 
     waiting: deque[Event | tuple[int, int]] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
 
 
 class Hub:
-    """``positions``: all before them has been handed over (or parked; see ``cursor``)."""
+    """``positions``: all records before them have been handed over (or parked; see ``cursor``)."""
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class Hub:
     # what the follower calls
 
     def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
-        """A record of ``messages`` was read."""
+        """Handle a record of ``messages``."""
         if is_address(message.recipient_id):
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if self.count:
@@ -87,12 +89,12 @@ class Hub:
     def on_status(
         self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
     ) -> None:
-        """A record of ``status-updates`` was read that changed what its message's facts add up to."""
+        """Handle a record of ``status-updates`` if it changed the published state of its message."""
         if self.count:
             self._take(status_event(self._partitions + partition, offset, change, published, logged_at_ms))
 
     def reached(self, log_index: int, offset: int) -> None:
-        """Everything of the partition before ``offset`` was read."""
+        """Note that all records of the partition before ``offset`` have been read."""
         self.is_ready = True
         lane = self._lanes[log_index % self._partitions]
         if lane.waiting:
@@ -106,7 +108,7 @@ class Hub:
     # what connections need
 
     def cursor(self) -> Positions:
-        """Return the positions before which nothing is outstanding."""
+        """Return the positions before the first outstanding event of each partition."""
         if not self._parked:
             return self.positions
         floor = self.positions.copy()
@@ -116,13 +118,13 @@ class Hub:
         return floor
 
     def join(self, connection: Connection) -> None:
-        """Send live frames to the connection from here on."""
+        """Send live frames to the connection, beginning at the present positions."""
         connection.start = self.positions.copy()
         self._by_user.setdefault(connection.user_id, []).append(connection)
         self.count += 1
 
     def leave(self, connection: Connection) -> None:
-        """Send it nothing any more; it need not have joined."""
+        """Send no more frames to the connection. It need not have joined."""
         siblings = self._by_user.get(connection.user_id, [])
         if connection in siblings:
             siblings.remove(connection)
@@ -131,11 +133,11 @@ class Hub:
             self._by_user.pop(connection.user_id, None)
 
     def connections(self) -> list[Connection]:
-        """Return all that joined."""
+        """Return all joined connections."""
         return [connection for siblings in self._by_user.values() for connection in siblings]
 
     def stop(self) -> None:
-        """Work no more."""
+        """Cancel the hub's tasks."""
         for task in [self._retrying, *(lane.task for lane in self._lanes)]:
             if task is not None:
                 task.cancel()
@@ -162,7 +164,7 @@ class Hub:
         lane.task.add_done_callback(partial(self._worked, lane))
 
     async def _work(self, lane: _Lane) -> None:
-        """Hand over what waits in a lane, one after the other."""
+        """Hand over the waiting events of a lane, one after the other."""
         while lane.waiting:
             item = lane.waiting[0]
             if isinstance(item, Event) and self.count and item.conversation_id not in self._parked:
@@ -224,7 +226,7 @@ class Hub:
         self._retrying = None
 
     async def _hand_over_late(self, conversation_id: str, users: Sequence[str]) -> None:
-        """Hand over the parked events of a conversation one by one: no frame's cursor must be past the next event."""
+        """Hand over the parked events of a conversation one by one: no frame's cursor may be past the next event."""
         handed = 0
         while (event := self._parked.pop(conversation_id)) is not None:
             self._waits_no_more(event)
@@ -251,7 +253,7 @@ class Hub:
             self._on_pushed(pushed, event.logged_at_ms)
 
     def _give_up(self) -> None:
-        """Too much waits: whoever is connected resumes later from where the cursors stand."""
+        """Close all connections because too many events wait; the clients resume from their cursors."""
         log.error("%d live frames wait for the store: closing all connections", self._waiting)
         for lane in self._lanes:
             for item in lane.waiting:

@@ -1,4 +1,4 @@
-"""Reads what connections missed out of Kafka: ranges of offsets, without a group."""
+"""Read ranges of offsets from Kafka for a replay, without a consumer group."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Ranges = Mapping[int, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record as it is in the log."""
+    """One raw log record."""
 
     log_index: int
     offset: int
@@ -35,14 +35,14 @@ class Entry:
 
 
 class LogReader(Protocol):
-    """Open while somebody resumes. Every method may raise ``LogUnavailable``."""
+    """Reads the log during a replay. Every method may raise ``LogUnavailable``."""
 
     async def first_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
-        """Return the oldest offset that each partition still has."""
+        """Return the oldest available offset of each partition."""
         ...
 
     async def end_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
-        """Return the offset that the next record of each partition will have."""
+        """Return the offset of each partition's next record."""
         ...
 
     def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
@@ -87,11 +87,11 @@ class KafkaLogReader:
             await consumer.stop()
 
     async def first_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
-        """Return the oldest offset that each partition still has."""
+        """Return the oldest available offset of each partition."""
         return await self._offsets(self._consumer.beginning_offsets, log_indexes)
 
     async def end_offsets(self, log_indexes: Sequence[int]) -> Mapping[int, int]:
-        """Return the offset that the next record of each partition will have."""
+        """Return the offset of each partition's next record."""
         return await self._offsets(self._consumer.end_offsets, log_indexes)
 
     async def _offsets(self, ask: Any, log_indexes: Sequence[int]) -> Mapping[int, int]:

@@ -1,4 +1,4 @@
-"""Whom a record concerns: the participants of its conversation, asked for once in a while and remembered."""
+"""The participants of conversations, read from the store and cached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FOR_EVER = math.inf
 
 
 class _Known(NamedTuple):
-    """``users`` take part, as of ``asked_at``; ``unwritten`` are those of them who may not be on record yet."""
+    """``users``: the participants as of ``asked_at``. ``unwritten``: those of them perhaps not in the store yet."""
 
     users: Sequence[str] = ()
     asked_at: float = -math.inf
@@ -35,12 +35,15 @@ _NEVER = _Known()
 
 
 class Participants:
-    """Asks once for a conversation that is no group: there nobody goes, and who comes is told by ``wrote_to``. For a
-    group it answers at once if it was asked for within ``usable_seconds``. While the store is away, what was known last
-    stands.
+    """Caches the participants of conversations.
 
-    An address joins when a message to it is accepted, and is on record some time after that, written by the process
-    that accepted. So what ``wrote_to`` tells counts beside what the store says, and ``is_unwritten`` tells them apart.
+    A conversation other than a group is read once: its participants never leave, and ``wrote_to`` adds new ones. A
+    group's are used for ``usable_seconds`` before they are read again. While the store is unavailable, the last known
+    ones stay in use.
+
+    An address joins when a message to it is accepted; the accepting process stores it some time later. So the
+    addresses of ``wrote_to`` are added to those in the store, and ``unwritten`` returns the ones perhaps not stored
+    yet.
     """
 
     def __init__(self, store: ConversationStore, usable_seconds: float, clock: Callable[[], float] = monotonic) -> None:
@@ -55,7 +58,7 @@ class Participants:
         self._away_until = -math.inf
 
     def known(self, conversation_id: str) -> Sequence[str] | None:
-        """Return who takes part if that is known well enough; else ``None``, and the store is being asked."""
+        """Return the cached participants; ``None`` if they are missing or too old, and start a look-up."""
         users, asked_at, _ = self._known.get(conversation_id) or _NEVER
         age_seconds = self._clock() - asked_at
         if age_seconds > self._usable_seconds * _REFRESH_FROM:
@@ -65,13 +68,14 @@ class Participants:
         return users
 
     async def of(self, conversation_id: str) -> Sequence[str]:
-        """Return who takes part, nobody if there is no such conversation. Raises ``Unavailable`` if that was never
-        known and cannot be asked."""
+        """Return the participants; none if there is no such conversation. Raises ``Unavailable`` if they are not
+        cached and the store cannot be read.
+        """
         users = self.known(conversation_id)
         return users if users is not None else await asyncio.shield(self._ask(conversation_id))
 
     async def of_now(self, conversation_id: str) -> Sequence[str]:
-        """As ``of``, by a look-up that began after the call if it is a group: another process may have changed it."""
+        """As ``of``, but a group is read from the store after the call: another process may have changed it."""
         known = self._known.get(conversation_id) or _NEVER
         if known.asked_at == _FOR_EVER or (known is not _NEVER and self._clock() < self._away_until):
             return known.users
@@ -80,12 +84,12 @@ class Participants:
         return await asyncio.shield(self._ask(conversation_id))
 
     def is_lasting(self, conversation_id: str) -> bool:
-        """Return whether it is known who takes part in a conversation that is no group."""
+        """Return whether the participants of a conversation other than a group are cached."""
         known = self._known.get(conversation_id)
         return known is not None and known.asked_at == _FOR_EVER
 
     def wrote_to(self, conversation_id: str, address: str) -> None:
-        """Somebody wrote to ``address``: it takes part by now, unless it is a group, whose admins choose."""
+        """Note a message to ``address``: the address joins, except in a group, where admins choose the members."""
         known = self._known.get(conversation_id) or _NEVER
         if known.asked_at == _FOR_EVER:
             self._known.put(conversation_id, _with(known, [address]))
@@ -93,22 +97,22 @@ class Participants:
         self._heard.add(conversation_id, address)
 
     def unwritten(self, conversation_id: str) -> frozenset[str]:
-        """Return the participants who may not be on record yet, because this process has only heard of them."""
+        """Return the participants perhaps not in the store yet, because this process only saw a message to them."""
         return (self._known.get(conversation_id) or _NEVER).unwritten
 
     def written(self, conversation_id: str, address: str) -> None:
-        """The address is on record."""
+        """Note that the store has the address."""
         known = self._known.get(conversation_id)
         if known is not None and address in known.unwritten:
             self._known.put(conversation_id, known._replace(unwritten=known.unwritten - {address}))
 
     def forget(self, conversation_id: str) -> None:
-        """Ask again next time: somebody came or went."""
+        """Drop the cached participants after a change."""
         self._known.put(conversation_id, _NEVER)
         self._asking.pop(conversation_id, None)
 
     def _ask(self, conversation_id: str) -> asyncio.Task[Sequence[str]]:
-        """Return the one look-up of a conversation that is under way."""
+        """Start a look-up of the conversation, or return the one in progress."""
         task = self._asking.get(conversation_id)
         if task is None:
             task = self._asking[conversation_id] = asyncio.create_task(self._look_up(conversation_id))
@@ -144,7 +148,7 @@ class Participants:
 
 
 def _with(known: _Known, addresses: Iterable[str]) -> _Known:
-    """Return ``known`` with more addresses that were written to, as far as there is room."""
+    """Return ``known`` with the recipient addresses added, up to ``MAX_MEMBERS`` participants."""
     new = [one for one in addresses if one not in known.users][: max(0, MAX_MEMBERS - len(known.users))]
     if not new:
         return known

@@ -1,8 +1,8 @@
-"""Sends to connections what they missed, read once for all who missed about the same.
+"""Send missed events to resuming connections, reading each range of the log once for many of them.
 
-After an API process went away, all its users come back within a second, each with a cursor. So those who wait take
-turns of at most ``SLICE_RECORDS``, and a turn serves everybody whose cursor is near. Whoever reads too slowly leaves
-the turn, and comes back from where that left it: nobody waits for somebody else's network.
+After an API process has gone, all its users reconnect within a second, each with a cursor. So the sessions are served
+in slices of at most ``SLICE_RECORDS`` records, and a slice serves every session with a nearby cursor. A session with
+a slow reader leaves the slice and continues later from its own position, so it delays no other.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _MAX_STATES = 500  # of a message to 256 it may be 20 KiB
 
 
 class TooOld(Exception):
-    """The log no longer has, or may not be asked for, what came after the cursor."""
+    """The log no longer reaches back to the cursor, or the cursor is further back than a replay may read."""
 
 
 @dataclass(eq=False, slots=True)
 class ReplaySession:
-    """A connection that is to get what lies between ``positions``, which move, and ``target``.
+    """A connection's replay from ``positions``, advanced as it is sent, up to ``target``.
 
     ``last_published``: the ``PublishedState.key`` of each message's last status frame in this replay. ``states``: the
-    states that the replay computed for messages that this process does not remember. ``is_full``: the connection's
-    buffer is full, so the session pauses.
+    states computed by the replay for messages unknown to this process. ``is_full``: the connection's buffer is full,
+    so the session pauses.
     """
 
     connection: Connection
@@ -66,7 +66,9 @@ class ReplaySession:
         return not self.is_full and self.positions[log_index] <= offset < self.target[log_index]
 
     def give(self, event: Event, usernames: Usernames) -> bool:
-        """Send an event whose turn it is; return whether it was written. If there is no room, nothing moves."""
+        """Send the next event; return whether it was written. If the buffer has no room, the positions stay and the
+        session pauses.
+        """
         before = self.positions[event.log_index]
         self.positions[event.log_index] = event.offset + 1
         frame = event_frame(event, self.positions.text(), usernames)
@@ -78,7 +80,7 @@ class ReplaySession:
 
 
 class Replayer:
-    """``open_log`` opens the log while somebody resumes."""
+    """Runs the replay sessions. ``open_log`` opens the log; it is open while there are sessions."""
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class Replayer:
         self._task: asyncio.Task[None] | None = None
 
     async def advance(self, session: ReplaySession) -> None:
-        """Return when the session is at its target, or its buffer is full (``is_full``).
+        """Return when the session has reached its target, or its buffer is full (``is_full``).
 
         Raises ``TooOld``, or ``Unavailable`` if the log or the participants cannot be read.
         """
@@ -115,7 +117,7 @@ class Replayer:
                 self._waiting.remove(session)
 
     def stop(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         if self._task is not None:
             self._task.cancel()
 
@@ -142,7 +144,9 @@ class Replayer:
         self._waiting.clear()
 
     async def _read_slice(self, log_reader: LogReader) -> None:
-        """Read a slice from where the one who has waited longest stands; the longest wait goes to the end."""
+        """Read a slice from the position of the longest-waiting session, and move this session to the end of the
+        queue.
+        """
         group = list(self._waiting)
         leader = self._waiting.pop(0)
         self._waiting.append(leader)
@@ -178,7 +182,7 @@ class Replayer:
         _end(session, error)
 
     async def _give_all(self, entries: list[Entry], by_user: Mapping[str, Sequence[ReplaySession]]) -> None:
-        """Give each record to those in ``by_user`` whom it concerns and who lack it."""
+        """Give each record to the sessions of its participants, except those past it."""
         records = [(entry, record) for entry in entries if (record := self._record(entry)) is not None]
         conversations = list({record.conversation_id for _, record in records})
         found = await asyncio.gather(*(self._participants.of(one) for one in conversations))
@@ -219,7 +223,7 @@ class Replayer:
             session.last_published[record.message_id] = key
 
     def _state(self, session: ReplaySession, record: StatusChanged) -> State:
-        """Return what is known of a message, with the fact in ``record``."""
+        """Return the state of a message including the fact in ``record``."""
         fact = fact_from_change(record)
         recent = self._recent.get(record.message_id)
         if recent is not None and knows(recent.state, fact):
@@ -235,7 +239,7 @@ class Replayer:
 
 
 def _ranges(group: Sequence[ReplaySession], leader: ReplaySession) -> dict[int, tuple[int, int]]:
-    """Return what a turn reads: what the leader lacks, from a little before it if others are there, up to a slice."""
+    """Return the ranges of a slice: from the leader's positions, or shortly before them if other sessions are there."""
     ranges: dict[int, tuple[int, int]] = {}
     room = SLICE_RECORDS
     for log_index, own in enumerate(leader.positions.offsets):
@@ -252,7 +256,7 @@ def _ranges(group: Sequence[ReplaySession], leader: ReplaySession) -> dict[int, 
 
 
 def _passed(group: Sequence[ReplaySession], log_index: int, start: int, stop: int) -> None:
-    """Everybody who was at these offsets has what concerned them."""
+    """Advance all sessions positioned within these offsets."""
     for session in group:
         if not session.is_full and start <= session.positions[log_index] < stop:
             session.positions[log_index] = max(session.positions[log_index], min(stop, session.target[log_index]))

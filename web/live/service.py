@@ -1,4 +1,4 @@
-"""A WebSocket's life: let in, brought up to date, kept, closed with a word why."""
+"""The life of a WebSocket: admission, replay, live events, close with a code and reason."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OpenLog = Callable[[], AbstractAsyncContextManager[LogReader]]
 
 
 class Live:
-    """All connections of this process. ``hub`` is the follower's listener."""
+    """All connections of this process. ``hub`` receives the tailer's records."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Live:
     async def serve(
         self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport, caller: Caller, since: str | None
     ) -> None:
-        """Return when the WebSocket, which is open, has ended. It is closed with a code when it is we who end it."""
+        """Serve an open WebSocket until it ends. If this side ends it, it is closed with a code."""
         connection = Connection(caller.user_id, transport, self._settings.live_buffer_bytes, self._close)
         if caller.username:
             self._usernames.learn(caller.user_id, caller.username)
@@ -124,7 +124,7 @@ class Live:
             asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
 
     async def stop(self) -> None:
-        """Close every connection with 1001, and wait until they are, for a few seconds at most."""
+        """Close every connection with 1001, and wait for their ends at most ``2 * CLOSE_SECONDS``."""
         self._is_stopping = True
         self._replayer.stop()
         self.hub.stop()
@@ -150,7 +150,7 @@ class Live:
     # what goes out
 
     async def _bring_up_to_date(self, connection: Connection, since: str | None) -> None:
-        """Send what was missed since the cursor, then let live frames flow."""
+        """Send the events missed since the cursor, then switch to live events."""
         try:
             if since is None:
                 self.hub.join(connection)
@@ -201,7 +201,7 @@ class Live:
         self._release(connection, session)
 
     async def _read_as_far_as(self, positions: Positions) -> None:
-        """Wait until this process has read as far as the one that gave the cursor."""
+        """Wait until this process has read up to the cursor, perhaps given by another process."""
         deadline = asyncio.get_running_loop().time() + AHEAD_SECONDS
         while self.hub.positions.behind(positions):
             if asyncio.get_running_loop().time() > deadline:
@@ -210,7 +210,7 @@ class Live:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _check_end(self, positions: Positions) -> None:
-        """Raise ``TooOld`` if the log does not reach to the cursor, ``LogUnavailable`` if this process is behind."""
+        """Raise ``TooOld`` if the log ends before the cursor, ``LogUnavailable`` if only this process is behind."""
         if not self.hub.positions.behind(positions):
             return
         async with self._open_log() as log_reader:
@@ -260,7 +260,7 @@ class Live:
     # what comes in
 
     async def _listen(self, connection: Connection, socket: web.WebSocketResponse) -> None:
-        """Answer pings until the socket is closed, by whichever side."""
+        """Answer pings until either side closes the socket."""
         clock = asyncio.get_running_loop().time
         window_ends_at, frames = clock() + WINDOW_SECONDS, 0
         async for frame in socket:

@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 
 class Appending:
-    """Appends to ``lease.upload``. ``hashed``: the SHA-256 of what is there, ``None`` if it is not known.
+    """Append to ``lease.upload``. ``hashed``: the SHA-256 of the stored bytes, ``None`` if unknown.
 
-    With ``digest`` nothing of the request counts before all of it has come and is what it should be.
+    With ``digest``, no byte of the request counts before the whole body has arrived and matches it.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Appending:
 
     @property
     def has_all(self) -> bool:
-        """Whether the last byte of the file has come."""
+        """Whether the last byte of the file has arrived."""
         return self.end == self.size_bytes
 
     async def receive(self, body: Body) -> None:
-        """Take the body. Raises ``BodyTooLarge``, and what ``body`` and the stores raise."""
+        """Read the body. Raises ``BodyTooLarge``, and the errors of ``body`` and of the stores."""
         async for chunk in body.chunks():
             if self.end + len(chunk) > self.size_bytes:
                 raise BodyTooLarge(f"the upload has {self.size_bytes} bytes, and more than that came")
@@ -107,13 +107,13 @@ class Appending:
             raise failure
 
     async def drop(self) -> None:
-        """Let go without a byte of this request. Raises ``LeaseLost``, ``Unavailable``."""
+        """Release the lease without a byte of this request. Raises ``LeaseLost``, ``Unavailable``."""
         with suppress(Chat4AllError):
             await self.writer.settle()  # or a part that does not count might land on the one that will
         await self._lease.release(offset_bytes=self.start)
 
     async def flush(self) -> list[Part]:
-        """Return all parts of the whole, durable, and known to be all in the row. Raises as ``keep``."""
+        """Return all parts of the file, durable and with the row up to date. Raises as ``keep``."""
         upload = self._lease.upload
         parts: dict[int, Part] = {}
         try:
@@ -127,7 +127,7 @@ class Appending:
         return [part for _, part in sorted((parts | {part.number: part for part in written}).items())]
 
     async def _keep_bytes(self) -> int:
-        """Return how far it is durable, with as much as can be made so."""
+        """Make as many bytes durable as possible; return the offset of their end."""
         await self.writer.settle()
         if not self._is_consistent or self.has_all or self.end == self.start:
             return self._durable_end()  # if all has come, it is kept as a whole file or as whole parts
@@ -146,7 +146,7 @@ class Appending:
         return upload if self._digest is not None else replace(upload, **self._changes(self._durable_end()))
 
     def _changes(self, end: int) -> dict[str, Any]:
-        """What the row becomes once all before ``end`` is durable."""
+        """Return the changes to the row once all bytes before ``end`` are durable."""
         upload = self._lease.upload
         if end <= upload.offset_bytes:
             return {}
@@ -167,7 +167,7 @@ class Appending:
 
 
 async def read_incomplete_part(context: UploadContext, lease: Lease) -> bytes:
-    """Return the bytes of the upload that make no part yet.
+    """Return the bytes of the upload after its last whole part.
 
     Raises ``WrongOffset`` if the store has lost them, ``LeaseLost``, ``Unavailable``; then the lease is released.
     """
@@ -191,7 +191,7 @@ async def read_incomplete_part(context: UploadContext, lease: Lease) -> bytes:
 
 
 async def start_over(lease: Lease) -> NoReturn:
-    """Reset an upload that the store has lost to offset 0, release its lease and raise ``WrongOffset``."""
+    """Reset an upload to offset 0 after the store has lost it, release its lease and raise ``WrongOffset``."""
     log.warning("the store has lost what came of upload %s", lease.upload.upload_id)
     await lease.release(offset_bytes=0, store_upload="", mimetype="")
     raise wrong_offset(lease.upload)
@@ -205,6 +205,6 @@ async def discard_incomplete_part(context: UploadContext, upload_id: str, offset
 
 
 def wrong_offset(upload: Upload) -> WrongOffset:
-    """Return the error that tells a client how far the upload is."""
+    """Return the error with the offset at which the client must resume."""
     detail = f"the upload is at offset {upload.offset_bytes}; go on from there"
     return WrongOffset(detail, upload.offset_bytes)

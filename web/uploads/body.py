@@ -1,4 +1,4 @@
-"""A request body, read chunk by chunk, that another task can abort."""
+"""A request body, read chunk by chunk. Another task can abort it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from web.errors import BodyTimeout, MalformedBody
 
 
 class Body:
-    """``stall_seconds`` is how long no byte may come. ``length``: what the client announces, ``None`` if nothing."""
+    """``stall_seconds``: the longest wait for a byte. ``length``: the announced length, ``None`` if there is none."""
 
     def __init__(self, request: web.Request, stall_seconds: float) -> None:
         self.length = request.content_length if request.can_read_body else 0

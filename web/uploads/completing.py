@@ -1,7 +1,7 @@
-"""The last step of a leased upload: it becomes a file, or, if it is not what the client meant, nothing.
+"""Turn a leased upload with all its bytes into a file, or delete it if its checksum is wrong.
 
-Whatever breaks off here can be done again by whoever comes next: the row says that all bytes are there, and if the
-store does not know the upload in parts any more, the object is there.
+Every step can be retried by another process: the row says that all bytes are stored. If the multipart upload no
+longer exists, the object has already been assembled.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 async def complete(context: UploadContext, lease: Lease, appending: Appending) -> File:
-    """Return the file, all of whose bytes ``appending`` has.
+    """Return the file. ``appending`` has all of its bytes.
 
-    Raises ``ChecksumMismatch``: then nothing is left; ``WrongOffset``: the store has lost bytes; ``LeaseLost``; and
-    ``Unavailable``: then it may be a file.
+    Raises ``ChecksumMismatch`` (the upload is deleted), ``WrongOffset`` (the store has lost bytes), ``LeaseLost``,
+    and ``Unavailable`` (the file may or may not exist).
     """
     upload, size_bytes = lease.upload, appending.size_bytes
     if size_bytes <= PART_BYTES:
@@ -49,7 +49,7 @@ async def complete(context: UploadContext, lease: Lease, appending: Appending) -
 
 
 async def complete_stored(context: UploadContext, lease: Lease) -> File:
-    """Return the file of an upload whose bytes are all in the store, as its row says. Raises as ``complete``."""
+    """Return the file of an upload. Its row says that all bytes are in the store. Raises as ``complete``."""
     upload = lease.upload
     parts: list[Part] = []
     with suppress(NotFound):
@@ -62,7 +62,7 @@ async def complete_stored(context: UploadContext, lease: Lease) -> File:
 async def destroy(context: UploadContext, lease: Lease, incomplete_part_end: int) -> None:
     """Delete the upload with all its bytes. ``incomplete_part_end``: the offset of its incomplete part.
 
-    Raises ``LeaseLost`` or ``Conflict`` if it is not ours, ``Unavailable``.
+    Raises ``LeaseLost`` or ``Conflict`` if another request holds it, ``Unavailable``.
     """
     upload = lease.upload
     await lease.abandon()
@@ -76,7 +76,7 @@ async def destroy(context: UploadContext, lease: Lease, incomplete_part_end: int
 
 
 async def _join(context: UploadContext, lease: Lease, parts: list[Part], known: str) -> str:
-    """Make the parts the object; return its checksum, read back if it is not ``known``."""
+    """Assemble the object from the parts; return its checksum, read back from the store if it is not ``known``."""
     upload, store, is_sure = lease.upload, context.file_store, bool(known)
     lease.check()
     try:
@@ -106,7 +106,7 @@ async def _check(context: UploadContext, lease: Lease, checksum: str, incomplete
 
 
 async def _finish(context: UploadContext, lease: Lease, checksum: str, mimetype: str, incomplete_part_end: int) -> File:
-    """Make it a file."""
+    """Replace the upload's row by the row of the file."""
     upload, now_ms = lease.upload, context.clock_ms()
     metadata = FileMetadata(upload.filename, upload.size_bytes or 0, mimetype, checksum, upload.key)
     file = File(upload.upload_id, upload.conversation_id, upload.uploader_id, metadata, now_ms)

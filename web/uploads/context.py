@@ -1,4 +1,4 @@
-"""What uploads need of the rest of the process."""
+"""The collaborators that the upload engines share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadContext:
-    """The stores, limits and clocks that every upload of this process shares."""
+    """The stores, limits and clocks of all uploads in this process."""
 
     files: FileRecords
     file_store: FileStore

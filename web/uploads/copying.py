@@ -1,4 +1,4 @@
-"""A file made of another one, in another conversation: the store copies the bytes, this process sees none of them."""
+"""Copy a file into another conversation. The store copies the bytes; this process does not read them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 async def copy_file(context: UploadContext, source: File, conversation_id: str, user_id: str) -> File:
-    """Return the new file, whole and recorded. The two have nothing to do with each other from then on.
+    """Return the new file, stored and recorded. It is independent of ``source``.
 
-    Its row begins as an upload that expires with this process's lease: what a copy that breaks off leaves, the sweeper
-    clears away. Raises ``NotFound`` if the bytes of ``source`` are gone, ``LeaseLost``, ``Unavailable``.
+    Its row begins as an upload and expires with this process's lease, so the sweeper deletes the rest of an
+    interrupted copy. Raises ``NotFound`` if the bytes of ``source`` are gone, ``LeaseLost``, ``Unavailable``.
     """
     now_ms = context.clock_ms()
     until_ms = now_ms + int(context.settings.upload_hold_seconds * 1000)

@@ -1,4 +1,4 @@
-"""What the headers of a form's part say: values in, values out.
+"""Parse the headers of a form's part: values in, values out.
 
 Content-Disposition: form-data; name="file"; filename="C:\\Users\\maria\\report.txt"
 Content-Disposition: form-data; name="file"; filename*=UTF-8''caf%C3%A9.txt
@@ -28,10 +28,11 @@ UNCHANGED = frozenset({"", "7bit", "8bit", "binary", "identity"})
 
 
 def parameters_of(value: str) -> tuple[str, dict[str, str]]:
-    """Return what a header's value begins with, in lower case, and its parameters, with names in lower case.
+    """Return the main value of a header, in lower case, and its parameters, with names in lower case.
 
-    In quotes a backslash escapes a quote or a backslash; any other is meant itself, as are all where the quotes make
-    sense only so: Windows clients write paths. Raises ``ValueError``.
+    In quotes a backslash escapes a quote or a backslash; before any other character it is literal. If the quotes do
+    not balance under this rule, all backslashes are literal, because Windows clients send paths. Raises
+    ``ValueError``.
     """
     first = value.partition(";")[0]
     rest = value[len(first) :]
@@ -49,9 +50,10 @@ def parameters_of(value: str) -> tuple[str, dict[str, str]]:
 
 
 def filename_of(parameters: Mapping[str, str]) -> str | None:
-    """Return the file's name as the client means it, ``None`` if the part is no file.
+    """Return the decoded filename, ``None`` if the part is no file.
 
-    ``filename*`` (RFC 8187) goes before ``filename``, in which browsers write three characters as %22, %0D and %0A.
+    ``filename*`` (RFC 8187) precedes ``filename``. In the latter browsers write three characters as %22, %0D and
+    %0A.
     """
     if (exact := _decoded(parameters.get("filename*", ""))) is not None:
         return exact
@@ -60,12 +62,12 @@ def filename_of(parameters: Mapping[str, str]) -> str | None:
 
 
 def unescaped(text: str) -> str:
-    """Return what a browser wrote ``text`` for (WHATWG HTML, multipart/form-data encoding)."""
+    """Decode a browser's escapes (WHATWG HTML, multipart/form-data encoding)."""
     return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
 
 
 def codec_of(charset: str) -> str:
-    """Return Python's name for one of the charsets that texts may have; UTF-8 for any other."""
+    """Return Python's name for a supported charset; UTF-8 for any other."""
     return _CHARSETS.get(charset.strip().lower(), "utf-8")
 
 
@@ -91,7 +93,7 @@ def _decoded(extended: str) -> str | None:
 
 
 def _continued(parameters: Mapping[str, str]) -> str | None:
-    """Return the name that RFC 2231 cuts into filename*0, filename*1*, and so on; mail libraries do so."""
+    """Join a name split by RFC 2231 into filename*0, filename*1*, and so on; mail libraries do so."""
     texts: list[str] = []
     is_encoded = "filename*0*" in parameters
     for number in range(len(parameters)):

@@ -1,4 +1,4 @@
-"""A form with a file, as it comes: multipart/form-data (RFC 7578) with its fields in any order."""
+"""A form with a file, parsed while it arrives: multipart/form-data (RFC 7578) with its fields in any order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Field:
 
 
 class Form:
-    """The fields of the request's form, one after the other. ``stall_seconds`` is how long no byte may come."""
+    """The fields of the request's form, in order. ``stall_seconds``: the longest wait for a byte."""
 
     def __init__(self, request: web.Request, stall_seconds: float) -> None:
         self._request = request
@@ -39,7 +39,7 @@ class Form:
         self._charset = ""
 
     async def fields(self) -> AsyncIterator[Field]:
-        """Yield each field; what of it was not read by the time of the next is thrown away.
+        """Yield each field; unread bytes of a field are discarded before the next one.
 
         Raises ``MalformedBody``, ``BodyTimeout``, ``InvalidInput``.
         """
@@ -71,7 +71,7 @@ class Form:
             raise InvalidInput(f"is not {codec.upper()}", field.name) from None
 
     async def chunks_of(self, field: Field) -> AsyncIterator[bytes]:
-        """Yield the field's bytes as they come. Raises ``MalformedBody`` if they break off."""
+        """Yield the field's bytes as they arrive. Raises ``MalformedBody`` if they break off."""
         while isinstance(event := await self._next(), bytes):
             yield event
         field.is_at_end = True

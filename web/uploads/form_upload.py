@@ -2,9 +2,9 @@
 
     curl -F conversation_id=family -F file=@photo.jpg …
 
-Where the order of the fields allows it, nothing is read before it is known that the caller takes part in the
-conversation. If the file comes first, what fits in one part waits in memory; a longer one is stored under a staging
-key and moved once its conversation is known.
+If the conversation's field precedes the file, the caller's membership is checked before the file is read. If the file
+comes first, up to one part of it waits in memory; a longer file is stored under a staging key and moved once its
+conversation is known.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CLEAN_UP_SECONDS = 20.0
 
 
 async def receive(context: UploadContext, form: Form, user_id: str) -> File:
-    """Return the file that ``form`` brings, whole and recorded, or leave nothing of it.
+    """Store and record the file of ``form`` and return it, or leave nothing behind.
 
     Raises ``FieldErrors``, ``NotAllowed``, ``BodyTooLarge``, ``BodyTimeout``, ``MalformedBody``, ``Unavailable``.
     """
@@ -58,7 +58,7 @@ async def receive(context: UploadContext, form: Form, user_id: str) -> File:
 
 
 class FormUpload:
-    """A file that is coming in. Its row begins when the first of its bytes is to be stored."""
+    """A file being received. Its row is written before its first byte is stored."""
 
     def __init__(self, context: UploadContext, user_id: str, stack: AsyncExitStack) -> None:
         self._context = context
@@ -91,7 +91,9 @@ class FormUpload:
             )
 
     async def add_file(self, filename: str, chunks: AsyncIterator[bytes]) -> None:
-        """Take the file itself. Raises ``BodyTooLarge``, ``FieldErrors``, and what ``chunks`` and the stores raise."""
+        """Read the file's bytes. Raises ``BodyTooLarge``, ``FieldErrors``, and the errors of ``chunks`` and of the
+        stores.
+        """
         if self._filename is not None:
             raise FieldErrors([("file", "must be given once")])
         self._filename = safe_filename(filename)
@@ -148,7 +150,7 @@ class FormUpload:
         return file
 
     async def undo(self) -> None:
-        """Leave nothing of it; what cannot be taken away now (a store is away) the sweeper will find."""
+        """Delete the stored bytes and the row. If a store is unavailable, the sweeper deletes the rest later."""
         clean_up = asyncio.ensure_future(self._undo())
         try:
             await asyncio.shield(clean_up)

@@ -1,4 +1,4 @@
-"""Digests of what comes and of what is stored, made in threads where it is much."""
+"""Digests of received and of stored bytes. Large inputs are hashed in threads."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ REMEMBERED = 2_000
 
 @dataclass(frozen=True, slots=True)
 class WantedDigest:
-    """What the bytes of one request must have. ``algorithm`` is a name that ``hashlib.new`` takes."""
+    """The expected digest of one request's body. ``algorithm`` is a name for ``hashlib.new``."""
 
     algorithm: str
     digest: bytes
 
 
 class RequestDigest:
-    """Of the bytes of one request."""
+    """Computes the digest of one request's body."""
 
     def __init__(self, wanted: WantedDigest, threads: Executor) -> None:
         self._wanted = wanted
@@ -33,13 +33,13 @@ class RequestDigest:
         self._waiting = bytearray()
 
     async def update(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         self._waiting += data
         if len(self._waiting) >= _AT_ONCE_BYTES:
             await self._hash_waiting()
 
     async def is_right(self) -> bool:
-        """Return whether the bytes are those that the client meant."""
+        """Return whether the body has the expected digest."""
         await self._hash_waiting()
         return self._hash.digest() == self._wanted.digest
 
@@ -49,27 +49,28 @@ class RequestDigest:
 
 
 class RunningHashes:
-    """What this process knows of uploads under way: the SHA-256 of all their bytes up to an offset.
+    """The SHA-256 of each unfinished upload's bytes up to an offset, as far as this process knows it.
 
-    Whoever is not known any more, or came in through another process, is read back from the store once it is whole.
+    An upload evicted from the cache, or received by another process, is read back from the store once it is
+    complete.
     """
 
     def __init__(self, limit: int = REMEMBERED) -> None:
         self._known: BoundedCache[str, tuple[int, Hash]] = BoundedCache(limit)
 
     def at(self, upload_id: str, offset_bytes: int) -> Hash | None:
-        """Return a hash to go on with, ``None`` if it is not known."""
+        """Return a hash of the first ``offset_bytes`` bytes, ``None`` if unknown."""
         if offset_bytes == 0:
             return new_checksum()
         known = self._known.get(upload_id)
         return known[1].copy() if known is not None and known[0] == offset_bytes else None
 
     def remember(self, upload_id: str, offset_bytes: int, checksum: Hash) -> None:
-        """``checksum`` is that of the first ``offset_bytes`` bytes."""
+        """Remember ``checksum`` as the hash of the first ``offset_bytes`` bytes."""
         self._known.put(upload_id, (offset_bytes, checksum))
 
     def forget(self, upload_id: str) -> None:
-        """It is over."""
+        """Drop the hash of a finished upload."""
         self._known.drop(upload_id)
 
 
@@ -81,7 +82,7 @@ async def sha256_of(data: bytes, threads: Executor) -> str:
 
 
 async def sha256_of_object(store: FileStore, key: str, threads: Executor) -> str:
-    """Return "sha256:<hex>" of what is stored. Raises ``NotFound``, ``FileStoreUnavailable``."""
+    """Return "sha256:<hex>" of a stored object. Raises ``NotFound``, ``FileStoreUnavailable``."""
     checksum = new_checksum()
     async for chunk in store.read(key):
         await _update(checksum, chunk, threads)

@@ -1,4 +1,4 @@
-"""An upload in this process's hands: its row, kept as ours for as long as we work on it."""
+"""The lease of an upload: it keeps the row reserved for this process while a request works on it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _RENEWALS = 3  # in the time that a lease lasts
 
 
 class LeaseLost(Conflict):
-    """Another process took the upload over, or the sweeper did, because this one was silent for too long."""
+    """Another process or the sweeper took the upload over, because this process did not renew its lease in time."""
 
     code = "upload-taken-over"
 
 
 class Lease:
-    """``upload`` as its row is, with the lease of ``holder``: renewed until the end of ``async with``.
+    """``upload``: the row, leased by ``holder``. The lease is renewed until the end of ``async with``.
 
-    ``lives_on``: whether the upload is to be there after us (its own expiry then stands); else it expires with the
-    lease, so that the sweeper finds it soon after this process has died.
+    ``lives_on``: the upload outlives the lease (it keeps its own expiry). Otherwise it expires with the lease, so the
+    sweeper finds it soon after this process has died.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Lease:
             await asyncio.wait([self._renewing])
 
     def check(self) -> None:
-        """Raises ``LeaseLost`` once the upload is not ours any more, or may not be."""
+        """Raise ``LeaseLost`` if the lease has expired or was taken over."""
         if self._is_lost or self._clock_ms() >= self.upload.held_until_ms:
             raise LeaseLost("the upload was taken over, because nothing was heard of it for too long; try again")
 
     async def save(self, **changes: Any) -> None:
-        """Change the row, and with it renew the lease. Raises ``LeaseLost``, ``StoreUnavailable``."""
+        """Change the row and renew the lease. Raises ``LeaseLost``, ``StoreUnavailable``."""
         await self._save(lambda: changes)
 
     async def _save(self, changes_now: Callable[[], Mapping[str, Any]]) -> None:
@@ -86,7 +86,9 @@ class Lease:
             self.upload = wanted
 
     async def finish(self, file: File) -> None:
-        """Make it a file. Raises ``LeaseLost``: then it is none; and ``StoreUnavailable``: then it may be one."""
+        """Record the file. Raises ``LeaseLost`` (there is no file) and ``StoreUnavailable`` (the file may or may not
+        exist).
+        """
         async with self._lock:
             self.check()
             if not await self._records.finish(file, holder=self.holder):
@@ -96,18 +98,18 @@ class Lease:
     async def abandon(self) -> None:
         """Let the upload expire with the lease, before it is deleted. Raises as ``save``.
 
-        Else another could take it up if we sleep past our lease, and what we delete when we wake up would be its file.
+        Then no other process can resume it, even if this one deletes its data after the lease has expired.
         """
         self._lives_on = False
         await self.save()
 
     async def release(self, **changes: Any) -> None:
-        """Let others have it, with ``changes`` to the row. Raises as ``save``."""
+        """End the lease and apply ``changes`` to the row. Raises as ``save``."""
         await self.save(holder="", held_until_ms=0, **changes)
         self._is_lost = True
 
     async def try_to_release(self) -> None:
-        """As ``release``; if it does not work the lease ends by itself."""
+        """Release the lease; on an error, let it expire."""
         with suppress(Chat4AllError):
             await self.release()
 

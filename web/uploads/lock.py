@@ -25,7 +25,7 @@ class Preempted(Conflict):
 
 
 class UploadLocks:
-    """One lock for each upload. ``timeout_seconds``: how long to wait for a holder that is busy with a store."""
+    """One lock for each upload. ``timeout_seconds``: the longest wait for a holder busy with a store."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds

@@ -1,11 +1,11 @@
-"""multipart/form-data (RFC 7578, RFC 2046) taken apart as its bytes come. No I/O; every step has a bound.
+"""Incremental parser for multipart/form-data (RFC 7578, RFC 2046). No I/O; every step has a bound.
 
     parser = MultipartParser(b"the boundary")
     while not isinstance(event := parser.next_event(), FormEnded):
         if event is None:
             parser.feed(await more())  # b"" at the end of the body
 
-What follows the last boundary is not looked at.
+Bytes after the last boundary are ignored.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _FOLDED = re.compile(rb"\r\n(?=[ \t])")
 
 
 class MalformedForm(ValueError):
-    """The bytes are no multipart/form-data, or one of the bounds is passed. The text says which."""
+    """The bytes are not multipart/form-data, or exceed a bound named in the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartBegun:
-    """The header of a part, with names in lower case; of a header that came twice the first counts."""
+    """The headers of a part, with names in lower case; of a repeated header the first counts."""
 
     headers: Mapping[str, str]
 
 
 class PartEnded:
-    """All bytes of the part have come."""
+    """All bytes of the part have arrived."""
 
 
 class FormEnded:
-    """The last boundary has come."""
+    """The last boundary has arrived."""
 
 
 Event = PartBegun | bytes | PartEnded | FormEnded
@@ -59,8 +59,8 @@ class _State(Enum):
 class MultipartParser:
     """Takes bytes by ``feed`` and gives events by ``next_event``.
 
-    It holds the bytes of one ``feed`` and those that are incomplete, which the bounds above limit.
-    Raises ``MalformedForm`` for a boundary that RFC 2046 does not allow.
+    It holds the bytes of one ``feed`` and an incomplete token, limited by the bounds above. Raises ``MalformedForm``
+    for a boundary not allowed by RFC 2046.
     """
 
     def __init__(self, boundary: bytes) -> None:
@@ -81,12 +81,12 @@ class MultipartParser:
         }
 
     def feed(self, data: bytes) -> None:
-        """Take more bytes, or ``b""``: there are no more."""
+        """Add bytes; ``b""`` marks the end of the body."""
         self._buffer = self._buffer + data if self._buffer else data
         self._is_over = not data
 
     def next_event(self) -> Event | None:
-        """Return what comes next, ``None`` if more bytes are needed for it. Raises ``MalformedForm``."""
+        """Return the next event, ``None`` if it needs more bytes. Raises ``MalformedForm``."""
         while True:
             state = self._state
             event = self._steps[state]()
@@ -110,7 +110,9 @@ class MultipartParser:
             raise MalformedForm(f"the boundary is not among the first {MAX_PREAMBLE_BYTES} bytes of the form")
 
     def _end_boundary(self) -> None:
-        """After a boundary: two dashes end the form; the end of the line, perhaps after white space, begins a part."""
+        """Read the rest of a boundary's line: two dashes end the form; a line end, perhaps after white space, begins
+        a part.
+        """
         begin = self._buffer[: MAX_PADDING_BYTES + 2]
         line_end = begin.lstrip(b" \t")
         if begin.startswith(b"--"):
@@ -147,7 +149,7 @@ class MultipartParser:
         return data or None
 
     def _begin_of_delimiter(self) -> int:
-        """Return where the delimiter may begin at the end of what has come: the rest of it is still to come."""
+        """Return where an incomplete delimiter may begin at the end of the buffer."""
         buffer = self._buffer
         at = buffer.find(b"\r", max(0, len(buffer) - len(self._delimiter) + 1))
         while at >= 0 and not self._delimiter.startswith(buffer[at:]):

@@ -1,7 +1,7 @@
-"""Bytes of one file, as they come, into parts of one size in the store: hashed on the way, bounded in memory.
+"""Split a file's bytes into parts of one size and store them: hashed on the way, bounded in memory.
 
-At any time an upload has one part that is filling, one that is being stored, and a few more of those while there is
-room (``PartSlots``). Whoever writes waits for that room, and with it, through TCP, the client.
+At any time an upload has one part being filled, one being stored, and a few more being stored while ``PartSlots`` has
+room. ``write`` waits for room, so TCP slows the client down.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HASHED_HERE_BYTES = 64 * 1024
 
 
 class Hash(Protocol):
-    """What ``hashlib`` makes."""
+    """A ``hashlib`` hash object."""
 
     def update(self, data: bytes, /) -> None: ...
 
@@ -33,28 +33,28 @@ class Hash(Protocol):
 
 
 class PartSlots:
-    """Room for parts that are being stored, beyond the one that each upload may always have."""
+    """Slots for parts being stored, beyond the one of each upload."""
 
     def __init__(self, extra: int = EXTRA_PARTS) -> None:
         self._free = extra
 
     def take(self) -> bool:
-        """Return whether there was room."""
+        """Take a slot; return whether one was free."""
         if self._free == 0:
             return False
         self._free -= 1
         return True
 
     def give(self) -> None:
-        """Give one back that was taken."""
+        """Return a slot."""
         self._free += 1
 
 
 class PartWriter:
-    """Writes the parts of one upload from part ``first`` on. ``incomplete_part``: earlier bytes of that part.
+    """Writes the parts of one upload, beginning with part ``first``. ``incomplete_part``: earlier bytes of that part.
 
-    ``begin`` is asked for the store's name of the upload when the first part is to be stored. ``checksum`` takes all
-    bytes after the incomplete part, in order; ``None`` if nobody wants it. ``stored`` are the parts that are durable.
+    ``begin`` returns the store's name of the upload; it is called before each part is stored. ``checksum`` gets all
+    bytes after the incomplete part, in order; ``None`` if no checksum is wanted. ``stored``: the durable parts.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class PartWriter:
 
     @property
     def durable_bytes(self) -> int:
-        """How many bytes, from this writer's first part on, are in the store without a gap."""
+        """How many bytes are in the store without a gap, counted from this writer's first part."""
         number = self._first
         while number in self.stored:
             number += 1
@@ -93,11 +93,11 @@ class PartWriter:
 
     @property
     def waiting(self) -> bytes:
-        """The bytes that do not make a part yet."""
+        """The bytes of the part being filled."""
         return bytes(self._buffer)
 
     async def write(self, data: bytes) -> None:
-        """Take ``data``; returns when there is room for more. Raises what storing an earlier part raised."""
+        """Add ``data``; return when there is room for more. Raises the error of an earlier part's storing."""
         # a part leaves when the first byte after it comes: what has exactly one part is stored at once
         room = PART_BYTES - len(self._buffer)
         while len(data) > room:
@@ -107,21 +107,23 @@ class PartWriter:
         self._buffer += data
 
     async def flush(self) -> list[Part]:
-        """Store what is left as the last part; return all parts once they are durable, none if none was begun."""
+        """Store the remaining bytes as the last part; return all parts once they are durable, none if none was
+        begun.
+        """
         if self._buffer:
             await self._send()
         await self.settle()
         return [self.stored[number] for number in sorted(self.stored)]
 
     async def hash_rest(self) -> None:
-        """Bring the checksum up to the last byte that was written."""
+        """Add the remaining bytes to the checksum."""
         await self._hash(bytes(self._buffer[self._to_hash :]))
         self._to_hash = len(self._buffer)
         if self._hashed is not None:
             await self._hashed
 
     async def settle(self) -> None:
-        """Wait for the parts under way. Raises what storing one raised."""
+        """Wait for the parts being stored. Raises the error of the first failed one."""
         while self._flying:
             await asyncio.wait(self._flying)
         if self._hashed is not None:
@@ -129,7 +131,7 @@ class PartWriter:
         self._raise_failure()
 
     async def stop(self) -> None:
-        """Drop what is under way and wait until nothing of it runs."""
+        """Cancel the parts being stored and wait for their tasks to end."""
         for task in self._flying:
             task.cancel()
         while self._flying:
@@ -149,7 +151,7 @@ class PartWriter:
         task.add_done_callback(self._landed)
 
     async def _room(self) -> bool:
-        """Wait until another part may be under way; return whether it takes a slot that is to be given back."""
+        """Wait until another part may be stored; return whether it took a slot."""
         while True:
             self._raise_failure()
             if not self._flying:
@@ -175,7 +177,7 @@ class PartWriter:
             raise self._failure
 
     async def _hash(self, data: bytes) -> None:
-        """Hash ``data`` after what came before, in a thread if it is much. The thread runs beside the next bytes."""
+        """Add ``data`` to the checksum, in a thread if it is large. The thread runs while the next bytes arrive."""
         checksum = self._checksum
         if checksum is None or not data:
             return
@@ -192,5 +194,5 @@ class PartWriter:
 
 
 def new_checksum() -> Hash:
-    """Return the SHA-256 of nothing so far."""
+    """Return an empty SHA-256."""
     return hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Uploads that can be resumed: begin one, append to it, see how far it is, give it up."""
+"""Resumable uploads: create, append, look up, delete."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ R = TypeVar("R")
 
 
 class ResumableUploads:
-    """Those of this process. Every method raises ``Unavailable``; all that take an id raise ``NotFound`` for one that
-    is not the user's, and ``Gone`` once it has expired."""
+    """The resumable uploads of this process. Every method raises ``Unavailable``. Methods with an id raise
+    ``NotFound`` for another user's upload, and ``Gone`` after it has expired.
+    """
 
     def __init__(self, context: UploadContext) -> None:
         self._context = context
         self._locks = UploadLocks(_PREEMPT_SECONDS)
 
     def stop(self) -> None:
-        """This process ends: whoever is sending gets to know; what came is kept."""
+        """Stop all requests in progress; their clients get an error, and the received bytes are kept."""
         self._locks.preempt_all()
 
     async def create(
@@ -86,10 +87,10 @@ class ResumableUploads:
     async def append(
         self, user_id: str, upload_id: str, offset_bytes: int, body: Body, wanted: WantedDigest | None
     ) -> Upload | File:
-        """Append ``body``, which must begin at ``offset_bytes``; return how far it is then: a file, perhaps.
+        """Append ``body``, whose first byte is at ``offset_bytes``; return the upload, or the file once it is complete.
 
-        Raises ``Locked``, ``WrongOffset``, ``BodyTooLarge``, ``ChecksumMismatch``, ``BodyTimeout``, ``MalformedBody``,
-        ``LeaseLost``, ``Preempted``.
+        Raises ``Locked``, ``WrongOffset``, ``BodyTooLarge``, ``ChecksumMismatch``, ``BodyTimeout``,
+        ``MalformedBody``, ``LeaseLost``, ``Preempted``.
         """
         found = await self._find(user_id, upload_id)
         await self._context.memberships.check(found.conversation_id, user_id)
@@ -105,10 +106,10 @@ class ResumableUploads:
                     return await self._append(lease, body, wanted)
 
     async def look(self, user_id: str, upload_id: str) -> Upload | File:
-        """Return how far it is. Whoever asks is not sending any more: an earlier request here is told to stop.
+        """Return the upload, or its file. An earlier request of this process for the same upload is stopped, because a
+        client asks only after it has stopped sending.
 
-        What has all its bytes, but broke off before it was a file, becomes one now. Raises ``Locked`` while somebody
-        else is at that.
+        If all bytes are stored, complete the file now. Raises ``Locked`` while another request is completing it.
         """
         found = await self._find(user_id, upload_id)
         if isinstance(found, File):
@@ -160,7 +161,7 @@ class ResumableUploads:
         return found
 
     async def _acquire(self, user_id: str, upload_id: str) -> Upload | File:
-        """Return the upload with our lease, or the file that it is."""
+        """Lease the upload and return it, or return its file."""
         context, now_ms = self._context, self._context.clock_ms()
         taken = await context.files.acquire_lease(upload_id, self._new_holder(), now_ms, now_ms + self._lease_ms)
         if taken is not None:
@@ -205,7 +206,9 @@ class ResumableUploads:
     async def _end(
         self, lease: Lease, appending: Appending, digest: RequestDigest | None, failure: BaseException | None
     ) -> Upload | File:
-        """Keep or drop what came, and raise ``failure``; but a file whose last byte has come needs no more."""
+        """Keep or drop the received bytes, then raise ``failure``. A file with all its bytes is completed despite
+        most failures.
+        """
         try:
             if isinstance(failure, LeaseLost):
                 await appending.writer.stop()
@@ -246,7 +249,7 @@ class ResumableUploads:
 
 
 def _after_the_end(file: File, offset_bytes: int, body: Body) -> File:
-    """The answer to the last bytes was lost, perhaps, and the client looks whether all is well."""
+    """Answer a repeated last request: its first answer may have been lost, so the client looks again."""
     size_bytes = file.metadata.size_bytes
     if offset_bytes != size_bytes:
         raise Conflict(f"the upload is a file of {size_bytes} bytes by now")
@@ -256,7 +259,7 @@ def _after_the_end(file: File, offset_bytes: int, body: Body) -> File:
 
 
 async def _in_any_case(work: Coroutine[Any, Any, R]) -> R:
-    """Return what ``work`` does, which goes on for a while even if this is cancelled."""
+    """Return the result of ``work``. If this task is cancelled, ``work`` still gets ``_END_SECONDS`` to finish."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

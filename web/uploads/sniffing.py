@@ -1,4 +1,4 @@
-"""What a file is by its bytes. What the client says counts only where the bytes leave it open."""
+"""Determine a file's MIME type from its bytes. The client's statement counts only if the bytes leave it open."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _MIMETYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+
 
 
 def sniffed_type(head: bytes, filename: str) -> str:
-    """Return the MIME type of a file that begins with ``head`` (at least ``HEAD_BYTES`` of it, or all).
+    """Return the MIME type of a file from ``head``, its first bytes (at least ``HEAD_BYTES`` of them, or all).
 
-    Where its bytes fit several types (a .docx is a ZIP archive as a .xlsx is), the name decides among those.
+    If the bytes fit several types (.docx and .xlsx are both ZIP archives), the name decides among those.
     """
     head = head[:HEAD_BYTES]
     called = mimetypes.guess_type(filename, strict=True)[0] or ""
@@ -47,7 +47,7 @@ def sniffed_type(head: bytes, filename: str) -> str:
 
 
 def _matches(head: bytes) -> list[tuple[str, float]]:
-    """Return (type, confidence) of all that the bytes fit, the surest first."""
+    """Return (type, confidence) of all types matching the bytes, the surest first."""
     if not head:
         return []
     try:
@@ -58,7 +58,7 @@ def _matches(head: bytes) -> list[tuple[str, float]]:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether it is UTF-8 (that may break off at the end) without control characters."""
+    """Return whether the bytes are UTF-8 without control characters. The last character may be incomplete."""
     if not head or _CONTROL.search(head):
         return False
     for cut in range(min(4, len(head))):

@@ -1,4 +1,4 @@
-"""What the headers of tus 1.0.0 say (https://tus.io/protocols/resumable-upload): values in, values out, no I/O.
+"""Parse and write the headers of tus 1.0.0 (https://tus.io/protocols/resumable-upload): values in, values out, no I/O.
 
 Upload-Length: 1073741824
 Upload-Metadata: filename aG9saWRheS5tcDQ=,conversation_id ZmFtaWx5
@@ -37,7 +37,7 @@ Headers = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What ``POST /v1/uploads`` asks for. ``checksum`` is that of the whole, "sha256:<hex>", or empty.
+    """The request of ``POST /v1/uploads``. ``checksum``: of the whole file, "sha256:<hex>", or empty.
 
     One of ``conversation_id`` and ``recipient_id`` is empty.
     """
@@ -50,7 +50,7 @@ class Creation:
 
 
 def check_version(headers: Headers) -> None:
-    """Raises ``UnsupportedTusVersion`` unless the client speaks ours."""
+    """Raise ``UnsupportedTusVersion`` unless the client speaks version ``VERSION``."""
     given = headers.get("Tus-Resumable", "").strip()
     if given != VERSION:
         raise UnsupportedTusVersion(
@@ -60,13 +60,13 @@ def check_version(headers: Headers) -> None:
 
 
 def check_media_type(content_type: str) -> None:
-    """Raises ``UnsupportedMediaType`` unless a body of this type is bytes of a file."""
+    """Raise ``UnsupportedMediaType`` unless the type is ``OFFSET_STREAM``."""
     if content_type != OFFSET_STREAM:
         raise UnsupportedMediaType(f"send the bytes with Content-Type: {OFFSET_STREAM}")
 
 
 def creation_of(headers: Headers) -> Creation:
-    """Return what is to be created. Raises ``FieldErrors`` with all that is wrong."""
+    """Return the requested upload. Raises ``FieldErrors`` with every wrong header."""
     wrong: list[tuple[str, str]] = []
     size_bytes = 0
     try:
@@ -94,12 +94,12 @@ def creation_of(headers: Headers) -> Creation:
 
 
 def offset_of(headers: Headers) -> int:
-    """Return where the client means to go on, in bytes. Raises ``InvalidInput``."""
+    """Return the client's offset in bytes. Raises ``InvalidInput``."""
     return _number(headers, "Upload-Offset")
 
 
 def digest_of(headers: Headers) -> WantedDigest | None:
-    """Return what the body must have, ``None`` if the client does not say. Raises ``InvalidInput``."""
+    """Return the expected digest of the body, ``None`` if the client gives none. Raises ``InvalidInput``."""
     name = "Upload-Checksum"
     given = headers.get(name)
     if given is None:
@@ -115,19 +115,19 @@ def digest_of(headers: Headers) -> WantedDigest | None:
 
 
 def id_of(known: Upload | File) -> str:
-    """Return the id, which is the same before and after."""
+    """Return the id. An upload and its file have the same one."""
     return known.file_id if isinstance(known, File) else known.upload_id
 
 
 def headers_of(known: Upload | File) -> dict[str, str]:
-    """Return what an answer tells of an upload, or of the file that it has become: how far it is, until when it is."""
+    """Return the headers of every answer about an upload or its file: the offset, and the expiry of an upload."""
     if isinstance(known, File):
         return {"Upload-Offset": str(known.metadata.size_bytes)}
     return {"Upload-Offset": str(known.offset_bytes), "Upload-Expires": http_date(known.expires_at_ms)}
 
 
 def facts_of(known: Upload | File) -> dict[str, str]:
-    """Return what ``HEAD`` tells besides: its length, and of its metadata what we keep."""
+    """Return the further headers of ``HEAD``: the length, and the kept metadata."""
     if isinstance(known, File):
         size_bytes, filename, checksum = known.metadata.size_bytes, known.metadata.filename, known.metadata.checksum
     else:
