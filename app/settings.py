@@ -139,7 +139,7 @@ class Settings:
     )
     listed_conversations: int = setting(2_000, "Conversations, joined last, that a list looks at; at most 5,000")
     jwt_secret: str = setting("", "Signs tokens; empty: one is made and kept in .chat4all/jwt-secret", secret=True)
-    jwt_previous_secret: str = setting("", "Accepted as well while the secret is changed (web/tokens.py)", secret=True)
+    jwt_previous_secret: str = setting("", "Accepted as well while the secret is changed", secret=True)
     jwt_ttl_seconds: int = setting(3_600, "How long an access token is valid")
     refresh_ttl_seconds: int = setting(30 * 86_400, "A session ends so long after its last login or refresh")
     argon2_time_cost: int = setting(3, "Passes of Argon2 for the hash of a password")

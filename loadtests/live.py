@@ -47,7 +47,7 @@ from loadtests.system import Servers, System, system_settings
 from loadtests.ws_client import Listener
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.session import CassandraSession
-from web.tokens import Tokens
+from web.accounts.tokens import Tokens
 
 ROLES = {"core": 1, "mirror": 1, **dict.fromkeys(CHANNELS, 1)}
 LAST_FRAMES_SECONDS = 30.0

@@ -24,9 +24,9 @@ from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, fold
 from storage.cassandra.facts import encode_fact, state_of
-from web.follower import KafkaFollower
-from web.recent import RecentMessages
-from web.response_bodies import message_document
+from web.contract.response_bodies import message_document
+from web.history.follower import KafkaFollower
+from web.history.recent import RecentMessages
 
 NOW_MS = 1_763_848_800_000
 _BATCH = 500

@@ -1,4 +1,4 @@
-"""Errors that the API knows beside those of ``domain.errors``. They do not know HTTP: ``web.problems`` maps them."""
+"""Errors of the API beside those of ``domain.errors``. ``web.http.problems`` maps them to HTTP."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every route of the API. ``member`` handlers are given the caller of a valid token.
 
-``web/operations.py`` says for each what it is for, takes and answers. It is a module of its own because a process that
-starts does not need it, and its schemas take 0.25 s. A route without an entry there fails a test.
+``web/description/operations.py`` says what each is for, takes and answers. A process that starts does not need that
+module, and its schemas take 0.25 s. A route without an entry there fails a test.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from functools import wraps
 
 from aiohttp import web
 
-from web.bodies import expect_continue
-from web.dependencies import DEPENDENCIES
+from web.bootstrap import DEPENDENCIES
 from web.handlers import (
     accounts,
     batches,
@@ -27,7 +26,8 @@ from web.handlers import (
     receipts,
     uploads,
 )
-from web.route import ROUTE_OF, BodyLimit, Handler, MemberHandler, Route
+from web.http.bodies import expect_continue
+from web.http.route import ROUTE_OF, BodyLimit, Handler, MemberHandler, Route
 from web.uploads.tus import VERSION
 
 

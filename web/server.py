@@ -40,15 +40,15 @@ from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.schema import check_schema, latest_version
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
-from web.app_keys import CORS, METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS, SETTINGS
-from web.dependencies import DEPENDENCIES, Dependencies
-from web.follower import KafkaFollower
-from web.headers import add_headers
-from web.in_flight import IN_FLIGHT, InFlightRequests
-from web.message_log import KafkaMessageLog
-from web.middlewares import answer_every_request
-from web.protocol import listen
-from web.recent import RecentMessages
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.history.follower import KafkaFollower
+from web.history.recent import RecentMessages
+from web.http.app_keys import CORS, METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS, SETTINGS
+from web.http.headers import add_headers
+from web.http.in_flight import IN_FLIGHT, InFlightRequests
+from web.http.middlewares import answer_every_request
+from web.http.protocol import listen
+from web.messages.log_writer import KafkaMessageLog
 from web.routes import add_routes
 
 log = logging.getLogger(__name__)

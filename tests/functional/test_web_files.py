@@ -14,7 +14,7 @@ from aiohttp import FormData, MultipartWriter
 from domain.files import PART_BYTES, storage_key
 from support.api import Api, StartApi
 from support.waiting import until
-from web.middlewares import SLOW_SECONDS
+from web.http.middlewares import SLOW_SECONDS
 from web.routes import ROUTES
 
 MIB = 1024 * 1024

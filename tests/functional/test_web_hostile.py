@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.api import Api
-from web.json_bounds import MAX_VALUES
+from web.http.json_bounds import MAX_VALUES
 
 JSON_VALUES = st.recursive(
     st.none()
@@ -338,7 +338,7 @@ async def test_a_bug_is_a_500_problem_that_tells_nothing(api: Api) -> None:
 
 
 async def test_a_slow_body_is_not_waited_for_for_ever(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.bodies.BODY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("web.http.bodies.BODY_TIMEOUT_SECONDS", 0.05)
     received = await exchange(api, b"POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
     assert received.startswith(b"HTTP/1.1 408 ")
 

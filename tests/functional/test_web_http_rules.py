@@ -10,7 +10,7 @@ import pytest
 from aiohttp import FormData
 
 from support.api import Api, StartApi
-from web.links import host_of
+from web.files.links import host_of
 
 BOUNDARY = "x-x-x"
 

@@ -295,7 +295,7 @@ async def test_everything_logged_while_a_request_is_handled_names_it(
         logging.getLogger().removeHandler(handler)
     looked = [line["request_id"] for line in lines if line["message"] == "looking"]
     assert looked == ["first", "second"]
-    assert {"third"} == {line["request_id"] for line in lines if line["logger"] == "web.middlewares"}
+    assert {"third"} == {line["request_id"] for line in lines if line["logger"] == "web.http.middlewares"}
     (summary,) = [line for line in lines if line.get("path") == "/v1/messages"]
     assert (summary["method"], summary["status"]) == ("POST", 503)
 

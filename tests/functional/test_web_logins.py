@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 
 from domain.errors import StoreUnavailable
 from support.api import Api
-from web.passwords import Passwords
+from web.accounts.passwords import Passwords
 
 PASSWORD = "correct horse battery"
 

@@ -12,7 +12,7 @@ from domain.files import File, FileMetadata
 from domain.ids import uuid7
 from domain.ports import Upload
 from support.api import Api
-from web.attached_files import NO_SUCH_FILE
+from web.messages.attached_files import NO_SUCH_FILE
 
 NOWHERE = "0193e2f0-0000-7000-8000-000000000000"
 KEY = {"Idempotency-Key": "order-7"}

@@ -18,9 +18,9 @@ from domain.records import MessageAccepted
 from domain.status import Status
 from support.api import Api
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
-from web.cors import CorsPolicy
+from web.http.cors import CorsPolicy
+from web.http.metrics import DURATION_BOUNDS_SECONDS
 from web.live.cursor import Positions
-from web.metrics import DURATION_BOUNDS_SECONDS
 
 
 async def test_the_frames_are_those_of_the_contract(api: Api) -> None:

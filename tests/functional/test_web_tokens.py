@@ -16,7 +16,7 @@ from jose import jwt
 
 from domain.errors import NotAuthenticated
 from support.api import Api
-from web.tokens import Tokens, key_id_of
+from web.accounts.tokens import Tokens, key_id_of
 
 
 def b64(data: Any) -> str:

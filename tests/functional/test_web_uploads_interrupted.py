@@ -129,7 +129,7 @@ async def test_after_a_kill_another_process_goes_on_from_what_the_last_renewal_s
         await until(lambda: one.deps.upload_limit.under_way == 0)
         one.files.available = one.file_store.available = True
         one.clock.now_ms += 300
-        one.deps.resumable.hashes.forget(row.upload_id)
+        one.deps.upload_context.hashes.forget(row.upload_id)
         assert await offset_of(one, token, path) == 2 * PART_BYTES
         assert (await append(one, token, path, 2 * PART_BYTES, DATA[2 * PART_BYTES :])).status == 204
         await is_the_file(one, token, path, DATA)

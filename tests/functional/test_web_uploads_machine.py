@@ -28,7 +28,7 @@ from support.api import Api
 from support.examples import examples
 from support.file_processes import DAY_MS, Gated, Turns
 from support.uploads import some_bytes
-from web.dependencies import Dependencies
+from web.bootstrap import Dependencies
 from web.errors import MalformedBody
 from web.uploads.hashing import WantedDigest
 from web.uploads.tus import Creation

@@ -32,7 +32,7 @@ async def test_while_the_store_fails_at_anything_it_is_503_and_goes_on_later(api
     token, data = await api.somebody(), DATA[:size]
     path = await begin(api, token, size)
     assert (await append(api, token, path, 0, data[:100])).status == 204
-    api.deps.resumable.hashes.forget(path.rpartition("/")[2])
+    api.deps.upload_context.hashes.forget(path.rpartition("/")[2])
     api.file_store.failing = {method}
     answer = await append(api, token, path, 100, data[100:])
     assert answer.status in (503, 204)
@@ -100,7 +100,7 @@ async def test_what_is_whole_in_the_store_but_no_file_yet_becomes_one(
     object.__setattr__(api.deps, "files", Refusing(records, "finish", afterwards=afterwards))
     assert (await append(api, token, path, 0, data)).status == 503
     assert len(api.file_store.objects) == 1, "it may be a file, so nothing of it may go"
-    api.deps.resumable.hashes.forget(path.rpartition("/")[2])
+    api.deps.upload_context.hashes.forget(path.rpartition("/")[2])
     if size == SIZE or afterwards:
         if asks_with == "HEAD":
             assert await offset_of(api, token, path) == size

@@ -13,7 +13,7 @@ from domain.records import MessageAccepted
 from domain.routing import decide
 from support.api import Api
 from support.watching import Watcher, connect
-from web.usernames import Usernames
+from web.conversations.usernames import Usernames
 
 NOBODY = "0193e2f0-0000-7000-8000-000000000000"
 PHONE = "whatsapp:+5511999990000"

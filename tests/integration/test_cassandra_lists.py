@@ -20,10 +20,10 @@ from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.messages import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
-from web.conversation_list import ConversationLists
-from web.gaps import Gaps
-from web.mirrored import Mirrored, Offsets
-from web.recent import RecentMessages
+from web.conversations.listing import ConversationLists
+from web.history.gaps import Gaps
+from web.history.mirrored import Mirrored, Offsets
+from web.history.recent import RecentMessages
 
 pytestmark = pytest.mark.real
 JANUARY = 1_767_225_600_000

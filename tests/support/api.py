@@ -23,9 +23,9 @@ from storage.memory_files import MemoryFileStore
 from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 from support.contract import Contract
 from support.live_log import LiveLog
-from web.dependencies import Dependencies
-from web.protocol import listen
-from web.recent import RecentMessages
+from web.bootstrap import Dependencies
+from web.history.recent import RecentMessages
+from web.http.protocol import listen
 from web.server import create_app
 
 PASSWORD = "correct horse battery"

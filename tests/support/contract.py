@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from jsonschema_rs import Draft202012Validator, ValidationError
 
-from web.openapi import openapi_document
+from web.description.openapi import openapi_document
 from web.routes import ROUTES
 
 REFUSED = "#/components/responses/Problem"

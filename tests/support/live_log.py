@@ -11,10 +11,10 @@ from app.kafka.partitions import partition_for
 from domain.errors import LogUnavailable
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
+from web.history.recent import RecentMessages
+from web.history.status_coalescer import StatusCoalescer
 from web.live.hub import Hub
 from web.live.log_reader import Entry, Ranges
-from web.recent import RecentMessages
-from web.status_coalescer import StatusCoalescer
 
 CHUNK = 7
 

@@ -1,4 +1,4 @@
-// Runs the script of web/docs.js over a description, on a document that is just enough, and prints what it shows:
+// Runs the script of web/description/docs.js over a description, on a document that is just enough, and prints what it shows:
 // node page.js docs.js openapi.json '["words for the filter", …]' wide|narrow
 "use strict";
 const fs = require("fs"), [script, description, queries, width] = process.argv.slice(2);

@@ -13,7 +13,7 @@ from app.kafka.topics import Topics
 from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
 from domain.records import MessageAccepted
 from support.waiting import until
-from web.message_log import KafkaMessageLog
+from web.messages.log_writer import KafkaMessageLog
 
 
 class Metadata(NamedTuple):

@@ -27,7 +27,7 @@ from cli.run import parts_of, with_public_url
 from cli.summary import curl_lines
 from devstack import Stack, StackConfig
 from domain.status import Status
-from web.links import check_public_url
+from web.files.links import check_public_url
 
 HEAVY = ("faust", "aiokafka", "aiohttp", "cassandra", "uvloop", "asyncio")
 

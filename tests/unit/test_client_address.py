@@ -7,7 +7,7 @@ from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
 from app.settings import InvalidSetting
-from web.client_address import ClientAddresses
+from web.http.client_address import ClientAddresses
 
 
 def address(trusted: str, peer: str | None, *forwarded: str) -> str:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from domain.conversations import without_member
 from domain.ports import Joined, Place
 from storage.memory import MemoryConversations
-from web.conversation_list import ConversationCursor, following, format_cursor, ordered, parse_cursor
-from web.memberships import Memberships
+from web.conversations.listing import ConversationCursor, following, format_cursor, ordered, parse_cursor
+from web.conversations.memberships import Memberships
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"])
 TIMES = st.integers(0, 5)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from web.description.operations import FORM, OPERATIONS
 from web.handlers.description import PAGE
-from web.operations import FORM, OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 SUPPORT = ROOT / "tests" / "support" / "page.js"

@@ -14,7 +14,7 @@ from app.kafka.codec import encode
 from domain.errors import MalformedRecord
 from domain.fact_times import MAX_MS, SKEW_MS, plausible, plausible_ms
 from domain.records import StatusChanged
-from web.responses import iso_utc, utc
+from web.http.responses import iso_utc, utc
 
 ACCEPTED = 1_700_000_000_000
 LOGGED = ACCEPTED + 4_000

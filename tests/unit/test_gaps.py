@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ids import uuid7
-from web.gaps import Gaps, IdFilter
-from web.mirrored import Mirrored
+from web.history.gaps import Gaps, IdFilter
+from web.history.mirrored import Mirrored
 
 
 class Gone(NamedTuple):

@@ -11,8 +11,8 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, State, fold
 from storage.cassandra.facts import encode_fact
 from storage.cassandra.reader import _messages
-from web.history import merge_page
-from web.recent import RecentMessages
+from web.history.merge import merge_page
+from web.history.recent import RecentMessages
 
 T = TypeVar("T")
 ADDRESSES = tuple(f"internal:user-{n}" for n in range(256))

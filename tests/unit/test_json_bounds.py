@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from web.json_bounds import MAX_VALUES, has_too_many_values
+from web.http.json_bounds import MAX_VALUES, has_too_many_values
 
 PADDING = b" " * 70_000
 MANY = {

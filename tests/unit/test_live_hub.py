@@ -18,13 +18,13 @@ from domain.ports import Place
 from domain.records import MessageAccepted
 from storage.memory import MemoryUsers
 from support.waiting import until
+from web.conversations.participants import Participants
+from web.conversations.usernames import Usernames
 from web.live import hub as hub_module
 from web.live.connection import Connection
 from web.live.frames import Event
 from web.live.hub import MAX_WAITING, MAX_WAITING_BYTES, Hub
 from web.live.parked import ParkedEvents
-from web.live.participants import Participants
-from web.usernames import Usernames
 
 
 def lines_of(work: Callable[[], object]) -> int:

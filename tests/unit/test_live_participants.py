@@ -10,8 +10,8 @@ import pytest
 from domain.conversations import Conversation, Member
 from domain.errors import StoreUnavailable
 from storage.memory import MemoryConversations
-from web.live.heard import Heard
-from web.live.participants import Participants
+from web.conversations.heard import Heard
+from web.conversations.participants import Participants
 
 
 class Store(MemoryConversations):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from domain.login_attempts import Failures, LockoutPolicy, after_failure, wait_seconds
 from domain.token_bucket import Rate
+from web.accounts.login_throttle import MAX_WAITING_FOR_ONE_ACCOUNT, LoginThrottle
+from web.accounts.passwords import TooManyLogins
 from web.errors import RateLimited
-from web.login_throttle import MAX_WAITING_FOR_ONE_ACCOUNT, LoginThrottle
-from web.passwords import TooManyLogins
-from web.problems import problem_of
+from web.http.problems import problem_of
 
 POLICY = LockoutPolicy(free=3, longest_wait_seconds=60.0)
 NO_LIMIT = Rate(0, 1)
@@ -110,7 +110,7 @@ async def test_many_logins_of_one_user_at_once_all_get_in() -> None:
 
 
 async def test_nobody_waits_for_a_turn_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.login_throttle.QUEUE_SECONDS", 0.05)
+    monkeypatch.setattr("web.accounts.login_throttle.QUEUE_SECONDS", 0.05)
     door = Door()
     async with door.throttle.attempt("maria", "192.0.2.1"):
         with pytest.raises(TooManyLogins):

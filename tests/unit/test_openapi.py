@@ -11,11 +11,11 @@ from jsonschema_rs import Draft202012Validator
 from pydantic import BaseModel
 
 from support.contract import mismatch
-from web.bodies import validated
+from web.description.openapi import openapi_document, openapi_json
+from web.description.operations import FORM, OPERATIONS, TAGS
 from web.handlers.description import Description
-from web.openapi import openapi_document, openapi_json
-from web.operations import FORM, OPERATIONS, TAGS
-from web.responses import json_response
+from web.http.bodies import validated
+from web.http.responses import json_response
 from web.routes import ROUTES
 from web.uploads.tus import OFFSET_STREAM
 
@@ -32,7 +32,7 @@ def references(thing: Any) -> set[str]:
 
 def test_every_route_is_described_and_nothing_else() -> None:
     routes = {route.title for route in ROUTES}
-    assert routes - set(OPERATIONS) == set(), "new routes: describe them in web/operations.py, then make openapi"
+    assert routes - set(OPERATIONS) == set(), "new routes: describe them in operations.py, then make openapi"
     assert set(OPERATIONS) - routes == set(), "routes that are no more"
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from web.contract.requests import CreateMessage
 from web.errors import FieldErrors, MalformedBody
-from web.field_names import names_of
-from web.repeated_names import MAX_NAMES, may_repeat, refuse_repeated
-from web.schemas import CreateMessage
+from web.http.field_names import names_of
+from web.http.repeated_names import MAX_NAMES, may_repeat, refuse_repeated
 
 TEXTS = st.text(st.sampled_from('a:"\\ \n{}[],'), max_size=8)
 LEAVES = st.none() | st.integers() | TEXTS

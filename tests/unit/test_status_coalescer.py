@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from domain.records import StatusChanged
-from web.recent import RecentMessages
-from web.status_coalescer import StatusCoalescer, published_state
+from web.history.recent import RecentMessages
+from web.history.status_coalescer import StatusCoalescer, published_state
 
 COUNT = 256
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.token_bucket import Rate, take
-from web.rate_limits import RateLimiter
+from web.http.rate_limits import RateLimiter
 
 RATES = st.builds(Rate, st.sampled_from([0.5, 1.0, 3.0, 10.0, 250.0]), st.integers(1, 50))
 STEPS = st.lists(st.tuples(st.integers(0, 5_000), st.integers(1, 60)), max_size=40)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from web.transfer_throttle import LEAST_BYTES_PER_SECOND, MIB, Throttle
+from web.files.transfer_throttle import LEAST_BYTES_PER_SECOND, MIB, Throttle
 
 BUSY_SHARE = 0.5
 CHUNK = 128 * 1024

@@ -14,7 +14,7 @@ from domain.errors import InvalidInput
 from domain.files import File, FileMetadata, safe_filename
 from domain.ports import Upload
 from web.errors import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
-from web.problems import problem_of
+from web.http.problems import problem_of
 from web.uploads import tus
 from web.uploads.hashing import WantedDigest
 from web.uploads.tus import Creation

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable, Unavailable
 from domain.ports import Place, StoredMessage
-from web.best_effort_reader import AT_ONCE, BestEffortReader
-from web.keyed_lock import KeyedLock
+from web.history.best_effort_reader import AT_ONCE, BestEffortReader
+from web.messages.keyed_lock import KeyedLock
 
 
 class Store:

@@ -12,8 +12,8 @@ from domain.ports import Appended, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status, delivery_of
 from support.waiting import until
-from web.facts import StatusWriter
-from web.recent import RecentMessages
+from web.history.recent import RecentMessages
+from web.messages.facts import StatusWriter
 
 PLACE = Place(1_000, 7)
 ONE = MessageAccepted("m-1", "c-1", "u-1", "u-2", "hi", None, ("internal:u-2",), ("u-2",))

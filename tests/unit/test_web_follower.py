@@ -18,9 +18,9 @@ from domain.errors import LogUnavailable
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from support.waiting import until
-from web.end_offsets import EndOffsets
-from web.follower import KafkaFollower
-from web.recent import RecentMessages
+from web.history.end_offsets import EndOffsets
+from web.history.follower import KafkaFollower
+from web.history.recent import RecentMessages
 
 SETTINGS = Settings(partitions=2, recent_messages=100)
 

@@ -10,7 +10,7 @@ import pytest
 from domain.errors import StoreUnavailable
 from domain.ports import NewParticipant
 from storage.memory import MemoryConversations
-from web.joins import MOST_WAITING, ROWS_AT_ONCE, JoinWriter
+from web.conversations.joins import MOST_WAITING, ROWS_AT_ONCE, JoinWriter
 
 
 class SlowStore(MemoryConversations):

@@ -12,8 +12,8 @@ from domain.ids import keyed_id
 from domain.ports import Place, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, State, Status, facts_of, fold, joined
-from web.history import cursor_of, merge_page, place_of
-from web.recent import Recent, RecentMessages
+from web.history.merge import cursor_of, merge_page, place_of
+from web.history.recent import Recent, RecentMessages
 
 KEYED_ID = keyed_id("u-1", "key")
 

@@ -13,7 +13,7 @@ from domain.files import FileMetadata
 from domain.ids import uuid7
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
-from web.recent import MAX_BYTES, RecentMessages
+from web.history.recent import MAX_BYTES, RecentMessages
 
 NOW_MS = 1_763_848_800_000
 ASCII, PORTUGUESE, EMOJI = "See you at eight. ", "Até às oito, então. ", "👋🏽 see you "

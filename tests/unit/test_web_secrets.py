@@ -11,9 +11,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from app.secret_file import UnusableSecret, checked, secret_of
+from web.accounts.password_rules import weakness_of
+from web.accounts.passwords import Passwords, TooManyLogins
 from web.lru import BoundedCache
-from web.password_rules import weakness_of
-from web.passwords import Passwords, TooManyLogins
 
 
 def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from aiohttp import web
 from domain.errors import AlreadyExists, NotAuthenticated, Unavailable
 from domain.ids import uuid7
 from domain.ports import User
-from web.bodies import body_as
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES, Dependencies
-from web.response_bodies import user_document
-from web.responses import json_response
-from web.schemas import CreateToken, CreateUser, EndSession, RefreshSession
-from web.sessions import Session
+from web.accounts.sessions import Session
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.contract.requests import CreateToken, CreateUser, EndSession, RefreshSession
+from web.contract.response_bodies import user_document
+from web.http.bodies import body_as
+from web.http.caller import Caller
+from web.http.responses import json_response
 
 log = logging.getLogger(__name__)
 

@@ -13,18 +13,18 @@ from aiohttp import web
 from domain.errors import Chat4AllError, StoreUnavailable
 from domain.idempotency import check_key
 from domain.usernames import names_user
-from web.bodies import json_body, validated
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES, Dependencies
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.contract.requests import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
+from web.contract.response_bodies import accepted_document
 from web.errors import FieldErrors, MalformedBody
-from web.field_names import Wrong, names_of
 from web.handlers.messages import key_of, record_headers
-from web.problems import INTERNAL, problem_document, problem_of
-from web.request_keys import REQUEST_ID
-from web.response_bodies import accepted_document
-from web.responses import json_response
-from web.schemas import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
-from web.sending import AcceptedMessage, Item, Outcome
+from web.http.bodies import json_body, validated
+from web.http.caller import Caller
+from web.http.field_names import Wrong, names_of
+from web.http.problems import INTERNAL, problem_document, problem_of
+from web.http.request_keys import REQUEST_ID
+from web.http.responses import json_response
+from web.messages.sending import AcceptedMessage, Item, Outcome
 
 log = logging.getLogger(__name__)
 

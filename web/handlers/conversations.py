@@ -10,15 +10,15 @@ from aiohttp import web
 from domain.conversations import MAX_MEMBERS, Conversation
 from domain.errors import AlreadyExists, Unavailable
 from domain.ids import uuid7
-from web.bodies import body_as, query_as
-from web.caller import Caller
-from web.conversation_list import Summary, parse_cursor
-from web.conversation_schemas import CreateConversation, ListConversations
-from web.dependencies import DEPENDENCIES, Dependencies
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.contract.conversation_requests import CreateConversation, ListConversations
+from web.contract.response_bodies import conversation_document
+from web.conversations.listing import Summary, parse_cursor
+from web.conversations.memberships import outside, unknown_conversation
 from web.errors import FieldErrors
-from web.memberships import outside, unknown_conversation
-from web.response_bodies import conversation_document
-from web.responses import json_response
+from web.http.bodies import body_as, query_as
+from web.http.caller import Caller
+from web.http.responses import json_response
 
 CATCH_UP_SECONDS = 1.0
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from web.responses import JSON
+from web.http.responses import JSON
 
 if TYPE_CHECKING:
-    from web.route import Route
+    from web.http.route import Route
 
-PAGE = Path(__file__).parent.parent / "docs.html"
+PAGE = Path(__file__).parent.parent / "description" / "docs.html"
 
 
 class Description:
@@ -33,7 +33,7 @@ class Description:
     @cached_property
     def document(self) -> bytes:
         """The OpenAPI document. The first look takes 0.3 s, so have it in a thread."""
-        from web.openapi import openapi_json
+        from web.description.openapi import openapi_json
 
         return openapi_json(self._routes)
 

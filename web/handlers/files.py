@@ -8,15 +8,15 @@ from domain.conversations import require_admin
 from domain.errors import NotAllowed, NotFound
 from domain.files import File
 from domain.signed_links import LinkState, validate
-from web.bodies import body_as, max_bytes_of, refuse_early
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES, Dependencies
-from web.downloads import send_file
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.contract.file_requests import CopyFile
 from web.errors import Gone
-from web.file_schemas import CopyFile
-from web.files import DELETED, file_document
-from web.links import absolute
-from web.responses import iso_utc, json_response
+from web.files.downloads import send_file
+from web.files.links import absolute
+from web.files.registry import DELETED, file_document
+from web.http.bodies import body_as, max_bytes_of, refuse_early
+from web.http.caller import Caller
+from web.http.responses import iso_utc, json_response
 from web.uploads.copying import copy_file
 from web.uploads.form import Form
 from web.uploads.form_upload import receive

@@ -24,14 +24,14 @@ from domain.direct import is_direct
 from domain.errors import NotAllowed, NotFound, Unavailable
 from domain.ids import uuid7
 from domain.usernames import names_user
-from web.bodies import body_as
-from web.caller import Caller
-from web.conversation_schemas import AddMember, CreateGroup, participant_id
-from web.dependencies import DEPENDENCIES, Dependencies
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.contract.conversation_requests import AddMember, CreateGroup, participant_id
+from web.contract.response_bodies import group_document
+from web.conversations.usernames import no_such
 from web.errors import FieldErrors
-from web.response_bodies import group_document
-from web.responses import json_response
-from web.usernames import no_such
+from web.http.bodies import body_as
+from web.http.caller import Caller
+from web.http.responses import json_response
 
 # Each attempt is a read and a lightweight transaction; one of those that change a group at once always gets through.
 CHANGE_ATTEMPTS = 10

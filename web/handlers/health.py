@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from domain.errors import Unavailable
-from web.dependencies import DEPENDENCIES, Probe
-from web.responses import json_response
+from web.bootstrap import DEPENDENCIES, Probe
+from web.http.responses import json_response
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from aiohttp import web
 
 from domain.errors import Unavailable
 from domain.ports import Place, StoredMessage
-from web.bodies import query_as
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES, Dependencies
-from web.history import cursor_of, merge_page, place_of
-from web.recent import Recent
-from web.response_bodies import message_document, parties_of
-from web.responses import json_response
-from web.schemas import ListMessages
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.contract.requests import ListMessages
+from web.contract.response_bodies import message_document, parties_of
+from web.history.merge import cursor_of, merge_page, place_of
+from web.history.recent import Recent
+from web.http.bodies import query_as
+from web.http.caller import Caller
+from web.http.responses import json_response
 
 CATCH_UP_SECONDS = 1.0
 _STEP = 500

@@ -9,12 +9,12 @@ from aiohttp import web
 from domain.addresses import parse_recipient
 from domain.errors import InvalidInput
 from domain.ports import Identity
-from web.bodies import body_as
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES
-from web.response_bodies import identity_document
-from web.responses import json_response
-from web.schemas import LinkIdentity
+from web.bootstrap import DEPENDENCIES
+from web.contract.requests import LinkIdentity
+from web.contract.response_bodies import identity_document
+from web.http.bodies import body_as
+from web.http.caller import Caller
+from web.http.responses import json_response
 
 
 async def link_identity(request: web.Request, caller: Caller) -> web.Response:

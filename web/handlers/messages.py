@@ -13,16 +13,16 @@ from domain.idempotency import check_key
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
 from domain.usernames import names_user
-from web.bodies import body_as
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES, Dependencies
-from web.history import merged
-from web.middlewares import traceparent_of
-from web.request_keys import REQUEST_ID
-from web.response_bodies import accepted_document, message_with_deliveries, parties_of
-from web.responses import json_response
-from web.schemas import CreateMessage
-from web.sending import NOBODY
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.contract.requests import CreateMessage
+from web.contract.response_bodies import accepted_document, message_with_deliveries, parties_of
+from web.history.merge import merged
+from web.http.bodies import body_as
+from web.http.caller import Caller
+from web.http.middlewares import traceparent_of
+from web.http.request_keys import REQUEST_ID
+from web.http.responses import json_response
+from web.messages.sending import NOBODY
 
 CATCH_UP_SECONDS = 1.5
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)

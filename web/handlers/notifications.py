@@ -8,13 +8,13 @@ import re
 from aiohttp import web
 
 from domain.errors import InvalidInput, NotAuthenticated
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES
+from web.bootstrap import DEPENDENCIES
 from web.errors import UpgradeRequired
-from web.in_flight import IN_FLIGHT
+from web.http.caller import Caller
+from web.http.in_flight import IN_FLIGHT
+from web.http.request_keys import REQUEST_ID
 from web.live.frames import POLICY
 from web.live.service import CLOSE_SECONDS
-from web.request_keys import REQUEST_ID
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from app.kafka.topics import Topics
 from domain.errors import Conflict, NotAllowed
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, Status, delivery_of, facts_of
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES, Dependencies
+from web.bootstrap import DEPENDENCIES, Dependencies
+from web.contract.response_bodies import Names, parties_of, party_document
 from web.handlers.messages import CATCH_UP_SECONDS, record_headers, visible_message
-from web.history import merged
-from web.response_bodies import Names, parties_of, party_document
-from web.responses import iso_utc, json_response
+from web.history.merge import merged
+from web.http.caller import Caller
+from web.http.responses import iso_utc, json_response
 
 _ORDER = {str(word): index for index, word in enumerate(Status)}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from web.bodies import max_bytes_of, refuse_early
-from web.caller import Caller
-from web.dependencies import DEPENDENCIES
-from web.paths import UPLOADS_PATH
+from web.bootstrap import DEPENDENCIES
+from web.http.bodies import max_bytes_of, refuse_early
+from web.http.caller import Caller
+from web.http.paths import UPLOADS_PATH
 from web.uploads import tus
 from web.uploads.body import Body
 

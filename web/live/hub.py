@@ -19,13 +19,13 @@ from domain.conversations import is_address
 from domain.errors import Unavailable
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
+from web.conversations.participants import Participants
+from web.conversations.usernames import Usernames
+from web.history.status_coalescer import PublishedState
 from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
 from web.live.parked import ParkedEvents
-from web.live.participants import Participants
-from web.status_coalescer import PublishedState
-from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
 

@@ -19,15 +19,15 @@ from domain.fact_times import plausible
 from domain.ports import Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, SharedState, State, Status, absorb, knows
+from web.conversations.participants import Participants
+from web.conversations.usernames import Usernames
+from web.history.recent import RecentMessages, fact_from_change
+from web.history.status_coalescer import publication_key, published_state
 from web.live.connection import Connection
 from web.live.cursor import Positions
 from web.live.frames import Event, event_frame, message_event, status_event
 from web.live.hub import OnDelivered
 from web.live.log_reader import Entry, LogReader
-from web.live.participants import Participants
-from web.recent import RecentMessages, fact_from_change
-from web.status_coalescer import publication_key, published_state
-from web.usernames import Usernames
 
 log = logging.getLogger(__name__)
 

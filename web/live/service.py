@@ -16,8 +16,11 @@ from app.settings import Settings
 from domain.errors import LogUnavailable, Unavailable
 from domain.ports import ConversationStore, Place
 from domain.records import MessageAccepted
-from web.caller import Caller
-from web.facts import StatusWriter
+from web.conversations.participants import Participants
+from web.conversations.usernames import Usernames
+from web.history.recent import RecentMessages
+from web.http.caller import Caller
+from web.http.metrics import Metrics
 from web.live.connection import Connection
 from web.live.cursor import Positions, positions_of
 from web.live.frames import (
@@ -32,11 +35,8 @@ from web.live.frames import (
 )
 from web.live.hub import Hub
 from web.live.log_reader import LogReader
-from web.live.participants import Participants
 from web.live.replayer import SLICE_RECORDS, Replayer, ReplaySession, TooOld
-from web.metrics import Metrics
-from web.recent import RecentMessages
-from web.usernames import Usernames
+from web.messages.facts import StatusWriter
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from web.uploads.hashing import RunningHashes
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from web.concurrency_limit import ConcurrencyLimit
-    from web.existing_users import ExistingUsers
-    from web.files import KnownFiles
-    from web.memberships import Memberships
-    from web.metrics import Metrics
-    from web.transfer_throttle import Throttle
+    from web.conversations.existing_users import ExistingUsers
+    from web.conversations.memberships import Memberships
+    from web.files.registry import KnownFiles
+    from web.files.transfer_throttle import Throttle
+    from web.http.concurrency_limit import ConcurrencyLimit
+    from web.http.metrics import Metrics
     from web.uploads.part_writer import PartSlots
 
 

@@ -19,10 +19,10 @@ from domain.errors import Chat4AllError
 from domain.files import File, FileMetadata, safe_filename, staging_key, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
-from web.bodies import validated
+from web.contract.file_requests import FileForm
 from web.errors import BodyTooLarge, FieldErrors
-from web.field_names import names_of, shown_name
-from web.file_schemas import FileForm
+from web.http.bodies import validated
+from web.http.field_names import names_of, shown_name
 from web.uploads.lease import Lease, LeaseLost
 from web.uploads.part_writer import PartWriter, new_checksum
 from web.uploads.sniffing import HEAD_BYTES, sniffed_type

@@ -13,7 +13,7 @@ from domain.files import PART_BYTES, File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
 from web.errors import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
-from web.files import DELETED
+from web.files.registry import DELETED
 from web.uploads.appending import Appending, read_incomplete_part, wrong_offset
 from web.uploads.completing import complete, complete_stored, destroy
 from web.uploads.hashing import RequestDigest

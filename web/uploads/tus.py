@@ -18,10 +18,10 @@ from email.utils import format_datetime
 from domain.errors import InvalidInput
 from domain.files import File, safe_filename
 from domain.ports import Upload
-from web.bodies import validated
+from web.contract.file_requests import FileForm
 from web.errors import FieldErrors, UnsupportedMediaType, UnsupportedTusVersion
-from web.file_schemas import FileForm
-from web.responses import utc
+from web.http.bodies import validated
+from web.http.responses import utc
 from web.uploads.hashing import WantedDigest
 
 VERSION = "1.0.0"

@@ -1,0 +1,147 @@
+"""Guessing passwords is made slow: by account, whether it exists or not, and by the address that guesses.
+
+Of one process: with n of them a guesser has n times the attempts. Only failures are remembered, and each costs a hash,
+so no spray of names fills the memory faster than entries are forgotten anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+
+from domain.login_attempts import Failures, LockoutPolicy, after_failure, wait_seconds
+from domain.token_bucket import Rate, take
+from web.accounts.passwords import TooManyLogins
+from web.errors import RateLimited
+from web.lru import BoundedCache
+
+# At 2 hashes of 70 ms at once, 50,000 failures take half an hour, twice the time after which they are forgotten.
+REMEMBERED = 50_000
+MAX_WAITING_FOR_ONE_ACCOUNT = 100
+QUEUE_SECONDS = 5.0
+
+_Key = tuple[bytes, str]
+
+
+class Attempt:
+    """One attempt to log in, allowed. Say how it ended; an attempt that ended with neither counts for nothing."""
+
+    def __init__(self, throttle: LoginThrottle, key: _Key, name: bytes, address: str) -> None:
+        self._throttle = throttle
+        self._key = key
+        self._name = name
+        self._address = address
+
+    def ended(self, *, matches: bool) -> None:
+        """Remember whether the password was right."""
+        if matches:
+            self._throttle.succeeded(self._key, self._name, self._address)
+        else:
+            self._throttle.failed(self._key, self._address)
+
+
+class LoginThrottle:
+    """``account``: how long to wait after failures; ``address``: how many failures from one address, of any accounts.
+
+    Attempts for one account are made one after the other, so that many at once are no way round. Where a user has
+    logged in from before is counted by itself, so that a stranger's guesses do not lock the user out there.
+    ``refused`` counts those told to wait. ``clock``: seconds, never goes back.
+    """
+
+    def __init__(
+        self,
+        account: LockoutPolicy,
+        address: Rate,
+        *,
+        remembered: int = REMEMBERED,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.refused = 0
+        self._account = account
+        self._address = address
+        self._clock = clock
+        self._failures: BoundedCache[_Key, Failures] = BoundedCache(remembered)
+        self._full_at: BoundedCache[str, float] = BoundedCache(remembered)
+        self._usual: BoundedCache[_Key, bool] = BoundedCache(remembered)
+        self._locks: dict[_Key, tuple[asyncio.Lock, list[None]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._failures) + len(self._full_at) + len(self._usual)
+
+    @asynccontextmanager
+    async def attempt(self, username: str, address: str) -> AsyncIterator[Attempt]:
+        """Wait for one's turn and make an attempt; hold it no longer than a hash takes.
+
+        Raises ``RateLimited`` if it must not be made yet, ``TooManyLogins`` if the turn does not come in time.
+        """
+        name = _short(username)
+        key = self._key(name, address)
+        async with self._lock(key):
+            self._check(key, address)
+            yield Attempt(self, key, name, address)
+
+    def check(self, username: str, address: str) -> None:
+        """Raise ``RateLimited`` if an attempt must not be made yet: before anything else is asked for it."""
+        self._check(self._key(_short(username), address), address)
+
+    def succeeded(self, key: _Key, name: bytes, address: str) -> None:
+        """Forget the account's failures, and remember where the user logs in from."""
+        self._failures.drop(key)
+        self._usual.put((name, address), True)
+
+    def failed(self, key: _Key, address: str) -> None:
+        """Remember a failure of the account, and of the address."""
+        now = self._clock()
+        self._failures.put(key, after_failure(self._failures.get(key), now, self._account))
+        if self._address.is_limited:
+            self._full_at.put(address, take(self._full_at.get(address) or -math.inf, now, self._address).full_at)
+
+    def _key(self, name: bytes, address: str) -> _Key:
+        return (name, address if self._usual.get((name, address)) else "")
+
+    def _check(self, key: _Key, address: str) -> None:
+        self._check_address(address)
+        wait = wait_seconds(self._failures.get(key), self._clock(), self._account)
+        if wait > 0:
+            self._refuse("too many wrong passwords for this username", wait, self._account.free)
+
+    def _check_address(self, address: str) -> None:
+        if self._address.is_limited:
+            taken = take(self._full_at.get(address) or -math.inf, self._clock(), self._address)
+            if not taken.allowed:
+                self._refuse("too many failed logins from your address", taken.retry_after_seconds, self._address.burst)
+
+    def _refuse(self, what: str, wait: float, limit: int) -> None:
+        self.refused += 1
+        seconds = math.ceil(wait)
+        raise RateLimited(f"{what}; try again in {seconds} s", limit, 0, seconds, seconds)
+
+    @asynccontextmanager
+    async def _lock(self, key: _Key) -> AsyncIterator[None]:
+        lock, waiting = self._locks.setdefault(key, (asyncio.Lock(), []))
+        if len(waiting) >= MAX_WAITING_FOR_ONE_ACCOUNT:
+            self._refuse("too many logins for this username at once", 1.0, MAX_WAITING_FOR_ONE_ACCOUNT)
+        waiting.append(None)
+        try:
+            try:
+                async with asyncio.timeout(QUEUE_SECONDS):
+                    await lock.acquire()
+            except TimeoutError:
+                raise TooManyLogins("many logins for this username are under way; try again shortly") from None
+            try:
+                yield
+            finally:
+                lock.release()
+        finally:
+            waiting.pop()
+            if not waiting:
+                del self._locks[key]
+
+
+def _short(username: str) -> bytes:
+    """Names are any text of any length: what is kept of one is 16 bytes."""
+    return hashlib.blake2b(username.lower().encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,1 @@
+"""What clients send and get: schemas of requests and responses."""

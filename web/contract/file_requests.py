@@ -1,0 +1,56 @@
+"""What requests about files may hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from domain.files import CHECKSUM
+from web.contract.conversation_requests import ParticipantId
+from web.contract.requests import NewConversationId, _Schema, _wrong
+
+
+def _checksum(text: str) -> str:
+    if text and not CHECKSUM.fullmatch(text.lower()):
+        raise _wrong('must be "sha256:" and 64 hexadecimal digits')
+    return text.lower()
+
+
+Checksum = Annotated[
+    str,
+    AfterValidator(_checksum),
+    Field(
+        description="What the file's bytes must have; it is refused if they do not.",
+        examples=["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    ),
+]
+
+
+class _ForConversation(_Schema):
+    recipient_id: Annotated[
+        ParticipantId | None,
+        Field(description="In place of `conversation_id`: the file is for the direct conversation with them."),
+    ] = None
+    conversation_id: Annotated[
+        NewConversationId | None, Field(validate_default=True, description="Needed without `recipient_id`.")
+    ] = None
+
+    @field_validator("conversation_id")
+    @classmethod
+    def _is_one_of_two(cls, conversation_id: str | None, info: ValidationInfo) -> str | None:
+        if "recipient_id" in info.data and (conversation_id is None) == (info.data["recipient_id"] is None):
+            raise _wrong("is required, or else recipient_id: give one of the two")
+        return conversation_id
+
+
+class FileForm(_ForConversation):
+    """The fields of the form beside the file itself."""
+
+    checksum: Checksum = ""
+
+
+class CopyFile(_ForConversation):
+    """Where to."""
+
+    model_config = ConfigDict(extra="forbid")

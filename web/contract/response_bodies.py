@@ -1,0 +1,184 @@
+"""What answers hold: records and rows as the JSON of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from domain.conversations import MAX_MEMBERS, Conversation, is_address
+from domain.direct import is_direct
+from domain.files import FileMetadata
+from domain.ports import Identity, Place, StoredMessage, User
+from domain.records import MessageAccepted
+from domain.status import MessageState, SharedState, Status, delivery_of
+from web.http.responses import iso_utc, iso_utc_or_none
+
+Names = Mapping[str, str]  # username by user id; who is not in it is shown without one
+
+
+def party_document(participant_id: str, names: Names) -> dict[str, Any]:
+    """Return somebody who takes part: a user with their username, or an address."""
+    if is_address(participant_id):
+        return {"address": participant_id, "name": None}
+    return {"user_id": participant_id, "username": names.get(participant_id)}
+
+
+def parties_of(stored: StoredMessage) -> Iterator[str]:
+    """Yield whom ``message_document`` and ``message_with_deliveries`` name."""
+    yield stored.message.sender_id
+    yield stored.message.recipient_id
+    yield from stored.message.recipient_users
+
+
+def user_document(user: User) -> dict[str, Any]:
+    """Return a user without anything secret."""
+    return {
+        "user_id": user.user_id,
+        "username": user.username,
+        "email": user.email,
+        "created_at": iso_utc(user.created_at_ms),
+    }
+
+
+def identity_document(identity: Identity, username: str) -> dict[str, Any]:
+    """Return a linked identity."""
+    return {
+        "user_id": identity.user_id,
+        "username": username or None,
+        "platform": identity.platform,
+        "value": identity.value,
+        "verified": identity.verified,
+        "contested": identity.contested,
+        "linked_at": iso_utc(identity.linked_at_ms),
+    }
+
+
+def accepted_document(message: MessageAccepted, place: Place) -> dict[str, Any]:
+    """Return what a client is told of a message that is durable at ``place``; the same however often it asks."""
+    return {
+        "message_id": message.message_id,
+        "conversation_id": message.conversation_id,
+        "status": Status.ACCEPTED,
+        "timestamp": place.accepted_at_ms,
+        "accepted_at": iso_utc(place.accepted_at_ms),
+    }
+
+
+def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
+    """Return what is told of a file wherever it is named."""
+    return {
+        "filename": metadata.filename,
+        "size_bytes": metadata.size_bytes,
+        "mimetype": metadata.mimetype,
+        "checksum": metadata.checksum,
+    }
+
+
+def message_document(stored: StoredMessage, names: Names) -> dict[str, Any]:
+    """Return a message with its state, one for all recipients."""
+    message, place = stored.message, stored.place
+    document = {
+        "message_id": message.message_id,
+        "conversation_id": message.conversation_id,
+        "sender_id": message.sender_id,
+        "sender": party_document(message.sender_id, names),
+        "recipient_id": message.recipient_id or None,
+        "recipient": party_document(message.recipient_id, names) if message.recipient_id else None,
+        "content": message.content,
+        "file_id": message.file_id,
+        "file_metadata": None if message.file is None else file_metadata_document(message.file),
+        "timestamp": place.accepted_at_ms,
+        "accepted_at": iso_utc(place.accepted_at_ms),
+        **_state_document(stored.state.overall),
+    }
+    if len(message.targets) > 1:
+        document["counts"] = counts_of(stored)
+    return document
+
+
+def counts_of(stored: StoredMessage) -> dict[str, int]:
+    """Return how many recipients of a message have each status word: of 256, 255 may have failed while it is READ."""
+    state, recipients = stored.state, len(stored.message.targets)
+    if not isinstance(state, SharedState):
+        return {**dict.fromkeys(map(str, Status), 0), str(state.status): recipients}
+    counts = state.counts
+    counts[Status.ACCEPTED] += max(0, recipients - sum(counts.values()))  # no fact has said how many there are
+    return counts
+
+
+def message_with_deliveries(stored: StoredMessage, names: Names) -> dict[str, Any]:
+    """As ``message_document``; of a message to several with a state for each of them.
+
+    A recipient is shown as who takes part, a user or an address; an address that a user linked is nobody else's
+    business.
+    """
+    document = message_document(stored, names)
+    message = stored.message
+    if len(message.targets) > 1:
+        users = dict(zip(message.recipients, message.recipient_users, strict=False))
+        document["deliveries"] = [
+            {
+                "recipient_id": users.get(address) or address,
+                "recipient": party_document(users.get(address) or address, names),
+                "channel": address.partition(":")[0],
+                **_state_document(delivery_of(stored.state, address)),
+            }
+            for address in message.targets
+        ]
+    return document
+
+
+def _state_document(state: MessageState) -> dict[str, Any]:
+    """Return a status word with its times. ``failed_at`` and ``failure`` are there only while the word is FAILED."""
+    status = state.status
+    failed = status is Status.FAILED
+    return {
+        "status": status,
+        "sent_at": iso_utc_or_none(state.sent_at_ms),
+        "delivered_at": iso_utc_or_none(state.delivered_at_ms),
+        "read_at": iso_utc_or_none(state.read_at_ms),
+        "failed_at": iso_utc_or_none(state.failed_at_ms) if failed else None,
+        "failure": {"code": state.failure_code, "detail": state.failure_detail} if failed else None,
+    }
+
+
+def _people_document(conversation: Conversation, names: Names) -> dict[str, Any]:
+    """Return who takes part, in the order of their ids, and who began it, with their names."""
+    creator = conversation.created_by
+    return {
+        "participant_details": [party_document(one, names) for one in conversation.participants],
+        "created_by": creator,
+        "creator": None if creator is None else party_document(creator, names),
+    }
+
+
+def conversation_document(
+    conversation: Conversation, last: Place | None, message_count: int, names: Names
+) -> dict[str, Any]:
+    """Return a conversation. ``last``: the place of its last message."""
+    return {
+        "conversation_id": conversation.conversation_id,
+        "name": conversation.name,
+        "participants": conversation.participants,
+        "message_count": message_count,
+        "last_message_at": None if last is None else iso_utc(last.accepted_at_ms),
+        "is_group": conversation.is_group,
+        "is_direct": is_direct(conversation.conversation_id),
+        **_people_document(conversation, names),
+        "created_at": iso_utc(conversation.created_at_ms),
+    }
+
+
+def group_document(group: Conversation, names: Names) -> dict[str, Any]:
+    """Return a group with its members, in the order of their ids."""
+    return {
+        "group_id": group.conversation_id,
+        "conversation_id": group.conversation_id,
+        "name": group.name,
+        "description": group.description,
+        "members": group.participants,
+        "admins": group.admins,
+        "max_members": MAX_MEMBERS,
+        **_people_document(group, names),
+        "created_at": iso_utc(group.created_at_ms),
+    }

@@ -1,0 +1,76 @@
+"""Checks that the users whom a request names exist."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from domain.conversations import Conversation, is_address
+from web.errors import FieldErrors
+
+if TYPE_CHECKING:
+    from domain.ports import UserStore
+    from web.conversations.memberships import Memberships
+    from web.conversations.opener import ConversationOpener
+    from web.conversations.usernames import Usernames
+
+LOOK_UPS_AT_ONCE = 16
+
+
+class ExistingUsers:
+    """Looks up the users whom a request names."""
+
+    def __init__(
+        self, users: UserStore, usernames: Usernames, memberships: Memberships, conversation_opener: ConversationOpener
+    ) -> None:
+        self._users = users
+        self._usernames = usernames
+        self._memberships = memberships
+        self._conversation_opener = conversation_opener
+
+    async def require(self, field: str, named: Sequence[str], known: str) -> None:
+        """Raise ``FieldErrors`` naming every user id among ``named`` that nobody has.
+
+        ``known`` is the caller, who need not be looked up. Addresses need not be anybody's.
+        """
+        slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+
+        async def exists(user_id: str) -> bool:
+            async with slots:
+                user = await self._users.by_id(user_id)
+            if user is not None:
+                self._usernames.learn(user_id, user.username)
+            return user is not None
+
+        asked = [user_id for user_id in dict.fromkeys(named) if user_id != known and not is_address(user_id)]
+        found = dict(zip(asked, await asyncio.gather(*map(exists, asked)), strict=True))
+        missing = [user_id for user_id, is_there in found.items() if not is_there]
+        if missing:
+            raise FieldErrors([(field, _missing(user_id)) for user_id in missing])
+
+    async def find_or_create_direct(self, recipient_id: str, caller_id: str) -> tuple[Conversation, bool]:
+        """Return the direct conversation of the caller with an address or a user, and whether it was begun by this.
+
+        Raises ``FieldErrors`` if the user does not exist, and ``Conflict`` and ``StoreUnavailable`` as
+        ``ConversationOpener.find_or_create_direct``.
+        """
+        (other,) = await self._usernames.resolved("recipient_id", [recipient_id])
+        await self.require("recipient_id", [other], caller_id)
+        return await self._conversation_opener.find_or_create_direct(caller_id, other)
+
+    async def join_for_upload(self, conversation_id: str, recipient_id: str, caller_id: str) -> str:
+        """Make sure that the caller takes part in the conversation that a file is for; return its id.
+
+        With a ``recipient_id`` it is the direct one. One that does not exist is begun. Raises ``NotAllowed``, and as
+        ``find_or_create_direct``.
+        """
+        if recipient_id:
+            return (await self.find_or_create_direct(recipient_id, caller_id))[0].conversation_id
+        await self._memberships.join_or_create(conversation_id, caller_id)
+        return conversation_id
+
+
+def _missing(user_id: str) -> str:
+    hint = "" if "-" in user_id else f"; user:{user_id} means the user of that name"
+    return f"there is no user {user_id}{hint}"

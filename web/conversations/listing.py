@@ -1,0 +1,182 @@
+"""A user's conversations, what happened last first, page by page.
+
+The list is sorted when it is asked for, over as many conversations as ``settings.listed_conversations``: rows sorted by
+last activity would have to be moved, for each participant, at each message.
+
+Between two pages a conversation may come to the top. It is then not shown twice; and those where nothing happened
+meanwhile are each shown once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from domain.conversations import Conversation
+from domain.errors import StoreUnavailable
+from domain.ports import Activity, Joined, Place
+
+if TYPE_CHECKING:
+    from domain.ports import ActivityReader, ConversationStore
+    from web.history.mirrored import Mirrored
+    from web.history.recent import RecentMessages
+
+log = logging.getLogger(__name__)
+
+READS_AT_ONCE = 32
+_MAX_INT64 = 2**63 - 1
+_MAX_CURSOR_CHARS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationCursor:
+    """A conversation's place in the list. ``last_ms`` (epoch): the last message, or when the user joined, if later."""
+
+    conversation_id: str
+    last_ms: int
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What the list is sorted by."""
+        return -self.last_ms, self.conversation_id
+
+
+def ordered(joined: Iterable[Joined], last: Mapping[str, Place]) -> list[ConversationCursor]:
+    """Return the conversations of ``joined``, each once, what happened last first."""
+    since: dict[str, int] = {}
+    for one in joined:
+        since[one.conversation_id] = max(one.joined_at_ms, since.get(one.conversation_id, 0))
+    listed = (
+        ConversationCursor(one, max(joined_at_ms, last[one].accepted_at_ms) if one in last else joined_at_ms)
+        for one, joined_at_ms in since.items()
+    )
+    return sorted(listed, key=lambda found: found.key)
+
+
+def following(listed: Sequence[ConversationCursor], cursor: ConversationCursor | None) -> Sequence[ConversationCursor]:
+    """Return what comes after ``cursor``, which need not be in the list."""
+    return listed if cursor is None else listed[bisect_right(listed, cursor.key, key=lambda found: found.key) :]
+
+
+def format_cursor(listed: ConversationCursor) -> str:
+    """Return the opaque cursor that continues after ``listed``."""
+    text = f"{listed.last_ms}.{listed.conversation_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def parse_cursor(cursor: str) -> ConversationCursor:
+    """Return what ``format_cursor`` was given. Raises ``ValueError`` for anything else."""
+    try:
+        if len(cursor) > _MAX_CURSOR_CHARS:
+            raise ValueError
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        last_ms, dot, conversation_id = text.partition(".")
+        found = ConversationCursor(conversation_id, int(last_ms))
+    except (binascii.Error, UnicodeError, ValueError):
+        raise ValueError("not a cursor of this API") from None
+    if not dot or not conversation_id or not 0 <= found.last_ms <= _MAX_INT64:
+        raise ValueError("not a cursor of this API")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A conversation with its last message's place and the number of its messages."""
+
+    conversation: Conversation
+    last: Place | None
+    message_count: int
+
+
+class ConversationLists:
+    """Reads lists. Raises ``StoreUnavailable``, and ``Unavailable`` while some messages are in neither view."""
+
+    def __init__(
+        self,
+        *,
+        conversations: ConversationStore,
+        activity: ActivityReader,
+        recent: RecentMessages,
+        mirrored: Mirrored,
+        most_listed: int,
+    ) -> None:
+        self._conversations = conversations
+        self._activity = activity
+        self._recent = recent
+        self._mirrored = mirrored
+        self._most_listed = most_listed
+
+    async def page(
+        self, user_id: str, *, cursor: ConversationCursor | None, offset: int, limit: int
+    ) -> tuple[list[Summary], str | None]:
+        """Return up to ``limit`` of the user's conversations, and the cursor of the next page if there is one."""
+        joined = await self._conversations.of_user(user_id, self._most_listed)
+        conversation_ids = [one.conversation_id for one in joined]
+        await self._mirrored.require_all_messages(conversation_ids)
+        activities = await self._activity.activities(conversation_ids)
+        last = {
+            one.conversation_id: place
+            for one in joined
+            if (place := self._last(one.conversation_id, activities.get(one.conversation_id))) is not None
+        }
+        candidates = following(ordered(joined, last), cursor)
+        real = [found async for found in self._real(user_id, candidates, offset + limit + 1)][offset:]
+        shown = real[:limit]
+        summaries = await self._summaries([conversation for _, conversation in shown], activities)
+        await self._mirrored.require_all_messages(conversation_ids)
+        return summaries, format_cursor(shown[-1][0]) if len(real) > limit else None
+
+    async def summary(self, conversation: Conversation) -> Summary:
+        """Return one conversation's summary."""
+        (summary,) = await self._summaries(
+            [conversation], await self._activity.activities([conversation.conversation_id])
+        )
+        return summary
+
+    async def _real(
+        self, user_id: str, candidates: Sequence[ConversationCursor], wanted: int
+    ) -> AsyncIterator[tuple[ConversationCursor, Conversation]]:
+        """Yield ``wanted`` of those that exist and that the user is in, read some at a time."""
+        rest = iter(candidates)
+        while wanted > 0 and (chunk := list(islice(rest, min(wanted, READS_AT_ONCE)))):
+            found = await asyncio.gather(*(self._conversations.get(one.conversation_id) for one in chunk))
+            for listed, conversation in zip(chunk, found, strict=True):
+                if conversation is not None and conversation.member(user_id) is not None:
+                    wanted -= 1
+                    yield listed, conversation
+
+    async def _summaries(
+        self, conversations: Sequence[Conversation], activities: Mapping[str, Activity]
+    ) -> list[Summary]:
+        slots = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def summarise(conversation: Conversation) -> Summary:
+            activity = activities.get(conversation.conversation_id)
+            async with slots:
+                stored = 0 if activity is None else await self._count(conversation.conversation_id, activity)
+            fresh, _ = self._recent.tail(conversation.conversation_id, None if activity is None else activity.last)
+            return Summary(conversation, self._last(conversation.conversation_id, activity), stored + fresh)
+
+        return await asyncio.gather(*map(summarise, conversations))
+
+    async def _count(self, conversation_id: str, activity: Activity) -> int:
+        """Return the exact number or, should counting take too long the first time, as far as it was counted."""
+        try:
+            return await self._activity.count(conversation_id, activity)
+        except StoreUnavailable as error:
+            log.warning("messages of %.80r could not be counted: %s", conversation_id, error)
+            return activity.counted
+
+    def _last(self, conversation_id: str, activity: Activity | None) -> Place | None:
+        """Return the place of the last message in either view."""
+        _, fresh = self._recent.tail(conversation_id, None)
+        stored = None if activity is None else activity.last
+        return max((place for place in (stored, fresh) if place is not None), default=None)

@@ -1,0 +1,145 @@
+"""With whom a conversation is: the two sides of a direct one, and the addresses that its participants write to.
+
+An address that somebody writes to becomes a participant, so that the next message need not name it. In a group the
+admins choose, and a direct conversation stays one of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from domain.conversations import MAX_MEMBERS, Conversation, Member
+from domain.direct import direct_id, is_direct
+from domain.errors import Conflict, StoreUnavailable
+from web.circuit import COOLDOWN_SECONDS, CircuitBreaker
+from web.conversations.joins import JoinWriter
+from web.errors import FieldErrors
+from web.lru import BoundedCache
+
+if TYPE_CHECKING:
+    from domain.ports import ConversationStore
+    from web.conversations.memberships import Memberships
+    from web.conversations.participants import Participants
+
+REMEMBERED = 200_000
+_NOT_THIS_ONE = "takes no part in this direct conversation; leave conversation_id out to write to them directly"
+
+
+class ConversationOpener:
+    """Lets senders in, together with whom they write to.
+
+    Remembers up to ``limit`` triples (conversation, sender, other side) of which nothing has to be asked or written
+    any more. Whoever takes part in a conversation that is no group does so for ever, so no triple is ever wrong.
+    """
+
+    def __init__(
+        self,
+        store: ConversationStore,
+        memberships: Memberships,
+        participants: Participants,
+        clock_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        limit: int = REMEMBERED,
+    ) -> None:
+        self._store = store
+        self._memberships = memberships
+        self._participants = participants
+        self._clock_ms = clock_ms
+        self._circuit = CircuitBreaker(monotonic, COOLDOWN_SECONDS)
+        self._joins = JoinWriter(store, clock_ms, participants.written)
+        self._settled: BoundedCache[tuple[str, str, str], bool] = BoundedCache(limit)
+
+    async def open(self, conversation_id: str, user_id: str, address: str) -> None:
+        """Make sure that the sender takes part, and the address, too, unless it is a group.
+
+        A conversation that does not exist is created with both. Raises ``NotAllowed``, ``StoreUnavailable`` if it is
+        not known that the sender takes part, and ``FieldErrors`` for a direct conversation with somebody else. While
+        the store is away a sender who is known to take part gets in, and the address joins with a later message.
+        """
+        triple = (conversation_id, user_id, address)
+        if self._settled.get(triple):
+            return
+        if is_direct(conversation_id):
+            await self.open_direct(conversation_id, user_id, address)
+            return
+        is_new = await self._memberships.join_or_create(conversation_id, user_id, address)
+        if not self._memberships.is_lasting(conversation_id, user_id):
+            return  # a group
+        if is_new or await self._has_joined(conversation_id, address):
+            self._settled.put(triple, True)
+
+    async def open_direct(self, conversation_id: str, user_id: str, other: str) -> None:
+        """Make sure that there is a direct conversation of the two, and that this is its id.
+
+        ``other`` is an address, or the id of a user who exists. Raises ``FieldErrors`` if it is the direct conversation
+        of the sender with somebody else, ``NotAllowed`` if it is none of the sender's, ``StoreUnavailable``.
+        """
+        triple = (conversation_id, user_id, other)
+        if self._settled.get(triple):
+            return
+        if conversation_id != direct_id(user_id, other):
+            await self._memberships.check(conversation_id, user_id)
+            raise FieldErrors([("recipient_id", _NOT_THIS_ONE)])
+        await self.find_or_create_direct(user_id, other)
+
+    async def find_or_create_direct(self, user_id: str, other: str) -> tuple[Conversation, bool]:
+        """Return the direct conversation of the two, found or created with both of them, and whether it was created.
+
+        Raises ``Conflict`` if its id is in use for other participants, ``StoreUnavailable``.
+        """
+        conversation_id = direct_id(user_id, other)
+        sides = sorted({user_id, other})
+        found, is_new = await self._store.get(conversation_id), False
+        if found is None:
+            now_ms = self._clock_ms()
+            is_new = await self._store.create(conversation_id, sides, now_ms, created_by=user_id)
+            members = tuple(Member(side, now_ms) for side in sides)
+            made = Conversation(conversation_id, now_ms, members, user_id, version=1)
+            found = made if is_new else await self._store.get(conversation_id)
+            if found is None:
+                raise StoreUnavailable("the conversation was created and cannot be read yet; try again")
+        if found.is_group or found.participants != sides:
+            # a release without direct conversations let clients choose such an id
+            raise Conflict("the id of this direct conversation is in use; name a conversation_id of your choice")
+        self._memberships.remember(conversation_id, user_id)
+        self._settled.put((conversation_id, user_id, other), True)
+        return found, is_new
+
+    async def _has_joined(self, conversation_id: str, address: str) -> bool:
+        """Let the address join in the background; return whether that is written, or there is no room for it."""
+        if (conversation_id, address) in self._joins:
+            return False
+        try:
+            known = await self._circuit.call(lambda: self._others(conversation_id))
+        except StoreUnavailable:
+            return False
+        known = self._participants.known(conversation_id) or known  # others may have joined while this waited
+        if address in known:
+            if address not in self._participants.unwritten(conversation_id):
+                return True
+        elif len(known) >= MAX_MEMBERS:
+            return True
+        self._join(conversation_id, address)
+        return False
+
+    def _join(self, conversation_id: str, address: str) -> None:
+        if self._joins.add(conversation_id, address):
+            self._participants.wrote_to(conversation_id, address)
+
+    def write_joins(self, conversation_id: str) -> None:
+        """Let those join in the store, too, of whom this process has only heard: who accepted may have been killed."""
+        for address in self._participants.unwritten(conversation_id):
+            if (conversation_id, address) not in self._joins:
+                self._joins.add(conversation_id, address)
+
+    async def _others(self, conversation_id: str) -> Sequence[str]:
+        known = await self._participants.of(conversation_id)
+        if not known:  # remembered from before it was created
+            self._participants.forget(conversation_id)
+            known = await self._participants.of(conversation_id)
+        return known
+
+    async def close(self, limit_seconds: float) -> None:
+        """Write the joins that wait, within ``limit_seconds``."""
+        await self._joins.close(limit_seconds)

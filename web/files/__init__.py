@@ -1,0 +1,1 @@
+"""Files that are whole: finding, sending and deleting them."""

@@ -1,0 +1,102 @@
+"""Which files there are, for whom, and where they can be had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import NotAllowed, NotFound, StoreUnavailable
+from domain.files import File
+from web.contract.response_bodies import Names, file_metadata_document, party_document
+from web.errors import Gone
+from web.http.responses import iso_utc
+from web.lru import BoundedCache
+
+if TYPE_CHECKING:
+    from domain.ports import FileRecords
+    from web.conversations.memberships import Memberships
+
+REMEMBERED = 20_000
+SECONDS = 30.0
+DELETED = "the file was deleted"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_NO_SUCH_FILE = "there is no such file"
+
+
+class KnownFiles:
+    """Files are never changed, so one that was found is remembered, for ``SECONDS``: it may be deleted elsewhere."""
+
+    def __init__(
+        self, records: FileRecords, memberships: Memberships, monotonic: Callable[[], float], limit: int = REMEMBERED
+    ) -> None:
+        self._records = records
+        self._memberships = memberships
+        self._monotonic = monotonic
+        # until when (on the monotonic clock) it holds
+        self._known: BoundedCache[str, tuple[File, float]] = BoundedCache(limit)
+
+    async def get(self, file_id: str) -> File | None:
+        """Return the file, also a deleted one; ``None`` if there is none, or it is not whole yet.
+
+        What is remembered for longer than ``SECONDS`` counts if the store cannot be asked. Raises ``StoreUnavailable``.
+        """
+        file_id = file_id.lower()
+        if not _UUID.fullmatch(file_id):
+            return None
+        if (remembered := self.remembered(file_id)) is not None:
+            return remembered
+        try:
+            found = await self._records.get(file_id)
+        except StoreUnavailable:
+            if (stale := self._known.get(file_id)) is None:
+                raise
+            return stale[0]
+        if found is not None:
+            self.add(found)
+        return found
+
+    def remembered(self, file_id: str) -> File | None:
+        """Return the file if it need not be asked for."""
+        known = self._known.get(file_id)
+        return known[0] if known is not None and (known[0].deleted_at_ms or known[1] > self._monotonic()) else None
+
+    def add(self, file: File) -> None:
+        """It has just come to be, or was deleted."""
+        self._known.put(file.file_id, (file, self._monotonic() + SECONDS))
+
+    def forget(self, file_id: str) -> None:
+        """Its bytes are gone: it is asked for again."""
+        self._known.drop(file_id.lower())
+
+    async def visible(self, file_id: str, user_id: str) -> File:
+        """Return the file. Raises as ``seen``, and ``Gone`` if it was deleted."""
+        found = await self.seen(file_id, user_id)
+        if found.deleted_at_ms:
+            raise Gone(DELETED)
+        return found
+
+    async def seen(self, file_id: str, user_id: str) -> File:
+        """Return the file, also a deleted one. Raises ``NotFound`` also if the user takes no part in its
+        conversation."""
+        found = await self.get(file_id)
+        if found is None:
+            raise NotFound(_NO_SUCH_FILE)
+        try:
+            await self._memberships.check(found.conversation_id, user_id)
+        except (NotAllowed, NotFound):
+            raise NotFound(_NO_SUCH_FILE) from None
+        return found
+
+
+def file_document(file: File, names: Names) -> dict[str, Any]:
+    """Return what the API tells of a file."""
+    return {
+        "file_id": file.file_id,
+        "conversation_id": file.conversation_id,
+        "uploader_id": file.uploader_id,
+        "uploader": party_document(file.uploader_id, names),
+        **file_metadata_document(file.metadata),
+        "storage_path": file.metadata.storage_path,
+        "uploaded_at": iso_utc(file.uploaded_at_ms),
+    }

@@ -1,0 +1,345 @@
+"""Reads ``messages`` and ``status-updates`` itself, without a group, so that every API process sees what any accepted.
+
+It starts where the mirror stands, because all before that is in Cassandra; never further back than the cache holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from app.kafka.codec import decode
+from app.kafka.topics import Topics, group_of
+from app.settings import Settings
+from domain.errors import LogUnavailable, MalformedRecord
+from domain.fact_times import plausible
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from web.history.end_offsets import EndOffsets
+from web.history.recent import RecentMessages
+from web.history.status_coalescer import PublishedState, StatusCoalescer
+
+log = logging.getLogger(__name__)
+
+FACTS_PER_MESSAGE = 4
+Offsets = Mapping[TopicPartition, int]
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
+_REQUEST_TIMEOUT_MS = 5_000
+_IDLE_MS = 1_000
+# a batch is folded without giving way to requests: 500 records at some 10 µs are 5 ms
+_BATCH_RECORDS = 500
+_LINGER_SECONDS = 0.01
+# after somebody had to wait for the end of the log, fetches do not gather at the broker for this long
+_EAGER_SECONDS = 1.0
+
+
+class Listener(Protocol):
+    """Receives the records that the follower reads, in order. It must not block. ``log_index``: see
+    ``web/live/cursor.py``."""
+
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
+        """A record of ``messages`` was read."""
+        ...
+
+    def on_status(
+        self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
+    ) -> None:
+        """A record of ``status-updates`` changed its message's published state to ``published``."""
+        ...
+
+    def reached(self, log_index: int, offset: int) -> None:
+        """All of the partition before ``offset`` was read."""
+        ...
+
+
+class KafkaFollower:
+    """Keeps ``recent`` up to date. ``start`` returns at once; Kafka may be away then, and come and go later.
+
+    ``has_caught_up``: whether the end was reached once, so that the cache reaches back to what is mirrored.
+    """
+
+    def __init__(self, settings: Settings, recent: RecentMessages) -> None:
+        self._settings = settings
+        self._recent = recent
+        self.listener: Listener | None = None
+        self._group = group_of("mirror", settings.topic_prefix)
+        topics = Topics(settings.topic_prefix)
+        self._messages = [TopicPartition(topics.messages, n) for n in range(settings.partitions)]
+        self._statuses = [TopicPartition(topics.status_updates, n) for n in range(settings.partitions)]
+        self._positions: dict[TopicPartition, int] = {}
+        self._waiters: list[tuple[dict[TopicPartition, int], asyncio.Future[None]]] = []
+        self._consumer: Any = None
+        self._ends = EndOffsets(self._messages)
+        self._fact_ends = EndOffsets(self._statuses)
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._attempted = asyncio.Event()
+        self.has_caught_up = False
+        self.removed_unread = 0  # records that retention removed before they were read here
+        self._eager_until = 0.0
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to follow. The task ends only by ``stop`` or by a bug; its owner must not let that pass."""
+        self._task = asyncio.create_task(self._follow_for_ever(), name="follower")
+        return self._task
+
+    async def stop(self) -> None:
+        """Stop following and disconnect."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=5)
+
+    async def ping(self) -> None:
+        """Return if every partition of ``messages`` has a leader that answers. Raises ``LogUnavailable``."""
+        if await self._ends.now(_REQUEST_TIMEOUT_MS / 1000) is None:
+            raise LogUnavailable("Kafka does not answer")
+
+    def records_behind(self) -> int | None:
+        """Return how many records the broker has, as of the last fetch, that were not read yet."""
+        consumer = self._consumer
+        if consumer is None:
+            return None
+        marks = ((consumer.highwater(tp), position) for tp, position in self._positions.items())
+        return sum(max(0, int(mark) - position) for mark, position in marks if mark is not None)
+
+    async def catch_up(self, timeout_seconds: float) -> bool:
+        """Return ``True`` once every message acknowledged before the call is in the cache, ``False`` if it cannot be
+        within the time, or Kafka is away."""
+        reached = await self._reach(self._ends, timeout_seconds)
+        self.has_caught_up |= reached
+        return reached
+
+    async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
+        """As ``catch_up``, for the facts on ``status-updates``: what others reported before the call is known."""
+        return await self._reach(self._fact_ends, timeout_seconds)
+
+    async def _reach(self, measured: EndOffsets, timeout_seconds: float) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        ends = await measured.now(timeout_seconds)
+        if ends is None:
+            return False
+        missing = {tp: end for tp, end in ends.items() if self._positions.get(tp, -1) < end}
+        if missing:
+            self._hurry()
+            waiter = loop.create_future()
+            self._waiters.append((missing, waiter))
+            self._wanted.set()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await waiter
+            except TimeoutError:
+                return False
+        return True
+
+    async def settle(self, timeout_seconds: float) -> None:
+        """Return once what is not mirrored yet has been read, or Kafka turns out to be away, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._attempted.wait()
+                await self.catch_up(timeout_seconds)
+
+    async def _follow_for_ever(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            consumer, measurer = self._connection(), self._connection()
+            try:
+                await consumer.start()
+                await measurer.start()
+                await self._begin(consumer)
+                self._consumer, self._ends.consumer, self._fact_ends.consumer = consumer, measurer, measurer
+                self._attempted.set()
+                pause_seconds = _FIRST_PAUSE_SECONDS
+                await self._follow(consumer)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("cannot follow the log: %r; trying again in %.2g s", error, pause_seconds)
+            finally:
+                self._consumer = self._ends.consumer = self._fact_ends.consumer = None
+                self._attempted.set()
+                await consumer.stop()
+                await measurer.stop()
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+    def _connection(self) -> Any:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka,
+            client_id="chat4all-api-follower",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            # records gather at the broker: a wake-up for each costs several times their own price
+            fetch_min_bytes=self._settings.follower_fetch_min_bytes,
+            fetch_max_wait_ms=self._settings.follower_fetch_wait_ms,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        )
+
+    async def _begin(self, consumer: Any) -> None:
+        """Set every partition to where reading goes on, or begins."""
+        known = await consumer.topics()
+        for topic in {self._messages[0].topic, self._statuses[0].topic} - set(known):
+            raise KafkaError(f"there is no topic {topic} yet")
+        everything = self._messages + self._statuses
+        consumer.assign(everything)
+        if not self._positions:
+            positions = await self._starting_points(consumer)
+            # measured after the starting points: a message appended from here on has all its facts after them
+            ends = await consumer.end_offsets(self._messages)
+            self._recent.complete_from = {tp.partition: offset for tp, offset in ends.items()}
+            self._positions = positions
+            log.info("following the log, %d records behind", sum(ends.values()) - self._sum_of(self._messages))
+        for tp, offset in self._positions.items():
+            consumer.seek(tp, offset)
+            self._reached(tp, offset)
+
+    def _reached(self, tp: TopicPartition, offset: int) -> None:
+        self._positions[tp] = offset
+        if self.listener is not None:
+            is_message = tp.topic == self._messages[0].topic
+            self.listener.reached(tp.partition + (0 if is_message else self._settings.partitions), offset)
+
+    def _sum_of(self, partitions: list[TopicPartition]) -> int:
+        return sum(self._positions[tp] for tp in partitions)
+
+    async def _starting_points(self, consumer: Any) -> dict[TopicPartition, int]:
+        mirrored = await self._mirrored()
+        everything = self._messages + self._statuses
+        begins, ends = await consumer.beginning_offsets(everything), await consumer.end_offsets(everything)
+        tail = max(1, self._settings.recent_messages // self._settings.partitions)
+        points = {}
+        for tp in everything:
+            reach = tail if tp.topic == self._messages[0].topic else tail * FACTS_PER_MESSAGE
+            wanted = mirrored.get(tp, begins[tp])
+            if ends[tp] - wanted > reach:
+                log.warning(
+                    "%s[%d]: the mirror is %d records behind, of which the last %d are read",
+                    tp.topic,
+                    tp.partition,
+                    ends[tp] - wanted,
+                    reach,
+                )
+            if wanted < begins[tp]:
+                self._tell_of_removed(tp, wanted, begins[tp])
+            points[tp] = min(max(wanted, begins[tp], ends[tp] - reach), ends[tp])
+        self._note_skipped(mirrored, begins, points)
+        return points
+
+    def _tell_of_removed(self, tp: TopicPartition, wanted: int, first: int) -> None:
+        log.error(
+            "%s[%d]: retention removed records %d to %d before the mirror or this process read them",
+            tp.topic,
+            tp.partition,
+            wanted,
+            first - 1,
+        )
+        self.removed_unread += first - wanted
+
+    def _note_skipped(self, mirrored: Offsets, begins: Offsets, points: Offsets) -> None:
+        """What lies between the mirror and where reading starts is in no view until the mirror has written it."""
+        gaps = self._recent.gaps
+        gaps.mirrored(*self._by_partition(mirrored))
+        for messages, facts in zip(self._messages, self._statuses, strict=True):
+            start = max(mirrored.get(messages, 0), begins[messages])
+            fact_start = max(mirrored.get(facts, 0), begins[facts])
+            if points[messages] > start or points[facts] > fact_start:
+                gaps.skip(messages.partition, start, points[messages], facts_stop=points[facts])
+
+    def _by_partition(self, offsets: Offsets) -> tuple[dict[int, int], dict[int, int]]:
+        """Return the offsets of ``messages`` and of ``status-updates``."""
+        messages = {tp.partition: offsets[tp] for tp in self._messages if tp in offsets}
+        return messages, {tp.partition: offsets[tp] for tp in self._statuses if tp in offsets}
+
+    async def mirrored(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Return how far the mirror has written ``messages`` and ``status-updates``, by partition; may raise
+        ``KafkaError`` or ``OSError``."""
+        return self._by_partition(await self._mirrored())
+
+    async def _mirrored(self) -> dict[TopicPartition, int]:
+        """Return the offsets the mirror has committed, by partition; nothing for those it never did."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        try:
+            await admin.start()
+            committed = await admin.list_consumer_group_offsets(self._group)
+        finally:
+            await admin.close()
+        return {tp: found.offset for tp, found in committed.items() if found.offset >= 0}
+
+    def _hurry(self) -> None:
+        """Fetch without gathering for a while. A fetch that is under way at the broker still takes its time there."""
+        self._eager_until = asyncio.get_running_loop().time() + _EAGER_SECONDS
+        if self._consumer is not None:
+            self._consumer._fetcher._fetch_min_bytes = 1
+
+    def _is_eager(self) -> bool:
+        return asyncio.get_running_loop().time() < self._eager_until
+
+    async def _follow(self, consumer: Any) -> None:
+        messages_topic = self._messages[0].topic
+        while True:
+            # aiokafka reads it anew for each request and has no public name for it (tests/unit/test_pins.py)
+            consumer._fetcher._fetch_min_bytes = 1 if self._is_eager() else self._settings.follower_fetch_min_bytes
+            batches = await consumer.getmany(timeout_ms=_IDLE_MS, max_records=_BATCH_RECORDS)
+            for tp, records in batches.items():
+                if records[0].offset > self._positions[tp]:  # nothing else leaves a gap: there are no transactions
+                    self._tell_of_removed(tp, self._positions[tp], records[0].offset)
+                if tp.topic == messages_topic:
+                    self._take_messages(records)
+                else:
+                    self._take_statuses(records)
+                self._reached(tp, records[-1].offset + 1)
+            if batches:
+                self._wake()
+                await self._linger(sum(map(len, batches.values())))
+
+    async def _linger(self, records: int) -> None:
+        """Let records gather here while fetches do not gather at the broker, as long as nobody waits for them."""
+        if self._waiters or records >= _BATCH_RECORDS or not self._is_eager():
+            await asyncio.sleep(0)  # getmany does not give way while it has something
+            return
+        self._wanted.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await self._wanted.wait()
+
+    def _take_messages(self, records: list[Any]) -> None:
+        for record in records:
+            try:
+                message = decode(record.value, MessageAccepted)
+            except MalformedRecord as error:
+                log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
+                continue
+            place = Place(record.timestamp, record.offset)
+            self._recent.add_message(message, place, record.partition)
+            if self.listener is not None and self._recent.is_first(message.message_id, place):
+                self.listener.on_message(record.partition, record.offset, message, place)
+
+    def _take_statuses(self, records: list[Any]) -> None:
+        coalescer: StatusCoalescer[Any] = StatusCoalescer(self._recent)
+        for record in records:
+            try:
+                change = plausible(decode(record.value, StatusChanged), record.timestamp)
+                coalescer.add(record, change, record.partition, record.offset)
+            except (MalformedRecord, ValueError) as error:
+                log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
+        if self.listener is not None:
+            for record, change, published in coalescer.all():
+                self.listener.on_status(record.partition, record.offset, change, published, record.timestamp)
+
+    def _wake(self) -> None:
+        if not self._waiters:
+            return
+        still = []
+        for missing, waiter in self._waiters:
+            if waiter.done():
+                continue
+            if all(self._positions[tp] >= end for tp, end in missing.items()):
+                waiter.set_result(None)
+            else:
+                still.append((missing, waiter))
+        self._waiters = still

@@ -1,0 +1,74 @@
+"""One history out of two views: Cassandra's rows (complete, behind) and the recent messages (short, up to date)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from domain.ports import Place, StoredMessage
+from domain.status import joined
+from web.history.recent import Recent
+
+_MAX_INT64 = 2**63 - 1
+_RECIPIENTS_AT_A_TIME = 1_000  # some 5 ms
+
+
+def merged(stored: StoredMessage | None, recent: Recent | None) -> StoredMessage | None:
+    """Return what both views together know of one message; ``None`` if neither has the message itself."""
+    if stored is None:
+        if recent is None or recent.message is None:
+            return None
+        return StoredMessage(recent.message, recent.place, recent.state)
+    if recent is None:
+        return stored
+    is_all = recent.complete and recent.message is not None
+    return replace(stored, state=recent.state if is_all else joined(stored.state, recent.state))
+
+
+async def merge_page(
+    stored: Iterable[StoredMessage],
+    recent: Iterable[Recent],
+    facts: Callable[[str], Recent | None],
+    *,
+    limit: int,
+    descending: bool,
+) -> list[StoredMessage]:
+    """Return the first ``limit`` messages of both views, by place.
+
+    Each view must begin at the same place and hold its first ``limit`` messages from there. ``facts`` returns what
+    the recent view knows of a message id. Between long merges others have their turn.
+    """
+    by_id: dict[str, StoredMessage] = {}
+    work = 0
+    for row in stored:
+        if (work := work + len(row.message.recipients)) > _RECIPIENTS_AT_A_TIME:
+            await asyncio.sleep(0)
+            work = 0
+        by_id[row.message.message_id] = merged(row, facts(row.message.message_id)) or row
+    for entry in recent:
+        if entry.message is not None and entry.message.message_id not in by_id:
+            by_id[entry.message.message_id] = StoredMessage(entry.message, entry.place, entry.state)
+    return sorted(by_id.values(), key=lambda found: found.place, reverse=descending)[:limit]
+
+
+def cursor_of(page: Sequence[StoredMessage]) -> str:
+    """Return the opaque cursor that continues after the last message of ``page``."""
+    place = page[-1].place
+    return base64.urlsafe_b64encode(f"{place.accepted_at_ms}.{place.position}".encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> Place:
+    """Return the place that ``cursor_of`` wrote. Raises ``ValueError`` for anything else."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        accepted_at, dot, position = text.partition(".")
+        place = Place(int(accepted_at), int(position))
+    except (binascii.Error, UnicodeError, ValueError):
+        raise ValueError("not a cursor of this API") from None
+    if not dot or not 0 <= place.accepted_at_ms <= _MAX_INT64 or not 0 <= place.position <= _MAX_INT64:
+        raise ValueError("not a cursor of this API")
+    return place

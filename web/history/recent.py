@@ -1,0 +1,303 @@
+"""The most recent messages in memory: what makes a ``GET`` right after its 202 find the message.
+
+Fed by the handler (its own messages, at once) and by ``follower.py`` (everybody's, and what became of them). Bounded
+by count and by bytes, as they really are in memory (within a fifth); the oldest goes first.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from sys import getsizeof, intern
+
+from domain.ids import may_repeat
+from domain.ports import Place
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import UNKNOWN, Fact, SharedState, State, Status, absorb, joined
+from web.history.gaps import Gaps
+from web.history.rosters import Roster, Rosters
+
+MAX_BYTES = 256 * 1024 * 1024
+MAX_DETAIL_CHARS = 2_000  # of a failure; as many are kept in Cassandra
+# measured with tracemalloc: an entry with its times, its places in dictionaries and lists; what a message adds besides
+# its texts; a file's metadata besides its own
+_ENTRY_BYTES = 310
+_STATE_BYTES = 240
+_MESSAGE_BYTES = 200
+_FILE_BYTES = 300
+_COMPACT_AFTER = 256
+_WORDS = frozenset(Status)
+
+
+@dataclass(slots=True)
+class Recent:
+    """What is known of one message. ``message`` is ``None`` while only facts about it were seen.
+
+    ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view can
+    know more. ``last_published`` is the status as of the last fact that was read from the log, and
+    ``last_published_failures`` for how many recipients it had failed by then; facts of this process's own are in
+    ``state`` before. ``is_settled`` is false for a message with an idempotency key until somebody has made sure that
+    the log did not have it long before, where only Cassandra remembers it (``RecentMessages.move_up``). ``held_bytes``:
+    what it takes in memory, without ``roster``, which other messages to the same recipients share. ``last_fact``: the
+    offset of the last fact about it that was read from the log, -1 for none.
+    """
+
+    conversation_id: str
+    place: Place
+    message: MessageAccepted | None = None
+    state: State = UNKNOWN
+    complete: bool = False
+    last_published: Status = Status.ACCEPTED
+    last_published_failures: int = 0
+    is_settled: bool = True
+    held_bytes: int = 0
+    roster: Roster | None = None
+    partition: int = -1
+    last_fact: int = -1
+
+
+def fact_from_change(change: StatusChanged) -> Fact:
+    """Return the fact that a record of ``status-updates`` tells, as far as the API tells it: without the provider's id.
+
+    Raises ``ValueError`` for an unknown status word.
+    """
+    if change.status not in _WORDS:
+        raise ValueError(f"unknown status {change.status[:40]!r}")
+    code, detail = change.failure_code, change.failure_detail
+    return Fact(
+        change.status,
+        change.at_ms,
+        change.attempt,
+        None,
+        code and intern(code),
+        detail and detail[:MAX_DETAIL_CHARS],
+        change.recipient_id,
+        change.recipient_count,
+    )
+
+
+def _bytes_of(message: MessageAccepted) -> int:
+    """Return what a message takes in memory, without the lists of its recipients if it goes to several."""
+    m = message
+    held = (
+        _MESSAGE_BYTES
+        + getsizeof(m.content)
+        + getsizeof(m.message_id)
+        + getsizeof(m.conversation_id)
+        + getsizeof(m.sender_id)
+        + getsizeof(m.recipient_id)
+    )
+    if m.file is not None:
+        texts = (m.file_id, m.file.filename, m.file.mimetype, m.file.checksum, m.file.storage_path)
+        held += _FILE_BYTES + sum(map(getsizeof, texts))
+    if len(m.recipients) == 1:
+        held += 2 * getsizeof(m.recipients) + getsizeof(m.recipients[0]) + sum(map(getsizeof, m.recipient_users))
+    return held
+
+
+def _bytes_of_state(state: State) -> int:
+    """Return what a state takes in memory."""
+    if state is UNKNOWN:
+        return 0
+    if isinstance(state, SharedState):
+        return state.held_bytes
+    if state.failed_at_ms is None:
+        return _STATE_BYTES
+    return _STATE_BYTES + getsizeof(state.failure_detail)
+
+
+class _Timeline:
+    """The offsets of a conversation's messages in order; they leave mostly at the front."""
+
+    __slots__ = ("_head", "_ids", "_keys")
+
+    def __init__(self) -> None:
+        self._keys: list[int] = []
+        self._ids: list[str] = []
+        self._head = 0
+
+    def __len__(self) -> int:
+        return len(self._keys) - self._head
+
+    def add(self, key: int, message_id: str) -> None:
+        if not self._keys or key > self._keys[-1]:
+            self._keys.append(key)
+            self._ids.append(message_id)
+            return
+        index = bisect_left(self._keys, key, lo=self._head)
+        if index == len(self._keys) or self._keys[index] != key:
+            self._keys.insert(index, key)
+            self._ids.insert(index, message_id)
+
+    def discard(self, key: int) -> None:
+        index = bisect_left(self._keys, key, lo=self._head)
+        if index == len(self._keys) or self._keys[index] != key:
+            return
+        if index > self._head:
+            del self._keys[index], self._ids[index]
+            return
+        # moving a mark is O(1) where deleting the first of a long list is not; now and then the dead part is cut off
+        self._head += 1
+        if self._head > _COMPACT_AFTER and self._head * 2 > len(self._keys):
+            del self._keys[: self._head], self._ids[: self._head]
+            self._head = 0
+
+    def after(self, key: int | None) -> int:
+        return len(self) if key is None else len(self._keys) - bisect_right(self._keys, key, lo=self._head)
+
+    def ids(self, after: int | None, limit: int, *, descending: bool) -> list[str]:
+        if descending:
+            stop = len(self._keys) if after is None else bisect_left(self._keys, after, lo=self._head)
+            return self._ids[max(self._head, stop - limit) : stop][::-1]
+        start = self._head if after is None else bisect_right(self._keys, after, lo=self._head)
+        return self._ids[start : start + limit]
+
+
+class RecentMessages:
+    """At most ``limit`` messages, and ``max_bytes`` of them; ``held_bytes``: how many there are.
+
+    ``complete_from``: for each partition of ``messages``, the offset from which on everything that happens to a message
+    is seen here (set by the follower when it starts). ``gaps``: what left and was not in Cassandra then.
+    """
+
+    def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
+        self._limit = limit
+        self._max_bytes = max_bytes
+        self.held_bytes = 0
+        self._rosters = Rosters()
+        self._by_id: dict[str, Recent] = {}
+        self._conversations: dict[str, _Timeline] = {}
+        self.complete_from: dict[int, int] = {}
+        self.gaps = Gaps()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add_message(self, message: MessageAccepted, place: Place, partition: int) -> None:
+        """Remember an accepted message; a second time changes nothing."""
+        known = self._by_id.get(message.message_id)
+        if known is None:
+            known = self._enter(message.message_id, message.conversation_id, place)
+            complete_from = self.complete_from.get(partition)
+            known.complete = complete_from is not None and place.position >= complete_from
+        elif known.message is not None:
+            return  # a message with an idempotency key may be in the log twice: it is where it was first
+        known.partition = partition
+        known.place = place  # what facts say of it may be the place of its repetition
+        known.is_settled = not may_repeat(message.message_id)
+        if len(message.recipients) > 1:
+            message = self._over_roster(message, known)
+        known.message = message
+        self._hold(known, _bytes_of(message))
+        timeline = self._conversations.get(message.conversation_id)
+        if timeline is None:
+            timeline = self._conversations[message.conversation_id] = _Timeline()
+        timeline.add(place.position, message.message_id)
+        self._make_room()
+
+    def add_fact(self, change: StatusChanged) -> Recent:
+        """Join one fact to what is known of its message. Raises ``ValueError`` for an unknown status word."""
+        fact = fact_from_change(change)
+        known = self._by_id.get(change.message_id)
+        if known is None:
+            place = Place(change.accepted_at_ms, change.position)
+            known = self._enter(change.message_id, change.conversation_id, place)
+        before = known.state
+        if isinstance(before, SharedState):
+            held_bytes = before.held_bytes
+            before.add(fact)
+            self._hold(known, before.held_bytes - held_bytes)
+        else:
+            known.state = absorb(before, fact)
+            if before is UNKNOWN or fact.failure_code is not None or fact.recipient_count > 1:
+                self._hold(known, _bytes_of_state(known.state) - _bytes_of_state(before))
+        if self.held_bytes > self._max_bytes or len(self._by_id) > self._limit:
+            self._make_room()
+        return known
+
+    def add_logged_fact(self, change: StatusChanged, partition: int, offset: int) -> Recent:
+        """As ``add_fact``, for facts in the order of the log."""
+        known = self.add_fact(change)
+        known.partition, known.last_fact = partition, offset
+        return known
+
+    def get(self, message_id: str) -> Recent | None:
+        """Return what is known of a message; it may be facts without the message."""
+        return self._by_id.get(message_id)
+
+    def is_first(self, message_id: str, place: Place) -> bool:
+        """Return whether the record at ``place`` is the message, as far as is known here, and not its repetition."""
+        known = self._by_id.get(message_id)
+        return known is None or known.message is None or known.place == place or not may_repeat(message_id)
+
+    def move_up(self, message_id: str, place: Place) -> None:
+        """Take note that ``place``, if it is before the one known here, is where the message was first."""
+        known = self._by_id.get(message_id)
+        if known is not None and known.message is not None and place < known.place:
+            timeline = self._conversations[known.conversation_id]
+            timeline.discard(known.place.position)
+            timeline.add(place.position, message_id)
+            known.place = place
+
+    def page(self, conversation_id: str, *, after: Place | None, limit: int, descending: bool) -> list[Recent]:
+        """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""
+        timeline = self._conversations.get(conversation_id)
+        if timeline is None:
+            return []
+        key = None if after is None else after.position
+        return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
+
+    def tail(self, conversation_id: str, after: Place | None) -> tuple[int, Place | None]:
+        """Return how many messages of a conversation are known strictly after ``after``, and the last one's place."""
+        timeline = self._conversations.get(conversation_id)
+        if timeline is None:
+            return 0, None
+        last = self.page(conversation_id, after=None, limit=1, descending=True)[0].place
+        return timeline.after(None if after is None else after.position), last
+
+    def _enter(self, message_id: str, conversation_id: str, place: Place) -> Recent:
+        known = self._by_id[message_id] = Recent(conversation_id, place)
+        self._hold(known, _ENTRY_BYTES)
+        return known
+
+    def _hold(self, known: Recent, more_bytes: int) -> None:
+        known.held_bytes += more_bytes
+        self.held_bytes += more_bytes
+
+    def _over_roster(self, message: MessageAccepted, known: Recent) -> MessageAccepted:
+        """Keep a message to several, and what is known of it, over the one list of its recipients."""
+        before = self._rosters.held_bytes
+        roster = known.roster = self._rosters.enter(message)
+        self.held_bytes += self._rosters.held_bytes - before
+        state = joined(SharedState(UNKNOWN, len(message.recipients)), known.state)
+        assert isinstance(state, SharedState)
+        before = _bytes_of_state(known.state)
+        known.state = state.over(roster.addresses)
+        self._hold(known, _bytes_of_state(known.state) - before)
+        return roster.shared_by(message)
+
+    def _make_room(self) -> None:
+        while len(self._by_id) > self._limit or self.held_bytes > self._max_bytes:
+            self._drop(next(iter(self._by_id)))
+
+    def _drop(self, message_id: str) -> None:
+        gone = self._by_id.pop(message_id)
+        self.held_bytes -= gone.held_bytes
+        if gone.roster is not None:
+            before = self._rosters.held_bytes
+            self._rosters.leave(gone.roster)
+            self.held_bytes += self._rosters.held_bytes - before
+        if gone.partition >= 0:
+            self.gaps.evicted(
+                message_id,
+                gone.partition,
+                gone.place.position,
+                has_message=gone.message is not None,
+                last_fact=gone.last_fact,
+            )
+        if gone.message is None:
+            return
+        timeline = self._conversations[gone.conversation_id]
+        timeline.discard(gone.place.position)
+        if not timeline:
+            del self._conversations[gone.conversation_id]

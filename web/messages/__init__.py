@@ -1,0 +1,1 @@
+"""Accepting messages and writing them to the log."""

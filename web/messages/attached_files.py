@@ -1,0 +1,65 @@
+"""The files that messages name: they must be whole, and of the very conversation that the message is for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from domain.direct import is_direct
+from domain.errors import NotAllowed, NotFound
+from domain.files import File
+from domain.records import MessageAccepted
+from web.circuit import CircuitBreaker
+from web.conversations.memberships import Memberships
+from web.errors import FieldErrors
+from web.files.registry import DELETED
+
+if TYPE_CHECKING:
+    from web.files.registry import KnownFiles
+
+LOOK_UPS_AT_ONCE = 32
+# one text for all cases: what files there are elsewhere is nobody's business
+NO_SUCH_FILE = "there is no such file in this conversation; upload it there, to its end, or copy it there"
+
+
+class AttachedFiles:
+    """Puts what is known of a file into the message that names it.
+
+    A file is looked up once. A circuit breaker guards the store: a batch of messages with files must not wait for one
+    time-out after the other.
+    """
+
+    def __init__(self, files: KnownFiles, memberships: Memberships) -> None:
+        self._files = files
+        self._memberships = memberships
+        self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._circuit = CircuitBreaker()
+
+    async def attach(self, message: MessageAccepted) -> MessageAccepted:
+        """Return the message with its file's metadata. A conversation that does not exist is not created by this.
+
+        Raises ``FieldErrors`` about ``file_id``, ``NotAllowed`` for a sender outside the conversation, and
+        ``StoreUnavailable`` if one of it is not known and cannot be asked.
+        """
+        if message.file_id is None:
+            return message
+        try:
+            await self._memberships.check(message.conversation_id, message.sender_id)
+        except NotFound:
+            raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
+        except NotAllowed:
+            # of a direct conversation nobody is told whether it exists, and the sender's own may not exist yet
+            if is_direct(message.conversation_id):
+                raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
+            raise
+        file = self._files.remembered(message.file_id) or await self._look_up(message.file_id)
+        if file is None or file.conversation_id != message.conversation_id:
+            raise FieldErrors([("file_id", NO_SUCH_FILE)])
+        if file.deleted_at_ms:
+            raise FieldErrors([("file_id", DELETED)])
+        return replace(message, file=file.metadata)
+
+    async def _look_up(self, file_id: str) -> File | None:
+        async with self._look_up_slots:
+            return await self._circuit.call(lambda: self._files.get(file_id))

@@ -1,0 +1,84 @@
+"""Facts that the API itself brings to the log: what users of the system did with messages that came to them here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from domain.errors import LogUnavailable
+from domain.ports import MessageLog, Place
+from domain.recipients import INTERNAL
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import MessageState, Status, delivery_of
+from web.history.recent import RecentMessages
+
+log = logging.getLogger(__name__)
+
+MAX_UNDER_WAY = 10_000
+
+
+class StatusWriter:
+    """Puts DELIVERED and READ of internal deliveries on ``status-updates``, and at once into ``recent``."""
+
+    def __init__(self, message_log: MessageLog, recent: RecentMessages) -> None:
+        self._log = message_log
+        self._recent = recent
+        self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def delivered(self, message: MessageAccepted, place: Place, user_id: str, at_ms: int) -> None:
+        """One of the user's connections got the message at ``at_ms`` (epoch milliseconds).
+
+        Does nothing if the message does not go to the user inside the system (but to a linked channel, which has
+        receipts of its own), or is known to be DELIVERED or READ. Returns at once and never raises: the fact is on
+        its way, and lost only if Kafka does not take it; READ implies it, too.
+        """
+        address = f"{INTERNAL}:{user_id}"
+        key = (message.message_id, user_id)
+        if address not in message.targets or key in self._under_way or len(self._under_way) >= MAX_UNDER_WAY:
+            return
+        if self._state(message, address).status in (Status.DELIVERED, Status.READ):
+            return
+        change = fact_about(message, place, address, Status.DELIVERED, at_ms)
+        task = self._under_way[key] = asyncio.get_running_loop().create_task(self._report_if_possible(change))
+        task.add_done_callback(lambda _: self._under_way.pop(key))
+
+    async def read(
+        self, message: MessageAccepted, place: Place, address: str, at_ms: int, headers: Mapping[str, bytes]
+    ) -> MessageState:
+        """Record that the message was read at ``address``; return what is known of that delivery then.
+
+        The fact is durable when this returns. Raises ``LogUnavailable``.
+        """
+        change = fact_about(message, place, address, Status.READ, at_ms)
+        await self._log.report(change, headers)
+        self._recent.add_fact(change)
+        return self._state(message, address)
+
+    def _state(self, message: MessageAccepted, address: str) -> MessageState:
+        known = self._recent.get(message.message_id)
+        return MessageState() if known is None else delivery_of(known.state, address)
+
+    async def _report_if_possible(self, change: StatusChanged) -> None:
+        try:
+            await self._log.report(change, {})
+        except LogUnavailable as error:
+            log.warning("DELIVERED of %s is not recorded: %s", change.message_id, error)
+            return
+        self._recent.add_fact(change)
+
+
+def fact_about(message: MessageAccepted, place: Place, address: str, status: Status, at_ms: int) -> StatusChanged:
+    """Return the fact that the delivery of ``message`` to ``address`` became ``status``."""
+    count = len(message.targets)
+    return StatusChanged(
+        message.message_id,
+        message.conversation_id,
+        str(status),
+        at_ms,
+        place.accepted_at_ms,
+        place.position,
+        address.partition(":")[0],
+        recipient_id=address if count > 1 else "",
+        recipient_count=count,
+    )

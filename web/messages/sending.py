@@ -1,0 +1,284 @@
+"""Accepting messages: one without ceremony, or several and those with an idempotency key.
+
+A keyed message is looked for before it is written (memory, Cassandra, and the log to its end), so whatever was
+accepted before the request came is found, whichever process took it. Two requests that come at once, to two
+processes, may both write it: then the log is read up to both records, and the first one is the message. The second
+changes nothing anywhere (docs/adr/0020-idempotency-keys.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from domain.direct import direct_id
+from domain.errors import KeyReused, MayBeAccepted, NotAllowed, Unavailable
+from domain.idempotency import is_same_message
+from domain.ids import keyed_id, uuid7
+from domain.ports import Appended, Place
+from domain.records import MessageAccepted
+from domain.usernames import names_user
+from web.contract.requests import CreateMessage
+from web.conversations.usernames import no_such
+from web.errors import FieldErrors, RateLimited
+from web.history.best_effort_reader import BestEffortReader
+from web.history.merge import merged
+from web.messages.keyed_lock import KeyedLock
+
+if TYPE_CHECKING:
+    from domain.ports import MessageLog, MessageReader
+    from web.history.follower_port import Follower
+    from web.history.mirrored import Mirrored
+    from web.history.recent import RecentMessages
+    from web.http.caller import Caller
+    from web.http.metrics import Metrics
+    from web.messages.attached_files import AttachedFiles
+    from web.messages.recipient_resolver import RecipientResolver
+
+CATCH_UP_SECONDS = 3.0
+CONVERSATIONS_AT_ONCE = 100  # of one request
+
+NOBODY: Mapping[str, str] = {}
+
+Headers = Mapping[str, bytes]
+# takes so many tokens of the caller's rate; raises ``RateLimited``
+Spend = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A message to be accepted. ``is_keyed``: its id was made from an idempotency key, so it may be there already."""
+
+    message: MessageAccepted
+    is_keyed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedMessage:
+    """A message that is durable at ``place``. ``is_replayed``: it was so before this request."""
+
+    message: MessageAccepted
+    place: Place
+    is_replayed: bool = False
+
+
+Outcome = AcceptedMessage | Exception
+
+
+class Sending:
+    """Accepts messages for the callers of one process."""
+
+    def __init__(
+        self,
+        *,
+        log: MessageLog,
+        reader: MessageReader,
+        recent: RecentMessages,
+        follower: Follower,
+        mirrored: Mirrored,
+        recipient_resolver: RecipientResolver,
+        attached_files: AttachedFiles,
+        metrics: Metrics,
+        clock_ms: Callable[[], int],
+        randomness: Callable[[int], bytes],
+        timeout_seconds: float,
+    ) -> None:
+        self._log = log
+        self._history = BestEffortReader(reader)
+        self._recent = recent
+        self._follower = follower
+        self._mirrored = mirrored
+        self._recipient_resolver = recipient_resolver
+        self._attached_files = attached_files
+        self._metrics = metrics
+        self._clock_ms = clock_ms
+        self._randomness = randomness
+        self._key_lock = KeyedLock(timeout_seconds)
+
+    def item(
+        self, wanted: CreateMessage, caller: Caller, key: str | None = None, ids: Mapping[str, str] = NOBODY
+    ) -> Item:
+        """Return the message that ``wanted`` is. ``ids``: the user's id for each ``user:<username>`` that is known.
+
+        Raises ``NotAllowed`` if the sender is somebody else, ``FieldErrors`` if nobody has the recipient's name.
+        """
+        if wanted.sender_id is not None and not caller.is_called(wanted.sender_id):
+            raise NotAllowed("sender_id must be the caller's own user_id or username; it may be left out")
+        recipient_id = wanted.recipient_id
+        if names_user(recipient_id):
+            found = ids.get(recipient_id)
+            if found is None:
+                raise FieldErrors([("recipient_id", no_such(recipient_id))])
+            recipient_id = found
+        message = MessageAccepted(
+            message_id=uuid7(self._clock_ms(), self._randomness(10)) if key is None else keyed_id(caller.user_id, key),
+            conversation_id=wanted.conversation_id or direct_id(caller.user_id, recipient_id),
+            sender_id=caller.user_id,
+            recipient_id=recipient_id,
+            content=wanted.content,
+            file_id=wanted.file_id,
+        )
+        return Item(message, key is not None)
+
+    async def one(self, item: Item, headers: Headers, spend: Spend) -> AcceptedMessage:
+        """Accept one message. Raises ``NotAllowed``, ``FieldErrors``, ``KeyReused``, ``Unavailable``, of which
+        ``MayBeAccepted`` says that it may be accepted all the same."""
+        if item.is_keyed:
+            (outcome,) = await self.many([item], headers, spend)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+        message = item.message
+        if message.file_id is not None:
+            message = await self._attached_files.attach(message)
+        message = await self._recipient_resolver.resolve(message)
+        _pay(message, spend)
+        return self._remembered(Item(message, False), await self._log.append(message, headers))
+
+    async def many(self, items: Sequence[Item], headers: Headers, spend: Spend) -> list[Outcome]:
+        """Accept ``items`` of one sender; return what became of each, in order.
+
+        Items of one conversation are written in their order. Conversations do not wait for each other.
+        """
+        first: dict[str, int] = {}
+        groups: defaultdict[str, list[Item]] = defaultdict(list)
+        for index, item in enumerate(items):
+            if first.setdefault(item.message.message_id, index) == index:
+                groups[item.message.conversation_id].append(item)
+        found: dict[str, Outcome] = {}
+        room = asyncio.Semaphore(CONVERSATIONS_AT_ONCE)
+
+        async def accept(group: list[Item]) -> None:
+            async with room:
+                await self._conversation(group, headers, spend, found)
+
+        await asyncio.gather(*map(accept, groups.values()))
+        return [
+            _as_repeated(found[item.message.message_id], item, items[first[item.message.message_id]]) for item in items
+        ]
+
+    async def _conversation(self, group: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
+        """Accept ``group``, all of one conversation, and put what became of each into ``found``."""
+        keyed = [item for item in group if item.is_keyed]
+        try:
+            async with self._key_lock.acquire([item.message.message_id for item in keyed]):
+                await asyncio.gather(*(self._look_up(item, found) for item in keyed))
+                fresh = [item for item in group if item.message.message_id not in found]
+                if fresh:
+                    await self._write(fresh, headers, spend, found)
+        except Exception as error:  # noqa: BLE001  it is the outcome of these, and of no others
+            for item in group:
+                found.setdefault(item.message.message_id, error)
+
+    async def _look_up(self, item: Item, found: dict[str, Outcome]) -> None:
+        """Find the message that this key stands for; nothing is put into ``found`` if there is none yet."""
+        message_id = item.message.message_id
+        known = merged(None, self._recent.get(message_id))
+        if known is None:
+            # While Cassandra is away, what neither is nor was in memory counts as new: sends go on without it, and
+            # should the key be an old one, the second record of its message changes nothing.
+            is_hidden = await self._mirrored.may_hold(message_id)
+            stored, is_up_to_date = await asyncio.gather(
+                self._history.get(message_id), self._follower.catch_up(CATCH_UP_SECONDS)
+            )
+            known = merged(stored, self._recent.get(message_id))
+            is_hidden = is_hidden or await self._mirrored.may_hold(message_id)
+            if known is None and (is_hidden or not is_up_to_date):
+                found[message_id] = MayBeAccepted(
+                    message_id,
+                    "whether this key was used before cannot be told just now, so the message may have been accepted "
+                    "then; try again with the same key",
+                )
+        if known is not None:
+            found[message_id] = _compared(item, known.message, known.place, is_replayed=True)
+            self._metrics.messages_replayed.count += 1
+
+    async def _write(self, fresh: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
+        fresh = await self._admitted(fresh, spend, found)
+        # each is queued for Kafka in its task's first step, so they are in the order of the items
+        appended = await asyncio.gather(
+            *(self._log.append(item.message, headers) for item in fresh), return_exceptions=True
+        )
+        written: list[tuple[Item, Appended]] = []
+        for item, result in zip(fresh, appended, strict=True):
+            if isinstance(result, Exception):
+                found[item.message.message_id] = result
+            elif isinstance(result, BaseException):
+                raise result
+            elif item.is_keyed:
+                written.append((item, result))
+            else:
+                found[item.message.message_id] = self._remembered(item, result)
+        if written:
+            await self._settle(written, found)
+
+    async def _admitted(self, fresh: list[Item], spend: Spend, found: dict[str, Outcome]) -> list[Item]:
+        """Return the items with their files and recipients; those that name what is not there, or go to more than may
+        be sent to now, have their outcome."""
+        admitted = []
+        for item in await self._with_files(fresh, found):
+            try:
+                message = await self._recipient_resolver.resolve(item.message)
+                _pay(message, spend)
+                admitted.append(Item(message, item.is_keyed))
+            except (FieldErrors, RateLimited) as error:
+                found[item.message.message_id] = error
+        return admitted
+
+    async def _with_files(self, fresh: list[Item], found: dict[str, Outcome]) -> list[Item]:
+        """Return those items whose file can be sent, or that have none. They are asked for all at once."""
+        if all(item.message.file_id is None for item in fresh):
+            return fresh
+        results = await asyncio.gather(
+            *(self._attached_files.attach(item.message) for item in fresh), return_exceptions=True
+        )
+        ready = []
+        for item, result in zip(fresh, results, strict=True):
+            if isinstance(result, MessageAccepted):
+                ready.append(Item(result, item.is_keyed))
+            elif isinstance(result, FieldErrors | Unavailable):
+                found[item.message.message_id] = result
+            else:
+                raise result
+        return ready
+
+    async def _settle(self, written: list[tuple[Item, Appended]], found: dict[str, Outcome]) -> None:
+        """Read the log up to what was written: of several records of one id, the first is the message."""
+        is_up_to_date = await self._follower.catch_up(CATCH_UP_SECONDS)
+        for item, appended in written:
+            message_id = item.message.message_id
+            if not is_up_to_date:
+                found[message_id] = MayBeAccepted(
+                    message_id, "accepted, but when cannot be told yet; ask again with the same key"
+                )
+                continue
+            first = merged(None, self._recent.get(message_id))
+            if first is None or first.place == appended.place:
+                found[message_id] = self._remembered(item, appended)
+            else:
+                found[message_id] = _compared(item, first.message, first.place, is_replayed=True)
+
+    def _remembered(self, item: Item, appended: Appended) -> AcceptedMessage:
+        self._recent.add_message(item.message, appended.place, appended.partition)
+        self._metrics.messages_accepted.count += 1
+        return AcceptedMessage(item.message, appended.place)
+
+
+def _pay(message: MessageAccepted, spend: Spend) -> None:
+    """A message takes a token for each recipient, of which the request took the first. Raises ``RateLimited``."""
+    if len(message.targets) > 1:
+        spend(len(message.targets) - 1)
+
+
+def _compared(item: Item, message: MessageAccepted, place: Place, *, is_replayed: bool) -> Outcome:
+    return AcceptedMessage(message, place, is_replayed) if is_same_message(item.message, message) else KeyReused()
+
+
+def _as_repeated(outcome: Outcome, item: Item, first: Item) -> Outcome:
+    """Return what ``item`` gets, whose id ``first`` of the same request carried before it."""
+    if item is first or isinstance(outcome, Exception):
+        return outcome
+    return _compared(item, first.message, outcome.place, is_replayed=True)
