@@ -1,7 +1,7 @@
-"""Making a message's file ready for its channel, before an attempt to send begins.
+"""Prepares a message's file for its channel, before an attempt to send begins.
 
-Nothing of this reaches a person. So it may be cancelled when the partitions go and begun again by whoever gets them,
-and a store that is away fails no message: it waits, without counting attempts.
+Preparing a file has no visible effect, so it can be cancelled on rebalance and repeated by the next owner. A store
+outage delays the message and counts no attempt.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class Attachments:
     async def prepare(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
         """Return the file, checked and ready to be sent.
 
-        Waits while the store is away, until the message is ``file_patience_hours`` old. Raises ``DeliveryFailed``:
-        ``file-corrupt`` (it is not the file that was uploaded), ``file-missing``, ``link-too-long``, then
-        ``file-store-unavailable``, and what the channel says.
+        Waits during a store outage, until the message is ``file_patience_hours`` old. Raises ``DeliveryFailed``:
+        ``file-corrupt`` (it is not the uploaded file), ``file-missing``, ``link-too-long``, then
+        ``file-store-unavailable``, and the channel's refusals.
         """
         if request.recipient_count == 1:
             return await self._until_ready(request, metadata)
@@ -111,7 +111,7 @@ class Attachments:
 
     @contextmanager
     def _wait_for_the_store(self) -> Iterator[Callable[[FileStoreUnavailable], None]]:
-        """Tell the watchdog why nothing moves, from the first outage that a message meets until it is through."""
+        """Name the store as ``blocked_on`` for the watchdog, from a message's first outage until its file is ready."""
         waits = False
 
         def is_away(error: FileStoreUnavailable) -> None:
@@ -165,7 +165,7 @@ class Attachments:
         raise DeliveryFailed("link-too-long", f"{channel} cannot take the file, and a link of {len(url)} bytes neither")
 
     async def _verified(self, store: FileStore, metadata: FileMetadata) -> AsyncIterator[bytes]:
-        """Yield the object's bytes, the last of them only if they are those that were uploaded."""
+        """Yield the object's bytes. The last chunk follows only if size and checksum match the upload."""
         digest, size_bytes, held = sha256(), 0, b""
         async with aclosing(self._chunks(store, metadata)) as chunks:
             async for chunk in chunks:
@@ -187,7 +187,7 @@ class Attachments:
             yield held
 
     async def _chunks(self, store: FileStore, metadata: FileMetadata) -> AsyncGenerator[bytes, None]:
-        """Yield the object's bytes, each chunk in time, and let the watchdog see that they come."""
+        """Yield the object's bytes, each chunk within the time-out, and count progress for the watchdog."""
         source = store.read(metadata.storage_path)
         try:
             while (chunk := await self._in_time(anext(source, None))) is not None:

@@ -1,7 +1,7 @@
-"""``deliver_<channel>`` (one for each channel role): hands messages to the channel, thousands at once.
+"""``deliver_<channel>`` (one for each channel role): sends messages to the channel, thousands concurrently.
 
-Within a conversation the next message is handed over only when the one before it has its outcome. Each message is a
-task of its own; a batch is completed when all its messages are through, receipts that this process sees included.
+Within a conversation a message is sent only when the one before it has its outcome. Each message is a task; a batch is
+completed when all its messages are done, including the receipts seen by this process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One message on its way to its channel, and what is told about it on the topics."""
+"""One message on its way to its channel, and the publisher of its facts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ UNKNOWN_OUTCOME_LETTER = "unknown-outcome"
 
 
 class MessageGroup:
-    """A message's place in the order of its conversation, with all its deliveries that are in hand (``open``).
+    """A message's position in the order of its conversation, with the number of its deliveries in hand (``open``).
 
-    They go side by side; ``done`` when each has its outcome, so that the conversation's next message may go.
+    They run concurrently. ``done`` resolves when each has its outcome; then the conversation's next message may be
+    sent.
     """
 
     __slots__ = ("before", "done", "message_id", "open")
@@ -87,7 +88,7 @@ class Delivery:
 
 
 class StatusPublisher:
-    """Puts facts about deliveries on ``status-updates``, and what nobody can decide on ``dead-letters``."""
+    """Publishes facts about deliveries on ``status-updates``, and unknown outcomes on ``dead-letters``."""
 
     def __init__(self, app: StreamApp, channel: str) -> None:
         self._app = app

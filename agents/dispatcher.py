@@ -78,8 +78,8 @@ class Dispatcher:
     ) -> asyncio.Task[None] | None:
         """Begin one delivery and return its task, or ``None`` if the worker is giving its partitions up.
 
-        The attempt goes on record when the message's turn has come and its file, if it has one, is ready; the task
-        waits until the record is durable. A message that waits has no attempt: after a crash it was not sent.
+        The attempt goes on record when the message is next in its conversation and its file, if it has one, is ready;
+        the task waits until the record is durable. A waiting message has no attempt: after a crash it was not sent.
         """
         current = self._generation
         await self._slots.acquire()
@@ -100,7 +100,9 @@ class Dispatcher:
         return task
 
     def _group_of(self, request: DeliveryRequested, is_new: bool) -> MessageGroup:
-        """Return the newest group of the conversation if that is this message's, to another address; else one more."""
+        """Return the newest group of the conversation if it belongs to this message and another address; else a new
+        one.
+        """
         group = self._last_group.get(request.conversation_id)
         if group is None or group.message_id != request.message_id or not is_new or group.done.done():
             group = MessageGroup(request.message_id, None if group is None else group.done)
@@ -115,7 +117,7 @@ class Dispatcher:
         task.add_done_callback(self._finishing.discard)
 
     async def drain(self) -> None:
-        """Let the sends that have begun come to their outcome; take back those that have not."""
+        """Let begun sends finish; roll back the others."""
         self._generation += 1
         self._last_group.clear()
         for task in self._tasks - self._sending:
@@ -148,7 +150,7 @@ class Dispatcher:
             self._begin(delivery)
 
     def _ended(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
-        """Runs whatever became of the task, also if it was cancelled before its first step."""
+        """Clean up after the task, also if it was cancelled before its first step."""
         self._tasks.discard(task)
         self._slots.release()
         if self._in_hand.get(delivery.name) is delivery:
@@ -248,7 +250,7 @@ class Dispatcher:
             self._begin(delivery)
 
     async def _call(self, delivery: Delivery, attachment: Attachment | None) -> SendOutcome:
-        """Ask the channel to send; return its outcome, which is ``Unknown`` for everything unforeseen."""
+        """Call the channel and return its outcome; ``Unknown`` for every unforeseen error."""
         task = asyncio.current_task()
         assert task is not None
         delivery.begun = False
@@ -276,7 +278,7 @@ class Dispatcher:
             self._publisher.publish(delivery, receipt.status, at_ms, provider_id=sent.provider_id)
 
     def _plausible(self, delivery: Delivery, status: Status, at_ms: int) -> int:
-        """Return a time of the channel's, or what it is set to if it cannot be."""
+        """Return the channel's time, or the corrected one if it is impossible."""
         possible_ms = plausible_ms(at_ms, delivery.request.accepted_at_ms, now_ms())
         if possible_ms != at_ms:
             self._app.impossible_times.add(f"{status} of {delivery.name}", at_ms, possible_ms)
@@ -299,11 +301,11 @@ class Dispatcher:
         self._app.metrics.sent(self._connector.channel, "failure")
 
     def _fail_unknown(self, delivery: Delivery, detail: str) -> None:
-        """Report FAILED, which any receipt heals, and set the message aside for a person."""
+        """Report FAILED, which any receipt heals, and write a dead letter for an operator."""
         self._publisher.set_aside(delivery, detail)
         self._fail(delivery, OUTCOME_UNKNOWN, detail)
 
     def _roll_back(self, delivery: Delivery) -> None:
-        """The attempt that is on record as begun did not reach the channel: there is nothing unknown about it."""
+        """Delete the recorded attempt: it did not reach the channel, so its outcome is not unknown."""
         delivery.begun = False
         delivery.writes.add(self._table.put(delivery.batch.partition, delivery.name.encode(), None))

@@ -1,4 +1,4 @@
-"""Reading ``status-updates``, for the two agents that do."""
+"""Reads ``status-updates`` for its two agents."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _WORDS = frozenset(Status)
 
 
 def read_fact(value: bytes | None, logged_at_ms: int) -> tuple[StatusChanged, Fact]:
-    """Return the record as it was written, and the fact in it with a time that it can have.
+    """Return the record as it was written, and its fact with a plausible time.
 
-    ``logged_at_ms``: the record's timestamp. Raises ``MalformedRecord``, also for a status word that does not exist.
+    ``logged_at_ms``: the record's timestamp. Raises ``MalformedRecord``, also for an unknown status.
     """
     change = decode(value, StatusChanged)
     if change.status not in _WORDS:

@@ -42,7 +42,7 @@ def register(app: StreamApp) -> None:
 
 
 class _Pile:
-    """What one write will hold: the entries by message, and the batches they came from."""
+    """The contents of one write: the entries by message, and the batches they came from."""
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], MirrorEntry] = {}  # by conversation and message
@@ -55,7 +55,7 @@ class _Pile:
 
 
 class Mirroring:
-    """While one pile is being written the next one gathers; the agent waits when that one is full."""
+    """Gathers the next write while one is being written; the agent waits while the next one is full."""
 
     def __init__(self, app: StreamApp, store: MessageMirror) -> None:
         self._app = app
@@ -100,9 +100,9 @@ class Mirroring:
         )
 
     async def _knows_clock(self, batch: RecordBatch) -> bool:
-        """Know the clock of the batch's partition; ``False`` if the partition went elsewhere before that was possible.
+        """Load the clock of the batch's partition. Return ``False`` if the partition was revoked first.
 
-        Another worker may have taken a partition further while it was not ours: so a rebalance ends what is known.
+        Another worker may have advanced the partition meanwhile, so a rebalance clears all loaded clocks.
         """
         if self._epoch != batch.epoch:
             self._clocks, self._epoch = {}, batch.epoch
@@ -205,7 +205,7 @@ class Mirroring:
         self._app.metrics.mirror_delay((now_ms() - pile.newest_ms) / 1000)
 
     async def _one_by_one(self, pile: _Pile) -> None:
-        """Write what can be written; what Cassandra refuses goes to ``dead-letters``."""
+        """Write the entries one by one; refused ones go to ``dead-letters``."""
         # by place: the store takes a message as a promise that those before it in the conversation are written
         await self._store.write([], list(pile.clocks.values()))
         refused: dict[str, MalformedRecord] = {}
@@ -223,7 +223,7 @@ class Mirroring:
                     pile.writes.add(dead_letter(self._app, batch, record, why, now_ms()))
 
     async def drain(self) -> None:
-        """Write what is in hand, unless Cassandra is away: then it will be delivered again."""
+        """Write the gathered entries, unless Cassandra is unavailable: then they will be delivered again."""
         self._hurry.set()
         if self._app.blocked_on is None and self._writer is not None and not self._writer.done():
             await asyncio.wait([self._writer])
@@ -232,7 +232,7 @@ class Mirroring:
 
 
 def _message_id_of(value: bytes | None) -> str:
-    """Return whom a record is about; nothing for one that cannot be read, of which nothing was written."""
+    """Return the message id in a record; empty for a malformed record, of which nothing was written."""
     try:
         document = orjson.loads(value or b"")
     except orjson.JSONDecodeError:

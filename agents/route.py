@@ -1,5 +1,6 @@
-"""``route`` (role core): every accepted message goes to the topics of its recipients' channels, and its ACCEPTED fact
-to the log. What goes to users inside the system is SENT with that: it is in the conversation."""
+"""``route`` (role core): sends every accepted message to the topics of its recipients' channels, and its ACCEPTED fact
+to the log. Internal recipients have it then, so it is SENT for them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def register(app: StreamApp) -> None:
 
 
 async def route_batch(app: StreamApp, batch: RecordBatch) -> set[PendingBatch]:
-    """Queue what follows from each record of ``messages``; return the batches that carry it.
+    """Queue the requests and facts of each record of ``messages``; return their batches.
 
     Waits only while more than ``MAX_PENDING_BYTES`` are on their way to Kafka.
     """

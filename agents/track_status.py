@@ -40,8 +40,8 @@ def fold_batch(
 ) -> tuple[set[PendingBatch], list[PendingBatch], int]:
     """Add the facts of ``batch`` to the table.
 
-    Returns the pending batches of dead letters, those of the changelog in their order, and how many rows were written.
-    Each row that was touched is written once, with everything this batch says about it.
+    Returns the pending batches of dead letters, those of the changelog in their order, and the number of written rows.
+    Each touched row is written once, with all facts of this batch about it.
     """
     dead: set[PendingBatch] = set()
     rows: dict[str, message_state.Row] = {}

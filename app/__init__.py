@@ -1,4 +1,4 @@
-"""The Faust application of the role that ``CHAT4ALL_ROLE`` names, made when somebody asks for it.
+"""The Faust application of the role named by ``CHAT4ALL_ROLE``, created on first access.
 
     CHAT4ALL_ROLE=whatsapp faust -A app worker
 

@@ -1,8 +1,8 @@
-"""Do the views agree with the log? The fold of ``status-updates``, the ``message_state`` table as its changelog has it,
-and every row in Cassandra are compared, message by message; content byte for byte with ``messages``.
+"""Checks that the views agree with the log. It compares the fold of ``status-updates``, the ``message_state`` table as
+its changelog has it, and every row in Cassandra, message by message; content byte for byte with ``messages``.
 
-Meant for a system at rest. In one that is working, ``Report.behind`` tells how many records the roles have yet to
-process: while it is not 0, a difference may be no more than a delay.
+Meant for a system at rest. In a working system ``Report.behind`` is the number of records that the roles have yet to
+process; while it is not 0, a difference may be only a delay.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _PLACES = "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks
 
 @dataclass(slots=True)
 class Report:
-    """``count``: all differences; ``differences``: the first of them. ``unreadable``: records of
-    ``messages`` and ``status-updates`` that hold something else, which their agents put on ``dead-letters``.
+    """``count``: all differences; ``differences``: the first of them. ``unreadable``: malformed records of
+    ``messages`` and ``status-updates``, which their agents put on ``dead-letters``.
 
     ``stuck``: messages that have been only ACCEPTED for ``settings.audit_stuck_hours``; ``stuck_ids``: the first ones.
-    ``removed_unread``: records that retention removed before their role had committed them.
+    ``removed_unread``: records removed by retention before their role had committed them.
     """
 
     messages: int = 0
@@ -145,7 +145,8 @@ async def check_topics(settings: Settings, admin: Any) -> None:
 async def _behind(settings: Settings, consumer: Any, admin: Any) -> tuple[int, int]:
     """Return how many records the roles have not committed, and how many of those retention has removed.
 
-    Of ``messages`` and ``status-updates`` those of core and mirror, summed; removed also of what is to be delivered.
+    The first counts ``messages`` and ``status-updates`` for core and mirror. The second also counts the outbound
+    topics.
     """
     names, behind, removed = Topics(settings.topic_prefix), 0, 0
     read_by = {role: [names.messages, names.status_updates] for role in ("core", "mirror")}

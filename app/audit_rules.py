@@ -1,4 +1,4 @@
-"""What ``app/audit.py`` compares, without any I/O: one partition number's history against the views of it."""
+"""The comparisons of ``app/audit.py``, without I/O: the history of one partition number against its views."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LoadRow = Callable[[bytes | None], StateRow]
 
 @dataclass(slots=True)
 class Folded:
-    """What the facts on ``status-updates`` add up to."""
+    """The fold of the facts on ``status-updates``."""
 
     conversation_id: str
     place: Place
@@ -56,10 +56,11 @@ class Folded:
 
 @dataclass(slots=True)
 class History:
-    """One partition number of the topics. ``first_offset``: of ``messages``; what is older has left by retention.
+    """One partition number of the topics. ``first_offset``: of ``messages``; retention has removed the records before
+    it.
 
-    ``rows``: the table's last value for each key, ``None`` for a row that was deleted. ``facts_from_ms``: facts from
-    before have left by retention, 0 if none has. ``retention_hours``: of the table.
+    ``rows``: the table's last value for each key, ``None`` for a deleted row. ``facts_from_ms``: retention has removed
+    the facts before this time, 0 if none. ``retention_hours``: of the table.
     """
 
     first_offset: int
@@ -74,7 +75,7 @@ class History:
     _seen: set[str] = field(default_factory=set)
 
     def add_message(self, value: bytes | None, place: Place) -> None:
-        """Take a record of ``messages``; what cannot be read was dead-lettered by its agent."""
+        """Take a record of ``messages``. A malformed record is skipped: its agent has dead-lettered it."""
         try:
             message = decode(value, MessageAccepted)
         except MalformedRecord:
@@ -88,7 +89,7 @@ class History:
         self.accepted[message.message_id] = (message, place)
 
     def add_row(self, key: bytes | None, value: bytes | None, load_row: LoadRow) -> None:
-        """Take a record of the table's changelog. A row that cannot be read is a difference: its worker fails on it."""
+        """Take a record of the table's changelog. A malformed row is a difference: its worker fails on it."""
         name = (key or b"").decode(errors="replace")
         try:
             row = load_row(value)
@@ -123,16 +124,18 @@ class History:
         known.state = state
 
     def conversations(self) -> set[str]:
-        """Return every conversation that the log speaks of."""
+        """Return every conversation in the log."""
         found = {message.conversation_id for message, _ in self.accepted.values()}
         return found | {folded.conversation_id for folded in self.folded.values()}
 
     def is_partial(self, folded: Folded) -> bool:
-        """Return whether facts about a message may have left the log, so that views may rightly know more."""
+        """Return whether facts about a message may have left the log, so the views may rightly hold more."""
         return folded.place.accepted_at_ms < self.facts_from_ms
 
     def stuck(self, before_ms: int) -> Iterator[str]:
-        """Yield the messages accepted before ``before_ms`` (epoch ms) that some address knows nothing more of."""
+        """Yield the messages accepted before ``before_ms`` (epoch ms) with at least one address that has no later
+        status.
+        """
         for message_id, (_, place) in self.accepted.items():
             if message_id not in self.folded and place.accepted_at_ms < before_ms:
                 yield message_id
@@ -176,7 +179,7 @@ class History:
         self._seen.update(message_ids)
 
     def missing(self) -> Iterator[Difference]:
-        """Yield what is on ``messages`` and was not found in Cassandra."""
+        """Yield the messages on ``messages`` that were not found in Cassandra."""
         for message_id, (_, place) in self.accepted.items():
             if message_id not in self._seen:
                 yield Difference("cassandra", message_id, f"is missing; its place is {place}")
@@ -205,7 +208,7 @@ def compare(history: History, stored: Sequence[StoredMessage]) -> Iterator[Diffe
 def compare_ids(
     history: History, message_ids: Iterable[str], places: Mapping[str, tuple[str, Place]]
 ) -> Iterator[Difference]:
-    """Yield which of ``message_ids`` (all on ``messages``) cannot be found by id, or lead elsewhere."""
+    """Yield the ``message_ids`` (all on ``messages``) that cannot be found by id, or lead elsewhere."""
     for message_id in message_ids:
         message, place = history.accepted[message_id]
         found = places.get(message_id)
@@ -227,7 +230,7 @@ def _rows_of(message_id: str, state: State) -> Iterator[tuple[str, MessageState]
 
 
 def _as_stored(state: State, place: Place) -> State:
-    """Return ``state`` as a row shows it: that there is a row implies ACCEPTED, and a long detail is cut."""
+    """Return ``state`` as a row shows it: the row itself implies ACCEPTED, and a long detail is cut."""
     at_ms = place.accepted_at_ms if state.accepted_at_ms is None else min(state.accepted_at_ms, place.accepted_at_ms)
     if not isinstance(state, SharedState):
         return replace(state, accepted_at_ms=at_ms, failure_detail=_cut(state.failure_detail))

@@ -1,4 +1,4 @@
-"""Settings that cannot be together: each names both, and says what would go wrong."""
+"""Settings that contradict each other. Each message names both and their consequence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_SEND_SECONDS = 9.0
 
 
 def contradictions(s: Settings) -> Iterator[str]:
-    """Yield a sentence for each contradiction. Written so that a value that is no number is one, too."""
+    """Yield a sentence for each contradiction. The comparisons treat a value that is no number as a contradiction."""
     message_hours, fact_hours = s.messages_retention_days * 24, s.status_retention_days * 24
     state = f"CHAT4ALL_STATE_RETENTION_HOURS={s.state_retention_hours:g}"
     messages = f"CHAT4ALL_MESSAGES_RETENTION_DAYS={s.messages_retention_days} ({message_hours} hours)"

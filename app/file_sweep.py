@@ -1,26 +1,27 @@
-"""Clears away what is left of files that never became whole: ``chat4all files sweep``, and a timer in the API.
+"""Deletes the remains of incomplete files: ``chat4all files sweep``, and a timer in the API.
 
-Three passes, each of which may be interrupted and repeated, and made by several processes at once:
+Three passes, each of which may be interrupted and repeated, and run in several processes:
 
-uploads    Those that have expired and have no lease. For each: acquire its lease, discard what the store has of it,
-           forget its row. The row goes last, so what breaks off leaves it for the next sweep.
-orphans    What the store has for a longer time than a grace, and that belongs to no row.
-check      Files whose object is not there or has another size. They are reported; nothing is changed.
+uploads    Expired uploads without a lease. For each: acquire its lease, discard its data in the store,
+           delete its row. The row goes last, so an interrupted deletion is found by the next sweep.
+orphans    Objects older than a grace period that belong to no row.
+check      Files whose object is missing or has another size. They are reported; nothing is changed.
 
-Why no file, and no upload that somebody works on, is ever touched, however long any process sleeps:
+Why no file, and no upload in progress, is ever touched, however long any process sleeps:
 
-1. A sweeper discards an upload only under ``acquire_expired_lease``, which fails while another process has the
-   lease. A former holder that resumes late can neither save nor finish: the row has another holder. Only a sweeper can
-   get the lease again: ``acquire_lease`` refuses an expired upload, and a sweeper's lease ends after the expiry, so any
+1. A sweeper discards an upload only under ``acquire_expired_lease``, which fails while another process has the lease.
+   A former holder that resumes late can neither save nor finish: the row has another holder. Only a sweeper can get
+   the lease again: ``acquire_lease`` refuses an expired upload, and a sweeper's lease ends after the expiry, so any
    clock that finds the lease over finds the upload expired, too. Once a sweeper has had the lease the row can only be
    deleted, so a sweeper that resumes late can still delete the data safely.
-2. A former holder that wakes up may still store something. Its row is gone or goes, so that is an orphan by and by.
-3. Bytes are stored after their row was written, and a row goes for good. So what has no row has none to come; the grace
-   is for a clock of the store that is not ours. A row is looked at once for both, upload and file: it becomes the one
-   from the other, and two looks could miss it.
-4. Rows that are missing by mistake would make orphans of whole files. So the store bears the mark of the records that
-   swept it first, and others (another keyspace, a new database) leave its objects alone; and when more objects have no
-   row than have one (an old backup), none is discarded. The operator can say that it is to be done nevertheless.
+2. A former holder that wakes up may still store something. Its row is deleted or will be, so the next sweep finds an
+   orphan.
+3. Rows are written before their objects and never recreated, so an object without a row is garbage. The grace period
+   covers clock skew between the store and this process. One query reads both the upload and the file, because an
+   upload becomes a file and two queries could miss it.
+4. Rows missing by mistake (an old backup) would make orphans of whole files. So the store bears the mark of the
+   records that swept it first, and other databases (another keyspace, a new one) leave its objects alone. When objects
+   without a row outnumber the others, none is discarded. The operator can override both.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ _MOST_NAMED = 1_000
 
 @dataclass(slots=True)
 class SweepReport:
-    """What a sweep did, or would do. ``failures``: what could not be done, in sentences.
+    """The result of a sweep, or of a dry run. ``failures``: the operations that failed, in sentences.
 
-    ``busy``: uploads that had expired and were somebody's by the time. ``foreign``: objects that are not ours.
-    ``damaged``: ids of files whose object is not there or has another size (the first thousand; ``files_damaged``
-    counts them all).
+    ``busy``: expired uploads whose lease another process had. ``foreign``: objects of another application.
+    ``damaged``: ids of files whose object is missing or has another size (the first thousand; ``files_damaged`` counts
+    them all).
     """
 
     uploads_swept: int = 0
@@ -72,10 +73,11 @@ class SweepReport:
 
 
 class Sweep:
-    """One sweep. Its passes add to ``report`` and raise nothing that the store or the database raises.
+    """One sweep. Its passes add to ``report``; errors of the store and of the database go there too, and none is
+    raised.
 
-    ``grace_ms``: what the store has for a shorter time is not looked at. ``dry_run``: nothing is changed.
-    ``believing``: discard orphans, however many there are.
+    ``grace_ms``: younger objects are skipped. ``dry_run``: nothing is changed. ``believing``: discard orphans, however
+    many there are.
     """
 
     def __init__(
@@ -98,12 +100,12 @@ class Sweep:
         self._holder = f"sweeper-{secrets.token_hex(8)}"
 
     async def uploads(self) -> None:
-        """Clear away the uploads that have expired and have no lease."""
+        """Delete the expired uploads without a lease."""
         await self._owns_the_store()  # the first one makes its mark
         await self._each(self._records.expired(self._clock_ms()), self._clear, "an upload was not cleared away")
 
     async def orphans(self) -> None:
-        """Discard what the store has and that belongs to no row."""
+        """Discard the objects that belong to no row."""
         if not await self._owns_the_store():
             self.report.failures.append(
                 "the store of files bears the mark of another database: what belongs to no file was not looked for."
@@ -155,7 +157,7 @@ class Sweep:
         await self._each(self._records.files(), look, "a file was not checked")
 
     async def _owns_the_store(self) -> bool:
-        """Return whether the store is that of our records; a store that bears no mark, or is claimed, gets ours."""
+        """Return whether the store belongs to our records. An unmarked or claimed store gets our mark."""
         try:
             ours = (await self._records.identity()).encode()
             with suppress(NotFound):
@@ -194,7 +196,7 @@ class Sweep:
         self.report.objects_swept += 1
 
     async def _each(self, items: AsyncIterator[T], work: Callable[[T], Awaitable[None]], failure: str) -> None:
-        """Do ``work`` on each item, some at once; what fails is reported and left for the next sweep."""
+        """Run ``work`` on each item, several at a time; failures are reported and left for the next sweep."""
         turn = asyncio.Lock()
         failures = self.report.failures
         most = len(failures) + _MOST_FAILURES

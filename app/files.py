@@ -41,7 +41,7 @@ def open_file_store(settings: Settings) -> FileStore:
 
 
 def s3_config(settings: Settings) -> S3Config:
-    """Return what the settings say of the S3. Raises ``InvalidSetting``."""
+    """Return the S3 configuration of the settings. Raises ``InvalidSetting``."""
     from storage.s3_config import LONGEST_LINK_SECONDS, S3Config
 
     for name in ("files_link_seconds", "files_channel_link_seconds"):

@@ -1,4 +1,4 @@
-"""Telling of times that cannot be: what is shown is another one, so the raw value stays in the log."""
+"""Reports impossible times. The API shows a corrected time, so the raw value stays in the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ImpossibleTimes:
         self._unsaid = 0
 
     def add(self, what: str, at_ms: int, set_to_ms: int) -> None:
-        """Take note that ``what`` is said to be at ``at_ms`` and is taken as ``set_to_ms``."""
+        """Log and count that ``what`` has the time ``at_ms`` and is taken as ``set_to_ms``."""
         self._metrics.impossible_time()
         now = time.monotonic()
         if now < self._next_line:

@@ -23,7 +23,7 @@ _QUIET = ("aiokafka", "kafka", "faust", "mode", "cassandra", "asyncio", "aiohttp
 
 
 def _is_no_chatter(record: logging.LogRecord) -> bool:
-    """Faust's services tell of every part that starts and stops: ``[^--BatchConsumer]: Starting...``."""
+    """Filter out the records of Faust's services about starting and stopping: ``[^--BatchConsumer]: Starting...``."""
     return record.levelno > logging.INFO or not str(record.msg).startswith("[^")
 
 

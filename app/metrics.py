@@ -1,4 +1,4 @@
-"""What a worker counts. ``GET /metrics`` on its port shows it; every name begins with ``chat4all_``."""
+"""A worker's metrics. ``GET /metrics`` on its port shows them; every name begins with ``chat4all_``."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Metrics:
         self._impossible.inc({})
 
     def lags(self, records: Mapping[TP, int]) -> None:
-        """Show these partitions and no others: those that this worker holds and whose position it knows."""
+        """Show exactly these partitions: those held by this worker with a known position."""
         self._lag.values.clear()
         for tp, count in records.items():
             self._lag.set({"topic": tp.topic, "partition": str(tp.partition)}, max(0, count))
@@ -60,7 +60,7 @@ class Metrics:
         self._mirror_delay.set({}, seconds)
 
     def watch_in_flight(self, count: Callable[[], int]) -> None:
-        """Show what ``count`` returns when somebody asks."""
+        """Show the result of ``count`` at each scrape."""
         self._count_in_flight = count
 
     def render(self, accept: list[str]) -> tuple[bytes, dict[str, str]]:

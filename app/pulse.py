@@ -1,8 +1,8 @@
-"""Ends a process whose event loop does not turn any more, or whose end does not come.
+"""Ends a process with a hung event loop, or whose shutdown does not finish.
 
-Neither can be told by the event loop itself, and what holds the interpreter's lock cannot be told by Python at all. So
-the last word is a timer of ``faulthandler``, which is a thread in C: it writes all stacks and ends the process. A
-thread in Python sets the timer anew for as long as every loop answers.
+The event loop cannot report either case, and Python cannot report a thread that holds the interpreter's lock. So the
+last resort is a timer of ``faulthandler``, a thread in C: it writes all stacks and ends the process. A thread in
+Python resets the timer for as long as every loop answers.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ class _Loop:
 
 
 class Pulse:
-    """Watches event loops. ``end_after`` is called at every look at which all of them have answered.
+    """Watches event loops. ``end_after`` is called at every look if all of them have answered.
 
-    A process that was suspended is ended when it wakes up, as by ``app/faust/session_fence.py``: its partitions are
-    gone.
+    A suspended process is ended when it wakes up, as by ``app/faust/session_fence.py``: its partitions are gone.
     """
 
     def __init__(

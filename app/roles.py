@@ -1,4 +1,4 @@
-"""Which modules make up a role. Each has ``register(app)``, which declares its agents (and tables) on the app."""
+"""The modules of each role. Each module has ``register(app)``, which declares its agents and tables on the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signing secret when none is set: made once, kept in a file that only this account reads."""
+"""The default signing secret: made once, kept in a file readable by this account only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class UnusableSecret(ValueError):
 
 
 def secret_of(configured: str, path: Path = DEFAULT_PATH) -> str:
-    """Return ``configured``, or the secret at ``path``, which is made if it is not there.
+    """Return ``configured``, or the secret at ``path``; create the file if it is missing.
 
-    Several processes may start at once: one makes it, all get the same. Raises ``UnusableSecret``.
+    Several processes may start together: one creates it, all get the same. Raises ``UnusableSecret``.
     """
     if configured:
         return checked(configured, "CHAT4ALL_JWT_SECRET")
@@ -33,7 +33,7 @@ def secret_of(configured: str, path: Path = DEFAULT_PATH) -> str:
 
 
 def checked(secret: str, setting: str) -> str:
-    """Return ``secret``. A short one is told of; one that is a public key is refused: it would let anybody sign."""
+    """Return ``secret``. Warns of a short one. Refuses a public key, with which anybody could sign."""
     if secret.lstrip().startswith(("-----BEGIN", "ssh-")):
         raise UnusableSecret(f"{setting} must be a random text, not a key file")
     if secret and len(secret.encode()) < _MIN_CHARS:

@@ -1,4 +1,4 @@
-"""What numbers settings may be: finite, not negative, and no larger than clocks, Kafka and the system can count."""
+"""The limits of numeric settings: finite, not negative, and within the range of clocks, Kafka and the system."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _MOST_OF_ALL = 2**53  # which floats count exactly
 
 
 def expected_number(name: str, value: object, *, zero: bool) -> str | None:
-    """Return what the setting ``name`` must be, as the end of a sentence, if ``value`` is a number and is not that.
+    """Return the expected value of the setting ``name``, as the end of a sentence, if the number ``value`` is out of
+    range.
 
-    Of several numbers each must be that. ``zero``: it may be 0.
+    Each of several numbers has to be in range. ``zero``: it may be 0.
     """
     numbers = value if isinstance(value, tuple) else (value,)
     most = next((most for end, most in _MOST.items() if name.endswith(end)), _MOST_OF_ALL)

@@ -1,6 +1,6 @@
 """All settings, read once from ``CHAT4ALL_*`` variables (and ``.env``). Units are in the names.
 
-``chat4all config`` prints them with secrets hidden; with ``--describe`` it says what each is for.
+``chat4all config`` prints them with secrets hidden; ``--describe`` explains each.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Value = TypeVar("Value")
 
 
 class InvalidSetting(ValueError):
-    """A ``CHAT4ALL_*`` variable holds something that its setting cannot be."""
+    """A ``CHAT4ALL_*`` variable holds an invalid value."""
 
 
 def setting(
     default: Value, about: str, *, choices: tuple[str, ...] = (), secret: bool = False, zero: bool = False
 ) -> Value:
-    """Return a field of ``Settings``. ``about``: what it does, in one line. ``choices``: all values that it takes.
+    """Return a field of ``Settings``. ``about``: its effect, in one line. ``choices``: all its values.
 
-    ``zero``: a number may be 0; others must be more than that.
+    ``zero``: a number may be 0; others must be greater.
     """
     metadata = {"about": about, "choices": choices, "zero": zero}
     made: Value = field(default=default, metadata=metadata, repr=not secret)
@@ -40,8 +40,8 @@ def setting(
 class Settings:
     """One frozen value, made by ``Settings.from_environ()``. Each field is the variable ``CHAT4ALL_<FIELD>``.
 
-    A field's unit is the end of its name. What it does is said in one line, which `chat4all config --describe` and
-    docs/settings.md show: after a change run `make settings`.
+    A field's unit is the end of its name. Its effect is described in one line, shown by `chat4all config --describe`
+    and docs/settings.md: after a change run `make settings`.
     """
 
     # Process
@@ -205,8 +205,8 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Return the settings of ``environ`` (default: this process's, over those of ``.env``).
 
-        Raises ``InvalidSetting`` naming the variable, its value and what was expected; unknown ``CHAT4ALL_*``
-        names of other tools are left alone.
+        Raises ``InvalidSetting`` with the variable, its value and the expected one; unknown ``CHAT4ALL_*`` names of
+        other tools are left alone.
         """
         if environ is None:
             environ = {**read_env_file(Path(".env")), **os.environ}

@@ -1,4 +1,4 @@
-"""SIGUSR1 makes a process write the stacks of its threads and of its tasks to stderr, which is its log."""
+"""On SIGUSR1 a process writes the stacks of its threads and tasks to stderr, its log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_TASKS = 500
 def dump_on_signal() -> None:
     """Answer ``SIGUSR1`` from now on. Call it on the event loop of the main thread.
 
-    The threads' stacks come even if that event loop does not turn any more; the tasks' stacks need it.
+    The stacks of threads are written even if that event loop hangs; the stacks of tasks need the loop.
     """
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _write_tasks)
     faulthandler.register(signal.SIGUSR1, file=_stderr(), all_threads=True, chain=True)
@@ -55,7 +55,7 @@ def _all_tasks() -> list[asyncio.Task[Any]]:
 
 
 def _frames(awaited: Any) -> Iterator[FrameType]:
-    """Yield the frames from a task's coroutine down to what it waits for."""
+    """Yield the frames from a task's coroutine down to its innermost await."""
     while awaited is not None:
         for kind in ("cr", "gi", "ag"):
             if (frame := getattr(awaited, f"{kind}_frame", None)) is not None:

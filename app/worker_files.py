@@ -28,7 +28,7 @@ class FilesOfWorker(Service):  # type: ignore[misc]
 
     @classmethod
     def of(cls, app: StreamApp) -> Self:
-        """Return the store of ``app``, which lives as long as the worker."""
+        """Return the store of ``app``; it lives as long as the worker."""
         made = cls(app.settings)
         app.pre_start_services.append(made)
         return made

@@ -1,3 +1,3 @@
-"""The Faust application of a worker, and what it corrects in Faust; ``README.md`` says which file closes which
-defect.
+"""The Faust application of a worker and its corrections of Faust. ``README.md`` lists the defect closed by each
+file.
 """

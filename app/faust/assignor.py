@@ -1,8 +1,9 @@
-"""Who gets which partitions, for workers that keep their name and change their address.
+"""Assigns partitions to workers that keep their name and change their address.
 
-Faust's assignor knows a member by the address of its web server, for its routing of tables, which we do not use. It
-refuses an assignment made for another address. The broker hands a static member that comes back the assignment that
-its group kept, so a worker on another port or host was refused its partitions until the group changed (ADR 75).
+Faust's assignor identifies a member by the address of its web server, because it routes table requests there. We do
+not use these routes. It refuses an assignment made for another address. The broker gives a returning static member the
+assignment kept by its group, so a worker on another port or host was refused its partitions until the group changed
+(ADR 75).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from yarl import URL
 
 
 class NamedAssignor(PartitionAssignor):  # type: ignore[misc]
-    """``worker://<instance>`` takes the address's place. An assignment that fails ends the worker at once.
+    """Identifies a member by ``worker://<instance>`` instead of its address. A failed assignment ends the worker.
 
     aiokafka would only log the failure: the worker would live on without partitions, and its group would wait for it.
     """
@@ -28,7 +29,7 @@ class NamedAssignor(PartitionAssignor):  # type: ignore[misc]
         return URL(f"worker://{instance}") if instance else self.app.conf.canonical_url
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
-        """Take what the group's leader gave to this worker, or what the group kept for it."""
+        """Take the assignment made by the group's leader, or kept by the group."""
         try:
             super().on_assignment(self._addressed_to_us(assignment))
         except Exception as error:  # noqa: BLE001  also AssertionError: Faust checks by assertions

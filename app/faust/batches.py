@@ -1,7 +1,7 @@
-"""A batch of records rides through Faust as one event.
+"""Carries a batch of records through Faust as one event.
 
-Faust spends about 80 µs on every event it carries through its conductor, queue and stream. Our consumer hands over
-what one fetch brought of one partition as a single event, whose value is a ``RecordBatch``.
+Faust spends about 80 µs on every event in its conductor, queue and stream. Our consumer delivers the records of one
+partition from one fetch as a single event, whose value is a ``RecordBatch``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from faust.types import TP
 class RecordBatch:
     """Consecutive records of one partition, covering the offsets ``start`` ≤ offset < ``end`` without a hole.
 
-    ``records`` are aiokafka's ``ConsumerRecord``; offsets that the broker no longer has are covered but not in it.
+    ``records`` are aiokafka's ``ConsumerRecord``. Offsets removed from the broker are covered but have no record.
     ``epoch`` is the consumer's at delivery: after a seek, a batch delivered before it must not be completed.
     """
 
@@ -38,7 +38,7 @@ class RecordBatch:
 
 
 class BatchSchema(faust.Schema):  # type: ignore[misc]
-    """Hands the batch through undecoded: agents decode each record and know what to do with a bad one."""
+    """Delivers the batch undecoded: agents decode each record and dead-letter a malformed one."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
         create_event = app.create_event

@@ -1,6 +1,4 @@
-"""Completes a batch once everything that follows from it is durable. Faust itself acks an event when its agent moves
-on.
-"""
+"""Completes a batch once all its effects are durable. Faust itself acks an event when its agent moves on."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Checkpoint:
-    """Completes batches once everything that follows from them is durable; bounds how many are on their way."""
+    """Completes batches once all their effects are durable, and bounds the number of batches waiting for it."""
 
     def __init__(self, app: StreamApp, agent: str, most: int = 32) -> None:
         self._app = app

@@ -1,21 +1,21 @@
 """A Faust consumer that delivers whole batches and loses nothing at rebalances. Here: commits, rebalances and seeks.
 
 Faust 0.15.3 was seen to lose messages for good when a second worker joins early (docs/adr/0004). Four defects work
-together; each is closed here or in ``app/faust/poll_loop.py``, and ``make rounds`` is the experiment that a change of
-either must pass:
+together; each is closed here or in ``app/faust/poll_loop.py``. ``make rounds`` is the experiment for any change of
+either:
 
-1. After recovery, what is delivered between ``resume_partitions`` and the clearing of the queues is wiped. Source
-   partitions are therefore resumed for real only in the last ``resume_flow``.
-2. A fetch that sees all its partitions paused returns records of *all* partitions, which are dropped although the
-   position has moved; and partitions without a commit are never rewound. We fetch active partitions only, and seek
-   every source partition explicitly.
-3. A seek under an ongoing delivery makes the next message look like a gap that is counted as done. An epoch guards
-   the read position.
+1. After recovery, records delivered between ``resume_partitions`` and the clearing of the queues are wiped. Source
+   partitions are therefore resumed only in the last ``resume_flow``.
+2. A fetch with all its partitions paused returns records of *all* partitions. Faust drops these although the position
+   has moved, and never rewinds partitions without a commit. We fetch active partitions only, and seek every source
+   partition explicitly.
+3. A seek under an ongoing delivery makes the next message look like a gap, and Faust counts a gap as done. An epoch
+   guards the read position.
 4. The committed offset jumps over unfinished messages. Here it is the end of the contiguous completed prefix.
 
-The invariant, for every source partition: ``_read_offset[tp]`` is the next offset to deliver; exactly the range that
-begins there is delivered; and only a contiguous prefix of completed ranges, beginning where the last seek put it, is
-ever committed.
+The invariant, for every source partition: ``_read_offset[tp]`` is the next offset to deliver. Exactly the range from
+there is delivered. Only a contiguous prefix of completed ranges, beginning where the last seek put it, is ever
+committed.
 
 Private methods of two libraries are overridden, so both are pinned and ``tests/unit/test_pins.py`` fails on a move.
 """
@@ -51,12 +51,12 @@ class BatchConsumer(PollLoop):
     # Completing and committing ------------------------------------------------------------------------------------
 
     def complete(self, batch: RecordBatch) -> None:
-        """All that follows from the batch is durable: its range may be committed once nothing before it is open."""
+        """Mark the range of ``batch`` as durable. It may be committed once everything before it is complete."""
         if batch.epoch == self._epoch:
             self._ranges.setdefault(batch.tp, {})[batch.start] = batch.end
 
     def ack(self, message: Any) -> bool:
-        """Faust acks what it skips and what raised; only ``complete`` counts here."""
+        """Count nothing: Faust acks skipped and failed events. Only ``complete`` moves the commit."""
         self._unacked_messages.discard(message)
         return False
 
@@ -90,7 +90,7 @@ class BatchConsumer(PollLoop):
     # Rebalances ---------------------------------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Finish what is in hand and commit it *before* the books of the revoked partitions are closed."""
+        """Finish the work in hand and commit it *before* the books of the revoked partitions are closed."""
         if not self.app.should_stop and self._start:
             self.stop_flow()
             self.app.flow_control.suspend()
@@ -103,9 +103,9 @@ class BatchConsumer(PollLoop):
         await super().on_partitions_revoked(revoked)
 
     async def wait_empty(self) -> None:
-        """Let the agents finish what they hold, for a bounded time, then commit. Used at rebalances and at the end.
+        """Let the agents finish the work in hand, for a bounded time, then commit. Used at rebalances and at the end.
 
-        After that no batch is current: what an agent still has in hand will be another worker's to do.
+        After that no batch is current: the remaining work belongs to the next owner of the partition.
         """
         await self.app.drain()
         await self.maybe_wait_for_commit_to_finish()  # it does not know of what was drained, and ours would be skipped
@@ -156,7 +156,7 @@ class BatchConsumer(PollLoop):
         log.info("at work on %s", _partitions_by_topic(start) or "nothing: no partition is ours")
 
     def _start_of(self, tp: TP, committed: int | None, first: int, end: int) -> int:
-        """Return where to begin: at the commit, or at the first record if there is no commit that fits the log."""
+        """Return the first offset to read: the commit, or the first record if no commit fits the log."""
         if committed is None or committed < 0:
             return first
         if first <= committed <= end:

@@ -1,4 +1,6 @@
-"""Where a record goes that cannot be processed: kept whole, with the reason, so that nothing is lost silently."""
+"""Puts a record that cannot be processed on ``dead-letters``, whole and with the reason, so nothing is lost
+silently.
+"""
 
 from __future__ import annotations
 

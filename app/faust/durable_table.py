@@ -46,8 +46,8 @@ class DurableTable(faust.Table):  # type: ignore[misc]
     def put(self, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
         """Set (``None``: delete) ``key`` on ``partition``; durable once the returned batch is acknowledged.
 
-        The changelog record is written even if the value did not change: after a crash a local store can be ahead of
-        its changelog, and the replay is what brings the two together again.
+        The changelog record is written even if the value did not change. After a crash a local store can be ahead of
+        its changelog, and only the replay brings the two together again.
         """
         store = self.data
         if hasattr(store, "_db_for_partition"):
@@ -69,10 +69,10 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         return write
 
     def _acknowledged(self, partition: int, write: PendingBatch, epoch: int, future: asyncio.Future[Written]) -> None:
-        """Remember how far the local store holds the changelog, so that a restart reads only what is newer.
+        """Remember how far the local store holds the changelog, so a restart reads only newer records.
 
-        Only while nobody else has written since our recovery: a worker that was frozen does not know that it has a
-        successor, whose changes are not in this store and would never be read.
+        This holds only while no other worker has written since our recovery. A worker that was frozen does not know
+        its successor, whose changes are not in this store and would never be read.
         """
         if future.cancelled() or future.exception() or epoch != self.app.consumer.epoch:
             return
@@ -99,6 +99,6 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         return list(islice((row for row in rows if row[0] != _FAUST_OFFSET), count))
 
     def active_partitions(self) -> list[int]:
-        """Return the partitions of which this worker is the writer."""
+        """Return the partitions written by this worker."""
         topic = self.changelog_topic_name
         return sorted(tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == topic)

@@ -1,8 +1,8 @@
-"""The loop that fetches records and hands them over in batches; the first half of our consumer
+"""The loop that fetches records and delivers them in batches; the first half of our consumer
 (``app/faust/consumer.py``).
 
-A record of a source partition is delivered only if it is the one at the read position, so whatever is dropped on the
-way is fetched again. Whoever drops what was fetched also forgets what was probed (``_next_batch``).
+A record of a source partition is delivered only at the read position, so a dropped record is fetched again. Code that
+drops fetched records must also clear ``_probed`` (see ``_next_batch``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LONGEST_FULL_QUEUE_SECONDS = 0.02
 
 
 class _ActiveOnly:
-    """A live view of the active partitions that is truthy even when empty (aiokafka reads an empty set as "all")."""
+    """A live view of the active partitions; truthy even when empty, because aiokafka reads an empty set as "all"."""
 
     def __init__(self, active: set[TP]) -> None:
         self.active = active
@@ -39,8 +39,8 @@ class _ActiveOnly:
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Fetches as the settings say. Faust hard-codes a wait of 1,500 ms, which delays busy partitions for idle ones.
 
-    aiokafka's tasks live in this thread, and an error that ends one of them is seen by nobody: the worker would live on
-    without its group. So their end is the worker's end.
+    aiokafka's tasks live in this thread. An error that ends one of them is logged nowhere, and the worker would live
+    on without its group. So the end of such a task ends the worker.
     """
 
     async def on_start(self) -> None:
@@ -78,11 +78,11 @@ class PollLoop(driver.Consumer):  # type: ignore[misc]
 
     @property
     def epoch(self) -> int:
-        """Return a number that is another one after each rebalance."""
+        """Return a number that changes at each rebalance."""
         return self._epoch
 
     def is_current(self, batch: RecordBatch) -> bool:
-        """Return whether the batch was delivered after the last seek, so that its partition is still ours."""
+        """Return whether the batch was delivered after the last seek, so its partition is still ours."""
         return batch.epoch == self._epoch
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
@@ -145,7 +145,7 @@ class PollLoop(driver.Consumer):  # type: ignore[misc]
                     self._read_offset[tp] = batch.end
 
     async def _next_batch(self, tp: TP, records: Sequence[Any]) -> RecordBatch | None:
-        """Return the undelivered part of ``records`` as a batch that begins at the read position, if there is one."""
+        """Return the undelivered part of ``records`` as a batch from the read position, or ``None``."""
         want = self._read_offset[tp]
         if want is None or tp in self._paused_partitions:  # a seek will follow
             return None
@@ -166,7 +166,7 @@ class PollLoop(driver.Consumer):  # type: ignore[misc]
         return RecordBatch(tp, records, want, records[-1].offset + 1, self._epoch)
 
     async def _tell_of_gap(self, tp: TP, want: int, found: int) -> bool:
-        """Tell if retention has removed what should come next. ``False``: a rebalance came meanwhile."""
+        """Report records removed by retention before they were read. Return ``False`` after a rebalance."""
         epoch = self._epoch
         first = (await self.earliest_offsets(tp))[tp]
         if epoch != self._epoch:
@@ -206,10 +206,10 @@ class PollLoop(driver.Consumer):  # type: ignore[misc]
         )
 
     async def _hand_over(self, tp: TP, message: ConsumerMessage) -> bool:
-        """Give the message to its agent's queue. ``False``: a rebalance came first and it was not taken.
+        """Put the message into its agent's queue. Return ``False`` if a rebalance came first and it was not taken.
 
-        Faust's callback is entered only when it cannot block. It would leave a task behind that puts the event into
-        the queue after the rebalance, where one of a changelog would hide all those before it.
+        Faust's callback is entered only when it cannot block. Otherwise it would leave a task behind and put the event
+        into the queue after the rebalance. An old changelog event there would hide all those before it.
         """
         epoch, pause_seconds = self._epoch, FULL_QUEUE_SECONDS
         while self._may_block(tp):

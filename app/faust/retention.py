@@ -22,10 +22,10 @@ LONGEST_PAUSE_SECONDS = 3600.0
 
 
 class Retention(Service):  # type: ignore[misc]
-    """Goes through a table's partitions a few rows at a time, so that its agent never waits long.
+    """Deletes expired rows of a table's partitions a few at a time, so its agent never waits long.
 
-    ``last_change_ms`` tells the epoch time of a value's last change. A row is read and deleted between two awaits, so
-    no write of the agent can come between.
+    ``last_change_ms`` returns the epoch time of a value's last change. A row is read and deleted between two awaits,
+    so no write of the agent can come between.
     """
 
     def __init__(

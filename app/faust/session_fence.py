@@ -1,4 +1,4 @@
-"""Detects that this process was suspended: stopped, suspended with its machine, or starved of the processor."""
+"""Detects a suspended process: stopped, suspended with its machine, or starved of the processor."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class SessionExpired(Exception):
 class SessionFence(Service):  # type: ignore[misc]
     """Ends a worker that was suspended for as long as a Kafka session lasts, before it writes anything more.
 
-    Its session has expired and its partitions have another writer, which the worker does not know yet. A late write
-    of its own would overwrite newer values of its successor in the changelog. So ``check()`` runs before every write.
+    Its session has expired and its partitions have another writer, unknown to the worker. A late write would overwrite
+    newer values of its successor in the changelog. So ``check()`` runs before every write.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class _BatchProducerService(Service):  # type: ignore[misc]
 
 
 class _WorkerBatchProducer(BatchProducer):
-    """A batch producer that sends nothing for a worker whose partitions may have another owner."""
+    """A batch producer that sends nothing once the worker's partitions may have another owner."""
 
     def __init__(self, fence: SessionFence, bootstrap: str, **options: Any) -> None:
         self._session_fence = fence
@@ -130,7 +130,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             importlib.import_module(module).register(self)
 
     def required_topics(self) -> list[TopicSpec]:
-        """Return what must be on the broker before this worker starts."""
+        """Return the topics required on the broker before this worker starts."""
         return all_topics(self.settings)
 
     def _options(self, settings: Settings) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         super()._create_directories()
 
     def Worker(self, **options: Any) -> Any:
-        """Return what runs this app, with a bound on how long its end may take."""
+        """Return Faust's worker for this app, with a bound on the duration of its shutdown."""
         worker = super().Worker(**options)
         schedule = worker._schedule_shutdown
 
@@ -230,11 +230,11 @@ class StreamApp(faust.App):  # type: ignore[misc]
     # Running -------------------------------------------------------------------------------------------------------
 
     def on_drain(self, drain: Callable[[], Awaitable[None]]) -> None:
-        """Register what an agent does to finish the work in its hands before its partitions go."""
+        """Register a coroutine of an agent. It finishes the agent's work in hand before the partitions are revoked."""
         self._drains.append(drain)
 
     async def drain(self) -> None:
-        """Finish what is in hand, for at most ``DRAIN_SECONDS``. What remains is delivered again."""
+        """Finish the work in hand, for at most ``DRAIN_SECONDS``. The rest is delivered again."""
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(*(drain() for drain in self._drains))
@@ -243,7 +243,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             log.warning("the agents did not finish in %.0f s: their events will come again", DRAIN_SECONDS)
 
     def abort(self, what: str, error: BaseException) -> None:
-        """End the process now, loudly. Nothing is committed that is not durable, so nothing is lost."""
+        """End the process now and log the reason. Nothing is committed before it is durable, so nothing is lost."""
         if isinstance(error, LogUnavailable | WrongPartitions) or self.should_stop:
             log.critical("%s ended this worker: %s", what, error)
         else:
@@ -253,7 +253,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
         os._exit(EXIT_FAILED)
 
     def _crash(self, reason: BaseException) -> None:
-        """A service of ours failed. Faust would stop all others first, which may wait for what is not coming."""
+        """End the process when one of our services fails. Faust would first stop all others, and they may wait for
+        ever.
+        """
         if not self.should_stop:
             self.abort("a service", reason)
         super()._crash(reason)
@@ -264,7 +266,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         return self.rebalancing_count > 0 and not self.rebalancing and not self.should_stop
 
     async def _ready_page(self, request: Request) -> Response:
-        """200 while at work, else 503; also with the partitions, for whoever looks."""
+        """Return 200 while at work, else 503; with the partitions in the body."""
         held: dict[str, list[int]] = {}
         if self.is_at_work:
             for tp in sorted(self.consumer.assignment()):

@@ -1,4 +1,4 @@
-"""Ends a worker that is alive and does nothing, though there is work, or a rebalance that does not end."""
+"""Ends a live worker that makes no progress although there is work, or whose rebalance does not end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stalled(Exception):
 
 
 class WatchedWorker(Protocol):
-    """The parts of a ``StreamApp`` that the watchdog reads; ``abort`` ends the process."""
+    """The parts of a ``StreamApp`` read by the watchdog; ``abort`` ends the process."""
 
     settings: Settings
     metrics: Metrics
@@ -35,7 +35,9 @@ class WatchedWorker(Protocol):
 
 
 class Watchdog(Service):  # type: ignore[misc]
-    """Looks every tenth of ``watchdog_seconds``. A broker that does not answer, or a named dependency, is no stall."""
+    """Checks every tenth of ``watchdog_seconds``. A broker that does not answer, or a named dependency, is no
+    stall.
+    """
 
     def __init__(self, app: WatchedWorker, *, pause_seconds: float | None = None, **kwargs: Any) -> None:
         self.app = app
@@ -61,9 +63,9 @@ class Watchdog(Service):  # type: ignore[misc]
                 self.app.abort("the watchdog", error)
 
     async def _lag(self) -> int | None:
-        """Return how many records of our partitions are not committed; ``None`` if the broker does not tell.
+        """Return how many records of our partitions are not committed; ``None`` if the broker does not answer.
 
-        What has no known position yet (none before the end of a rebalance) counts as one record that waits.
+        A partition without a known position (each one before the end of a rebalance) counts as one waiting record.
         """
         try:
             tps = self._sources()
@@ -84,7 +86,7 @@ class Watchdog(Service):  # type: ignore[misc]
         return {tp for tp in consumer.assignment() if not consumer._is_changelog_tp(tp)}
 
     def _progress(self) -> object:
-        """Return a value that changes whenever this worker gets somewhere."""
+        """Return a value that changes whenever this worker makes progress."""
         committed = {tp: offset for tp, offset in self.app.consumer._committed_offset.items() if offset is not None}
         recovery = self.app.tables.recovery
         restored = sum(offset or 0 for offset in recovery.active_offsets.values())

@@ -1,9 +1,8 @@
-"""Records to Kafka in whole batches: one acknowledged future a batch instead of one a record.
+"""Writes records to Kafka in whole batches: one acknowledged future a batch instead of one a record.
 
-A *queue* belongs to one partition of one topic. While a batch of a queue is on its way, what comes next gathers in the
-queue and leaves as the next batch, so an idle queue adds no delay and a busy one needs few requests. Within a queue the
-order of the calls is the order in Kafka. The producer is idempotent with ``acks=all``: a batch is written once, or not
-at all.
+Each partition of a topic has a queue. While one batch of a queue is on its way, new records gather and leave as the
+next batch, so an idle queue adds no delay and a busy one needs few requests. Within a queue the order of the calls is
+the order in Kafka. The producer is idempotent with ``acks=all``: a batch is written once, or not at all.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ class WrongPartitions(Exception):
 
 
 class Written(NamedTuple):
-    """Where a record is. ``timestamp_ms`` is the broker's append time on topics that carry it, else -1."""
+    """The offset of a record. ``timestamp_ms`` is the broker's append time on topics that carry it, else -1."""
 
     offset: int
     timestamp_ms: int
@@ -169,7 +168,7 @@ class BatchProducer:
             await asyncio.wait(self._tasks)
 
     async def stop(self) -> None:
-        """Send what is pending, for at most ``timeout_seconds``, and disconnect."""
+        """Send the pending batches, for at most ``timeout_seconds``, and disconnect."""
         self._closing = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._timeout_seconds)
@@ -198,7 +197,7 @@ class BatchProducer:
     def enqueue(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
     ) -> PendingBatch:
-        """Queue one record and return the batch that it joins; await the batch before relying on it.
+        """Queue one record and return its batch; await the batch before relying on it.
 
         Raises ``LogUnavailable`` when ``MAX_PENDING_BYTES`` are pending already.
         """
@@ -237,11 +236,11 @@ class BatchProducer:
         headers: Headers = (),
         on_doubt: Callable[[asyncio.Future[Written]], None] | None = None,
     ) -> Written:
-        """Write one record and return where it is.
+        """Write one record and return its offset.
 
-        Raises ``LogUnavailable`` after ``timeout_seconds``. What has not left by then is cancelled and will never be
-        written; a record whose batch was on its way may still be, which is ``InDoubt``. Then ``on_doubt`` is called
-        before with the future that ends when the broker has decided.
+        Raises ``LogUnavailable`` after ``timeout_seconds``. A record still queued by then is cancelled and will never
+        be written. A record whose batch was on its way may still be written: this raises ``InDoubt``, after calling
+        ``on_doubt`` with the future of the broker's answer.
         """
         batch = self.enqueue(topic, partition, key, value, headers)
         index = len(batch.records) - 1

@@ -1,4 +1,4 @@
-"""Records to JSON bytes and back (orjson). The only place that knows ``type`` and ``version``."""
+"""Records to JSON bytes and back (orjson). Only this module knows ``type`` and ``version``."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes | None, cls: type[R]) -> R:
-    """Return the ``cls`` that ``data`` holds. Raises ``MalformedRecord`` with the reason, naming the field."""
+    """Return the ``cls`` encoded in ``data``. Raises ``MalformedRecord`` with the reason, naming the field."""
     if data is None:
         raise MalformedRecord("the record has no value")
     most = MAX_DEAD_LETTER_BYTES if cls is DeadLetter else MAX_RECORD_BYTES

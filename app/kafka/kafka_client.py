@@ -1,10 +1,10 @@
-"""Two repairs of aiokafka 0.14, without which a client on uvloop may wait for ever after Kafka was killed (ADR 75).
+"""Two repairs of aiokafka 0.14. Without them a client on uvloop may wait for ever after Kafka was killed (ADR 75).
 
-A killed broker resets its connections. Between the reset and the moment at which aiokafka's reading task learns of it,
-a write to the connection raises ``OSError`` or nothing on asyncio's loop, and ``RuntimeError`` on uvloop. aiokafka
-expects ``OSError``. The task that keeps the metadata up to date ended silently by it, and everything that needs new
-metadata (the search for the group's coordinator, and with it heartbeats, commits and the end of a worker) waited for
-it for ever. Seen in 1 of 12 kills; ``python -m loadtests.outages`` repeats them.
+A killed broker resets its connections. Until aiokafka's reading task learns of the reset, a write to the connection
+raises ``OSError`` or nothing on asyncio's loop, and ``RuntimeError`` on uvloop. aiokafka expects ``OSError``. The
+``RuntimeError`` silently ended the task that keeps the metadata up to date, and everything in need of new metadata
+(the search for the group's coordinator, and with it heartbeats, commits and the end of a worker) waited for it for
+ever. Seen in 1 of 12 kills; ``python -m loadtests.outages`` repeats them.
 
 Importing this module is enough.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def _broken_is_broken(send: Any) -> Any:
-    """Return ``send`` of a connection, with the error that aiokafka expects for a transport that was closed."""
+    """Return ``send`` of a connection; on a closed transport it raises the error expected by aiokafka."""
 
     @functools.wraps(send)
     def repaired(self: AIOKafkaConnection, *args: Any, **options: Any) -> Any:

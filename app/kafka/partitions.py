@@ -15,5 +15,5 @@ def partition_for(key: bytes, partitions: int) -> int:
 
 
 def partition_by(partitions: int) -> Callable[[str], int]:
-    """Return what tells the partition of a conversation."""
+    """Return a function from a conversation's id to its partition."""
     return lambda conversation_id: partition_for(conversation_id.encode(), partitions)

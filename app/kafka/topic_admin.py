@@ -1,4 +1,4 @@
-"""Creates the topics of ``app/kafka/topics.py`` and checks those that exist. Run by ``chat4all migrate``."""
+"""Creates the topics of ``app/kafka/topics.py`` and checks existing ones. Run by ``chat4all migrate``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _OF_THE_TOPIC = 1  # a config's source: set on the topic itself (DYNAMIC_TOPIC_C
 
 
 class TopicMismatch(Exception):
-    """A topic exists with another number of partitions, which cannot be changed without reordering conversations."""
+    """A topic exists with another number of partitions. Changing it would reorder conversations."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicsMade:
-    """The names of the topics that were created, and of those that were there.
+    """The names of the created topics and of the existing ones.
 
-    ``changed``: settings that were set anew, ``warnings``: what was refused or is risky; each a sentence.
+    ``changed``: corrected settings, ``warnings``: refused or risky ones; each a sentence.
     """
 
     created: tuple[str, ...]
@@ -38,9 +38,9 @@ class TopicsMade:
 
 
 async def ensure_topics(settings: Settings) -> TopicsMade:
-    """Create what is missing and bring the settings of the rest up to date. Safe to call twice, and at once.
+    """Create missing topics and correct the settings of the rest. Safe to repeat, also concurrently.
 
-    Of topics that are there only the settings of ``app/kafka/topics.py`` are touched, where they differ. Raises
+    Of existing topics only the settings of ``app/kafka/topics.py`` are changed, and only where they differ. Raises
     ``TopicMismatch``; ``LogUnavailable`` if Kafka does not answer within ``TIMEOUT_SECONDS``.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(TIMEOUT_SECONDS * 1000))
@@ -82,7 +82,7 @@ async def _ensure(admin: Any, settings: Settings, specs: list[TopicSpec]) -> Top
 
 
 def _faults_of(spec: TopicSpec, partitions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what is risky about a topic. Raises ``TopicMismatch``."""
+    """Return the risks of a topic's settings. Raises ``TopicMismatch``."""
     if len(partitions) != spec.partitions:
         raise TopicMismatch(
             f"topic {spec.name} has {len(partitions)} partitions and the settings say {spec.partitions}; "
@@ -95,7 +95,9 @@ def _faults_of(spec: TopicSpec, partitions: Sequence[Mapping[str, Any]]) -> list
 
 
 async def _correct(admin: Any, specs: Mapping[str, TopicSpec], changed: list[str], warnings: list[str]) -> None:
-    """Set what differs. The request replaces all settings of a topic, so it holds those of the operator, too."""
+    """Correct differing settings. The request replaces all settings of a topic, so it repeats those of the
+    operator.
+    """
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in specs]
     resources = []
     for response in await admin.describe_configs(wanted):

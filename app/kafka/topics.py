@@ -55,7 +55,7 @@ def group_of(role: str, prefix: str = "") -> str:
 
 
 def all_topics(settings: Settings) -> list[TopicSpec]:
-    """Return what must exist before any process of the system starts."""
+    """Return the topics required before any process of the system starts."""
     names = Topics(settings.topic_prefix)
     # the broker's time everywhere: what a slow clock stamped would be past its retention before it is delivered, and a
     # broker refuses what a fast one stamped
