@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 
+from cachetools import LRUCache
+
 from domain.login_attempts import Failures, LockoutPolicy, after_failure, wait_seconds
 from domain.token_bucket import Rate, take
 from web.accounts.passwords import TooManyLogins
 from web.errors import RateLimited
-from web.lru import BoundedCache
 
 # At 2 hashes of 70 ms at once, 50,000 failures take half an hour, twice the time after which they are forgotten.
 REMEMBERED = 50_000
@@ -64,9 +65,9 @@ class LoginThrottle:
         self._account = account
         self._address = address
         self._clock = clock
-        self._failures: BoundedCache[_Key, Failures] = BoundedCache(remembered)
-        self._full_at: BoundedCache[str, float] = BoundedCache(remembered)
-        self._usual: BoundedCache[_Key, bool] = BoundedCache(remembered)
+        self._failures: LRUCache[_Key, Failures] = LRUCache(remembered)
+        self._full_at: LRUCache[str, float] = LRUCache(remembered)
+        self._usual: LRUCache[_Key, bool] = LRUCache(remembered)
         self._locks: dict[_Key, tuple[asyncio.Lock, list[None]]] = {}
 
     def __len__(self) -> int:
@@ -90,15 +91,15 @@ class LoginThrottle:
 
     def succeeded(self, key: _Key, name: bytes, address: str) -> None:
         """Forget the account's failures, and remember where the user logs in from."""
-        self._failures.drop(key)
-        self._usual.put((name, address), True)
+        self._failures.pop(key, None)
+        self._usual[name, address] = True
 
     def failed(self, key: _Key, address: str) -> None:
         """Remember a failure of the account, and of the address."""
         now = self._clock()
-        self._failures.put(key, after_failure(self._failures.get(key), now, self._account))
+        self._failures[key] = after_failure(self._failures.get(key), now, self._account)
         if self._address.is_limited:
-            self._full_at.put(address, take(self._full_at.get(address) or -math.inf, now, self._address).full_at)
+            self._full_at[address] = take(self._full_at.get(address) or -math.inf, now, self._address).full_at
 
     def _key(self, name: bytes, address: str) -> _Key:
         return (name, address if self._usual.get((name, address)) else "")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from cachetools import LRUCache
+
 from domain.conversations import Membership
 from domain.direct import is_reserved
 from domain.errors import Chat4AllError, NotAllowed, NotFound, StoreUnavailable
 from domain.ports import ConversationStore
-from web.lru import BoundedCache
 
 REMEMBERED = 200_000
 GROUP_SECONDS = 2.0
@@ -57,7 +58,7 @@ class Memberships:
         self._monotonic = monotonic
         self._group_seconds = group_seconds
         # until when (seconds of the monotonic clock: the other one may be set back) it holds
-        self._known: BoundedCache[tuple[str, str], float] = BoundedCache(limit)
+        self._known: LRUCache[tuple[str, str], float] = LRUCache(limit)
         self._removals = 0
 
     async def join_or_create(self, conversation_id: str, user_id: str, *others: str) -> bool:
@@ -95,7 +96,7 @@ class Memberships:
 
     def remember(self, conversation_id: str, user_id: str) -> None:
         """The user takes part in this conversation, which is no group."""
-        self._known.put((conversation_id, user_id), _FOR_EVER)
+        self._known[conversation_id, user_id] = _FOR_EVER
 
     def is_lasting(self, conversation_id: str, user_id: str) -> bool:
         """Return whether it is known that the user takes part for ever: in a conversation that is no group."""
@@ -104,7 +105,7 @@ class Memberships:
     def forget(self, conversation_id: str, user_id: str) -> None:
         """The user was removed: what is known, or just being asked, holds no longer."""
         self._removals += 1
-        self._known.drop((conversation_id, user_id))
+        self._known.pop((conversation_id, user_id), None)
 
     def _holds(self, conversation_id: str, user_id: str) -> bool:
         until = self._known.get((conversation_id, user_id))
@@ -120,11 +121,11 @@ class Memberships:
                 raise
             return Membership(takes_part=True, is_group=True)
         if found is None or not found.takes_part:
-            self._known.drop(key)
+            self._known.pop(key, None)
         elif not found.is_group:
             self.remember(conversation_id, user_id)
         elif removals == self._removals:
-            self._known.put(key, asked_at + self._group_seconds)
+            self._known[key] = asked_at + self._group_seconds
         return found
 
     @staticmethod

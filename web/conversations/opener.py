@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from domain.conversations import MAX_MEMBERS, Conversation, Member
 from domain.direct import direct_id, is_direct
 from domain.errors import Conflict, StoreUnavailable
 from web.circuit import COOLDOWN_SECONDS, CircuitBreaker
 from web.conversations.joins import JoinWriter
 from web.errors import FieldErrors
-from web.lru import BoundedCache
 
 if TYPE_CHECKING:
     from domain.ports import ConversationStore
@@ -48,7 +49,7 @@ class ConversationOpener:
         self._clock_ms = clock_ms
         self._circuit = CircuitBreaker(monotonic, COOLDOWN_SECONDS)
         self._joins = JoinWriter(store, clock_ms, participants.written)
-        self._settled: BoundedCache[tuple[str, str, str], bool] = BoundedCache(limit)
+        self._settled: LRUCache[tuple[str, str, str], bool] = LRUCache(limit)
 
     async def open(self, conversation_id: str, user_id: str, address: str) -> None:
         """Make sure that the sender takes part, and the address, too, unless it is a group.
@@ -67,7 +68,7 @@ class ConversationOpener:
         if not self._memberships.is_lasting(conversation_id, user_id):
             return  # a group
         if is_new or await self._has_joined(conversation_id, address):
-            self._settled.put(triple, True)
+            self._settled[triple] = True
 
     async def open_direct(self, conversation_id: str, user_id: str, other: str) -> None:
         """Make sure that there is a direct conversation of the two, and that this is its id.
@@ -103,7 +104,7 @@ class ConversationOpener:
             # a release without direct conversations let clients choose such an id
             raise Conflict("the id of this direct conversation is in use; name a conversation_id of your choice")
         self._memberships.remember(conversation_id, user_id)
-        self._settled.put((conversation_id, user_id, other), True)
+        self._settled[conversation_id, user_id, other] = True
         return found, is_new
 
     async def _has_joined(self, conversation_id: str, address: str) -> bool:

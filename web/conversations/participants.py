@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import NamedTuple
 
+from cachetools import LRUCache
+
 from domain.conversations import MAX_MEMBERS
 from domain.errors import Unavailable
 from domain.ports import ConversationStore
 from web.conversations.heard import Heard
-from web.lru import BoundedCache
 
 REMEMBERED = 50_000
 LOOK_UPS_AT_ONCE = 32
@@ -50,7 +51,7 @@ class Participants:
         self._store = store
         self._usable_seconds = usable_seconds
         self._clock = clock
-        self._known: BoundedCache[str, _Known] = BoundedCache(REMEMBERED)
+        self._known: LRUCache[str, _Known] = LRUCache(REMEMBERED)
         self._asking: dict[str, asyncio.Task[Sequence[str]]] = {}
         # who was written to in conversations that are not known yet, or are being looked up
         self._heard = Heard()
@@ -92,7 +93,7 @@ class Participants:
         """Note a message to ``address``: the address joins, except in a group, where admins choose the members."""
         known = self._known.get(conversation_id) or _NEVER
         if known.asked_at == _FOR_EVER:
-            self._known.put(conversation_id, _with(known, [address]))
+            self._known[conversation_id] = _with(known, [address])
             return
         self._heard.add(conversation_id, address)
 
@@ -104,11 +105,11 @@ class Participants:
         """Note that the store has the address."""
         known = self._known.get(conversation_id)
         if known is not None and address in known.unwritten:
-            self._known.put(conversation_id, known._replace(unwritten=known.unwritten - {address}))
+            self._known[conversation_id] = known._replace(unwritten=known.unwritten - {address})
 
     def forget(self, conversation_id: str) -> None:
         """Drop the cached participants after a change."""
-        self._known.put(conversation_id, _NEVER)
+        self._known[conversation_id] = _NEVER
         self._asking.pop(conversation_id, None)
 
     def _ask(self, conversation_id: str) -> asyncio.Task[Sequence[str]]:
@@ -135,13 +136,13 @@ class Participants:
                 last = self._known.get(conversation_id)
                 if last is None or last is _NEVER:
                     raise
-                self._known.put(conversation_id, last._replace(asked_at=asked_at))
+                self._known[conversation_id] = last._replace(asked_at=asked_at)
                 return last.users
         known = _Known(() if found is None else tuple(found.participants), asked_at)
         if found is not None and not found.is_group:
             known = _with(known._replace(asked_at=_FOR_EVER), self._heard.of(conversation_id))
         if self._asking.get(conversation_id) is asyncio.current_task():  # else this is from before it was forgotten
-            self._known.put(conversation_id, known)
+            self._known[conversation_id] = known
             if found is not None:
                 self._heard.drop(conversation_id)
         return known.users

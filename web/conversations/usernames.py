@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from domain.conversations import is_address
 from domain.errors import StoreUnavailable
 from domain.usernames import folded, names_user, username_of
 from web.circuit import COOLDOWN_SECONDS, CircuitBreaker
 from web.errors import FieldErrors
-from web.lru import BoundedCache
 
 if TYPE_CHECKING:
     from domain.ports import UserStore
@@ -32,15 +33,15 @@ class Usernames:
     def __init__(self, users: UserStore, monotonic: Callable[[], float], limit: int = REMEMBERED) -> None:
         self._users = users
         self._circuit = CircuitBreaker(monotonic, COOLDOWN_SECONDS)
-        self._ids: BoundedCache[str, str] = BoundedCache(limit)
-        self._names: BoundedCache[str, str] = BoundedCache(limit)
+        self._ids: LRUCache[str, str] = LRUCache(limit)
+        self._names: LRUCache[str, str] = LRUCache(limit)
         self._asking: asyncio.Task[None] | None = None
         self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     def learn(self, user_id: str, username: str) -> None:
         """Remember a user's name, which somebody who knows tells."""
-        self._names.put(user_id, username)
-        self._ids.put(folded(username), user_id)
+        self._names[user_id] = username
+        self._ids[folded(username)] = user_id
 
     def known(self, user_id: str) -> str | None:
         """Return the user's name if it need not be asked for."""

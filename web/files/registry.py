@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cachetools import LRUCache
+
 from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
 from web.contract.response_bodies import Names, file_metadata_document, party_document
 from web.errors import Gone
 from web.http.responses import iso_utc
-from web.lru import BoundedCache
 
 if TYPE_CHECKING:
     from domain.ports import FileRecords
@@ -34,7 +35,7 @@ class KnownFiles:
         self._memberships = memberships
         self._monotonic = monotonic
         # until when (on the monotonic clock) it holds
-        self._known: BoundedCache[str, tuple[File, float]] = BoundedCache(limit)
+        self._known: LRUCache[str, tuple[File, float]] = LRUCache(limit)
 
     async def get(self, file_id: str) -> File | None:
         """Return the file, also a deleted one; ``None`` if there is none, or it is not whole yet.
@@ -63,11 +64,11 @@ class KnownFiles:
 
     def add(self, file: File) -> None:
         """It has just come to be, or was deleted."""
-        self._known.put(file.file_id, (file, self._monotonic() + SECONDS))
+        self._known[file.file_id] = (file, self._monotonic() + SECONDS)
 
     def forget(self, file_id: str) -> None:
         """Its bytes are gone: it is asked for again."""
-        self._known.drop(file_id.lower())
+        self._known.pop(file_id.lower(), None)
 
     async def visible(self, file_id: str, user_id: str) -> File:
         """Return the file. Raises as ``seen``, and ``Gone`` if it was deleted."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from time import monotonic
 
+from cachetools import LRUCache
+
 from domain.token_bucket import Rate, Taken, take
-from web.lru import BoundedCache
 
 REMEMBERED_KEYS = 100_000
 _LONG_AGO = float("-inf")
@@ -22,7 +23,7 @@ class RateLimiter:
     def __init__(self, rate: Rate, limit: int = REMEMBERED_KEYS, clock: Callable[[], float] = monotonic) -> None:
         self.rate = rate
         self._clock = clock
-        self._full_at: BoundedCache[Hashable, float] = BoundedCache(limit)
+        self._full_at: LRUCache[Hashable, float] = LRUCache(limit)
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -34,5 +35,5 @@ class RateLimiter:
         known = self._full_at.get(key)
         taken = take(_LONG_AGO if known is None else known, self._clock(), self.rate, tokens)
         if taken.allowed:
-            self._full_at.put(key, taken.full_at)
+            self._full_at[key] = taken.full_at
         return taken

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from domain.addresses import normal_address
 from domain.attachments import text_fault
 from domain.conversations import is_address
@@ -20,7 +22,6 @@ from domain.ports import Identity
 from domain.recipients import INTERNAL
 from domain.records import MAX_RECIPIENTS, MessageAccepted
 from web.errors import FieldErrors
-from web.lru import BoundedCache
 
 if TYPE_CHECKING:
     from domain.ports import ConversationStore, IdentityStore, UserStore
@@ -73,8 +74,8 @@ class RecipientResolver:
         self._known_participants = participants
         self._follower = follower
         self._monotonic = monotonic
-        self._addresses: BoundedCache[str, tuple[str, float]] = BoundedCache(REMEMBERED)
-        self._users: BoundedCache[str, bool] = BoundedCache(REMEMBERED)
+        self._addresses: LRUCache[str, tuple[str, float]] = LRUCache(REMEMBERED)
+        self._users: LRUCache[str, bool] = LRUCache(REMEMBERED)
         self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     async def resolve(self, message: MessageAccepted) -> MessageAccepted:
@@ -107,7 +108,7 @@ class RecipientResolver:
 
     def forget(self, user_id: str) -> None:
         """The user linked or unlinked an identity."""
-        self._addresses.drop(user_id)
+        self._addresses.pop(user_id, None)
 
     async def _others(self, conversation_id: str, sender_id: str) -> Sequence[str]:
         """Return who else takes part: up to ``MAX_RECIPIENTS``."""
@@ -138,7 +139,7 @@ class RecipientResolver:
         if not self._users.get(user_id):
             if await self._user_store.by_id(user_id) is None:
                 raise _wrong(f"there is no user {user_id}")
-            self._users.put(user_id, True)
+            self._users[user_id] = True
         if is_direct(conversation_id):
             await self._conversation_opener.open_direct(conversation_id, sender_id, user_id)
             return
@@ -168,7 +169,7 @@ class RecipientResolver:
                 raise
             return known[0]
         address = first_linked(participant_id, identities)
-        self._addresses.put(participant_id, (address, now))
+        self._addresses[participant_id] = (address, now)
         return address
 
 

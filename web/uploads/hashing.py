@@ -7,8 +7,9 @@ import hashlib
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from cachetools import LRUCache
+
 from domain.ports import FileStore
-from web.lru import BoundedCache
 from web.uploads.part_writer import HASHED_HERE_BYTES, Hash, new_checksum
 
 _AT_ONCE_BYTES = 512 * 1024
@@ -56,7 +57,7 @@ class RunningHashes:
     """
 
     def __init__(self, limit: int = REMEMBERED) -> None:
-        self._known: BoundedCache[str, tuple[int, Hash]] = BoundedCache(limit)
+        self._known: LRUCache[str, tuple[int, Hash]] = LRUCache(limit)
 
     def at(self, upload_id: str, offset_bytes: int) -> Hash | None:
         """Return a hash of the first ``offset_bytes`` bytes, ``None`` if unknown."""
@@ -67,11 +68,11 @@ class RunningHashes:
 
     def remember(self, upload_id: str, offset_bytes: int, checksum: Hash) -> None:
         """Remember ``checksum`` as the hash of the first ``offset_bytes`` bytes."""
-        self._known.put(upload_id, (offset_bytes, checksum))
+        self._known[upload_id] = (offset_bytes, checksum)
 
     def forget(self, upload_id: str) -> None:
         """Drop the hash of a finished upload."""
-        self._known.drop(upload_id)
+        self._known.pop(upload_id, None)
 
 
 async def sha256_of(data: bytes, threads: Executor) -> str:
