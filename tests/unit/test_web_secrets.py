@@ -13,7 +13,6 @@ from argon2 import PasswordHasher
 from app.secret_file import UnusableSecret, checked, secret_of
 from web.accounts.password_rules import weakness_of
 from web.accounts.passwords import Passwords, TooManyLogins
-from web.lru import BoundedCache
 
 
 def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> None:
@@ -79,12 +78,3 @@ async def test_hashes_wait_in_a_bounded_queue() -> None:
     assert not await passwords.verify(None, "x")
     assert not await passwords.verify("$argon2id$broken", "x")
     passwords.close()
-
-
-def test_the_least_recently_used_is_forgotten_first() -> None:
-    cache: BoundedCache[str, int] = BoundedCache(2)
-    cache.put("a", 1)
-    cache.put("b", 2)
-    assert cache.get("a") == 1
-    cache.put("c", 3)
-    assert (cache.get("a"), cache.get("b"), cache.get("c"), len(cache)) == (1, None, 3, 2)
