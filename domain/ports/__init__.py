@@ -1,6 +1,6 @@
 """What the core needs from the outside, as Protocols, and the values that pass through them.
 
-Adapters live in ``storage/`` and ``channels/``; their fakes (``storage/memory*.py``) pass the same contract tests.
+Adapters live in ``storage/`` and ``channels/``; their fakes (``tests/fakes/``) pass the same contract tests.
 Every method may raise ``domain.errors.Unavailable`` when its dependency does not answer in time.
 """
 

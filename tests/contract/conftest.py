@@ -22,6 +22,10 @@ from domain.ports import (
     RefreshTokenStore,
     UserStore,
 )
+from fakes.file_records import MemoryFileRecords
+from fakes.file_store import MemoryFileStore
+from fakes.identities import MemoryIdentities, MemoryRefreshTokens
+from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.driver_session import CassandraConfig
@@ -32,10 +36,6 @@ from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from storage.local_files import LocalFileStore
-from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
-from storage.memory_file_records import MemoryFileRecords
-from storage.memory_files import MemoryFileStore
-from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
 from storage.s3 import S3FileStore
 from support.proxy import Proxy
 from support.servers import RunningMinio

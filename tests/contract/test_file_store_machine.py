@@ -17,8 +17,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from domain.errors import Conflict, NotFound
 from domain.files import PART_BYTES
 from domain.ports import FileStore, Part
+from fakes.file_store import MemoryFileStore
 from storage.local_files import LocalFileStore
-from storage.memory_files import MemoryFileStore
 from support.examples import examples
 
 TYPE = "application/octet-stream"

@@ -18,7 +18,7 @@ from domain.log_clock import ClockStep, LogClock
 from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
-from storage.memory import MemoryMessages
+from fakes.stores import MemoryMessages
 from support.fakes import FakeApp, batch_of
 from support.waiting import until
 

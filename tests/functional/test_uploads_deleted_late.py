@@ -11,8 +11,8 @@ import pytest
 from domain.errors import FileStoreUnavailable
 from domain.files import PART_BYTES, incomplete_part_key, storage_key
 from domain.ports import Upload
-from storage.memory_file_records import MemoryFileRecords
-from storage.memory_files import MemoryFileStore
+from fakes.file_records import MemoryFileRecords
+from fakes.file_store import MemoryFileStore
 from web.uploads.completing import destroy
 from web.uploads.lease import Lease
 

@@ -22,8 +22,8 @@ from domain.errors import Chat4AllError
 from domain.file_sweeping import OWNER_KEY
 from domain.files import PART_BYTES, File, incomplete_part_key
 from domain.ports import Upload
-from storage.memory_file_records import MemoryFileRecords
-from storage.memory_files import MemoryFileStore
+from fakes.file_records import MemoryFileRecords
+from fakes.file_store import MemoryFileStore
 from support.api import Api
 from support.examples import examples
 from support.file_processes import DAY_MS, Gated, Turns

@@ -17,10 +17,10 @@ from domain.errors import LogUnavailable
 from domain.ports import Appended, MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.signed_links import link_key
-from storage.memory import MemoryConversations, MemoryMessages, MemoryUsers
-from storage.memory_file_records import MemoryFileRecords
-from storage.memory_files import MemoryFileStore
-from storage.memory_identity import MemoryIdentities, MemoryRefreshTokens
+from fakes.file_records import MemoryFileRecords
+from fakes.file_store import MemoryFileStore
+from fakes.identities import MemoryIdentities, MemoryRefreshTokens
+from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from support.contract import Contract
 from support.live_log import LiveLog
 from web.bootstrap import Dependencies

@@ -22,7 +22,7 @@ from domain.outcomes import SendOutcome, Sent
 from domain.ports import Attachment, FileStore, Receipt
 from domain.records import DeliveryRequested, StatusChanged
 from domain.status import Status
-from storage.memory_files import MemoryFileStore
+from fakes.file_store import MemoryFileStore
 from support.fakes import FakeApp, FakeTable, batch_of
 from tables import attempts
 

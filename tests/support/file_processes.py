@@ -20,8 +20,8 @@ from domain.errors import Conflict, NotFound
 from domain.file_sweeping import OWNER_KEY, keys_of
 from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, staging_key, storage_key
 from domain.ports import Part, Upload
-from storage.memory_file_records import MemoryFileRecords
-from storage.memory_files import MemoryFileStore
+from fakes.file_records import MemoryFileRecords
+from fakes.file_store import MemoryFileStore
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

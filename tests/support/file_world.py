@@ -10,8 +10,8 @@ from app.file_sweep import Sweep, SweepReport
 from domain.file_sweeping import OWNER_KEY
 from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, storage_key
 from domain.ports import Upload
-from storage.memory_file_records import MemoryFileRecords
-from storage.memory_files import MemoryFileStore
+from fakes.file_records import MemoryFileRecords
+from fakes.file_store import MemoryFileStore
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.conversations import without_member
 from domain.ports import Joined, Place
-from storage.memory import MemoryConversations
+from fakes.stores import MemoryConversations
 from web.conversations.listing import ConversationCursor, following, format_cursor, ordered, parse_cursor
 from web.conversations.memberships import Memberships
 

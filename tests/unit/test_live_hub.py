@@ -16,7 +16,7 @@ from domain.conversations import Conversation, Member
 from domain.errors import StoreUnavailable
 from domain.ports import Place
 from domain.records import MessageAccepted
-from storage.memory import MemoryUsers
+from fakes.stores import MemoryUsers
 from support.waiting import until
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames

@@ -9,7 +9,7 @@ import pytest
 
 from domain.conversations import Conversation, Member
 from domain.errors import StoreUnavailable
-from storage.memory import MemoryConversations
+from fakes.stores import MemoryConversations
 from web.conversations.heard import Heard
 from web.conversations.participants import Participants
 

@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from domain.ports import NewParticipant
-from storage.memory import MemoryConversations
+from fakes.stores import MemoryConversations
 from web.conversations.joins import MOST_WAITING, ROWS_AT_ONCE, JoinWriter
 
 

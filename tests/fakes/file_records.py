@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from domain.files import File
 from domain.ports import Upload
-from storage.memory import Outage
+from fakes.stores import Outage
 
 
 class MemoryFileRecords(Outage):

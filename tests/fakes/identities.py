@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from domain.errors import AlreadyExists, Conflict, NotFound
 from domain.ports import MAX_IDENTITIES, Identity, RefreshToken
-from storage.memory import Outage
+from fakes.stores import Outage
 
 
 class MemoryIdentities(Outage):
