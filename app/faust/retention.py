@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,15 @@ class Retention(Service):  # type: ignore[misc]
         self._table = table
         self._last_change_ms = last_change_ms
         self._retention_seconds = app.settings.state_retention_hours * 3600
+        self._began_ms, self._began = now_ms(), time.monotonic()
         super().__init__(**kwargs)
+
+    def _now_ms(self) -> int:
+        """Return the time, but no more than has passed since this process began.
+
+        A clock that is set forward must not make rows leave: a message whose attempt is forgotten may be sent twice.
+        """
+        return min(now_ms(), self._began_ms + int((time.monotonic() - self._began) * 1000))
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _sweep(self) -> None:
@@ -50,7 +59,7 @@ class Retention(Service):  # type: ignore[misc]
             rows = self._table.rows_after(partition, key, ROWS_AT_ONCE)
             if not rows:
                 break
-            oldest_ms = now_ms() - int(self._retention_seconds * 1000)
+            oldest_ms = self._now_ms() - int(self._retention_seconds * 1000)
             writes = {
                 self._table.put(partition, key, None) for key, value in rows if self._last_change_ms(value) < oldest_ms
             }

@@ -135,3 +135,15 @@ async def test_old_rows_leave_and_young_ones_stay() -> None:
     assert all(int(value) == young for value in table.rows.values())
     tombstones = [value for topic, _, _, value in app.batch_producer.records if topic == table.changelog]
     assert tombstones == [None] * 650
+
+
+async def test_a_clock_that_is_set_forward_makes_no_row_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    app: Any = FakeApp(state_retention_hours=1.0)
+    app.rebalancing = False
+    table = SweptTable(app.batch_producer)
+    now = now_ms()
+    table.rows = {b"young": b"%d" % now, b"old": b"%d" % (now - 2 * 3600 * 1000)}
+    retention = Retention(app, table, int)  # type: ignore[arg-type]
+    monkeypatch.setattr("app.faust.retention.now_ms", lambda: now + 30 * 86_400_000)
+    await retention._sweep_partition(0)
+    assert list(table.rows) == [b"young"]

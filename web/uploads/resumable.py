@@ -132,7 +132,7 @@ class ResumableUploads:
         async with self._locks.acquire(upload_id):
             taken = await self._acquire(user_id, upload_id)
             if isinstance(taken, File):
-                raise Conflict("the upload is a file by now, and files are not deleted")
+                raise Conflict("the upload is a file by now: DELETE /v1/files/{file_id} deletes it")
             async with self._lease(taken) as lease:
                 try:
                     await destroy(self._context, lease, lease.upload.offset_bytes)
