@@ -1,4 +1,4 @@
-"""Checks that the users whom a request names exist."""
+"""Check the existence of users named in a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK_UPS_AT_ONCE = 16
 
 
 class ExistingUsers:
-    """Looks up the users whom a request names."""
+    """Looks up the users named in a request."""
 
     def __init__(
         self, users: UserStore, usernames: Usernames, memberships: Memberships, conversation_opener: ConversationOpener
@@ -30,9 +30,9 @@ class ExistingUsers:
         self._conversation_opener = conversation_opener
 
     async def require(self, field: str, named: Sequence[str], known: str) -> None:
-        """Raise ``FieldErrors`` naming every user id among ``named`` that nobody has.
+        """Raise ``FieldErrors`` with every unknown user id among ``named``.
 
-        ``known`` is the caller, who need not be looked up. Addresses need not be anybody's.
+        ``known`` is the caller; neither the caller nor addresses are looked up.
         """
         slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
@@ -50,7 +50,7 @@ class ExistingUsers:
             raise FieldErrors([(field, _missing(user_id)) for user_id in missing])
 
     async def find_or_create_direct(self, recipient_id: str, caller_id: str) -> tuple[Conversation, bool]:
-        """Return the direct conversation of the caller with an address or a user, and whether it was begun by this.
+        """Return the caller's direct conversation with an address or a user, and whether this call created it.
 
         Raises ``FieldErrors`` if the user does not exist, and ``Conflict`` and ``StoreUnavailable`` as
         ``ConversationOpener.find_or_create_direct``.
@@ -60,10 +60,9 @@ class ExistingUsers:
         return await self._conversation_opener.find_or_create_direct(caller_id, other)
 
     async def join_for_upload(self, conversation_id: str, recipient_id: str, caller_id: str) -> str:
-        """Make sure that the caller takes part in the conversation that a file is for; return its id.
+        """Check or create the conversation of a file for the caller; return its id.
 
-        With a ``recipient_id`` it is the direct one. One that does not exist is begun. Raises ``NotAllowed``, and as
-        ``find_or_create_direct``.
+        With a ``recipient_id`` it is the direct one. Raises ``NotAllowed``, and as ``find_or_create_direct``.
         """
         if recipient_id:
             return (await self.find_or_create_direct(recipient_id, caller_id))[0].conversation_id

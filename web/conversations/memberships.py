@@ -1,4 +1,4 @@
-"""Who takes part in which conversation."""
+"""Who belongs to a conversation, read from the store and cached."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _OUTSIDE_DIRECT = (
 def unknown_conversation(conversation_id: str) -> Chat4AllError:
     """Return the error for a conversation that does not exist.
 
-    A direct conversation's id follows from its two sides, so anybody can compute it. The answer is the same whether
-    it exists or not: nobody learns who writes to whom.
+    Anyone can compute the id of a direct conversation from its two sides. So the answer is the same whether it exists
+    or not, and does not reveal who writes to whom.
     """
     return NotAllowed(_OUTSIDE_DIRECT) if is_reserved(conversation_id) else NotFound("there is no such conversation")
 
 
 def outside(conversation_id: str) -> NotAllowed:
-    """Return the error for somebody who takes no part in the conversation."""
+    """Return the error for a caller outside the conversation."""
     return NotAllowed(_OUTSIDE_DIRECT if is_reserved(conversation_id) else _OUTSIDE)
 
 
 class Memberships:
-    """Asks the store once, then remembers who takes part: a send to a known conversation needs no Cassandra.
+    """Caches memberships read from the store: a send to a known conversation needs no Cassandra.
 
-    Only "takes part" is remembered. Nobody can be removed from a conversation that is no group, so there it holds for
-    ever. In a group it is asked again after ``group_seconds``, which is how long somebody removed by another process
-    may still get in; whoever removes somebody here calls ``forget``, and that holds at once. While the store is away
-    what was known stands (meanwhile nobody can be removed either).
+    Only positive answers are cached. Users cannot be removed from a conversation other than a group, so there a
+    membership is cached for ever. In a group it is read again after ``group_seconds``: for so long a user removed by
+    another process may still get in. A removal by this process calls ``forget`` and takes effect immediately. While
+    the store is unavailable, cached memberships stay valid (no user can be removed either).
     """
 
     def __init__(
@@ -62,11 +62,10 @@ class Memberships:
         self._removals = 0
 
     async def join_or_create(self, conversation_id: str, user_id: str, *others: str) -> bool:
-        """Make sure that the user takes part; a conversation that does not exist is created with that user and
-        ``others``. Return whether this call created it.
+        """Check the user's membership; create a conversation with the user and ``others`` if there is none.
 
-        Raises ``NotAllowed`` for somebody outside and for an id that is reserved and not in use,
-        ``StoreUnavailable`` if it is not known and cannot be asked.
+        Return whether this call created it. Raises ``NotAllowed`` for a user outside and for a reserved id not in
+        use, ``StoreUnavailable`` if the membership is not cached and the store cannot be read.
         """
         if self._holds(conversation_id, user_id):
             return False
@@ -86,7 +85,7 @@ class Memberships:
         return False
 
     async def check(self, conversation_id: str, user_id: str) -> None:
-        """Raises ``NotFound`` if there is no such conversation, ``NotAllowed`` for somebody outside."""
+        """Raise ``NotFound`` if there is no such conversation, ``NotAllowed`` for a user outside."""
         if self._holds(conversation_id, user_id):
             return
         found = await self._ask(conversation_id, user_id)
@@ -95,15 +94,15 @@ class Memberships:
         self._require_member(conversation_id, found)
 
     def remember(self, conversation_id: str, user_id: str) -> None:
-        """The user takes part in this conversation, which is no group."""
+        """Cache the user's membership of a conversation other than a group."""
         self._known[conversation_id, user_id] = _FOR_EVER
 
     def is_lasting(self, conversation_id: str, user_id: str) -> bool:
-        """Return whether it is known that the user takes part for ever: in a conversation that is no group."""
+        """Return whether a permanent membership is cached: one of a conversation other than a group."""
         return self._known.get((conversation_id, user_id)) == _FOR_EVER
 
     def forget(self, conversation_id: str, user_id: str) -> None:
-        """The user was removed: what is known, or just being asked, holds no longer."""
+        """Drop a removed user's membership, including one being read."""
         self._removals += 1
         self._known.pop((conversation_id, user_id), None)
 
@@ -112,7 +111,7 @@ class Memberships:
         return until is not None and until > self._monotonic()
 
     async def _ask(self, conversation_id: str, user_id: str) -> Membership | None:
-        """Ask the store and remember. An answer that was under way while somebody was removed is not remembered."""
+        """Read the membership and cache it, unless a user was removed meanwhile."""
         key, removals, asked_at = (conversation_id, user_id), self._removals, self._monotonic()
         try:
             found = await self._store.membership(conversation_id, user_id)

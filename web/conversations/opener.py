@@ -1,7 +1,7 @@
-"""With whom a conversation is: the two sides of a direct one, and the addresses that its participants write to.
+"""Open conversations for senders: create direct ones, and let the addresses written to join the others.
 
-An address that somebody writes to becomes a participant, so that the next message need not name it. In a group the
-admins choose, and a direct conversation stays one of two.
+An address joins with the first message to it, so later messages need not name it. A group's members are chosen by its
+admins, and a direct conversation keeps its two sides.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _NOT_THIS_ONE = "takes no part in this direct conversation; leave conversation_i
 
 
 class ConversationOpener:
-    """Lets senders in, together with whom they write to.
+    """Opens conversations for senders and their recipients.
 
-    Remembers up to ``limit`` triples (conversation, sender, other side) of which nothing has to be asked or written
-    any more. Whoever takes part in a conversation that is no group does so for ever, so no triple is ever wrong.
+    Caches up to ``limit`` triples (conversation, sender, other side) without anything left to read or write. Outside
+    of groups a membership is permanent, so a cached triple stays valid.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class ConversationOpener:
         self._settled: LRUCache[tuple[str, str, str], bool] = LRUCache(limit)
 
     async def open(self, conversation_id: str, user_id: str, address: str) -> None:
-        """Make sure that the sender takes part, and the address, too, unless it is a group.
+        """Check the sender's membership, and let the address join unless the conversation is a group.
 
-        A conversation that does not exist is created with both. Raises ``NotAllowed``, ``StoreUnavailable`` if it is
-        not known that the sender takes part, and ``FieldErrors`` for a direct conversation with somebody else. While
-        the store is away a sender who is known to take part gets in, and the address joins with a later message.
+        A conversation that does not exist is created with both. Raises ``NotAllowed``, ``StoreUnavailable`` if the
+        sender's membership is unknown, and ``FieldErrors`` for a direct conversation with a third party. While the
+        store is unavailable a sender with a cached membership gets in, and the address joins with a later message.
         """
         triple = (conversation_id, user_id, address)
         if self._settled.get(triple):
@@ -71,10 +71,11 @@ class ConversationOpener:
             self._settled[triple] = True
 
     async def open_direct(self, conversation_id: str, user_id: str, other: str) -> None:
-        """Make sure that there is a direct conversation of the two, and that this is its id.
+        """Check the id of a direct conversation of the two, and create the conversation if it does not exist.
 
-        ``other`` is an address, or the id of a user who exists. Raises ``FieldErrors`` if it is the direct conversation
-        of the sender with somebody else, ``NotAllowed`` if it is none of the sender's, ``StoreUnavailable``.
+        ``other`` is an address or the id of an existing user. Raises ``FieldErrors`` if the id belongs to the
+        sender's direct conversation with a third party, ``NotAllowed`` if it is none of the sender's,
+        ``StoreUnavailable``.
         """
         triple = (conversation_id, user_id, other)
         if self._settled.get(triple):
@@ -85,7 +86,7 @@ class ConversationOpener:
         await self.find_or_create_direct(user_id, other)
 
     async def find_or_create_direct(self, user_id: str, other: str) -> tuple[Conversation, bool]:
-        """Return the direct conversation of the two, found or created with both of them, and whether it was created.
+        """Return the direct conversation of the two, and whether this call created it.
 
         Raises ``Conflict`` if its id is in use for other participants, ``StoreUnavailable``.
         """
@@ -108,7 +109,9 @@ class ConversationOpener:
         return found, is_new
 
     async def _has_joined(self, conversation_id: str, address: str) -> bool:
-        """Let the address join in the background; return whether that is written, or there is no room for it."""
+        """Let the address join in the background; return whether the join is stored already, or there is no room for
+        it.
+        """
         if (conversation_id, address) in self._joins:
             return False
         try:
@@ -129,7 +132,9 @@ class ConversationOpener:
             self._participants.wrote_to(conversation_id, address)
 
     def write_joins(self, conversation_id: str) -> None:
-        """Let those join in the store, too, of whom this process has only heard: who accepted may have been killed."""
+        """Repeat the joins known only from the log: the accepting process may have been killed before it stored
+        them.
+        """
         for address in self._participants.unwritten(conversation_id):
             if (conversation_id, address) not in self._joins:
                 self._joins.add(conversation_id, address)
@@ -142,5 +147,5 @@ class ConversationOpener:
         return known
 
     async def close(self, limit_seconds: float) -> None:
-        """Write the joins that wait, within ``limit_seconds``."""
+        """Write the waiting joins, within ``limit_seconds``."""
         await self._joins.close(limit_seconds)

@@ -1,7 +1,6 @@
-"""Who is called what: users by ``user:<username>``, and the username beside every user id in answers.
+"""Usernames: resolve ``user:<username>`` to user ids, and add usernames to the user ids in responses.
 
-Nobody's username changes, so what was found once is remembered. That nobody has a name is not remembered: somebody may
-take it at any time.
+Usernames never change, so known ones are cached. A missing one is not cached: it may be registered at any time.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ LOOK_UP_SECONDS = 0.5
 
 
 class Usernames:
-    """Looks names up in batches. ``limit``: so many users are remembered, in each direction."""
+    """Looks names up in batches. ``limit``: how many users are cached, in each direction."""
 
     def __init__(self, users: UserStore, monotonic: Callable[[], float], limit: int = REMEMBERED) -> None:
         self._users = users
@@ -39,16 +38,16 @@ class Usernames:
         self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     def learn(self, user_id: str, username: str) -> None:
-        """Remember a user's name, which somebody who knows tells."""
+        """Cache a known name."""
         self._names[user_id] = username
         self._ids[folded(username)] = user_id
 
     def known(self, user_id: str) -> str | None:
-        """Return the user's name if it need not be asked for."""
+        """Return the user's cached name."""
         return self._names.get(user_id)
 
     def is_ready(self, user_id: str) -> bool:
-        """Return whether nothing is gained by waiting for the user's name: it is known, or the store is away.
+        """Return whether there is no reason to wait for the user's name: it is cached, or the store is unavailable.
 
         In the latter case the store is asked in the background.
         """
@@ -67,7 +66,7 @@ class Usernames:
     async def resolved(self, field: str, participants: Sequence[str]) -> list[str]:
         """Return ``participants`` with the user's id in place of each ``user:<username>``.
 
-        Raises ``FieldErrors`` that names every unknown one under ``field``, and ``StoreUnavailable``.
+        Raises ``FieldErrors`` with every unknown one under ``field``, and ``StoreUnavailable``.
         """
         ids = await self.ids_of(participants)
         unknown = [named for named in dict.fromkeys(participants) if names_user(named) and named not in ids]
@@ -76,7 +75,7 @@ class Usernames:
         return [ids.get(participant, participant) for participant in participants]
 
     async def ids_of(self, named: Iterable[str]) -> dict[str, str]:
-        """Return the ids of those ``user:<username>`` (folded) that somebody has. Raises ``StoreUnavailable``."""
+        """Return the ids of the existing users among ``user:<username>`` (folded). Raises ``StoreUnavailable``."""
         wanted = [one for one in dict.fromkeys(named) if names_user(one)]
         if not wanted:
             return {}
@@ -95,9 +94,9 @@ class Usernames:
         return user.user_id
 
     async def names_of(self, participants: Iterable[str]) -> Mapping[str, str]:
-        """Return the names of the users among ``participants``, who may be addresses or nobody, too.
+        """Return the names of the users among ``participants``. Addresses and unknown ids are left out.
 
-        Never raises: while the store does not answer, whoever is not known is left out.
+        Never raises: while the store does not answer, users without a cached name are left out too.
         """
         found: dict[str, str] = {}
         missing: list[str] = []
@@ -130,5 +129,5 @@ class Usernames:
 
 
 def no_such(named: str) -> str:
-    """Return what is wrong with a ``user:<username>`` that nobody has."""
+    """Return the error text for an unknown ``user:<username>``."""
     return f"there is no user {username_of(named)}"

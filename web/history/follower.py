@@ -1,6 +1,7 @@
-"""Reads ``messages`` and ``status-updates`` itself, without a group, so that every API process sees what any accepted.
+"""Reads ``messages`` and ``status-updates`` without a consumer group, so every API process sees every accepted message.
 
-It starts where the mirror stands, because all before that is in Cassandra; never further back than the cache holds.
+It starts at the mirror's offsets, because all earlier records are in Cassandra; never further back than the cache
+holds.
 """
 
 from __future__ import annotations
@@ -41,28 +42,27 @@ _EAGER_SECONDS = 1.0
 
 
 class Listener(Protocol):
-    """Receives the records that the follower reads, in order. It must not block. ``log_index``: see
-    ``web/live/cursor.py``."""
+    """Receives the records in order. It must not block. ``log_index``: see ``web/live/cursor.py``."""
 
     def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
-        """A record of ``messages`` was read."""
+        """Receive a record of ``messages``."""
         ...
 
     def on_status(
         self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
     ) -> None:
-        """A record of ``status-updates`` changed its message's published state to ``published``."""
+        """Receive a record of ``status-updates`` with a new published state of its message."""
         ...
 
     def reached(self, log_index: int, offset: int) -> None:
-        """All of the partition before ``offset`` was read."""
+        """Note that all records of the partition before ``offset`` have been read."""
         ...
 
 
 class KafkaFollower:
-    """Keeps ``recent`` up to date. ``start`` returns at once; Kafka may be away then, and come and go later.
+    """Keeps ``recent`` up to date. ``start`` returns immediately; Kafka may be unavailable then and later.
 
-    ``has_caught_up``: whether the end was reached once, so that the cache reaches back to what is mirrored.
+    ``has_caught_up``: the end was reached once, so the cache reaches back to the mirrored records.
     """
 
     def __init__(self, settings: Settings, recent: RecentMessages) -> None:
@@ -86,23 +86,23 @@ class KafkaFollower:
         self._eager_until = 0.0
 
     def start(self) -> asyncio.Task[None]:
-        """Begin to follow. The task ends only by ``stop`` or by a bug; its owner must not let that pass."""
+        """Start reading. The task ends only by ``stop`` or by a bug; its owner must watch for the latter."""
         self._task = asyncio.create_task(self._follow_for_ever(), name="follower")
         return self._task
 
     async def stop(self) -> None:
-        """Stop following and disconnect."""
+        """Stop reading and disconnect."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=5)
 
     async def ping(self) -> None:
-        """Return if every partition of ``messages`` has a leader that answers. Raises ``LogUnavailable``."""
+        """Check for a leader of every partition of ``messages``. Raises ``LogUnavailable``."""
         if await self._ends.now(_REQUEST_TIMEOUT_MS / 1000) is None:
             raise LogUnavailable("Kafka does not answer")
 
     def records_behind(self) -> int | None:
-        """Return how many records the broker has, as of the last fetch, that were not read yet."""
+        """Return how many records are unread as of the last fetch, ``None`` while disconnected."""
         consumer = self._consumer
         if consumer is None:
             return None
@@ -110,14 +110,15 @@ class KafkaFollower:
         return sum(max(0, int(mark) - position) for mark, position in marks if mark is not None)
 
     async def catch_up(self, timeout_seconds: float) -> bool:
-        """Return ``True`` once every message acknowledged before the call is in the cache, ``False`` if it cannot be
-        within the time, or Kafka is away."""
+        """Return ``True`` once every message acknowledged before the call is cached; ``False`` if the time is over or
+        Kafka is unavailable.
+        """
         reached = await self._reach(self._ends, timeout_seconds)
         self.has_caught_up |= reached
         return reached
 
     async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
-        """As ``catch_up``, for the facts on ``status-updates``: what others reported before the call is known."""
+        """As ``catch_up``, for the facts on ``status-updates``."""
         return await self._reach(self._fact_ends, timeout_seconds)
 
     async def _reach(self, measured: EndOffsets, timeout_seconds: float) -> bool:
@@ -140,7 +141,9 @@ class KafkaFollower:
         return True
 
     async def settle(self, timeout_seconds: float) -> None:
-        """Return once what is not mirrored yet has been read, or Kafka turns out to be away, or the time is over."""
+        """Wait until all records not mirrored yet have been read, or Kafka is found unavailable, or the time is
+        over.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._attempted.wait()
@@ -181,7 +184,7 @@ class KafkaFollower:
         )
 
     async def _begin(self, consumer: Any) -> None:
-        """Set every partition to where reading goes on, or begins."""
+        """Set the position of every partition: the previous one, or a starting point."""
         known = await consumer.topics()
         for topic in {self._messages[0].topic, self._statuses[0].topic} - set(known):
             raise KafkaError(f"there is no topic {topic} yet")
@@ -241,7 +244,9 @@ class KafkaFollower:
         self.removed_unread += first - wanted
 
     def _note_skipped(self, mirrored: Offsets, begins: Offsets, points: Offsets) -> None:
-        """What lies between the mirror and where reading starts is in no view until the mirror has written it."""
+        """Record a gap between the mirror and the starting points: no view has these records until the mirror has
+        written them.
+        """
         gaps = self._recent.gaps
         gaps.mirrored(*self._by_partition(mirrored))
         for messages, facts in zip(self._messages, self._statuses, strict=True):
@@ -261,7 +266,7 @@ class KafkaFollower:
         return self._by_partition(await self._mirrored())
 
     async def _mirrored(self) -> dict[TopicPartition, int]:
-        """Return the offsets the mirror has committed, by partition; nothing for those it never did."""
+        """Return the mirror's committed offsets, by partition; a partition without a commit is left out."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
         try:
             await admin.start()
@@ -271,7 +276,7 @@ class KafkaFollower:
         return {tp: found.offset for tp, found in committed.items() if found.offset >= 0}
 
     def _hurry(self) -> None:
-        """Fetch without gathering for a while. A fetch that is under way at the broker still takes its time there."""
+        """Fetch without gathering for a while. A fetch already waiting at the broker keeps its wait."""
         self._eager_until = asyncio.get_running_loop().time() + _EAGER_SECONDS
         if self._consumer is not None:
             self._consumer._fetcher._fetch_min_bytes = 1
@@ -298,7 +303,7 @@ class KafkaFollower:
                 await self._linger(sum(map(len, batches.values())))
 
     async def _linger(self, records: int) -> None:
-        """Let records gather here while fetches do not gather at the broker, as long as nobody waits for them."""
+        """Let records gather here while fetches do not gather at the broker, unless a caller waits for them."""
         if self._waiters or records >= _BATCH_RECORDS or not self._is_eager():
             await asyncio.sleep(0)  # getmany does not give way while it has something
             return

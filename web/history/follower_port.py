@@ -1,4 +1,4 @@
-"""What the services need of the process that reads the log for them."""
+"""The port of the log tailer, as the services use it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ if TYPE_CHECKING:
 
 
 class Follower(Protocol):
-    """Keeps ``RecentMessages`` up to date with the log. ``has_caught_up``: whether it was up to date once."""
+    """Keeps ``RecentMessages`` up to date with the log. ``has_caught_up``: it was up to date once."""
 
     has_caught_up: bool
 
     async def catch_up(self, timeout_seconds: float) -> bool:
-        """Return ``True`` once all that was acknowledged before the call is in the cache, ``False`` if it cannot be
-        within the time."""
+        """Return ``True`` once every message acknowledged before the call is cached, ``False`` if the time is over."""
         ...
 
     async def catch_up_with_facts(self, timeout_seconds: float) -> bool:
-        """As ``catch_up``, for the facts about messages: what others reported before the call is known."""
+        """As ``catch_up``, for the facts reported before the call."""
         ...
 
     def records_behind(self) -> int | None:
-        """Return how many records are still to be read, ``None`` while that is unknown."""
+        """Return how many records are unread, ``None`` while unknown."""
         ...
 
     async def mirrored(self) -> Offsets:
-        """Return how far the mirror has written; may raise ``KafkaError`` or ``OSError``."""
+        """Return the mirror's offsets; may raise ``KafkaError`` or ``OSError``."""
         ...

@@ -1,7 +1,7 @@
-"""What this process's memory has let go before the mirror wrote it to Cassandra, so that neither has it for now.
+"""Records evicted from memory before the mirror wrote them to Cassandra: neither view has them for now.
 
-For each partition a stretch of places, with the offsets that the mirror has to reach before nothing is lacking there;
-and for all together the ids of the messages, in a filter of fixed size that may take another id for one of them.
+For each partition: a range of places, with the offsets at which the mirror closes the gap. For all partitions
+together: the message ids in a filter of fixed size, with false positives.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ _WORD_BYTES = 4
 
 @dataclass(slots=True)
 class Gap:
-    """Of one partition: messages at the places ``first`` to ``end`` (exclusive), or facts about them, may be lacking.
+    """In one partition, messages at the places ``first`` to ``end`` (exclusive), or facts about them, may be missing.
 
-    ``messages_end``, ``facts_end``: the offsets of both topics that the mirror has to reach, 0 if nothing is lacking.
+    ``messages_end``, ``facts_end``: the mirror's offsets of both topics at which the gap closes, 0 if none is
+    missing.
     """
 
     first: int
@@ -28,12 +29,14 @@ class Gap:
     facts_end: int = 0
 
     def touches(self, start: int, stop: int | None) -> bool:
-        """Return whether some of the places from ``start`` to ``stop`` (exclusive; ``None``: all) are in it."""
+        """Return whether the places from ``start`` to ``stop`` (exclusive; ``None``: to the end) overlap with the
+        gap.
+        """
         return self.end > start and (stop is None or self.first < stop)
 
 
 class IdFilter:
-    """A Bloom filter: what was added is always found."""
+    """A Bloom filter: added ids are always found."""
 
     def __init__(self, size_bytes: int = FILTER_BYTES) -> None:
         self._bits = bytearray(size_bytes)
@@ -52,7 +55,7 @@ class IdFilter:
 
 
 class Gaps:
-    """Records what the memory has evicted and how far the mirror is."""
+    """Records the evicted messages and the mirror's offsets."""
 
     def __init__(self) -> None:
         self._messages: Mapping[int, int] = {}
@@ -63,23 +66,25 @@ class Gaps:
 
     @property
     def is_open(self) -> bool:
-        """Whether something may be lacking, as far as is known."""
+        """Whether records may be missing, by the mirror's last known offsets."""
         return bool(self._gaps)
 
     def of(self, partition: int) -> Gap | None:
-        """Return what may be lacking of a partition."""
+        """Return the gap of a partition."""
         return self._gaps.get(partition)
 
     def may_hold(self, message_id: str) -> bool:
-        """Return whether the message may be one that was let go."""
+        """Return whether the message may be an evicted one."""
         return self._ids is not None and message_id in self._ids
 
     def may_hide(self, message_id: str) -> bool:
-        """As ``may_hold``, or one of those that were never read because there were too many at the start."""
+        """As ``may_hold``, or one never read because there were too many at the start."""
         return self._were_skipped or self.may_hold(message_id)
 
     def evicted(self, message_id: str, partition: int, position: int, *, has_message: bool, last_fact: int) -> None:
-        """The memory forgets a message at ``position``. ``last_fact``: offset of the last fact about it, -1 if none."""
+        """Note the eviction of a message at ``position``. ``last_fact``: offset of the last fact about it, -1 if
+        none.
+        """
         lacks_message = has_message and position >= self._messages.get(partition, 0)
         lacks_fact = last_fact >= self._facts.get(partition, 0)
         if not lacks_message and not lacks_fact:
@@ -94,7 +99,9 @@ class Gaps:
             gap.facts_end = max(gap.facts_end, last_fact + 1)
 
     def skip(self, partition: int, start: int, stop: int, *, facts_stop: int = 0) -> None:
-        """Messages from ``start`` to ``stop`` (exclusive), and facts before ``facts_stop``, are never read here."""
+        """Note messages from ``start`` to ``stop`` (exclusive), and facts before ``facts_stop``, as never read by
+        this process.
+        """
         gap = self._widened(partition, start, stop)
         gap.facts_end = max(gap.facts_end, facts_stop)
         if start < stop:
@@ -109,7 +116,7 @@ class Gaps:
         return gap
 
     def mirrored(self, messages: Mapping[int, int], facts: Mapping[int, int]) -> None:
-        """The mirror has written all before these offsets, by partition, of both topics."""
+        """Note the mirror's offsets, by partition, of both topics; close the gaps before them."""
         self._messages, self._facts = messages, facts
         for partition, gap in list(self._gaps.items()):
             if messages.get(partition, 0) >= gap.messages_end:

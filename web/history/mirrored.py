@@ -1,4 +1,6 @@
-"""Whether an answer may lack what the memory let go and the mirror has yet to write. Asked of Kafka when it matters."""
+"""Whether a response may lack evicted records not mirrored yet. Kafka is asked for the mirror's offsets when it
+matters.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ Offsets = tuple[Mapping[int, int], Mapping[int, int]]
 
 
 class Mirrored:
-    """Costs nothing while the memory has let nothing go that the mirror lacked when it was asked last."""
+    """Compares gaps with the mirror's offsets. Costs nothing while there is no gap."""
 
     def __init__(
         self,
@@ -40,31 +42,31 @@ class Mirrored:
         self._asking: asyncio.Task[None] | None = None
 
     async def gap(self, conversation_id: str) -> Gap | None:
-        """Return what may be lacking of a conversation's partition, by what the mirror has written now."""
+        """Return the gap of a conversation's partition, by the mirror's present offsets."""
         if self.known_gap(conversation_id) is not None:
             await self._refresh()
         return self.known_gap(conversation_id)
 
     def known_gap(self, conversation_id: str) -> Gap | None:
-        """As ``gap``, by what the mirror had written when it was asked last: never too little."""
+        """As ``gap``, by the mirror's last known offsets: never too small."""
         if not self._gaps.is_open:
             return None
         return self._gaps.of(partition_for(conversation_id.encode(), self._partitions))
 
     async def may_hide(self, message_id: str) -> bool:
-        """Return whether a message may be lacking in both views, by what the mirror has written now."""
+        """Return whether a message may be missing in both views, by the mirror's present offsets."""
         if self._gaps.may_hide(message_id):
             await self._refresh()
         return self._gaps.may_hide(message_id)
 
     async def may_hold(self, message_id: str) -> bool:
-        """As ``may_hide``, of the messages that were once in this process's memory."""
+        """As ``may_hide``, only of messages evicted from this process's memory."""
         if self._gaps.may_hold(message_id):
             await self._refresh()
         return self._gaps.may_hold(message_id)
 
     async def require_all_messages(self, conversation_ids: Iterable[str]) -> None:
-        """Raises ``Unavailable`` if messages of one of the conversations may be lacking."""
+        """Raise ``Unavailable`` if messages of one of the conversations may be missing."""
         if not self._gaps.is_open:
             return
         await self._refresh()
@@ -74,14 +76,16 @@ class Mirrored:
                 raise Unavailable("some messages are not in the history yet, so they cannot be counted; try again")
 
     async def watch(self) -> None:
-        """Ask now and then while something is lacking, so that what is known of it does not grow without need."""
+        """Ask every ``WATCH_SECONDS`` while there are gaps, so they are dropped once mirrored."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if self._gaps.is_open:
                 await self._refresh()
 
     async def _refresh(self) -> None:
-        """Ask, one question for all who wait; not if that was just done."""
+        """Ask for the mirror's offsets, once for all concurrent callers; skip it within ``_FRESH_SECONDS`` of the
+        last answer.
+        """
         if self._asking is None:
             if self._monotonic() - self._asked_at < _FRESH_SECONDS:
                 return

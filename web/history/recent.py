@@ -1,7 +1,7 @@
-"""The most recent messages in memory: what makes a ``GET`` right after its 202 find the message.
+"""The most recent messages, in memory, so a ``GET`` right after its 202 finds the message.
 
-Fed by the handler (its own messages, at once) and by ``follower.py`` (everybody's, and what became of them). Bounded
-by count and by bytes, as they really are in memory (within a fifth); the oldest goes first.
+Fed by the handlers (with this process's messages, immediately) and by the log tailer (with all messages and their
+facts). Bounded by count and by measured bytes (within a fifth); the oldest message is evicted first.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _WORDS = frozenset(Status)
 
 @dataclass(slots=True)
 class Recent:
-    """What is known of one message. ``message`` is ``None`` while only facts about it were seen.
+    """The cached state of one message.
 
-    ``complete`` says that every fact on ``status-updates`` about it has been or will be seen here, so no other view can
-    know more. ``last_published`` is the status as of the last fact that was read from the log, and
-    ``last_published_failures`` for how many recipients it had failed by then; facts of this process's own are in
-    ``state`` before. ``is_settled`` is false for a message with an idempotency key until somebody has made sure that
-    the log did not have it long before, where only Cassandra remembers it (``RecentMessages.move_up``). ``held_bytes``:
-    what it takes in memory, without ``roster``, which other messages to the same recipients share. ``last_fact``: the
-    offset of the last fact about it that was read from the log, -1 for none.
+    ``message``: ``None`` if only facts about it were seen. ``complete``: every fact about it on ``status-updates``
+    has been or will be seen here, so no other view knows more. ``last_published`` and ``last_published_failures``:
+    the status and the number of failed recipients as of the last fact read from the log; ``state`` includes this
+    process's own facts earlier. ``is_settled``: false for a message with an idempotency key until the log was checked
+    for an older record of it, known only to Cassandra (``RecentMessages.move_up``). ``held_bytes``: its size in
+    memory without ``roster``, shared with other messages to the same recipients. ``last_fact``: the offset of its
+    last fact read from the log, -1 for none.
     """
 
     conversation_id: str
@@ -57,9 +57,9 @@ class Recent:
 
 
 def fact_from_change(change: StatusChanged) -> Fact:
-    """Return the fact that a record of ``status-updates`` tells, as far as the API tells it: without the provider's id.
+    """Return the fact in a record of ``status-updates``, without the provider's id, not part of the API.
 
-    Raises ``ValueError`` for an unknown status word.
+    Raises ``ValueError`` for an unknown status.
     """
     if change.status not in _WORDS:
         raise ValueError(f"unknown status {change.status[:40]!r}")
@@ -77,7 +77,7 @@ def fact_from_change(change: StatusChanged) -> Fact:
 
 
 def _bytes_of(message: MessageAccepted) -> int:
-    """Return what a message takes in memory, without the lists of its recipients if it goes to several."""
+    """Return the size of a message in memory, without the lists of several recipients."""
     m = message
     held = (
         _MESSAGE_BYTES
@@ -96,7 +96,7 @@ def _bytes_of(message: MessageAccepted) -> int:
 
 
 def _bytes_of_state(state: State) -> int:
-    """Return what a state takes in memory."""
+    """Return the size of a state in memory."""
     if state is UNKNOWN:
         return 0
     if isinstance(state, SharedState):
@@ -154,10 +154,10 @@ class _Timeline:
 
 
 class RecentMessages:
-    """At most ``limit`` messages, and ``max_bytes`` of them; ``held_bytes``: how many there are.
+    """Caches at most ``limit`` messages and ``max_bytes``. ``held_bytes``: the present size.
 
-    ``complete_from``: for each partition of ``messages``, the offset from which on everything that happens to a message
-    is seen here (set by the follower when it starts). ``gaps``: what left and was not in Cassandra then.
+    ``complete_from``: for each partition of ``messages``, the first offset with every later fact seen here (set by
+    the tailer when it starts). ``gaps``: the evicted messages not in Cassandra at the time.
     """
 
     def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
@@ -174,7 +174,7 @@ class RecentMessages:
         return len(self._by_id)
 
     def add_message(self, message: MessageAccepted, place: Place, partition: int) -> None:
-        """Remember an accepted message; a second time changes nothing."""
+        """Cache an accepted message; a repetition changes nothing."""
         known = self._by_id.get(message.message_id)
         if known is None:
             known = self._enter(message.message_id, message.conversation_id, place)
@@ -196,7 +196,7 @@ class RecentMessages:
         self._make_room()
 
     def add_fact(self, change: StatusChanged) -> Recent:
-        """Join one fact to what is known of its message. Raises ``ValueError`` for an unknown status word."""
+        """Add a fact to the state of its message. Raises ``ValueError`` for an unknown status."""
         fact = fact_from_change(change)
         known = self._by_id.get(change.message_id)
         if known is None:
@@ -216,22 +216,24 @@ class RecentMessages:
         return known
 
     def add_logged_fact(self, change: StatusChanged, partition: int, offset: int) -> Recent:
-        """As ``add_fact``, for facts in the order of the log."""
+        """As ``add_fact``, for a fact read from the log, in order."""
         known = self.add_fact(change)
         known.partition, known.last_fact = partition, offset
         return known
 
     def get(self, message_id: str) -> Recent | None:
-        """Return what is known of a message; it may be facts without the message."""
+        """Return the cached entry of a message; it may have facts only."""
         return self._by_id.get(message_id)
 
     def is_first(self, message_id: str, place: Place) -> bool:
-        """Return whether the record at ``place`` is the message, as far as is known here, and not its repetition."""
+        """Return whether the record at ``place`` is the message and not its repetition, as far as this process
+        knows.
+        """
         known = self._by_id.get(message_id)
         return known is None or known.message is None or known.place == place or not may_repeat(message_id)
 
     def move_up(self, message_id: str, place: Place) -> None:
-        """Take note that ``place``, if it is before the one known here, is where the message was first."""
+        """Move the message to ``place`` if it is before the cached one."""
         known = self._by_id.get(message_id)
         if known is not None and known.message is not None and place < known.place:
             timeline = self._conversations[known.conversation_id]
@@ -248,7 +250,7 @@ class RecentMessages:
         return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
 
     def tail(self, conversation_id: str, after: Place | None) -> tuple[int, Place | None]:
-        """Return how many messages of a conversation are known strictly after ``after``, and the last one's place."""
+        """Return how many cached messages of a conversation come after ``after``, and the last one's place."""
         timeline = self._conversations.get(conversation_id)
         if timeline is None:
             return 0, None
@@ -265,7 +267,7 @@ class RecentMessages:
         self.held_bytes += more_bytes
 
     def _over_roster(self, message: MessageAccepted, known: Recent) -> MessageAccepted:
-        """Keep a message to several, and what is known of it, over the one list of its recipients."""
+        """Let a message to several recipients, and its state, share the one list of these recipients."""
         before = self._rosters.held_bytes
         roster = known.roster = self._rosters.enter(message)
         self.held_bytes += self._rosters.held_bytes - before

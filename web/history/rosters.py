@@ -1,4 +1,4 @@
-"""Lists of recipients, each in memory once, however many messages go to the same people."""
+"""Lists of recipients, each in memory once for all messages to the same people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Key = tuple[tuple[str, ...], tuple[str, ...]]
 
 @dataclass(slots=True, eq=False)
 class Roster:
-    """To whom ``messages`` messages go. ``addresses``: ``recipients``, sorted, as ``SharedState`` wants them."""
+    """The recipients of ``messages`` messages. ``addresses``: ``recipients``, sorted as ``SharedState`` needs them."""
 
     recipients: tuple[str, ...]
     users: tuple[str, ...]
@@ -23,12 +23,12 @@ class Roster:
     messages: int = 0
 
     def shared_by(self, message: MessageAccepted) -> MessageAccepted:
-        """Return ``message``, one to these recipients, with the lists that are in memory already."""
+        """Return ``message``, addressed to these recipients, with the shared lists."""
         return replace(message, recipients=self.recipients, recipient_users=self.users)
 
 
 class Rosters:
-    """``held_bytes``: what all of them take in memory."""
+    """``held_bytes``: the size of all of them in memory."""
 
     def __init__(self) -> None:
         self.held_bytes = 0
@@ -38,7 +38,7 @@ class Rosters:
         return len(self._known)
 
     def enter(self, message: MessageAccepted) -> Roster:
-        """Return the roster of ``message``, which is one message more for it."""
+        """Return the roster of ``message`` and count the message."""
         key = (message.recipients, message.recipient_users)
         roster = self._known.get(key)
         if roster is None:
@@ -51,7 +51,7 @@ class Rosters:
         return roster
 
     def leave(self, roster: Roster) -> None:
-        """One of its messages is gone, and with the last one the roster."""
+        """Uncount a message; drop the roster with its last one."""
         roster.messages -= 1
         if not roster.messages:
             del self._known[roster.recipients, roster.users]

@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class PublishedState:
-    """A message's state as it is published. ``counts``: recipients by status, for a message to several."""
+    """A message's published state. ``counts``: recipients by status, for a message to several."""
 
     state: MessageState
     counts: Mapping[str, int] | None = None
@@ -39,8 +39,8 @@ def publication_key(state: State) -> tuple[str, int]:
 class StatusCoalescer(Generic[R]):
     """Collects the changes of one batch of facts, in order. A status change keeps the place of its fact.
 
-    Failures that leave a message's status unchanged are published once a batch, at the last of them: a message to 256
-    that fails for all but one does not make 255 frames.
+    Failures without a change of the message's status are published once a batch, at the last of them: a message to
+    256 with 255 failures does not make 255 frames.
     """
 
     def __init__(self, recent: RecentMessages) -> None:
@@ -50,7 +50,8 @@ class StatusCoalescer(Generic[R]):
 
     def add(self, record: R, change: StatusChanged, partition: int, offset: int) -> None:
         """Add a fact to its message's state; ``all`` returns ``record`` with it. Raises ``ValueError`` for an unknown
-        status."""
+        status.
+        """
         known = self._recent.add_logged_fact(change, partition, offset)
         state = known.state
         status = state.status

@@ -1,11 +1,11 @@
-"""Whether a message that is nowhere may still come.
+"""Whether a message found in no view may still be written.
 
-A message whose acknowledgement did not come in time is answered 503 with its id. Its record may be written later: the
-producer tries until the broker has decided. So "there is no such message" is not certain
+A message without a timely acknowledgement is answered 503 with its id. Its record may be written later: the producer
+tries until the broker has decided. So "there is no such message" is not certain
 
-* while this process has the record on its way,
-* for ``UNSETTLED_SECONDS`` after the id was made, because another process may have it on its way, and
-* for ``UNSETTLED_SECONDS`` after the log could not be read here, which is when processes have records on their way.
+* while this process has the record in flight,
+* for ``UNSETTLED_SECONDS`` after the id was made, because another process may have it in flight, and
+* for ``UNSETTLED_SECONDS`` after the log could not be read here, because processes may have records in flight then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNSETTLED_SECONDS = 30.0
 
 
 class Doubts:
-    """Of one process. ``clock_ms``: epoch milliseconds; ``monotonic``: seconds."""
+    """The doubts of one process. ``clock_ms``: epoch milliseconds; ``monotonic``: seconds."""
 
     def __init__(self, log: MessageLog, clock_ms: Callable[[], int], monotonic: Callable[[], float]) -> None:
         self._log = log
@@ -28,11 +28,11 @@ class Doubts:
         self._away_at: float | None = None
 
     def log_was_away(self) -> None:
-        """The log could not be read just now."""
+        """Note a failure to read the log."""
         self._away_at = self._monotonic()
 
     def may_come(self, message_id: str) -> bool:
-        """Return whether the message may yet be written, though the log does not have it."""
+        """Return whether a message missing in the log may still be written."""
         if self._log.is_pending(message_id):
             return True
         if self._away_at is not None and self._monotonic() - self._away_at < UNSETTLED_SECONDS:

@@ -1,4 +1,4 @@
-"""Facts that the API itself brings to the log: what users of the system did with messages that came to them here."""
+"""Facts written by the API itself: deliveries to users inside the system, and their reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_UNDER_WAY = 10_000
 
 
 class StatusWriter:
-    """Puts DELIVERED and READ of internal deliveries on ``status-updates``, and at once into ``recent``."""
+    """Writes DELIVERED and READ of internal deliveries to ``status-updates``, and adds them to ``recent``."""
 
     def __init__(self, message_log: MessageLog, recent: RecentMessages) -> None:
         self._log = message_log
@@ -27,11 +27,11 @@ class StatusWriter:
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def delivered(self, message: MessageAccepted, place: Place, user_id: str, at_ms: int) -> None:
-        """One of the user's connections got the message at ``at_ms`` (epoch milliseconds).
+        """Record the delivery of a message to one of the user's connections at ``at_ms`` (epoch milliseconds).
 
-        Does nothing if the message does not go to the user inside the system (but to a linked channel, which has
-        receipts of its own), or is known to be DELIVERED or READ. Returns at once and never raises: the fact is on
-        its way, and lost only if Kafka does not take it; READ implies it, too.
+        Does nothing if the message is not for the user inside the system (a linked channel has its own receipts), or
+        is known to be DELIVERED or READ. Returns immediately and never raises. The fact is written in the background
+        and lost only if Kafka does not take it; READ implies it, too.
         """
         address = f"{INTERNAL}:{user_id}"
         key = (message.message_id, user_id)
@@ -46,7 +46,7 @@ class StatusWriter:
     async def read(
         self, message: MessageAccepted, place: Place, address: str, at_ms: int, headers: Mapping[str, bytes]
     ) -> MessageState:
-        """Record that the message was read at ``address``; return what is known of that delivery then.
+        """Record the reading at ``address``; return the state of this delivery.
 
         The fact is durable when this returns. Raises ``LogUnavailable``.
         """
@@ -69,7 +69,7 @@ class StatusWriter:
 
 
 def fact_about(message: MessageAccepted, place: Place, address: str, status: Status, at_ms: int) -> StatusChanged:
-    """Return the fact that the delivery of ``message`` to ``address`` became ``status``."""
+    """Return the record of the new ``status`` of a delivery of ``message`` to ``address``."""
     count = len(message.targets)
     return StatusChanged(
         message.message_id,

@@ -1,7 +1,7 @@
-"""To whom a message goes that names no address: everyone in the conversation, or a user of the system.
+"""Resolve the recipients of a message without an address: everyone in the conversation, or one user.
 
-Users are reached on the channel that they linked first, else inside the system. That is decided when the message is
-accepted and written into its record, so that the workers need neither Cassandra nor a later opinion.
+A user is reached on the first linked channel, else inside the system. The decision is made on acceptance and stored
+in the message's record, so workers need no Cassandra and do not decide anew.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ CATCH_UP_SECONDS = 1.0
 
 
 def first_linked(user_id: str, identities: Sequence[Identity]) -> str:
-    """Return where the user is reached: at the identity linked first (then by platform, then by value), else here.
+    """Return the user's address: the identity linked first (then by platform, then by value), else the internal one.
 
-    An identity that others claim too is nobody's until somebody proves it.
+    A contested identity (claimed by several users) does not count until one of them proves it.
     """
     identities = [one for one in identities if not one.contested]
     if not identities:
@@ -49,9 +49,10 @@ def first_linked(user_id: str, identities: Sequence[Identity]) -> str:
 
 
 class RecipientResolver:
-    """Admits messages to their conversations and finds out whom they are for.
+    """Checks the sender's membership and resolves the recipients of messages.
 
-    A linked channel is asked for again after ``FRESH_SECONDS``; while Cassandra is away, what was known stands.
+    A linked channel is read again after ``FRESH_SECONDS``; while Cassandra is unavailable, the cached one stays in
+    use.
     """
 
     def __init__(
@@ -79,11 +80,11 @@ class RecipientResolver:
         self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
     async def resolve(self, message: MessageAccepted) -> MessageAccepted:
-        """Make sure that the sender takes part in the conversation; return the message with its recipients.
+        """Check the sender's membership; return the message with its recipients.
 
-        A conversation that does not exist is begun, with the sender and whom the message names. Without recipients the
-        message is for everyone, and nobody else takes part yet. Raises ``NotAllowed``, ``Unavailable``, ``Conflict``,
-        and ``FieldErrors`` about a recipient who is not there, or a text that an address does not take.
+        A conversation that does not exist is created with the sender and the named recipient. A message without
+        recipients is for everyone, and nobody else takes part yet. Raises ``NotAllowed``, ``Unavailable``,
+        ``Conflict``, and ``FieldErrors`` for an unknown recipient, or for a text too long for an address.
         """
         conversation_id, sender_id, recipient_id = message.conversation_id, message.sender_id, message.recipient_id
         if not recipient_id:
@@ -107,11 +108,11 @@ class RecipientResolver:
         return replace(message, recipients=tuple(owners), recipient_users=tuple(owners.values()))
 
     def forget(self, user_id: str) -> None:
-        """The user linked or unlinked an identity."""
+        """Drop the user's cached address after an identity was linked or unlinked."""
         self._addresses.pop(user_id, None)
 
     async def _others(self, conversation_id: str, sender_id: str) -> Sequence[str]:
-        """Return who else takes part: up to ``MAX_RECIPIENTS``."""
+        """Return the other participants, up to ``MAX_RECIPIENTS``. Raises ``FieldErrors`` if there are more."""
         if await self._memberships.join_or_create(conversation_id, sender_id):
             return ()
         found = [one for one in await self._everyone(conversation_id, sender_id) if one != sender_id]
@@ -135,7 +136,7 @@ class RecipientResolver:
         return found
 
     async def _named(self, conversation_id: str, sender_id: str, user_id: str) -> None:
-        """Make sure that both take part. Only who can read a message there can get it."""
+        """Check both memberships: a recipient must be able to read the message in the conversation."""
         if not self._users.get(user_id):
             if await self._user_store.by_id(user_id) is None:
                 raise _wrong(f"there is no user {user_id}")
@@ -148,7 +149,7 @@ class RecipientResolver:
             raise _wrong(f"user {user_id} takes no part in this conversation")
 
     async def _participants(self, conversation_id: str, wanted: str) -> Sequence[str]:
-        """Return who takes part; asked anew if ``wanted``, who should be among them, is not."""
+        """Return the participants; read them again from the store if the cached ones lack ``wanted``."""
         found = await self._known_participants.of(conversation_id)
         if wanted in found:
             return found
@@ -174,10 +175,10 @@ class RecipientResolver:
 
 
 def _for_text(address: str, participant_id: str, message: MessageAccepted) -> str:
-    """Return where the message's text goes to the participant. Their channel may not take so much.
+    """Return the participant's address for the message's text; the channel may not take a text of this length.
 
-    A user's link is the user's own affair: then the text is read inside the system. An address has no other place, so
-    the sender is told: raises ``FieldErrors``.
+    A user with a linked channel then gets it inside the system. An address has no other place: raises
+    ``FieldErrors``.
     """
     if is_address(participant_id):
         _require_fits(address, message)
@@ -187,7 +188,9 @@ def _for_text(address: str, participant_id: str, message: MessageAccepted) -> st
 
 
 def _require_fits(address: str, message: MessageAccepted) -> None:
-    """Raise ``FieldErrors`` if the channel does not take the text in one message. Beside a file texts are cut."""
+    """Raise ``FieldErrors`` if the text is too long for one message of the channel. Beside a file texts are cut
+    instead.
+    """
     if message.file_id is None and (fault := text_fault(address, message.content)):
         raise FieldErrors([("content", fault)])
 

@@ -1,9 +1,9 @@
-"""Accepting messages: one without ceremony, or several and those with an idempotency key.
+"""Accept messages: a single one on a short path, or several and those with an idempotency key.
 
-A keyed message is looked for before it is written (memory, Cassandra, and the log to its end), so whatever was
-accepted before the request came is found, whichever process took it. Two requests that come at once, to two
-processes, may both write it: then the log is read up to both records, and the first one is the message. The second
-changes nothing anywhere (docs/adr/0020-idempotency-keys.md).
+A keyed message is looked up before it is written (in memory, in Cassandra, and in the log up to its end). So a
+message accepted earlier is found, by any process. Two concurrent requests at two processes may both write it. Then
+the log is read up to both records, and the first one is the message; the second has no effect anywhere
+(docs/adr/0020-idempotency-keys.md).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Spend = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A message to be accepted. ``is_keyed``: its id was made from an idempotency key, so it may be there already."""
+    """A message to accept. ``is_keyed``: its id comes from an idempotency key, so it may exist already."""
 
     message: MessageAccepted
     is_keyed: bool
@@ -58,7 +58,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedMessage:
-    """A message that is durable at ``place``. ``is_replayed``: it was so before this request."""
+    """A message durable at ``place``. ``is_replayed``: it was accepted before this request."""
 
     message: MessageAccepted
     place: Place
@@ -69,7 +69,7 @@ Outcome = AcceptedMessage | Exception
 
 
 class Sending:
-    """Accepts messages for the callers of one process."""
+    """Accepts the messages of one process's callers."""
 
     def __init__(
         self,
@@ -101,9 +101,9 @@ class Sending:
     def item(
         self, wanted: CreateMessage, caller: Caller, key: str | None = None, ids: Mapping[str, str] = NOBODY
     ) -> Item:
-        """Return the message that ``wanted`` is. ``ids``: the user's id for each ``user:<username>`` that is known.
+        """Return the message for a request. ``ids``: the user ids of the known ``user:<username>``.
 
-        Raises ``NotAllowed`` if the sender is somebody else, ``FieldErrors`` if nobody has the recipient's name.
+        Raises ``NotAllowed`` if the sender is not the caller, ``FieldErrors`` if the recipient's name is unknown.
         """
         if wanted.sender_id is not None and not caller.is_called(wanted.sender_id):
             raise NotAllowed("sender_id must be the caller's own user_id or username; it may be left out")
@@ -124,8 +124,9 @@ class Sending:
         return Item(message, key is not None)
 
     async def one(self, item: Item, headers: Headers, spend: Spend) -> AcceptedMessage:
-        """Accept one message. Raises ``NotAllowed``, ``FieldErrors``, ``KeyReused``, ``Unavailable``, of which
-        ``MayBeAccepted`` says that it may be accepted all the same."""
+        """Accept one message. Raises ``NotAllowed``, ``FieldErrors``, ``KeyReused``, ``Unavailable``; its subclass
+        ``MayBeAccepted`` means an unknown outcome.
+        """
         if item.is_keyed:
             (outcome,) = await self.many([item], headers, spend)
             if isinstance(outcome, Exception):
@@ -139,7 +140,7 @@ class Sending:
         return self._remembered(Item(message, False), await self._log.append(message, headers))
 
     async def many(self, items: Sequence[Item], headers: Headers, spend: Spend) -> list[Outcome]:
-        """Accept ``items`` of one sender; return what became of each, in order.
+        """Accept ``items`` of one sender; return an outcome for each, in order.
 
         Items of one conversation are written in their order. Conversations do not wait for each other.
         """
@@ -161,7 +162,7 @@ class Sending:
         ]
 
     async def _conversation(self, group: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
-        """Accept ``group``, all of one conversation, and put what became of each into ``found``."""
+        """Accept ``group``, all of one conversation, and put their outcomes into ``found``."""
         keyed = [item for item in group if item.is_keyed]
         try:
             async with self._key_lock.acquire([item.message.message_id for item in keyed]):
@@ -174,7 +175,7 @@ class Sending:
                 found.setdefault(item.message.message_id, error)
 
     async def _look_up(self, item: Item, found: dict[str, Outcome]) -> None:
-        """Find the message that this key stands for; nothing is put into ``found`` if there is none yet."""
+        """Put the earlier message with this key into ``found``, if there is one."""
         message_id = item.message.message_id
         known = merged(None, self._recent.get(message_id))
         if known is None:
@@ -216,8 +217,9 @@ class Sending:
             await self._settle(written, found)
 
     async def _admitted(self, fresh: list[Item], spend: Spend, found: dict[str, Outcome]) -> list[Item]:
-        """Return the items with their files and recipients; those that name what is not there, or go to more than may
-        be sent to now, have their outcome."""
+        """Return the items with their files and recipients; refused items (an unknown recipient or file, the rate
+        limit) have their outcome in ``found``.
+        """
         admitted = []
         for item in await self._with_files(fresh, found):
             try:
@@ -229,7 +231,7 @@ class Sending:
         return admitted
 
     async def _with_files(self, fresh: list[Item], found: dict[str, Outcome]) -> list[Item]:
-        """Return those items whose file can be sent, or that have none. They are asked for all at once."""
+        """Return the items without a file or with a usable one. The files are looked up concurrently."""
         if all(item.message.file_id is None for item in fresh):
             return fresh
         results = await asyncio.gather(
@@ -246,7 +248,7 @@ class Sending:
         return ready
 
     async def _settle(self, written: list[tuple[Item, Appended]], found: dict[str, Outcome]) -> None:
-        """Read the log up to what was written: of several records of one id, the first is the message."""
+        """Read the log up to the written records: of several records of one id, the first is the message."""
         is_up_to_date = await self._follower.catch_up(CATCH_UP_SECONDS)
         for item, appended in written:
             message_id = item.message.message_id
@@ -268,7 +270,7 @@ class Sending:
 
 
 def _pay(message: MessageAccepted, spend: Spend) -> None:
-    """A message takes a token for each recipient, of which the request took the first. Raises ``RateLimited``."""
+    """Take a token for each recipient but the first, paid by the request itself. Raises ``RateLimited``."""
     if len(message.targets) > 1:
         spend(len(message.targets) - 1)
 
@@ -278,7 +280,7 @@ def _compared(item: Item, message: MessageAccepted, place: Place, *, is_replayed
 
 
 def _as_repeated(outcome: Outcome, item: Item, first: Item) -> Outcome:
-    """Return what ``item`` gets, whose id ``first`` of the same request carried before it."""
+    """Return the outcome of ``item``; ``first`` has the same id and an earlier index in the request."""
     if item is first or isinstance(outcome, Exception):
         return outcome
     return _compared(item, first.message, outcome.place, is_replayed=True)
