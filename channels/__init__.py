@@ -1,4 +1,4 @@
-"""The manifest of channels, from which everything that differs by channel is made.
+"""The manifest of the channels: the one source of all differences between channels.
 
 To add a channel: a shape in ``domain/recipients.py``, an example in ``domain/addresses.py``, an entry here, and a
 folder for its real connector.

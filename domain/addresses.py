@@ -1,4 +1,4 @@
-"""The one door for addresses: what people write becomes the normal form, which every record, row and answer carries.
+"""Converts addresses to the one normal form carried by every record, row and answer.
 
 Two forms of one address have one normal form, and the normal form of a normal form is itself
 (docs/adr/0072-one-normal-form.md).
@@ -35,10 +35,11 @@ _SHAPES = {"instagram": INSTAGRAM_HANDLE, "telegram": TELEGRAM_CHAT, INTERNAL: U
 
 
 def parse_recipient(text: str) -> Recipient:
-    """Return the recipient that ``text`` names, in its normal form.
+    """Return the recipient named by ``text``, in its normal form.
 
-    Invisible characters go (copied contacts hold U+202A and U+202C), and digits, signs and spaces of other scripts
-    count as those of ASCII. Raises ``InvalidRecipient`` for an unknown channel or an address that cannot exist on it.
+    Invisible characters are removed (copied contacts hold U+202A and U+202C), and digits, signs and spaces of other
+    scripts count as those of ASCII. Raises ``InvalidRecipient`` for an unknown channel or an address that cannot exist
+    on it.
     """
     if len(text) > MAX_RECIPIENT_CHARS:
         raise InvalidRecipient(f"a recipient has at most {MAX_RECIPIENT_CHARS} characters", "recipient_id")
@@ -49,7 +50,7 @@ def parse_recipient(text: str) -> Recipient:
 
 
 def normal_address(address: str) -> str:
-    """Return the normal form of an address that is on record; as it is, if it is no address by today's rules."""
+    """Return the normal form of a recorded address; the address itself if today's rules reject it."""
     try:
         return str(parse_recipient(address))
     except InvalidRecipient:
@@ -57,7 +58,7 @@ def normal_address(address: str) -> str:
 
 
 def parse_participant(text: str) -> Recipient:
-    """Return who takes part: an address as ``parse_recipient`` reads it, or a user whose bare id is given.
+    """Return the participant: an address as ``parse_recipient`` reads it, or a user given by a bare id.
 
     A user's channel is ``INTERNAL``. Raises ``InvalidRecipient``.
     """
@@ -66,7 +67,7 @@ def parse_participant(text: str) -> Recipient:
 
 @lru_cache(maxsize=REMEMBERED)
 def _parsed(text: str) -> Recipient | str:
-    """Return the recipient, or the sentence that says why there is none."""
+    """Return the recipient, or a sentence with the reason for there being none."""
     channel, colon, address = plain(text).partition(":")
     channel, address = channel.rstrip().lower(), address.lstrip()
     if not colon or (channel not in CHANNELS and channel != INTERNAL):
@@ -84,9 +85,9 @@ def _parsed(text: str) -> Recipient | str:
 
 
 def plain(text: str) -> str:
-    """Return ``text`` without what cannot be seen, and with ASCII in place of what means the same.
+    """Return ``text`` without invisible characters, and with ASCII in place of its equivalents.
 
-    A text that is longer than a recipient can be stays as it is.
+    A text longer than any recipient is returned unchanged.
     """
     if text.isascii() or len(text) > MAX_RECIPIENT_CHARS:
         return text.strip()

@@ -1,8 +1,8 @@
-"""What each channel takes of files and texts, and so how a message with a file goes there.
+"""Media types and size limits per channel, and how a message with a file is sent within them.
 
-Sizes in MB are 10^6 bytes: the providers do not say which they mean, and this is the smaller reading. What a channel
-does not take for its type or its size goes as a link in the text. Sources: the providers' documentation of media types
-(WhatsApp Cloud API "Supported media types", Instagram "Attachment upload", Telegram Bot API "Sending files").
+Sizes in MB are 10^6 bytes: the providers do not define MB, and this is the smaller reading. A file of another type or
+a larger size is sent as a link in the text. Sources: the providers' documentation of media types (WhatsApp Cloud API
+"Supported media types", Instagram "Attachment upload", Telegram Bot API "Sending files").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MB = 1_000_000
 
 
 class Kind(StrEnum):
-    """As what a file goes."""
+    """The form in which a file is sent."""
 
     IMAGE = "image"
     AUDIO = "audio"
@@ -49,8 +49,7 @@ class MediaLimit:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCapabilities:
-    """A channel. Texts and captions are measured by ``cost``, whose unit people call ``unit``; of ``media`` the first
-    that fits is used."""
+    """A channel. ``cost`` measures texts and captions, in ``unit``; of ``media`` the first fitting one is used."""
 
     max_text: int
     unit: str
@@ -132,9 +131,9 @@ _USUAL_NAME = {
 
 @dataclass(frozen=True, slots=True)
 class MediaPlan:
-    """How a message with a file goes: as ``kind`` with ``caption`` (may be empty), and then ``texts``, one by one.
+    """How a message with a file is sent: as ``kind`` with ``caption`` (may be empty), and then ``texts``, one by one.
 
-    As a link there is nothing but texts. Within the channel's limits; all that can be seen of the content is in it.
+    A link consists of texts only. All parts are within the channel's limits, and together hold all visible content.
     """
 
     kind: Kind
@@ -182,10 +181,10 @@ def _texts_with_link(
 
 
 def text_fault(address: str, text: str) -> str | None:
-    """Return why ``text`` cannot go to ``address`` as one message without a file, in a sentence; ``None`` if it can.
+    """Return a sentence if ``text`` cannot be sent to ``address`` as one message without a file, else ``None``.
 
-    An address inside the system takes every text. A text over the limit is not cut: several sends for one message
-    could each have another outcome, and a repetition could not tell which of them were made.
+    An internal address takes every text. A text over the limit is not split: several sends for one message could each
+    have another outcome, and a repetition could not know the sends already made.
     """
     if len(text) <= ALWAYS_FITS:
         return None
@@ -199,8 +198,8 @@ def text_fault(address: str, text: str) -> str | None:
 def split(text: str, limit: int, cost: Callable[[str], int]) -> tuple[str, ...]:
     """Return ``text`` in pieces of at most ``limit`` each, cut after white space where there is some.
 
-    Nothing is cut that a person sees as one character, unless it alone is over the limit. Together the pieces are the
-    text again, but for pieces of nothing but white space, which no channel takes.
+    A grapheme cluster is never cut, unless it alone is over the limit. Together the pieces are the text again, except
+    for pieces of only white space, rejected by every channel.
     """
     pieces: list[str] = []
     piece = ""

@@ -1,8 +1,8 @@
-"""What is known of handing a message to its channel, and what may be done next.
+"""The recorded attempts to send a message to its channel, and the permitted next step.
 
 The promise: no second send without evidence that the first one failed. An attempt is recorded as *begun* before the
-channel is called and as *sent* or *failed* after, so a worker that takes over knows where it stands. *Begun* without
-an outcome means that nobody knows whether the channel has the message.
+channel is called and as *sent* or *failed* after, so the next owner of the partition knows its state. *Begun* without
+an outcome means: it is unknown whether the channel has the message.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Attempt:
 
 
 class Step(StrEnum):
-    """What a delivery agent does with a request."""
+    """The next action of a delivery agent on a request."""
 
     SEND = "send"  # nothing was sent, or the channel recognises a repetition
     FOLLOW = "follow"  # the channel has it: report, and wait for receipts
@@ -65,6 +65,7 @@ def backoff_seconds(number: int, chance: float = 1.0) -> float:
 
 
 def retry_seconds(number: int, after_seconds: float | None, chance: float) -> float:
-    """Return the wait after attempt ``number``: the channel's own word (``after_seconds``) if that is longer, and at
-    most ``LONGEST_BACKOFF_SECONDS``."""
+    """Return the wait after attempt ``number``: the channel's ``after_seconds`` if longer, and at most
+    ``LONGEST_BACKOFF_SECONDS``.
+    """
     return min(LONGEST_BACKOFF_SECONDS, max(backoff_seconds(number, chance), after_seconds or 0.0))

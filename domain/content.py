@@ -1,4 +1,4 @@
-"""What a message's text may be."""
+"""The rules for a message's text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from domain.text import is_blank
 def check_content(text: str, *, has_file: bool) -> str:
     """Return ``text`` unchanged if it can be delivered.
 
-    Raises ``InvalidContent`` if it is over ``MAX_CONTENT_BYTES`` bytes of UTF-8, holds U+0000 or a lone surrogate,
-    which no channel can carry, or without a file holds nothing that can be seen.
+    Raises ``InvalidContent`` if it is over ``MAX_CONTENT_BYTES`` bytes of UTF-8, holds U+0000 or a lone surrogate
+    (rejected by every channel), or without a file holds nothing visible.
     """
     if not has_file and is_blank(text):
         if text:

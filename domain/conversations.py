@@ -1,10 +1,10 @@
-"""Conversations and groups: who takes part, and who may change that.
+"""Conversations and groups: their members, and the rules for changing them.
 
-A group is a conversation with a name, whose members its admins choose. Any other conversation keeps its participants,
-so that nobody's right to be in it ever ends; the addresses that they write to join it. Addresses (``whatsapp:+55…``)
-may take part beside users; they administer nothing.
+A group is a conversation with a name, whose members its admins choose. Any other conversation keeps its participants
+for ever, so a right to be in it never ends; addresses join it by writing to it. Addresses (``whatsapp:+55…``) may take
+part beside users; they administer nothing.
 
-The functions below decide; ``ConversationStore.change`` makes it so if nothing else changed meanwhile.
+The functions below decide; ``ConversationStore.change`` stores the result if nothing else changed meanwhile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_DESCRIPTION_CHARS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody who takes part: a user id, or a channel's address. ``joined_at_ms``: epoch milliseconds."""
+    """A participant: a user id, or a channel's address. ``joined_at_ms``: epoch milliseconds."""
 
     participant_id: str
     joined_at_ms: int
@@ -42,22 +42,22 @@ class Conversation:
 
     @property
     def participants(self) -> list[str]:
-        """The ids and addresses of those who take part."""
+        """The ids and addresses of the participants."""
         return [member.participant_id for member in self.members]
 
     @property
     def admins(self) -> list[str]:
-        """The ids of those who may change the group."""
+        """The ids of the admins, who may change the group."""
         return [member.participant_id for member in self.members if member.is_admin]
 
     def member(self, participant_id: str) -> Member | None:
-        """Return the member of that id, ``None`` if there is none."""
+        """Return the member with this id, or ``None``."""
         return next((member for member in self.members if member.participant_id == participant_id), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What is asked before anything is shown or taken: is this user in it, and can that end (only in a group)?"""
+    """Whether a user takes part, and whether this can end (only in a group). Checked before every access."""
 
     takes_part: bool
     is_group: bool
@@ -82,10 +82,10 @@ def with_member(group: Conversation, actor_id: str, participant_id: str, now_ms:
 
 
 def without_member(group: Conversation, actor_id: str, participant_id: str) -> Conversation:
-    """Return ``group`` with one member less. Admins remove anybody; everybody may leave.
+    """Return ``group`` with one member less. Admins remove anybody; every member may leave.
 
-    The last admin may leave only if no other user is left, for whom somebody has to be there who can change the group.
-    Raises ``NotAllowed``, ``NotFound`` and, for the last admin, ``Conflict``.
+    The last admin may leave only if no other user is left, because a group with users needs an admin. Raises
+    ``NotAllowed``, ``NotFound`` and, for the last admin, ``Conflict``.
     """
     if actor_id != participant_id:
         require_admin(group, actor_id)
@@ -100,7 +100,7 @@ def without_member(group: Conversation, actor_id: str, participant_id: str) -> C
 
 
 def with_admin(group: Conversation, actor_id: str, participant_id: str) -> Conversation:
-    """Return ``group`` with a member as an admin; ``group`` itself if that is one already.
+    """Return ``group`` with a member as an admin; ``group`` itself if the member is one already.
 
     Raises ``NotAllowed`` unless the actor is an admin, ``NotFound``, and ``Conflict`` for an address.
     """

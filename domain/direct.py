@@ -1,7 +1,7 @@
-"""The direct conversation of two: its id follows from both sides, so each pair has one, whoever writes first.
+"""The direct conversation of two: its id follows from both sides, so each pair has one, whichever side writes first.
 
-No client chooses such an id. A conversation that does not exist yet is created under a reserved id only together with
-both of its sides, so nobody else can be in it before them.
+No client chooses such an id. A conversation under a reserved id is created only together with both of its sides, so no
+third party can be in it before them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _DIGITS = 32  # of the hexadecimal form of a SHA-256: 128 bits
 def direct_id(one: str, other: str) -> str:
     """Return the id of the direct conversation of two sides, in any order: ``direct:`` and 32 hexadecimal digits.
 
-    A side is a user's id or a normalised address. Neither can hold the line feed that separates them. The two may be
-    the same: somebody's notes.
+    A side is a user's id or a normalised address. Neither can hold the separating line feed. The two may be the same:
+    a user's notes.
     """
     sides = "\n".join(sorted((one, other)))
     return PREFIX + sha256(sides.encode()).hexdigest()[:_DIGITS]
 
 
 def is_direct(conversation_id: str) -> bool:
-    """Return whether an id has the form that ``direct_id`` makes; a conversation with it may exist or not."""
+    """Return whether an id has the form made by ``direct_id``; such a conversation may exist or not."""
     return conversation_id.startswith(PREFIX)
 
 

@@ -11,10 +11,10 @@ _ATTR_CHARS = "!#$&+-.^_`|~"  # what RFC 8187 lets stand besides letters and dig
 
 
 def attachment_header(filename: str) -> str:
-    """Return the header's value for a file name, which may be any text: nothing of it can end the header.
+    """Return the header's value for a file name. Any text is safe: no character of it can end the header.
 
-    Old clients get an ASCII likeness of the name, all others the name itself:
-    ``attachment; filename="acao.pdf"; filename*=UTF-8''a%C3%A7%C3%A3o.pdf``.
+    Old clients get an ASCII likeness of the name, all others the name itself: ``attachment; filename="acao.pdf";
+    filename*=UTF-8''a%C3%A7%C3%A3o.pdf``.
     """
     filename = filename or FALLBACK_NAME
     likeness = "".join(map(_plain, unicodedata.normalize("NFKD", filename))).strip(" .")

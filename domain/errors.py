@@ -1,20 +1,20 @@
-"""Every error that somebody acts on, in one tree.
+"""The errors of the domain, in one tree.
 
 Chat4AllError
 ├── InvalidInput               the caller sent something wrong           → HTTP 400, dead letter; a retry cannot help
 │   ├── InvalidRecipient
 │   ├── InvalidContent
-│   └── MalformedRecord        a record on a topic that cannot be read   → dead letter
+│   └── MalformedRecord        an unreadable record on a topic           → dead letter
 ├── NotAuthenticated           no token, or a bad one                    → HTTP 401
 ├── NotAllowed                 known caller, not theirs                  → HTTP 403
 ├── NotFound                                                             → HTTP 404
-├── Conflict                   it contradicts how things stand           → HTTP 409
+├── Conflict                   it contradicts the current state          → HTTP 409
 │   └── AlreadyExists
 ├── KeyReused                  an idempotency key with another request   → HTTP 422
-├── Unavailable                a dependency is away; a retry can help    → HTTP 503 with Retry-After
+├── Unavailable                a dependency is down; a retry can help    → HTTP 503 with Retry-After
 │   ├── LogUnavailable         Kafka did not acknowledge in time; nothing was written
-│   │   └── InDoubt            … or perhaps it was
-│   │       └── MayBeAccepted  … which is a message: its id tells later
+│   │   └── InDoubt            … or the record may have been written
+│   │       └── MayBeAccepted  … and it is a message: query its id later
 │   ├── StoreUnavailable       Cassandra did not answer in time
 │   └── FileStoreUnavailable   the folder or bucket of files did not answer in time
 └── DeliveryFailed             a channel refused a message for good      → status FAILED
@@ -26,7 +26,7 @@ from typing import ClassVar
 
 
 class Chat4AllError(Exception):
-    """Base of the tree. ``code`` is stable and machine-readable; ``str(error)`` says what to do next."""
+    """Base of the tree. ``code`` is stable and machine-readable; ``str(error)`` names the next step."""
 
     code: ClassVar[str] = "internal"
     retryable: ClassVar[bool] = False
@@ -55,37 +55,37 @@ class InvalidContent(InvalidInput):
 
 
 class MalformedRecord(InvalidInput):
-    """A record on a topic is not what its topic promises: not JSON, wrong schema, unknown version."""
+    """A record on a topic is malformed: not JSON, wrong schema, unknown version."""
 
     code = "malformed-record"
 
 
 class NotAuthenticated(Chat4AllError):
-    """The request carries no token, or one that is not valid (any more)."""
+    """The request carries no token, or an invalid or expired one."""
 
     code = "not-authenticated"
 
 
 class NotAllowed(Chat4AllError):
-    """The caller is known but takes no part in what was asked for."""
+    """The caller is known but takes no part in the requested resource."""
 
     code = "not-allowed"
 
 
 class NotFound(Chat4AllError):
-    """What was asked for does not exist."""
+    """The requested resource does not exist."""
 
     code = "not-found"
 
 
 class Conflict(Chat4AllError):
-    """What was asked contradicts how things stand now; the message says what would have to change first."""
+    """The request contradicts the current state; the message names the change to make first."""
 
     code = "conflict"
 
 
 class AlreadyExists(Conflict):
-    """What was to be created is there already."""
+    """The resource to be created exists already."""
 
     code = "already-exists"
 
@@ -111,7 +111,7 @@ class Unavailable(Chat4AllError):
 
 
 class LogUnavailable(Unavailable):
-    """Kafka did not take the record, and never will: a leaf tells when that is not certain."""
+    """Kafka did not take the record, and never will; the subclasses are for an uncertain outcome."""
 
     code = "log-unavailable"
 
@@ -145,7 +145,7 @@ class FileStoreUnavailable(Unavailable):
 
 
 class DeliveryFailed(Chat4AllError):
-    """The channel refused this message for good; ``reason`` is the stable word that becomes ``failure.code``."""
+    """The channel refused this message for good; ``reason`` is stable and becomes ``failure.code``."""
 
     code = "delivery-failed"
 

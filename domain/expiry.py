@@ -1,4 +1,4 @@
-"""Rows of a table that have left by its retention, and facts that come after that: people read after holidays."""
+"""Rows deleted from a table by its retention, and late facts about them: people read after holidays."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ _CERTAINLY_THERE = 0.95
 def may_have_left(accepted_at_ms: int, logged_at_ms: int, retention_hours: float) -> bool:
     """Return whether the row of a message may have left the table before a fact about it was logged.
 
-    A row leaves some time after its last change, which is not before the acceptance. Both times are epoch milliseconds.
+    A row leaves some time after its last change, at the earliest after the acceptance. Both times are epoch
+    milliseconds.
     """
     return accepted_at_ms < logged_at_ms - retention_hours * 3_600_000 * _CERTAINLY_THERE

@@ -1,7 +1,9 @@
-"""What a fact's time can be. A provider's clock is not ours, nor is its idea of a unit (seconds, microseconds).
+"""The plausible range of a fact's time. A provider's clock may differ from ours, and so may its unit (seconds,
+microseconds).
 
-A fact is logged after it happened, and it happens after its message was accepted. What lies outside of that by more
-than clocks differ is set to the nearer end. Both ends are in the record, so every view of the log sets the same time.
+A fact is logged after it happened, and it happens after its message was accepted. A time outside this range by more
+than the tolerance for clocks is set to the nearer end. Both ends are in the record, so every view of the log sets the
+same time.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ MAX_POSITION = 2**63 - 1  # of an offset, and of what Cassandra keeps of it
 
 
 def plausible_ms(at_ms: int, accepted_at_ms: int, logged_at_ms: int) -> int:
-    """Return ``at_ms``, or what it is set to. All are epoch milliseconds; ``logged_at_ms``: 0 or less if unknown."""
+    """Return ``at_ms``, or the nearer end of the range. All are epoch milliseconds; ``logged_at_ms``: 0 or less if
+    unknown.
+    """
     if logged_at_ms <= 0:
         logged_at_ms = MAX_MS - SKEW_MS
     if at_ms > logged_at_ms + SKEW_MS:
@@ -28,7 +32,7 @@ def plausible_ms(at_ms: int, accepted_at_ms: int, logged_at_ms: int) -> int:
 
 
 def plausible(change: StatusChanged, logged_at_ms: int) -> StatusChanged:
-    """Return the fact with a time that it can have.
+    """Return the fact with a plausible time.
 
     ``logged_at_ms``: the timestamp of its record, 0 or less if it has none. Raises ``ValueError`` if the message's
     place is impossible.

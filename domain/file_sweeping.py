@@ -1,4 +1,4 @@
-"""What may be cleared away of files: pure decisions."""
+"""Decides about deleting objects of the store. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BELIEVED_ORPHANS = 20
 
 
 class Decision(Enum):
-    """What to do with something in the store."""
+    """The decision about an object in the store."""
 
     KEEP = "keep"
     FOREIGN = "foreign"  # not ours: somebody else uses the folder or bucket, too
@@ -26,9 +26,9 @@ class Decision(Enum):
 
 
 def keys_of(upload: Upload) -> list[str]:
-    """Return the keys under which the store has what there is of ``upload``, as its row says.
+    """Return the keys of all objects of ``upload`` named by its row.
 
-    What a process stored that was killed before the row said so is an orphan once the row is gone.
+    An object stored by a process that was killed before the row named it is an orphan once the row is gone.
     """
     keys = [staging_key(upload.upload_id)]
     if upload.key:
@@ -39,7 +39,7 @@ def keys_of(upload: Upload) -> list[str]:
 
 
 def decide(found: StoredObject, known: Upload | File | None) -> Decision:
-    """Return what to do with ``found``, which is old enough, if ``known`` is what stands under its file's id."""
+    """Decide about ``found``, older than the grace period; ``known`` is the row of its file id, if any."""
     if not is_ours(found.key):
         return Decision.FOREIGN
     if isinstance(known, Upload):
@@ -55,5 +55,5 @@ def is_ours(key: str) -> bool:
 
 
 def is_believable(orphans: int, owned: int) -> bool:
-    """Return whether it can be that ``orphans`` objects belong to nothing where ``owned`` belong to something."""
+    """Return whether ``orphans`` objects without a row are plausible beside ``owned`` objects with one."""
     return orphans <= max(_BELIEVED_ORPHANS, owned)

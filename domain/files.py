@@ -1,4 +1,4 @@
-"""What a file is: its facts, its safe name, and its keys in the store."""
+"""A file's facts, its safe name, and its keys in the store."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _UNWANTED_CATEGORIES = frozenset({"Cf", "Co"})
 
 @dataclass(frozen=True, slots=True)
 class FileMetadata:
-    """What goes with a message through Kafka and is told of a file everywhere.
+    """The metadata of a file: sent with a message through Kafka and shown in every answer.
 
     ``checksum``: "sha256:<64 hex digits>" of the bytes. ``storage_path``: the object's key in the store.
     """
@@ -51,9 +51,9 @@ class FileMetadata:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A whole file, which is never changed. Times are epoch milliseconds; ``deleted_at_ms`` is 0 unless it is deleted.
+    """A whole, immutable file. Times are epoch milliseconds; ``deleted_at_ms`` is 0 unless it is deleted.
 
-    Of a deleted file the record stays, for messages name it, and the bytes go.
+    The record of a deleted file stays, because messages name it; its bytes are deleted.
     """
 
     file_id: str
@@ -65,7 +65,7 @@ class File:
 
 
 def metadata_fault(metadata: FileMetadata) -> str | None:
-    """Return the name of the first field that no file of ours can have so, ``None`` if all is well."""
+    """Return the name of the first invalid field, ``None`` if all are valid."""
     m = metadata
     if not _NAME.fullmatch(m.filename) or len(m.filename.encode()) > MAX_FILENAME_BYTES:
         return "filename"
@@ -82,7 +82,7 @@ def metadata_fault(metadata: FileMetadata) -> str | None:
 
 
 def safe_filename(given: str) -> str:
-    """Return a name that can be a name on any system and in any header: the last segment of ``given``, in NFC, without
+    """Return a name that is safe on any system and in any header: the last segment of ``given``, in NFC, without
     control and format characters, not hidden, and at most ``MAX_FILENAME_BYTES`` bytes of UTF-8 with its extension
     kept. ``FALLBACK_NAME`` if nothing is left.
     """
@@ -109,17 +109,17 @@ def _acceptable(character: str) -> str:
 
 
 def extension_of(filename: str) -> str:
-    """Return the extension of a safe name with its dot, in lower case; empty if it has none that is plain ASCII."""
+    """Return the extension of a safe name with its dot, in lower case; empty if it has no plain ASCII one."""
     stem, dot, extension = filename.rpartition(".")
     found = f".{extension.lower()}"
     return found if stem and dot and _EXTENSION.fullmatch(found) else ""
 
 
 def storage_key(conversation_id: str, file_id: str, filename: str) -> str:
-    """Return "<conversation>/<file_id><ext>", the conversation such that it is one safe segment of a path.
+    """Return "<conversation>/<file_id><ext>", the conversation encoded as one safe segment of a path.
 
-    Its id is percent-encoded (RFC 3986) where it is not ``A-Za-z0-9_.-~``, and where it begins with a dot, which would
-    hide a folder or mean another one. In place of one that is then too long stands its SHA-256.
+    Its id is percent-encoded (RFC 3986) where it is not ``A-Za-z0-9_.-~``, and at a leading dot, which would hide a
+    folder or mean another one. An id too long after this is replaced by its SHA-256.
     """
     segment = quote(conversation_id, safe="")
     if segment.startswith("."):
@@ -135,7 +135,7 @@ def staging_key(file_id: str) -> str:
 
 
 def incomplete_part_key(file_id: str, offset_bytes: int) -> str:
-    """Return the key of an upload's incomplete part: the bytes before ``offset_bytes`` that do not fill a part yet.
+    """Return the key of an upload's incomplete part: the bytes before ``offset_bytes`` after its last full part.
 
     Each offset has its own key, so a late write by a process without its lease replaces no other object.
     """
@@ -143,8 +143,9 @@ def incomplete_part_key(file_id: str, offset_bytes: int) -> str:
 
 
 def checked_key(key: str) -> str:
-    """Return ``key`` if it is one: segments between slashes, none of which means another folder. Our own functions
-    make no others, so this is a second fence. Raises ``InvalidInput``."""
+    """Return ``key`` if it is valid: segments between slashes, none of them a relative folder. Our own functions make
+    no others, so this is a second fence. Raises ``InvalidInput``.
+    """
     segments = key.split("/")
     is_safe = all(segment not in _NO_SEGMENTS and len(segment) <= MAX_FILENAME_BYTES for segment in segments)
     if not is_safe or not _KEY.fullmatch(key):
@@ -153,5 +154,5 @@ def checked_key(key: str) -> str:
 
 
 def file_id_of(key: str) -> str:
-    """Return the id of the file that the object at ``key`` belongs to, whatever kind of key it is."""
+    """Return the id of the file of the object at ``key``, for every kind of key."""
     return key.rpartition("/")[2].partition(".")[0]

@@ -1,4 +1,4 @@
-"""Where a text may be cut: not inside what a person sees as one character (Unicode Standard Annex 29).
+"""Where a text may be cut: not inside a grapheme cluster (Unicode Standard Annex 29).
 
 Rules that only ever join more than the annex does are simplified here: a cut in another place does no harm.
 """
@@ -13,7 +13,7 @@ _VIRAMA = 9  # the combining class of what joins two consonants of Indic scripts
 
 
 def clusters(text: str) -> Iterator[str]:
-    """Yield what a person sees as one character, one after the other; together they are ``text``."""
+    """Yield the grapheme clusters one after the other; together they are ``text``."""
     start, flags = 0, 0
     for index in range(1, len(text)):
         before, after = text[index - 1], text[index]
@@ -43,7 +43,7 @@ def _is_joined(before: str, after: str, flags: int) -> bool:
 
 
 def _extends(character: str) -> bool:
-    """Marks, joiners, tags and variation selectors; the colours of skin; vowels that Thai and Lao write behind."""
+    """Marks, joiners, tags and variation selectors; the colours of skin; vowels written behind in Thai and Lao."""
     category = unicodedata.category(character)
     if category[0] == "M" or (category == "Cf" and not _is_prefix(character)):
         return True
@@ -51,7 +51,7 @@ def _extends(character: str) -> bool:
 
 
 def _is_prefix(character: str) -> bool:
-    """Signs of Arabic, Syriac and Kaithi that enclose the number after them."""
+    """Signs of Arabic, Syriac and Kaithi enclosing the number after them."""
     return character in "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 
 

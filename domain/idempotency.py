@@ -1,9 +1,8 @@
-"""Idempotency keys: what a key may be, and when two requests are the same one.
+"""Idempotency keys: the form of a key, and the comparison of two requests.
 
-A message sent with a key has the id ``domain.ids.keyed_id(account, key)``. So there is nothing to remember beside the
-message itself: a repetition finds it, wherever and whenever it is looked for, and its fields tell whether the request
-was the same. Two records of one id that got into the log at the same time are the same message, at the place of the
-first.
+A message sent with a key has the id ``domain.ids.keyed_id(account, key)``. So nothing has to be remembered beside the
+message itself: a repetition finds it in every view, and its fields tell whether the request was the same. Two records
+of one id that got into the log at the same time are the same message, at the place of the first.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Identifiers. Opaque strings to clients; UUIDv7 inside, so that they sort by the time they were made.
+"""Identifiers. Opaque strings to clients; UUIDv7 inside, so they sort by time of creation.
 
-A message sent with an idempotency key has a UUIDv5 instead, so that whoever makes its id again makes the same one.
+A message sent with an idempotency key has a UUIDv5 instead, so a repetition computes the same id.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def made_at_ms(message_id: str) -> int | None:
 
 
 def keyed_id(account_id: str, key: str) -> str:
-    """Return the id of the message that ``account_id`` sends with the idempotency ``key``: a UUIDv5, always the same.
+    """Return the id of the message sent by ``account_id`` with the idempotency ``key``: a UUIDv5, always the same.
 
-    The parts are told apart by a line feed, which neither can hold (``domain.idempotency.check_key``).
+    A line feed separates the parts; neither can hold one (``domain.idempotency.check_key``).
     """
     return str(uuid.uuid5(_KEYED_MESSAGES, f"{account_id}\n{key}"))
 
 
 def may_repeat(message_id: str) -> bool:
-    """Return whether ``message_id`` was made from a key, so that two records of the log may carry it."""
+    """Return whether ``message_id`` was made from a key, so two records of the log may carry it."""
     return len(message_id) == 36 and message_id[_VERSION_AT] == "5"

@@ -1,9 +1,9 @@
-"""Time that steps back in a log whose order is its offsets.
+"""Clock steps: times that step back in a log ordered by its offsets.
 
-The broker stamps each record of ``messages`` with its clock, which may be set back, or with that of another broker when
-the leader moves. History in Cassandra lies by these times, so whoever reads it must know where they step back: a
-``ClockStep`` says so. Between two steps lies a ``Run``, within which times never fall, so that time and then offset is
-the order of the log. ``docs/adr/0076-order-by-offset.md``.
+The broker stamps each record of ``messages`` with its clock. The clock may be set back, and another broker's clock is
+used when the leader moves. History in Cassandra is stored by these times, so its readers must know each step back: a
+``ClockStep``. Between two steps lies a ``Run`` of times that never fall, so time and then offset is the order of the
+log. ``docs/adr/0076-order-by-offset.md``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ ALL_POSITIONS = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class ClockStep:
-    """On one partition of ``messages`` the record at ``position`` has a time (``after_ms``) before that of the record
-    before it (``before_ms``). Epoch milliseconds."""
+    """On one partition of ``messages`` the record at ``position`` has a time (``after_ms``) before the time of the
+    previous record (``before_ms``). Epoch milliseconds.
+    """
 
     partition: int
     position: int
@@ -44,7 +45,7 @@ class Run:
 
 
 class LogClock:
-    """What is known of the times of one partition: its steps, and its last record whose time was compared."""
+    """The times of one partition: its steps, and the last record compared."""
 
     def __init__(self, partition: int, steps: Iterable[ClockStep] = (), last: Place | None = None) -> None:
         self.partition = partition
@@ -57,7 +58,7 @@ class LogClock:
         self._latest = list(accumulate((step.before_ms for step in self.steps), max))
 
     def take(self, place: Place) -> ClockStep | None:
-        """Take note of the next record; return the step if there is one before it. One that comes again has none."""
+        """Compare the next record; return its step if there is one. A repeated record has none."""
         last = self.last
         if last is not None and place.position <= last.position:
             return None
@@ -80,7 +81,8 @@ class LogClock:
     def rising_us(self, place: Place) -> int:
         """Return a time (epoch µs) for ``place`` that never falls from one record to the next, and rises at each step.
 
-        Without a step it is the record's own. So it serves as a write's timestamp where the latest place is to win.
+        Without a step it is the record's own. So it serves as the timestamp of a write of which the latest place has
+        to win.
         """
         count = bisect_right(self._positions, place.position)
         latest_ms = self._latest[count - 1] if count else 0

@@ -1,7 +1,7 @@
-"""How long somebody who got a password wrong has to wait before the next attempt; without a clock.
+"""The wait after a wrong password before the next attempt; without a clock.
 
-The first failures cost nothing, people mistype. Then the wait doubles, from one second up to the longest one, and what
-was long ago is forgotten.
+The first failures cost nothing, people mistype. Then the wait doubles, from one second up to the longest one, and old
+failures are forgotten.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ class LockoutPolicy:
 
     @property
     def forget_after_seconds(self) -> float:
-        """Without a failure for so long all are forgotten; longer than any wait, so that to wait resets nothing."""
+        """The time without a failure after which all are forgotten; longer than any wait, so waiting resets
+        nothing.
+        """
         return 3 * max(self.longest_wait_seconds, self.first_wait_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """What is remembered of an account: failures in a row, and the time of the last (seconds of any clock)."""
+    """The failures of an account in a row, and the time of the last (seconds of any clock)."""
 
     count: int
     last_at: float
@@ -41,7 +43,7 @@ def wait_seconds(known: Failures | None, now: float, policy: LockoutPolicy) -> f
 
 
 def after_failure(known: Failures | None, now: float, policy: LockoutPolicy) -> Failures:
-    """Return what is to be remembered after another failure at ``now``."""
+    """Return the new ``Failures`` after another failure at ``now``."""
     count = 0 if known is None or _is_forgotten(known, now, policy) else known.count
     return Failures(count + 1, now)
 

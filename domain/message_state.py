@@ -1,4 +1,4 @@
-"""The facts about a message, and what they add up to for one address. The rules are in ``domain/status.py``."""
+"""The facts about a message, and their fold for one address. The rules are in ``domain/status.py``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened to a message. ``at_ms``: epoch milliseconds; ``attempt``: 0 before the first send.
+    """One event of a message. ``at_ms``: epoch milliseconds; ``attempt``: 0 before the first send.
 
-    ``recipient_count``: to how many addresses the message goes. If to several, ``recipient_id`` is the one that this
-    is about, empty for the message itself.
+    ``recipient_count``: the number of addresses of the message. If there are several, ``recipient_id`` is the address
+    of this fact, empty for the message itself.
     """
 
     status: str
@@ -37,7 +37,7 @@ class Fact:
 
 
 def fact_in(change: StatusChanged) -> Fact:
-    """Return the fact that a record of ``status-updates`` tells. Whether its word exists is not looked at."""
+    """Return the fact in a record of ``status-updates``. An unknown status is not checked here."""
     return Fact(
         change.status,
         change.at_ms,
@@ -67,7 +67,7 @@ class MessageState:
 
     @property
     def status(self) -> Status:
-        """The word that the known facts add up to."""
+        """The status folded from the known facts."""
         if self.read_at_ms is not None:
             return Status.READ
         if self.delivered_at_ms is not None:
@@ -101,7 +101,7 @@ def _earliest(known: int | None, new: int) -> int:
 
 
 def _smallest(known: str | None, new: str | None) -> str | None:
-    """A join for words that should never differ; if they do, the choice must not depend on the order."""
+    """Join values that should never differ; if they do, the choice must not depend on the order."""
     if known is None or new is None:
         return known if new is None else new
     return min(known, new)
@@ -167,12 +167,12 @@ def join_alone(s: MessageState, fact: Fact) -> MessageState:
 
 
 def alone(fact: Fact) -> Fact:
-    """Return ``fact`` as one about the only address there is: for the state of that address by itself."""
+    """Return ``fact`` as one about an only address: for the state of that address by itself."""
     return replace(fact, recipient_id="", recipient_count=1) if fact.recipient_count > 1 else fact
 
 
 def facts_of_alone(state: MessageState) -> list[Fact]:
-    """Return facts that add up to ``state``."""
+    """Return facts whose fold is ``state``."""
     facts = []
     if (at_ms := state.accepted_at_ms) is not None:
         facts.append(Fact(Status.ACCEPTED, at_ms))
@@ -189,7 +189,7 @@ def facts_of_alone(state: MessageState) -> list[Fact]:
 
 
 def joined_alone(one: MessageState, other: MessageState) -> MessageState:
-    """Return the join of two states: what is known to either is known."""
+    """Return the join of two states: every fact known to either."""
     if one == other or other == UNKNOWN:
         return one
     if one == UNKNOWN:

@@ -1,6 +1,6 @@
-"""What a connector's call to its channel came to.
+"""The outcome of a connector's call to its channel.
 
-A connector never raises for what a provider did: it returns one of these four. ``Unknown`` is the safe answer to
+A connector raises for no answer of a provider: it returns one of these four. ``Unknown`` is the safe answer to
 everything else, since a second send without evidence may reach the person twice.
 """
 
@@ -24,7 +24,7 @@ class Refusal(StrEnum):
 
 
 class Scope(StrEnum):
-    """What has to wait: this message, everything between the two, or everything of the account."""
+    """The scope of a wait: this message, everything between the two, or everything of the account."""
 
     MESSAGE = "message"
     PAIR = "pair"
@@ -77,7 +77,7 @@ def shortened(text: str) -> str:
 def bounded(outcome: SendOutcome) -> SendOutcome:
     """Return ``outcome`` with each text at most ``MOST_TEXT`` characters long.
 
-    Raises ``TypeError`` for anything else, and ``ValueError`` for a provider id that is too long: cut, it would be
+    Raises ``TypeError`` for anything else, and ``ValueError`` for a provider id over its limit: a cut id would be
     another message's.
     """
     match outcome:

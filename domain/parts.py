@@ -1,4 +1,4 @@
-"""Which parts make a file: pure checks that every store of files makes alike."""
+"""Validates the parts of a file: pure checks shared by every store of files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_PARTS = 10_000  # S3's
 
 
 def check_part(number: int, size_bytes: int) -> None:
-    """Raises ``ValueError`` for a number or a size that no part has: a mistake of ours, not of a client."""
+    """Raises ``ValueError`` for an invalid number or size of a part: a mistake of ours, not of a client."""
     if not 1 <= number <= MAX_PARTS:
         raise ValueError(f"part number {number}: expected 1 to {MAX_PARTS}")
     if not 1 <= size_bytes <= PART_BYTES:
@@ -28,7 +28,7 @@ def check_order(parts: Sequence[Part]) -> None:
 
 
 def check_parts(parts: Sequence[Part], there: Mapping[int, Part]) -> None:
-    """Raises ``Conflict`` unless ``parts`` are in order and each is, as it is named, among those that are ``there``."""
+    """Raises ``Conflict`` unless ``parts`` are in order and each is, as it is named, among those ``there``."""
     check_order(parts)
     for part in parts:
         if there.get(part.number) != part:
@@ -36,6 +36,6 @@ def check_parts(parts: Sequence[Part], there: Mapping[int, Part]) -> None:
 
 
 def check_range(start: int, length: int | None) -> None:
-    """Raises ``ValueError`` for what is no range."""
+    """Raises ``ValueError`` for an invalid range."""
     if start < 0 or (length is not None and length < 0):
         raise ValueError(f"{length} bytes from {start} on: neither can be negative")

@@ -1,4 +1,4 @@
-"""Which bytes a request asks for (RFC 9110, section 14)."""
+"""The byte range of a request (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_DIGITS = 19  # more are no position in any file; and int() of very many is 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """``length`` bytes from ``start`` on, both in bytes, of a whole that has at least one."""
+    """``length`` bytes from ``start`` on, both in bytes, of a whole with at least one."""
 
     start: int
     length: int
@@ -24,14 +24,14 @@ class ByteRange:
 
 
 class Unsatisfiable(ValueError):
-    """Nothing of what is asked for is there: HTTP 416."""
+    """No byte of the requested range exists: HTTP 416."""
 
 
 def range_of(header: str | None, size_bytes: int) -> ByteRange | None:
-    """Return the range that ``header`` asks for, of ``size_bytes``; ``None`` if all of it is to be sent.
+    """Return the range requested by ``header``, of ``size_bytes``; ``None`` for the whole.
 
-    A header that is no valid range, of another unit, or with several ranges is to be ignored: RFC 9110 allows it for
-    the last, and asks for it for the others. Raises ``Unsatisfiable``.
+    An invalid header, another unit, and several ranges are ignored: RFC 9110 allows it for the last, and requires it
+    for the others. Raises ``Unsatisfiable``.
     """
     found = _RANGE.fullmatch(header or "")
     if found is None:

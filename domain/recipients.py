@@ -1,7 +1,7 @@
 """Recipients: ``whatsapp:+5511999990000``, ``instagram:@maria``, ``telegram:@bot_user`` or ``telegram:12345``, and
-``internal:<user id>`` for a user of the system who is reached inside it.
+``internal:<user id>`` for a user reached inside the system.
 
-An address is parsed once, at the door (``domain.addresses``); every record carries its normal form.
+An address is parsed once, on arrival (``domain.addresses``); every record carries its normal form.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _SHAPES = {**_CHANNELS, INTERNAL: USER_ID}
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Where a message goes: ``channel`` is a name of the manifest, ``address`` is in that channel's normal form."""
+    """The destination of a message: ``channel`` is a name of the manifest, ``address`` is in that channel's normal
+    form.
+    """
 
     channel: str
     address: str
@@ -38,10 +40,10 @@ class Recipient:
 
 
 def recorded_recipient(text: str) -> Recipient:
-    """Return the recipient that a record names.
+    """Return the recipient named by a record.
 
-    Only the shape is looked at: a message that was accepted under an older rule goes where its record says. Raises
-    ``InvalidRecipient`` for what no release has written.
+    Only the form is checked: a message accepted under an older rule goes to its recorded address. Raises
+    ``InvalidRecipient`` for a form written by no release.
     """
     channel, _, address = text.partition(":")
     shape = _SHAPES.get(channel)

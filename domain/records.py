@@ -7,7 +7,7 @@ On the wire each is one JSON object with ``type`` and ``version`` besides the fi
 
 With a file there is ``"file":{"filename":…,"size_bytes":…,"mimetype":…,"checksum":…,"storage_path":…}``, too.
 
-Unknown fields are ignored on the way in; an unknown version is a ``MalformedRecord``. Fields that came later have a
+Unknown fields are ignored on the way in; an unknown version is a ``MalformedRecord``. Fields added later have a
 default; at its default such a field is left out, so a message to one address looks as it always did.
 """
 
@@ -24,13 +24,14 @@ MAX_RECIPIENTS = 256
 
 @dataclass(frozen=True, slots=True)
 class MessageAccepted:
-    """On ``messages``: a message the API took. Its time of acceptance is the broker's append time of the record.
+    """On ``messages``: a message accepted by the API. Its time of acceptance is the broker's append time of the
+    record.
 
-    ``recipient_id`` is what the client named: an address, a user id, or nothing for everyone in the conversation. In
-    the two latter cases ``recipients`` holds the addresses that this meant when the message was accepted, and
-    ``recipient_users`` whose they are, one for one: a user id, empty for an address that itself takes part. Both are
-    empty for everyone in a conversation where nobody else takes part.
-    ``file`` is what was known of the file ``file_id`` then, so that nobody downstream has to look it up.
+    ``recipient_id`` is the client's choice: an address, a user id, or nothing for everyone in the conversation. In the
+    two latter cases ``recipients`` holds the addresses resolved when the message was accepted, and ``recipient_users``
+    their owners, one for one: a user id, empty for a participating address. Both are empty for everyone in a
+    conversation without other participants. ``file`` is the metadata of ``file_id`` at that time, so no later stage
+    has to look it up.
     """
 
     message_id: str
@@ -49,7 +50,7 @@ class MessageAccepted:
         return self.recipients or ((self.recipient_id,) if self.recipient_id else ())
 
     def address_of(self, user_id: str) -> str | None:
-        """Return the address at which the message goes to this user, ``None`` if it does not."""
+        """Return the address at which the message reaches this user, ``None`` if it does not."""
         for address, user in zip(self.recipients, self.recipient_users, strict=False):
             if user == user_id:
                 return address
@@ -58,7 +59,7 @@ class MessageAccepted:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRequested:
-    """On ``<channel>-outbound``: one message for one address of that channel, of ``recipient_count`` it goes to.
+    """On ``<channel>-outbound``: one message for one address of the channel, out of ``recipient_count`` addresses.
 
     ``accepted_at_ms`` (epoch milliseconds) and ``position`` are the broker's append time and the offset of the
     ``MessageAccepted`` record on ``messages``. Together with the conversation they are the message's place in its
@@ -79,10 +80,10 @@ class DeliveryRequested:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """On ``status-updates``: one fact about one message. ``status`` is a word of ``domain.status.Status``.
+    """On ``status-updates``: one fact about one message. ``status`` is a member of ``domain.status.Status``.
 
-    Of a message that goes to several addresses every fact says to how many (``recipient_count``), and which one it is
-    about (``recipient_id``; empty: the message itself).
+    If the message goes to several addresses, every fact holds their number (``recipient_count``) and its own address
+    (``recipient_id``; empty: the message itself).
     """
 
     message_id: str
@@ -102,7 +103,7 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """On ``dead-letters``: a record that could not be processed, whole: ``key`` and ``value`` are its bytes."""
+    """On ``dead-letters``: an unprocessable record, whole: ``key`` and ``value`` are its bytes."""
 
     topic: str
     partition: int
@@ -116,7 +117,7 @@ class DeadLetter:
 
 
 def delivery_key(record: DeliveryRequested | StatusChanged) -> str:
-    """Return what names a delivery in the tables: the message's id, with the address if it goes to several."""
+    """Return the key of a delivery in the tables: the message's id, with the address if it goes to several."""
     if record.recipient_count > 1 and record.recipient_id:
         return f"{record.message_id} {record.recipient_id}"
     return record.message_id

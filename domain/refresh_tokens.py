@@ -1,9 +1,9 @@
-"""Refresh tokens: one random text for each step of a session, of which only hashes are kept.
+"""Refresh tokens: one random text for each step of a session. Only hashes are stored.
 
     c4r_Jq0…(64 characters of base64url: 16 bytes that name the session, 32 secret bytes of this step)
 
-A session is the family of tokens that began with one login. Using its current token makes the next one current; a
-token that has been used is never taken again, and somebody who presents one shows that it got into two hands.
+A session is the family of tokens from one login. Using its current token makes the next one current. A used token is
+never accepted again, and its second use shows that it was copied.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHAPE = re.compile(_PREFIX + r"[A-Za-z0-9_-]{64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A token as its holder shows it: two hashes of it (hex), and the ``seed`` that all of its session share."""
+    """A token as presented: two hashes of it (hex), and the ``seed`` shared by all of its session."""
 
     session_id: str
     token_hash: str
@@ -47,7 +47,7 @@ def mint(seed: bytes, step: bytes) -> str:
 
 
 def parse(text: str) -> Presented | None:
-    """Return what ``text`` stands for, or ``None`` if it cannot be a refresh token (an access token never is)."""
+    """Return the parts of ``text``, or ``None`` if it cannot be a refresh token (an access token never is)."""
     if not _SHAPE.fullmatch(text):
         return None
     raw = urlsafe_b64decode(text.removeprefix(_PREFIX))
@@ -57,7 +57,7 @@ def parse(text: str) -> Presented | None:
 
 
 def validate(known: RefreshToken | None, presented: Presented, now_ms: int) -> TokenState:
-    """Say what the stored state ``known`` of the session makes of ``presented`` at ``now_ms`` (epoch ms)."""
+    """Return the state of ``presented`` at ``now_ms`` (epoch ms), given the stored state ``known`` of the session."""
     if known is None:
         return TokenState.UNKNOWN
     if known.expires_at_ms <= now_ms:

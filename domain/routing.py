@@ -14,9 +14,10 @@ from domain.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What follows from one ``MessageAccepted``: a request for each address that a channel serves, and facts.
+    """The results of one ``MessageAccepted``: a request for each address served by a channel, and facts.
 
-    ``requests``: (channel, request). ``refused``: why an address goes nowhere; a fact tells the sender, too.
+    ``requests``: (channel, request). ``refused``: the reason for an unroutable address; a fact carries it to the
+    sender, too.
     """
 
     requests: Sequence[tuple[str, DeliveryRequested]]
@@ -25,9 +26,9 @@ class Routed:
 
 
 def decide(message: MessageAccepted, place: Place) -> Routed:
-    """Return where ``message`` goes. It is ACCEPTED once, and SENT at once to those who read it inside the system.
+    """Return the destinations of ``message``. It is ACCEPTED once, and immediately SENT to internal recipients.
 
-    A message to everyone in a conversation of one goes nowhere: it is SENT, for it is in the conversation.
+    A message to everyone in a conversation of one has no destination: it is SENT, because it is in the conversation.
     """
     if len(message.recipients) > 1:
         return _decide_shared(message, place)
@@ -99,7 +100,7 @@ def status_change(
     failure_code: str | None = None,
     failure_detail: str | None = None,
 ) -> StatusChanged:
-    """Return the fact that the delivery of ``request`` became ``status`` at ``at_ms`` (epoch milliseconds)."""
+    """Return the fact: the delivery of ``request`` became ``status`` at ``at_ms`` (epoch milliseconds)."""
     count = request.recipient_count
     return StatusChanged(
         request.message_id,
@@ -127,7 +128,7 @@ def _about(
     failure_code: str | None = None,
     failure_detail: str | None = None,
 ) -> StatusChanged:
-    """Return what routing itself knows of a message to several; without ``address``: of all of it."""
+    """Return routing's own fact about a message to several addresses; without ``address``: about all of it."""
     return StatusChanged(
         message.message_id,
         message.conversation_id,
@@ -146,5 +147,5 @@ def _about(
 
 
 def _unroutable(message: MessageAccepted, place: Place, address: str, error: InvalidRecipient) -> StatusChanged:
-    """Return the fact that tells the sender why an accepted message goes nowhere."""
+    """Return the fact with the reason for the sender of an unroutable message."""
     return _about(message, place, address, Status.FAILED, "", error.code, str(error))

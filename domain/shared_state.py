@@ -1,7 +1,7 @@
 """The state of a message to several addresses: for 256 of them a few arrays, not 256 objects.
 
-An address has its place in a sorted list, the same place in each array. There is an array of times for each word that
-was heard of some address. What is seldom there (provider's id, reason of a failure) is kept apart.
+An address has its index in a sorted list, the same index in each array. There is an array of times for each status
+seen of some address. Rare values (provider's id, reason of a failure) are kept apart.
 """
 
 from __future__ import annotations
@@ -34,13 +34,12 @@ _Notes = tuple[str | None, str | None, str | None]
 class SharedState:
     """The join for a message to several addresses: the facts about itself, and those about each address.
 
-    ``own``: what is known of the message itself. ``recipient_count``: how many addresses there are, so that READ by the
-    first is not taken for READ by all. ``counts_by_status``: how many addresses have each word, in the order of
-    ``Status``, of those of which something is known. ``held_bytes``: about what it takes in memory, without
-    ``addresses`` given to it.
+    ``own``: the state of the message itself. ``recipient_count``: the number of addresses, so READ by the first is not
+    taken for READ by all. ``counts_by_status``: the number of addresses with each status, in the order of ``Status``,
+    among the addresses with any fact. ``held_bytes``: about its size in memory, without ``addresses`` given to it.
 
-    It changes (``add``, ``merge``); who only looks at it must not keep it. ``addresses`` may be shared: sorted, those
-    to whom the message goes, as far as that is known beforehand.
+    It is mutable (``add``, ``merge``); a reader must not keep it. ``addresses`` may be shared: sorted, the known
+    recipients of the message.
     """
 
     __slots__ = (
@@ -67,7 +66,7 @@ class SharedState:
         self.held_bytes = _EMPTY_BYTES + getsizeof(self._words)
 
     def copy(self) -> SharedState:
-        """Return a state of its own that says the same."""
+        """Return an independent copy."""
         other = SharedState(self.own, self.recipient_count)
         other.counts_by_status = self.counts_by_status.copy()
         other._addresses = tuple(self._addresses)
@@ -102,7 +101,7 @@ class SharedState:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many addresses have each word, every word; those of which nothing is known are ACCEPTED."""
+        """The number of addresses with each status; addresses without a fact are ACCEPTED."""
         unheard = max(0, self.recipient_count - self.known)
         accepted, *others = self.counts_by_status
         return dict(zip(_INDEX, (accepted + unheard, *others), strict=True))
@@ -114,11 +113,11 @@ class SharedState:
 
     @property
     def deliveries(self) -> Mapping[str, MessageState]:
-        """The state of each address of which something is known."""
+        """The state of each address with any fact."""
         return {self._addresses[index]: self._at(index) for index in self._heard()}
 
     def delivery(self, address: str) -> MessageState:
-        """Return the state of an address, which may be ``UNKNOWN``."""
+        """Return the state of an address, possibly ``UNKNOWN``."""
         index = bisect_left(self._addresses, address)
         if index == len(self._addresses) or self._addresses[index] != address:
             return UNKNOWN
@@ -187,7 +186,7 @@ class SharedState:
         self._count(index)
 
     def merge(self, other: SharedState) -> None:
-        """Join all that ``other`` knows."""
+        """Join all facts of ``other``."""
         if self.recipient_count < other.recipient_count:
             self.recipient_count = other.recipient_count
         self.own = joined_alone(self.own, other.own)
@@ -211,7 +210,7 @@ class SharedState:
             self._count(index)
 
     def over(self, addresses: Sequence[str]) -> SharedState:
-        """Return a state that says the same, over ``addresses``, which may be shared."""
+        """Return an equal state over ``addresses``, which may be shared."""
         other = SharedState(UNKNOWN, self.recipient_count, addresses)
         other.merge(self)
         return other
@@ -232,7 +231,7 @@ class SharedState:
         )
 
     def _index(self, address: str) -> int:
-        """Return an address's place; one that was not known gets one."""
+        """Return an address's index; an unknown address gets a new one."""
         addresses = self._addresses
         index = bisect_left(addresses, address)
         if index == len(addresses) or addresses[index] != address:
@@ -307,7 +306,7 @@ class SharedState:
             self._notes[address] = notes
 
     def _count(self, index: int) -> None:
-        """Take note of the word that an address has by now."""
+        """Count the current status of an address."""
         before, word = self._words[index], self._word(index)
         if word != before:
             if before != _UNHEARD:

@@ -1,8 +1,8 @@
-"""Download links that we sign ourselves: who has one gets the file until it expires, without a token.
+"""Download links signed by us: anybody with the link gets the file until it expires, without a token.
 
     /v1/files/<file_id>/link?expires=<epoch seconds>&signature=<hex HMAC-SHA256 of file_id and expires>
 
-The key is derived from the secret of the tokens, so that a signature of one can never pass for the other.
+The key is derived from the secret of the tokens, so a signature of one can never pass for the other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class LinkState(Enum):
-    """What a link is worth."""
+    """The validity of a link."""
 
     GOOD = "good"
     EXPIRED = "expired"  # signed by us, but its time is over
@@ -28,20 +28,20 @@ class LinkState(Enum):
 
 
 def link_key(secret: str) -> bytes:
-    """Return the key for links, 32 bytes, that goes with ``secret``."""
+    """Return the key for links, 32 bytes, derived from ``secret``."""
     return hmac.digest(secret.encode(), _PURPOSE, "sha256")
 
 
 def signed_path(key: bytes, file_id: str, expires_s: int) -> str:
-    """Return path and query of a link to the file that holds until ``expires_s`` (epoch seconds)."""
+    """Return path and query of a link to the file, valid until ``expires_s`` (epoch seconds)."""
     signature = _signature(key, file_id, str(expires_s))
     return f"/v1/files/{quote(file_id, safe='')}/link?expires={expires_s}&signature={signature}"
 
 
 def validate(keys: Iterable[bytes], file_id: str, expires: str, signature: str, now_ms: int) -> LinkState:
-    """Say what a link is worth, given the texts of its query. ``keys``: the current one and those still accepted.
+    """Return the validity of a link, given the texts of its query. ``keys``: the current one and those still accepted.
 
-    Takes the same time whatever the first wrong digit is. Whether a forged link has expired is not told.
+    Takes constant time for a wrong signature. The expiry of a forged link is not reported.
     """
     if not _EXPIRES.fullmatch(expires) or not _SIGNATURE.fullmatch(signature):
         return LinkState.FORGED

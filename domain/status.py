@@ -56,7 +56,9 @@ def join(s: State, fact: Fact) -> State:
 
 
 def absorb(s: State, fact: Fact) -> State:
-    """As ``join``, by the owner of ``s``, who needs the former state no longer: a ``SharedState`` is changed itself."""
+    """Join like ``join``, for the owner of ``s``, whose former state is not needed: a ``SharedState`` is changed in
+    place.
+    """
     if isinstance(s, SharedState):
         s.add(fact)
         return s
@@ -69,7 +71,7 @@ def absorb(s: State, fact: Fact) -> State:
 
 
 def fold(facts: Iterable[Fact], state: State = UNKNOWN) -> State:
-    """Return the state that ``facts`` add up to, starting from ``state``."""
+    """Return the fold of ``facts``, starting from ``state``."""
     if isinstance(state, SharedState):
         state = state.copy()
     for fact in facts:
@@ -92,12 +94,12 @@ def knows(state: State, fact: Fact) -> bool:
 
 
 def delivery_of(state: State, address: str) -> MessageState:
-    """Return what ``state`` knows of the delivery to ``address``, one of those that the message goes to."""
+    """Return the state of the delivery to ``address``, one of the message's addresses."""
     return state.delivery(address) if isinstance(state, SharedState) else state
 
 
 def facts_of(state: State) -> list[Fact]:
-    """Return facts that add up to ``state``."""
+    """Return facts whose fold is ``state``."""
     if not isinstance(state, SharedState):
         return facts_of_alone(state)
     count = state.recipient_count
@@ -108,7 +110,7 @@ def facts_of(state: State) -> list[Fact]:
 
 
 def joined(one: State, other: State) -> State:
-    """Return the join of two states: what is known to either is known. Neither is changed."""
+    """Return the join of two states: every fact known to either. Neither is changed."""
     if other is UNKNOWN:
         return one
     if isinstance(one, SharedState) or isinstance(other, SharedState):

@@ -1,7 +1,7 @@
-"""The normal form of telephone numbers: E.164, as the numbering plans of libphonenumber write a number.
+"""The normal form of telephone numbers: E.164, by the numbering plans of libphonenumber.
 
-``phonenumbers`` is Google's libphonenumber in Python: data and pure functions. It loads a country's plan when the first
-number of that country comes (0.3 ms, at most 2 ms; the plans of all 215 country codes take 55 ms and 1 MB).
+``phonenumbers`` is Google's libphonenumber in Python: data and pure functions. It loads a country's plan at the first
+number of that country (0.3 ms, at most 2 ms; the plans of all 215 country codes take 55 ms and 1 MB).
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ _MOST_PREFIXES = 4  # a trunk prefix written twice happens; more than these are 
 
 
 def normal_telephone(text: str) -> str:
-    """Return the number that ``text`` writes, in E.164. The normal form of a normal form is itself.
+    """Return the number in ``text``, in E.164. The normal form of a normal form is itself.
 
     ``text`` begins with a plus sign and the country code. Spaces and punctuation, trunk prefixes, and the national
-    forms of mobile numbers in Argentina, Brazil and Mexico go. Raises ``InvalidRecipient`` with a sentence that says
-    why this cannot be a number. Whether a number is in use is not asked: the copy of the plans is older than the
-    newest ranges.
+    forms of mobile numbers in Argentina, Brazil and Mexico are removed. Raises ``InvalidRecipient`` with the reason.
+    Whether a number is in use is not checked: the copy of the plans is older than the newest ranges.
     """
     number = _PUNCTUATION.sub("", text)
     number = number[4:] if number[:4].lower() == "tel:" else number

@@ -1,7 +1,7 @@
-"""What a text may hold, by properties that Unicode never changes: no release of Python refuses what another takes.
+"""The characters allowed in a text, by properties that Unicode never changes, so all releases of Python agree.
 
-``str.isprintable`` is not that: it refuses joiners (emoji families, Persian), tags (flags), spaces but U+0020, and all
-that the Python at hand does not know yet.
+``str.isprintable`` does not fit: it refuses joiners (emoji families, Persian), tags (flags), spaces but U+0020, and
+all characters newer than the Python at hand.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def is_control(character: str) -> bool:
 
 
 def fault_of(text: str, allowed: str = "") -> str | None:
-    """Return what a name must not hold and ``text`` holds, as the end of a sentence; ``None`` if nothing is wrong.
+    """Return the first forbidden content of ``text`` as a name, as the end of a sentence; ``None`` if there is none.
 
-    Refused are control characters but those ``allowed``, and what turns the direction of the text that stands beside
+    Refused are control characters except those ``allowed``, and characters that turn the direction of the text beside
     the name: overrides, and embeddings or isolates without their end.
     """
     if text.isascii() and text.isprintable():
@@ -48,7 +48,7 @@ def fault_of(text: str, allowed: str = "") -> str | None:
 
 
 def fault_of_id(text: str) -> str | None:
-    """Return what is wrong with ``text`` as an id that people choose, as ``fault_of`` does.
+    """Return the fault of ``text`` as an id chosen by people, as ``fault_of`` does.
 
     It must hold nothing invisible besides joiners and tags: of two ids that look alike one may be a trap.
     """

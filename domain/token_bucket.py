@@ -1,8 +1,8 @@
-"""A token bucket as one number, without a clock: what a rate limit needs to decide, and to tell the caller.
+"""A token bucket as one number, without a clock: the decision of a rate limit, and its headers.
 
-A bucket of ``burst`` tokens is refilled at ``per_second``. All there is to remember of it is the time at which it will
-be full again (the generic cell rate algorithm of ITU-T I.371, Annex A): taking tokens moves that time on, and one that
-has passed means a full bucket, so what was not used for long may be forgotten.
+A bucket of ``burst`` tokens is refilled at ``per_second``. Its whole state is the time at which it will be full again
+(the generic cell rate algorithm of ITU-T I.371, Annex A). Taking tokens moves this time on. A past time means a full
+bucket, so an unused bucket may be forgotten.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Rate:
 
 
 class Taken(NamedTuple):
-    """What came of asking. ``full_at`` is the bucket's new state; times are in seconds, ``full_at`` as the clock's.
+    """The result of ``take``. ``full_at`` is the bucket's new state; times are in seconds, ``full_at`` as the clock's.
 
-    ``remaining``: whole tokens left. ``retry_after_seconds``: until as many are there as were asked for, 0 if they
-    were taken; infinite if the bucket is smaller than that. ``reset_seconds``: until the bucket is full.
+    ``remaining``: whole tokens left. ``retry_after_seconds``: until the requested number is there, 0 if they were
+    taken; infinite if the bucket is smaller. ``reset_seconds``: until the bucket is full.
     """
 
     allowed: bool
@@ -48,7 +48,7 @@ class Taken(NamedTuple):
 def take(full_at: float, now: float, rate: Rate, tokens: int = 1) -> Taken:
     """Take ``tokens`` at ``now`` (seconds, of any clock that does not go back) from the bucket of state ``full_at``.
 
-    A bucket that is not known yet is full: its state is any time that has passed. Nothing is taken unless all is.
+    An unknown bucket is full: its state is any past time. Takes all tokens or none.
     """
     per_second, burst = rate.per_second, rate.burst
     missing = (full_at - now) * per_second if full_at > now else 0.0

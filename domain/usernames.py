@@ -22,9 +22,9 @@ def names_user(text: str) -> bool:
 
 
 def parse_user(text: str, field: str = "recipient_id") -> str:
-    """Return ``user:<username>`` with the username folded. Whether somebody has it is not looked at.
+    """Return ``user:<username>`` with the username folded. Whether the user exists is not checked.
 
-    Raises ``InvalidRecipient`` for what cannot be a username.
+    Raises ``InvalidRecipient`` for an invalid username.
     """
     username = text[len(PREFIX) :].strip()
     if not names_user(text) or not _USERNAME.fullmatch(username):
@@ -33,5 +33,5 @@ def parse_user(text: str, field: str = "recipient_id") -> str:
 
 
 def username_of(named: str) -> str:
-    """Return the username in what ``parse_user`` returned."""
+    """Return the username in a result of ``parse_user``."""
     return named[len(PREFIX) :]

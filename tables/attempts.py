@@ -1,4 +1,4 @@
-"""``attempts``: message id → its newest attempt (``domain.attempts.Attempt``); with the address if it goes to several.
+"""``attempts``: message id → its newest attempt (``domain.attempts.Attempt``); a message to several has one an address.
 
 One table for each channel role; written by that role's ``deliver_<channel>`` agent alone; on the partition of the
 message's conversation. Value: ``[1,"sent",1732312312377,"sim.0193…",null,null]``.
@@ -38,5 +38,5 @@ def dump(a: Attempt) -> bytes:
 
 
 def load(value: bytes | None) -> Attempt | None:
-    """Return the attempt encoded in ``value``."""
+    """Return the attempt stored in ``value``."""
     return None if value is None else Attempt(*orjson.loads(value))

@@ -68,7 +68,7 @@ def dump(row: Row) -> bytes:
 
 
 def load(value: bytes | None) -> Row:
-    """Return the row encoded in ``value``; an empty row for ``None``."""
+    """Return the row stored in ``value``; an empty row for ``None``."""
     if value is None:
         return Row(UNKNOWN, "", "")
     values = orjson.loads(value)

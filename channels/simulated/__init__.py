@@ -1,6 +1,6 @@
 """A channel inside this process: takes a message, reports DELIVERED and then READ after a while.
 
-Some addresses behave otherwise, to show failures: ``channels/simulated/manners.py``.
+Some addresses fail on purpose, to show failures: ``channels/simulated/manners.py``.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ class Simulation:
 
 
 class SimulatedConnector:
-    """Every answer, ids and times included, is a function of the message, so a repeated request gets the same
-    answer.
-    """
+    """Every answer is a function of the message, so a repeated call returns the same ids and times."""
 
     repeatable = True
 

@@ -16,10 +16,10 @@ from domain.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """The treatment of a message. ``failure_code`` and ``failure_detail``: the channel refuses it with these.
+    """The fate of a message. ``failure_code`` and ``failure_detail``: the channel refuses it with these.
 
-    ``throttled_attempts``: the number of attempts turned away before the channel takes it. ``last_receipt``: the last
-    receipt sent, ``None`` for none at all.
+    ``throttled_attempts``: the channel throttles this many attempts before it takes the message. ``last_receipt``:
+    the last receipt, ``None`` for no receipt at all.
     """
 
     failure_code: str = ""

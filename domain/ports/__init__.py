@@ -1,4 +1,4 @@
-"""What the core needs from the outside, as Protocols, and the values that pass through them.
+"""The core's dependencies, as Protocols, and the values passed through them.
 
 Adapters live in ``storage/`` and ``channels/``; their fakes (``tests/fakes/``) pass the same contract tests.
 Every method may raise ``domain.errors.Unavailable`` when its dependency does not answer in time.

@@ -41,9 +41,9 @@ MAX_IDENTITIES = 20  # of a user
 class Identity:
     """A user's address on a channel: ``platform`` is a name of the manifest, ``value`` is normalised for it.
 
-    ``verified``: whether the user has proven that the address is theirs; nothing can prove it yet. Until then the link
-    is the user's own claim, and others may claim the same. ``contested``: another user links the address too, and this
-    one has not proven it, so it says nothing about whose it is.
+    ``verified``: whether the user has proven the ownership of the address; nothing can prove it yet. Until then the
+    link is the user's own claim, and others may claim the same. ``contested``: another user links the address too, and
+    this one has not proven it, so its owner is unknown.
     """
 
     user_id: str
@@ -55,14 +55,14 @@ class Identity:
 
 
 class IdentityStore(Protocol):
-    """Which addresses users link. Platforms and values are compared as they are: normalise them before."""
+    """The addresses linked by users. Platforms and values are compared as they are: normalise them before."""
 
     async def link(self, identity: Identity) -> Identity:
-        """Return the identity as it stands: an address that the user has already stays as it is.
+        """Return the identity as stored: an address already linked by the user stays as it is.
 
         Raises ``AlreadyExists`` if another user has proven the address; ``Conflict`` if the user has
-        ``MAX_IDENTITIES``, however many are linked at once; ``StoreUnavailable``, after which it may be linked or not:
-        link it again.
+        ``MAX_IDENTITIES``, however many are linked concurrently; ``StoreUnavailable``, after which it may be linked or
+        not: link it again.
         """
         ...
 
@@ -75,7 +75,7 @@ class IdentityStore(Protocol):
         ...
 
     async def owner(self, platform: str, value: str) -> str | None:
-        """Return the id of the user who has proven this address, else of the only one who links it, else ``None``."""
+        """Return the id of the user with a proof of this address, else of the only one linking it, else ``None``."""
         ...
 
 
@@ -102,9 +102,10 @@ class RefreshTokenStore(Protocol):
     async def find(self, session_id: str) -> RefreshToken | None: ...
 
     async def rotate(self, used_hash: str, token: RefreshToken, ttl_seconds: int) -> bool:
-        """Put ``token`` in place of its session's current one if that has the hash ``used_hash``; else ``False``.
+        """Replace the session's current token by ``token`` if the current one has the hash ``used_hash``; else return
+        ``False``.
 
-        Of several at once exactly one is told ``True``.
+        Of several concurrent calls exactly one returns ``True``.
         """
         ...
 

@@ -15,7 +15,7 @@ from domain.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a channel said later about a message it took."""
+    """A later report of a channel about a message it took."""
 
     status: Status
     at_ms: int
@@ -23,13 +23,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A message's file, and how it and the message's text go to the channel (``plan``; there is nothing else to
-    send then).
+    """A message's file, and how it and the message's text go to the channel (``plan``; there is nothing else to send
+    then).
 
-    ``read`` yields the file's bytes in chunks of at most 1 MiB. The last one comes only when all of them, together,
-    are what was uploaded, so who passes them on never completes a file that is not. It raises ``DeliveryFailed``
+    ``read`` yields the file's bytes in chunks of at most 1 MiB. The last one comes only when all of them match the
+    uploaded file, so a consumer that passes them on never completes a corrupt one. It raises ``DeliveryFailed``
     (``file-corrupt``, ``file-missing``) or ``FileStoreUnavailable``. ``url``: for channels that fetch files
-    themselves; anybody can get the file there for some days. ``handle``: what ``Connector.upload`` returned.
+    themselves; anybody can get the file there for some days. ``handle``: the result of ``Connector.upload``.
     """
 
     plan: MediaPlan
@@ -42,30 +42,30 @@ class Attachment:
 class Connector(Protocol):
     """One channel.
 
-    ``repeatable`` says whether a send whose outcome is unknown may be made again without a second delivery, because
-    the channel recognises our message id. No real provider offers that today; the simulated one does.
+    ``repeatable`` says whether a send with an unknown outcome may be made again without a second delivery, because the
+    channel recognises our message id. No real provider offers this today; the simulated one does.
     """
 
     channel: str
     repeatable: bool
 
     async def upload(self, attachment: Attachment) -> str:
-        """Do with the file what has to be done before the message goes, and return the channel's name for it.
+        """Prepare the file on the channel before the message is sent, and return the channel's name for it.
 
-        Called unless the file goes as a link; whoever cannot do anything with it yet reads it, so that nothing goes
-        that is corrupt. Nothing of it reaches a person, so it may be cancelled at any time, and repeated. Raises what
-        ``attachment.read`` raises, ``DeliveryFailed``, or ``Unavailable``.
+        Called unless the file is sent as a link. A connector without any preparation still reads the file, so a
+        corrupt one is never sent. It has no effect visible to the recipient, so it may be cancelled at any time, and
+        repeated. Raises the errors of ``attachment.read``, ``DeliveryFailed``, or ``Unavailable``.
         """
         ...
 
     async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> SendOutcome:
-        """Hand the message over, with its file if it has one; return what came of it.
+        """Send the message, with its file if it has one; return the outcome.
 
-        It raises nothing for what the provider did. The caller bounds the call in time (``CHAT4ALL_SEND_SECONDS``),
-        and takes any exception, a cancellation inside the call included, as ``Unknown``.
+        It raises nothing for an answer of the provider. The caller bounds the call in time
+        (``CHAT4ALL_SEND_SECONDS``), and takes any exception, a cancellation inside the call included, as ``Unknown``.
         """
         ...
 
     def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
-        """Yield the receipts that this process itself will see; none for channels that report by webhook."""
+        """Yield the receipts seen by this process itself; none for channels that report by webhook."""
         ...

@@ -1,4 +1,4 @@
-"""Conversations: who takes part, and what happens in them."""
+"""Conversations: their participants, and their activity."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ConversationStore(Protocol):
         ...
 
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
-        """As ``is_participant``, with whether it is a group, where that can change."""
+        """Return the participation of a user, with whether the conversation is a group, where it can end."""
         ...
 
     async def create(
@@ -54,28 +54,29 @@ class ConversationStore(Protocol):
         ...
 
     async def participants(self, conversation_id: str) -> Sequence[str] | None:
-        """Return the user ids (and addresses) that take part, ``None`` if there is no such conversation."""
+        """Return the participating user ids (and addresses), ``None`` if there is no such conversation."""
         ...
 
     async def get(self, conversation_id: str) -> Conversation | None: ...
 
     async def change(self, before: Conversation, after: Conversation) -> bool:
-        """Make the members those of ``after``; return ``False`` if the conversation is not ``before`` any more (then
-        nothing was changed). Raises ``StoreUnavailable``, after which it may have been changed."""
+        """Make the members those of ``after``; return ``False`` and change nothing if the conversation is not
+        ``before`` any more. Raises ``StoreUnavailable``, after which it may have been changed.
+        """
         ...
 
     async def join(self, joins: Sequence[NewParticipant]) -> None:
-        """Add participants to conversations that exist and are no groups. Existing participants do not change.
+        """Add participants to existing conversations other than groups. Existing participants do not change.
 
         After ``StoreUnavailable`` any of them may have been added.
         """
         ...
 
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
-        """Return up to ``limit`` conversations that the user joined, the last joined first.
+        """Return up to ``limit`` conversations joined by the user, the last joined first.
 
-        None that the user takes part in is missing; some may be there that the user has left, or that never came to
-        be: ask ``get``.
+        None of the user's conversations is missing. Some may be in the list although the user has left them, or they
+        were never created: ask ``get``.
         """
         ...
 
@@ -83,7 +84,8 @@ class ConversationStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class Activity:
     """Of one conversation: every message up to ``last`` is in the history, and up to ``counted_to`` there are
-    ``counted`` of them. Both are facts that stay true; later ones replace them."""
+    ``counted`` of them. Both facts stay true; later ones replace them.
+    """
 
     last: Place
     counted_to: Place | None = None
@@ -94,7 +96,7 @@ class ActivityReader(Protocol):
     """When something last happened in a conversation, and how much has: for lists of conversations."""
 
     async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
-        """Return what is known of each conversation that has messages in the history."""
+        """Return the activity of each conversation with messages in the history."""
         ...
 
     async def count(self, conversation_id: str, activity: Activity) -> int:

@@ -1,16 +1,16 @@
-"""Files: their bytes (``FileStore``: a folder or a bucket) and what is known of them (``FileRecords``: Cassandra).
+"""Files: their bytes (``FileStore``: a folder or a bucket) and their rows (``FileRecords``: Cassandra).
 
-A file comes to be in this order, so that whatever ends a process leaves nothing that cannot be found again:
+A file is created in this order, so a process killed at any point leaves nothing that cannot be found again:
 
-    records.begin      the row of the upload, which names the key that its bytes will have
-    store.begin …      parts, of which nothing can be read
+    records.begin      the row of the upload; it names the key of the future object
+    store.begin …      parts, which cannot be read
     store.finish       the object, whole
     records.finish     the row becomes a file: from here on, and not before, it can be read and sent
 
-Whoever works on an upload has its *lease*: a name and a time until which nobody else may touch it. Every change of the
-row is a lightweight transaction on the lease, so a process that slept past its time cannot finish what the sweeper has
-taken away. And once an upload has expired nobody but the sweeper gets its lease, so what the sweeper began to delete
-does not come back to life, however long the sweeper sleeps in between.
+A process that works on an upload has its *lease*: a name and a time until which no other process may touch it. Every
+change of the row is a lightweight transaction on the lease, so a process that slept past its time cannot finish an
+upload already deleted by the sweeper. Once an upload has expired only the sweeper gets its lease, so a deletion begun
+by the sweeper is never undone, however long the sweeper sleeps in between.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from domain.files import File
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of an upload that the store has. ``number`` counts from 1; ``etag`` is the store's name for its bytes."""
+    """A part of an upload in the store. ``number`` counts from 1; ``etag`` is the store's name for its bytes."""
 
     number: int
     size_bytes: int
@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """Something in the store: a whole object, or an upload that was begun (``is_whole`` false; its size is unknown)."""
+    """An entry of the store: a whole object, or a begun upload (``is_whole`` false; its size is unknown)."""
 
     key: str
     size_bytes: int
@@ -62,7 +62,7 @@ class FileStore(Protocol):
         ...
 
     async def parts(self, key: str, upload: str) -> Sequence[Part]:
-        """Return the parts that are there, by number. Raises ``NotFound`` if the upload is gone."""
+        """Return the stored parts, by number. Raises ``NotFound`` if the upload is gone."""
         ...
 
     async def finish(self, key: str, upload: str, parts: Sequence[Part]) -> None:
@@ -74,7 +74,7 @@ class FileStore(Protocol):
         ...
 
     async def put(self, key: str, data: bytes, mimetype: str) -> None:
-        """Store a whole object of at most ``PART_BYTES`` bytes (it may be empty), replacing one that is there."""
+        """Store a whole object of at most ``PART_BYTES`` bytes (it may be empty), replacing an existing one."""
         ...
 
     async def size(self, key: str) -> int | None:
@@ -95,8 +95,9 @@ class FileStore(Protocol):
         ...
 
     async def copy(self, source: str, target: str) -> None:
-        """Make ``target`` an object with the bytes of ``source``, which stays; either may be deleted without the other.
-        Raises ``NotFound`` if there is no ``source``. May be repeated after a failure."""
+        """Make ``target`` an object with the bytes of ``source``, which stays; either may be deleted without the
+        other. Raises ``NotFound`` if there is no ``source``. May be repeated after a failure.
+        """
         ...
 
     async def discard(self, key: str) -> None:
@@ -108,13 +109,14 @@ class FileStore(Protocol):
         ...
 
     def everything(self) -> AsyncIterator[StoredObject]:
-        """Yield all objects, and those unfinished uploads that the store can list without being told their keys."""
+        """Yield all objects, and those unfinished uploads that the store can list without being given their keys."""
         ...
 
     def link(self, file: File, seconds: int, now_ms: int) -> str:
         """Return a URL from which anybody can get the file until ``now_ms`` + ``seconds``: as an attachment, with
         ranges. Made without asking the store. It begins with "/v1/" if it leads to our API and its public address is
-        not known: put the origin of the request before it."""
+        not known: put the origin of the request before it.
+        """
         ...
 
     async def ping(self) -> None:
@@ -128,13 +130,13 @@ class FileStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on its way. ``upload_id`` becomes the file's id.
+    """An unfinished file. ``upload_id`` becomes the file's id.
 
-    ``size_bytes``: what the client announced, ``None`` if it did not. ``offset_bytes``: so many bytes are durable in
-    the store and survive us. ``key`` may be empty until a byte is to be stored, ``store_upload`` (the store's name
-    for the upload in parts) until there is more than one part. ``expected_checksum``: what the client says the whole
-    must have, "sha256:<hex>", or empty. ``holder``: whose lease it is until ``held_until_ms``; both empty if nobody's.
-    After ``expires_at_ms``, and when no process has a lease, it may be swept away.
+    ``size_bytes``: as announced by the client, ``None`` if it was not. ``offset_bytes``: the number of bytes durable
+    in the store. ``key`` may be empty until a byte is to be stored, ``store_upload`` (the store's name for the upload
+    in parts) until there is more than one part. ``expected_checksum``: as announced by the client, "sha256:<hex>", or
+    empty. ``holder``: the owner of the lease until ``held_until_ms``; both empty without a lease. After
+    ``expires_at_ms``, and when no process has a lease, it may be swept away.
     """
 
     upload_id: str
@@ -154,12 +156,12 @@ class Upload:
 
 
 class FileRecords(Protocol):
-    """What is known of files and of uploads under way; one row becomes the other."""
+    """The rows of files and of unfinished uploads; an upload's row becomes the file's."""
 
     async def begin(self, upload: Upload) -> None:
-        """Store a new upload, with its holder if it has one; nothing changes if that id is there already.
+        """Store a new upload, with its holder if it has one; nothing changes if the id exists already.
 
-        Raises ``StoreUnavailable``: it may be there or not.
+        Raises ``StoreUnavailable``: it may be stored or not.
         """
         ...
 
@@ -168,34 +170,34 @@ class FileRecords(Protocol):
         ...
 
     async def acquire_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take the lease until ``until_ms`` if nobody has it at ``now_ms``; return the upload as it then is.
+        """Acquire the lease until ``until_ms`` if it is free at ``now_ms``; return the upload as stored then.
 
-        Whoever has it already renews it. Returns ``None`` if somebody else has it, if there is no such upload, or it
-        has expired: ``upload`` tells which. Raises ``ValueError`` for an empty ``holder``.
+        Its holder renews it. Returns ``None`` if another holder has it, if there is no such upload, or it has expired:
+        ``upload`` tells these apart. Raises ``ValueError`` for an empty ``holder``.
 
-        The times are those of the callers' clocks: one whose clock is ahead gets a lease that much too early. The
+        The times are those of the callers' clocks: a clock that is ahead acquires a lease too early by its lead. The
         former holder then finds out at its next change, so no harm is done, but an upload is interrupted.
         """
         ...
 
     async def acquire_expired_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
-        """Take the lease of an upload that has expired, to delete it: as ``acquire_lease``, which refuses those.
+        """Acquire the lease of an expired upload, to delete it: as ``acquire_lease``, which refuses these.
 
-        Nobody can get it back then: a lease that begins after the expiry ends after it, on every clock.
+        No other process can get it back then: a lease that begins after the expiry ends after it, on every clock.
         """
         ...
 
     async def save(self, upload: Upload, *, holder: str) -> bool:
-        """Store ``upload`` as it is given if the lease is ``holder``'s; return ``False`` (and store nothing) if it is
-        not, or the upload is gone. With ``upload.holder`` empty the lease is released.
+        """Store ``upload`` as given if the lease is ``holder``'s; return ``False`` (and store nothing) if it is not,
+        or the upload is gone. With ``upload.holder`` empty the lease is released.
 
-        A lease whose time is over is still the holder's as long as nobody took it. ``True`` also when this is what is
-        stored already (the answer to a first try was lost).
+        An expired lease is still the holder's until another process acquires it. Returns ``True`` also if exactly this
+        is stored already (the answer to a first try was lost).
         """
         ...
 
     async def finish(self, file: File, *, holder: str) -> bool:
-        """Make the upload of that id the file, if the lease is ``holder``'s; else return ``False``.
+        """Make the upload of this id the file, if the lease is ``holder``'s; else return ``False``.
 
         ``True`` also when it is this very file already (the answer to a first try was lost).
         """
@@ -204,17 +206,16 @@ class FileRecords(Protocol):
     async def forget(self, upload_id: str, *, holder: str) -> bool:
         """Delete the upload if the lease is ``holder``'s; ``True`` also if there is none.
 
-        ``False`` if it is a file by now: that is for ``delete``. Who deletes an upload that others may go on with saves
-        it as expired before it touches the store: should it sleep past its lease then, nobody takes it up meanwhile,
-        and what is deleted late is nobody's.
+        ``False`` if it is a file by now: use ``delete``. To delete a resumable upload, mark it expired first. Then no
+        other process can resume it, even if this one outlives its lease.
         """
         ...
 
     async def delete(self, file_id: str, now_ms: int) -> File | None:
-        """Mark the file as deleted at ``now_ms`` and return it as it then is; a second time changes nothing.
+        """Mark the file as deleted at ``now_ms`` and return it as stored then; a second time changes nothing.
 
-        ``None`` if there is no such file. Whoever calls it deletes the object afterwards, so that what breaks off in
-        between leaves an object that the sweeper finds.
+        ``None`` if there is no such file. The caller deletes the object afterwards, so an interruption leaves an
+        orphan for the sweeper.
         """
         ...
 
@@ -223,19 +224,21 @@ class FileRecords(Protocol):
         ...
 
     async def find(self, file_id: str) -> Upload | File | None:
-        """Return what stands under this id, in one look: ``get`` and then ``upload`` would both miss what
-        becomes a file in between."""
+        """Return the file or upload under this id, in one query: ``get`` and then ``upload`` would both miss an upload
+        that becomes a file in between.
+        """
         ...
 
     async def identity(self) -> str:
-        """Return what tells these records from all others: made once at random, never changed."""
+        """Return the identity of these records: made once at random, never changed."""
         ...
 
     def files(self) -> AsyncIterator[File]:
-        """Yield all files, deleted ones among them, in no order; those that come to be meanwhile or not. For checks: it
-        reads everything."""
+        """Yield all files, also deleted ones, in no order; files created meanwhile may be missing. For checks: it
+        reads everything.
+        """
         ...
 
     def expired(self, now_ms: int) -> AsyncIterator[Upload]:
-        """Yield the uploads that may be swept away at ``now_ms``: those that have expired and have no lease."""
+        """Yield the uploads that may be swept away at ``now_ms``: expired and without a lease."""
         ...

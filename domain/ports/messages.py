@@ -54,7 +54,7 @@ class MessageLog(Protocol):
         ...
 
     def is_pending(self, message_id: str) -> bool:
-        """Return whether a message that ``append`` gave up on is still on its way, so that it may yet be written."""
+        """Return whether a message is still on its way after ``append`` gave up, so it may yet be written."""
         ...
 
     async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
@@ -73,9 +73,9 @@ class StoredMessage:
 
 @dataclass(slots=True)
 class MirrorEntry:
-    """What one mirror batch learnt of one message. ``message`` is there once its ``messages`` record was seen.
+    """All facts of one message in one mirror batch. ``message`` is set once its ``messages`` record was seen.
 
-    ``rising_us``: ``LogClock.rising_us`` of its place; 0 where no clock steps back, so that it is the place's time.
+    ``rising_us``: ``LogClock.rising_us`` of its place; 0 where no clock steps back: then it is the place's time.
     """
 
     message_id: str
@@ -89,20 +89,20 @@ class MirrorEntry:
 class MessageMirror(Protocol):
     """History for queries, written by the mirror agent alone. Writes commute and may be repeated.
 
-    A message with an idempotency key (``domain.ids.may_repeat``) may come with two places; its first one counts, in
-    whatever order they come.
+    A message with an idempotency key (``domain.ids.may_repeat``) may come with two places, in either order; its first
+    one counts.
     """
 
     async def write(self, entries: Sequence[MirrorEntry], clocks: Sequence[LogClock] = ()) -> None:
         """Return once all entries are durable. Raises ``StoreUnavailable``; then any part may have been written.
 
-        ``clocks``: of the partitions that the entries are from. Their steps are durable before any entry is, and how
-        far they have compared after all of them.
+        ``clocks``: of the partitions of the entries. Their steps are durable before any entry is, and their last
+        compared record after all entries.
         """
         ...
 
     async def clock(self, partition: int) -> LogClock:
-        """Return what is known of a partition's times. Raises ``StoreUnavailable``."""
+        """Return the stored clock of a partition. Raises ``StoreUnavailable``."""
         ...
 
 
