@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mode import Service
 
 from app.cassandra import cassandra_config
-from storage.cassandra.messages import CassandraMessageMirror
+from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
 
 if TYPE_CHECKING:

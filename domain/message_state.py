@@ -82,11 +82,6 @@ class MessageState:
         return self
 
     @property
-    def is_final(self) -> bool:
-        """Whether nothing more is expected (a receipt may still come after FAILED)."""
-        return self.status in (Status.READ, Status.FAILED)
-
-    @property
     def last_change_ms(self) -> int:
         """The latest time among the facts, 0 without any."""
         times = (self.accepted_at_ms, self.sent_at_ms, self.delivered_at_ms, self.read_at_ms, self.failed_at_ms)

@@ -151,11 +151,6 @@ class SharedState:
         )
 
     @property
-    def is_final(self) -> bool:
-        """Whether nothing more is expected of any address."""
-        return self.counts_by_status[_READ] + self.counts_by_status[_FAILED] == self.known >= self.recipient_count
-
-    @property
     def last_change_ms(self) -> int:
         """The latest time among the facts, 0 without any."""
         latest = [max(column) for column in self._times if column]

@@ -28,12 +28,8 @@ class NewParticipant:
 
 
 class ConversationStore(Protocol):
-    async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
-        """Return whether the user takes part, or ``None`` if there is no such conversation."""
-        ...
-
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
-        """Return the participation of a user, with whether the conversation is a group, where it can end."""
+        """Return whether the user takes part and whether it is a group; ``None`` if there is no such conversation."""
         ...
 
     async def create(

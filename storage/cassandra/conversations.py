@@ -49,11 +49,6 @@ class CassandraConversationStore:
     def __init__(self, session: CassandraSession) -> None:
         self._session = session
 
-    async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
-        """Return whether the user takes part, ``None`` without such a conversation. Raises ``StoreUnavailable``."""
-        known = await self.membership(conversation_id, user_id)
-        return None if known is None else known.takes_part
-
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
         """Return whether the user takes part and whether it is a group, ``None`` without such a conversation.
 

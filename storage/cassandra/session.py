@@ -69,11 +69,6 @@ class CassandraSession:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether a host has an open connection now."""
-        return self._driver is not None and self._driver.is_up
-
     async def connected(self, timeout_seconds: float) -> None:
         """Return once connected. Raises ``StoreUnavailable`` after the time-out."""
         try:

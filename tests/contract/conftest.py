@@ -31,7 +31,8 @@ from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.identities import CassandraIdentityStore
-from storage.cassandra.messages import CassandraMessageMirror, CassandraMessageReader
+from storage.cassandra.mirror import CassandraMessageMirror
+from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore

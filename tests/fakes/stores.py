@@ -162,11 +162,6 @@ class MemoryConversations(Outage):
         self.members: dict[str, Conversation] = {}
         self._of_user: dict[str, dict[Joined, None]] = {}
 
-    async def is_participant(self, conversation_id: str, user_id: str) -> bool | None:
-        """Return whether the user takes part, ``None`` without such a conversation."""
-        known = await self.membership(conversation_id, user_id)
-        return None if known is None else known.takes_part
-
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
         """Return whether the user takes part and whether it is a group, ``None`` without such a conversation."""
         self.check()

@@ -72,24 +72,26 @@ async def test_one_bad_message_does_not_fail_the_rest(api: Api) -> None:
 
 async def test_the_order_of_a_conversation_is_kept_however_slow_the_stores_are(api: Api) -> None:
     token = await api.somebody()
-    look, enter = api.messages.get, api.conversations.is_participant
-    slow = iter(range(10_000))
+    look, enter = api.messages.get, api.conversations.membership
+    slow, entered = iter(range(10_000)), set[str]()
 
     async def slow_look(message_id: str) -> Any:
         await asyncio.sleep((next(slow) * 7 % 5) * 0.002)
         return await look(message_id)
 
     async def slow_enter(conversation_id: str, user_id: str) -> Any:
+        entered.add(conversation_id)
         await asyncio.sleep((next(slow) * 7 % 5) * 0.002)
         return await enter(conversation_id, user_id)
 
-    api.messages.get, api.conversations.is_participant = slow_look, slow_enter
+    api.messages.get, api.conversations.membership = slow_look, slow_enter
     messages = [
         api.message(f"c-{n % 7}", content=str(n), **({"idempotency_key": f"k-{n}"} if n % 3 else {}))
         for n in range(300)
     ]
     found = await results(await send(api, token, messages))
     assert {result["status"] for result in found} == {202}
+    assert entered == {f"c-{n}" for n in range(7)}
     for conversation in range(7):
         contents = [int(m.content) for m, _, _ in api.log.records if m.conversation_id == f"c-{conversation}"]
         assert contents == sorted(contents)

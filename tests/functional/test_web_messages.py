@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.conversations import Membership
 from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact
@@ -120,21 +121,22 @@ async def test_a_conversation_belongs_to_who_began_it(api: Api) -> None:
 
 async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(api: Api) -> None:
     token = await api.somebody()
-    look, calls, everybody_looked = api.conversations.is_participant, itertools.count(), asyncio.Event()
+    look, calls, everybody_looked = api.conversations.membership, itertools.count(), asyncio.Event()
 
-    async def slow_look(conversation_id: str, user_id: str) -> bool | None:
+    async def slow_look(conversation_id: str, user_id: str) -> Membership | None:
         """Two reads with time between them, as in Cassandra: is the user there, is the conversation there."""
-        takes_part = await look(conversation_id, user_id)
+        known = await look(conversation_id, user_id)
         number = next(calls)
         if number == 19:
             everybody_looked.set()
         await everybody_looked.wait()
         await asyncio.sleep(0.001 * (number % 20))
-        return takes_part or (False if conversation_id in api.conversations.members else None)
+        return known or (Membership(False, False) if conversation_id in api.conversations.members else None)
 
-    api.conversations.is_participant = slow_look
+    api.conversations.membership = slow_look
     answers = await asyncio.gather(*(api.call("POST", "/v1/messages", api.message("new"), token) for _ in range(20)))
     assert {answer.status for answer in answers} == {202}
+    assert everybody_looked.is_set()
 
 
 async def test_a_stranger_cannot_list_a_conversation(api: Api) -> None:

@@ -18,7 +18,7 @@ from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
-from storage.cassandra.messages import CassandraMessageMirror
+from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
 from web.conversations.listing import ConversationLists
 from web.history.gaps import Gaps

@@ -16,7 +16,8 @@ from domain.ports import MirrorEntry, Place
 from domain.records import MessageAccepted
 from domain.status import Fact
 from storage.cassandra.driver_session import Kind
-from storage.cassandra.messages import CassandraMessageMirror, CassandraMessageReader
+from storage.cassandra.mirror import CassandraMessageMirror
+from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
 
 pytestmark = pytest.mark.real

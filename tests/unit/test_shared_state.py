@@ -35,7 +35,7 @@ def test_any_order_and_any_repetition_of_any_facts_end_in_the_same_state(some: l
     again = data.draw(st.lists(st.sampled_from(some), max_size=16)) if some else []
     mixed = fold(data.draw(st.permutations(some + again)))
     assert mixed == fold(some)
-    assert (mixed.overall, mixed.status, mixed.is_final) == (fold(some).overall, fold(some).status, fold(some).is_final)
+    assert (mixed.overall, mixed.status) == (fold(some).overall, fold(some).status)
 
 
 @given(st.lists(facts, max_size=8), st.lists(facts, max_size=8))
@@ -105,15 +105,8 @@ def test_no_time_is_told_for_a_word_that_not_all_have() -> None:
 def test_a_failure_of_all_tells_a_reason_and_a_healed_one_counts_again() -> None:
     failed = fold(fact("FAILED", address, at) for address, at in zip(ADDRESSES, (7, 9, 8), strict=True))
     assert (failed.status, failed.overall.failed_at_ms, failed.overall.failure_code) == (Status.FAILED, 9, "blocked")
-    assert failed.is_final
     healed = join(failed, fact("DELIVERED", ADDRESSES[1]))
-    assert (healed.status, healed.is_final) == (Status.DELIVERED, False)
-
-
-def test_it_is_final_only_when_every_address_is() -> None:
-    state = fold([fact("READ", ADDRESSES[0]), fact("READ", ADDRESSES[1])])
-    assert not state.is_final
-    assert join(state, fact("FAILED", ADDRESSES[2])).is_final
+    assert healed.status is Status.DELIVERED
 
 
 def test_the_last_change_may_be_that_of_any_address() -> None:
