@@ -1,4 +1,4 @@
-"""All that the handlers need from outside, in one frozen value."""
+"""The composition root: settings and ports in, services out."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ Probe = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The settings and the ports; what the API makes of them itself is made on first use."""
+    """The settings and the ports; the services over them are built on first use."""
 
     settings: Settings
     log: MessageLog
@@ -322,7 +322,9 @@ class Dependencies:
         )
 
     def prepare(self) -> None:
-        """Make now what is slow or may fail (the secret's file, the hash that stands in for unknown users)."""
+        """Build the services with slow or failing set-up now (the secret's file, the stand-in hash for unknown
+        users).
+        """
         _ = self.tokens, self.client_addresses, self.login_throttle, self.passwords, self.metrics, self.memberships
         check_public_url(self.settings.public_url)
         _ = self.live, self.sending, self.request_limits, self.cors, self.known_files, self.link_keys, self.resumable

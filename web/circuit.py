@@ -1,4 +1,4 @@
-"""A circuit breaker for stores that may not answer."""
+"""A circuit breaker for stores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CircuitBreaker:
     """After a failure the circuit is open: one probe at a time reaches the store until one succeeds.
 
     No probe starts within ``cooldown_seconds`` of the last failure. Other calls fail immediately, so only the probe
-    waits for the time-out of a store that does not answer. ``is_open``: the last call to the store failed.
+    waits for the time-out of a silent store. ``is_open``: the last call to the store failed.
     """
 
     def __init__(self, monotonic: Callable[[], float] = system_monotonic, cooldown_seconds: float = 0.0) -> None:
@@ -30,7 +30,7 @@ class CircuitBreaker:
     async def call(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Return the result of ``operation``.
 
-        Raises ``StoreUnavailable``: that of ``operation``, or immediately while the circuit is open.
+        Raises ``StoreUnavailable`` if ``operation`` does, or immediately while the circuit is open.
         """
         is_probe = self.is_open
         if is_probe and (self._is_probing or self._monotonic() < self._closed_to_probes_until):
@@ -48,7 +48,7 @@ class CircuitBreaker:
         return result
 
     def record(self, *, succeeded: bool) -> None:
-        """Open or close the circuit after a call that was made without ``call``."""
+        """Open or close the circuit after a call made without ``call``."""
         self.is_open = not succeeded
         if not succeeded:
             self._closed_to_probes_until = self._monotonic() + self._cooldown_seconds

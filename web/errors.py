@@ -1,4 +1,4 @@
-"""Errors of the API beside those of ``domain.errors``. ``web.http.problems`` maps them to HTTP."""
+"""Errors of the API beside those of ``domain.errors``. They do not know HTTP: ``web/http/problems.py`` maps them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from domain.errors import Chat4AllError, Conflict, InvalidInput, NotFound
 
 
 class FieldErrors(InvalidInput):
-    """Several fields at once. ``found``: (field as the caller wrote it, what is wrong with it)."""
+    """Errors of several fields. ``found``: (field as the caller wrote it, error text)."""
 
     def __init__(self, found: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{name}: {detail}" if name else detail for name, detail in found))
@@ -42,7 +42,7 @@ class BodyTooLarge(Chat4AllError):
 
 
 class UnsupportedEncoding(Chat4AllError):
-    """The body came with a ``Content-Encoding`` that is not taken."""
+    """The body has an unsupported ``Content-Encoding``."""
 
     code = "unsupported-content-encoding"
 
@@ -66,7 +66,7 @@ class UpgradeRequired(Chat4AllError):
 
 
 class UnsupportedMediaType(Chat4AllError):
-    """The body is of a type that is not taken here."""
+    """The body has an unsupported media type."""
 
     code = "unsupported-media-type"
 
@@ -109,6 +109,6 @@ class Gone(NotFound):
 
 
 class ChecksumMismatch(Chat4AllError):
-    """The bytes that came are not those that the client meant to send."""
+    """The received bytes do not have the client's checksum."""
 
     code = "checksum-mismatch"

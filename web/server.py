@@ -1,4 +1,4 @@
-"""The API's process: the application, what it is wired to, and how it stops.
+"""The API's process: build the application, wire the adapters, serve, stop.
 
 chat4all api        or        python -m web.server
 """
@@ -82,16 +82,16 @@ def create_app(deps: Dependencies) -> web.Application:
 
 
 async def close_live(app: web.Application) -> None:
-    """Tell every WebSocket that this process stops."""
+    """Close every WebSocket: this process stops."""
     await app[DEPENDENCIES].live.stop()
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set.
 
-    Then: take no more connections, finish the requests under way (at most ``IN_FLIGHT_SECONDS``), flush Kafka.
-    Neither Kafka nor Cassandra need to be there at the start. Raises whatever ended a background task, and
-    ``OSError`` if the port is taken by somebody who does not share it.
+    Then: accept no more connections, finish the requests in flight (at most ``IN_FLIGHT_SECONDS``), flush Kafka.
+    Kafka and Cassandra need not be available at the start. Raises the error of a failed background task, and
+    ``OSError`` if the port is taken by a process not sharing it.
     """
     async with _wired(settings) as (deps, background):
         app = create_app(deps)
@@ -121,7 +121,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[asyncio.Task[None]]]]:
-    """The real adapters, and the tasks that must not end."""
+    """Yield the services over the real adapters, and the background tasks; these must not end."""
     topics = Topics(settings.topic_prefix)
     batch_producer = BatchProducer(
         settings.kafka,
@@ -199,7 +199,7 @@ async def _keep_open(batch_producer: BatchProducer) -> None:
 
 
 async def _sweep_files(deps: Dependencies) -> None:
-    """Clear away uploads that nobody finished and what belongs to no file, as often as is set."""
+    """Delete abandoned uploads and orphaned objects at the configured interval."""
 
     def count(report: SweepReport) -> None:
         metrics = deps.metrics
@@ -211,7 +211,7 @@ async def _sweep_files(deps: Dependencies) -> None:
 
 
 async def _run_watched(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. An event loop that hangs, and a stop that does not end, end the process."""
+    """Serve until SIGTERM or SIGINT. A hanging event loop, or a stop over its time limit, ends the process."""
     pulse, stop, loop = Pulse(), asyncio.Event(), asyncio.get_running_loop()
 
     def begin_to_stop() -> None:

@@ -1,7 +1,7 @@
-"""Guessing passwords is made slow: by account, whether it exists or not, and by the address that guesses.
+"""Throttle password guessing by account, whether it exists or not, and by client address.
 
-Of one process: with n of them a guesser has n times the attempts. Only failures are remembered, and each costs a hash,
-so no spray of names fills the memory faster than entries are forgotten anyway.
+The limits are per process: with n processes a guesser has n times the attempts. Only failures are remembered. Each
+costs the guesser a hash, so random names cannot fill the memory faster than entries expire.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _Key = tuple[bytes, str]
 
 
 class Attempt:
-    """One attempt to log in, allowed. Say how it ended; an attempt that ended with neither counts for nothing."""
+    """An admitted login attempt. Report its outcome with ``ended``; an attempt without an outcome does not count."""
 
     def __init__(self, throttle: LoginThrottle, key: _Key, name: bytes, address: str) -> None:
         self._throttle = throttle
@@ -46,11 +46,12 @@ class Attempt:
 
 
 class LoginThrottle:
-    """``account``: how long to wait after failures; ``address``: how many failures from one address, of any accounts.
+    """``account``: the wait after failures for one account; ``address``: the failures allowed from one address, for any
+    accounts.
 
-    Attempts for one account are made one after the other, so that many at once are no way round. Where a user has
-    logged in from before is counted by itself, so that a stranger's guesses do not lock the user out there.
-    ``refused`` counts those told to wait. ``clock``: seconds, never goes back.
+    Attempts for one account are serialised, so concurrent ones cannot bypass the limit. Addresses with an earlier
+    login are counted separately, so a stranger's guesses do not lock the user out there. ``refused``: the number of
+    refused attempts. ``clock``: seconds, monotonic.
     """
 
     def __init__(
@@ -144,5 +145,5 @@ class LoginThrottle:
 
 
 def _short(username: str) -> bytes:
-    """Names are any text of any length: what is kept of one is 16 bytes."""
+    """Return 16 bytes for a name of any length."""
     return hashlib.blake2b(username.lower().encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Which passwords are taken: long enough, not the username, not one of the commonest."""
+"""Password rules: a minimum length, not the username, not one of the commonest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEFT_OF_USERNAME_CHARS = 4
 
 
 def weakness_of(password: str, username: str) -> str | None:
-    """Return what is wrong with ``password`` for an account named ``username``, ``None`` if nothing is."""
+    """Return the error text for ``password`` of an account named ``username``, ``None`` if it is acceptable."""
     if len(password) < MIN_CHARS:
         return f"must have at least {MIN_CHARS} characters"
     if len(password) > MAX_CHARS:

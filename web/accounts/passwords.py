@@ -1,4 +1,4 @@
-"""Argon2id off the event loop: a bounded number at once, a bounded queue before them."""
+"""Argon2id off the event loop, with a bounded number of threads and a bounded queue."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Passwords:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Passwords:
-        """Return the hashing that ``settings.argon2_*`` ask for (memory in KiB)."""
+        """Return the hashing configured by ``settings.argon2_*`` (memory in KiB)."""
         hasher = PasswordHasher(
             time_cost=settings.argon2_time_cost,
             memory_cost=settings.argon2_memory_kib,
@@ -54,9 +54,9 @@ class Passwords:
         return await self._in_thread(lambda: self._hasher.hash(_prepared(password)))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Return whether ``password`` is the one hashed.
+        """Return whether ``password`` matches the hash.
 
-        Without a hash (nobody has that name) the same work is done on a stand-in, so that the time tells nothing.
+        Without a hash (an unknown name) a stand-in is checked, so the response time does not reveal the difference.
         Raises ``TooManyLogins``.
         """
         matches = await self._in_thread(lambda: self._matches(password_hash or self._stand_in, password))
@@ -67,7 +67,7 @@ class Passwords:
         return self._hasher.check_needs_rehash(password_hash)
 
     def close(self) -> None:
-        """Let the threads end; what is queued is dropped."""
+        """Shut the threads down; queued work is dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, password_hash: str, password: str) -> bool:
@@ -87,5 +87,5 @@ class Passwords:
 
 
 def _prepared(password: str) -> bytes:
-    """One form for what looks the same, whatever keyboard typed it (RFC 8265, OpaqueString: NFC)."""
+    """Normalise to NFC, so equal-looking passwords match on any keyboard (RFC 8265, OpaqueString)."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Sessions: what a login starts, a refresh token continues and a logout ends."""
+"""Sessions: started by a login, continued by a refresh token, ended by a logout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session of a user and its current refresh token, which is shown this once."""
+    """A user's session and its current refresh token, shown only this once."""
 
     session_id: str
     user_id: str
@@ -60,9 +60,9 @@ class Sessions:
         return Session(record.session_id, user_id, text)
 
     async def find(self, text: str) -> Renewable:
-        """Return the session of which ``text`` is the current token.
+        """Return the session with the current token ``text``.
 
-        Raises ``NotAuthenticated``; for a token that was used before, after ending its session. ``StoreUnavailable``.
+        Raises ``NotAuthenticated``, ``StoreUnavailable``. A reused older token ends its session.
         """
         presented = parse(text)
         if presented is None:
@@ -78,10 +78,10 @@ class Sessions:
         raise NotAuthenticated(_REFUSALS[state])
 
     async def renew(self, found: Renewable) -> Session:
-        """Put the next token in place of the one found.
+        """Replace the found token by the next one.
 
-        Raises ``NotAuthenticated`` if somebody was faster: with two at once that is no theft yet, so the session goes
-        on with the faster one's token. After ``StoreUnavailable`` the token found may have been used.
+        Raises ``NotAuthenticated`` if another request was faster: two concurrent ones are no theft, so the session
+        continues with the faster one's token. After ``StoreUnavailable`` the found token may have been used.
         """
         text, record = self._next(found.user_id, found.presented.seed)
         if not await self._store.rotate(found.presented.token_hash, record, self.ttl_seconds):

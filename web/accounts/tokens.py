@@ -1,4 +1,4 @@
-"""Access tokens: JWT (RFC 7519, RFC 9068), HS256 only, with a key id. What was verified once is remembered.
+"""Access tokens: JWT (RFC 7519, RFC 9068), HS256 only, with a key id. Verified tokens are cached.
 
     header   {"alg":"HS256","typ":"at+jwt","kid":"5f0c1a2b"}
     claims   {"iss":"chat4all","aud":"chat4all","sub":"<user id>","name":"maria","sid":"<session id>","iat":…,"exp":…}
@@ -63,7 +63,7 @@ class Tokens:
         return str(jwt.encode(claims, self._keys[self.key_id], algorithm=ALGORITHM, headers=headers))
 
     def caller_of(self, authorization: str | None) -> Caller:
-        """Return who the ``Authorization`` header names. Raises ``NotAuthenticated``."""
+        """Return the caller in the ``Authorization`` header. Raises ``NotAuthenticated``."""
         if not authorization:
             raise NotAuthenticated("this needs a token: send Authorization: Bearer <access_token>")
         scheme, _, token = authorization.partition(" ")
@@ -98,7 +98,7 @@ _OPTIONS = {"verify_exp": False, "require_aud": True, "require_iss": True}
 
 
 def key_id_of(secret: str) -> str:
-    """Return the ``kid`` of a secret: eight hex digits of a hash, which tell which key it is and nothing about it."""
+    """Return the ``kid`` of a secret: eight hex digits of a hash. They identify the key and reveal nothing about it."""
     return hashlib.sha256(b"chat4all kid " + secret.encode()).hexdigest()[:8]
 
 

@@ -1,4 +1,4 @@
-"""What answers hold: records and rows as the JSON of the contract."""
+"""Response bodies: records and rows as the JSON of the contract."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Names = Mapping[str, str]  # username by user id; who is not in it is shown with
 
 
 def party_document(participant_id: str, names: Names) -> dict[str, Any]:
-    """Return somebody who takes part: a user with their username, or an address."""
+    """Return a participant: a user with their username, or an address."""
     if is_address(participant_id):
         return {"address": participant_id, "name": None}
     return {"user_id": participant_id, "username": names.get(participant_id)}
 
 
 def parties_of(stored: StoredMessage) -> Iterator[str]:
-    """Yield whom ``message_document`` and ``message_with_deliveries`` name."""
+    """Yield the user ids named by ``message_document`` and ``message_with_deliveries``."""
     yield stored.message.sender_id
     yield stored.message.recipient_id
     yield from stored.message.recipient_users
@@ -54,7 +54,7 @@ def identity_document(identity: Identity, username: str) -> dict[str, Any]:
 
 
 def accepted_document(message: MessageAccepted, place: Place) -> dict[str, Any]:
-    """Return what a client is told of a message that is durable at ``place``; the same however often it asks."""
+    """Return the response for a message durable at ``place``; the same for every repetition."""
     return {
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
@@ -65,7 +65,7 @@ def accepted_document(message: MessageAccepted, place: Place) -> dict[str, Any]:
 
 
 def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
-    """Return what is told of a file wherever it is named."""
+    """Return the metadata of a file as shown wherever it is named."""
     return {
         "filename": metadata.filename,
         "size_bytes": metadata.size_bytes,
@@ -107,10 +107,9 @@ def counts_of(stored: StoredMessage) -> dict[str, int]:
 
 
 def message_with_deliveries(stored: StoredMessage, names: Names) -> dict[str, Any]:
-    """As ``message_document``; of a message to several with a state for each of them.
+    """As ``message_document``; a message to several has a state for each recipient.
 
-    A recipient is shown as who takes part, a user or an address; an address that a user linked is nobody else's
-    business.
+    A recipient is shown as the participant, a user or an address; a user's linked address stays private.
     """
     document = message_document(stored, names)
     message = stored.message
@@ -143,7 +142,7 @@ def _state_document(state: MessageState) -> dict[str, Any]:
 
 
 def _people_document(conversation: Conversation, names: Names) -> dict[str, Any]:
-    """Return who takes part, in the order of their ids, and who began it, with their names."""
+    """Return the participants, in the order of their ids, and the creator, with their names."""
     creator = conversation.created_by
     return {
         "participant_details": [party_document(one, names) for one in conversation.participants],

@@ -1,10 +1,10 @@
-"""A user's conversations, what happened last first, page by page.
+"""A user's conversations, the latest activity first, page by page.
 
-The list is sorted when it is asked for, over as many conversations as ``settings.listed_conversations``: rows sorted by
-last activity would have to be moved, for each participant, at each message.
+The list is sorted on request, for at most ``settings.listed_conversations`` conversations: rows sorted by activity
+would have to be moved at each message, for each participant.
 
-Between two pages a conversation may come to the top. It is then not shown twice; and those where nothing happened
-meanwhile are each shown once.
+If a conversation moves to the top between two pages, it is not listed twice. Conversations without activity in
+between are each listed once.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class ConversationCursor:
 
     @property
     def key(self) -> tuple[int, str]:
-        """What the list is sorted by."""
+        """The sort key of the list."""
         return -self.last_ms, self.conversation_id
 
 
 def ordered(joined: Iterable[Joined], last: Mapping[str, Place]) -> list[ConversationCursor]:
-    """Return the conversations of ``joined``, each once, what happened last first."""
+    """Return the conversations of ``joined``, each once, the latest activity first."""
     since: dict[str, int] = {}
     for one in joined:
         since[one.conversation_id] = max(one.joined_at_ms, since.get(one.conversation_id, 0))
@@ -61,18 +61,18 @@ def ordered(joined: Iterable[Joined], last: Mapping[str, Place]) -> list[Convers
 
 
 def following(listed: Sequence[ConversationCursor], cursor: ConversationCursor | None) -> Sequence[ConversationCursor]:
-    """Return what comes after ``cursor``, which need not be in the list."""
+    """Return the rest of the list after ``cursor``; the cursor need not be in the list."""
     return listed if cursor is None else listed[bisect_right(listed, cursor.key, key=lambda found: found.key) :]
 
 
 def format_cursor(listed: ConversationCursor) -> str:
-    """Return the opaque cursor that continues after ``listed``."""
+    """Return the opaque cursor of the page after ``listed``."""
     text = f"{listed.last_ms}.{listed.conversation_id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def parse_cursor(cursor: str) -> ConversationCursor:
-    """Return what ``format_cursor`` was given. Raises ``ValueError`` for anything else."""
+    """Parse a cursor of ``format_cursor``. Raises ``ValueError`` for any other text."""
     try:
         if len(cursor) > _MAX_CURSOR_CHARS:
             raise ValueError
@@ -144,7 +144,7 @@ class ConversationLists:
     async def _real(
         self, user_id: str, candidates: Sequence[ConversationCursor], wanted: int
     ) -> AsyncIterator[tuple[ConversationCursor, Conversation]]:
-        """Yield ``wanted`` of those that exist and that the user is in, read some at a time."""
+        """Yield up to ``wanted`` existing conversations of the user, read ``READS_AT_ONCE`` at a time."""
         rest = iter(candidates)
         while wanted > 0 and (chunk := list(islice(rest, min(wanted, READS_AT_ONCE)))):
             found = await asyncio.gather(*(self._conversations.get(one.conversation_id) for one in chunk))

@@ -40,7 +40,7 @@ _ANY_ETAG = "*"
 
 @dataclass(frozen=True, kw_only=True)
 class Downloads:
-    """What every download of this process shares. ``stall_seconds``: how long a client may take nothing."""
+    """The state shared by all downloads of this process. ``stall_seconds``: the longest time without a byte taken."""
 
     file_store: FileStore
     known_files: KnownFiles
@@ -85,7 +85,7 @@ async def send_file(request: web.Request, downloads: Downloads, file: File) -> w
 
 
 def file_headers(file: File) -> dict[str, str]:
-    """Return what a download says of the file. A browser neither shows it nor guesses what it might be."""
+    """Return the headers of a download. They keep browsers from displaying the file or guessing its type."""
     return {
         "Content-Type": file.metadata.mimetype,
         "Content-Disposition": attachment_header(file.metadata.filename),
@@ -157,8 +157,9 @@ def _settled(request: web.Request, file: File, headers: Mapping[str, str]) -> we
 
 
 def _wants_range(request: web.Request, file: File) -> bool:
-    """Return whether Range counts: for ``GET`` alone (RFC 9110, section 14.2), with If-Range only if that names exactly
-    this file."""
+    """Return whether Range counts: only for ``GET`` (RFC 9110, section 14.2), and with If-Range only for exactly this
+    file.
+    """
     if request.method != "GET":
         return False
     given = request.headers.get("If-Range")

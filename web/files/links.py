@@ -1,4 +1,4 @@
-"""Where links to this API lead: to a setting's address, else to the host that the client asked."""
+"""Absolute links to this API: based on a setting, else on the requested host."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def host_of(given: str) -> str:
 def absolute(link: str, request: web.Request, public_url: str) -> str:
     """Return a link of the store as a URL. A link to a path of this API begins with ``public_url``.
 
-    Without that setting it begins with the ``Host`` that the client named, and if that is no host, it stays a path.
+    Without this setting it begins with the request's ``Host``; with an invalid host it stays a path.
     ``X-Forwarded-*`` and ``Forwarded`` do not count: any client can send them.
     """
     if not link.startswith("/"):

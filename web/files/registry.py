@@ -1,4 +1,4 @@
-"""Which files there are, for whom, and where they can be had."""
+"""Registry of files: look them up, check access, describe them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_SUCH_FILE = "there is no such file"
 
 
 class KnownFiles:
-    """Files are never changed, so one that was found is remembered, for ``SECONDS``: it may be deleted elsewhere."""
+    """Caches files for ``SECONDS``. Files never change, but another process may delete one."""
 
     def __init__(
         self, records: FileRecords, memberships: Memberships, monotonic: Callable[[], float], limit: int = REMEMBERED
@@ -38,9 +38,9 @@ class KnownFiles:
         self._known: LRUCache[str, tuple[File, float]] = LRUCache(limit)
 
     async def get(self, file_id: str) -> File | None:
-        """Return the file, also a deleted one; ``None`` if there is none, or it is not whole yet.
+        """Return the file, also a deleted one; ``None`` if there is none, or it is incomplete.
 
-        What is remembered for longer than ``SECONDS`` counts if the store cannot be asked. Raises ``StoreUnavailable``.
+        An older cached file is used if the store cannot be read. Raises ``StoreUnavailable``.
         """
         file_id = file_id.lower()
         if not _UUID.fullmatch(file_id):
@@ -91,7 +91,7 @@ class KnownFiles:
 
 
 def file_document(file: File, names: Names) -> dict[str, Any]:
-    """Return what the API tells of a file."""
+    """Return the JSON document of a file."""
     return {
         "file_id": file.file_id,
         "conversation_id": file.conversation_id,

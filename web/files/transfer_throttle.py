@@ -1,9 +1,9 @@
-"""Files give way to messages: how fast bulk transfers may go while messages are being accepted.
+"""Slow bulk transfers down while messages are being accepted.
 
-Nothing holds transfers back while there are no messages. While there are, one rate for all transfers of this process is
-chosen such that the event loop's thread is busy for no more than a share of the time: then a message finds it free
-soon, each of the several times that it needs it, and the store, the clients and Kafka have something left of the
-machine as well. Measured is the thread's own processor time, so others on the machine do not disturb the measure.
+Without messages there is no limit. With messages, one rate for all transfers of this process keeps the event loop's
+thread busy for at most a share of the time. Then a message finds the thread free soon, at each of its several steps,
+and the store, the clients and Kafka have processor time left. The measure is the thread's own processor time, so
+other processes do not disturb it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _BURST_SECONDS = 0.01  # what may be sent ahead of the rate
 
 
 class Throttle:
-    """``accepted`` is told of messages; ``turn`` makes transfers wait.
+    """``message_accepted`` is called for each message; ``acquire`` makes transfers wait.
 
-    ``clock``: seconds, monotonic. ``busy_share``: of the time, above 0 to 1, that the thread may be busy while messages
-    come. ``busy_clock``: seconds of processor time of the event loop's thread.
+    ``clock``: seconds, monotonic. ``busy_share``: the thread's maximal busy share of the time while messages arrive,
+    above 0 to 1. ``busy_clock``: seconds of processor time of the event loop's thread.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Throttle:
 
     @property
     def bytes_per_second(self) -> float | None:
-        """What transfers are held to; ``None`` if to nothing."""
+        """The rate limit of transfers; ``None`` if there is none."""
         return self._rate or None
 
     def message_accepted(self) -> None:
@@ -65,7 +65,7 @@ class Throttle:
             await asyncio.sleep(self._due - now)
 
     def _adjust(self, now: float) -> None:
-        """Choose the rate for the next window by what the last one was like."""
+        """Choose the rate of the next window from the measurements of the last one."""
         seconds, busy = now - self._window_began, self._busy_clock()
         share, used = (busy - self._busy_before) / seconds, self._window_bytes / seconds
         self._window_began, self._busy_before, self._window_bytes = now, busy, 0

@@ -1,1 +1,1 @@
-"""One module a part of the contract; each handler is named after what it does."""
+"""One module for each part of the contract; each handler is named after its operation."""

@@ -1,4 +1,4 @@
-"""Accounts: register, log in, stay logged in, log out, who am I."""
+"""Accounts: register, log in, refresh, log out, show the caller."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def create_user(request: web.Request) -> web.Response:
 
 
 async def create_token(request: web.Request) -> web.Response:
-    """``POST /auth/login``: 200 with tokens; the same 401, in the same time, whatever was wrong; 429 if too often."""
+    """``POST /auth/login``: 200 with tokens; for any wrong input the same 401 in the same time; 429 if too often."""
     deps = request.app[DEPENDENCIES]
     given = await body_as(CreateToken, request)
     address = deps.client_addresses.of(request)

@@ -34,7 +34,7 @@ _GIVE_WAY_AFTER = 50  # items, some 20 µs each
 async def create_messages(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/messages/batch``: 207 with an outcome for each message, in their order.
 
-    A message is what ``POST /v1/messages`` takes. Its idempotency key is its field ``idempotency_key``, else the
+    Each message has the form of ``POST /v1/messages``. Its idempotency key is its field ``idempotency_key``, else the
     header's ``Idempotency-Key`` together with its index.
     """
     deps = request.app[DEPENDENCIES]
@@ -98,7 +98,7 @@ def _wanted(document: object) -> CreateBatchItem:
 async def _ids_of(
     deps: Dependencies, wanted: Collection[CreateBatchItem]
 ) -> tuple[Mapping[str, str], StoreUnavailable | None]:
-    """Return the ids of the users whom the messages name, or why they cannot be told."""
+    """Return the ids of the users named in the messages, or the error of the look-up."""
     try:
         return await deps.usernames.ids_of([one.recipient_id for one in wanted]), None
     except StoreUnavailable as error:

@@ -65,7 +65,7 @@ async def _begun(deps: Dependencies, conversation: Conversation, *, is_new: bool
 
 
 async def list_conversations(request: web.Request, caller: Caller) -> web.Response:
-    """``GET /v1/conversations``: those the caller takes part in, what happened last first."""
+    """``GET /v1/conversations``: the caller's conversations, the latest activity first."""
     deps = request.app[DEPENDENCIES]
     wanted = query_as(ListConversations, request)
     await _catch_up(deps)
@@ -85,7 +85,7 @@ async def list_conversations(request: web.Request, caller: Caller) -> web.Respon
 
 
 async def show_conversation(request: web.Request, caller: Caller) -> web.Response:
-    """``GET /v1/conversations/{conversation_id}``: for those who take part."""
+    """``GET /v1/conversations/{conversation_id}``: for its participants."""
     deps = request.app[DEPENDENCIES]
     conversation_id = request.match_info["conversation_id"]
     conversation = await deps.conversations.get(conversation_id)
@@ -102,13 +102,13 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
 
 
 async def _catch_up(deps: Dependencies) -> None:
-    """What was acknowledged before this request counts, whichever process took it."""
+    """Wait for all messages acknowledged before this request, by any process. Raises ``Unavailable``."""
     if not await deps.follower.catch_up(CATCH_UP_SECONDS) and not deps.follower.has_caught_up:
         raise Unavailable("the latest messages cannot be read yet; try again")
 
 
 async def _documents(deps: Dependencies, summaries: Sequence[Summary]) -> list[dict[str, object]]:
-    """Return the conversations with the names of all who take part in them."""
+    """Return the documents of the conversations with their participants' names."""
     shown = [(summary.conversation, summary) for summary in summaries]
     named = (one for conversation, _ in shown for one in (*conversation.participants, conversation.created_by or ""))
     names = await deps.usernames.names_of(named)

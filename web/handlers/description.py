@@ -1,4 +1,4 @@
-"""The API described: for programs as OpenAPI, for people as a page that needs nothing from elsewhere."""
+"""The API's description: OpenAPI for programs, a self-contained page for people."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PAGE = Path(__file__).parent.parent / "description" / "docs.html"
 
 
 class Description:
-    """Made of ``routes`` when first asked for, with the schemas of all answers, which nothing else needs.
+    """Built from ``routes`` on first use, because only the description needs the schemas of all responses.
 
-    A process that starts answers 0.25 s sooner without them.
+    A starting process answers 0.25 s sooner without them.
     """
 
     def __init__(self, routes: Sequence[Route]) -> None:
@@ -47,8 +47,9 @@ class Description:
 
     @cached_property
     def page_policy(self) -> str:
-        """A ``Content-Security-Policy`` that lets the page run its own script, use its own style, ask this API, and
-        nothing else."""
+        """A ``Content-Security-Policy`` for the page: its own script, its own style, requests to this API, and
+        nothing else.
+        """
         text = self.page.decode()
         return (
             f"default-src 'none'; script-src {_hashes(text, 'script')}; style-src {_hashes(text, 'style')}; "
@@ -67,7 +68,7 @@ async def show_openapi(request: web.Request) -> web.Response:
 
 
 async def show_front(request: web.Request) -> web.Response:
-    """``GET /``: 302 to the page, which is all that there is for a browser. Relative, so that a prefix stays."""
+    """``GET /``: 302 to the docs page. The location is relative, so it works behind a path prefix."""
     return web.Response(status=302, headers={"Location": "docs"})
 
 
@@ -82,6 +83,6 @@ async def show_docs(request: web.Request) -> web.Response:
 
 
 def _hashes(page: str, element: str) -> str:
-    """Return the sources that allow what stands in the page's elements of that name."""
+    """Return the CSP sources for the contents of the page's elements of this name."""
     found = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
     return " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in found)

@@ -1,4 +1,4 @@
-"""Files: send one in, look at it, get it."""
+"""Files: upload, show, download, copy, delete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from web.uploads.form_upload import receive
 
 
 async def create_file(request: web.Request, caller: Caller) -> web.Response:
-    """``POST /v1/files``: 201 once all bytes and what is known of them are durable."""
+    """``POST /v1/files``: 201 once the bytes and the metadata are durable."""
     deps = request.app[DEPENDENCIES]
     refuse_early(request, max_bytes_of(request))
     started = deps.monotonic()
@@ -36,15 +36,16 @@ async def create_file(request: web.Request, caller: Caller) -> web.Response:
 
 
 async def show_file(request: web.Request, caller: Caller) -> web.Response:
-    """``GET /v1/files/{file_id}``: for those who take part; to a stranger it does not exist."""
+    """``GET /v1/files/{file_id}``: for participants of its conversation; 404 for other callers."""
     deps = request.app[DEPENDENCIES]
     file = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
     return json_response(file_document(file, await deps.usernames.names_of([file.uploader_id])))
 
 
 async def delete_file(request: web.Request, caller: Caller) -> web.Response:
-    """``DELETE /v1/files/{file_id}``: 204 once its bytes are gone, also if they were before. By its uploader, or an
-    admin of its group."""
+    """``DELETE /v1/files/{file_id}``: 204 once its bytes are deleted, also if they were before. For its uploader, or
+    an admin of its group.
+    """
     deps, file_id = request.app[DEPENDENCIES], request.match_info["file_id"]
     file = await deps.known_files.get(file_id)
     if file is None or file.uploader_id != caller.user_id:
@@ -58,7 +59,7 @@ async def delete_file(request: web.Request, caller: Caller) -> web.Response:
 
 
 async def _to_administer(deps: Dependencies, file_id: str, user_id: str) -> File:
-    """Return somebody else's file, which an admin of its group may delete. Raises ``NotAllowed``, ``NotFound``."""
+    """Return another user's file, deletable by an admin of its group. Raises ``NotAllowed``, ``NotFound``."""
     file = await deps.known_files.seen(file_id, user_id)
     conversation = await deps.conversations.get(file.conversation_id)
     if conversation is None or not conversation.is_group:
@@ -68,7 +69,7 @@ async def _to_administer(deps: Dependencies, file_id: str, user_id: str) -> File
 
 
 async def copy_to(request: web.Request, caller: Caller) -> web.Response:
-    """``POST /v1/files/{file_id}/copy``: 201 with a file of its own in another conversation."""
+    """``POST /v1/files/{file_id}/copy``: 201 with an independent copy in another conversation."""
     deps = request.app[DEPENDENCIES]
     wanted = await body_as(CopyFile, request)
     source = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
@@ -88,7 +89,7 @@ async def copy_to(request: web.Request, caller: Caller) -> web.Response:
 
 
 async def show_download(request: web.Request, caller: Caller) -> web.Response:
-    """``GET /v1/files/{file_id}/download``: with a link that needs no token, for a while."""
+    """``GET /v1/files/{file_id}/download``: with a temporary link; the link needs no token."""
     deps = request.app[DEPENDENCIES]
     file = await deps.known_files.visible(request.match_info["file_id"], caller.user_id)
     now_ms, seconds = deps.clock_ms(), deps.settings.files_link_seconds
@@ -109,7 +110,7 @@ async def send_content(request: web.Request, caller: Caller) -> web.StreamRespon
 
 
 async def follow_link(request: web.Request) -> web.StreamResponse:
-    """``GET /v1/files/{file_id}/link``: the bytes, for whoever has a link that we signed."""
+    """``GET /v1/files/{file_id}/link``: the bytes, for any holder of a link signed by this API."""
     deps = request.app[DEPENDENCIES]
     file_id, query = request.match_info["file_id"], request.query
     state = validate(deps.link_keys, file_id, query.get("expires", ""), query.get("signature", ""), deps.clock_ms())

@@ -1,4 +1,4 @@
-"""Groups: conversations whose members its admins choose."""
+"""Groups: conversations with members chosen by admins."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def _document(deps: Dependencies, group: Conversation) -> dict[str, Any]:
 
 
 async def _named(request: web.Request) -> str:
-    """Return whom the path names. Raises ``NotFound`` for what cannot be anybody, and for an unknown username."""
+    """Return the member in the path. Raises ``NotFound`` for an impossible id and for an unknown username."""
     text = request.match_info["user_id"]
     try:
         named = participant_id(text)
@@ -135,7 +135,7 @@ def _on_record(named: str, group: Conversation) -> str:
 
 
 async def _group(deps: Dependencies, group_id: str, caller: Caller) -> Conversation:
-    """Return the group. Raises ``NotFound``, ``NotAllowed`` for somebody outside."""
+    """Return the group. Raises ``NotFound``, ``NotAllowed`` for a caller outside."""
     group = await deps.conversations.get(group_id)
     if group is None or is_direct(group_id):
         raise NotFound("there is no such group")

@@ -1,4 +1,4 @@
-"""For those who run it: health and metrics."""
+"""Health and metrics, for operators."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def show_liveness(request: web.Request) -> web.Response:
 
 
 async def show_readiness(request: web.Request) -> web.Response:
-    """``GET /health/ready``: 200 if all that requests need answers, else 503; in at most ``PROBE_SECONDS``."""
+    """``GET /health/ready``: 200 if every component answers within ``PROBE_SECONDS``, else 503."""
     probes = request.app[DEPENDENCIES].probes
     results = await asyncio.gather(*(_component(name, probe) for name, probe in probes.items()))
     components = dict(zip(probes, results, strict=True))

@@ -51,7 +51,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
 async def _whole_page(deps: Dependencies, wanted: ListMessages) -> list[StoredMessage]:
     """Return the page and, if there is one, the message after it.
 
-    Raises ``Unavailable`` if the memory let go of some that the mirror has yet to write, so that the page had a hole.
+    Raises ``Unavailable`` if messages of the page were evicted from memory and are not mirrored yet.
     """
     for _ in range(_TRIES):
         # before the page is read, and after: meanwhile the mirror may have written what was not found
@@ -67,7 +67,7 @@ async def _whole_page(deps: Dependencies, wanted: ListMessages) -> list[StoredMe
 
 
 def _span(wanted: ListMessages, page: list[StoredMessage]) -> tuple[int, int | None]:
-    """Return the places that a page covers, from the first to the one after the last; ``None``: to the end."""
+    """Return the places covered by a page: the first, and the one after the last (``None``: to the end)."""
     edge = None if wanted.cursor is None else place_of(wanted.cursor).position
     is_whole = len(page) <= wanted.limit
     if wanted.order == "desc":

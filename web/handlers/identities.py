@@ -1,4 +1,4 @@
-"""Linked identities: which addresses on the channels are mine."""
+"""Linked identities: the caller's addresses on the channels."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from web.http.responses import json_response
 
 
 async def link_identity(request: web.Request, caller: Caller) -> web.Response:
-    """``POST /v1/users/identities``: 201, also for one that is linked already, and for one that others link; 409
-    if another user has proven it, or at the bound."""
+    """``POST /v1/users/identities``: 201, also for one linked already, by the caller or by others; 409 if another
+    user has proven it, or at the limit.
+    """
     deps = request.app[DEPENDENCIES]
     wanted = await body_as(LinkIdentity, request)
     # nothing proves yet that the address is the caller's

@@ -1,4 +1,4 @@
-"""One message: send it, look at it."""
+"""One message: send it, show it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def create_message(request: web.Request, caller: Caller) -> web.Response:
 
 
 def key_of(headers: CIMultiDictProxy[str]) -> str | None:
-    """Return the request's idempotency key, if it has one. Raises ``InvalidInput`` for one that cannot be, or two."""
+    """Return the request's idempotency key, if it has one. Raises ``InvalidInput`` for an invalid or repeated one."""
     key = headers.get("Idempotency-Key")
     if key is None:
         return None
@@ -54,7 +54,7 @@ def key_of(headers: CIMultiDictProxy[str]) -> str | None:
 
 
 def record_headers(request: web.Request) -> dict[str, bytes]:
-    """Return what goes with the records that follow from ``request``."""
+    """Return the headers of the records written for ``request``."""
     return {
         "request_id": request[REQUEST_ID].encode(),
         "traceparent": traceparent_of(request.headers).encode(),
@@ -62,7 +62,7 @@ def record_headers(request: web.Request) -> dict[str, bytes]:
 
 
 async def show_message(request: web.Request, caller: Caller) -> web.Response:
-    """``GET /v1/messages/{message_id}``: for those who take part; to a stranger it does not exist."""
+    """``GET /v1/messages/{message_id}``: for participants of its conversation; 404 for other callers."""
     deps = request.app[DEPENDENCIES]
     found = await visible_message(request, caller)
     address = found.message.address_of(caller.user_id)
@@ -74,7 +74,7 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
 
 
 async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:
-    """Return the message that the path names. Raises ``NotFound`` also if it is there and not for the caller."""
+    """Return the message in the path. Raises ``NotFound``, also for a message not visible to the caller."""
     deps = request.app[DEPENDENCIES]
     message_id = request.match_info["message_id"].lower()
     if not _UUID.fullmatch(message_id):
@@ -88,9 +88,10 @@ async def visible_message(request: web.Request, caller: Caller) -> StoredMessage
 
 
 async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
-    """Look where it costs least first: memory, Cassandra, then memory again once the log has been read to its end.
+    """Look up in the order of cost: memory, Cassandra, then memory again once the log has been read to its end.
 
-    Raises ``NotFound`` only when that is certain; while a view that may have the message is away, ``Unavailable``.
+    Raises ``NotFound`` only if the message does not exist; ``Unavailable`` while a view with the message cannot be
+    read.
     """
     recent = deps.recent.get(message_id)
     if recent is not None and recent.message is not None and recent.complete:

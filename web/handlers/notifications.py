@@ -1,4 +1,4 @@
-"""``GET /notifications``: what happens in the caller's conversations, over WebSocket, as it happens."""
+"""``GET /notifications``: live events of the caller's conversations over WebSocket."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def is_upgrade(request: web.Request) -> bool:
 
 
 def credentials_of(request: web.Request) -> tuple[str | None, str | None]:
-    """Return the token as an ``Authorization`` header would carry it, and the subprotocol to answer with.
+    """Return the token as an ``Authorization`` value, and the subprotocol to answer with.
 
-    A browser that offered subprotocols insists on one of them: any but the token if there is another.
+    A browser with offered subprotocols insists on one of them in the answer: any but the token if there is another.
     """
     given = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
     offered = [text for text in map(str.strip, given.split(",")) if _SUBPROTOCOL.fullmatch(text)]

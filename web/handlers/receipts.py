@@ -1,4 +1,4 @@
-"""What became of a message: read by the caller; all that is known of its way."""
+"""Receipts of a message: mark it read, show its trace."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ _ORDER = {str(word): index for index, word in enumerate(Status)}
 
 
 async def mark_read(request: web.Request, caller: Caller) -> web.Response:
-    """``POST /v1/messages/{message_id}/read``: 200 for its recipient, with the time of the first; 403 for others who
-    take part; 409 if it failed."""
+    """``POST /v1/messages/{message_id}/read``: 200 for a recipient, with the time of the first read; 403 for other
+    participants; 409 if it failed.
+    """
     deps = request.app[DEPENDENCIES]
     found = await visible_message(request, caller)
     address = await _address_of(deps, found.message, caller)
@@ -41,7 +42,7 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
 
 
 async def _address_of(deps: Dependencies, message: MessageAccepted, caller: Caller) -> str:
-    """Return the address at which the caller gets the message, a linked one included. Raises ``NotAllowed``."""
+    """Return the caller's address in the message, also a linked one. Raises ``NotAllowed``."""
     address = message.address_of(caller.user_id)
     if address is not None:
         return address
@@ -65,10 +66,9 @@ def _read_document(message: MessageAccepted, state: MessageState) -> dict[str, A
 
 
 async def show_trace(request: web.Request, caller: Caller) -> web.Response:
-    """``GET /v1/messages/{message_id}/trace``: what is on record of its way, in the order of the times.
+    """``GET /v1/messages/{message_id}/trace``: the recorded events of the message, in the order of their times.
 
-    Only the place of its acceptance is kept with the message; of later facts the topic and partition are known, but
-    not the offset.
+    The message's own offset is stored with it; of later facts only the topic and partition are known.
     """
     deps = request.app[DEPENDENCIES]
     settings = deps.settings
@@ -99,7 +99,7 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
 
 
 def _event(users: Mapping[str, str], fact: Fact, names: Names) -> dict[str, Any]:
-    """``users``: whose the addresses are."""
+    """``users``: the user ids of the addresses."""
     document: dict[str, Any] = {
         "event": fact.status,
         "at": iso_utc(fact.at_ms),

@@ -1,4 +1,4 @@
-"""Uploads that can be resumed: tus 1.0.0 (https://tus.io/protocols/resumable-upload)."""
+"""Resumable uploads: tus 1.0.0 (https://tus.io/protocols/resumable-upload)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web.uploads.body import Body
 
 
 async def describe_uploads(request: web.Request) -> web.Response:
-    """``OPTIONS``: what we can do of tus. Needs no token."""
+    """``OPTIONS``: the supported parts of tus. Needs no token."""
     settings = request.app[DEPENDENCIES].settings
     headers = {
         "Tus-Version": tus.VERSION,

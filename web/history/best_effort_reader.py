@@ -1,4 +1,4 @@
-"""Reads messages from a store that may not answer."""
+"""Read messages from a store without waiting for its every time-out."""
 
 from __future__ import annotations
 

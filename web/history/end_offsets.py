@@ -1,4 +1,4 @@
-"""Where the log ends now: one question to Kafka for all who ask at the same time."""
+"""The end offsets of the log: concurrent callers share one request to Kafka."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _OPEN_SECONDS = 0.1
 
 
 class EndOffsets:
-    """End offsets of ``partitions``. ``consumer`` is set while Kafka is connected, and must not be fetching.
+    """End offsets of ``partitions``. ``consumer`` is set while Kafka is connected; it must not be fetching.
 
-    A broker answers the requests of one connection in turn, and a fetch takes ``fetch_wait_ms`` there: on the
-    follower's own connections a question would wait that long.
+    A broker answers the requests of one connection in turn, and holds a fetch for ``fetch_wait_ms``: on the tailer's
+    own connections this request would wait for so long.
     """
 
     def __init__(self, partitions: list[TopicPartition]) -> None:
@@ -33,7 +33,7 @@ class EndOffsets:
         self._circuit = CircuitBreaker()
 
     async def now(self, timeout_seconds: float) -> dict[TopicPartition, int] | None:
-        """Return end offsets that were measured after the call began, ``None`` if Kafka does not tell in time."""
+        """Return end offsets measured after the call began, ``None`` if Kafka does not answer in time."""
         ends = None
         try:
             async with asyncio.timeout(

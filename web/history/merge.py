@@ -17,7 +17,7 @@ _RECIPIENTS_AT_A_TIME = 1_000  # some 5 ms
 
 
 def merged(stored: StoredMessage | None, recent: Recent | None) -> StoredMessage | None:
-    """Return what both views together know of one message; ``None`` if neither has the message itself."""
+    """Return one message as known to both views together; ``None`` if neither has the message itself."""
     if stored is None:
         if recent is None or recent.message is None:
             return None
@@ -38,8 +38,8 @@ async def merge_page(
 ) -> list[StoredMessage]:
     """Return the first ``limit`` messages of both views, by place.
 
-    Each view must begin at the same place and hold its first ``limit`` messages from there. ``facts`` returns what
-    the recent view knows of a message id. Between long merges others have their turn.
+    Each view must begin at the same place and hold its first ``limit`` messages from there. ``facts`` returns the
+    recent view's entry of a message id. Long merges yield to the event loop.
     """
     by_id: dict[str, StoredMessage] = {}
     work = 0
@@ -55,13 +55,13 @@ async def merge_page(
 
 
 def cursor_of(page: Sequence[StoredMessage]) -> str:
-    """Return the opaque cursor that continues after the last message of ``page``."""
+    """Return the opaque cursor of the page after ``page``."""
     place = page[-1].place
     return base64.urlsafe_b64encode(f"{place.accepted_at_ms}.{place.position}".encode()).decode().rstrip("=")
 
 
 def place_of(cursor: str) -> Place:
-    """Return the place that ``cursor_of`` wrote. Raises ``ValueError`` for anything else."""
+    """Parse a cursor of ``cursor_of``. Raises ``ValueError`` for any other text."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")

@@ -1,4 +1,4 @@
-"""What the HTTP layer finds in the application: the composition puts it there."""
+"""Keys of the services in the application, set by the composition and read by the HTTP layer."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ async def body_as(schema: type[Schema], request: web.Request) -> Schema:
 
 
 async def json_body(request: web.Request, *, creates: bool) -> object:
-    """Return what the JSON body holds. One that ``creates`` something may hold no name twice. Raises as ``body_as``."""
+    """Return the parsed JSON body. With ``creates``, a repeated name is refused. Raises as ``body_as``."""
     body = await read_body(request, max_bytes_of(request))
     if has_too_many_values(body):
         raise MalformedBody(f"the body has more than {MAX_VALUES} values")
@@ -73,9 +73,9 @@ def max_bytes_of(request: web.Request) -> int:
 
 
 def query_as(schema: type[Schema], request: web.Request, path: Mapping[str, str] | None = None) -> Schema:
-    """Return the query's parameters, and those of ``path``, as a ``schema``.
+    """Return the parameters of the query and of ``path`` as a ``schema``.
 
-    Raises ``FieldErrors`` also for a parameter of the schema that is given several times, with different values.
+    Raises ``FieldErrors``, also for a repeated parameter with different values.
     """
     given: dict[str, str] = dict(path or {})
     wrong: Wrong = []
@@ -103,7 +103,7 @@ def validated(
 
 
 def refuse_early(request: web.Request, max_bytes: int) -> None:
-    """Raise what the headers alone tell: ``BodyTooLarge``, ``UnsupportedEncoding``, ``UnsupportedTransferCoding``."""
+    """Check the headers: raises ``BodyTooLarge``, ``UnsupportedEncoding``, ``UnsupportedTransferCoding``."""
     length = request.content_length
     if length is not None and length > max_bytes:
         raise BodyTooLarge(f"the body has {length} bytes; at most {max_bytes}")
@@ -118,7 +118,7 @@ def refuse_early(request: web.Request, max_bytes: int) -> None:
 
 
 async def read_body(request: web.Request, max_bytes: int) -> bytes:
-    """Return the body of at most ``max_bytes``; of a longer one no more than that is ever held."""
+    """Return the body of at most ``max_bytes``; never hold more of a longer one."""
     refuse_early(request, max_bytes)
     content = request.content
     if content.is_eof():  # the usual case: it came with the headers
@@ -141,7 +141,7 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
 
 
 async def expect_continue(request: web.Request) -> None:
-    """Answer ``Expect: 100-continue``, but not before a body that will be refused anyway."""
+    """Answer ``Expect: 100-continue``, unless the body's announced length is too large."""
     if request.version < HttpVersion11:
         return  # RFC 9110, section 10.1.1: such a client does not know the answer, whatever it expects
     expected = request.headers.get("Expect", "").lower()

@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The authenticated caller of a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from domain.usernames import PREFIX, folded, names_user
 
 
 class Caller(NamedTuple):
-    """Who is asking. ``expires_at_s``: when the token ends, in epoch seconds. ``session_id`` may be empty."""
+    """The authenticated caller. ``expires_at_s``: the token's expiry, in epoch seconds. ``session_id`` may be empty."""
 
     user_id: str
     username: str

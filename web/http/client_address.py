@@ -1,4 +1,4 @@
-"""Where a request comes from, as the key of limits: the socket's other end, or what trusted proxies say of it."""
+"""The client's address as a key of limits: the socket's peer, or the address reported by trusted proxies."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ class ClientAddresses:
             ) from None
 
     def of(self, request: web.Request) -> str:
-        """Return the client's IPv4 address or IPv6 /64 network (which is what one customer gets)."""
+        """Return the client's IPv4 address or IPv6 /64 network (the usual size of one customer's)."""
         peer = request.remote or UNKNOWN
         if not self._trusted:
             return peer if ":" not in peer else _limited(_parse(peer))
         return _limited(self._nearest_untrusted(_parse(peer), ",".join(request.headers.getall(_HEADER, ()))))
 
     def _nearest_untrusted(self, peer: _Address | None, forwarded: str) -> _Address | None:
-        """Each proxy appends whom it spoke to, so the list is read from its end for as long as proxies are ours."""
+        """Return the last address not of a trusted proxy. Each proxy appends its peer, so the list is read from its
+        end.
+        """
         for text in reversed(forwarded.split(",")):
             if peer is None or not any(peer in network for network in self._trusted):
                 break
@@ -49,7 +51,7 @@ class ClientAddresses:
 
 
 def _parse(text: str) -> _Address | None:
-    """Return the address in ``text``, which may have a port: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
+    """Return the address in ``text``, with or without a port: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

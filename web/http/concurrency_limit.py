@@ -1,4 +1,4 @@
-"""How many of one kind a process serves at once, and how many of those for one user."""
+"""A limit on concurrent requests of one kind, for the process and for each user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ _RETRY_SECONDS = 5
 
 
 class ConcurrencyLimit:
-    """``under_way`` are inside, ``refused`` were turned away. ``what``: "uploads", for the words of a refusal."""
+    """``under_way``: requests with a slot. ``refused``: how many got none. ``what``: "uploads", for the text of a
+    refusal.
+    """
 
     def __init__(self, what: str, most: int, most_per_user: int = 0) -> None:
         self.under_way = 0
@@ -24,7 +26,7 @@ class ConcurrencyLimit:
 
     @contextmanager
     def acquire(self, user_id: str = "") -> Iterator[None]:
-        """Be inside. Raises ``Unavailable`` if there is no room; whoever asks before reading a body lost nothing."""
+        """Take a slot, or raise ``Unavailable``. Call it before reading the body."""
         if self._of_user[user_id] >= self._most_per_user:
             self._refuse(f"you have {self._most_per_user} {self._what} under way here; try again later")
         if self.under_way >= self._most:

@@ -40,7 +40,7 @@ class CorsPolicy:
         return bool(self._origins)
 
     def headers_for(self, origin: str | None) -> Mapping[str, str]:
-        """Return what an answer to a page of ``origin`` carries; caches must tell origins apart."""
+        """Return the CORS headers of a response to a page of ``origin``. ``Vary`` lets caches tell origins apart."""
         if ANY in self._origins:
             return {"Access-Control-Allow-Origin": ANY, "Access-Control-Expose-Headers": EXPOSED_HEADERS}
         if origin is None or origin.lower() not in self._origins:
@@ -57,7 +57,7 @@ class CorsPolicy:
 
 
 def preflight_headers(methods: Iterable[str]) -> Mapping[str, str]:
-    """Return what the answer to a preflight carries besides: which of a path's ``methods`` and headers may be used."""
+    """Return the further headers of a preflight response: the path's ``methods`` and the allowed request headers."""
     return {
         "Access-Control-Allow-Methods": ", ".join(sorted({*methods} - {"OPTIONS"})),
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,

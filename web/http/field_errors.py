@@ -1,4 +1,4 @@
-"""What a validator says of a field, in words for people. The one place where pydantic's own words are replaced."""
+"""Validation errors in plain words: the one place to replace pydantic's texts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SENTENCES: Mapping[str, Callable[[Context], str]] = {
 
 
 def sentence_of(error: ErrorDetails) -> str:
-    """Return what is wrong, as the end of a sentence that begins with the field's name."""
+    """Return the error as the end of a sentence beginning with the field's name."""
     sentence = SENTENCES.get(error["type"])
     return error["msg"] if sentence is None else sentence(error.get("ctx", {}))
 

@@ -1,8 +1,8 @@
-"""Names of fields: those that a schema knows, older ones among them, and those that a document should not have.
+"""Names of fields: the schema's, their older aliases, and unknown ones.
 
-Of two names for one field, one that holds ``null`` or no text is absent, and two different values are refused. Where
-``extra="forbid"`` is set, an unknown name is refused together with the nearest known one: a mistyped ``recipientId``
-must not mean "everyone" (docs/adr/0071-names-of-fields.md).
+Of two names for one field, a ``null`` or empty value counts as absent, and two different values are refused. With
+``extra="forbid"``, an unknown name is refused together with the nearest known one: a mistyped ``recipientId`` must
+not mean "everyone" (docs/adr/0071-names-of-fields.md).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNKNOWN = "is no field of this request"
 
 
 class FieldNames:
-    """The names that fields of ``schema`` have; made once for each schema."""
+    """The names of ``schema``'s fields; built once for each schema."""
 
     def __init__(self, schema: type[BaseModel]) -> None:
         self._groups = {name: _names_of(name, field.validation_alias) for name, field in schema.model_fields.items()}
@@ -36,9 +36,9 @@ class FieldNames:
         self._pairs = {one: _pairs(one) for one in self._known}
 
     def settled(self, document: Mapping[str, Any]) -> tuple[Mapping[str, Any], Wrong]:
-        """Return what of ``document`` is to be validated, one name for each field, and what is wrong with the names.
+        """Return ``document`` with one name for each field, for validation, and the errors in its names.
 
-        What is wrong: at most ``MAX_SHOWN_ERRORS`` pairs of a name, shortened, and a sentence.
+        The errors are at most ``MAX_SHOWN_ERRORS`` pairs of a name, shortened, and a sentence.
         """
         unknown = self._refuses_unknown and not document.keys() <= self._known
         if not unknown and self._older.isdisjoint(document):
@@ -52,11 +52,11 @@ class FieldNames:
         return given, wrong
 
     def unknown(self, name: str) -> str:
-        """Return the sentence that refuses ``name``, with the nearest known name."""
+        """Return the error text for the unknown ``name``, with the nearest known name."""
         return f"{_UNKNOWN}; {self._hint(name)}"
 
     def field_of(self, name: str) -> str:
-        """Return the field that ``name`` is a name of."""
+        """Return the field with this ``name``."""
         return self._field_of.get(name, name)
 
     def _contradictions(self, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -104,6 +104,6 @@ def _is_same(one: object, other: object) -> bool:
 
 
 def _pairs(name: str) -> frozenset[str]:
-    """Return each two characters that stand side by side; ``recipientId`` and ``recipient_id`` have the same."""
+    """Return all pairs of neighbouring characters; ``recipientId`` and ``recipient_id`` have the same."""
     letters = f" {''.join(filter(str.isalnum, name)).lower()}"
     return frozenset(letters[at : at + 2] for at in range(len(letters) - 1)) or frozenset({letters})

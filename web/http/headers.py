@@ -1,4 +1,4 @@
-"""What every answer carries besides what it is about: who asked, what it may be used for, how much is left."""
+"""Headers of every response: request id, security, CORS, rate limits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from web.http.security import SECURITY_HEADERS, SERVER
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add them when the answer's head is about to be sent, so streams and WebSockets have them, too.
+    """Add the headers just before the response's head is sent, so streams and WebSockets have them, too.
 
-    What a handler has set itself stays.
+    A header already set by the handler stays.
     """
     settings, cors, headers = request.app[SETTINGS], request.app[CORS], response.headers
     if (request_id := request.get(REQUEST_ID)) is not None:  # else an error before the handlers, which has set it

@@ -1,7 +1,7 @@
-"""Requests under way, so that stopping can wait for them.
+"""Requests in flight, so stopping can wait for them.
 
-aiohttp's own shutdown marks every connection closed first and then drops what still arrives on it, including the rest
-of a body that a handler is reading. So the requests are waited for before aiohttp is told to stop.
+aiohttp's own shutdown first marks every connection closed and then drops the bytes still arriving on it, including
+the rest of a body in use by a handler. So the process waits for the requests before it stops aiohttp.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class InFlightRequests:
 
     @contextmanager
     def not_counted(self) -> Iterator[None]:
-        """Do not count this request meanwhile: it became a WebSocket, which stays for hours and is closed otherwise."""
+        """Exclude this request meanwhile: it became a WebSocket, stays for hours and is closed separately."""
         self.end()
         try:
             yield

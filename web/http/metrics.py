@@ -1,7 +1,7 @@
-"""What the API measures of itself, on one screen; rendered by aioprometheus.
+"""The API's metrics on one screen; rendered by aioprometheus.
 
-Counting is a few integer additions: the library's own ``inc`` and ``observe`` make a JSON key for each call, which is
-too much for a path with a budget of 0.35 ms. So these collectors keep plain numbers and are read when scraped.
+Counting is a few integer additions: the library's own ``inc`` and ``observe`` make a JSON key for each call, too slow
+for a path with a budget of 0.35 ms. So these collectors keep plain numbers, read on a scrape.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Tally(Counter):  # type: ignore[misc]
 
 
 class _Reading(Gauge):  # type: ignore[misc]
-    """A gauge whose value is asked for when scraped; absent while unknown."""
+    """A gauge with a value computed on a scrape; absent while unknown."""
 
     def __init__(self, name: str, doc: str, registry: Registry, read: Callable[[], float | None]) -> None:
         super().__init__(name, doc, registry=registry)
@@ -115,9 +115,9 @@ class _Uploads(Counter):  # type: ignore[misc]
 
 
 class Metrics:
-    """The metrics of one process. ``watch`` adds those that other parts know.
+    """The metrics of one process. ``watch`` adds gauges of other parts.
 
-    ``process``: its name, as the label ``process`` of every series. Processes share a port, so a scrape shows one of
+    ``process``: the value of the label ``process`` of every series. Processes share a port, so a scrape shows one of
     them: without the label a counter would seem to jump back and forth. Empty: no label.
     """
 

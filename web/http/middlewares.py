@@ -1,4 +1,4 @@
-"""What happens to every request: it gets an id, its errors become problems, and it is measured."""
+"""The middleware of every request: request id, mapping of errors to problems, measurement."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
 
 
 async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
-    """Return the handler's answer or the problem that its error is."""
+    """Return the handler's response, or a problem for its error."""
     try:
         if (limits := request.app[REQUEST_LIMITS]).limits_addresses:
             limits.take_for_address(request)

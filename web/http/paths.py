@@ -1,4 +1,4 @@
-"""Paths of the API that more than the table of routes knows."""
+"""Paths of the API used outside the table of routes."""
 
 from __future__ import annotations
 

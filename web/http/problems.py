@@ -1,4 +1,4 @@
-"""Errors to HTTP: the one mapping, and the RFC 9457 document that every error becomes.
+"""Map errors to HTTP: the one mapping, and the RFC 9457 document of every error.
 
 HTTP/1.1 400 Bad Request
 Content-Type: application/problem+json
@@ -90,7 +90,7 @@ INTERNAL = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "something went
 
 
 def problem_of(error: errors.Chat4AllError) -> Problem:
-    """Return the problem that ``error`` is over HTTP."""
+    """Return the problem for ``error``."""
     status = next((status for cls, status in STATUS_OF if isinstance(error, cls)), HTTPStatus.INTERNAL_SERVER_ERROR)
     more: Mapping[str, Any] = {}
     if isinstance(error, errors.MayBeAccepted):
@@ -132,7 +132,7 @@ def _headers_of(error: errors.Chat4AllError) -> dict[str, str]:
 
 
 def problem_of_http(error: web.HTTPException) -> Problem:
-    """Return the problem that an error of aiohttp itself is: unknown path, wrong method, unknown ``Expect``."""
+    """Return the problem for an error of aiohttp itself: unknown path, wrong method, unknown ``Expect``."""
     status = HTTPStatus(error.status)
     details = {
         HTTPStatus.NOT_FOUND: "there is nothing at this path",
@@ -173,5 +173,5 @@ def problem_answer(problem: Problem, raw_path: str, request_id: str) -> web.Resp
 
 
 def _printable(text: str) -> str:
-    """Lone surrogates, which JSON in UTF-8 cannot hold, become question marks (raw bytes of a path may be any)."""
+    """Replace lone surrogates by question marks: JSON in UTF-8 cannot hold them, and a path may contain any bytes."""
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""HTTP itself: what aiohttp answers before or outside the application becomes a problem with a request id, too."""
+"""The HTTP protocol class: errors outside the application become problems with a request id, too."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ProblemProtocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is not HTTP (400), or an error that nobody caught (500), and close."""
+        """Answer malformed HTTP (400) or an uncaught error (500), and close."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun; it cannot become another")
         request_id = request_id_of(request.headers)
@@ -64,14 +64,14 @@ class ProblemProtocol(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Errors that aiohttp raises outside the middlewares (an unknown ``Expect``) come here as they are."""
+        """Turn aiohttp's own errors outside the middlewares (an unknown ``Expect``) into problems."""
         if isinstance(resp, web.HTTPException):
             resp = problem_answer(problem_of_http(resp), request.rel_url.raw_path, request_id_of(request.headers))
         return await super().finish_response(request, resp, start_time)
 
 
 async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
-    """Accept connections for ``runner`` (which is set up). Several processes may listen on the same port."""
+    """Accept connections for ``runner`` after its set-up. Several processes may listen on the same port."""
     server = runner.server
     if server is None:
         raise RuntimeError("set the runner up first")

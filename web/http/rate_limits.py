@@ -14,10 +14,9 @@ _LONG_AGO = float("-inf")
 
 
 class RateLimiter:
-    """Counts by key (a user id, an address). Not for several threads; ``clock`` gives seconds and never goes back.
+    """Token buckets by key (a user id, an address). Not thread-safe; ``clock``: seconds, monotonic.
 
-    A key that is forgotten has a full bucket again: whoever wants to profit from that has to come from
-    ``REMEMBERED_KEYS`` others first.
+    A forgotten key has a full bucket again. To profit from this a client needs ``REMEMBERED_KEYS`` other keys first.
     """
 
     def __init__(self, rate: Rate, limit: int = REMEMBERED_KEYS, clock: Callable[[], float] = monotonic) -> None:
@@ -29,7 +28,7 @@ class RateLimiter:
         return len(self._full_at)
 
     def take(self, key: Hashable, tokens: int = 1) -> Taken | None:
-        """Take ``tokens`` from the bucket of ``key`` and return what came of it; ``None`` if there is no limit."""
+        """Take ``tokens`` from the bucket of ``key`` and return the result; ``None`` if there is no limit."""
         if not self.rate.is_limited:
             return None
         known = self._full_at.get(key)

@@ -1,7 +1,7 @@
-"""JSON objects that hold one name twice. A parser takes the last of them and says nothing (RFC 8259, section 4).
+"""Detect repeated names in JSON objects. A parser silently takes the last one (RFC 8259, section 4).
 
-Nearly every body is cleared by counting: no more bytes look like the end of a name than the parsed document has names.
-Any other is read once more, token by token, in slices between which the event loop goes on.
+Nearly every body is cleared by counting: it has no more ends of names than the parsed document has names. Any other
+is read token by token, in slices; the event loop runs between them.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _TOKEN = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"([ \t\r\n]*+:)?|[{}]', re.DO
 
 
 def may_repeat(body: bytes, document: Any) -> bool:
-    """Return whether ``body``, which was parsed into ``document``, may hold a name twice in one object.
+    """Return whether ``body``, parsed as ``document``, may hold a name twice in one object.
 
-    ``False`` is certain: a name ends with ``":``, so a repeated one makes such ends outnumber the names that are left.
+    ``False`` is certain: a name ends with ``":``, so with a repeated one such ends outnumber the parsed names.
     """
     if b" :" in body or b"\n:" in body or b"\t:" in body or b"\r:" in body:
         return True
@@ -34,7 +34,7 @@ def may_repeat(body: bytes, document: Any) -> bool:
 
 
 async def refuse_repeated(body: bytes) -> None:
-    """Raise ``FieldErrors`` with the names that stand twice in one object, ``MalformedBody`` for too many names."""
+    """Raise ``FieldErrors`` with the names repeated in one object, ``MalformedBody`` for too many names."""
     twice: dict[str, None] = {}
     objects: list[set[bytes]] = []
     names = 0

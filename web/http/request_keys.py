@@ -1,4 +1,4 @@
-"""What the middleware notes in a request for those who come later."""
+"""Keys of values in a request, set by the middleware."""
 
 from __future__ import annotations
 

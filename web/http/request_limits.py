@@ -19,7 +19,9 @@ RATE_LIMIT = web.RequestKey("rate_limit", tuple[Taken, int])
 
 
 class RequestLimits:
-    """Takes tokens for requests. ``refused`` counts those turned away. With n processes a user has n buckets."""
+    """Takes rate-limit tokens for requests. ``refused``: the number of refused requests. With n processes a user has
+    n buckets.
+    """
 
     def __init__(self, settings: Settings, addresses: ClientAddresses, clock: Callable[[], float]) -> None:
         self.refused = 0
@@ -34,8 +36,7 @@ class RequestLimits:
         self.limits_addresses = self._addresses.rate.is_limited
 
     def take_for_address(self, request: web.Request) -> None:
-        """Count ``request`` for where it comes from, unless its route is for those who watch the system. Raises
-        ``RateLimited``."""
+        """Take a token for the client's address, except on routes for monitoring. Raises ``RateLimited``."""
         route = route_of(request)
         if route is None or route.is_address_limited:
             self._take(self._addresses, request, self._client_addresses.of(request), 1, "your address")
@@ -45,10 +46,11 @@ class RequestLimits:
         self._take(self._users, request, user_id, 1, "you")
 
     def take_more_for_user(self, request: web.Request, user_id: str, more: int) -> None:
-        """Count a request that was counted once for ``more``: a batch is as many as its messages, and a message to
-        several as many as its recipients, for each of whom the system has as much to do as for a message to one.
+        """Take ``more`` tokens for a request beyond its first: a batch counts its messages, and a message to several
+        counts its recipients, because each costs the system as much as a message to one.
 
-        More than the bucket holds passes when it is full, or it never would. Raises ``RateLimited``.
+        A request for more than the bucket holds passes if the bucket is full; otherwise it never could. Raises
+        ``RateLimited``.
         """
         self._take(self._users, request, user_id, min(more, self._users.rate.burst - 1), "you")
 

@@ -23,7 +23,7 @@ def json_response(document: Any, status: int = 200, headers: Mapping[str, str] |
 def iso_utc(epoch_ms: int) -> str:
     """Return ISO-8601 in UTC with milliseconds: 1763848800123 → ``2025-11-22T22:00:00.123Z``.
 
-    A time that no calendar has is shown as the first or the last that this does: one bad row must not take a page.
+    A time outside the calendar is clamped to its first or last one: one bad row must not fail a page.
     """
     return f"{utc(epoch_ms):%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000 if 0 <= epoch_ms <= MAX_MS else 0:03d}Z"
 

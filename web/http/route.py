@@ -1,4 +1,4 @@
-"""What a route of the API is: one value, which everything that treats routes differently reads."""
+"""A route of the API as one value, read by everything with a rule per route."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MemberHandler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
 
 class BodyLimit(Enum):
-    """Which setting bounds a body."""
+    """The setting with the limit of a body."""
 
     JSON = "CHAT4ALL_MAX_BODY_BYTES"
     BATCH = "CHAT4ALL_MAX_BATCH_BODY_BYTES"

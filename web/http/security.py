@@ -1,4 +1,4 @@
-"""Headers that go with every answer, whatever it is about."""
+"""Security headers of every response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that messages name: they must be whole, and of the very conversation that the message is for."""
+"""Attach files to messages. A file must be complete and belong to the message's conversation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_SUCH_FILE = "there is no such file in this conversation; upload it there, to 
 
 
 class AttachedFiles:
-    """Puts what is known of a file into the message that names it.
+    """Adds a file's metadata to the message with its id.
 
     A file is looked up once. A circuit breaker guards the store: a batch of messages with files must not wait for one
     time-out after the other.
@@ -37,10 +37,10 @@ class AttachedFiles:
         self._circuit = CircuitBreaker()
 
     async def attach(self, message: MessageAccepted) -> MessageAccepted:
-        """Return the message with its file's metadata. A conversation that does not exist is not created by this.
+        """Return the message with its file's metadata. No conversation is created.
 
         Raises ``FieldErrors`` about ``file_id``, ``NotAllowed`` for a sender outside the conversation, and
-        ``StoreUnavailable`` if one of it is not known and cannot be asked.
+        ``StoreUnavailable`` if the membership or the file is not cached and the store cannot be read.
         """
         if message.file_id is None:
             return message

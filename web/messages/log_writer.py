@@ -1,4 +1,4 @@
-"""The log for writing, over the batch producer that every process shares its batches in."""
+"""The log for writing, over the process's shared batch producer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class KafkaMessageLog:
         return Appended(Place(written.timestamp_ms, written.offset), partition)
 
     def is_pending(self, message_id: str) -> bool:
-        """Return whether a message that was given up on here is still on its way, so that it may yet be written."""
+        """Return whether a message answered with an error is still in flight, so it may yet be written."""
         return message_id in self._pending
 
     def _wait_for(self, message_id: str, decided: asyncio.Future[Written]) -> None:
