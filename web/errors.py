@@ -48,13 +48,13 @@ class UnsupportedEncoding(Chat4AllError):
 
 
 class UnsupportedTransferCoding(Chat4AllError):
-    """The body came with a ``Transfer-Encoding`` beside ``chunked`` (RFC 9112, section 6.1: 501)."""
+    """The body has a ``Transfer-Encoding`` other than ``chunked`` (RFC 9112, section 6.1: 501)."""
 
     code = "unsupported-transfer-coding"
 
 
 class BodyTimeout(Chat4AllError):
-    """The rest of the body did not come in time."""
+    """The rest of the body did not arrive in time."""
 
     code = "body-timeout"
 
@@ -103,7 +103,7 @@ class Locked(Chat4AllError):
 
 
 class Gone(NotFound):
-    """It was there once."""
+    """It existed and was deleted, or has expired."""
 
     code = "gone"
 

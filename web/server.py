@@ -181,7 +181,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
 
 
 async def _keep_open(batch_producer: BatchProducer) -> None:
-    """Connect the batch producer, however long Kafka takes to come, and again should its producer break."""
+    """Connect the batch producer, retrying until Kafka is available, and reconnect it after a failure."""
     connect = batch_producer.start
     while True:
         try:

@@ -89,7 +89,7 @@ class Sessions:
         return Session(record.session_id, found.user_id, text)
 
     async def end(self, text: str, user_id: str) -> None:
-        """End the session of any of its tokens, if it goes on. Raises ``NotAllowed`` if it is another user's."""
+        """End the session of any of its tokens, if it has not ended. Raises ``NotAllowed`` if it is another user's."""
         presented = parse(text)
         known = await self._store.find(presented.session_id) if presented else None
         if known is None:
@@ -99,7 +99,7 @@ class Sessions:
         await self._store.end(known.session_id)
 
     async def end_by_id(self, session_id: str) -> None:
-        """End the session if it goes on. Raises ``StoreUnavailable``."""
+        """End the session if it has not ended. Raises ``StoreUnavailable``."""
         await self._store.end(session_id)
 
     def _next(self, user_id: str, seed: bytes) -> tuple[str, RefreshToken]:

@@ -1,1 +1,1 @@
-"""Who takes part in which conversation."""
+"""Conversations: participants, memberships, listing, usernames."""

@@ -62,7 +62,7 @@ class JoinWriter:
         return True
 
     async def close(self, limit_seconds: float) -> None:
-        """Write what waits, within ``limit_seconds``."""
+        """Write the waiting joins, within ``limit_seconds``."""
         if self._task is not None:
             await asyncio.wait([self._task], timeout=limit_seconds)
         if self._task is not None:

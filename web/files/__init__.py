@@ -1,1 +1,1 @@
-"""Files that are whole: finding, sending and deleting them."""
+"""Complete files: registry, downloads, links, the throttle of transfers."""

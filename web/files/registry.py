@@ -58,16 +58,16 @@ class KnownFiles:
         return found
 
     def remembered(self, file_id: str) -> File | None:
-        """Return the file if it need not be asked for."""
+        """Return the file if it is cached and fresh."""
         known = self._known.get(file_id)
         return known[0] if known is not None and (known[0].deleted_at_ms or known[1] > self._monotonic()) else None
 
     def add(self, file: File) -> None:
-        """It has just come to be, or was deleted."""
+        """Cache a new file, or a new version of it after its deletion."""
         self._known[file.file_id] = (file, self._monotonic() + SECONDS)
 
     def forget(self, file_id: str) -> None:
-        """Its bytes are gone: it is asked for again."""
+        """Drop the cached file; the next call reads it from the store."""
         self._known.pop(file_id.lower(), None)
 
     async def visible(self, file_id: str, user_id: str) -> File:

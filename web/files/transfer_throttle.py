@@ -49,7 +49,7 @@ class Throttle:
         return self._rate or None
 
     def message_accepted(self) -> None:
-        """A message came."""
+        """Note an accepted message."""
         self._last_message = self._clock()
 
     async def acquire(self, size_bytes: int) -> None:

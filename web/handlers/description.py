@@ -32,7 +32,7 @@ class Description:
 
     @cached_property
     def document(self) -> bytes:
-        """The OpenAPI document. The first look takes 0.3 s, so have it in a thread."""
+        """The OpenAPI document. The first access takes 0.3 s, so call it in a thread."""
         from web.description.openapi import openapi_json
 
         return openapi_json(self._routes)

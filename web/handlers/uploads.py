@@ -40,7 +40,7 @@ async def create_upload(request: web.Request, caller: Caller) -> web.Response:
 
 
 async def show_upload(request: web.Request, caller: Caller) -> web.Response:
-    """``HEAD /v1/uploads/{upload_id}``: how far it is."""
+    """``HEAD /v1/uploads/{upload_id}``: the offset, the length and the kept metadata."""
     deps = request.app[DEPENDENCIES]
     tus.check_version(request.headers)
     found = await deps.resumable.look(caller.user_id, request.match_info["upload_id"])
@@ -60,7 +60,7 @@ async def append_to_upload(request: web.Request, caller: Caller) -> web.Response
 
 
 async def end_upload(request: web.Request, caller: Caller) -> web.Response:
-    """``DELETE /v1/uploads/{upload_id}``: nothing is left of it. 409 if it is a file by now."""
+    """``DELETE /v1/uploads/{upload_id}``: 204 once nothing of it is left; 409 if it is a file already."""
     tus.check_version(request.headers)
     await request.app[DEPENDENCIES].resumable.terminate(caller.user_id, request.match_info["upload_id"])
     return web.Response(status=204)

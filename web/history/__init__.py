@@ -1,1 +1,1 @@
-"""What was sent and what became of it: memory, Cassandra and the log as one view."""
+"""The history of messages: Cassandra, the recent messages in memory, and the log."""

@@ -1,1 +1,1 @@
-"""Requests and answers: what every route shares."""
+"""HTTP: the parts shared by all routes."""

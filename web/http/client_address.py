@@ -17,7 +17,9 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ClientAddresses:
-    """Tells the address of a request's client. ``trusted_proxies``: networks, separated by commas; empty: no proxy."""
+    """Determines the address of a request's client. ``trusted_proxies``: networks, separated by commas; empty: no
+    proxy.
+    """
 
     def __init__(self, trusted_proxies: str = "") -> None:
         try:

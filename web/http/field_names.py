@@ -89,7 +89,7 @@ def names_of(schema: type[BaseModel]) -> FieldNames:
 
 
 def shown_name(name: str) -> str:
-    """Return a name of the client's as an answer shows it: not longer than a name needs to be."""
+    """Return a client's name for use in a response, cut to ``MAX_SHOWN_CHARS`` characters."""
     return name if len(name) <= MAX_SHOWN_CHARS else f"{name[:MAX_SHOWN_CHARS]}…"
 
 

@@ -94,7 +94,7 @@ class _Spread(Histogram):  # type: ignore[misc]
 
 
 class _Uploads(Counter):  # type: ignore[misc]
-    """Whole files by size, and how long each took to come in."""
+    """Complete files by size, and the duration of each upload."""
 
     def __init__(self, registry: Registry) -> None:
         super().__init__("chat4all_files_uploaded_total", "Files that became whole, by size.", registry=registry)

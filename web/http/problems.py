@@ -68,7 +68,7 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], int], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as a client sees it. ``headers`` go with the answer, ``more`` are members of its own."""
+    """An error as the client gets it. ``headers``: of the response. ``more``: additional members of the document."""
 
     status: int
     code: str

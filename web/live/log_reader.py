@@ -51,7 +51,7 @@ class LogReader(Protocol):
 
 
 class KafkaLogReader:
-    """``LogReader`` over a consumer of its own."""
+    """``LogReader`` over its own consumer."""
 
     def __init__(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         self._consumer = consumer

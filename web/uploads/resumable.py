@@ -127,7 +127,7 @@ class ResumableUploads:
                 return await self._append(lease, None, None)
 
     async def terminate(self, user_id: str, upload_id: str) -> None:
-        """Leave nothing of it. Raises ``Conflict`` for what is a file, ``Locked``."""
+        """Delete the upload with its bytes. Raises ``Conflict`` if it is a file already, ``Locked``."""
         await self._find(user_id, upload_id)
         async with self._locks.acquire(upload_id):
             taken = await self._acquire(user_id, upload_id)
