@@ -202,7 +202,7 @@ class Uploads(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 1))
     def kill(self, number: int) -> None:
-        self.run(self.abort(number))
+        self.run(self.die(number))
         self.processes[number] = self.process()
 
     async def die(self, number: int) -> None:
@@ -250,7 +250,7 @@ class Uploads(RuleBasedStateMachine):
     async def end(self) -> None:
         """Whatever happened, the client gets its file there in the end, and after a sweep there is nothing else."""
         for number in (0, 1):
-            await self.abort(number)
+            await self.die(number)
         clock = self.first_api.clock
         clock.now_ms += LEASE_MS
         for _ in range(3):

@@ -97,7 +97,7 @@ async def test_what_is_whole_in_the_store_but_no_file_yet_becomes_one(
 ) -> None:
     token, data, records = await api.somebody(), DATA[:size], api.files
     path = await begin(api, token, size)
-    object.__setattr__(api.deps, "files", Refusing(records, "finish", afterwards=afterwards))
+    object.__setattr__(api.deps.upload_context, "files", Refusing(records, "finish", afterwards=afterwards))
     assert (await append(api, token, path, 0, data)).status == 503
     assert len(api.file_store.objects) == 1, "it may be a file, so nothing of it may go"
     api.deps.upload_context.hashes.forget(path.rpartition("/")[2])
