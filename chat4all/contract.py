@@ -6,6 +6,7 @@ server; tests/unit/test_client_contract.py compares the two.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 CHANNELS = ("whatsapp", "instagram", "telegram")
@@ -13,6 +14,7 @@ INTERNAL = "internal"  # the channel of a delivery to a user inside the system
 MAX_CONTENT_BYTES = 10_240  # of a message's text, in UTF-8
 PART_BYTES = 5 * 1024 * 1024  # the server stores uploads in parts of this size
 _USER_PREFIX = "user:"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class Status(StrEnum):
@@ -33,3 +35,8 @@ def is_address(participant_id: str) -> bool:
 def names_user(text: str) -> bool:
     """Return whether ``text`` begins with ``user:``, as in ``user:maria``."""
     return text[: len(_USER_PREFIX)].lower() == _USER_PREFIX
+
+
+def is_uuid(text: str) -> bool:
+    """Return whether ``text`` is a UUID in lower case, the form of the API's ids."""
+    return _UUID.fullmatch(text) is not None

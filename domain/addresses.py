@@ -10,13 +10,13 @@ import unicodedata
 from functools import lru_cache
 
 from domain.errors import InvalidRecipient
+from domain.ids import is_uuid
 from domain.recipients import (
     CHANNELS,
     INSTAGRAM_HANDLE,
     INTERNAL,
     TELEGRAM_CHAT,
     USER_ID,
-    UUID,
     Recipient,
 )
 from domain.telephone import normal_telephone
@@ -77,7 +77,7 @@ def _parsed(text: str) -> Recipient | str:
             return Recipient(channel, normal_telephone(address))
         except InvalidRecipient as error:
             return f"not a possible {channel} address: {error}"
-    if channel != INTERNAL or UUID.fullmatch(address):
+    if channel != INTERNAL or is_uuid(address.lower()):
         address = address.lower()
     if not _SHAPES[channel].fullmatch(address):
         return f"not a possible {channel} address: expected {_EXPECTED[channel]}"

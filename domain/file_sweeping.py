@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 
 from domain.files import PART_BYTES, File, file_id_of, incomplete_part_key, staging_key
+from domain.ids import is_uuid
 from domain.ports.files import StoredObject, Upload
 
-_OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # says whose records the store belongs to
 OWNER_KEY = ".uploads/owner"
 # So many objects without a row are believed, however few objects there are. More of them than of those with a row are
@@ -51,7 +50,7 @@ def decide(found: StoredObject, known: Upload | File | None) -> Decision:
 
 def is_ours(key: str) -> bool:
     """Return whether ``key`` can be one of a file of ours: "<segment>/<UUID>", perhaps with an ending."""
-    return key.count("/") == 1 and _OURS.fullmatch(file_id_of(key)) is not None
+    return key.count("/") == 1 and is_uuid(file_id_of(key))
 
 
 def is_believable(orphans: int, owned: int) -> bool:

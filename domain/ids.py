@@ -5,12 +5,22 @@ A message sent with an idempotency key has a UUIDv5 instead, so a repetition com
 
 from __future__ import annotations
 
+import re
 import uuid
 
 _RANDOM_BITS = 74
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # Ours alone, and for ever: another one would make other ids of keys that are in use.
 _KEYED_MESSAGES = uuid.UUID("5c0ffa1b-6d5e-4d0a-9a52-6f3b8d2f7c41")
 _VERSION_AT = 14  # where a UUID's 36 characters hold its version
+
+
+def is_uuid(text: str) -> bool:
+    """Return whether ``text`` is a UUID in the form of this system: 36 characters, letters in lower case.
+
+    Where a person may type capitals, pass ``text.lower()``.
+    """
+    return _UUID.fullmatch(text) is not None
 
 
 def uuid7(unix_ms: int, randomness: bytes) -> str:

@@ -18,7 +18,6 @@ INSTAGRAM_HANDLE = re.compile(r"@(?!\.)(?!.*\.\.)(?!.*\.$)[a-z0-9._]{1,30}")
 # Telegram: a username of 4 to 32 letters, digits and underscores that starts with a letter, or a numeric chat id.
 TELEGRAM_CHAT = re.compile(r"@[a-z][a-z0-9_]{3,31}|-?[1-9][0-9]{0,18}")
 USER_ID = re.compile(r"[!-9;-~]{1,64}")  # no colon: that is what tells an address from a user
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 INTERNAL = "internal"  # not a channel with an agent and topics of its own: such a message is where it goes already
 _CHANNELS = {"whatsapp": E164, "instagram": INSTAGRAM_HANDLE, "telegram": TELEGRAM_CHAT}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from chat4all.cli.output import Exit, printable
 from chat4all.cli.progress import Progress, shown
 from chat4all.cli.saved_uploads import SavedUploads
 from chat4all.cli.session import Session
-from chat4all.contract import is_address, names_user
+from chat4all.contract import is_address, is_uuid, names_user
 
 PATIENCE_SECONDS = 60.0  # of the upload before a send: without a further byte
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 async def upload(
@@ -86,7 +84,7 @@ async def attached(session: Session, given: str, recipient: str | None, conversa
     without ``conversation_id`` is the direct one with this recipient. Raises ``NothingToSend``.
     """
     if not _is_here(given):
-        if not _ID.fullmatch(given):
+        if not is_uuid(given.lower()):
             raise NothingToSend(f"{given}: there is no such file here, and it is not the id of one either")
         return await session.client.file(given)
     if conversation_id is None:

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from chat4all import contract
 from chat4all.cli import safe_text
-from domain import conversations, files, message_state, recipients, records, text, usernames
+from domain import conversations, files, ids, message_state, recipients, records, text, usernames
 
+UUID = "01890f3e-7b6c-7cc0-98c4-dc0c0c07398f"
+EXAMPLES = ["user:maria", "USER:", "a:b", UUID, UUID.upper(), f"{UUID}\n"]
 CHARACTERS = st.characters() | st.sampled_from([*text.DIRECTIONS, *'<>:"|?*/\\._- ', "\u200d", "\ufe0f", "\u2028"])
 
 
@@ -22,9 +24,10 @@ def test_words_and_limits_are_the_servers() -> None:
     assert safe_text.MAX_FILENAME_BYTES == files.MAX_FILENAME_BYTES
 
 
-@given(st.text(CHARACTERS, max_size=80) | st.text(max_size=300) | st.sampled_from(["user:maria", "USER:", "a:b"]))
+@given(st.text(CHARACTERS, max_size=80) | st.text(max_size=300) | st.sampled_from(EXAMPLES))
 def test_rules_are_the_servers(given_text: str) -> None:
     assert safe_text.safe_filename(given_text) == files.safe_filename(given_text)
     assert [*map(safe_text.is_control, given_text)] == [*map(text.is_control, given_text)]
     assert contract.is_address(given_text) == conversations.is_address(given_text)
+    assert contract.is_uuid(given_text) == ids.is_uuid(given_text)
     assert contract.names_user(given_text) == usernames.names_user(given_text)

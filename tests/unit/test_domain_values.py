@@ -16,7 +16,7 @@ from domain.content import check_content
 from domain.errors import InvalidContent, InvalidRecipient
 from domain.files import FileMetadata
 from domain.idempotency import is_same_message
-from domain.ids import uuid7
+from domain.ids import is_uuid, uuid7
 from domain.ports import Place
 from domain.recipients import CHANNELS, INTERNAL
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
@@ -111,6 +111,14 @@ def test_ids_sort_by_the_time_they_were_made(unix_ms: int, one: bytes, other: by
 
 
 MESSAGE = MessageAccepted("m-1", "c-1", "u-1", "whatsapp:+5511999990000", "hi")
+
+
+def test_a_uuid_is_36_characters_in_lower_case() -> None:
+    ours = uuid7(1_767_225_600_000, bytes(10))
+    assert is_uuid(ours)
+    assert is_uuid("01890f3e-7b6c-7cc0-98c4-dc0c0c07398f")
+    near = ("", ours[:-1], ours + "0", ours + "\n", ours.replace("-", ""), f"{{{ours}}}", f"urn:uuid:{ours}")
+    assert not any(map(is_uuid, (*near, "01890F3E-7B6C-7CC0-98C4-DC0C0C07398F", "٠" + ours[1:])))
 
 
 def test_a_routed_message_carries_its_place_and_its_address() -> None:

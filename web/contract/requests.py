@@ -23,7 +23,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from domain.addresses import NO_CHANNEL, parse_participant, parse_recipient, plain
 from domain.content import check_content
 from domain.errors import InvalidInput
-from domain.recipients import CHANNELS, INTERNAL, UUID
+from domain.ids import is_uuid
+from domain.recipients import CHANNELS, INTERNAL
 from domain.records import MAX_CONTENT_BYTES, MAX_CONVERSATION_ID_CHARS
 from domain.text import fault_of, fault_of_id
 from domain.usernames import names_user, parse_user
@@ -81,7 +82,7 @@ def _participant(text: str, otherwise: str, no_user_id: str | None) -> str:
     if recipient.channel != INTERNAL:
         return str(recipient)
     wrong = no_user_id if is_bare else "not a possible user id"
-    if wrong is not None and not UUID.fullmatch(recipient.address):
+    if wrong is not None and not is_uuid(recipient.address.lower()):
         raise _wrong(wrong)
     return recipient.address
 
@@ -95,7 +96,7 @@ def _absent_if_empty(value: object) -> object:
 
 
 def _file_id(text: str | None) -> str | None:
-    if text is not None and not UUID.fullmatch(text):
+    if text is not None and not is_uuid(text.lower()):
         raise _wrong("must be the file_id of an uploaded file, or be left out")
     return text and text.lower()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from cachetools import LRUCache
 
 from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
+from domain.ids import is_uuid
 from web.contract.response_bodies import Names, file_metadata_document, party_document
 from web.errors import Gone
 from web.http.responses import iso_utc
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 REMEMBERED = 20_000
 SECONDS = 30.0
 DELETED = "the file was deleted"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _NO_SUCH_FILE = "there is no such file"
 
 
@@ -43,7 +42,7 @@ class KnownFiles:
         An older cached file is used if the store cannot be read. Raises ``StoreUnavailable``.
         """
         file_id = file_id.lower()
-        if not _UUID.fullmatch(file_id):
+        if not is_uuid(file_id):
             return None
         if (remembered := self.remembered(file_id)) is not None:
             return remembered

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from multidict import CIMultiDictProxy
 
 from domain.errors import InvalidInput, NotAllowed, NotFound, Unavailable
 from domain.idempotency import check_key
+from domain.ids import is_uuid
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
 from domain.usernames import names_user
@@ -25,7 +25,6 @@ from web.http.responses import json_response
 from web.messages.sending import NOBODY
 
 CATCH_UP_SECONDS = 1.5
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _NO_SUCH_MESSAGE = "there is no such message"
 
 
@@ -77,7 +76,7 @@ async def visible_message(request: web.Request, caller: Caller) -> StoredMessage
     """Return the message in the path. Raises ``NotFound``, also for a message not visible to the caller."""
     deps = request.app[DEPENDENCIES]
     message_id = request.match_info["message_id"].lower()
-    if not _UUID.fullmatch(message_id):
+    if not is_uuid(message_id):
         raise NotFound(_NO_SUCH_MESSAGE)
     found = await _find(deps, message_id)
     try:

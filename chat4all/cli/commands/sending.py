@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from chat4all.cli.command_line import Seconds
 from chat4all.cli.session import Session, api_command
 from chat4all.cli.stdin import text_of_stdin
 
-_USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
 
 
@@ -89,8 +86,8 @@ def recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversati
 
 def _is_recipient(word: str) -> bool:
     """Return whether it is channel:address, user:name or the id of a user, rather than a text."""
-    from chat4all.contract import CHANNELS
+    from chat4all.contract import CHANNELS, is_uuid
 
     channel, colon, address = word.partition(":")
     is_address = bool(colon) and channel.lower() in (*CHANNELS, "user") and not any(map(str.isspace, address))
-    return is_address or _USER_ID.fullmatch(word) is not None
+    return is_address or is_uuid(word.lower())
