@@ -87,7 +87,7 @@ class Dependencies:
     recent: RecentMessages
     follower: Follower
     probes: Mapping[str, Probe] = field(default_factory=dict)
-    # what opens the log to read in it what a WebSocket missed; by default Kafka
+    # opens the log for a replay; by default Kafka
     open_log: OpenLog | None = None
     clock_ms: Callable[[], int] = wall_clock_ms
     monotonic: Callable[[], float] = time.monotonic

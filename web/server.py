@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 IN_FLIGHT_SECONDS = 8.0
 JOIN_SECONDS = 2.0
 STOP_SECONDS = 18.0  # shorter than the supervisor's patience, so that the stacks are in the log
-# a process that began to answer before it has read what the mirror still lacks would not find what others accepted
+# wait until the records not mirrored yet have been read, or messages accepted by other processes would be missing
 SETTLE_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 # Threads (for hashes, files, Cassandra) hand the interpreter back to the event loop after so long; by default it is
@@ -99,7 +99,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await runner.setup()
         server = await listen(runner, settings.host, settings.port)
         try:
-            # what is there now stays: a collection of cyclic garbage need not look at it (30 ms each time)
+            # the present objects are permanent: exclude them from cyclic garbage collection (30 ms each time)
             gc.collect()
             gc.freeze()
             log.info("listening on http://%s:%d", settings.host, settings.port)

@@ -20,7 +20,7 @@ from domain.token_bucket import Rate, take
 from web.accounts.passwords import TooManyLogins
 from web.errors import RateLimited
 
-# At 2 hashes of 70 ms at once, 50,000 failures take half an hour, twice the time after which they are forgotten.
+# At 2 concurrent hashes of 70 ms, 50,000 failures take half an hour: twice the time until they are forgotten.
 REMEMBERED = 50_000
 MAX_WAITING_FOR_ONE_ACCOUNT = 100
 QUEUE_SECONDS = 5.0

@@ -18,7 +18,7 @@ from domain.errors import Unavailable
 
 T = TypeVar("T")
 
-# At about 70 ms a hash and two at once, a queue of 100 is some 4 seconds: longer than that and the caller is gone.
+# At about 70 ms a hash and two at a time, a queue of 100 takes some 4 seconds; callers do not wait longer.
 MAX_WAITING = 100
 
 

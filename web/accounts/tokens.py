@@ -42,7 +42,7 @@ class Tokens:
         self.ttl_seconds = ttl_seconds
         self._clock_ms = clock_ms
         self.key_id = key_id_of(secret)
-        # keys made here: jose would read a text that is JSON as a set of keys, and refuses what looks like a public key
+        # build the keys here: jose would read a JSON text as a set of keys, and refuses a text like a public key
         self._keys = {key_id_of(text): jwk.construct(text, ALGORITHM) for text in (previous_secret, secret) if text}
         # the signature of a token cannot change, so only its expiry is looked at again; errors are not remembered
         self._verified = lru_cache(maxsize=REMEMBERED_TOKENS)(self._verify)
@@ -88,7 +88,7 @@ class Tokens:
             return Caller(
                 _text(claims["sub"]), _text(claims.get("name", "")), _whole(claims["exp"]), _text(claims.get("sid", ""))
             )
-        # jose lets whatever its JSON parser and its key code raise through
+        # jose passes on any error of its JSON parser and its key code
         except (JOSEError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError):
             raise NotAuthenticated("the token is not valid") from None
 

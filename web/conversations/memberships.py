@@ -78,8 +78,8 @@ class Memberships:
                 self.remember(conversation_id, user_id)
                 return True
         if found is None or not found.takes_part:
-            # The caller's own first messages, sent at once, race to create it: this one may have looked before and
-            # after another did. So nobody is turned away without a second look.
+            # The caller's own first messages, sent concurrently, race to create it: this one may have looked before
+            # another created it. So look a second time before refusing.
             found = await self._ask(conversation_id, user_id)
         self._require_member(conversation_id, found)
         return False

@@ -17,9 +17,9 @@ from web.conversations.heard import Heard
 
 REMEMBERED = 50_000
 LOOK_UPS_AT_ONCE = 32
-# a group in use is asked for again in the background from this part of the time on: nobody waits for that
+# a group in use is refreshed in the background from this part of the time on, so no caller waits for it
 _REFRESH_FROM = 0.5
-# after a look-up that failed, what is known is used for so long before the store is asked again
+# after a failed look-up, the cached participants are used for so long before the next one
 _AWAY_SECONDS = 1.0
 _FOR_EVER = math.inf
 
@@ -53,7 +53,7 @@ class Participants:
         self._clock = clock
         self._known: LRUCache[str, _Known] = LRUCache(REMEMBERED)
         self._asking: dict[str, asyncio.Task[Sequence[str]]] = {}
-        # who was written to in conversations that are not known yet, or are being looked up
+        # recipient addresses in conversations not cached yet, or being looked up
         self._heard = Heard()
         self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
         self._away_until = -math.inf
@@ -124,7 +124,7 @@ class Participants:
         if self._asking.get(conversation_id) is task:
             del self._asking[conversation_id]
         if not task.cancelled():
-            task.exception()  # whoever waited has it; in the background nobody did
+            task.exception()  # retrieve it: a background look-up has no waiter
 
     async def _look_up(self, conversation_id: str) -> Sequence[str]:
         async with self._look_up_slots:

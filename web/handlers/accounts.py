@@ -64,7 +64,7 @@ async def refresh_token(request: web.Request) -> web.Response:
     deps = request.app[DEPENDENCIES]
     given = await body_as(RefreshSession, request)
     found = await deps.sessions.find(given.refresh_token)
-    # before the token is used up: a store that is away here must not cost the session
+    # before the token is used up: an unavailable store must not cost the session
     user = await deps.users.by_id(found.user_id)
     if user is None:
         raise NotAuthenticated("this account is no longer there")

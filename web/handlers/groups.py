@@ -33,7 +33,7 @@ from web.http.bodies import body_as
 from web.http.caller import Caller
 from web.http.responses import json_response
 
-# Each attempt is a read and a lightweight transaction; one of those that change a group at once always gets through.
+# Each attempt is a read and a lightweight transaction; one of several concurrent changes always succeeds.
 CHANGE_ATTEMPTS = 10
 _PAUSE_SECONDS = 0.05
 
@@ -82,7 +82,7 @@ async def add_member(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/groups/{group_id}/members``: by an admin; 409 if already a member, or the group is full."""
     deps = request.app[DEPENDENCIES]
     wanted = await body_as(AddMember, request)
-    # who may not add anybody is not told whether a user exists
+    # a caller without the right to add members does not learn whether a user exists
     before = await _group(deps, request.match_info["group_id"], caller)
     require_admin(before, caller.user_id)
     (user_id,) = await deps.usernames.resolved("user_id", [wanted.user_id])

@@ -96,7 +96,7 @@ async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
     if recent is not None and recent.message is not None and recent.complete:
         return StoredMessage(recent.message, recent.place, recent.state)
     stored, away = None, None
-    # before Cassandra is read: what the mirror writes after that is not found there, and yet written
+    # check before Cassandra is read: the mirror may write a record after the read and close the gap
     is_hidden = await deps.mirrored.may_hide(message_id)
     try:
         stored = await deps.reader.get(message_id)

@@ -30,7 +30,7 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
     found = await visible_message(request, caller)
     address = await _address_of(deps, found.message, caller)
     if delivery_of(found.state, address).status is not Status.READ:
-        # another process may have been told before, by the caller's other device
+        # the caller's other device may have reported it to another process before
         await deps.follower.catch_up_with_facts(CATCH_UP_SECONDS)
         found = merged(found, deps.recent.get(found.message.message_id)) or found
     state = delivery_of(found.state, address)

@@ -37,7 +37,7 @@ _IDLE_MS = 1_000
 # a batch is folded without giving way to requests: 500 records at some 10 µs are 5 ms
 _BATCH_RECORDS = 500
 _LINGER_SECONDS = 0.01
-# after somebody had to wait for the end of the log, fetches do not gather at the broker for this long
+# after a caller had to wait for the end of the log, fetches do not gather at the broker for this long
 _EAGER_SECONDS = 1.0
 
 

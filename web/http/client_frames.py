@@ -9,7 +9,7 @@ from typing import Protocol
 
 MAX_PIECES = 64  # of one message, which has 4 KiB at most
 _MASK_BYTES = 4
-_REFUSED = b"\x83\x80"  # the head of a frame of a kind that there is not: aiohttp closes with 1002 at once
+_REFUSED = b"\x83\x80"  # the header of a frame with an invalid opcode: aiohttp closes with 1002 immediately
 
 
 class FrameReader(Protocol):
@@ -27,7 +27,7 @@ class ClientFrames:
 
     def __init__(self, reader: FrameReader) -> None:
         self._reader = reader
-        self._head = b""  # of a frame whose head has not come whole
+        self._head = b""  # an incomplete frame header
         self._left_bytes = 0  # of the frame under way
         self._pieces = 0
 
@@ -56,7 +56,7 @@ class ClientFrames:
         return self._reader.feed_data(data[:at])
 
     def _is_in_too_many_pieces(self, first_byte: int) -> bool:
-        if first_byte & 0x0F < 8:  # no control frame, which may come between pieces
+        if first_byte & 0x0F < 8:  # not a control frame; those may come between fragments
             self._pieces = 0 if first_byte & 0x80 else self._pieces + 1
         return self._pieces > MAX_PIECES
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 MAX_VALUES = 50_000
-_SMALL_BYTES = 64 * 1024  # takes 5 ms to parse, whatever it holds
+_SMALL_BYTES = 64 * 1024  # takes at most 5 ms to parse
 _TEXT_OR_NEXT = re.compile(rb'"[^"]*"?|[,\[{]')
 
 

@@ -88,7 +88,7 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
     except web.HTTPException as error:
         problem = problem_of_http(error)
     except ConnectionError:
-        raise  # the client is gone: nobody to answer, nothing wrong here
+        raise  # the client has disconnected: no response and no error
     except Exception:
         log.exception("a handler failed", extra={"request_id": request_id, "path": request.path})
         problem = INTERNAL

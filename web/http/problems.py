@@ -165,7 +165,7 @@ def problem_document(problem: Problem, raw_path: str, request_id: str) -> dict[s
 def problem_answer(problem: Problem, raw_path: str, request_id: str) -> web.Response:
     """Return the ``application/problem+json`` answer."""
     document = problem_document(problem, raw_path, request_id)
-    # the security headers, too: what is not HTTP is answered outside the application, which would add them
+    # the security headers, too: malformed HTTP is answered outside the application
     headers = {"Content-Type": PROBLEM_JSON, "X-Request-Id": request_id, "Server": SERVER, **SECURITY_HEADERS}
     headers |= problem.headers
     reason = _TITLES.get(problem.status)

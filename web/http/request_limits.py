@@ -14,7 +14,7 @@ from web.http.client_address import ClientAddresses
 from web.http.rate_limits import RateLimiter
 from web.http.route import route_of
 
-# The bucket that a request was taken from, for the headers of its answer: what came of it, and how large it is.
+# The bucket used for a request, for the headers of its response: the result of taking, and its size.
 RATE_LIMIT = web.RequestKey("rate_limit", tuple[Taken, int])
 
 

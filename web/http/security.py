@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# What is served here is data. A page (/docs) that needs more sets a Content-Security-Policy of its own.
+# Responses are data. A page (/docs) sets its own, wider Content-Security-Policy.
 SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -34,9 +34,9 @@ MAX_WAITING_BYTES = 32 * 1024 * 1024
 RETRY_SECONDS = 1.0
 _LATE_AT_A_TIME = 100  # parked frames handed over before other tasks run
 
-# a frame with the message went to a connection of that user
+# called after a frame with the message was written to a connection of this user
 OnDelivered = Callable[[MessageAccepted, Place, str], None]
-# so many frames were written of an event of that time
+# called with the number of frames written for an event, and the event's time
 OnPushed = Callable[[int, int], None]
 
 
@@ -75,9 +75,9 @@ class Hub:
         self._waiting_bytes = 0
         self.positions = Positions([0] * (2 * partitions))
         self.count = 0
-        self.is_ready = False  # where the log is read from is not known before the follower has begun
+        self.is_ready = False  # the positions are unknown until the tailer has started
 
-    # what the follower calls
+    # called by the tailer
 
     def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
         """Handle a record of ``messages``."""
@@ -105,7 +105,7 @@ class Hub:
         elif self.positions[log_index] < offset:
             self.positions[log_index] = offset
 
-    # what connections need
+    # called for connections
 
     def cursor(self) -> Positions:
         """Return the positions before the first outstanding event of each partition."""
@@ -142,7 +142,7 @@ class Hub:
             if task is not None:
                 task.cancel()
 
-    # how it works
+    # internals
 
     def _take(self, event: Event) -> None:
         lane = self._lanes[event.log_index % self._partitions]
@@ -178,7 +178,7 @@ class Hub:
             else:
                 users = None
             if not lane.waiting or lane.waiting[0] is not item:
-                continue  # given up meanwhile
+                continue  # the lane was cleared meanwhile
             lane.waiting.popleft()
             if not isinstance(item, Event):
                 log_index, offset = item

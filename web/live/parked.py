@@ -14,7 +14,7 @@ class ParkedEvents:
 
     def __init__(self) -> None:
         self._by_conversation: dict[str, deque[Event]] = {}
-        # of each partition the offsets that came, and which of them went since
+        # for each partition: the parked offsets, and those of them handed over since
         self._offsets: dict[int, deque[int]] = {}
         self._gone: dict[int, set[int]] = {}
 

@@ -134,7 +134,7 @@ class Replayer:
         self._task = None
         error: BaseException | None = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
-            if self._waiting:  # they came while the log was being closed
+            if self._waiting:  # sessions added while the log was being closed
                 self._start()
             return
         if not isinstance(error, Unavailable | asyncio.CancelledError):
@@ -207,13 +207,13 @@ class Replayer:
         if isinstance(record, MessageAccepted):
             place = Place(entry.timestamp_ms, entry.offset)
             if not self._recent.is_first(record.message_id, place):
-                return  # it was in the log before, and goes out once
+                return  # a repetition; only the first record is sent
             if session.give(message_event(entry.log_index, entry.offset, record, place), self._usernames):
                 self._on_delivered(record, place, session.connection.user_id)
             return
         state = self._state(session, record)
         key = publication_key(state)
-        # what was before the cursor is not known here, so each message's present status is told once
+        # the states before the cursor are unknown, so each message's present status is sent once
         if key == (Status.ACCEPTED, 0) or session.last_published.get(record.message_id) == key:
             return
         event = status_event(entry.log_index, entry.offset, record, published_state(state), entry.timestamp_ms)

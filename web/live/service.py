@@ -41,7 +41,7 @@ from web.messages.facts import StatusWriter
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0
-# another process may have read further than this one; that far behind none is for long
+# another process may have read further than this one, but not for longer than this
 AHEAD_SECONDS = 5.0
 _LOOK_SECONDS = 0.02
 _LONGEST_TIMER_SECONDS = 60.0
@@ -108,7 +108,7 @@ class Live:
                 self._end_with_token(connection, caller.expires_at_s * 1000)
             await self._listen(connection, socket)
             if not connection.is_open:
-                transport.close()  # both sides have said goodbye; aiohttp, which does not know, would say it again
+                transport.close()  # both close frames were sent; aiohttp does not know this and would send another
         finally:
             if task is not None:
                 task.cancel()
@@ -120,7 +120,7 @@ class Live:
                 del self._of_user[caller.user_id]
             if self._is_stopping and not self._transports:
                 self._none_left.set()
-            # aiohttp closes the transport, which waits for the rest to be read, for ever if nobody is there
+            # aiohttp closes the transport; without a reader it would wait for ever for its buffer to drain
             asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
 
     async def stop(self) -> None:
@@ -147,7 +147,7 @@ class Live:
             return TOO_MANY, f"a user has at most {self._settings.live_connections_per_user} connections"
         return None
 
-    # what goes out
+    # outgoing
 
     async def _bring_up_to_date(self, connection: Connection, since: str | None) -> None:
         """Send the events missed since the cursor, then switch to live events."""
@@ -190,7 +190,7 @@ class Live:
             await connection.drained()
             session.target = self.hub.positions.copy()
             self._check_age(positions)
-        # the rest is short: live frames are held back meanwhile
+        # the rest is short: hold live frames back while it is sent
         connection.held = []
         self.hub.join(connection)
         assert connection.start is not None
@@ -257,7 +257,7 @@ class Live:
     def _tell_delivered(self, message: MessageAccepted, place: Place, user_id: str) -> None:
         self._facts.delivered(message, place, user_id, self._clock_ms())
 
-    # what comes in
+    # incoming
 
     async def _listen(self, connection: Connection, socket: web.WebSocketResponse) -> None:
         """Answer pings until either side closes the socket."""
@@ -270,7 +270,7 @@ class Live:
                 window_ends_at, frames = clock() + WINDOW_SECONDS, 0
             frames += 1
             if not connection.is_open:
-                await asyncio.sleep(0)  # what still comes is thrown away, and others have their turn meanwhile
+                await asyncio.sleep(0)  # discard the frame, and let other tasks run
             elif frames > MAX_FRAMES_PER_WINDOW:
                 connection.close(POLICY, f"more than {MAX_FRAMES_PER_WINDOW} frames in {WINDOW_SECONDS:g} seconds")
             elif frame.type is WSMsgType.PING:
@@ -282,7 +282,7 @@ class Live:
             else:
                 connection.write(control_frame("error", detail='only {"type":"ping"} is understood here'))
 
-    # how it ends
+    # closing
 
     def _end_with_token(self, connection: Connection, expires_at_ms: int) -> None:
         left_ms = expires_at_ms - self._clock_ms()
@@ -297,7 +297,7 @@ class Live:
         self.hub.leave(connection)
         if code == TOO_SLOW:
             self._metrics.live_too_slow.count += 1
-        # the other side answers with a close frame, which ends `_listen`; one that does not is cut off
+        # the client's close frame ends `_listen`; without one the transport is aborted
         transport = self._transports[connection]
         transport.write(close_frame(code, reason))
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from web.files.registry import KnownFiles
 
 LOOK_UPS_AT_ONCE = 32
-# one text for all cases: what files there are elsewhere is nobody's business
+# one text for all cases: it must not reveal files of other conversations
 NO_SUCH_FILE = "there is no such file in this conversation; upload it there, to its end, or copy it there"
 
 
@@ -49,7 +49,7 @@ class AttachedFiles:
         except NotFound:
             raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
         except NotAllowed:
-            # of a direct conversation nobody is told whether it exists, and the sender's own may not exist yet
+            # do not reveal whether a direct conversation exists; the sender's own may not exist yet
             if is_direct(message.conversation_id):
                 raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
             raise

@@ -179,8 +179,8 @@ class Sending:
         message_id = item.message.message_id
         known = merged(None, self._recent.get(message_id))
         if known is None:
-            # While Cassandra is away, what neither is nor was in memory counts as new: sends go on without it, and
-            # should the key be an old one, the second record of its message changes nothing.
+            # While Cassandra is unavailable, a key never seen in memory counts as new, so sends continue. If the key
+            # is an old one, the second record of its message has no effect.
             is_hidden = await self._mirrored.may_hold(message_id)
             stored, is_up_to_date = await asyncio.gather(
                 self._history.get(message_id), self._follower.catch_up(CATCH_UP_SECONDS)

@@ -80,7 +80,7 @@ class Appending:
                 await self._digest.update(chunk)
             if len(self._head) < HEAD_BYTES:
                 self._head += chunk
-            self._is_consistent = False  # if this is cancelled, or the store fails, some of the bytes are nowhere
+            self._is_consistent = False  # on a cancellation or a store's failure some of the bytes are lost
             await self.writer.write(chunk)
             self._is_consistent = True
             self.end += len(chunk)
@@ -109,7 +109,7 @@ class Appending:
     async def drop(self) -> None:
         """Release the lease without a byte of this request. Raises ``LeaseLost``, ``Unavailable``."""
         with suppress(Chat4AllError):
-            await self.writer.settle()  # or a part that does not count might land on the one that will
+            await self.writer.settle()  # a discarded part still in flight might overwrite its successor
         await self._lease.release(offset_bytes=self.start)
 
     async def flush(self) -> list[Part]:
@@ -130,7 +130,7 @@ class Appending:
         """Make as many bytes durable as possible; return the offset of their end."""
         await self.writer.settle()
         if not self._is_consistent or self.has_all or self.end == self.start:
-            return self._durable_end()  # if all has come, it is kept as a whole file or as whole parts
+            return self._durable_end()  # a complete upload is stored as a whole file or as whole parts
         if self.end % PART_BYTES == 0:
             await self.writer.flush()
             return self.end
@@ -158,7 +158,7 @@ class Appending:
         lease = self._lease
         lease.check()
         if self._first == 1 and not self._has_begun:
-            # always, for what is there may have been guessed by bytes that did not count in the end
+            # always: the stored type may be from bytes discarded later
             mimetype = sniffed_type(self._head, lease.upload.filename)
             name = lease.upload.store_upload or await self._context.file_store.begin(lease.upload.key, mimetype)
             await lease.save(store_upload=name, mimetype=mimetype)

@@ -83,7 +83,7 @@ async def _join(context: UploadContext, lease: Lease, parts: list[Part], known: 
         try:
             await store.finish(upload.key, upload.store_upload, parts)
         except Conflict:
-            # somebody whose lease was over has stored parts once more
+            # a process with an expired lease has stored parts again
             is_sure, parts = False, [*await store.parts(upload.key, upload.store_upload)]
             await store.finish(upload.key, upload.store_upload, parts)
     except (NotFound, Conflict):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
-# a parameter's value is a token or a quoted string; outside of quotes anything goes that is no semicolon
+# a parameter's value is a token or a quoted string; outside of quotes any character but a semicolon is accepted
 _ESCAPED = re.compile(r'\s*;\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"]*)\s*')
 _LITERAL = re.compile(r'\s*;\s*([^\s=;"]+)\s*=\s*("[^"]*"|[^;"]*)\s*')
 _END = re.compile(r"[\s;]*")

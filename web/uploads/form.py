@@ -121,5 +121,5 @@ def _field_of(part: PartBegun, charset: str) -> Field:
 def _charset_of(content_type: str) -> str:
     try:
         return parameters_of(content_type)[1].get("charset", "")
-    except ValueError:  # whatever a file's type says, its bytes tell it
+    except ValueError:  # an invalid type is ignored; the bytes determine it
         return ""

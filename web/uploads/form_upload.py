@@ -170,7 +170,7 @@ class FormUpload:
                     await self._context.file_store.discard(key)
                 await self._context.files.forget(self._file_id, holder=self._lease.holder)
         except LeaseLost:
-            pass  # whoever has it now takes care of it
+            pass  # the new holder takes care of it
         except (Chat4AllError, TimeoutError) as error:
             log.warning("upload %s is left to the sweeper: %s", self._file_id, error)
 

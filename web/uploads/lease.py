@@ -74,7 +74,7 @@ class Lease:
         await self._save(lambda: changes)
 
     async def _save(self, changes_now: Callable[[], Mapping[str, Any]]) -> None:
-        async with self._lock:  # what is changed is asked for in here: before, it might be older than what is stored
+        async with self._lock:  # compute the changes under the lock, so they cannot be stale
             until_ms = self._clock_ms() + int(self._hold_seconds * 1000)
             changes = {"held_until_ms": until_ms, **changes_now()}
             if not self._lives_on:

@@ -98,7 +98,7 @@ class PartWriter:
 
     async def write(self, data: bytes) -> None:
         """Add ``data``; return when there is room for more. Raises the error of an earlier part's storing."""
-        # a part leaves when the first byte after it comes: what has exactly one part is stored at once
+        # send a part when the first byte after it arrives: a file of exactly one part is stored in one request
         room = PART_BYTES - len(self._buffer)
         while len(data) > room:
             self._buffer += data[:room]

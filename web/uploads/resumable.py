@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PREEMPT_SECONDS = 20.0  # with an earlier request that is busy
-_END_SECONDS = 20.0  # to keep what came, when this process ends
+_PREEMPT_SECONDS = 20.0  # wait for an earlier request busy with a store
+_END_SECONDS = 20.0  # to keep the received bytes when this process stops
 _MOST_RETRY_SECONDS = 5
 _NO_SUCH_UPLOAD = "there is no such upload"
 R = TypeVar("R")
@@ -189,7 +189,7 @@ class ResumableUploads:
         if upload.size_bytes and not left:
             return await self._completed(lease, None)
         digest = RequestDigest(wanted, context.threads) if wanted is not None else None
-        # what has one part is hashed when it is whole
+        # a file of one part is hashed when it is complete
         is_hashed = (upload.size_bytes or 0) > PART_BYTES
         hashed = self._context.hashes.at(upload.upload_id, upload.offset_bytes) if is_hashed else None
         appending = Appending(context, lease, await read_incomplete_part(context, lease), hashed, digest)
@@ -199,7 +199,7 @@ class ResumableUploads:
                 await appending.receive(body)
             if digest is not None and not await digest.is_right():
                 raise ChecksumMismatch("the bytes of this request do not have its Upload-Checksum; send them again")
-        except BaseException as error:  # noqa: BLE001  it is raised again once what came is kept
+        except BaseException as error:  # noqa: BLE001  it is raised again once the received bytes are kept
             failure = error
         return await _in_any_case(self._end(lease, appending, digest, failure))
 
