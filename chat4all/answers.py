@@ -1,4 +1,4 @@
-"""What answers say, as values."""
+"""Responses of the API as values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Change:
 
 
 def accepted_of(answer: Mapping[str, Any]) -> Accepted:
-    """Return what the answer to a send says."""
+    """Parse the response to a send."""
     return Accepted(answer["message_id"], answer["conversation_id"], datetime.fromisoformat(answer["accepted_at"]))
 
 
@@ -50,7 +50,7 @@ def has_reached(known: Iterable[Status], until: Status) -> bool:
 
 
 def changes_of(message: Mapping[str, Any]) -> list[Change]:
-    """Return what has become of a message, in order of its status words."""
+    """Return the status changes of a message, in the order of ``Status``."""
     times = [(status, message.get(field)) for status, field in _TIMES.items()]
     reason = (message.get("failure") or {}).get("detail") or ""
     return [

@@ -53,7 +53,7 @@ class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls):
 
     @property
     def user_id(self) -> str:
-        """Who logged in, as far as this client knows."""
+        """The id of the logged-in user; empty: unknown."""
         return self._transport.tokens.user_id
 
     async def keep_in(self, token_store: TokenStore) -> None:
@@ -63,7 +63,7 @@ class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls):
         self._transport.token_store = token_store
 
     async def is_ready(self) -> bool:
-        """Return whether the API and what it depends on answer."""
+        """Return whether the API and its dependencies answer."""
         try:
             await self._transport.call("GET", "/health/ready", with_token=False, retry_seconds=0)
         except (ConnectionFailed, ApiError):

@@ -1,4 +1,4 @@
-"""Words and limits of the HTTP API that the client uses.
+"""Words and limits of the HTTP API, as far as the client needs them.
 
 The server defines the same values in ``domain/``. They are repeated here so that the client installs without the
 server; tests/unit/test_client_contract.py compares the two.

@@ -1,4 +1,4 @@
-"""File descriptors on every system that Python has. What a system lacks is left out.
+"""Portable file descriptors. Features missing on a system are left out.
 
 Windows has no ``fcntl``, no ``os.pread`` and no flag against links, so they are looked up here when they are needed.
 """

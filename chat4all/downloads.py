@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped, and are what they should be.
+"""Resumable downloads, verified by checksum.
 
 GET /v1/files/{id}                                                  size and SHA-256
 GET /v1/files/{id}/content   Range: bytes=N-, If-Range: its ETag    -> 206 the rest, or 200 all of it
@@ -38,7 +38,7 @@ class Downloading:
         self._seconds = seconds
 
     async def run(self) -> None:
-        """Return when all bytes are there and right. What an earlier download left, and is not, is fetched once more.
+        """Return when all bytes are present and verified. A wrong remainder of an earlier download is fetched again.
 
         Raises ``Damaged``, ``LocalFault``, ``ConnectionFailed``, ``ApiError``.
         """
@@ -76,7 +76,7 @@ class Downloading:
                 raise trouble
 
     async def _get_rest(self) -> Answer | None:
-        """Ask for what is missing, with another token if need be; return what the API says against it."""
+        """Request the missing bytes, refreshing the token if needed. Return the API's refusal, if any."""
         token = self._transport.tokens.access_token
         refusal = await self._get(token)
         if refusal is not None and refusal.status == 401 and await self._transport.refresh(token):
@@ -99,7 +99,7 @@ class Downloading:
         return None
 
     async def _check_start(self, answer: aiohttp.ClientResponse) -> None:
-        """Make sure that what comes goes where the bytes so far end: all of it, or exactly the rest."""
+        """Check that the response continues at the current offset: the whole file, or exactly the rest."""
         if answer.status == 200:
             await self._start_again()
             return

@@ -1,10 +1,10 @@
-"""What a request can end in, other than an answer.
+"""Errors of requests and transfers.
 
 ClientError
 ├── LocalFault            a file of this machine cannot be read or written
 │   ├── TargetExists      a download would replace a file
-│   └── OutputClosed      whoever read the bytes of a download has enough of them
-├── Damaged               the bytes that came are not those of the file, by their checksum
+│   └── OutputClosed      the reader of a download closed the output
+├── Damaged               the received bytes do not match the checksum
 ├── ConnectionFailed           nothing answers, or it cannot serve this now (503); trying again later can help
 │   ├── Unconfirmed       … and the message that was sent may have been accepted all the same
 │   └── NotChat4All       something else answers there
@@ -36,11 +36,11 @@ class TargetExists(LocalFault):
 
 
 class OutputClosed(LocalFault):
-    """Whoever read the bytes of a download has enough of them."""
+    """The reader of a download closed the output."""
 
 
 class Damaged(ClientError):
-    """The bytes that came are not those of the file, by their SHA-256."""
+    """The received bytes do not match the file's SHA-256."""
 
 
 class ConnectionFailed(ClientError):
@@ -84,7 +84,7 @@ class Unconfirmed(ConnectionFailed):
 
 
 class NotChat4All(ConnectionFailed):
-    """What answers at the address is no API of Chat4All."""
+    """The server at the address is not a Chat4All API."""
 
 
 class ApiError(ClientError):
@@ -147,7 +147,7 @@ _CLASS_OF: dict[int, type[ApiError]] = {
 
 
 def api_error_of(status: int, problem: Mapping[str, Any], retry_after_seconds: float | None = None) -> ApiError:
-    """Return the exception that a problem is.
+    """Return the exception for a problem document.
 
     {"type": "urn:chat4all:problem:invalid-input", "detail": "…", "errors": [{"field": "content", "detail": "…"}], …}
     """

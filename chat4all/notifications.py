@@ -22,7 +22,7 @@ _TOKEN_REFUSED, _TOKEN_EXPIRED, _TOO_MANY = 1008, 4401, 4429
 class Notifications:
     """``since``: the cursor of the last frame seen, kept up to date; ``seconds``: how long to be without a connection.
 
-    A connection that ends is replaced by one that resumes at ``since``, so nothing is missed in between.
+    A lost connection is replaced by a new one from ``since`` on, without a gap.
     """
 
     def __init__(self, transport: Transport, since: str | None, seconds: float) -> None:

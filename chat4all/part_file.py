@@ -28,18 +28,18 @@ class Sink(Protocol):
     async def write(self, chunk: bytes) -> None: ...
 
     async def restart(self) -> bool:
-        """Forget what is there; return ``False`` if that cannot be."""
+        """Discard all bytes; return ``False`` if it is impossible."""
         ...
 
     def checksum(self) -> str: ...
 
     async def keep(self) -> None:
-        """It is whole, and it is right."""
+        """Move the verified file into place."""
         ...
 
 
 class PartFile:
-    """`<target>.part`, which an interrupted download leaves, and the next one goes on with."""
+    """`<target>.part`: left by an interrupted download and resumed by the next one."""
 
     def __init__(self, path: Path, target: Path, descriptor: int, disk: DiskThread, *, overwrite: bool) -> None:
         self._path = path
@@ -51,7 +51,7 @@ class PartFile:
         self.size_bytes = 0
 
     async def read_again(self, size_bytes: int, on_progress: OnProgress) -> None:
-        """Go on with what an earlier download left of a file of ``size_bytes``."""
+        """Resume the bytes of an earlier download of a file of ``size_bytes``."""
         left = await self._disk.run(lambda: os.fstat(self._descriptor).st_size)
         if left > size_bytes:
             await self.restart()
@@ -115,7 +115,7 @@ class PartFile:
 
 
 class Stream:
-    """Bytes that go on at once, as to a pipe; they are checked when they are out."""
+    """Bytes for a stream such as a pipe, verified after they are written."""
 
     def __init__(self, writer: BinaryIO, disk: DiskThread) -> None:
         self._writer = writer
@@ -151,7 +151,7 @@ class Stream:
 
 @asynccontextmanager
 async def part_file(target: Path, size_bytes: int, *, overwrite: bool, on_progress: OnProgress) -> AsyncIterator[Sink]:
-    """The file in which ``target`` (of ``size_bytes``) comes to be, with what is there of it already.
+    """Open the part file of ``target`` (``size_bytes`` in all) with the bytes of an earlier download.
 
     Raises ``TargetExists``, and ``LocalFault`` if there is no room for it, or another download is writing there.
     """
@@ -180,7 +180,7 @@ async def part_file(target: Path, size_bytes: int, *, overwrite: bool, on_progre
 
 @asynccontextmanager
 async def stream(writer: BinaryIO) -> AsyncIterator[Sink]:
-    """What ``writer`` is."""
+    """Yield a sink over ``writer``."""
     disk = DiskThread()
     try:
         yield Stream(writer, disk)
@@ -189,7 +189,7 @@ async def stream(writer: BinaryIO) -> AsyncIterator[Sink]:
 
 
 def part_path(target: Path) -> Path:
-    """Return where ``target`` comes to be; a name that would be too long is shortened."""
+    """Return the path of the part file of ``target``; a long name is shortened."""
     name = os.fsencode(target.name)[: _MAX_NAME_BYTES - len(_SUFFIX)]
     return target.with_name(name.decode(errors="ignore") + _SUFFIX)
 
@@ -203,7 +203,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 
 def _open(path: Path) -> int:
-    """Open what is there, or make it; never through a link that somebody put there."""
+    """Open or create the file, never through a symbolic link."""
     if not CAN_LOCK:
         raise LocalFault(f"{path}: this system has no file locks; download to a stream instead")
     try:

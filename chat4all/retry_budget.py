@@ -26,7 +26,7 @@ class RetryBudget:
         self._next_seconds = self._first_seconds
 
     async def wait(self, asked_seconds: float | None = None) -> bool:
-        """Wait, for at least what the server asked for; return ``False``, at once, if that would take too long."""
+        """Wait, at least as long as the server asked. Return ``False`` without waiting if the budget is too small."""
         wait_seconds = self._next_seconds * random.uniform(0.5, 1.0)
         if asked_seconds is not None:
             wait_seconds = max(wait_seconds, asked_seconds)
@@ -38,7 +38,7 @@ class RetryBudget:
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """Return what a ``Retry-After`` says, in seconds or as a date (RFC 9110, section 10.2.3)."""
+    """Parse ``Retry-After``: seconds or a date (RFC 9110, section 10.2.3)."""
     if not retry_after:
         return None
     if retry_after.strip().isdecimal():

@@ -1,4 +1,4 @@
-"""A file of this machine that is uploaded."""
+"""A local file for an upload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chat4all.transfers import CHUNK_BYTES, HASHED_AT_ONCE_BYTES, DiskThread, On
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """By which one can tell, without reading it, that a file is another one or has been written to."""
+    """Identifies a version of a file without reading it: size, time of change, inode."""
 
     size_bytes: int
     modified_ns: int

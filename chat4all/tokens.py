@@ -1,4 +1,4 @@
-"""The tokens of a session, and who keeps them.
+"""The tokens of a session, and their stores.
 
 A refresh token is taken once only, and the API ends the session of one that comes twice. So of all that share a session
 (tasks of a program, commands in several terminals) one at a time may refresh: whoever has the token store's lock.
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a login gave. Empty texts: there is none."""
+    """Tokens of a login. Empty texts: none."""
 
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)

@@ -1,4 +1,4 @@
-"""What uploads and downloads have in common: steps to be told of, and threads for what a disk does."""
+"""Shared by uploads and downloads: progress steps, and a thread for disk access."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HASHED_AT_ONCE_BYTES = 8 << 20
 
 
 class Step(StrEnum):
-    """What a transfer is busy with."""
+    """The current step of a transfer."""
 
     CHECKING = "checking"
     UPLOADING = "uploading"
@@ -36,7 +36,7 @@ def quietly(step: Step, done_bytes: int, total_bytes: int) -> None:
 
 
 class DiskThread:
-    """A thread in which one file is read or written, one call after the other.
+    """A thread for the reads and writes of one file, one call after the other.
 
     It is closed in its turn, so what is still under way when a task is cancelled ends first: nobody writes to a
     descriptor that belongs to another file by then.
@@ -46,7 +46,7 @@ class DiskThread:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="transfer")
 
     async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what ``call`` returns. A fault of the disk is raised as ``LocalFault``."""
+        """Run ``call`` in the thread and return its result. Raises ``LocalFault`` for an error of the disk."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *args, **kwargs))
         except BrokenPipeError as error:
@@ -55,7 +55,7 @@ class DiskThread:
             raise local_fault(error) from error
 
     async def close(self, last: Callable[[], object]) -> None:
-        """Do this after all else, whoever gives up waiting for it, and end."""
+        """Run ``last`` after all other calls, even if the caller is cancelled, and end the thread."""
         done = asyncio.wrap_future(self._executor.submit(last))
         self._executor.shutdown(wait=False)
         await asyncio.shield(done)

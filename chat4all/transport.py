@@ -106,7 +106,7 @@ class Transport:
         with_token: bool = True,
         retry_seconds: float | None = None,
     ) -> Answer:
-        """Return the answer; refresh the token once if that is what it needs.
+        """Return the response; refresh the token once if needed.
 
         ``is_repeatable``: whether the request comes to the same when made twice; default: what its method says.
         Raises ``ConnectionFailed``, ``ApiError``.
@@ -174,7 +174,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         chunks: AsyncIterable[bytes] | None = None,
     ) -> Answer:
-        """Send one request; return the answer, whatever it says. Raises ``ConnectionFailed``.
+        """Send one request and return its response of any status. Raises ``ConnectionFailed``.
 
         ``chunks``: a body in place of a JSON one, of as many bytes as the header Content-Length says. It may take its
         time; whoever yields them sees to it that they are taken.
@@ -197,9 +197,9 @@ class Transport:
     async def stream(
         self, path: str, token: str, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse | Answer]:
-        """The answer to a GET with its body still to come; one that is a problem is read and an ``Answer``.
+        """Open a GET and yield the response with its body unread; a problem is read and yielded as an ``Answer``.
 
-        Raises ``ConnectionFailed``, also for what breaks off while the body is read.
+        Raises ``ConnectionFailed``, also for a connection lost during the body.
         """
         sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
         try:
@@ -236,19 +236,19 @@ class Transport:
         raise NotChat4All(f"{self.url} is not a Chat4All API: {answer.method} {answer.url.path} answered {what}")
 
     def connection_failed(self, error: BaseException) -> ConnectionFailed:
-        """Return the exception for an answer that did not come."""
+        """Return the exception for a missing response."""
         reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
         never_arrived = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
         return ConnectionFailed(f"no answer from {self.url}: {reason}", never_arrived=never_arrived)
 
     def error_of(self, answer: Answer) -> ConnectionFailed | ApiError:
-        """Return the exception that an answer is, which is none of success."""
+        """Return the exception for an unsuccessful response."""
         if answer.status == 503:
             return self.unavailable(answer)
         return api_error_of(answer.status, answer.document, answer.retry_after_seconds)
 
     def unavailable(self, answer: Answer) -> ConnectionFailed:
-        """Return the exception that a 503 is."""
+        """Return the exception for a 503."""
         told = answer.document
         return ConnectionFailed(
             f"{self.url} cannot serve this now: {told.get('detail', 'unavailable')}",
@@ -271,12 +271,12 @@ class Doubt:
         self._message_id = self._message_id or error.message_id
 
     def tell(self, error: ConnectionFailed) -> None:
-        """Put on ``error``, which ends the last attempt, what is in doubt after all of them."""
+        """Copy the doubt of all attempts to ``error``, the error of the last one."""
         error.is_in_doubt, error.message_id = self._exists, self._message_id
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body. Raises ``ValueError`` for one that no answer of this API can be."""
+    """Return the body. Raises ``ValueError`` for an endless one."""
     content = bytearray()
     async for chunk in answer.content.iter_chunked(1 << 16):
         content += chunk

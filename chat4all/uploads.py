@@ -1,4 +1,4 @@
-"""Uploads that can be interrupted: tus 1.0 (tus.io/protocols/resumable-upload), creation and the core.
+"""Resumable uploads: tus 1.0 (tus.io/protocols/resumable-upload), core and creation.
 
     POST /v1/uploads             Upload-Length, Upload-Metadata   -> 201 Location, the upload's id is the file's
     HEAD /v1/uploads/{id}                                         -> 200 Upload-Offset, also when it is whole
@@ -46,7 +46,7 @@ _NOTED_AGAIN_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An upload that was begun and can be gone on with until ``expires_at`` (epoch seconds)."""
+    """An unfinished upload, resumable until ``expires_at`` (epoch seconds)."""
 
     upload_id: str
     checksum: str
@@ -55,7 +55,7 @@ class Begun:
 
 
 class UploadStore(Protocol):
-    """Remembers what was begun, for who comes back later.
+    """Remembers unfinished uploads for later processes.
 
     A file that was uploaded to its end is remembered, too, until the caller forgets it: so what is to be done with the
     file can be repeated without another upload.
@@ -109,7 +109,7 @@ class Uploading:
             raise NotFound(404, "the upload was ended by somebody else, or took too long; begin again") from None
 
     async def _recalled(self) -> Begun | None:
-        """Return what was begun with this very file; forget it if the file has changed since."""
+        """Return the unfinished upload of this file; forget it if the file has changed."""
         if self._upload_store is None:
             return None
         found = await self._upload_store.recall(self._path, self._conversation_id)
@@ -139,7 +139,7 @@ class Uploading:
         return begun
 
     async def _completed(self, begun: Begun, offset: int | None) -> dict[str, Any]:
-        """Send what is missing from ``offset`` on (``None``: ask); return the file. Raises ``_Gone``."""
+        """Send the bytes from ``offset`` on (``None``: ask the server); return the file. Raises ``_Gone``."""
         try:
             await self._send_rest(begun, offset)
         except _Gone:
@@ -176,7 +176,7 @@ class Uploading:
                 raise trouble
 
     async def _asked(self, begun: Begun, offset: int | None) -> Answer:
-        """Send what comes at ``offset``; ask for the offset if there is none, or the token has to be refreshed."""
+        """Send the bytes at ``offset``. Ask for the offset if it is ``None`` or the token had to be refreshed."""
         token = self._transport.tokens.access_token
         answer = await (self._ask_offset(begun, token) if offset is None else self._send(begun, offset, token))
         if answer.status == 401 and await self._transport.refresh(token):
@@ -184,7 +184,7 @@ class Uploading:
         return answer
 
     async def _trouble_of(self, answer: Answer) -> ClientError:
-        """Return what may pass. Raises ``_Gone``, ``Damaged``, or the ``ApiError`` that does not."""
+        """Return the error if it is temporary. Raises ``_Gone``, ``Damaged``, or a permanent ``ApiError``."""
         if answer.status in _GONE:
             raise _Gone
         error = self._transport.error_of(answer)
@@ -274,12 +274,12 @@ class Uploading:
 
 
 def _base64(text: str) -> str:
-    """Return ``text`` in base64, without the halves of surrogate pairs that a name which is no UTF-8 has in Python."""
+    """Return ``text`` in base64, without lone surrogates (from file names outside UTF-8)."""
     return b64encode(text.encode(errors="ignore")).decode()
 
 
 def _expiry_of(answer: Answer) -> float:
-    """Return until when the upload can be gone on with, by our clock, whatever the server's says."""
+    """Return the upload's expiry by the local clock, from the difference of two server times."""
     try:
         expires_at, now = (parsedate_to_datetime(answer.headers.get(name, "")) for name in ("Upload-Expires", "Date"))
     except ValueError:

@@ -1,1 +1,1 @@
-"""The ``chat4all`` command: what starts, supervises and tries out the other parts."""
+"""The server's commands of ``chat4all``: start, supervise and try out the other parts."""

@@ -1,4 +1,4 @@
-"""The commands of the server. What a command needs is imported inside it, so that ``--help`` is quick."""
+"""The commands of the server. Each command imports its modules when it runs, to keep ``--help`` quick."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HIDDEN = "***"
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """What somebody can act on is shown as its sentence, with exit code 1; anything else keeps its traceback."""
+    """Show expected errors as one sentence with exit code 1. Any other error keeps its traceback."""
     from app.settings import InvalidSetting
     from chat4all.cli.errors import CliError
     from devstack.errors import StackError
@@ -67,7 +67,7 @@ def _counts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 
 def count_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``-n whatsapp=2``, for the commands that start workers."""
+    """Add the option ``-n whatsapp=2`` of the commands for workers."""
     words = "How many workers of a role, such as -n whatsapp=2. May be given several times."
     return click.option("-n", "--count", "counts", multiple=True, metavar="ROLE=COUNT", callback=_counts, help=words)(
         command
@@ -232,7 +232,7 @@ def run(processes: int, counts: dict[str, int]) -> None:
 
 
 def __getattr__(name: str) -> click.Command:
-    """Return ``stack``, which devstack defines without the suggestions of ``Commands``."""
+    """Return devstack's ``stack``, with the suggestions of ``Commands``."""
     if name != "stack":
         raise AttributeError(name)
     from devstack.commands import stack

@@ -1,4 +1,4 @@
-"""Runs a command that ends when the process that starts it ends, even by SIGKILL.
+"""Run a command and end it with its parent process, even after SIGKILL of the parent.
 
     python -I -S cli/die_with_parent.py PARENT_PID COMMAND [ARGUMENT ...]
 
@@ -18,14 +18,14 @@ _LOOK_SECONDS = 0.25
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when the thread that started it ends."""
+    """Ask Linux to kill this process when the thread of its parent ends."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
 def watch_parent(parent: int) -> None:
-    """Where the system offers nothing: leave a process behind that looks, and kills us once ``parent`` is gone."""
+    """Fork a watcher and let it kill this process once ``parent`` is gone. For systems without a death signal."""
     us = os.getpid()
     if os.fork() != 0:
         return

@@ -1,8 +1,8 @@
-"""What stops a command of the server, in sentences that say what to do next.
+"""Errors of the server's commands. Each message says how to go on.
 
 CliError (``chat4all/cli/errors.py``)
 ├── CannotSupervise      the processes cannot be started as asked
-└── CannotMigrate        topics or tables are there, and are not what this release can work with
+└── CannotMigrate        topics or tables exist in a form this release cannot use
 """
 
 from __future__ import annotations
@@ -15,4 +15,4 @@ class CannotSupervise(CliError):
 
 
 class CannotMigrate(CliError):
-    """A topic has another number of partitions, or a migration that was applied has another text."""
+    """A topic has another number of partitions, or the text of an applied migration has changed."""

@@ -1,4 +1,4 @@
-"""`chat4all files sweep`: clear away what is left of uploads, in the database and the store; it needs no API."""
+"""`chat4all files sweep`: delete remains of uploads in the database and the store, without the API."""
 
 from __future__ import annotations
 

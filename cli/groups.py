@@ -31,7 +31,7 @@ class Groups:
         self._names = list(names)
 
     async def members(self) -> set[str]:
-        """Return the ids of the members that were given partitions, in those groups that are not rebalancing.
+        """Return the ids of the members with partitions, in groups outside a rebalance.
 
         A static member's id begins with its instance id, and changes each time its process joins.
         """
@@ -76,7 +76,7 @@ class Groups:
 
 
 async def dismiss_left_over(settings: Settings, specs: Sequence[ProcessSpec]) -> None:
-    """Take out of their groups the workers of an earlier life that are not among ``specs``, if Kafka answers soon."""
+    """Remove workers of an earlier run, unless ``specs`` has them, from their groups. Skipped if Kafka is slow."""
     groups_of_specs = {group_of(spec.environ["CHAT4ALL_ROLE"], settings.topic_prefix) for spec in specs}
     with suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(_DISMISS_SECONDS), open_groups(settings.kafka, groups_of_specs) as groups:

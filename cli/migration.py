@@ -1,4 +1,4 @@
-"""Brings Kafka's topics and Cassandra's tables to what this release needs. Safe to run again, and at once."""
+"""Create or change Kafka's topics and Cassandra's tables for this release. Safe to repeat and to run concurrently."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def migrate_topics(settings: Settings, wait_seconds: float) -> TopicsMade:
 
 
 async def migrate_schema(settings: Settings, wait_seconds: float) -> list[str]:
-    """Apply what is missing, once Cassandra is there, and return its names.
+    """Apply the missing migrations once Cassandra answers, and return their names.
 
     Raises ``StoreUnavailable``, ``CannotMigrate``.
     """
@@ -55,7 +55,7 @@ async def migrate_schema(settings: Settings, wait_seconds: float) -> list[str]:
 
 
 def topics_sentence(made: TopicsMade) -> str:
-    """Return what was done to the topics, in words."""
+    """Describe the changes of the topics in a sentence."""
     if not made.created:
         done = f"Kafka: all {len(made.present)} topics are there."
     else:
@@ -66,7 +66,7 @@ def topics_sentence(made: TopicsMade) -> str:
 
 
 def schema_sentence(applied: list[str], keyspace: str) -> str:
-    """Return what was done to the schema, in words."""
+    """Describe the changes of the schema in a sentence."""
     if not applied:
         return f"Cassandra: keyspace {keyspace} is up to date."
     return f"Cassandra: applied to keyspace {keyspace}: {', '.join(applied)}."

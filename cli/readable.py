@@ -59,7 +59,7 @@ def _parts(line: str) -> tuple[str, str, str]:
 
 
 class Screen:
-    """Shows what is added to the files, from a thread of its own: a terminal that is held up holds up nobody else."""
+    """Print lines added to log files, from a separate thread: a blocked terminal blocks no other part."""
 
     def __init__(self, files: Mapping[str, Path], stream: TextIO | None = None) -> None:
         self._files = files
@@ -95,7 +95,7 @@ class Screen:
 
 
 def _added(file: Path, offsets: dict[str, int], name: str) -> Iterable[str]:
-    """Yield the complete lines that came to ``file`` since the last call."""
+    """Yield the complete lines added to ``file`` since the last call."""
     try:
         with file.open("rb") as content:
             size = content.seek(0, 2)
@@ -109,7 +109,7 @@ def _added(file: Path, offsets: dict[str, int], name: str) -> Iterable[str]:
 
 
 def fresh(file: Path) -> Path:
-    """Return ``file``, empty; what it held is kept beside it, as ``….log.1``."""
+    """Empty ``file``, keep its former content as ``….log.1``, and return it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.exists():
         file.replace(file.with_name(file.name + ".1"))
@@ -118,7 +118,7 @@ def fresh(file: Path) -> Path:
 
 
 def keep_short(file: Path, most_bytes: int = MAX_FILE_BYTES) -> None:
-    """Move the content of a file that has grown too long beside it; its writers append, so they need not know."""
+    """Move the content of a long file to a second one. Writers append, so they go on undisturbed."""
     with suppress(FileNotFoundError):
         if file.stat().st_size > most_bytes:
             shutil.copyfile(file, file.with_name(file.name + ".1"))

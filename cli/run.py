@@ -51,7 +51,7 @@ _TRIM_SECONDS = 5.0
 
 
 def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, int]) -> int:
-    """Start, follow the logs until Ctrl-C, stop what was started here, and return the exit code.
+    """Start the system, follow its logs until Ctrl-C, stop all processes started here, and return the exit code.
 
     Raises ``StackError``, ``CannotSupervise`` and the errors of the migration, having stopped what it had started.
     """
@@ -70,9 +70,9 @@ def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, 
 
 
 def parts_of(settings: Settings, stack: Stack) -> tuple[Settings, list[str]]:
-    """Return the settings with the addresses of the stack, and the parts of it that are wanted.
+    """Return the settings with the addresses of the stack, and the names of its needed parts.
 
-    An address that was set to something else than the default is somebody else's server, and is left as it is.
+    An address other than the default names an external server and stays as it is.
     """
     default, ours = Settings(), []
     if settings.kafka in (default.kafka, stack.kafka_bootstrap):
@@ -89,7 +89,7 @@ def parts_of(settings: Settings, stack: Stack) -> tuple[Settings, list[str]]:
 
 
 def with_public_url(settings: Settings) -> Settings:
-    """Return the settings with the address that links begin with: that of the API, if it has one address only."""
+    """Return the settings with ``public_url``: the API's address, if it listens on one address only."""
     if settings.public_url or settings.host in ("", "0.0.0.0", "::"):
         return settings
     return replace(settings, public_url=local_url(settings.host, settings.port))
@@ -104,7 +104,7 @@ def _log_to(file: Path, level: str) -> None:
 
 
 class _Run:
-    """One life of the system. ``ours``: the names of the stack's parts that it needs."""
+    """One run of the system. ``ours``: the names of the needed parts of the stack."""
 
     def __init__(
         self, settings: Settings, stack: Stack, ours: list[str], specs: list[ProcessSpec], files: Mapping[str, Path]

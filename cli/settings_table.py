@@ -97,7 +97,7 @@ def markdown() -> str:
 
 
 def env_file(in_force: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of a `.env` that says what is in force, with what each is for; secrets are commented out."""
+    """Yield the lines of a `.env` with the settings in force and their descriptions. Secrets are commented out."""
     section = ""
     for one in described():
         if one.section != section:

@@ -1,4 +1,4 @@
-"""What `chat4all run` says once everything runs: what is where, and what to try."""
+"""The text of `chat4all run` after the start: addresses, logs, and commands to try."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def summary(
     missing: set[str],
     seconds: float,
 ) -> str:
-    """Return the text. ``missing``: what is not ready although it had its time; ``seconds``: how long it all took."""
+    """Return the text. ``missing``: parts not ready in time; ``seconds``: duration of the start."""
     url = local_url(settings.host, settings.port)
     lines = ["", click.style(f"Chat4All is running, after {seconds:.1f} s.", bold=True, fg="green"), ""]
     if missing:
@@ -66,7 +66,7 @@ def curl_lines(url: str) -> list[str]:
 
 
 def watch_line(url: str) -> str:
-    """Return the line that shows the message that the third of ``curl_lines`` has sent."""
+    """Return a shell line to show the message sent by the third of ``curl_lines``."""
     return f"""curl -s {url}/v1/messages/$ID -H "Authorization: Bearer $TOKEN"; echo"""
 
 

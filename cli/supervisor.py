@@ -54,7 +54,7 @@ class BackoffPolicy:
     def pause_seconds(self, short_lives: int) -> float:
         """Return how long to wait after that many short lives in a row (at least one).
 
-        One end is an accident, for which nobody should wait; a second one soon after it may be the rule.
+        The first crash is retried without a wait; a second one soon after it may be systematic.
         """
         if short_lives <= 1:
             return 0.0
@@ -89,7 +89,7 @@ class Supervised:
             await asyncio.wait([self._task])
 
     def kill(self) -> None:
-        """SIGKILL to the process and whatever it started; it is not started again."""
+        """Send SIGKILL to the process and its children. It is not restarted."""
         self._ending.set()
         if self.pid is not None:
             with suppress(ProcessLookupError):
@@ -154,7 +154,7 @@ class Supervised:
 
 
 class Supervisor:
-    """Keeps the processes of ``specs`` alive on the running event loop, which must be that of the main thread."""
+    """Keep the processes of ``specs`` alive. Needs the event loop of the main thread."""
 
     def __init__(self, specs: Iterable[ProcessSpec], backoff: BackoffPolicy | None = None) -> None:
         self.processes = [Supervised(spec, backoff or BackoffPolicy()) for spec in specs]

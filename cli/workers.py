@@ -1,4 +1,4 @@
-"""What `chat4all worker` and `chat4all api` supervise: a process for each role, and the processes of the API."""
+"""Process specifications for `chat4all worker` and `chat4all api`: one for each role, and those of the API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ILLEGAL_IN_GROUP_INSTANCE_ID = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def node_of(settings: Settings) -> str:
-    """Return the part of an instance's name that differs between supervisors, and is the same after a restart.
+    """Return the node's part of an instance name: different for each supervisor, stable over restarts.
 
     ``CHAT4ALL_NODE``, or the host's name with a hash of where the workers keep their state: two checkouts on one
     machine differ, and what one has on its disk is found again.
@@ -43,7 +43,7 @@ def node_of(settings: Settings) -> str:
 def counts_of(roles: Sequence[str], counts: Mapping[str, int], partitions: int) -> dict[str, int]:
     """Return how many workers of each role are wanted: ``roles`` (all if none is named) once, or as ``counts`` says.
 
-    Raises ``CannotSupervise`` for a number that cannot be of use.
+    Raises ``CannotSupervise`` for an unusable number.
     """
     wanted = dict.fromkeys(roles or ROLES, 1) | dict(counts)
     for role, count in wanted.items():
@@ -78,9 +78,9 @@ def instance_of(member: str) -> str:
 
 
 def is_left_over(member: str, specs: Iterable[ProcessSpec], settings: Settings) -> bool:
-    """Return whether a member is a worker that was ours in an earlier life and is wanted no more.
+    """Return whether a member is a worker of an earlier run of this supervisor and no longer needed.
 
-    Whoever holds the claims on ``specs`` (see ``claimed``) knows that nobody runs it: workers count from 1.
+    While this process holds the claims on ``specs`` (see ``claimed``), no other process runs it: workers count from 1.
     """
     instance = instance_of(member)
     wanted = {spec.environ["CHAT4ALL_INSTANCE"] for spec in specs}
@@ -106,7 +106,7 @@ def api_specs(settings: Settings, processes: int, logs: Path | None = None) -> l
 
 
 def port_of(spec: ProcessSpec) -> int:
-    """Return the port on which a process answers HTTP."""
+    """Return a process's HTTP port."""
     return int(spec.environ["CHAT4ALL_PORT" if spec.stage == API_STAGE else "CHAT4ALL_METRICS_PORT"])
 
 
@@ -127,9 +127,9 @@ def _says_ready(port: int) -> bool:
 
 
 def check_ports(specs: Iterable[ProcessSpec], parts: Mapping[str, int] | None = None) -> None:
-    """Raise ``CannotSupervise`` if a port that one of them needs belongs to somebody, or to two of them.
+    """Raise ``CannotSupervise`` if a needed port is in use or needed twice.
 
-    ``parts``: the ports of what is started beside them, by its name. The processes of the API share theirs.
+    ``parts``: the ports of other servers started here, by name. The processes of the API share theirs.
     """
     from devstack.ports import is_free, owner
 

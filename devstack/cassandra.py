@@ -83,7 +83,7 @@ class Cassandra(JavaPart):
         }
 
     def settings(self) -> dict[str, object]:
-        """cassandra.yaml. What is not here has the server's default."""
+        """cassandra.yaml. Other options keep the server's defaults."""
         data = self.data_folder
         seeds = f"{LOOPBACK}:{self.config.cassandra_storage_port}"
         return {

@@ -23,7 +23,7 @@ _PART_NAMES = click.Choice([part.name for part in PARTS])
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """Errors of the stack are shown as what they say, and the exit code is 1."""
+    """Show an error of the stack as its message, with exit code 1."""
     try:
         yield
     except (StackError, OSError) as error:
@@ -70,7 +70,7 @@ def fetch(parts: tuple[str, ...]) -> None:
 
 @stack.command()
 def down() -> None:
-    """Stop everything that runs; the data stays."""
+    """Stop all running parts; the data stays."""
     with _sentences():
         stopped = _stack().down()
     click.echo(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")

@@ -61,7 +61,7 @@ class StackConfig:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StackConfig:
-        """Read CHAT4ALL_STACK_* variables; what is absent keeps its default.
+        """Read CHAT4ALL_STACK_* variables; absent ones keep their defaults.
 
         The default folder is `.devstack` in the current checkout (the nearest folder upwards with a
         `.git`), the default jars folder is `jars` inside it.
@@ -80,7 +80,7 @@ class StackConfig:
 
     @classmethod
     def on_free_ports(cls, folder: Path, jars_folder: Path, **changes: Any) -> StackConfig:
-        """A configuration for tests: ports that nobody uses now; `changes` override any field."""
+        """A configuration for tests, with free ports; `changes` override any field."""
         names = [each.name for each in fields(cls) if each.name.endswith("_port")]
         ports_of_ours = share(_TEST_PORTS)
         candidates = random.sample(ports_of_ours, k=len(ports_of_ours) // 10)

@@ -1,13 +1,13 @@
-"""What can go wrong with the local stack. Every message says what to do next.
+"""Errors of the local stack. Every message says how to go on.
 
 StackError
 ├── SettingInvalid      a CHAT4ALL_STACK_* variable cannot be read
-├── UnknownPart         a name that is not in the registry
+├── UnknownPart         an unknown name
 ├── NotInstalled        the `stack` extra is not installed
-├── FolderNotOurs       a folder that we would fill or delete was not made by us
+├── FolderNotOurs       a folder to fill or delete was not created by the stack
 ├── JarsUnavailable     the Java archives could not be downloaded or do not match their checksum
 ├── ProgramUnavailable  a server's program is neither here nor can be built
-├── PortTaken           another process owns a port that a part needs
+├── PortTaken           another process owns a needed port
 ├── RunsElsewhere       it runs already, on other ports than the settings say
 ├── PartBusy            another command holds the part for longer than we wait
 ├── PartDidNotStart     the process ended, or did not answer in time
@@ -91,7 +91,7 @@ class PartBusy(StackError):
 
 
 class PartDidNotStart(StackError):
-    """`log_tail` has the last lines of what the process wrote."""
+    """`log_tail` has the last lines of the process's log."""
 
     def __init__(self, title: str, reason: str, log_file: Path, log_tail: str) -> None:
         self.log_tail = log_tail

@@ -58,7 +58,7 @@ class Jar:
 
 
 class JarSet:
-    """The archives that one lock file names, in `folder` (a Maven repository layout)."""
+    """The archives of one lock file, in `folder` (a Maven repository layout)."""
 
     def __init__(self, title: str, lock_file: Path, folder: Path, timeout_seconds: float, maven_url: str = "") -> None:
         self.title = title
@@ -78,7 +78,7 @@ class JarSet:
         return [self._folder / jar.path for jar in self.jars]
 
     def fetch(self, on_jar: Callable[[int, int], None], cancellation: Cancellation) -> None:
-        """Download what is missing; no network and a few milliseconds when nothing is.
+        """Download missing archives. Without any missing it takes milliseconds and no network.
 
         on_jar(done, total) is called as archives arrive, from this thread.
         Raises JarsUnavailable, or Cancelled.

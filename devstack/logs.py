@@ -1,4 +1,4 @@
-"""Reading the parts' log files: the end of one, and what is added to several."""
+"""Read the parts' log files: the end of one, or new lines of several."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tail(file: Path, lines: int) -> list[str]:
 
 
 def follow(files: Mapping[str, Path], pause: Callable[[float], None] = time.sleep) -> Iterator[tuple[str, str]]:
-    """What is added to each file from now on, as (name, line), for ever; a rolled file is noticed."""
+    """Yield new lines of each file as (name, line), without end. A rolled file is noticed."""
     offsets = {name: _size(file) for name, file in files.items()}
     rests = dict.fromkeys(files, b"")
     while True:

@@ -1,4 +1,4 @@
-"""One server of the stack: what it must tell about itself, and how any of them is started and stopped."""
+"""One server of the stack: its description, and the common start and stop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PartStatus:
 
 
 class Part(ABC):
-    """A server that runs as one daemon, with everything of it under `<stack folder>/<name>`.
+    """A server running as one daemon, with all its files under `<stack folder>/<name>`.
 
     Its command line must contain that folder's path: this is how its process is recognised.
     """
@@ -90,14 +90,14 @@ class Part(ABC):
 
     @property
     def process(self) -> psutil.Process | None:
-        """The running process that we started, now or in an earlier life; None when there is none."""
+        """The running process, started by this command or an earlier one; None without one."""
         return processes.find(self._record, marker=str(self.folder))
 
     def start(self, on_progress: OnProgress = silent, cancellation: Cancellation | None = None) -> None:
         """Make it run and answer, keeping its data; returns at once when it does already.
 
         Raises JarsUnavailable, ProgramUnavailable, PortTaken, PartDidNotStart, RunsElsewhere, PartBusy, FolderNotOurs,
-        Cancelled. What it started and could not bring up is killed again.
+        Cancelled. A process started without success is killed again.
         """
         cancellation = cancellation or Cancellation()
         began = time.monotonic()
@@ -206,7 +206,7 @@ class Part(ABC):
         return ports.is_free(LOOPBACK, self.port)
 
     def _claim_folder(self) -> None:
-        """Make the folder ours, or refuse: what others filled is neither used nor ever deleted."""
+        """Mark the folder as the stack's, or refuse: a folder filled by others is neither used nor deleted."""
         ours = self.folder / ".chat4all-stack"
         if self.folder.is_dir() and any(self.folder.iterdir()) and not ours.exists():
             raise FolderNotOurs(self.folder, setting("folder"))
@@ -214,7 +214,7 @@ class Part(ABC):
         ours.touch()
 
     def _make_stack_folder(self) -> None:
-        """A folder that we make is ignored by git; one that was there is not touched."""
+        """A new folder is ignored by git; an existing one is not touched."""
         try:
             self.config.folder.mkdir(parents=True)
         except FileExistsError:

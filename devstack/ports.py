@@ -1,4 +1,4 @@
-"""Is a port free, and if not, whose is it?"""
+"""Find out whether a port is free, and the process on it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def share(ports: range, environment: Mapping[str, str] = os.environ) -> range:
 
 
 def owner_pid(port: int) -> int | None:
-    """The process that has local port `port`, a listener first; None where we may not know."""
+    """The process on local port `port`, preferably a listener; None if the system hides it."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.Error:  # macOS tells this to root only

@@ -21,7 +21,7 @@ _KILL_TIMEOUT_SECONDS = 10.0
 
 
 def start(command: Sequence[str], folder: Path, output_file: Path, environment: Mapping[str, str]) -> psutil.Process:
-    """Start a process that outlives us, in a session of its own; its stdout and stderr go to a file."""
+    """Start a daemon in a new session; its stdout and stderr go to a file."""
     with output_file.open("wb") as output:
         child = subprocess.Popen(
             command,
@@ -39,7 +39,7 @@ def start(command: Sequence[str], folder: Path, output_file: Path, environment: 
 
 
 def record(process: psutil.Process, ports: Mapping[str, int], file: Path) -> None:
-    """Write down which process it is, and its ports by name.
+    """Record the process's identity and its ports by name.
 
     {"pid": 4711, "create_time": 1700000000.12, "ports": {"kafka_port": 9092}}
     """
@@ -50,7 +50,7 @@ def record(process: psutil.Process, ports: Mapping[str, int], file: Path) -> Non
 
 
 def recorded_ports(file: Path) -> dict[str, int]:
-    """The ports that `record` wrote; empty when there are none."""
+    """The ports written by `record`; empty without any."""
     try:
         return dict(json.loads(file.read_text())["ports"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -81,7 +81,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def end(process: psutil.Process, patience_seconds: float | None) -> bool:
-    """SIGTERM, wait that long, then SIGKILL; SIGKILL at once for None. Returns whether it is gone."""
+    """SIGTERM, wait that long, then SIGKILL; SIGKILL at once for None. Returns True once the process is gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         if patience_seconds is not None:
             process.terminate()
@@ -102,7 +102,7 @@ def _gone(process: psutil.Process, timeout_seconds: float) -> bool:
 
 
 def minimal_environment() -> dict[str, str]:
-    """What a daemon inherits: no Java options of the caller, and UTF-8 file names."""
+    """The environment of a daemon: none of the caller's Java options, and UTF-8 file names."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TZ") if name in os.environ}
     return {**kept, "LC_ALL": "C.UTF-8"}
 

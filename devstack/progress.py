@@ -1,4 +1,4 @@
-"""What `up` tells while it works, and the means to make it stop."""
+"""Progress of `up`, and its cancellation."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Stack:
 
     @property
     def wanted(self) -> list[str]:
-        """The parts that `up` starts by default: all but the optional ones that the settings do not ask for."""
+        """The default parts of `up`: all except optional ones disabled by the settings."""
         asked_for = {"minio"} if self.config.files == "s3" else set()
         return [name for name, part in self.parts.items() if not part.is_optional or name in asked_for]
 
@@ -67,7 +67,7 @@ class Stack:
     def up(self, parts: Sequence[str] | None = None, on_progress: OnProgress = silent) -> None:
         """Start the named parts (by default those `wanted`) side by side, and return when each one answers.
 
-        What runs already is left alone. on_progress is called from several threads, one at a time.
+        Running parts are left alone. on_progress is called from several threads, one at a time.
         Raises the first StackError of a part; the others are then no longer waited for.
         """
         wanted = [self.part(name) for name in (self.wanted if parts is None else parts)]
@@ -100,7 +100,7 @@ class Stack:
             part.fetch(tell, Cancellation())
 
     def down(self) -> list[str]:
-        """Stop all parts, last one first. Returns the names of those that were running."""
+        """Stop all parts, last one first. Returns the names of the running parts."""
         return [part.name for part in reversed(self.parts.values()) if part.stop()]
 
     def status(self) -> list[PartStatus]:

@@ -19,7 +19,7 @@ class AccountCalls(Calls):
         return str(made["user_id"])
 
     async def login(self, username: str, password: str) -> None:
-        """Begin a session, whose tokens later requests carry. Raises ``NotLoggedIn`` if name or password is wrong."""
+        """Start a session; later requests carry its tokens. Raises ``NotLoggedIn`` for a wrong name or password."""
         body = {"username": username, "password": password}
         answer = await self._transport.call("POST", "/auth/login", body, is_repeatable=True, with_token=False)
         async with self._transport.token_store.lock():
@@ -41,7 +41,7 @@ class AccountCalls(Calls):
         return await self._transport.call("GET", "/v1/users/me")
 
     async def identities(self) -> list[dict[str, Any]]:
-        """Return the addresses that are linked with the account."""
+        """Return the addresses linked with the account."""
         return list((await self._transport.call("GET", "/v1/users/identities"))["identities"])
 
     async def link_identity(self, platform: str, value: str) -> dict[str, Any]:

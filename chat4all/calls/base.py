@@ -1,4 +1,4 @@
-"""What all calls share: the transport, pages of lists, and parts of paths."""
+"""Shared by all calls: the transport, pages of lists, and parts of paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE = 100
 
 
 class Calls:
-    """Base of the classes that ``Client`` is made of."""
+    """Base class of the parts of ``Client``."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -40,5 +40,5 @@ def path_part(text: str) -> str:
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """Return the fields that are not ``None``."""
+    """Return the fields without those of value ``None``."""
     return {name: value for name, value in fields.items() if value is not None}

@@ -29,7 +29,7 @@ class ConversationCalls(Calls):
         return await self._transport.call("POST", "/v1/conversations", body, is_repeatable=True)
 
     def conversations(self, limit: int | None = None) -> AsyncIterator[dict[str, Any]]:
-        """Yield the user's conversations, what happened last first; at most ``limit``."""
+        """Yield the user's conversations, most recently active first; at most ``limit``."""
         return self._pages("/v1/conversations", "conversations", {}, limit)
 
     async def conversation(self, conversation_id: str) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class ConversationCalls(Calls):
     async def create_group(
         self, name: str, members: Sequence[str] = (), description: str | None = None
     ) -> dict[str, Any]:
-        """Make a group, whose first admin one is. Not repeated: it may have been made although no answer came."""
+        """Create a group with the user as its first admin. Not repeated: a lost response may mean success."""
         body = given(name=name, description=description, initial_members=list(members))
         return await self._transport.call("POST", "/v1/groups", body)
 
@@ -48,7 +48,7 @@ class ConversationCalls(Calls):
         return await self._transport.call("GET", f"/v1/groups/{path_part(group_id)}")
 
     async def add_member(self, group_id: str, user_id: str) -> dict[str, Any]:
-        """Add a member; return the group. Raises ``Forbidden`` unless an admin, ``Conflict`` for one who is in it."""
+        """Add a member; return the group. Raises ``Forbidden`` unless an admin, ``Conflict`` for a present member."""
         return await self._transport.call("POST", f"/v1/groups/{path_part(group_id)}/members", {"user_id": user_id})
 
     async def remove_member(self, group_id: str, user_id: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class FileCalls(Calls):
             return await Uploading(self._transport, source, conversation_id, upload_store, on_progress, seconds).run()
 
     async def file(self, file_id: str) -> dict[str, Any]:
-        """Return what is known of a file. Raises ``NotFound`` also for one of somebody else's conversation."""
+        """Return a file's metadata. Raises ``NotFound``, also for a file of a conversation of others."""
         return await self._transport.call("GET", f"/v1/files/{path_part(file_id)}")
 
     async def delete_file(self, file_id: str) -> None:
@@ -46,7 +46,7 @@ class FileCalls(Calls):
     async def copy_file(self, file_id: str, conversation_id: str) -> dict[str, Any]:
         """Copy a file into another conversation, without its bytes passing through here; return the copy.
 
-        Repeated after an answer that was lost, it makes another copy. Raises ``NotFound``, ``NotAllowed``.
+        A repetition after a lost response makes another copy. Raises ``NotFound``, ``NotAllowed``.
         """
         body = {"conversation_id": conversation_id}
         return await self._transport.call("POST", f"/v1/files/{path_part(file_id)}/copy", body)
@@ -60,7 +60,7 @@ class FileCalls(Calls):
         on_progress: OnProgress = quietly,
         patience_seconds: float | None = None,
     ) -> dict[str, Any]:
-        """Fetch a file and return what is known of it.
+        """Fetch a file and return its metadata.
 
         ``target`` is there whole, with the right checksum, or not at all: until then there is `<target>.part`, with
         which the next call goes on. Bytes for a stream are checked when they are out. Raises ``TargetExists``,

@@ -66,7 +66,7 @@ class MessageCalls(Calls):
         return await self._transport.call("POST", f"/v1/messages/{path_part(message_id)}/read", is_repeatable=True)
 
     async def trace(self, message_id: str) -> list[dict[str, Any]]:
-        """Return what is on record of a message's way."""
+        """Return the recorded hops of a message."""
         return list((await self._transport.call("GET", f"/v1/messages/{path_part(message_id)}/trace"))["events"])
 
     async def follow(
@@ -94,7 +94,7 @@ class MessageCalls(Calls):
     def notifications(
         self, since: str | None = None, *, patience_seconds: float = LIVE_SECONDS
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield what happens in the user's conversations, as it happens, until the caller stops.
+        """Yield events of the user's conversations as they happen, until the caller stops.
 
         Frames are those of the API: ``connected`` (each time), ``new_message``, ``status``, ``resync_required``. Each
         has a ``cursor``; ``since`` one of them, what came after it is told first. A connection that is lost is made

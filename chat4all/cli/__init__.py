@@ -1,1 +1,1 @@
-"""The command ``chat4all``: what it needs beyond the library is click, and rich for bars."""
+"""The command ``chat4all``. It needs click, and rich for progress bars."""

@@ -32,6 +32,6 @@ def default_url() -> str:
 
 
 def local_url(host: str, port: int) -> str:
-    """Return where this machine reaches an API that listens on ``host``, which may be every interface."""
+    """Return the URL, from this machine, of an API listening on ``host`` (possibly all interfaces)."""
     name = "127.0.0.1" if host in ("0.0.0.0", "", "::") else host
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"

@@ -1,4 +1,4 @@
-"""What all commands have in common at both ends: suggestions, values of options, and errors as sentences."""
+"""Shared by all commands: suggestions, option types, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_SUGGESTIONS = 3
 
 
 class Commands(click.Group):
-    """A group that tells what a mistyped command may have meant."""
+    """A group with suggestions for mistyped commands."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -31,7 +31,7 @@ class Commands(click.Group):
 
 
 class RootCommands(Commands):
-    """The outermost group: what goes wrong in a command becomes a sentence, or a JSON line for ``--json``."""
+    """The outermost group: an error of a command becomes a sentence, or a JSON line for ``--json``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[__name__] = "--json" in args
@@ -55,7 +55,7 @@ class RootCommands(Commands):
 
 
 def tell_fault(out: Output, error: OSError) -> Exit:
-    """Tell that a file of this machine, or the output, cannot be read or written, and return the exit code."""
+    """Report an unreadable or unwritable local file or output, and return the exit code."""
     reason = error.strerror or str(error)
     if error.filename is not None:
         return out.fail(f"{os.fsdecode(error.filename)}: {reason}", Exit.FAILED)
@@ -73,7 +73,7 @@ def suggestion(name: str, known: Sequence[str]) -> str:
 
 
 class Seconds(click.ParamType):
-    """A span of time: a finite number of seconds that is not negative; with ``above_zero`` not zero either."""
+    """A duration: a finite number of seconds, at least 0; with ``above_zero`` more than 0."""
 
     name = "seconds"
 

@@ -1,4 +1,4 @@
-"""An account for trying things out, whose password is made up here and kept in a file that only this user reads.
+"""An account for trials. Its random password is kept in a file readable by this user only.
 
 ~/.config/chat4all/demo-users.json
 {"http://127.0.0.1:8080": {"username": "demo_3f9a1c", "password": "…"}}
@@ -45,7 +45,7 @@ class DemoUsers:
         return _user_of(self._file.read().get(self._url))
 
     async def known_or_new(self) -> DemoUser:
-        """Return the demo user, made if need be; of several commands that make it at once, one wins."""
+        """Return the demo user, created if needed. If several commands create it concurrently, one wins."""
         if (user := self.known()) is not None:
             return user
         async with self._file.lock():
@@ -103,7 +103,7 @@ def _new() -> DemoUser:
 
 
 def _of_an_earlier_release() -> DemoUser | None:
-    """Return the user of ``OLD_FILE`` if that is this user's own: another's account would show them what is sent."""
+    """Return the user of ``OLD_FILE`` if this user owns the file: another owner could read the messages."""
     with suppress(OSError, ValueError):
         is_ours = not hasattr(os, "getuid") or OLD_FILE.stat().st_uid == os.getuid()
         if is_ours:

@@ -1,9 +1,9 @@
-"""What stops a command, in sentences that say what to do next.
+"""Errors of the commands. Each message says how to go on.
 
 CliError
-├── CannotKeepSessions   a file of who is logged in, or of uploads, is damaged, or another command holds on to it
-├── NothingToSend        what is to go with a message is neither a file here nor the id of one
-└── InTheWay             a file would be replaced that is there already
+├── CannotKeepSessions   the file of sessions or of uploads is damaged, or locked by another command
+├── NothingToSend        the attachment is neither a local file nor the id of one
+└── InTheWay             an existing file would be replaced
 
 The commands of the server add theirs (``cli/errors.py``).
 """
@@ -20,8 +20,8 @@ class CannotKeepSessions(CliError):
 
 
 class InTheWay(CliError):
-    """A file would be replaced that is there already."""
+    """An existing file would be replaced."""
 
 
 class NothingToSend(CliError):
-    """What is to go with a message is neither a file here nor the id of one."""
+    """The attachment is neither a local file nor the id of one."""

@@ -1,4 +1,4 @@
-"""What the commands about files have in common: an upload that can be gone on with, and how a file is shown."""
+"""Shared by the commands for files: resumable uploads, and how a file is shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 60.0  # of the upload before a send: without a further byte
 async def upload(
     session: Session, path: Path, conversation_id: str, patience_seconds: float | None = None
 ) -> dict[str, Any]:
-    """Upload it, or go on with that; return the file. What breaks it off is told with how to go on."""
+    """Start or resume the upload, and return the file. An interruption is reported with the way to resume."""
     saved, progress = SavedUploads(session.client.url, session.username), Progress()
     try:
         with shown(session.out, path.name, progress) as on_progress:
@@ -45,7 +45,7 @@ async def forget(session: Session, path: Path, conversation_id: str) -> None:
 
 
 def tell_how_to_go_on(session: Session, error: BaseException, how_far: str) -> None:
-    """Tell it after Ctrl-C, or before what went wrong is told."""
+    """Print how to resume, after Ctrl-C or before an error."""
     sentence = f"{how_far}; the same command again goes on from there"
     if isinstance(error, asyncio.CancelledError):
         session.out.fail(f"interrupted: {sentence}", Exit.INTERRUPTED)
@@ -54,9 +54,9 @@ def tell_how_to_go_on(session: Session, error: BaseException, how_far: str) -> N
 
 
 async def own_conversation(session: Session, path: Path) -> str:
-    """Return the id of a conversation for this file alone: new, or that of an interrupted upload of the same file.
+    """Return the id of a conversation for this file alone: new, or from an interrupted upload of the same file.
 
-    Nobody gets to see other files because they get to see this one, and nobody can guess the id that the API made.
+    Access to this file gives no access to others, and the API's id cannot be guessed.
     """
     fingerprint = _fingerprint(path)
     if fingerprint is None:
@@ -78,7 +78,7 @@ def _fingerprint(path: Path) -> Fingerprint | None:
 
 
 async def attached(session: Session, given: str, recipient: str | None, conversation_id: str | None) -> dict[str, Any]:
-    """Return the file that is to go with a message to ``recipient`` (``None``: everyone).
+    """Return the attachment of a message to ``recipient`` (``None``: everyone).
 
     ``given``: the id of one that is there, or else the path of one that is uploaded into the conversation, which
     without ``conversation_id`` is the direct one with this recipient. Raises ``NothingToSend``.

@@ -1,4 +1,4 @@
-"""How far a message is followed, and what is told of its life on the way."""
+"""Follow a message: how far, and the lines printed on the way."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Story:
         return self.session.out
 
     def begin(self, recipient: str, file: Mapping[str, Any] | None) -> None:
-        """Tell which message it is."""
+        """Print the ids of the message and its file."""
         if file is not None:
             self.out.document({"event": "file", **file}, f"file {file['file_id']} ({file_facts(file)})")
         if not self.out.as_json:
@@ -88,7 +88,7 @@ class Story:
             click.echo(f"message {self.accepted.message_id} to {printable(recipient)}, conversation {conversation}")
 
     def go_on(self, message: Mapping[str, Any]) -> None:
-        """Tell what is new: of the message as a whole, or at each recipient if there are a few."""
+        """Print new status changes: of the message as a whole, or for each recipient if they are few."""
         self.message = message
         deliveries = message.get("deliveries") or ()
         one_by_one = 1 < len(deliveries) <= MOST_SHOWN
@@ -104,7 +104,7 @@ class Story:
                 self._tell(change, recipient)
 
     def end(self, goal: Goal, seconds: float) -> Exit:
-        """Tell what is still missing, and return the exit code."""
+        """Print the missing status changes, and return the exit code."""
         deliveries = self.message.get("deliveries") or ()
         failed = [one for one in deliveries if one["status"] == Status.FAILED]
         if len(deliveries) > MOST_SHOWN and not self.out.as_json:

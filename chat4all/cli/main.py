@@ -1,4 +1,4 @@
-"""The command ``chat4all``. What a command needs is imported inside it, so that ``--help`` is quick."""
+"""The command ``chat4all``. Each command imports its modules when it runs, to keep ``--help`` quick."""
 
 from __future__ import annotations
 

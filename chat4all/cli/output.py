@@ -1,4 +1,4 @@
-"""What the commands that talk to the API print: sentences and columns for people, JSON for programs."""
+"""Output of the API commands: sentences and columns for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXIT_CODES = (
 
 
 class Output:
-    """Prints to stdout. With ``as_json`` every document is one line, and so is what went wrong."""
+    """Prints to stdout. With ``as_json`` every document and every error is one line."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json

@@ -1,4 +1,4 @@
-"""A small JSON file that only this user may read, and that several commands may change at once."""
+"""A small JSON file, readable by this user only and safe for concurrent commands."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LOOK_SECONDS = 0.05
 
 
 class PrivateFile:
-    """One object. ``remedy``: what to do when it cannot be read."""
+    """One JSON object. ``remedy``: advice for an unreadable file."""
 
     def __init__(self, path: Path, remedy: str) -> None:
         self._path = path
         self._remedy = remedy
 
     def read(self) -> dict[str, Any]:
-        """Return what is in it, nothing if it is not there. Raises ``CannotKeepSessions``."""
+        """Return the content, empty if there is no file. Raises ``CannotKeepSessions``."""
         try:
             return dict(json.loads(self._path.read_text()))
         except FileNotFoundError:
@@ -36,7 +36,7 @@ class PrivateFile:
             raise CannotKeepSessions(f"{self._path} cannot be read ({error}); {self._remedy}") from None
 
     def write(self, content: dict[str, Any]) -> None:
-        """Replace what is in it; on an error it stays as it was. The lock must be held.
+        """Replace the content; on an error the file stays as it was. The lock must be held.
 
         Raises ``CannotKeepSessions`` if the disk is full, the folder is read-only, and the like.
         """

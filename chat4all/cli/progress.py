@@ -12,7 +12,7 @@ from chat4all.cli.output import Output, printable
 
 
 class Progress:
-    """``at_percent``: of the bytes that are sent or fetched."""
+    """``at_percent``: share of the transferred bytes."""
 
     def __init__(self) -> None:
         self.at_percent = 0
@@ -25,7 +25,7 @@ class Progress:
 
 @contextmanager
 def shown(out: Output, name: str, progress: Progress) -> Iterator[OnProgress]:
-    """Show it on stderr, so that stdout has only what a command says (or the bytes of a file)."""
+    """Show progress on stderr. Stdout has only the command's output (or the bytes of a file)."""
     if out.as_json or not sys.stderr.isatty():
         yield progress.note
         return

@@ -1,4 +1,4 @@
-"""Who is logged in where: a file in the user's configuration folder that only this user may read.
+"""Sessions by API and user: a file in the user's configuration folder, readable by this user only.
 
 ~/.config/chat4all/sessions.json
 {"http://127.0.0.1:8080": {"current": "ana",
@@ -32,11 +32,11 @@ class SavedSessions:
 
     @property
     def current(self) -> str:
-        """The username of who logged in last; empty: nobody is logged in."""
+        """The username of the latest login; empty: no session."""
         return str(self._here().get("current") or "")
 
     def token_store(self, username: str) -> SavedSession:
-        """Return the session of a user, which need not be there yet."""
+        """Return the session of a user; it may be empty."""
         return SavedSession(self, username)
 
     def load(self, username: str) -> Tokens:
@@ -56,7 +56,7 @@ class SavedSessions:
         self._file.write(all_)
 
     def use(self, username: str) -> None:
-        """Let the user be the one whom commands act for. The lock must be held."""
+        """Make the user the default account of later commands. The lock must be held."""
         all_ = self._file.read()
         all_[self.url]["current"] = username
         self._file.write(all_)

@@ -1,4 +1,4 @@
-"""Uploads that were begun and not finished: a file beside that of the sessions, which only this user may read.
+"""Unfinished uploads: a file beside that of the sessions, readable by this user only.
 
 ~/.config/chat4all/uploads.json
 {"uploads": [{"url": "http://127.0.0.1:8080", "username": "ana", "path": "…/holiday.mp4",
@@ -30,7 +30,7 @@ MOST = 100  # of them all; the one that expires first is forgotten for a further
 
 
 class SavedUploads:
-    """Those of one user at one API; an ``UploadStore``. One that has expired is as good as none."""
+    """The unfinished uploads of one user at one API; an ``UploadStore``. Expired ones are ignored."""
 
     def __init__(self, url: str, username: str, file: Path | None = None, clock: Callable[[], float] = time) -> None:
         self._owner = {"url": url.rstrip("/"), "username": username}
@@ -38,7 +38,7 @@ class SavedUploads:
         self._clock = clock
 
     async def recall(self, path: Path, conversation_id: str) -> Begun | None:
-        """Return what was begun; ``None``: nothing."""
+        """Return the unfinished upload, or ``None``."""
         key = self._key(path, conversation_id)
         for one in self._all():
             if _is(one, key):
@@ -46,7 +46,7 @@ class SavedUploads:
         return None
 
     async def remember(self, path: Path, conversation_id: str, begun: Begun) -> None:
-        """Keep it, in place of what was begun with this path before."""
+        """Keep the upload in place of an earlier one of this path."""
         key = self._key(path, conversation_id)
         async with self._file.lock():
             others = [one for one in self._all() if not _is(one, key)]
@@ -60,7 +60,7 @@ class SavedUploads:
             self._file.write({"uploads": [one for one in self._all() if not _is(one, key)]})
 
     async def own_conversation(self, path: Path, fingerprint: Fingerprint) -> str | None:
-        """Return the id of the conversation that an unfinished upload made for this file alone; ``None``: none."""
+        """Return the id of the conversation created for this unfinished upload, or ``None``."""
         found = await self.recall(path, _OWN)
         return found.upload_id if found is not None and found.fingerprint == fingerprint else None
 

@@ -1,4 +1,4 @@
-"""What `chat4all tail` remembers of messages, so that it can say whose status changed and not only its id."""
+"""Recent messages remembered by `chat4all tail`, to describe a message when its status changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AFTER_A_FAILURE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Gist:
-    """What is shown of a message. ``recipient_id``: ``None`` is everyone; ``recipient``: what the API tells of it."""
+    """The shown part of a message. ``recipient_id``: ``None`` is everyone; ``recipient``: its details from the API."""
 
     text: str
     recipient_id: str | None
@@ -29,7 +29,7 @@ class Gist:
 
 
 class Seen:
-    """The gist of the latest messages, at most ``most``; one that is not known is asked for, five a second at most."""
+    """Summaries of the latest messages, at most ``most``. Unknown ones are requested, at most five a second."""
 
     def __init__(self, client: Client, most: int = MOST, clock: Callable[[], float] = monotonic) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""The commands of the server, which are there in a checkout of the repository and nowhere else.
+"""The commands of the server. Only a checkout of the repository has them.
 
 The client installs without the server. So the server's modules are named here as text and imported when one of their
 commands is asked for.
@@ -44,7 +44,7 @@ def command_named(name: str, group: str = "") -> click.Command | None:
 
 
 def hint(name: str) -> str:
-    """Return what to do if ``name`` is a command of the server and only the client is installed, or nothing."""
+    """Return advice if ``name`` is a command of the server and only the client is installed, else an empty text."""
     if name not in _MODULES[""] or _is_checkout():
         return ""
     return " It is a command of the server, which runs from a checkout of the repository; only the client is installed."

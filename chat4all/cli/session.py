@@ -1,4 +1,4 @@
-"""What every command that talks to the API needs: where it is, who asks, and what the end of it means."""
+"""Shared by all API commands: the API's address, the account, and exit codes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Command = Callable[..., Awaitable[int | None]]
 
 @dataclass(frozen=True)
 class Target:
-    """What the options that all these commands share say."""
+    """Values of the shared options."""
 
     url: str
     account: str
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass
 class Session:
-    """What a command is given. ``username``: who asks, empty if nobody is logged in."""
+    """The context of a command. ``username``: its account, empty without a login."""
 
     client: Client
     username: str
@@ -52,12 +52,12 @@ class Session:
         return printable((party or {}).get("username") or participant or "everyone")
 
     def names_of(self, participants: Sequence[str], document: Mapping[str, Any]) -> list[str]:
-        """Return the names of those who take part in ``document``, a conversation or a group."""
+        """Return the names of the participants of ``document``, a conversation or a group."""
         parties = document.get("participant_details") or [None] * len(participants)
         return [self.name_of(one, party) for one, party in zip(participants, parties, strict=False)]
 
     async def become_demo_user(self) -> None:
-        """Log in as the demo user, for whom later commands act, too. Raises what ``demo_user.log_in`` raises."""
+        """Log in as the demo user and make it the default account. Raises the errors of ``demo_user.log_in``."""
         from chat4all.cli.demo_user import log_in
 
         self.username = (await log_in(self.client)).username
@@ -101,7 +101,7 @@ def api_command(
 
 
 async def outcome(function: Command, target: Target, arguments: dict[str, Any], *, needs_login: bool = True) -> int:
-    """Return the exit code of a command, having told what went wrong."""
+    """Run a command, report its errors, and return the exit code."""
     from chat4all import (
         ApiError,
         Client,

@@ -1,4 +1,4 @@
-"""What is read from stdin or typed: bounded, as UTF-8, and ended by the first Ctrl-C."""
+"""Input from stdin or the keyboard: bounded, UTF-8, interrupted by the first Ctrl-C."""
 
 from __future__ import annotations
 

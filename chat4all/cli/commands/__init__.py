@@ -1,4 +1,4 @@
-"""The commands that are not in cli/main.py, by the module each is in, which is loaded when it is asked for."""
+"""The commands of the API, by module. A module is imported when one of its commands is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`chat4all messages`, `status`, `read`, `trace`: what is on record."""
+"""`chat4all messages`, `status`, `read`, `trace`: messages and their history."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _from_and_to(session: Session, message: dict[str, Any]) -> str:
 
 
 def _content(message: dict[str, Any]) -> str:
-    """The text, and what there is to know of the file."""
+    """Return the text and the description of the file."""
     return " ".join(filter(None, (printable(message["content"]), file_line(message))))
 
 

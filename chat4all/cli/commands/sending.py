@@ -63,7 +63,7 @@ async def send(
 
 
 def recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversation: bool) -> tuple[str | None, str]:
-    """Return what the words are; one alone with a file is the recipient if it has the looks of one."""
+    """Return recipient and text. A single word with a file is the recipient if it has the form of one."""
     if len(words) > 2:
         raise click.UsageError("expected RECIPIENT TEXT; put the text in quotes")
     if len(words) == 2:
