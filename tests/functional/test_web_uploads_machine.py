@@ -142,7 +142,7 @@ class Uploads(RuleBasedStateMachine):
         api, turns = Api().beside(self.first_api), MortalTurns()
         api.files, api.file_store = Gated(self.records, turns), Gated(self.store, turns)
         api._make()
-        api.deps.__dict__["upload_threads"] = Inline()
+        object.__setattr__(api.deps.upload_context, "threads", Inline())  # frozen for the product, not for a test
         return Process(api.deps, turns)
 
     def request(self, number: int, work: Callable[[Dependencies], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
