@@ -137,7 +137,7 @@ async def test_a_message_to_everyone_is_read_and_traced(run: Run, ana: str) -> N
     assert (sent["sender_id"], sent["recipient_id"]) == (bruno, None)
     assert told(await run("read", message_id, "--as", "ana", "--json"))["status"] == "READ"
     assert "READ" in (await run("read", message_id, "--as", "ana")).output
-    assert "only who a message is for" in (await run("read", message_id, code=1)).output
+    assert "only a recipient can" in (await run("read", message_id, code=1)).output
     shown = (await run("status", message_id)).output
     assert "everyone" in shown
     assert f"{RECIPIENT}:" in shown

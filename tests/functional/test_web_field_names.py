@@ -234,7 +234,7 @@ async def test_many_unknown_fields_and_long_ones_get_a_short_answer(api: Api) ->
 async def test_a_field_that_stands_twice_in_a_body_is_refused(api: Api, path: str, body: str, twice: list[str]) -> None:
     token = await api.somebody()
     found = await problems_of(await api.call("POST", path, token=token, data=body))
-    assert found == dict.fromkeys(twice, "stands in the body more than once; give it once")
+    assert found == dict.fromkeys(twice, "appears more than once in the body")
     assert api.log.records == []
     assert api.conversations.members == {}
 
@@ -301,7 +301,7 @@ async def test_a_parameter_that_is_given_twice_and_the_same_is_fine(api: Api) ->
             "POST",
             "/v1/conversations",
             {"participants": []},
-            {"participants": "must name somebody; or give recipient_id: the direct conversation with them"},
+            {"participants": "must name a participant, or give recipient_id for a direct conversation"},
         ),
         ("POST", "/v1/conversations", {"participants": "maria"}, {"participants": "must be a list"}),
         (

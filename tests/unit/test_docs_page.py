@@ -82,15 +82,15 @@ def test_the_page_says_where_the_token_comes_from(page: dict[str, Any]) -> None:
 
 
 def test_errors_that_any_request_may_get_are_told_once(page: dict[str, Any]) -> None:
-    for told_once in ("The body did not come in time.", "Too often.", "An Expect other than 100-continue."):
+    for told_once in ("Timeout while reading the body.", "Rate limit exceeded.", "Expect is not 100-continue."):
         assert page["main"].count(told_once) == 1
         assert told_once in page["errors"]
     assert "may_have_been_accepted" in page["errors"]
     message = page["articles"]["create_message"]["text"]
-    assert "422 The Idempotency-Key was used for something else." in message
+    assert "422 The Idempotency-Key was used with another body." in message
     assert "request_id" not in message, "the fields of an error stand under Errors"
     # where a token is what one asks for, a 401 is an answer of its own
-    assert "401 No token, or none that is valid." in page["articles"]["create_token"]["text"]
+    assert "401 The token is missing or invalid." in page["articles"]["create_token"]["text"]
 
 
 def test_the_menu_is_open_beside_the_page_and_closed_above_it_on_a_phone(page: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def test_every_operation_has_a_name_of_its_own_and_a_known_tag() -> None:
 def test_an_alias_is_described_once_and_says_of_what() -> None:
     paths = openapi_document(ROUTES)["paths"]
     assert paths["/auth/register"]["post"]["x-same-as"] == paths["/users"]["post"]["operationId"]
-    assert paths["/auth/register"]["post"]["description"] == "The same as `POST /users`."
+    assert paths["/auth/register"]["post"]["description"] == "Same as `POST /users`."
     assert "x-same-as" not in paths["/users"]["post"]
 
 

@@ -126,14 +126,14 @@ class LoginThrottle:
     async def _lock(self, key: _Key) -> AsyncIterator[None]:
         lock, waiting = self._locks.setdefault(key, (asyncio.Lock(), []))
         if len(waiting) >= MAX_WAITING_FOR_ONE_ACCOUNT:
-            self._refuse("too many logins for this username at once", 1.0, MAX_WAITING_FOR_ONE_ACCOUNT)
+            self._refuse("too many concurrent logins for this username", 1.0, MAX_WAITING_FOR_ONE_ACCOUNT)
         waiting.append(None)
         try:
             try:
                 async with asyncio.timeout(QUEUE_SECONDS):
                     await lock.acquire()
             except TimeoutError:
-                raise TooManyLogins("many logins for this username are under way; try again shortly") from None
+                raise TooManyLogins("many logins for this username are in progress; retry shortly") from None
             try:
                 yield
             finally:

@@ -74,7 +74,9 @@ class Sessions:
         if known is not None and state is TokenState.REUSED:
             await self._store.end(presented.session_id)
             self.reuses += 1
-            log.warning("a used refresh token came again: its session is ended", extra={"user_id": known.user_id})
+            log.warning(
+                "a used refresh token was presented again; its session has ended", extra={"user_id": known.user_id}
+            )
         raise NotAuthenticated(_REFUSALS[state])
 
     async def renew(self, found: Renewable) -> Session:

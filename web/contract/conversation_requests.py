@@ -1,4 +1,4 @@
-"""What requests about conversations and groups may hold."""
+"""Schemas of requests about conversations and groups."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ ParticipantId = Annotated[
     AfterValidator(participant_id),
     Field(
         json_schema_extra={"minLength": 1},
-        description="A user's id, `user:<username>`, or an address on a channel.",
+        description="A user's id, `user:<username>` or an address on a channel.",
         examples=["whatsapp:+5511999990000", "user:maria"],
     ),
 ]
@@ -75,13 +75,13 @@ Description = Annotated[
 
 
 class CreateConversation(_Creation):
-    """The caller takes part whether named or not."""
+    """The caller is a participant, named or not."""
 
     recipient_id: Annotated[
         ParticipantId | None,
         Field(
-            description="In place of all other fields: the direct conversation with an address or a user, which is "
-            "found or begun, under an id that no client chooses.",
+            description="In place of all other fields: find or create the direct conversation with an address or a "
+            "user, with an id assigned by the system.",
         ),
     ] = None
     participants: Annotated[
@@ -91,14 +91,14 @@ class CreateConversation(_Creation):
             validate_default=True,
             max_length=MAX_MEMBERS,
             json_schema_extra={"minItems": 1},
-            description="Needed without `recipient_id`.",
+            description="Required without `recipient_id`.",
         ),
     ]
     conversation_id: Annotated[
         NewConversationId | None,
         Field(
-            description="Of your choice; ids are shared by all users: first come, first served. Without it a new one "
-            f"is made. None that begins with `{PREFIX}`."
+            description="An id of your choice, or none for a new one. Ids are shared by all users: first come, first "
+            f"served. It must not begin with `{PREFIX}`."
         ),
     ] = None
     name: Label | None = None
@@ -107,26 +107,26 @@ class CreateConversation(_Creation):
     @classmethod
     def _has_somebody(cls, participants: list[str], info: ValidationInfo) -> list[str]:
         if not participants and info.data.get("recipient_id", "") is None:
-            raise _wrong("must name somebody; or give recipient_id: the direct conversation with them")
+            raise _wrong("must name a participant, or give recipient_id for a direct conversation")
         return participants
 
     @field_validator("participants", "conversation_id", "name")
     @classmethod
     def _is_not_direct(cls, value: object, info: ValidationInfo) -> object:
         if value and info.data.get("recipient_id") is not None:
-            raise _wrong("cannot be given with recipient_id, which stands for a direct conversation")
+            raise _wrong("cannot be combined with recipient_id")
         return value
 
     @field_validator("conversation_id")
     @classmethod
     def _is_free(cls, conversation_id: str | None) -> str | None:
         if conversation_id is not None and is_reserved(conversation_id):
-            raise _wrong(f"ids that begin with {PREFIX} are given by this system; for a direct one give recipient_id")
+            raise _wrong(f"must not begin with {PREFIX}; for a direct conversation give recipient_id")
         return conversation_id
 
 
 class CreateGroup(_Creation):
-    """The caller is a member, and the first admin, whether named or not."""
+    """The caller is a member and the first admin, named or not."""
 
     name: Label
     description: Description | None = None

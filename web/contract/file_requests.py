@@ -1,4 +1,4 @@
-"""What requests about files may hold."""
+"""Schemas of requests about files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Checksum = Annotated[
     str,
     AfterValidator(_checksum),
     Field(
-        description="What the file's bytes must have; it is refused if they do not.",
+        description="Expected checksum of the file; a mismatch is refused.",
         examples=["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     ),
 ]
@@ -30,10 +30,10 @@ Checksum = Annotated[
 class _ForConversation(_Schema):
     recipient_id: Annotated[
         ParticipantId | None,
-        Field(description="In place of `conversation_id`: the file is for the direct conversation with them."),
+        Field(description="In place of `conversation_id`: an address or a user, for the direct conversation with it."),
     ] = None
     conversation_id: Annotated[
-        NewConversationId | None, Field(validate_default=True, description="Needed without `recipient_id`.")
+        NewConversationId | None, Field(validate_default=True, description="Required without `recipient_id`.")
     ] = None
 
     @field_validator("conversation_id")
@@ -45,12 +45,12 @@ class _ForConversation(_Schema):
 
 
 class FileForm(_ForConversation):
-    """The fields of the form beside the file itself."""
+    """The form's fields besides the file."""
 
     checksum: Checksum = ""
 
 
 class CopyFile(_ForConversation):
-    """Where to."""
+    """The target conversation."""
 
     model_config = ConfigDict(extra="forbid")

@@ -1,4 +1,4 @@
-"""What requests may hold. Every invalid field is reported at once; what creates something takes no unknown fields."""
+"""Schemas of requests. All invalid fields are reported together; a body that creates a resource has no unknown ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _new_conversation_id(text: str) -> str:
     """A path cannot name these two (RFC 3986, section 5.2.4): clients take ``/v1/conversations/..`` for another path,
     also if the dots are percent-encoded."""
     if text in (".", ".."):
-        raise _wrong("must be something else than . and .., which no path can name")
+        raise _wrong("must not be . or .., which no URL path can contain")
     return _conversation_id(text)
 
 
@@ -97,7 +97,7 @@ def _absent_if_empty(value: object) -> object:
 
 def _file_id(text: str | None) -> str | None:
     if text is not None and not is_uuid(text.lower()):
-        raise _wrong("must be the file_id of an uploaded file, or be left out")
+        raise _wrong("must be the file_id of an uploaded file, or omitted")
     return text and text.lower()
 
 
@@ -125,7 +125,7 @@ ConversationId = Annotated[
     AfterValidator(_conversation_id),
     Field(
         json_schema_extra={"minLength": 1, "maxLength": MAX_CONVERSATION_ID_CHARS},
-        description="Any characters but control characters and invisible ones.",
+        description="Any characters except control and invisible characters.",
         examples=["family"],
     ),
 ]
@@ -134,7 +134,7 @@ NewConversationId = Annotated[
     AfterValidator(_new_conversation_id),
     Field(
         json_schema_extra={"minLength": 1, "maxLength": MAX_CONVERSATION_ID_CHARS},
-        description='Printable characters; not "." and "..".',
+        description='Printable characters, except "." and "..".',
         examples=["family"],
     ),
 ]
@@ -181,7 +181,7 @@ class CreateUser(_Creation):
 
 
 class CreateToken(_Schema):
-    """No rule beyond the size: whatever is not somebody's name and password is a 401, not a hint."""
+    """Only the sizes are checked: any other wrong username or password is a 401 without a hint."""
 
     username: Annotated[str, Field(max_length=MAX_CREDENTIAL_CHARS)]
     password: Annotated[str, Field(max_length=MAX_CREDENTIAL_CHARS, repr=False)]
@@ -192,14 +192,14 @@ class RefreshSession(_Schema):
 
 
 class EndSession(_Schema):
-    """Without a token: the session that the access token belongs to."""
+    """Without a refresh token, the session of the access token ends."""
 
     refresh_token: Annotated[str | None, Field(max_length=MAX_CREDENTIAL_CHARS, repr=False)] = None
 
 
 class LinkIdentity(_Creation):
     platform: Annotated[str, AfterValidator(_platform), Field(json_schema_extra={"enum": list(CHANNELS)})]
-    value: Annotated[str, Field(description="A telephone number, or a name.", examples=["+5511999990000", "@maria"])]
+    value: Annotated[str, Field(description="A telephone number or a name.", examples=["+5511999990000", "@maria"])]
 
     @field_validator("value")
     @classmethod
@@ -221,8 +221,8 @@ class CreateMessage(_Creation):
         Field(
             validation_alias=AliasChoices("recipient_id", "recipient"),
             validate_default=True,
-            description="An address on a channel, `user:<username>`, or a user's id; without it: everyone in the "
-            "conversation.",
+            description="An address on a channel, `user:<username>` or a user's id. Without it, the message goes to "
+            "everyone in the conversation.",
             examples=["whatsapp:+5511999990000", "instagram:@maria", "telegram:@maria", "user:maria"],
         ),
     ] = ""
@@ -231,8 +231,8 @@ class CreateMessage(_Creation):
         NewConversationId | None,
         Field(
             validate_default=True,
-            description="May be left out where there is a recipient: then it is the direct conversation of the two, "
-            "under an id that no client chooses. Ids of your choice are shared by all users: first come, first served.",
+            description="Optional with a recipient: then the message goes to the direct conversation of the two, with "
+            "an id assigned by the system. Ids of your choice are shared by all users: first come, first served.",
         ),
     ] = None
     # before the content, which may be empty if there is a file
@@ -241,7 +241,7 @@ class CreateMessage(_Creation):
         BeforeValidator(_absent_if_empty),
         AfterValidator(_file_id),
         Field(
-            description="A whole file of this conversation (`POST /v1/files`).",
+            description="A complete file of this conversation (`POST /v1/files`).",
             examples=["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"],
         ),
     ] = None
@@ -251,12 +251,12 @@ class CreateMessage(_Creation):
         Field(
             validate_default=True,
             json_schema_extra={"maxLength": MAX_CONTENT_BYTES},
-            description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8, and what the address's channel takes: WhatsApp "
-            "and Telegram 4,096 characters, Instagram 999 bytes. With a file it may be empty.",
+            description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8, and within the channel's limit: WhatsApp "
+            "and Telegram 4,096 characters, Instagram 999 bytes. May be empty with a file.",
             examples=["See you at eight"],
         ),
     ] = ""
-    sender_id: Annotated[str | None, Field(description="The caller's user id or username, if given.")] = None
+    sender_id: Annotated[str | None, Field(description="Optional; must be the caller's user id or username.")] = None
 
     @field_validator("conversation_id")
     @classmethod
@@ -279,7 +279,7 @@ class CreateBatchItem(CreateMessage):
 
 
 class CreateBatch(_Creation):
-    """The messages are checked one by one, so that those that are right are accepted."""
+    """Each message is checked separately, so valid ones are accepted beside invalid ones."""
 
     messages: Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_BATCH_MESSAGES)]
 

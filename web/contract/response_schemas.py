@@ -47,16 +47,14 @@ class UserParty(BaseModel):
 
 
 class AddressParty(BaseModel):
-    """Somebody on a channel."""
+    """A person on a channel."""
 
     address: Annotated[str, Field(examples=["whatsapp:+5511999990000"])]
-    name: Annotated[str | None, Field(description="As the channel tells it.", examples=["Maria"])]
+    name: Annotated[str | None, Field(description="As the channel reports it.", examples=["Maria"])]
 
 
 Party = UserParty | AddressParty
-ParticipantDetails = Annotated[
-    list[Party], Field(description="Who takes part, with their names, in the order of their ids.")
-]
+ParticipantDetails = Annotated[list[Party], Field(description="The participants with their names, ordered by id.")]
 
 
 class User(BaseModel):
@@ -68,13 +66,17 @@ class User(BaseModel):
 
 class Session(BaseModel):
     access_token: Annotated[str, Field(description="A JWT: send it as `Authorization: Bearer …`.", examples=["eyJ…"])]
-    token: Annotated[str, Field(description="The same, for older clients.", examples=["eyJ…"])]
+    token: Annotated[str, Field(description="Same as `access_token`, for older clients.", examples=["eyJ…"])]
     token_type: Literal["Bearer"]
-    expires_in: Annotated[int, Field(ge=0, description="Seconds that the access token is valid.", examples=[3600])]
+    expires_in: Annotated[int, Field(ge=0, description="Lifetime of the access token in seconds.", examples=[3600])]
     user_id: UserId
     username: Username
-    refresh_token: Annotated[str, Field(description="For one refresh; the answer brings the next.", examples=["rt_…"])]
-    refresh_expires_in: Annotated[int, Field(ge=0, description="In seconds.", examples=[2592000])]
+    refresh_token: Annotated[
+        str, Field(description="Valid for one refresh; the response contains the next one.", examples=["rt_…"])
+    ]
+    refresh_expires_in: Annotated[
+        int, Field(ge=0, description="Lifetime of the refresh token in seconds.", examples=[2592000])
+    ]
 
 
 class Identity(BaseModel):
@@ -113,7 +115,7 @@ class UnlinkedIdentity(BaseModel):
 
 
 class Accepted(BaseModel):
-    """Durable in the log; the same whenever the same `Idempotency-Key` comes with the same body."""
+    """The message is durable. A request with the same `Idempotency-Key` and body gets the same response."""
 
     message_id: MessageId
     conversation_id: ConversationIdOf
@@ -128,7 +130,7 @@ class Failure(BaseModel):
 
 
 class _State(BaseModel):
-    status: Annotated[Status, Field(description="A later word implies the earlier ones.")]
+    status: Annotated[Status, Field(description="A later status implies the earlier ones.")]
     sent_at: Time | None
     delivered_at: Time | None
     read_at: Time | None
@@ -139,7 +141,7 @@ class _State(BaseModel):
 class FileMetadata(BaseModel):
     filename: Annotated[str, Field(examples=["photo.jpg"])]
     size_bytes: Annotated[int, Field(ge=0, examples=[182044])]
-    mimetype: Annotated[str, Field(description="As found in the bytes.", examples=["image/jpeg"])]
+    mimetype: Annotated[str, Field(description="Detected from the bytes.", examples=["image/jpeg"])]
     checksum: Annotated[
         str,
         Field(
@@ -150,7 +152,7 @@ class FileMetadata(BaseModel):
 
 
 class Counts(BaseModel):
-    """How many recipients have each status word."""
+    """Number of recipients by status."""
 
     ACCEPTED: Count
     SENT: Count
@@ -187,14 +189,14 @@ class Delivery(_State):
 
 
 class MessageWithDeliveries(Message):
-    deliveries: Annotated[list[Delivery], Field(description="One for each recipient, if there are several.")] = []
+    deliveries: Annotated[list[Delivery], Field(description="One for each recipient of a message to several.")] = []
 
 
 class Read(BaseModel):
     message_id: MessageId
     conversation_id: ConversationIdOf
     status: Literal[Status.READ]
-    read_at: Annotated[Time, Field(description="When it was first read.")]
+    read_at: Annotated[Time, Field(description="Time of the first read.")]
     timestamp: EpochMs
 
 
@@ -204,8 +206,8 @@ class TraceEvent(BaseModel):
     timestamp: EpochMs
     topic: Annotated[str, Field(examples=["messages"])]
     partition: Count
-    offset: Annotated[int | None, Field(description="Known of the acceptance only.", examples=[4711])]
-    attempt: Annotated[int | None, Field(description="Receipts do not tell.", examples=[1])]
+    offset: Annotated[int | None, Field(description="Only for the acceptance.", examples=[4711])]
+    attempt: Annotated[int | None, Field(description="`null` for receipts.", examples=[1])]
     provider_status: str | None
     recipient_id: Participant = ""
     recipient: Party | None = None
@@ -216,7 +218,7 @@ class Trace(BaseModel):
     message_id: MessageId
     conversation_id: ConversationIdOf
     status: Status
-    events: Annotated[list[TraceEvent], Field(description="In the order of their times.")]
+    events: Annotated[list[TraceEvent], Field(description="Ordered by time.")]
 
 
 class Pagination(BaseModel):
@@ -224,7 +226,7 @@ class Pagination(BaseModel):
     offset: Annotated[int, Field(ge=0, examples=[0])]
     returned: Count
     has_more: bool
-    next_cursor: Annotated[str | None, Field(description="Give it as `cursor` to read on.")]
+    next_cursor: Annotated[str | None, Field(description="Pass it as `cursor` to get the next page.")]
 
 
 class Messages(BaseModel):
@@ -240,7 +242,9 @@ class Conversation(BaseModel):
     message_count: Count
     last_message_at: Time | None
     is_group: bool
-    is_direct: Annotated[bool, Field(description="Of two, under an id that no client chose.")]
+    is_direct: Annotated[
+        bool, Field(description="A conversation of two participants, with an id assigned by the system.")
+    ]
     participant_details: ParticipantDetails
     created_by: UserId | None
     creator: Party | None
@@ -266,11 +270,11 @@ class _GroupBase(BaseModel):
 
 
 class CreatedGroup(_GroupBase):
-    members: Annotated[int, Field(ge=1, description="How many.", examples=[3])]
+    members: Annotated[int, Field(ge=1, description="Number of members.", examples=[3])]
 
 
 class Group(_GroupBase):
-    members: Annotated[list[Participant], Field(description="In the order of their ids.")]
+    members: Annotated[list[Participant], Field(description="Ordered by id.")]
 
 
 class Liveness(BaseModel):
@@ -287,12 +291,14 @@ class File(FileMetadata):
     conversation_id: ConversationIdOf
     uploader_id: UserId
     uploader: Party
-    storage_path: Annotated[str, Field(description="Its key in the store.", examples=["family/0193f2a0-….jpg"])]
+    storage_path: Annotated[
+        str, Field(description="Key of the object in the store.", examples=["family/0193f2a0-….jpg"])
+    ]
     uploaded_at: Time
 
 
 class Download(File):
-    download_url: Annotated[str, Field(description="Needs no token; holds until `expires_at`.")]
+    download_url: Annotated[str, Field(description="Needs no token; valid until `expires_at`.")]
     expires_at: Time
 
 
@@ -302,26 +308,31 @@ class Readiness(BaseModel):
 
 
 class FieldProblem(BaseModel):
-    field: Annotated[str, Field(description="As the caller wrote it; empty for the whole.", examples=["content"])]
+    field: Annotated[
+        str,
+        Field(description="Name of the field as the caller wrote it; empty for the whole body.", examples=["content"]),
+    ]
     detail: Annotated[str, Field(examples=["must not be empty"])]
 
 
 class Problem(BaseModel):
     """RFC 9457."""
 
-    type: Annotated[str, Field(examples=["urn:chat4all:problem:invalid-input"], description="Stable: switch on it.")]
+    type: Annotated[
+        str, Field(examples=["urn:chat4all:problem:invalid-input"], description="Stable identifier of the problem.")
+    ]
     title: Annotated[str, Field(examples=["Bad Request"])]
     status: Annotated[int, Field(ge=400, le=599, examples=[400])]
     detail: Annotated[str, Field(examples=["content: must not be empty"])]
-    instance: Annotated[str, Field(description="The path that was asked for.", examples=["/v1/messages"])]
+    instance: Annotated[str, Field(description="The requested path.", examples=["/v1/messages"])]
     request_id: Annotated[str, Field(examples=["5f0c2d7e9b1a4c3d8e6f7a8b9c0d1e2f"])]
-    error: Annotated[str, Field(description="The detail once more, for older clients.", examples=["content: …"])]
-    errors: Annotated[list[FieldProblem], Field(description="Every invalid field at once.")] = []
+    error: Annotated[str, Field(description="Same as `detail`, for older clients.", examples=["content: …"])]
+    errors: Annotated[list[FieldProblem], Field(description="All invalid fields.")] = []
     message_id: Annotated[
         str,
         Field(
             examples=["019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"],
-            description="Of a 503 whose message may be accepted all the same: `GET /v1/messages/{message_id}` tells.",
+            description="Message that may have been accepted despite a 503: check `GET /v1/messages/{message_id}`.",
         ),
     ] = ""
     may_have_been_accepted: Annotated[
@@ -349,4 +360,6 @@ class BatchRefused(BaseModel):
 class Batch(BaseModel):
     accepted: Count
     refused: Annotated[int, Field(ge=0, examples=[0])]
-    results: Annotated[list[BatchAccepted | BatchRefused], Field(description="One for each message, in their order.")]
+    results: Annotated[
+        list[BatchAccepted | BatchRefused], Field(description="One for each message, in the request's order.")
+    ]

@@ -15,10 +15,10 @@ from domain.ports import ConversationStore
 REMEMBERED = 200_000
 GROUP_SECONDS = 2.0
 _FOR_EVER = math.inf
-_OUTSIDE = "you take no part in this conversation"
+_OUTSIDE = "you are not a participant of this conversation"
 _OUTSIDE_DIRECT = (
-    "you take no part in this conversation, or it is not there: ids of direct conversations are given by this system."
-    " Leave conversation_id out to write to somebody directly"
+    "you are not a participant of this conversation, or it does not exist: ids of direct conversations are assigned by"
+    " the system. Leave conversation_id out to write to a person directly"
 )
 
 

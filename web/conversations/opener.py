@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from web.conversations.participants import Participants
 
 REMEMBERED = 200_000
-_NOT_THIS_ONE = "takes no part in this direct conversation; leave conversation_id out to write to them directly"
+_NOT_THIS_ONE = "is not a participant of this direct conversation; leave conversation_id out to write to them directly"
 
 
 class ConversationOpener:
@@ -100,10 +100,10 @@ class ConversationOpener:
             made = Conversation(conversation_id, now_ms, members, user_id, version=1)
             found = made if is_new else await self._store.get(conversation_id)
             if found is None:
-                raise StoreUnavailable("the conversation was created and cannot be read yet; try again")
+                raise StoreUnavailable("the conversation was created but cannot be read yet; retry")
         if found.is_group or found.participants != sides:
             # a release without direct conversations let clients choose such an id
-            raise Conflict("the id of this direct conversation is in use; name a conversation_id of your choice")
+            raise Conflict("the id of this direct conversation is in use; give a conversation_id of your choice")
         self._memberships.remember(conversation_id, user_id)
         self._settled[conversation_id, user_id, other] = True
         return found, is_new

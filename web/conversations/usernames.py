@@ -125,7 +125,7 @@ class Usernames:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 return await self._users.usernames(user_ids)
         except TimeoutError:
-            raise StoreUnavailable("the names did not come in time") from None
+            raise StoreUnavailable("the usernames were not read in time") from None
 
 
 def no_such(named: str) -> str:

@@ -21,70 +21,70 @@ from web.http.problems import PROBLEM_JSON
 from web.http.route import Route
 from web.uploads.tus import VERSION as VERSION_OF_TUS
 
-INTRODUCTION = """Accept a message once over HTTP, deliver it on WhatsApp, Instagram or Telegram, and tell the truth \
-about it.
+INTRODUCTION = """Accept a message once over HTTP, deliver it on WhatsApp, Instagram or Telegram, and report \
+its true status.
 
-JSON in UTF-8; `null` means absent. A body that creates something is refused if it holds an unknown field. `*_at` are \
-ISO-8601 UTC with milliseconds, `timestamp` is epoch milliseconds. Errors are RFC 9457 problems. Every answer carries \
-`X-Request-Id`, the client's own if it sent a sane one. A `GET` also answers `HEAD`; an unknown path is 404, a wrong \
-method 405 with `Allow`."""
+JSON in UTF-8; `null` means absent. A request body that creates a resource must not contain unknown fields. `*_at` are \
+ISO-8601 UTC with milliseconds, `timestamp` is epoch milliseconds. Errors are RFC 9457 problems. Every response \
+carries `X-Request-Id`, the client's own if valid. Each `GET` route also serves `HEAD`; an unknown path is 404, \
+a wrong method 405 with `Allow`."""
 
 PROBLEMS = {
-    400: "Invalid: not HTTP, not JSON, or `errors` tells of every invalid field.",
-    401: "No token, or none that is valid.",
-    403: "Not the caller's to do, or the caller takes no part in it.",
-    404: "There is no such thing.",
-    408: "The body did not come in time.",
-    409: "It contradicts what is there.",
-    410: "It was there once.",
-    412: "The file is not the one that `If-Match` names, or `Tus-Resumable` is not 1.0.0.",
+    400: "Invalid request: malformed HTTP or JSON, or invalid fields, all listed in `errors`.",
+    401: "The token is missing or invalid.",
+    403: "Not permitted, or the caller is not a participant.",
+    404: "Not found.",
+    408: "Timeout while reading the body.",
+    409: "Conflict with the present state.",
+    410: "Deleted or expired.",
+    412: "The file does not match `If-Match`, or `Tus-Resumable` is not 1.0.0.",
     413: "The body is too large.",
-    415: "The body has a `Content-Encoding`, or is of another type.",
-    416: "The file has no such range.",
-    417: "An `Expect` other than `100-continue`.",
-    422: "The `Idempotency-Key` was used for something else.",
-    423: "Another request is at work on it.",
-    426: "Only for WebSockets.",
-    429: "Too often.",
-    460: "The bytes do not have the checksum that they should.",
-    501: "A `Transfer-Encoding` other than `chunked`.",
-    503: "Something needed is away; try again.",
+    415: "The body has a `Content-Encoding` or an unsupported media type.",
+    416: "The range lies outside the file.",
+    417: "`Expect` is not `100-continue`.",
+    422: "The `Idempotency-Key` was used with another body.",
+    423: "Another request is using the upload.",
+    426: "A WebSocket upgrade is required.",
+    429: "Rate limit exceeded.",
+    460: "Checksum mismatch.",
+    501: "`Transfer-Encoding` is not `chunked`.",
+    503: "A dependency is unavailable; retry.",
 }
 _ANSWERS = {
-    101: "A WebSocket",
-    200: "Fine",
+    101: "Switching to WebSocket",
+    200: "OK",
     201: "Created",
     202: "Accepted",
-    204: "Done",
-    206: "A range of it",
-    207: "An outcome for each",
-    302: "It is elsewhere",
-    304: "What you have is right",
+    204: "No content",
+    206: "Partial content",
+    207: "One result for each message",
+    302: "Found",
+    304: "Not modified",
     503: "Not ready",
 }
 HEADERS = {
-    "X-Request-Id": "The client's, if it sent a sane one.",
-    "Location": "Where it can be looked at.",
+    "X-Request-Id": "The request's id: the client's own if valid.",
+    "Location": "URL of the resource.",
     "WWW-Authenticate": "`Bearer`.",
     "Retry-After": "Seconds to wait.",
-    "RateLimit-Limit": "Requests in the window.",
+    "RateLimit-Limit": "Capacity of the rate limit's bucket, in requests.",
     "RateLimit-Remaining": "Requests left.",
-    "RateLimit-Reset": "Seconds until all may be used again.",
+    "RateLimit-Reset": "Seconds until the limit is fully available again.",
     "Upgrade": "`websocket`.",
-    "Content-Range": "Which bytes of how many.",
+    "Content-Range": "The byte range and the file's size.",
     "Content-Disposition": "`attachment`, with the file's name.",
     "Accept-Ranges": "`bytes`.",
-    "ETag": "The checksum.",
-    "Upload-Offset": "So many bytes are durable.",
-    "Upload-Length": "So many bytes the whole has.",
-    "Upload-Metadata": "What is kept of what it began with.",
-    "Upload-Expires": "Until when it can be resumed; absent once it is a file.",
+    "ETag": "The file's checksum.",
+    "Upload-Offset": "Bytes stored durably.",
+    "Upload-Length": "Size of the complete upload, in bytes.",
+    "Upload-Metadata": "Metadata given at creation.",
+    "Upload-Expires": "When the upload expires; absent once it is complete.",
     "Cache-Control": "`no-store`.",
     "Tus-Version": "`1.0.0`.",
-    "Tus-Extension": "Which parts of tus.",
-    "Tus-Max-Size": "So many bytes at most.",
-    "Tus-Checksum-Algorithm": "What `Upload-Checksum` may name.",
-    "Idempotent-Replayed": "`true` if this is the answer to an earlier request of the same key.",
+    "Tus-Extension": "Supported tus extensions.",
+    "Tus-Max-Size": "Largest upload, in bytes.",
+    "Tus-Checksum-Algorithm": "Algorithms for `Upload-Checksum`.",
+    "Idempotent-Replayed": "`true` if the response repeats that of an earlier request with the same key.",
 }
 _PROBLEM_HEADERS = {
     416: ("Content-Range",),
@@ -114,35 +114,35 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
 }
 _HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
     "Range": {
-        "description": "One range of bytes; several, or what is none, are answered with the whole.",
+        "description": "One range of bytes. Several ranges or an invalid one return the whole file.",
         "schema": {"type": "string", "examples": ["bytes=0-1023"]},
     },
     "Tus-Resumable": {
-        "description": "The version of tus.",
+        "description": "Version of the tus protocol.",
         "required": True,
         "schema": {"type": "string", "enum": [VERSION_OF_TUS]},
     },
     "Upload-Length": {
-        "description": "Bytes of the whole.",
+        "description": "Size of the complete upload, in bytes.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["1073741824"]},
     },
     "Upload-Offset": {
-        "description": "Where the body begins.",
+        "description": "Offset of the body's first byte.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["0"]},
     },
     "Upload-Metadata": {
-        "description": "Pairs of a key and its value in base64, between commas.",
+        "description": "Comma-separated pairs of a key and its value in base64.",
         "required": True,
         "schema": {"type": "string", "examples": ["filename aG9saWRheS5tcDQ=,conversation_id ZmFtaWx5"]},
     },
     "Upload-Checksum": {
-        "description": "Of the body: an algorithm, and the digest in base64. Nothing is kept if it does not fit.",
+        "description": "Algorithm and base64 digest of the body. On a mismatch none of its bytes are kept.",
         "schema": {"type": "string", "examples": ["sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]},
     },
     "Idempotency-Key": {
-        "description": "Any number of requests with one key are one message.",
+        "description": "Requests with the same key create one message.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["order-4711"]},
     },
 }
@@ -162,7 +162,7 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
         names.add(name)
         first_name, first_title = first.setdefault(id(operation), (name, route.title))
         if first_name != name:  # another name for older clients, or the same for another path
-            described |= {"description": f"The same as `{first_title}`.", "x-same-as": first_name}
+            described |= {"description": f"Same as `{first_title}`.", "x-same-as": first_name}
         paths.setdefault(route.path, {})[route.method.lower()] = {"operationId": name, **described}
     return {
         "openapi": "3.1.0",

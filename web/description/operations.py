@@ -31,14 +31,14 @@ ACCOUNTS, IDENTITIES, MESSAGES = "Accounts", "Identities", "Messages"
 CONVERSATIONS, GROUPS, LIVE, OPERATIONS_TAG = "Conversations", "Groups", "Live", "Operation"
 FILES = "Files"
 TAGS: Mapping[str, str] = {
-    ACCOUNTS: "Register, log in, stay logged in, log out.",
-    IDENTITIES: "Which addresses on the channels are mine.",
-    MESSAGES: "Send, follow and read messages.",
-    CONVERSATIONS: "Conversations exist from their first message on, or are begun here.",
-    FILES: "Up to 2 GiB, for those who take part in a conversation.",
-    GROUPS: "Conversations whose members are chosen by their admins.",
-    LIVE: "What happens, as it happens.",
-    OPERATIONS_TAG: "For those who run it.",
+    ACCOUNTS: "Register, log in, refresh tokens, log out.",
+    IDENTITIES: "Link the user's addresses on the channels.",
+    MESSAGES: "Send messages, read them and track their delivery.",
+    CONVERSATIONS: "Conversations are created by their first message or explicitly.",
+    FILES: "Files of up to 2 GiB, for the participants of a conversation.",
+    GROUPS: "Conversations with members managed by admins.",
+    LIVE: "Notifications in real time.",
+    OPERATIONS_TAG: "Health, metrics and this description.",
 }
 HTML, TEXT, ANY_JSON, ANY_BYTES = "text/html", "text/plain", "application/json", "*/*"
 FORM = "multipart/form-data"
@@ -47,18 +47,18 @@ MESSAGE = {"recipient_id": "whatsapp:+5511999990000", "content": "See you at eig
 CREDENTIALS = {"username": "maria", "password": "correct horse battery"}
 
 
-# a schema's JSON; a media type of something else; nothing
+# a JSON schema, another media type, or no body
 Answer = type[BaseModel] | str | None
 
 
 @dataclass(frozen=True)
 class Operation:
-    """``answers``: by status, those that are no problems. ``problems``: those that are this operation's own, besides
+    """An API operation.
 
-    what any request may get (400, 417), with a body (408, 413, 415, 501), with a token (401), and, unless ``is_local``,
-    from what the API depends on (503) and from its limits (429). ``headers`` of the request and ``answer_headers`` of
-    its answers: those beside the general.
-    ``example``: a body as the contract shows it.
+    ``answers``: the successful responses by status. ``problems``: the operation's own problem statuses. General ones
+    are added: 400 and 417 to all operations, 408, 413, 415 and 501 to those with a body, 401 to those with a token, and
+    503 and 429 unless ``is_local``. ``headers`` and ``answer_headers``: headers of the request and of its responses
+    besides the general ones. ``example``: an example body.
     """
 
     tag: str
@@ -77,7 +77,7 @@ class Operation:
 
 
 class UploadForm(FileForm):
-    """Fields in any order; with the conversation first, who takes no part in it is refused before the file is read."""
+    """Fields in any order. If the conversation comes first, a caller outside it is refused before the file is read."""
 
     file: Annotated[bytes, Field(json_schema_extra={"format": "binary"})]
 
@@ -95,8 +95,8 @@ class FollowQuery(BaseModel):
     since: Annotated[
         str | None,
         Field(
-            description="The `cursor` of the last frame one has seen: what came after it is sent first, nothing is "
-            "lost. Without it: from now on."
+            description="The `cursor` of the last frame received. Later events are sent first, so none is lost. "
+            "Without it, only new events are sent."
         ),
     ] = None
 
@@ -108,8 +108,8 @@ REGISTER = Operation(
     (409,),
     CreateUser,
     example={**CREDENTIALS, "email": "maria@example.org"},
-    description="409 if the name is taken. A password has at least 8 characters of any kind, is not among the "
-    "commonest and does not hold the username.",
+    description="409 if the username is taken. A password needs at least 8 characters, must not be a common one and "
+    "must not contain the username.",
 )
 LOGIN = Operation(
     ACCOUNTS,
@@ -118,7 +118,7 @@ LOGIN = Operation(
     (401,),
     CreateToken,
     example=CREDENTIALS,
-    description="401 is the same, in the same time, for an unknown user and a wrong password.",
+    description="Unknown users and wrong passwords get the same 401, in the same time.",
 )
 LIST_MESSAGES = Operation(
     MESSAGES,
@@ -126,21 +126,21 @@ LIST_MESSAGES = Operation(
     {200: response.Messages},
     (403, 404),
     query=ListMessages,
-    description="Read on with `cursor`, which is stable while messages arrive; `offset` is for older clients. "
-    "What was acknowledged before this request is in the answer.",
+    description="Page with `cursor`, which is stable while messages arrive; `offset` is for older clients. "
+    "All messages acknowledged before this request are included.",
 )
 READINESS = Operation(
     OPERATIONS_TAG,
-    "Can requests be served?",
+    "Readiness",
     {200: response.Readiness, 503: response.Readiness},
     is_local=True,
-    description="503 while something is down that requests need.",
+    description="503 while a required dependency is down.",
 )
-METRICS = Operation(OPERATIONS_TAG, "Metrics of this process, for Prometheus", {200: TEXT}, is_local=True)
+METRICS = Operation(OPERATIONS_TAG, "Prometheus metrics of this process", {200: TEXT}, is_local=True)
 
 TUS_OPTIONS = Operation(
     FILES,
-    "What is done of tus",
+    "Supported tus features",
     {204: None},
     is_local=True,
     answer_headers=("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
@@ -154,12 +154,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /auth/token": LOGIN,
     "POST /auth/refresh": Operation(
         ACCOUNTS,
-        "Stay logged in",
+        "Refresh tokens",
         {200: response.Session},
         (401,),
         RefreshSession,
         example={"refresh_token": "rt_…"},
-        description="A refresh token is taken once; one that comes again ends its session.",
+        description="A refresh token is valid once; using it again ends its session.",
     ),
     "POST /auth/logout": Operation(
         ACCOUNTS,
@@ -169,10 +169,10 @@ OPERATIONS: Mapping[str, Operation] = {
         EndSession,
         is_body_required=False,
         example={},
-        description="Ends the session of the `refresh_token`, or of the access token if there is none. "
-        "204 also if it had ended before; 403 if it is another user's.",
+        description="Ends the session of the `refresh_token`, or of the access token without one. "
+        "204 also if the session had already ended; 403 if it belongs to another user.",
     ),
-    "GET /v1/users/me": Operation(ACCOUNTS, "Who am I?", {200: response.User}),
+    "GET /v1/users/me": Operation(ACCOUNTS, "Show the caller's account", {200: response.User}),
     "POST /v1/users/identities": Operation(
         IDENTITIES,
         "Link an address",
@@ -180,10 +180,10 @@ OPERATIONS: Mapping[str, Operation] = {
         (409,),
         LinkIdentity,
         example={"platform": "whatsapp", "value": "+55 11 99999-0000"},
-        description="201 also if it is linked already, and if others link the same address: without proof a link is "
-        "one's own claim (`contested`). 409 if another user has proven it, or one has 20.",
+        description="201 also if the caller or another user already links it: an unproven link is only a claim "
+        "(`contested`). 409 if another user has proven it, or the caller has 20 links.",
     ),
-    "GET /v1/users/identities": Operation(IDENTITIES, "List one's addresses", {200: response.Identities}),
+    "GET /v1/users/identities": Operation(IDENTITIES, "List linked addresses", {200: response.Identities}),
     "DELETE /v1/users/identities/{platform}/{value}": Operation(
         IDENTITIES, "Unlink an address", {200: response.UnlinkedIdentity}, (404,)
     ),
@@ -195,9 +195,9 @@ OPERATIONS: Mapping[str, Operation] = {
         CreateMessage,
         example=MESSAGE,
         headers=("Idempotency-Key",),
-        description="202 once the message is durable, and not before. The conversation is created on first use, with "
-        "the caller in it. With an `Idempotency-Key` a repetition gets the same answer; 422 if its body "
-        "is another.",
+        description="202 once the message is durable. The first message creates the conversation, with the caller in "
+        "it. With an `Idempotency-Key` a repeated request gets the same response; 422 if its body "
+        "differs.",
     ),
     "POST /v1/messages/batch": Operation(
         MESSAGES,
@@ -206,8 +206,8 @@ OPERATIONS: Mapping[str, Operation] = {
         body=CreateBatch,
         example={"messages": [MESSAGE, {**MESSAGE, "content": "Bring cake"}]},
         headers=("Idempotency-Key",),
-        description="Each is accepted or refused by itself; a bare list of them is taken, too. A message's key is its "
-        "own `idempotency_key`, else the header's together with its index.",
+        description="Each message is accepted or refused separately. A bare list is accepted, too. A message's key is "
+        "its `idempotency_key`, or the header's key combined with its index.",
     ),
     "GET /v1/messages": LIST_MESSAGES,
     "GET /v1/conversations/{conversation_id}/messages": LIST_MESSAGES,
@@ -216,54 +216,54 @@ OPERATIONS: Mapping[str, Operation] = {
         "Show a message",
         {200: response.MessageWithDeliveries},
         (404,),
-        description="Found right after its 202, whichever process answers. To a stranger it does not exist.",
+        description="Available from every process right after its 202. 404 for a caller outside the conversation.",
     ),
     "GET /v1/messages/{message_id}/trace": Operation(
-        MESSAGES, "Trace a message", {200: response.Trace}, (404,), description="What is on record of its way."
+        MESSAGES, "Trace a message", {200: response.Trace}, (404,), description="The recorded events of the message."
     ),
     "POST /v1/messages/{message_id}/read": Operation(
         MESSAGES,
-        "Say that one has read it",
+        "Mark a message as read",
         {200: response.Read},
         (403, 404, 409),
-        description="By its recipient, any number of times; 403 for others who take part; 409 if it failed.",
+        description="For its recipients; may be repeated. 403 for other participants; 409 if the message failed.",
     ),
     "GET /notifications": Operation(
         LIVE,
-        "Follow what happens (WebSocket)",
+        "Receive notifications (WebSocket)",
         {101: None},
         (401, 426),
         query=FollowQuery,
-        description="The token comes as `?token=`, as `Authorization`, or as one of the values of "
+        description="Pass the token as `?token=`, as `Authorization`, or as one of the values of "
         '`Sec-WebSocket-Protocol`. Frames are JSON: `{"type":"connected",…}`, '
         '`{"type":"new_message", message_id, conversation_id, sender_id, content, timestamp, cursor}`, '
         '`{"type":"status", message_id, conversation_id, status, timestamp, cursor}`; '
         '`{"type":"ping"}` is answered by `{"type":"pong"}`. Close codes: 1008 bad token, 1001 '
-        "this server stops, 1013 try again, 4401 token expired, 4408 too slow, 4429 too many connections. "
-        "426 without an upgrade.",
+        "server stopping, 1013 try again, 4401 token expired, 4408 too slow, 4429 too many connections. "
+        "426 without an upgrade to WebSocket.",
     ),
     "POST /v1/conversations": Operation(
         CONVERSATIONS,
-        "Begin a conversation",
+        "Create a conversation",
         {201: response.Conversation, 200: response.Conversation},
         (409,),
         CreateConversation,
         example={"participants": ["whatsapp:+5511999990000"], "name": "Plans"},
-        description="200 if the caller made the very same one before; 409 if the id is taken.",
+        description="200 if the caller has created the same conversation before; 409 if the id is taken.",
     ),
     "GET /v1/conversations": Operation(
         CONVERSATIONS,
-        "List one's conversations",
+        "List the caller's conversations",
         {200: response.Conversations},
         query=ListConversations,
-        description="What happened last first.",
+        description="Most recently active first.",
     ),
     "GET /v1/conversations/{conversation_id}": Operation(
         CONVERSATIONS, "Show a conversation", {200: response.Conversation}, (403, 404)
     ),
     "POST /v1/groups": Operation(
         GROUPS,
-        "Found a group",
+        "Create a group",
         {201: response.CreatedGroup},
         body=CreateGroup,
         example={"name": "Family", "initial_members": ["whatsapp:+5511999990000"]},
@@ -277,47 +277,47 @@ OPERATIONS: Mapping[str, Operation] = {
         (403, 404, 409),
         AddMember,
         example={"user_id": "telegram:@joana"},
-        description="By an admin; 409 if a member already, or it is full.",
+        description="For admins. 409 if already a member, or the group is full.",
     ),
     "DELETE /v1/groups/{group_id}/members/{user_id}": Operation(
         GROUPS,
         "Remove a member, or leave",
         {200: response.Group},
         (403, 404, 409),
-        description="By an admin, or by oneself; 409 for the last admin.",
+        description="For admins, and for the member itself. 409 for the last admin.",
     ),
     "PUT /v1/groups/{group_id}/admins/{user_id}": Operation(
         GROUPS,
         "Make a member an admin",
         {200: response.Group},
         (403, 404, 409),
-        description="By an admin.",
+        description="For admins.",
     ),
     "POST /v1/files": Operation(
         FILES,
-        "Send a file in",
+        "Upload a file",
         {201: response.File},
         (403, 409),
         UploadForm,
         body_kind=FORM,
-        description="201 once the file is whole and durable; else nothing of it is kept. At most 2 GiB (413). Its type "
-        "is found by its bytes. To go on after an interruption use `/v1/uploads`.",
+        description="201 once the file is complete and durable; otherwise nothing is kept. At most 2 GiB (413). The "
+        "type is detected from the bytes. For uploads that can be resumed use `/v1/uploads`.",
     ),
     "GET /v1/files/{file_id}": Operation(
         FILES,
         "Show a file",
         {200: response.File},
         (404, 410),
-        description="To a stranger it does not exist. 410 once it is deleted.",
+        description="404 for a caller outside the conversation. 410 once deleted.",
     ),
     "DELETE /v1/files/{file_id}": Operation(
         FILES,
         "Delete a file",
         {204: None},
         (403, 404),
-        description="By its uploader, or an admin of its group; 204 also if it was deleted before. Messages go on "
-        "naming it, with its metadata; its bytes are gone, and a message with it that has not left yet "
-        "becomes FAILED (`file-missing`). Copies stay.",
+        description="For its uploader and the admins of its group. 204 also if already deleted. Messages keep the "
+        "file's id and metadata; its bytes are deleted. Messages with it that are not sent yet become "
+        "FAILED (`file-missing`). Copies are kept.",
     ),
     "POST /v1/files/{file_id}/copy": Operation(
         FILES,
@@ -326,34 +326,38 @@ OPERATIONS: Mapping[str, Operation] = {
         (403, 404, 409, 410),
         CopyFile,
         example={"conversation_id": "family"},
-        description="To forward it: the copy is a file of its own, the caller's, with the same bytes and checksum. The "
-        "bytes do not pass through the API. By all who take part in both conversations; one that does not "
-        "exist is created.",
+        description="For forwarding: the copy is a separate file of the caller with the same bytes and checksum. The "
+        "bytes do not pass through the API. The caller must be a participant of both conversations; a "
+        "target conversation that does not exist is created.",
     ),
     "GET /v1/files/{file_id}/download": Operation(
-        FILES, "Get a link to a file", {200: response.Download}, (404, 410), description="The link holds for an hour."
+        FILES,
+        "Get a download link",
+        {200: response.Download},
+        (404, 410),
+        description="The link is valid for one hour.",
     ),
     "GET /v1/files/{file_id}/content": Operation(
         FILES,
-        "Get a file",
+        "Download a file",
         CONTENT,
         (404, 410, 412, 416),
         headers=("Range",),
-        description="Always as an attachment, and never to be guessed at (`nosniff`).",
+        description="Always sent as an attachment, with `nosniff`.",
     ),
     "GET /v1/files/{file_id}/link": Operation(
         FILES,
-        "Follow a link to a file",
+        "Download a file by its link",
         CONTENT,
         (403, 404, 410, 412, 416),
         query=LinkQuery,
         headers=("Range",),
-        description="What `download_url` is where files are kept in a folder. 403 once it has expired.",
+        description="The target of `download_url` when files are stored in a folder. 403 once the link has expired.",
     ),
     "OPTIONS /v1/uploads": TUS_OPTIONS,
     "POST /v1/uploads": Operation(
         FILES,
-        "Begin an upload that can be resumed (tus 1.0.0)",
+        "Create a resumable upload (tus 1.0.0)",
         {201: None},
         (403, 409, 412, 423, 460),
         FileBytes,
@@ -361,41 +365,41 @@ OPERATIONS: Mapping[str, Operation] = {
         body_kind=OFFSET_STREAM,
         headers=("Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Checksum"),
         answer_headers=("Upload-Offset", "Upload-Expires"),
-        description='Of the metadata, `conversation_id` is needed; `filename` and `checksum` ("sha256:<hex>" of the '
-        "whole) are taken. The first bytes may come along. The last segment of `Location` will be the "
-        "file's id. 409: a newer request goes on with it.",
+        description='Metadata: `conversation_id` is required; `filename` and `checksum` ("sha256:<hex>" of the whole '
+        "file) are optional. The body may contain the first bytes. The last segment of `Location` is the "
+        "future file's id. 409 if a newer request has taken the upload over.",
     ),
     "OPTIONS /v1/uploads/{upload_id}": TUS_OPTIONS,
     "HEAD /v1/uploads/{upload_id}": Operation(
         FILES,
-        "How far is an upload?",
+        "Show an upload's offset",
         {200: None},
         (404, 409, 410, 412, 423, 460),
         headers=("Tus-Resumable",),
         answer_headers=("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires", "Cache-Control"),
-        description="At its whole length it is a file. 423 while another server is about to make it one.",
+        description="The upload is a file once its offset equals its length. 423 while another server completes it.",
     ),
     "PATCH /v1/uploads/{upload_id}": Operation(
         FILES,
-        "Go on with an upload",
+        "Append to an upload",
         {204: None},
         (403, 404, 409, 410, 412, 423, 460),
         FileBytes,
         body_kind=OFFSET_STREAM,
         headers=("Tus-Resumable", "Upload-Offset", "Upload-Checksum"),
         answer_headers=("Upload-Offset", "Upload-Expires"),
-        description="204 once the bytes are durable, and after the last one once it is a file. Of a request that broke "
-        "off, what came is kept. 409: it is at another offset, or a newer request goes on with it.",
+        description="204 once the bytes are durable; after the last byte, once the file is complete. The bytes of an "
+        "interrupted request are kept. 409 if the offset differs, or a newer request has taken over.",
     ),
     "DELETE /v1/uploads/{upload_id}": Operation(
         FILES,
-        "Give an upload up",
+        "Delete an upload",
         {204: None},
         (404, 409, 410, 412, 423),
         headers=("Tus-Resumable",),
-        description="Nothing is left of it. 409 if it is a file by now.",
+        description="Deletes all its bytes. 409 if the upload is already a file.",
     ),
-    "GET /health": Operation(OPERATIONS_TAG, "Does this process answer?", {200: response.Liveness}, is_local=True),
+    "GET /health": Operation(OPERATIONS_TAG, "Liveness", {200: response.Liveness}, is_local=True),
     "GET /health/ready": READINESS,
     "GET /actuator/health": READINESS,
     "GET /metrics": METRICS,
@@ -405,11 +409,11 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "GET /": Operation(
         OPERATIONS_TAG,
-        "To this page",
+        "Redirect to the documentation",
         {302: None},
         (429,),
         is_local=True,
         answer_headers=("Location",),
     ),
-    "GET /docs": Operation(OPERATIONS_TAG, "This description, to browse", {200: HTML}, (429,), is_local=True),
+    "GET /docs": Operation(OPERATIONS_TAG, "API documentation page", {200: HTML}, (429,), is_local=True),
 }

@@ -33,7 +33,7 @@ async def create_conversation(request: web.Request, caller: Caller) -> web.Respo
     named = await deps.usernames.resolved("participants", wanted.participants)
     participants = sorted({caller.user_id, *named})
     if len(participants) > MAX_MEMBERS:
-        raise FieldErrors([("participants", f"at most {MAX_MEMBERS} may take part, you among them")])
+        raise FieldErrors([("participants", f"a conversation has at most {MAX_MEMBERS} participants, including you")])
     await deps.existing_users.require("participants", named, caller.user_id)
     now_ms = deps.clock_ms()
     conversation_id = wanted.conversation_id or uuid7(now_ms, deps.randomness(10))
@@ -42,13 +42,13 @@ async def create_conversation(request: web.Request, caller: Caller) -> web.Respo
     )
     conversation = await deps.conversations.get(conversation_id)
     if conversation is None:
-        raise Unavailable("the conversation was created and cannot be read yet; try again")
+        raise Unavailable("the conversation was created but cannot be read yet; retry")
     if not created and (conversation.created_by, conversation.participants, conversation.name) != (
         caller.user_id,
         participants,
         wanted.name,
     ):
-        raise AlreadyExists("this conversation_id is taken; choose another, or leave it out")
+        raise AlreadyExists("this conversation_id is taken; choose another or omit it")
     return await _begun(deps, conversation, is_new=created)
 
 
@@ -104,7 +104,7 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
 async def _catch_up(deps: Dependencies) -> None:
     """Wait for all messages acknowledged before this request, by any process. Raises ``Unavailable``."""
     if not await deps.follower.catch_up(CATCH_UP_SECONDS) and not deps.follower.has_caught_up:
-        raise Unavailable("the latest messages cannot be read yet; try again")
+        raise Unavailable("the latest messages cannot be read yet; retry")
 
 
 async def _documents(deps: Dependencies, summaries: Sequence[Summary]) -> list[dict[str, object]]:

@@ -63,7 +63,7 @@ async def _to_administer(deps: Dependencies, file_id: str, user_id: str) -> File
     file = await deps.known_files.seen(file_id, user_id)
     conversation = await deps.conversations.get(file.conversation_id)
     if conversation is None or not conversation.is_group:
-        raise NotAllowed("only who uploaded a file may delete it")
+        raise NotAllowed("only the uploader may delete a file")
     require_admin(conversation, user_id)
     return file
 
@@ -115,10 +115,10 @@ async def follow_link(request: web.Request) -> web.StreamResponse:
     file_id, query = request.match_info["file_id"], request.query
     state = validate(deps.link_keys, file_id, query.get("expires", ""), query.get("signature", ""), deps.clock_ms())
     if state is LinkState.EXPIRED:
-        raise NotAllowed("this link has expired; ask for another one")
+        raise NotAllowed("the link has expired; request a new one")
     file = await deps.known_files.get(file_id) if state is LinkState.GOOD else None
     if file is None:
-        raise NotAllowed("this link is not valid")
+        raise NotAllowed("the link is not valid")
     if file.deleted_at_ms:
         raise Gone(DELETED)
     return await send_file(request, deps.downloads, file)

@@ -45,7 +45,7 @@ async def create_group(request: web.Request, caller: Caller) -> web.Response:
     named = await deps.usernames.resolved("initial_members", wanted.initial_members)
     members = sorted({caller.user_id, *named})
     if len(members) > MAX_MEMBERS:
-        raise FieldErrors([("initial_members", f"a group has at most {MAX_MEMBERS} members, you among them")])
+        raise FieldErrors([("initial_members", f"a group has at most {MAX_MEMBERS} members, including you")])
     await deps.existing_users.require("initial_members", named, caller.user_id)
     now_ms = deps.clock_ms()
     group_id = uuid7(now_ms, deps.randomness(10))
@@ -140,7 +140,7 @@ async def _group(deps: Dependencies, group_id: str, caller: Caller) -> Conversat
     if group is None or is_direct(group_id):
         raise NotFound("there is no such group")
     if group.member(caller.user_id) is None:
-        raise NotAllowed("you take no part in this conversation")
+        raise NotAllowed("you are not a participant of this conversation")
     if not group.is_group:
         raise NotFound("this conversation is no group")
     return group
@@ -162,4 +162,4 @@ async def _changed(
             for gone in set(before.participants) - set(after.participants):
                 deps.memberships.forget(group_id, gone)
         await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))
-    raise Unavailable("many change this group at once; try again", 1)
+    raise Unavailable("concurrent changes of this group; retry", 1)

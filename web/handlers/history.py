@@ -30,7 +30,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
     # what was acknowledged before this request belongs in the answer, whichever process took it
     if not await deps.follower.catch_up(CATCH_UP_SECONDS) and not deps.follower.has_caught_up:
         # once caught up, both views miss nothing up to the moment Kafka went away; before that, they may
-        raise Unavailable("the latest messages cannot be read yet; try again")
+        raise Unavailable("the latest messages cannot be read yet; retry")
     page = await _whole_page(deps, wanted)
     shown, has_more = page[: wanted.limit], len(page) > wanted.limit
     names = await deps.usernames.names_of(party for found in shown for party in parties_of(found))
@@ -63,7 +63,7 @@ async def _whole_page(deps: Dependencies, wanted: ListMessages) -> list[StoredMe
         gap = deps.mirrored.known_gap(wanted.conversation_id)
         if gap is None or not gap.touches(start, stop):
             return page
-    raise Unavailable("some of these messages are not in the history yet; try again")
+    raise Unavailable("some of these messages are not in the history yet; retry")
 
 
 def _span(wanted: ListMessages, page: list[StoredMessage]) -> tuple[int, int | None]:

@@ -106,7 +106,7 @@ async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
     if found is not None:
         gap = await deps.mirrored.gap(found.message.conversation_id)
         if gap is not None and gap.touches(found.place.position, found.place.position + 1):
-            raise Unavailable("what became of the message is not in the history yet; try again")
+            raise Unavailable("the message's status is not in the history yet; retry")
         return found
     caught_up = await deps.follower.catch_up(CATCH_UP_SECONDS)
     found = merged(None, deps.recent.get(message_id))
@@ -116,9 +116,9 @@ async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
         raise away
     if not caught_up:
         deps.doubts.log_was_away()
-        raise Unavailable("not found, but the latest messages cannot be read just now; try again")
+        raise Unavailable("not found, but the latest messages cannot be read right now; retry")
     if is_hidden or await deps.mirrored.may_hide(message_id):
-        raise Unavailable("not found, but the message may be one that is not in the history yet; try again")
+        raise Unavailable("not found, but the message may not be in the history yet; retry")
     if deps.doubts.may_come(message_id):
-        raise Unavailable("not found, but a message may still be on its way to the log; try again")
+        raise Unavailable("not found, but the message may still be on its way to the log; retry")
     raise NotFound(_NO_SUCH_MESSAGE)

@@ -51,7 +51,7 @@ async def _address_of(deps: Dependencies, message: MessageAccepted, caller: Call
             linked = f"{identity.platform}:{identity.value}"
             if not identity.contested and linked in message.targets:
                 return linked
-    raise NotAllowed("only who a message is for can have read it")
+    raise NotAllowed("only a recipient can mark a message as read")
 
 
 def _read_document(message: MessageAccepted, state: MessageState) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class EndOffsets:
                 ends = await self._measured()
         except TimeoutError:
             if not self._circuit.is_open:
-                log.warning("Kafka does not tell where its topics end")
+                log.warning("Kafka does not return the end offsets of its topics")
         self._circuit.record(succeeded=ends is not None)
         return ends
 

@@ -73,7 +73,7 @@ class Mirrored:
         for one in conversation_ids:
             gap = self.known_gap(one)
             if gap is not None and gap.messages_end:
-                raise Unavailable("some messages are not in the history yet, so they cannot be counted; try again")
+                raise Unavailable("some messages are not in the history yet and cannot be counted; retry")
 
     async def watch(self) -> None:
         """Ask every ``WATCH_SECONDS`` while there are gaps, so they are dropped once mirrored."""
@@ -98,7 +98,7 @@ class Mirrored:
                 messages, facts = await self._ask()
             self._gaps.mirrored(messages, facts)
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("how far the mirror is cannot be told: %r", error)
+            log.warning("the mirror's progress cannot be read: %r", error)
         finally:
             self._asked_at = self._monotonic()
             self._asking = None

@@ -134,9 +134,9 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
                 if len(chunks) > max_bytes:
                     raise BodyTooLarge(f"the body has more than {max_bytes} bytes")
     except TimeoutError:
-        raise BodyTimeout(f"the body did not come within {BODY_TIMEOUT_SECONDS:g} seconds") from None
+        raise BodyTimeout(f"the body was not received within {BODY_TIMEOUT_SECONDS:g} seconds") from None
     except (web.RequestPayloadError, ValueError) as error:
-        raise MalformedBody(f"the body broke off: {error}") from None
+        raise MalformedBody(f"the body ended early: {error}") from None
     return bytes(chunks)
 
 

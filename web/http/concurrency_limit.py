@@ -28,9 +28,9 @@ class ConcurrencyLimit:
     def acquire(self, user_id: str = "") -> Iterator[None]:
         """Take a slot, or raise ``Unavailable``. Call it before reading the body."""
         if self._of_user[user_id] >= self._most_per_user:
-            self._refuse(f"you have {self._most_per_user} {self._what} under way here; try again later")
+            self._refuse(f"you have {self._most_per_user} {self._what} in progress; retry later")
         if self.under_way >= self._most:
-            self._refuse(f"too many {self._what} are under way here; try again later")
+            self._refuse(f"too many {self._what} are in progress; retry later")
         self.under_way += 1
         self._of_user[user_id] += 1
         try:

@@ -83,7 +83,7 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
         return await handler(request)
     except Chat4AllError as error:
         if isinstance(error, Unavailable):
-            log.warning("a dependency is away: %s", error, extra={"request_id": request_id})
+            log.warning("a dependency is unavailable: %s", error, extra={"request_id": request_id})
         problem = problem_of(error)
     except web.HTTPException as error:
         problem = problem_of_http(error)

@@ -86,7 +86,7 @@ _OUTAGES: tuple[tuple[type[errors.Unavailable], str], ...] = (
     (errors.FileStoreUnavailable, "the store of files does not answer; try again"),
 )
 
-INTERNAL = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "something went wrong here; it has been logged")
+INTERNAL = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "internal error; it has been logged")
 
 
 def problem_of(error: errors.Chat4AllError) -> Problem:

@@ -56,7 +56,7 @@ async def refuse_repeated(body: bytes) -> None:
                     break
             objects[-1].add(name)
     if twice:
-        raise FieldErrors([(name, "stands in the body more than once; give it once") for name in twice])
+        raise FieldErrors([(name, "appears more than once in the body") for name in twice])
 
 
 def _names_in(document: Any) -> int:

@@ -57,7 +57,7 @@ class Connection:
             return self.write(frame)
         self._held_bytes += len(frame)
         if self._held_bytes > self._buffer_bytes:
-            self.close(TOO_SLOW, "too much came while catching up; connect again with since")
+            self.close(TOO_SLOW, "too many events while catching up; connect again with since")
         else:
             self.held.append((event, frame))
         return False

@@ -81,7 +81,7 @@ class KafkaLogReader:
                 async with asyncio.timeout(READ_SECONDS):
                     await consumer.start()
             except (KafkaError, OSError, TimeoutError) as error:
-                raise LogUnavailable(f"what was missed cannot be read: {error!r}") from error
+                raise LogUnavailable(f"missed events cannot be read: {error!r}") from error
             yield cls(consumer, partitions)
         finally:
             await consumer.stop()
@@ -98,7 +98,7 @@ class KafkaLogReader:
         try:
             found = await ask([self._partitions[log_index] for log_index in log_indexes])
         except KafkaError as error:
-            raise LogUnavailable(f"what was missed cannot be read: {error!r}") from error
+            raise LogUnavailable(f"missed events cannot be read: {error!r}") from error
         return {self._log_index_of[tp]: offset for tp, offset in found.items()}
 
     async def read(self, ranges: Ranges) -> AsyncIterator[list[Entry]]:
@@ -125,4 +125,4 @@ class KafkaLogReader:
                             del missing[tp]
                             self._consumer.pause(tp)
         except (KafkaError, TimeoutError) as error:
-            raise LogUnavailable(f"what was missed cannot be read: {error!r}") from error
+            raise LogUnavailable(f"missed events cannot be read: {error!r}") from error

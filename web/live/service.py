@@ -129,7 +129,7 @@ class Live:
         self._replayer.stop()
         self.hub.stop()
         for connection in list(self._transports):
-            connection.close(GOING_AWAY, "this server stops; connect again with since")
+            connection.close(GOING_AWAY, "this server is stopping; connect again with since")
         if not self._transports:
             return
         with suppress(TimeoutError):
@@ -138,11 +138,11 @@ class Live:
 
     def _refusal(self, user_id: str) -> tuple[int, str] | None:
         if self._is_stopping:
-            return GOING_AWAY, "this server stops; connect again"
+            return GOING_AWAY, "this server is stopping; connect again"
         if not self.hub.is_ready:
             return TRY_AGAIN, "the log cannot be read yet; connect again"
         if len(self._transports) >= self._settings.live_connections:
-            return TRY_AGAIN, "this server has as many connections as it takes"
+            return TRY_AGAIN, "this server has reached its limit of connections"
         if self._of_user[user_id] >= self._settings.live_connections_per_user:
             return TOO_MANY, f"a user has at most {self._settings.live_connections_per_user} connections"
         return None
@@ -174,11 +174,11 @@ class Live:
                     )
                 )
         except Unavailable as error:
-            log.warning("a connection cannot be brought up to date: %s", error)
-            connection.close(TRY_AGAIN, "what was missed cannot be read now; connect again with since")
+            log.warning("a connection cannot catch up: %s", error)
+            connection.close(TRY_AGAIN, "missed events cannot be read right now; connect again with since")
         except Exception:
             log.exception("a connection could not be brought up to date")
-            connection.close(1011, "something went wrong here; it has been logged")
+            connection.close(1011, "internal error; it has been logged")
 
     async def _resume(self, connection: Connection, positions: Positions) -> None:
         await self._read_as_far_as(positions)
@@ -217,7 +217,7 @@ class Live:
             ends = await log_reader.end_offsets(range(self._partition_count))
         if any(positions[log_index] > end for log_index, end in ends.items()):
             raise TooOld("the cursor is of another log")
-        raise LogUnavailable("this process has not read as far as the cursor")
+        raise LogUnavailable("this process has not reached the cursor yet")
 
     def _check_age(self, positions: Positions) -> None:
         if positions.behind(self.hub.positions) > self._settings.live_replay_records:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOOK_UPS_AT_ONCE = 32
 # one text for all cases: it must not reveal files of other conversations
-NO_SUCH_FILE = "there is no such file in this conversation; upload it there, to its end, or copy it there"
+NO_SUCH_FILE = "the conversation has no such file; upload it there completely, or copy it there"
 
 
 class AttachedFiles:

@@ -27,7 +27,7 @@ class KeyedLock:
                 while busy := {self._locked[key] for key in keys if key in self._locked}:
                     await asyncio.wait(busy)
         except TimeoutError:
-            raise Unavailable("another request with this Idempotency-Key is still under way; try again") from None
+            raise Unavailable("another request with this Idempotency-Key is in progress; retry") from None
         released = asyncio.get_running_loop().create_future()
         self._locked.update(dict.fromkeys(keys, released))
         try:

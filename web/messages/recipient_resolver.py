@@ -117,7 +117,7 @@ class RecipientResolver:
             return ()
         found = [one for one in await self._everyone(conversation_id, sender_id) if one != sender_id]
         if len(found) > MAX_RECIPIENTS:
-            raise _wrong(f"is required: more than {MAX_RECIPIENTS} others take part in this conversation")
+            raise _wrong(f"is required: this conversation has more than {MAX_RECIPIENTS} other participants")
         return found
 
     async def _everyone(self, conversation_id: str, sender_id: str) -> Sequence[str]:
@@ -146,7 +146,7 @@ class RecipientResolver:
             return
         await self._memberships.join_or_create(conversation_id, sender_id, user_id)
         if user_id not in await self._participants(conversation_id, user_id):
-            raise _wrong(f"user {user_id} takes no part in this conversation")
+            raise _wrong(f"user {user_id} is not a participant of this conversation")
 
     async def _participants(self, conversation_id: str, wanted: str) -> Sequence[str]:
         """Return the participants; read them again from the store if the cached ones lack ``wanted``."""

@@ -106,7 +106,7 @@ class Sending:
         Raises ``NotAllowed`` if the sender is not the caller, ``FieldErrors`` if the recipient's name is unknown.
         """
         if wanted.sender_id is not None and not caller.is_called(wanted.sender_id):
-            raise NotAllowed("sender_id must be the caller's own user_id or username; it may be left out")
+            raise NotAllowed("sender_id must be the caller's own user_id or username; it is optional")
         recipient_id = wanted.recipient_id
         if names_user(recipient_id):
             found = ids.get(recipient_id)
@@ -190,7 +190,7 @@ class Sending:
             if known is None and (is_hidden or not is_up_to_date):
                 found[message_id] = MayBeAccepted(
                     message_id,
-                    "whether this key was used before cannot be told just now, so the message may have been accepted "
+                    "cannot check the idempotency key right now, so the message may have been accepted "
                     "then; try again with the same key",
                 )
         if known is not None:
@@ -254,7 +254,7 @@ class Sending:
             message_id = item.message.message_id
             if not is_up_to_date:
                 found[message_id] = MayBeAccepted(
-                    message_id, "accepted, but when cannot be told yet; ask again with the same key"
+                    message_id, "accepted, but the acceptance time is not known yet; retry with the same key"
                 )
                 continue
             first = merged(None, self._recent.get(message_id))

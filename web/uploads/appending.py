@@ -74,7 +74,7 @@ class Appending:
         """Read the body. Raises ``BodyTooLarge``, and the errors of ``body`` and of the stores."""
         async for chunk in body.chunks():
             if self.end + len(chunk) > self.size_bytes:
-                raise BodyTooLarge(f"the upload has {self.size_bytes} bytes, and more than that came")
+                raise BodyTooLarge(f"the body exceeds the upload's size of {self.size_bytes} bytes")
             self._context.metrics.file_bytes_received.count += len(chunk)
             if self._digest is not None:
                 await self._digest.update(chunk)
@@ -192,7 +192,7 @@ async def read_incomplete_part(context: UploadContext, lease: Lease) -> bytes:
 
 async def start_over(lease: Lease) -> NoReturn:
     """Reset an upload to offset 0 after the store has lost it, release its lease and raise ``WrongOffset``."""
-    log.warning("the store has lost what came of upload %s", lease.upload.upload_id)
+    log.warning("the store has lost the parts of upload %s", lease.upload.upload_id)
     await lease.release(offset_bytes=0, store_upload="", mimetype="")
     raise wrong_offset(lease.upload)
 
@@ -206,5 +206,5 @@ async def discard_incomplete_part(context: UploadContext, upload_id: str, offset
 
 def wrong_offset(upload: Upload) -> WrongOffset:
     """Return the error with the offset at which the client must resume."""
-    detail = f"the upload is at offset {upload.offset_bytes}; go on from there"
+    detail = f"the upload is at offset {upload.offset_bytes}; resume from there"
     return WrongOffset(detail, upload.offset_bytes)

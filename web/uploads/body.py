@@ -42,8 +42,8 @@ class Body:
             async with asyncio.timeout(self._stall_seconds) as self._reading:
                 return await self._content.readany()
         except TimeoutError:
-            raise self._aborted_by or BodyTimeout(f"no byte came for {self._stall_seconds:g} seconds") from None
+            raise self._aborted_by or BodyTimeout(f"no data received for {self._stall_seconds:g} seconds") from None
         except (web.RequestPayloadError, HttpProcessingError, OSError, ValueError) as error:
-            raise MalformedBody(f"the body broke off: {error}") from None
+            raise MalformedBody(f"the body ended early: {error}") from None
         finally:
             self._reading = None

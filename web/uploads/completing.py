@@ -102,7 +102,7 @@ async def _check(context: UploadContext, lease: Lease, checksum: str, incomplete
     expected = lease.upload.expected_checksum
     if expected and expected != checksum:
         await destroy(context, lease, incomplete_part_end)
-        raise ChecksumMismatch(f"the bytes that came have {checksum}, not {expected}; the upload is gone")
+        raise ChecksumMismatch(f"the received bytes have {checksum}, not {expected}; the upload was deleted")
 
 
 async def _finish(context: UploadContext, lease: Lease, checksum: str, mimetype: str, incomplete_part_end: int) -> File:

@@ -89,9 +89,9 @@ class Form:
             async with asyncio.timeout(self._stall_seconds):
                 return await self._request.content.readany()
         except TimeoutError:
-            raise BodyTimeout(f"no byte came for {self._stall_seconds:g} seconds") from None
+            raise BodyTimeout(f"no data received for {self._stall_seconds:g} seconds") from None
         except (web.RequestPayloadError, HttpProcessingError, OSError, ValueError) as error:
-            raise MalformedBody(f"the body broke off: {error}") from None
+            raise MalformedBody(f"the body ended early: {error}") from None
 
 
 def _parser_of(content_type: str) -> MultipartParser:
@@ -107,7 +107,7 @@ def _parser_of(content_type: str) -> MultipartParser:
 def _field_of(part: PartBegun, charset: str) -> Field:
     for header in ("content-transfer-encoding", "content-encoding"):
         if (encoding := part.headers.get(header, "").lower()) not in UNCHANGED:
-            raise MalformedBody(f"a field's bytes must come as they are, without the encoding {encoding[:40]!r}")
+            raise MalformedBody(f"a field must be sent without a transfer encoding such as {encoding[:40]!r}")
     try:
         _, parameters = parameters_of(part.headers.get("content-disposition", ""))
     except ValueError as error:

@@ -127,7 +127,7 @@ class FormUpload:
         checksum = f"sha256:{self._checksum.hexdigest()}"
         expected = self._fields.get("checksum", "")
         if expected and expected.lower() != checksum:
-            raise FieldErrors([("checksum", f"the bytes that came have {checksum}")])
+            raise FieldErrors([("checksum", f"the received bytes have {checksum}")])
         mimetype = sniffed_type(self._head, self._filename)
         if self._lease is not None:
             self._lease.check()

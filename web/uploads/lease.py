@@ -67,7 +67,7 @@ class Lease:
     def check(self) -> None:
         """Raise ``LeaseLost`` if the lease has expired or was taken over."""
         if self._is_lost or self._clock_ms() >= self.upload.held_until_ms:
-            raise LeaseLost("the upload was taken over, because nothing was heard of it for too long; try again")
+            raise LeaseLost("the upload's lease expired and another process has taken the upload over; retry")
 
     async def save(self, **changes: Any) -> None:
         """Change the row and renew the lease. Raises ``LeaseLost``, ``StoreUnavailable``."""

@@ -46,10 +46,10 @@ class UploadLocks:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 while (older := self._holders.get(key)) is not None:
-                    older[0](Preempted("a newer request goes on with this upload"))
+                    older[0](Preempted("a newer request has taken this upload over"))
                     await asyncio.wait([older[1]])
         except TimeoutError:
-            raise Locked("an earlier request is still at work on this upload; try again", _RETRY_SECONDS) from None
+            raise Locked("an earlier request is still using this upload; retry", _RETRY_SECONDS) from None
         if self._is_over:
             request_unlock(_going_away())
         done = asyncio.get_running_loop().create_future()
@@ -68,4 +68,4 @@ class UploadLocks:
 
 
 def _going_away() -> Unavailable:
-    return Unavailable("this server stops; go on with the upload at another one", _RETRY_SECONDS)
+    return Unavailable("this server is stopping; resume the upload at another one", _RETRY_SECONDS)

@@ -157,7 +157,7 @@ class ResumableUploads:
             if found.size_bytes is None:  # of POST /v1/files
                 raise NotFound(_NO_SUCH_UPLOAD)
             if found.expires_at_ms <= self._context.clock_ms():
-                raise Gone("the upload has expired; begin another one")
+                raise Gone("the upload has expired; create a new one")
         return found
 
     async def _acquire(self, user_id: str, upload_id: str) -> Upload | File:
@@ -170,7 +170,7 @@ class ResumableUploads:
         if isinstance(found, File):
             return found
         seconds = max(1, min(_MOST_RETRY_SECONDS, (found.held_until_ms - now_ms) // 1000 + 1))
-        raise Locked("another request, at another server, is at work on this upload; try again", seconds)
+        raise Locked("a request at another server is using this upload; retry", seconds)
 
     @asynccontextmanager
     async def _lease(self, upload: Upload) -> AsyncIterator[Lease]:
@@ -185,7 +185,7 @@ class ResumableUploads:
         left = (upload.size_bytes or 0) - upload.offset_bytes
         if body is not None and body.length is not None and body.length > left:
             await lease.release()
-            raise BodyTooLarge(f"{left} bytes of the upload are left, and {body.length} were announced")
+            raise BodyTooLarge(f"the upload has {left} bytes left, but the body has {body.length}")
         if upload.size_bytes and not left:
             return await self._completed(lease, None)
         digest = RequestDigest(wanted, context.threads) if wanted is not None else None
@@ -198,7 +198,7 @@ class ResumableUploads:
             if body is not None:
                 await appending.receive(body)
             if digest is not None and not await digest.is_right():
-                raise ChecksumMismatch("the bytes of this request do not have its Upload-Checksum; send them again")
+                raise ChecksumMismatch("the body does not match its Upload-Checksum; send it again")
         except BaseException as error:  # noqa: BLE001  it is raised again once the received bytes are kept
             failure = error
         return await _in_any_case(self._end(lease, appending, digest, failure))
@@ -224,7 +224,7 @@ class ResumableUploads:
         except Chat4AllError as error:
             if failure is None or isinstance(failure, NotFound):  # the store has lost it: more is known by now
                 raise
-            log.warning("what came last of upload %s was not kept: %s", lease.upload.upload_id, error)
+            log.warning("the last bytes of upload %s were not kept: %s", lease.upload.upload_id, error)
         if failure is not None:
             raise failure
         return lease.upload
@@ -252,9 +252,9 @@ def _after_the_end(file: File, offset_bytes: int, body: Body) -> File:
     """Answer a repeated last request: its first answer may have been lost, so the client looks again."""
     size_bytes = file.metadata.size_bytes
     if offset_bytes != size_bytes:
-        raise Conflict(f"the upload is a file of {size_bytes} bytes by now")
+        raise Conflict(f"the upload is already a file of {size_bytes} bytes")
     if body.length != 0:
-        raise BodyTooLarge("the upload is a file by now; nothing can be added")
+        raise BodyTooLarge("the upload is already a file; nothing can be appended")
     return file
 
 

@@ -71,7 +71,7 @@ def creation_of(headers: Headers) -> Creation:
     size_bytes = 0
     try:
         if "Upload-Defer-Length" in headers:
-            raise InvalidInput("the length must be known when an upload begins", "Upload-Defer-Length")
+            raise InvalidInput("a deferred length is not supported", "Upload-Defer-Length")
         size_bytes = _number(headers, "Upload-Length")
     except InvalidInput as error:
         wrong.append((error.field, str(error)))
@@ -110,7 +110,7 @@ def digest_of(headers: Headers) -> WantedDigest | None:
         raise InvalidInput(f"the algorithm must be one of {', '.join(ALGORITHMS)}", name)
     digest = _unbase64(value.strip(), name)
     if len(digest) != _DIGEST_BYTES[algorithm]:
-        raise InvalidInput(f"is no {algorithm} digest in base64", name)
+        raise InvalidInput(f"is not a {algorithm} digest in base64", name)
     return WantedDigest(algorithm, digest)
 
 
