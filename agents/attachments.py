@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FILES = "files"  # what ``StreamApp.blocked_on`` says while the store is away
+FILES = "files"  # ``StreamApp.blocked_on`` during an outage of the store
 # However old a message is (its worker may have been away for a day), it does not fail at the first hiccup of the store
 LEAST_PATIENCE_SECONDS = 600.0
 _HASH_IN_THREAD_BYTES = 64 * 1024  # a smaller chunk is hashed sooner than a thread is asked to
@@ -100,7 +100,7 @@ class Attachments:
                         return await self._ready(request, metadata)
                 except FileStoreUnavailable as error:
                     if now_ms() >= until_ms:
-                        raise DeliveryFailed(error.code, f"the store of files stayed away: {error}") from error
+                        raise DeliveryFailed(error.code, f"the store of files stayed unavailable: {error}") from error
                     is_away(error)
                     outages += 1
                 except Unavailable as error:  # the channel
@@ -120,7 +120,7 @@ class Attachments:
                 waits = True
                 self._waiting += 1
                 if self._waiting == 1:
-                    log.warning("the store of files is away, messages with files wait: %s", error)
+                    log.warning("the store of files is unavailable, messages with files wait: %s", error)
                     self._app.blocked_on = FILES
 
         try:
@@ -136,7 +136,7 @@ class Attachments:
         attachment = self._attachment(store, request, metadata)
         if attachment.plan.kind is not Kind.LINK:
             return replace(attachment, handle=await self._upload(attachment))
-        # whoever follows the link sees whether it is whole; reading up to 2 GiB for that would help nobody
+        # the size is enough: the downloader sees a broken body, and a checksum would cost reading up to 2 GiB
         size_bytes = await self._in_time(store.size(metadata.storage_path))
         if size_bytes is None:
             raise _missing(metadata)

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Runs deliveries on ``connector``. ``table`` is the role's ``attempts`` table; nobody else writes it."""
+    """Runs deliveries on ``connector``. ``table`` is the role's ``attempts`` table, written by this class alone."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class Dispatcher:
             if sent is not None and delivery.generation == self._generation:
                 await self._follow(delivery, sent)
         except asyncio.CancelledError:
-            pass  # the partitions go: whoever gets them continues from the attempt on record
+            pass  # the partitions are revoked: their next owner continues from the attempt on record
         except Exception as error:  # noqa: BLE001
             self._app.abort(f"deliver_{self._connector.channel}", error)
 
@@ -207,7 +207,7 @@ class Dispatcher:
     async def _send(self, delivery: Delivery) -> Sent | None:
         attachment = None
         if (file := delivery.request.file) is not None:
-            # nobody has got anything of it yet: so it may be cancelled, and there is no attempt on record
+            # preparing has no visible effect, so it may be cancelled, and no attempt is on record yet
             try:
                 attachment = await self._attachments.prepare(delivery.request, file)
             except DeliveryFailed as error:
@@ -224,7 +224,7 @@ class Dispatcher:
             outcome = await self._call(delivery, attachment)
             match outcome:
                 case Sent(provider_id, at_ms):
-                    # the attempt leaves the table by this time, and with it what keeps the message from going twice
+                    # retention deletes the attempt by this time; without it the message could be sent twice
                     sent = Sent(provider_id, self._plausible(delivery, Status.SENT, at_ms))
                     self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, provider_id))
                     self._publisher.publish(delivery, Status.SENT, sent.at_ms, provider_id=provider_id)

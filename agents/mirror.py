@@ -15,7 +15,7 @@ from app.kafka.codec import decode
 from app.mirror_store import mirror_of
 from domain.errors import InvalidInput, MalformedRecord, StoreUnavailable
 from domain.log_clock import LogClock
-from domain.ports import MessageMirror, MirrorEntry, Place
+from domain.ports import LogPosition, MessageMirror, MirrorEntry
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Mirroring:
         return True
 
     def _message(self, pile: _Pile, record: Any) -> None:
-        place = Place(record.timestamp, record.offset)
+        place = LogPosition(record.timestamp, record.offset)
         clock = pile.clocks[record.partition] = self._clocks[record.partition]
         if (step := clock.take(place)) is not None:
             log.warning(
@@ -137,13 +137,13 @@ class Mirroring:
 
     def _fact(self, pile: _Pile, record: Any) -> None:
         change, fact = read_fact(record.value, record.timestamp)
-        place = Place(change.accepted_at_ms, change.position)
+        place = LogPosition(change.accepted_at_ms, change.position)
         entry = self._entry(pile, change.message_id, change.conversation_id, place)
         # also if it is there already: the store takes a set, and to look for it in a list of 800 takes longer
         entry.facts.append(fact)
         pile.facts += 1
 
-    def _entry(self, pile: _Pile, message_id: str, conversation_id: str, place: Place) -> MirrorEntry:
+    def _entry(self, pile: _Pile, message_id: str, conversation_id: str, place: LogPosition) -> MirrorEntry:
         """Return the pile's entry of a message. One with an idempotency key may be in the log twice: the first place
         is the message's."""
         key = (conversation_id, message_id)

@@ -12,7 +12,7 @@ from app.faust.dead_letters import dead_letter
 from app.kafka.codec import decode, encode
 from domain import routing
 from domain.errors import InvalidInput
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def route_batch(app: StreamApp, batch: RecordBatch) -> set[PendingBatch]:
         if message.recipients and app.batch_producer.pending_bytes > MAX_PENDING_BYTES:
             for write in writes:
                 await write
-        routed = routing.decide(message, Place(record.timestamp, record.offset))
+        routed = routing.decide(message, LogPosition(record.timestamp, record.offset))
         key, headers = record.key, record.headers
         for channel, request in routed.requests:
             writes.add(enqueue(app.names.outbound(channel), partition, key, encode(request), headers))

@@ -68,7 +68,7 @@ def fold_batch(
             count = row.recipient_count
         state = join_alone(row.state, fact)
         if change.channel == INTERNAL and row.state.sent_at_ms is None and state.sent_at_ms is not None:
-            sent_inside += 1  # what comes again finds itself in the table
+            sent_inside += 1  # a repeated fact is in the table already
         rows[key] = message_state.Row(state, change.conversation_id, change.channel or row.channel, count)
     writes: dict[PendingBatch, None] = {}
     for key, row in rows.items():

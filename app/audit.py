@@ -24,7 +24,7 @@ from app.kafka.partitions import partition_by
 from app.kafka.topics import Topics, group_of
 from app.settings import InvalidSetting, Settings
 from domain.errors import LogUnavailable
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from domain.recipients import CHANNELS
 from storage.cassandra.driver_session import Kind
 from storage.cassandra.reader import CassandraMessageReader
@@ -172,7 +172,7 @@ async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partiti
     begins = await consumer.beginning_offsets([messages, updates])
     history = History(begins[messages], retention_hours=settings.state_retention_hours)
     async for record in _records(consumer, messages):
-        history.add_message(record.value, Place(record.timestamp, record.offset))
+        history.add_message(record.value, LogPosition(record.timestamp, record.offset))
     async for record in _records(consumer, updates):
         if begins[updates] > 0 and not history.facts_from_ms:
             history.facts_from_ms = record.timestamp
@@ -223,9 +223,9 @@ async def _stored(reader: CassandraMessageReader, conversation_id: str) -> Seque
             return found
 
 
-async def _places(session: CassandraSession, ids: Sequence[str]) -> Mapping[str, tuple[str, Place]]:
+async def _places(session: CassandraSession, ids: Sequence[str]) -> Mapping[str, tuple[str, LogPosition]]:
     rows = await session.run(_PLACES, (list(ids),), Kind.READ)
-    return {row[0]: (row[1], Place(row[2], row[3])) for row in rows}
+    return {row[0]: (row[1], LogPosition(row[2], row[3])) for row in rows}
 
 
 def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

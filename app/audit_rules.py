@@ -11,7 +11,7 @@ from domain.errors import MalformedRecord
 from domain.expiry import may_have_left
 from domain.fact_times import plausible
 from domain.ids import may_repeat
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, MessageState, SharedState, State, Status, absorb, fact_in, facts_of, fold
 
@@ -49,7 +49,7 @@ class Folded:
     """The fold of the facts on ``status-updates``."""
 
     conversation_id: str
-    place: Place
+    place: LogPosition
     state: State = UNKNOWN
     row_may_be_gone: bool = False
 
@@ -66,7 +66,7 @@ class History:
     first_offset: int
     facts_from_ms: int = 0
     retention_hours: float = float("inf")
-    accepted: dict[str, tuple[MessageAccepted, Place]] = field(default_factory=dict)
+    accepted: dict[str, tuple[MessageAccepted, LogPosition]] = field(default_factory=dict)
     folded: dict[str, Folded] = field(default_factory=dict)
     rows: dict[str, tuple[MessageState, str] | None] = field(default_factory=dict)
     facts: int = 0
@@ -74,7 +74,7 @@ class History:
     _faults: list[Difference] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 
-    def add_message(self, value: bytes | None, place: Place) -> None:
+    def add_message(self, value: bytes | None, place: LogPosition) -> None:
         """Take a record of ``messages``. A malformed record is skipped: its agent has dead-lettered it."""
         try:
             message = decode(value, MessageAccepted)
@@ -84,7 +84,7 @@ class History:
         known = self.accepted.get(message.message_id)
         if known is not None:
             if known[0] == message and may_repeat(message.message_id):
-                return  # two requests with one idempotency key came at once: the message is where it was first
+                return  # two concurrent requests with one idempotency key: the first record is the message's
             self._faults.append(Difference("log", message.message_id, f"is on `messages` twice, again at {place}"))
         self.accepted[message.message_id] = (message, place)
 
@@ -109,7 +109,7 @@ class History:
             self.unreadable += 1
             return
         self.facts += 1
-        place = Place(change.accepted_at_ms, change.position)
+        place = LogPosition(change.accepted_at_ms, change.position)
         is_late = may_have_left(change.accepted_at_ms, logged_at_ms, self.retention_hours)
         if known is None:
             self.folded[change.message_id] = Folded(change.conversation_id, place, state, is_late)
@@ -206,7 +206,7 @@ def compare(history: History, stored: Sequence[StoredMessage]) -> Iterator[Diffe
 
 
 def compare_ids(
-    history: History, message_ids: Iterable[str], places: Mapping[str, tuple[str, Place]]
+    history: History, message_ids: Iterable[str], places: Mapping[str, tuple[str, LogPosition]]
 ) -> Iterator[Difference]:
     """Yield the ``message_ids`` (all on ``messages``) that cannot be found by id, or lead elsewhere."""
     for message_id in message_ids:
@@ -229,7 +229,7 @@ def _rows_of(message_id: str, state: State) -> Iterator[tuple[str, MessageState]
         yield f"{message_id} {address}", delivery
 
 
-def _as_stored(state: State, place: Place) -> State:
+def _as_stored(state: State, place: LogPosition) -> State:
     """Return ``state`` as a row shows it: the row itself implies ACCEPTED, and a long detail is cut."""
     at_ms = place.accepted_at_ms if state.accepted_at_ms is None else min(state.accepted_at_ms, place.accepted_at_ms)
     if not isinstance(state, SharedState):

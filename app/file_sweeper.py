@@ -68,12 +68,12 @@ class FileSweeper:
         try:
             await work(sweep)
         except Exception as error:
-            # whatever it is, the API goes on without
+            # the API runs on without a sweep
             log.exception("the sweep of files failed")
             report.failures.append(repr(error))
         if report.uploads_swept or report.objects_swept:
             log.info(
-                "swept %d uploads that nobody finished, %d objects that belong to no file",
+                "swept %d unfinished uploads, %d objects without a file",
                 report.uploads_swept,
                 report.objects_swept,
             )

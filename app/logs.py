@@ -18,7 +18,7 @@ logged_request_id: ContextVar[str] = ContextVar("request_id", default="")
 FIELDS = ("request_id", "method", "path", "status", "ms", "user_id", "message_id", "conversation_id")
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 MAX_LINE_CHARS = 16_000
-# aiokafka builds a debug record for each message; kafka's own chatter is of use to nobody here
+# aiokafka builds a debug record for each message; its records are useless here
 _QUIET = ("aiokafka", "kafka", "faust", "mode", "cassandra", "asyncio", "aiohttp.access")
 
 

@@ -50,7 +50,7 @@ def _make(path: Path) -> None:
             file.write(secrets.token_urlsafe(48))
             file.flush()
             os.fsync(file.fileno())
-        # a link, unlike a rename, fails if another process was first; and nobody ever sees half a file
+        # a link, unlike a rename, fails if another process was first, and never exposes half a file
         os.link(draft, path)
     except FileExistsError:
         pass

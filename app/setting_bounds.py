@@ -26,7 +26,7 @@ def expected_number(name: str, value: object, *, zero: bool) -> str | None:
     numbers = value if isinstance(value, tuple) else (value,)
     most = next((most for end, most in _MOST.items() if name.endswith(end)), _MOST_OF_ALL)
     for number in numbers:
-        # written so that what is no number (NaN) is wrong, too
+        # written so that NaN is wrong, too
         if isinstance(number, int | float) and not (0 <= number <= most and (number or zero)):
             return f"0 to {most:,}" if zero else f"more than 0 and at most {most:,}"
     return None

@@ -19,7 +19,7 @@ class Decision(Enum):
     """The decision about an object in the store."""
 
     KEEP = "keep"
-    FOREIGN = "foreign"  # not ours: somebody else uses the folder or bucket, too
+    FOREIGN = "foreign"  # not ours: another application uses the folder or bucket, too
     DISCARD = "discard"
     ABORT = "abort"  # an unfinished upload beside the whole object of the same key, which stays
 

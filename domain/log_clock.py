@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from domain.ports.messages import Place
+from domain.ports.messages import LogPosition
 
 ALL_MS = 2**63 - 1
 ALL_POSITIONS = 2**63 - 1
@@ -47,7 +47,7 @@ class Run:
 class LogClock:
     """The times of one partition: its steps, and the last record compared."""
 
-    def __init__(self, partition: int, steps: Iterable[ClockStep] = (), last: Place | None = None) -> None:
+    def __init__(self, partition: int, steps: Iterable[ClockStep] = (), last: LogPosition | None = None) -> None:
         self.partition = partition
         self.last = last
         self._set({step.position: step for step in steps})
@@ -57,7 +57,7 @@ class LogClock:
         self._positions = [step.position for step in self.steps]
         self._latest = list(accumulate((step.before_ms for step in self.steps), max))
 
-    def take(self, place: Place) -> ClockStep | None:
+    def take(self, place: LogPosition) -> ClockStep | None:
         """Compare the next record; return its step if there is one. A repeated record has none."""
         last = self.last
         if last is not None and place.position <= last.position:
@@ -78,7 +78,7 @@ class LogClock:
             for start, end in zip(bounds, ends, strict=True)
         ]
 
-    def rising_us(self, place: Place) -> int:
+    def rising_us(self, place: LogPosition) -> int:
         """Return a time (epoch µs) for ``place`` that never falls from one record to the next, and rises at each step.
 
         Without a step it is the record's own. So it serves as the timestamp of a write of which the latest place has

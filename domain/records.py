@@ -46,7 +46,7 @@ class MessageAccepted:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The addresses it goes to: none if it is for everyone and nobody else took part."""
+        """The addresses of the message: none if it is for everyone and there was no other participant."""
         return self.recipients or ((self.recipient_id,) if self.recipient_id else ())
 
     def address_of(self, user_id: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.errors import InvalidRecipient
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.recipients import INTERNAL, recorded_recipient
 from domain.records import DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Status
@@ -25,7 +25,7 @@ class Routed:
     refused: InvalidRecipient | None = None
 
 
-def decide(message: MessageAccepted, place: Place) -> Routed:
+def decide(message: MessageAccepted, place: LogPosition) -> Routed:
     """Return the destinations of ``message``. It is ACCEPTED once, and immediately SENT to internal recipients.
 
     A message to everyone in a conversation of one has no destination: it is SENT, because it is in the conversation.
@@ -60,7 +60,7 @@ def decide(message: MessageAccepted, place: Place) -> Routed:
     return Routed(((channel, request),), (fact,))
 
 
-def _decide_shared(message: MessageAccepted, place: Place) -> Routed:
+def _decide_shared(message: MessageAccepted, place: LogPosition) -> Routed:
     requests: list[tuple[str, DeliveryRequested]] = []
     facts = [_about(message, place, "", Status.ACCEPTED)]
     refused = None
@@ -121,7 +121,7 @@ def status_change(
 
 def _about(
     message: MessageAccepted,
-    place: Place,
+    place: LogPosition,
     address: str,
     status: Status,
     channel: str = "",
@@ -146,6 +146,6 @@ def _about(
     )
 
 
-def _unroutable(message: MessageAccepted, place: Place, address: str, error: InvalidRecipient) -> StatusChanged:
+def _unroutable(message: MessageAccepted, place: LogPosition, address: str, error: InvalidRecipient) -> StatusChanged:
     """Return the fact with the reason for the sender of an unroutable message."""
     return _about(message, place, address, Status.FAILED, "", error.code, str(error))

@@ -63,7 +63,7 @@ def absorb(s: State, fact: Fact) -> State:
         s.add(fact)
         return s
     if fact.recipient_count > 1:
-        # a state that nobody knew to be one of several addresses becomes the message's own
+        # a state not yet known to be of several addresses becomes the message's own
         shared = SharedState(s)
         shared.add(fact)
         return shared

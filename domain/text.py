@@ -12,7 +12,7 @@ _OVERRIDES = "\u202d\u202e"  # they show a text backwards, whatever its letters 
 _EMBEDDINGS, _END_OF_EMBEDDING = "\u202a\u202b", "\u202c"
 _ISOLATES, _END_OF_ISOLATE = "\u2066\u2067\u2068", "\u2069"
 DIRECTIONS = frozenset(_OVERRIDES + _EMBEDDINGS + _END_OF_EMBEDDING + _ISOLATES + _END_OF_ISOLATE)
-# Nobody sees them: fillers, the joiner of graphemes, braille's blank, variation selectors (others are of category Cf).
+# Invisible: fillers, the joiner of graphemes, braille's blank, variation selectors (others are of category Cf).
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0").union(
     map(chr, (*range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)))
 )
@@ -61,7 +61,7 @@ def fault_of_id(text: str) -> str | None:
 
 
 def is_blank(text: str) -> bool:
-    """Return whether nobody sees anything of it: white space and invisible characters alone, or nothing."""
+    """Return whether the text is invisible: white space and invisible characters alone, or nothing."""
     return all(character.isspace() or _is_unseen(character) for character in text)
 
 

@@ -1,4 +1,4 @@
-"""Usernames, and ``user:<username>``: how somebody is named whose user id is not known."""
+"""Usernames, and ``user:<username>``, the name of a user with an unknown id."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
     return sorted_values[max(0, ceil(share * len(sorted_values) - 1e-9) - 1)]
 
 
-class _Lane:
+class _Sender:
     """A connection with the request that is under way on it."""
 
     def __init__(self, generator: Generator, connection: Connection) -> None:
@@ -73,7 +73,7 @@ class Generator:
     def __init__(self, host: str, port: int, connections: int) -> None:
         self._address = (host, port)
         self._count = connections
-        self._free: list[_Lane] = []
+        self._free: list[_Sender] = []
         self._waiting: deque[int] = deque()
         self._reopening: set[asyncio.Task[None]] = set()
         self._open_loop = True
@@ -83,14 +83,14 @@ class Generator:
 
     async def __aenter__(self) -> Generator:
         for _ in range(self._count):
-            self._free.append(_Lane(self, await Connection.open(*self._address)))
+            self._free.append(_Sender(self, await Connection.open(*self._address)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._reopening:
             task.cancel()
-        for lane in self._free:
-            lane.connection.close()
+        for sender in self._free:
+            sender.connection.close()
 
     async def at_rate(self, requests: Sequence[bytes], per_second: float, *, seed: int = 1) -> Shots:
         """Send at random times (a Poisson process) with ``per_second`` on average, whatever the answers do."""
@@ -134,37 +134,37 @@ class Generator:
         else:
             self._waiting.append(index)
 
-    def _send(self, lane: _Lane, index: int) -> None:
+    def _send(self, sender: _Sender, index: int) -> None:
         if not self._open_loop:
             self.shots.due[index] = perf_counter()
-        lane.send(index)
+        sender.send(index)
 
-    def answered(self, lane: _Lane, index: int, answer: Answer) -> None:
-        """Note an answer and give the lane its next request."""
+    def answered(self, sender: _Sender, index: int, answer: Answer) -> None:
+        """Note an answer and give the sender its next request."""
         shots = self.shots
         shots.answered[index] = perf_counter()
         shots.answers[index] = answer
         self._missing -= 1
         if not self._missing:
             self._done.set()
-        if not lane.connection.is_open:
-            task = asyncio.get_running_loop().create_task(self._reopen(lane))
+        if not sender.connection.is_open:
+            task = asyncio.get_running_loop().create_task(self._reopen(sender))
             self._reopening.add(task)
             task.add_done_callback(self._reopening.discard)
         else:
-            self._use(lane)
+            self._use(sender)
 
-    def _use(self, lane: _Lane) -> None:
+    def _use(self, sender: _Sender) -> None:
         if self._waiting:
-            self._send(lane, self._waiting.popleft())
+            self._send(sender, self._waiting.popleft())
         else:
-            self._free.append(lane)
+            self._free.append(sender)
 
-    async def _reopen(self, lane: _Lane) -> None:
+    async def _reopen(self, sender: _Sender) -> None:
         while True:
             try:
-                lane.connection = await Connection.open(*self._address)
+                sender.connection = await Connection.open(*self._address)
                 break
             except OSError:
                 await asyncio.sleep(_REOPEN_SECONDS)
-        self._use(lane)
+        self._use(sender)

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from app.kafka.codec import encode
 from app.settings import Settings
 from domain.ids import uuid7
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, fold
 from storage.cassandra.facts import encode_fact, state_of
 from web.contract.response_bodies import message_document
-from web.history.follower import KafkaFollower
+from web.history.follower import LogTailer
 from web.history.recent import RecentMessages
 
 NOW_MS = 1_763_848_800_000
@@ -60,7 +60,7 @@ def messages_to(recipients: int, count: int) -> list[MessageAccepted]:
     ]
 
 
-def changes_of(message: MessageAccepted, place: Place) -> Iterator[StatusChanged]:
+def changes_of(message: MessageAccepted, place: LogPosition) -> Iterator[StatusChanged]:
     """Yield every fact about ``message`` until all have read it."""
     several = len(message.targets) > 1
     count = len(message.targets)
@@ -99,13 +99,13 @@ def remembered(recipients: int, count: int) -> tuple[float, float]:
     facts = [
         Record(encode(change), 0, NOW_MS, "status-updates")
         for offset, message in made
-        for change in changes_of(message, Place(NOW_MS + offset, offset))
+        for change in changes_of(message, LogPosition(NOW_MS + offset, offset))
     ]
     facts = [Record(fact.value, offset, NOW_MS, "status-updates") for offset, fact in enumerate(facts)]
 
     def follow() -> RecentMessages:
         recent = RecentMessages(1_000_000)
-        follower = KafkaFollower(Settings(), recent)
+        follower = LogTailer(Settings(), recent)
         for batch in _batches(accepted):
             follower._take_messages(batch)
         for batch in _batches(facts):
@@ -127,7 +127,7 @@ def page(recipients: int, count: int) -> float:
     """Return CPU ms of a page of ``count`` messages: rows of Cassandra's to documents."""
     rows = []
     for offset, message in enumerate(messages_to(recipients, count)):
-        place = Place(NOW_MS + offset, offset)
+        place = LogPosition(NOW_MS + offset, offset)
         facts = (
             Fact(
                 c.status,

@@ -41,7 +41,7 @@ from storage.cassandra.schema import check_schema, latest_version
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from web.bootstrap import DEPENDENCIES, Dependencies
-from web.history.follower import KafkaFollower
+from web.history.follower import LogTailer
 from web.history.recent import RecentMessages
 from web.http.app_keys import CORS, METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS, SETTINGS
 from web.http.headers import add_headers
@@ -132,7 +132,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     cassandra = CassandraSession(cassandra_config(settings))
     file_store = open_file_store(settings)
     recent = RecentMessages(settings.recent_messages)
-    follower = KafkaFollower(settings, recent)
+    follower = LogTailer(settings, recent)
     partition_of = partition_by(settings.partitions)
     deps = Dependencies(
         settings=settings,
@@ -167,7 +167,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         asyncio.create_task(deps.mirrored.watch(), name="mirrored"),
     ]
     try:
-        await follower.settle(SETTLE_SECONDS)
+        await follower.wait_until_caught_up(SETTLE_SECONDS)
         yield deps, background
     finally:
         for task in background:

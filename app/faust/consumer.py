@@ -108,7 +108,9 @@ class BatchConsumer(PollLoop):
         After that no batch is current: the remaining work belongs to the next owner of the partition.
         """
         await self.app.drain()
-        await self.maybe_wait_for_commit_to_finish()  # it does not know of what was drained, and ours would be skipped
+        await (
+            self.maybe_wait_for_commit_to_finish()
+        )  # a running commit misses the drained work, and ours would be skipped
         await self.commit()
         self._epoch += 1
 
@@ -148,7 +150,7 @@ class BatchConsumer(PollLoop):
         else:
             start = {}
         self._start = dict(start)
-        self._epoch += 1  # a delivery that is still going on must not overwrite what is set here
+        self._epoch += 1  # an ongoing delivery must not overwrite the offsets set here
         for tp, offset in start.items():
             self._read_offset[tp] = self._committed_offset[tp] = offset
             self._ranges.pop(tp, None)

@@ -113,7 +113,7 @@ class PollLoop(driver.Consumer):  # type: ignore[misc]
                     continue
                 if not self.flow_active:
                     self._probed.clear()
-                    continue  # what was fetched is dropped; a seek follows in every such case
+                    continue  # the fetched records are dropped; a seek follows in every such case
                 await self._deliver(fetched)
         except (asyncio.CancelledError, *self.consumer_stopped_errors):
             if not self.transport.app.should_stop:

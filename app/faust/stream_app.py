@@ -238,7 +238,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(*(drain() for drain in self._drains))
-                await self.batch_producer.settle()
+                await self.batch_producer.flush()
         except TimeoutError:
             log.warning("the agents did not finish in %.0f s: their events will come again", DRAIN_SECONDS)
 

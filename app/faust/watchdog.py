@@ -71,7 +71,7 @@ class Watchdog(Service):  # type: ignore[misc]
             tps = self._sources()
             ends = (await self.wait(self.app.consumer.highwaters(*tps), timeout=LOOKUP_SECONDS)).result if tps else {}
             tps &= self._sources()  # a rebalance may have begun meanwhile
-        except Exception as error:  # noqa: BLE001  whatever the driver raises while the broker is away
+        except Exception as error:  # noqa: BLE001  the driver raises various errors during an outage
             log.debug("no lag: %r", error)
             return None
         if tps and not ends:

@@ -25,7 +25,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-import app.kafka.kafka_client  # noqa: F401  repairs what every process here uses
+import app.kafka.kafka_client  # noqa: F401  repairs aiokafka for every process
 from domain.errors import InDoubt, LogUnavailable
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class BatchProducer:
         self.failed.clear()
         await self.start()
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Return when nothing is pending any more."""
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -221,7 +221,7 @@ class BatchProducer:
         self.records_total += 1
         if not queue.busy:
             queue.busy = True
-            # in a context of its own: what it logs is not about the request that happened to start it
+            # in a new context: its log records do not belong to the request that started it
             task = self._loop.create_task(self._run(queue, topic, partition), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -269,7 +269,7 @@ class BatchProducer:
                 batch = queue.waiting.popleft()
                 try:
                     written = await self._transmit(batch, topic, partition)
-                except Exception as error:  # noqa: BLE001  whoever waits for the batch must learn of it
+                except Exception as error:  # noqa: BLE001  the error goes to those waiting for the batch
                     log.error(
                         "a batch of %d records for %s[%d] failed: %r", len(batch.records), topic, partition, error
                     )

@@ -22,7 +22,7 @@ _BINARY = {"key", "value"}
 _MADE = _BINARY | {"recipients", "recipient_users", "file"}  # from what JSON has for them
 _ABSENT = object()
 _CLASSES = (MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
-# fields that came later: left out at their default, so that what does not need them looks as it always did
+# fields added later: left out at their default, so older readers see an unchanged record
 _LATER = {"recipients", "recipient_users", "recipient_count", "recipient_id", "file"}
 
 

@@ -57,8 +57,8 @@ def group_of(role: str, prefix: str = "") -> str:
 def all_topics(settings: Settings) -> list[TopicSpec]:
     """Return the topics required before any process of the system starts."""
     names = Topics(settings.topic_prefix)
-    # the broker's time everywhere: what a slow clock stamped would be past its retention before it is delivered, and a
-    # broker refuses what a fast one stamped
+    # the broker's time everywhere: a record stamped by a slow clock could pass its retention before it is delivered,
+    # and the broker refuses one stamped by a fast clock
     durable = {
         "min.insync.replicas": str(settings.min_insync_replicas),
         "message.timestamp.type": "LogAppendTime",

@@ -18,11 +18,11 @@ from domain.ports.conversations import Activity, ActivityReader, ConversationSto
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
 from domain.ports.messages import (
     Appended,
+    LogPosition,
     MessageLog,
     MessageMirror,
     MessageReader,
     MirrorEntry,
-    Place,
     StoredMessage,
 )
 
@@ -39,13 +39,13 @@ __all__ = [
     "Identity",
     "IdentityStore",
     "Joined",
+    "LogPosition",
     "MessageLog",
     "MessageMirror",
     "MessageReader",
     "MirrorEntry",
     "NewParticipant",
     "Part",
-    "Place",
     "Receipt",
     "RefreshToken",
     "RefreshTokenStore",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.conversations import Conversation, Membership
-from domain.ports.messages import Place
+from domain.ports.messages import LogPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Activity:
     ``counted`` of them. Both facts stay true; later ones replace them.
     """
 
-    last: Place
-    counted_to: Place | None = None
+    last: LogPosition
+    counted_to: LogPosition | None = None
     counted: int = 0
 
 

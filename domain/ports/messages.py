@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LogPosition:
     """A message's place in its conversation: the broker's append time (epoch ms) and the offset on ``messages``.
 
     A conversation lives on one partition, so the offset alone orders it as the log does. The time may step back with
@@ -24,16 +24,16 @@ class Place:
     accepted_at_ms: int
     position: int
 
-    def __lt__(self, other: Place) -> bool:
+    def __lt__(self, other: LogPosition) -> bool:
         return (self.position, self.accepted_at_ms) < (other.position, other.accepted_at_ms)
 
-    def __le__(self, other: Place) -> bool:
+    def __le__(self, other: LogPosition) -> bool:
         return (self.position, self.accepted_at_ms) <= (other.position, other.accepted_at_ms)
 
-    def __gt__(self, other: Place) -> bool:
+    def __gt__(self, other: LogPosition) -> bool:
         return (self.position, self.accepted_at_ms) > (other.position, other.accepted_at_ms)
 
-    def __ge__(self, other: Place) -> bool:
+    def __ge__(self, other: LogPosition) -> bool:
         return (self.position, self.accepted_at_ms) >= (other.position, other.accepted_at_ms)
 
 
@@ -41,7 +41,7 @@ class Place:
 class Appended:
     """A record is durable in Kafka: where, and since when."""
 
-    place: Place
+    place: LogPosition
     partition: int
 
 
@@ -67,7 +67,7 @@ class StoredMessage:
     """A message with everything a list shows."""
 
     message: MessageAccepted
-    place: Place
+    place: LogPosition
     state: State
 
 
@@ -80,7 +80,7 @@ class MirrorEntry:
 
     message_id: str
     conversation_id: str
-    place: Place
+    place: LogPosition
     message: MessageAccepted | None = None
     facts: list[Fact] = field(default_factory=list)
     rising_us: int = 0
@@ -112,7 +112,7 @@ class MessageReader(Protocol):
     async def get(self, message_id: str) -> StoredMessage | None: ...
 
     async def list(
-        self, conversation_id: str, *, after: Place | None, limit: int, descending: bool
+        self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
     ) -> Sequence[StoredMessage]:
         """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""
         ...

@@ -11,7 +11,7 @@ from typing import Any
 from domain.errors import StoreUnavailable
 from domain.ids import may_repeat
 from domain.log_clock import LogClock
-from domain.ports import Activity, Place
+from domain.ports import Activity, LogPosition
 from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
@@ -74,7 +74,7 @@ class CassandraActivityReader:
             return LogClock(0)
         return await clock_of(self._session, self._partition_of(conversation_id))
 
-    async def _between(self, conversation_id: str, clock: LogClock, after: Place, upto: Place) -> int:
+    async def _between(self, conversation_id: str, clock: LogClock, after: LogPosition, upto: LogPosition) -> int:
         if after == upto:
             return 0
         async with self._session.deadline():
@@ -113,5 +113,5 @@ class CassandraActivityReader:
 
 def _activity(last: Any, counted: Any) -> Activity:
     if counted is None:
-        return Activity(Place(*last))
-    return Activity(Place(*last), Place(counted[0], counted[1]), counted[2])
+        return Activity(LogPosition(*last))
+    return Activity(LogPosition(*last), LogPosition(counted[0], counted[1]), counted[2])

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from domain.files import FileMetadata
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.status import Fact, MessageState, State, Status, fold
 
 MAX_KEY_BYTES = 65_535  # Cassandra's own limit for partition keys and for elements of a set
@@ -60,7 +60,7 @@ def decode_file(text: str) -> FileMetadata:
     return FileMetadata(**{name: found[name] for name in _FILE_FIELDS})
 
 
-def state_of(place: Place, texts: Iterable[str] | None) -> State:
+def state_of(place: LogPosition, texts: Iterable[str] | None) -> State:
     """Return the state of a stored row. A row with content is ACCEPTED, at its place."""
     facts = (fact for text in texts or () if (fact := decode_fact(text)) is not None)
     return fold(facts, MessageState(accepted_at_ms=place.accepted_at_ms))
@@ -72,7 +72,7 @@ def bucket_of(accepted_at_ms: int) -> int:
     return when.tm_year * 100 + when.tm_mon
 
 
-def first_wins(place: Place, rising_us: int) -> int:
+def first_wins(place: LogPosition, rising_us: int) -> int:
     """Return a write timestamp for the *first* place to win: it falls as places rise, and Cassandra keeps the highest.
 
     ``rising_us``: ``LogClock.rising_us`` of the place. The timestamp is negative, so every other write is later than

@@ -13,7 +13,7 @@ from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 from domain.errors import MalformedRecord
 from domain.ids import may_repeat
 from domain.log_clock import ClockStep, LogClock
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from storage.cassandra.driver_session import DriverSession, Kind
 from storage.cassandra.errors import is_rejected
 from storage.cassandra.facts import bucket_of, encode_fact, encode_file, first_wins, is_possible_key
@@ -82,7 +82,7 @@ class CassandraMessageMirror:
         clock, rows = await asyncio.gather(
             clock_of(self._session, partition), self._session.run(_COMPARED_TO, (partition,), Kind.READ)
         )
-        return LogClock(partition, clock.steps, Place(*rows[0][0]) if rows else None)
+        return LogClock(partition, clock.steps, LogPosition(*rows[0][0]) if rows else None)
 
     async def write(self, entries: Sequence[MirrorEntry], clocks: Sequence[LogClock] = ()) -> None:
         """Write ``entries``, in any order and any number of times; return once all are durable.

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.ids import may_repeat
 from domain.log_clock import LogClock, Run
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from domain.records import MessageAccepted
 from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import decode_file, is_possible_key, state_of
@@ -65,7 +65,7 @@ class CassandraMessageReader:
         return next(iter(await _messages(places[0][0], rows)), None)
 
     async def list(
-        self, conversation_id: str, *, after: Place | None, limit: int, descending: bool
+        self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
     ) -> Sequence[StoredMessage]:
         """Return up to ``limit`` (1 to 1,000) messages strictly after ``after`` (before it when ``descending``).
 
@@ -88,7 +88,7 @@ class CassandraMessageReader:
                 width = min(width * 2, _MAX_MONTHS_AT_ONCE)
         return found[:limit]
 
-    async def _slices(self, conversation_id: str, after: Place | None, descending: bool) -> Sequence[Slice]:
+    async def _slices(self, conversation_id: str, after: LogPosition | None, descending: bool) -> Sequence[Slice]:
         """Return the slices to read for the query, in reading order."""
         rows, runs = await asyncio.gather(
             self._session.run(_MONTHS, (conversation_id,), Kind.READ), self._runs(conversation_id)
@@ -128,7 +128,7 @@ class CassandraMessageReader:
             return messages
         chunks = (ids[start : start + _MAX_IDS_AT_ONCE] for start in range(0, len(ids), _MAX_IDS_AT_ONCE))
         pages = await asyncio.gather(*(self._session.run(_PLACES, (chunk,), Kind.READ) for chunk in chunks))
-        places = {row[0]: (row[1], Place(row[2], row[3])) for rows in pages for row in rows}
+        places = {row[0]: (row[1], LogPosition(row[2], row[3])) for rows in pages for row in rows}
         return [
             found
             for found in messages
@@ -150,7 +150,7 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
             await asyncio.sleep(0)
             work = 0
         work += _FACTS_A_ROW + len(facts or ())
-        place = Place(accepted_at_ms, position)
+        place = LogPosition(accepted_at_ms, position)
         message = MessageAccepted(
             message_id,
             conversation_id,

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from domain.fact_times import MAX_MS
 from domain.log_clock import ALL_MS, ALL_POSITIONS, ClockStep, LogClock, Run
-from domain.ports import Place
+from domain.ports import LogPosition
 from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import bucket_of
 from storage.cassandra.session import CassandraSession
 
-FIRST = Place(-1, -1)
-LAST = Place(ALL_MS, ALL_POSITIONS)
+FIRST = LogPosition(-1, -1)
+LAST = LogPosition(ALL_MS, ALL_POSITIONS)
 _STEPS = "SELECT position, before_ms, after_ms FROM {ks}.clock_steps WHERE partition = ?"
 
 PartitionOf = Callable[[str], int]
@@ -31,8 +31,8 @@ class Slice:
     """
 
     month: int
-    low: Place
-    high: Place
+    low: LogPosition
+    high: LogPosition
     run: Run
     is_whole: bool
 
@@ -41,7 +41,9 @@ class Slice:
         return self.low.accepted_at_ms, self.low.position, self.high.accepted_at_ms, self.high.position
 
 
-def slices(months: Iterable[int], runs: Sequence[Run], after: Place, before: Place, *, to_end: bool) -> list[Slice]:
+def slices(
+    months: Iterable[int], runs: Sequence[Run], after: LogPosition, before: LogPosition, *, to_end: bool
+) -> list[Slice]:
     """Return the slices with the messages after ``after`` and before ``before``, in the order of the log.
 
     ``to_end``: ``before`` itself is included.
@@ -51,17 +53,17 @@ def slices(months: Iterable[int], runs: Sequence[Run], after: Place, before: Pla
     for run in runs:
         if run.end - 1 <= after.position or run.first > before.position:
             continue
-        low = after if after.position in run else Place(run.first_ms, -1)
+        low = after if after.position in run else LogPosition(run.first_ms, -1)
         if before.position in run:
-            high = before if to_end else Place(before.accepted_at_ms, before.position - 1)
+            high = before if to_end else LogPosition(before.accepted_at_ms, before.position - 1)
         else:
-            high = Place(run.last_ms, ALL_POSITIONS)
+            high = LogPosition(run.last_ms, ALL_POSITIONS)
         first, last = _month_of(low), _month_of(high)
         found += [Slice(month, low, high, run, len(runs) == 1) for month in ordered if first <= month <= last]
     return found
 
 
-def _month_of(place: Place) -> int:
+def _month_of(place: LogPosition) -> int:
     return bucket_of(min(max(0, place.accepted_at_ms), MAX_MS))
 
 

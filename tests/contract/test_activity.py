@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable
 from domain.ids import keyed_id
-from domain.ports import Activity, MirrorEntry, Place
+from domain.ports import Activity, LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from domain.status import Fact
 from support.stepping_log import SteppingLog
@@ -26,26 +26,26 @@ def fresh() -> str:
     return f"c-{uuid.uuid4()}"
 
 
-def message(conversation: str, place: Place) -> MirrorEntry:
+def message(conversation: str, place: LogPosition) -> MirrorEntry:
     name = f"{conversation}/{place.accepted_at_ms}/{place.position}"
     return MirrorEntry(name, conversation, place, MessageAccepted(name, conversation, "alice", "telegram:5", "hi"))
 
 
-async def counted(stores, conversation: str) -> tuple[Place, int]:
+async def counted(stores, conversation: str) -> tuple[LogPosition, int]:
     activity = (await stores.activity.activities([conversation]))[conversation]
     return activity.last, await stores.activity.count(conversation, activity)
 
 
 async def test_a_conversation_without_messages_has_no_activity(stores):
     silent, only_facts = fresh(), fresh()
-    place = Place(JANUARY, 1)
+    place = LogPosition(JANUARY, 1)
     await stores.mirror.write([MirrorEntry("m-1", only_facts, place, None, [Fact("SENT", JANUARY, 1)])])
     assert await stores.activity.activities([silent, only_facts, "", "\ud800"]) == {}
     assert await stores.activity.activities([]) == {}
 
 
 places = st.builds(
-    lambda month, ms, position: Place(JANUARY + month * MONTH_MS + ms, position),
+    lambda month, ms, position: LogPosition(JANUARY + month * MONTH_MS + ms, position),
     st.integers(0, 2),
     st.integers(0, 1),
     st.integers(0, 2_000),  # beyond a thousand: no arithmetic on positions may turn their order round
@@ -75,7 +75,7 @@ async def test_any_order_and_any_repetition_give_the_same_count_and_last_place(s
 
 async def test_a_count_that_others_took_further_is_right_for_who_asks(stores):
     conversation = fresh()
-    held = [Place(JANUARY + n * MONTH_MS // 3, n) for n in range(9)]
+    held = [LogPosition(JANUARY + n * MONTH_MS // 3, n) for n in range(9)]
     await stores.mirror.write([message(conversation, place) for place in held])
     assert await counted(stores, conversation) == (held[-1], 9)
     (activity,) = (await stores.activity.activities([conversation])).values()
@@ -85,29 +85,33 @@ async def test_a_count_that_others_took_further_is_right_for_who_asks(stores):
 
 async def test_facts_without_their_message_do_not_count(stores):
     conversation = fresh()
-    await stores.mirror.write([message(conversation, Place(JANUARY, 1)), message(conversation, Place(JANUARY, 3))])
-    await stores.mirror.write([MirrorEntry("m", conversation, Place(JANUARY, 2), None, [Fact("SENT", JANUARY, 1)])])
-    assert await counted(stores, conversation) == (Place(JANUARY, 3), 2)
+    await stores.mirror.write(
+        [message(conversation, LogPosition(JANUARY, 1)), message(conversation, LogPosition(JANUARY, 3))]
+    )
+    await stores.mirror.write(
+        [MirrorEntry("m", conversation, LogPosition(JANUARY, 2), None, [Fact("SENT", JANUARY, 1)])]
+    )
+    assert await counted(stores, conversation) == (LogPosition(JANUARY, 3), 2)
 
 
 async def test_a_message_that_the_log_holds_twice_counts_once(stores):
     conversation, twice = fresh(), keyed_id("alice", uuid.uuid4().hex)
-    plain = [message(conversation, Place(JANUARY, n)) for n in range(4)]
+    plain = [message(conversation, LogPosition(JANUARY, n)) for n in range(4)]
     again = [
         MirrorEntry(twice, conversation, place, MessageAccepted(twice, conversation, "alice", "telegram:5", "hi"))
-        for place in (Place(JANUARY, 7), Place(JANUARY + 1, 9), Place(JANUARY + MONTH_MS, 11))
+        for place in (LogPosition(JANUARY, 7), LogPosition(JANUARY + 1, 9), LogPosition(JANUARY + MONTH_MS, 11))
     ]
     await stores.mirror.write([*plain, again[0]])
     assert await counted(stores, conversation) == (again[0].place, 5)
     await stores.mirror.write([again[1]])
     assert await counted(stores, conversation) == (again[1].place, 5)
-    await stores.mirror.write([again[2], message(conversation, Place(JANUARY + MONTH_MS, 12))])
-    assert await counted(stores, conversation) == (Place(JANUARY + MONTH_MS, 12), 6)
+    await stores.mirror.write([again[2], message(conversation, LogPosition(JANUARY + MONTH_MS, 12))])
+    assert await counted(stores, conversation) == (LogPosition(JANUARY + MONTH_MS, 12), 6)
 
 
 async def test_more_messages_than_are_looked_at_are_counted(stores):
     conversation = fresh()
-    held = [message(conversation, Place(JANUARY + n // 3, n)) for n in range(1_500)]
+    held = [message(conversation, LogPosition(JANUARY + n // 3, n)) for n in range(1_500)]
     await stores.mirror.write(held[:1_100])
     assert await counted(stores, conversation) == (held[1_099].place, 1_100)
     await stores.mirror.write(held[1_000:])
@@ -116,21 +120,21 @@ async def test_more_messages_than_are_looked_at_are_counted(stores):
 
 async def test_many_conversations_are_asked_for_at_once(stores):
     conversations = [fresh() for _ in range(250)]
-    await stores.mirror.write([message(wanted, Place(JANUARY, n)) for n, wanted in enumerate(conversations)])
+    await stores.mirror.write([message(wanted, LogPosition(JANUARY, n)) for n, wanted in enumerate(conversations)])
     found = await stores.activity.activities(conversations + conversations)
     assert {wanted: activity.last for wanted, activity in found.items()} == {
-        wanted: Place(JANUARY, n) for n, wanted in enumerate(conversations)
+        wanted: LogPosition(JANUARY, n) for n, wanted in enumerate(conversations)
     }
 
 
 async def test_an_outage_is_told(stores):
     conversation = fresh()
-    await stores.mirror.write([message(conversation, Place(JANUARY, 1))])
+    await stores.mirror.write([message(conversation, LogPosition(JANUARY, 1))])
     await stores.off()
     try:
         with pytest.raises(StoreUnavailable):
             await stores.activity.activities([conversation])
         with pytest.raises(StoreUnavailable):
-            await stores.activity.count(conversation, Activity(Place(JANUARY, 1)))
+            await stores.activity.count(conversation, Activity(LogPosition(JANUARY, 1)))
     finally:
         await stores.on()

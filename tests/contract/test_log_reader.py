@@ -41,7 +41,7 @@ async def log_reader(request: pytest.FixtureRequest) -> AsyncIterator[LogReader]
         topic = names.messages if log_index < PARTITIONS else names.status_updates
         for number in range(count):
             batch_producer.enqueue(topic, log_index % PARTITIONS, None, b"%d" % number)
-    await batch_producer.settle()
+    await batch_producer.flush()
     await batch_producer.stop()
     async with KafkaLogReader.open(settings) as reader:
         yield reader

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from domain.errors import StoreUnavailable
 from domain.files import FileMetadata
 from domain.ids import keyed_id
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
 from domain.status import Fact, MessageState, Status, fold
 from support.stepping_log import SteppingLog
@@ -49,13 +49,13 @@ def fresh(prefix: str = "c") -> str:
     return f"{prefix}-{uuid.uuid4()}"
 
 
-def accepted(conversation: str, place: Place, content: str = "hi", **more: Any) -> MirrorEntry:
+def accepted(conversation: str, place: LogPosition, content: str = "hi", **more: Any) -> MirrorEntry:
     message = MessageAccepted(fresh("m"), conversation, "alice", "whatsapp:+5511999990000", content, **more)
     return MirrorEntry(message.message_id, conversation, place, message)
 
 
 async def test_a_message_written_is_found_by_its_id_and_in_its_conversation(stores):
-    conversation, place = fresh(), Place(JANUARY, 7)
+    conversation, place = fresh(), LogPosition(JANUARY, 7)
     entry = accepted(conversation, place, file_id="f-1")
     entry.facts.append(Fact("SENT", JANUARY + 10, 1, "sim.x"))
     await stores.mirror.write([entry])
@@ -69,7 +69,7 @@ async def test_a_message_written_is_found_by_its_id_and_in_its_conversation(stor
 
 
 async def test_to_whom_a_message_went_comes_back_with_a_state_for_each(stores):
-    conversation, place = fresh(), Place(JANUARY, 8)
+    conversation, place = fresh(), LogPosition(JANUARY, 8)
     message = MessageAccepted(
         fresh("m"), conversation, "alice", "", "hi", None, ("whatsapp:+5511999990000", "internal:bob"), ("carla", "bob")
     )
@@ -89,7 +89,7 @@ async def test_to_whom_a_message_went_comes_back_with_a_state_for_each(stores):
 
 
 async def test_a_message_to_an_empty_everyone_comes_back_as_it_was(stores):
-    conversation, place = fresh(), Place(JANUARY, 7)
+    conversation, place = fresh(), LogPosition(JANUARY, 7)
     message = MessageAccepted(fresh("m"), conversation, "alice", "", "to nobody yet")
     await stores.mirror.write([MirrorEntry(message.message_id, conversation, place, message, [Fact("SENT", JANUARY)])])
     found = await stores.reader.get(message.message_id)
@@ -100,8 +100,8 @@ async def test_a_message_to_an_empty_everyone_comes_back_as_it_was(stores):
 async def test_what_is_known_of_a_messages_file_comes_back_as_it_was(stores):
     conversation = fresh()
     metadata = FileMetadata('it\'s "a" é.pdf', 2**31, "application/pdf", f"sha256:{'0f' * 32}", f"{conversation}/f.pdf")
-    entry = accepted(conversation, Place(JANUARY, 9), "", file_id="f-1", file=metadata)
-    await stores.mirror.write([entry, accepted(conversation, Place(JANUARY, 10))])
+    entry = accepted(conversation, LogPosition(JANUARY, 9), "", file_id="f-1", file=metadata)
+    await stores.mirror.write([entry, accepted(conversation, LogPosition(JANUARY, 10))])
     first, second = await stores.reader.list(conversation, after=None, limit=10, descending=False)
     assert first.message == entry.message
     assert first.message.file == metadata
@@ -133,7 +133,7 @@ async def test_an_id_that_cannot_be_a_key_is_simply_not_found(stores, impossible
 )
 async def test_content_comes_back_byte_for_byte(stores, content):
     conversation = fresh()
-    entry = accepted(conversation, Place(JANUARY, 1), content, file_id="f'1")
+    entry = accepted(conversation, LogPosition(JANUARY, 1), content, file_id="f'1")
     await stores.mirror.write([entry])
     (listed,) = await stores.reader.list(conversation, after=None, limit=1, descending=False)
     assert listed.message == entry.message
@@ -143,7 +143,7 @@ async def test_content_comes_back_byte_for_byte(stores, content):
 @FEW
 @given(content=st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300))
 async def test_any_text_comes_back_byte_for_byte(stores, content):
-    entry = accepted(fresh(), Place(JANUARY, 1), content)
+    entry = accepted(fresh(), LogPosition(JANUARY, 1), content)
     await stores.mirror.write([entry])
     assert (await stores.reader.get(entry.message_id)).message.content == content
 
@@ -151,7 +151,7 @@ async def test_any_text_comes_back_byte_for_byte(stores, content):
 @FEW
 @given(known=st.lists(facts, max_size=8) | st.lists(shared_facts, max_size=12), data=st.data())
 async def test_facts_in_any_order_repeated_and_split_give_the_same_state(stores, known, data):
-    conversation, place = fresh(), Place(JANUARY, 3)
+    conversation, place = fresh(), LogPosition(JANUARY, 3)
     content = accepted(conversation, place)
     told = data.draw(st.permutations(known + data.draw(st.lists(st.sampled_from(known)) if known else st.just([]))))
     cut = data.draw(st.integers(0, len(told)))
@@ -167,9 +167,10 @@ async def test_facts_in_any_order_repeated_and_split_give_the_same_state(stores,
 async def test_facts_without_content_are_no_message_yet(stores):
     conversation = fresh()
     half = [
-        MirrorEntry(fresh("m"), conversation, Place(JANUARY, n), None, [Fact("SENT", JANUARY, 1)]) for n in range(9)
+        MirrorEntry(fresh("m"), conversation, LogPosition(JANUARY, n), None, [Fact("SENT", JANUARY, 1)])
+        for n in range(9)
     ]
-    whole = accepted(conversation, Place(JANUARY, 9))
+    whole = accepted(conversation, LogPosition(JANUARY, 9))
     await stores.mirror.write([*half, whole])
     for descending in (False, True):
         found = await stores.reader.list(conversation, after=None, limit=2, descending=descending)
@@ -180,7 +181,7 @@ async def test_facts_without_content_are_no_message_yet(stores):
 async def test_every_size_of_write_arrives_whole(stores):
     conversation = fresh()
     contents = [random.Random(n).choice(["", "short", "x" * 3_000, "é" * 5_000]) for n in range(150)]
-    entries = [accepted(conversation, Place(JANUARY + n, n), content) for n, content in enumerate(contents)]
+    entries = [accepted(conversation, LogPosition(JANUARY + n, n), content) for n, content in enumerate(contents)]
     for entry in entries:
         entry.facts += [Fact("SENT", JANUARY, 1, f"sim.{n}") for n in range(4)]
     await stores.mirror.write(entries)
@@ -189,7 +190,7 @@ async def test_every_size_of_write_arrives_whole(stores):
 
 
 places = st.builds(
-    lambda month, ms, position: Place(JANUARY + month * MONTH_MS + ms, position),
+    lambda month, ms, position: LogPosition(JANUARY + month * MONTH_MS + ms, position),
     st.integers(0, 14),
     st.integers(0, 3),
     st.integers(0, 40),
@@ -242,7 +243,7 @@ async def test_after_a_clock_stepped_back_every_message_is_listed_once_in_the_or
     log = SteppingLog(stores.mirror)
     times = [stepped_at + n * 1_000 for n in range(60)]
     times += [stepped_at + 60_000 - HOUR_MS + n * 60_000 for n in range(90)]
-    held = [Place(at_ms, 500 + 3 * n) for n, at_ms in enumerate(times)]
+    held = [LogPosition(at_ms, 500 + 3 * n) for n, at_ms in enumerate(times)]
     for start in range(0, len(held), 40):
         await log.write([accepted(log.conversation, place) for place in held[start : start + 40]])
     seen, after = [], None
@@ -255,11 +256,11 @@ async def test_after_a_clock_stepped_back_every_message_is_listed_once_in_the_or
 
 async def test_a_cursor_from_before_the_clock_stepped_back_misses_nothing_that_came_since(stores):
     log = SteppingLog(stores.mirror)
-    before = [Place(JANUARY + HOUR_MS // 2 + n, n) for n in range(20)]
+    before = [LogPosition(JANUARY + HOUR_MS // 2 + n, n) for n in range(20)]
     await log.write([accepted(log.conversation, place) for place in before])
     page = await stores.reader.list(log.conversation, after=None, limit=50, descending=False)
     cursor = page[-1].place
-    since = [Place(JANUARY - HOUR_MS // 2 + n, 20 + n) for n in range(20)]
+    since = [LogPosition(JANUARY - HOUR_MS // 2 + n, 20 + n) for n in range(20)]
     await log.write([accepted(log.conversation, place) for place in since], anew=True)
     found = await stores.reader.list(log.conversation, after=cursor, limit=50, descending=False)
     assert [stored.place for stored in found] == since
@@ -269,7 +270,7 @@ async def test_a_keyed_message_twice_in_the_log_around_a_step_back_is_where_it_w
     log = SteppingLog(stores.mirror)
     message_id = keyed_id(fresh("u"), "key")
     message = MessageAccepted(message_id, log.conversation, "alice", "whatsapp:+5511999990000", "once")
-    first, second = Place(JANUARY + HOUR_MS, 7), Place(JANUARY, 8)
+    first, second = LogPosition(JANUARY + HOUR_MS, 7), LogPosition(JANUARY, 8)
     entries = [MirrorEntry(message_id, log.conversation, place, message) for place in (first, second)]
     await log.write(entries[:1])
     await log.write(entries[1:], anew=True)
@@ -280,7 +281,7 @@ async def test_a_keyed_message_twice_in_the_log_around_a_step_back_is_where_it_w
 
 async def test_a_conversation_of_many_months_is_read_in_bounded_time(stores):
     conversation = fresh()
-    held = [Place(JANUARY + n * MONTH_MS, n) for n in range(120)]
+    held = [LogPosition(JANUARY + n * MONTH_MS, n) for n in range(120)]
     await stores.mirror.write([accepted(conversation, place) for place in held])
     found = await stores.reader.list(conversation, after=None, limit=100, descending=True)
     assert [stored.place for stored in found] == held[:-101:-1]
@@ -289,11 +290,11 @@ async def test_a_conversation_of_many_months_is_read_in_bounded_time(stores):
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 async def test_a_keyed_message_that_is_in_the_log_more_than_once_is_where_it_was_first(stores, order):
     conversation, message_id = fresh(), keyed_id(fresh("u"), "key")
-    places = [Place(JANUARY, 150), Place(JANUARY, 207), Place(JANUARY + MONTH_MS, 403)]
+    places = [LogPosition(JANUARY, 150), LogPosition(JANUARY, 207), LogPosition(JANUARY + MONTH_MS, 403)]
     message = MessageAccepted(message_id, conversation, "alice", "whatsapp:+5511999990000", "once")
     for index in order:
         await stores.mirror.write([MirrorEntry(message_id, conversation, places[index], message)])
-    between = accepted(conversation, Place(JANUARY + 5, 300))
+    between = accepted(conversation, LogPosition(JANUARY + 5, 300))
     await stores.mirror.write([between, MirrorEntry(message_id, conversation, places[0], None, [Fact("SENT", 5, 1)])])
     found = await stores.reader.get(message_id)
     assert (found.place, found.message, found.state.status) == (places[0], message, Status.SENT)
@@ -312,7 +313,7 @@ async def test_a_limit_must_be_positive(stores):
 
 
 async def test_an_outage_is_told_quickly_and_over_when_it_is_over(stores):
-    entry = accepted(fresh(), Place(JANUARY, 1))
+    entry = accepted(fresh(), LogPosition(JANUARY, 1))
     await stores.mirror.write([entry])
     await stores.off()
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from domain.conversations import Conversation, Member, Membership
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
 from domain.log_clock import ClockStep, LogClock
-from domain.ports import Activity, Joined, MirrorEntry, NewParticipant, Place, StoredMessage, User
+from domain.ports import Activity, Joined, LogPosition, MirrorEntry, NewParticipant, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, fold
 
@@ -39,9 +39,9 @@ class MemoryMessages(Outage):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: dict[str, dict[Place, _Row]] = {}
-        self._by_id: dict[str, tuple[str, Place]] = {}
-        self._clocks: dict[int, tuple[Sequence[ClockStep], Place | None]] = {}
+        self.rows: dict[str, dict[LogPosition, _Row]] = {}
+        self._by_id: dict[str, tuple[str, LogPosition]] = {}
+        self._clocks: dict[int, tuple[Sequence[ClockStep], LogPosition | None]] = {}
 
     async def clock(self, partition: int) -> LogClock:
         """Return what is known of a partition's times."""
@@ -71,7 +71,7 @@ class MemoryMessages(Outage):
         return _stored(place, self.rows[conversation_id][place])
 
     async def list(
-        self, conversation_id: str, *, after: Place | None, limit: int, descending: bool
+        self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
     ) -> Sequence[StoredMessage]:
         """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``)."""
         self.check()
@@ -105,12 +105,12 @@ class MemoryMessages(Outage):
             if row.message is not None and place <= activity.last
         )
 
-    def _places(self, conversation_id: str) -> Sequence[Place]:
+    def _places(self, conversation_id: str) -> Sequence[LogPosition]:
         rows = self.rows.get(conversation_id, {})
         return sorted(place for place, row in rows.items() if row.message is not None)
 
 
-def _stored(place: Place, row: _Row) -> StoredMessage | None:
+def _stored(place: LogPosition, row: _Row) -> StoredMessage | None:
     if row.message is None:
         return None
     return StoredMessage(row.message, place, fold(row.facts, MessageState(accepted_at_ms=place.accepted_at_ms)))

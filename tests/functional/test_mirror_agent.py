@@ -15,7 +15,7 @@ from app.faust.batches import RecordBatch
 from app.kafka.codec import decode, encode
 from domain.ids import keyed_id
 from domain.log_clock import ClockStep, LogClock
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from fakes.stores import MemoryMessages
@@ -227,9 +227,9 @@ async def test_a_clock_that_steps_back_is_noted_also_by_a_worker_that_takes_over
     await until(lambda: len(app.consumer.completed) == 2)
     clock = await store.clock(2)
     assert clock.steps == [ClockStep(2, 2, 9_000, 5_000)]
-    assert clock.last == Place(6_000, 3)
+    assert clock.last == LogPosition(6_000, 3)
     found = await store.list("c-1", after=None, limit=9, descending=False)
-    assert [stored.place for stored in found] == [Place(1_000, 0), Place(9_000, 1), Place(6_000, 3)]
+    assert [stored.place for stored in found] == [LogPosition(1_000, 0), LogPosition(9_000, 1), LogPosition(6_000, 3)]
 
 
 def replace_epoch(batch: RecordBatch, epoch: int) -> RecordBatch:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from support.api import Api
 
@@ -148,7 +148,7 @@ async def test_messages_are_counted_once_whichever_view_has_them(api: Api, mirro
 async def test_what_another_process_accepted_counts_at_once(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
-    place = Place(api.clock.now_ms + 5, 9)
+    place = LogPosition(api.clock.now_ms + 5, 9)
     api.follower.unseen.append((MessageAccepted("m-9", "c-1", "u-1", "telegram:5", "elsewhere"), place))
     (found,) = await listed(api, token)
     assert (found["message_count"], found["last_message_at"]) == (2, "2025-11-22T22:00:00.128Z")
@@ -263,6 +263,6 @@ async def test_a_count_that_takes_too_long_does_not_cost_the_list(api: Api) -> N
 async def test_facts_alone_make_no_activity(api: Api) -> None:
     token = await api.somebody()
     await begin(api, token, ["telegram:5"], conversation_id="c-1")
-    await api.messages.write([MirrorEntry("m", "c-1", Place(1, 1))])
+    await api.messages.write([MirrorEntry("m", "c-1", LogPosition(1, 1))])
     (found,) = await listed(api, token)
     assert (found["message_count"], found["last_message_at"]) == (0, None)

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import FormData
 
 from domain.direct import direct_id
-from domain.ports import NewParticipant, Place
+from domain.ports import LogPosition, NewParticipant
 from domain.routing import decide
 from support.api import Api
 
@@ -455,7 +455,7 @@ async def test_a_message_to_an_empty_everyone_is_sent_in_the_conversation(api: A
         await ana.said(None, "alone")
     message, place, _ = api.log.records[-1]
     assert (message.recipients, message.recipient_id, message.targets) == ((), "", ())
-    routed = decide(message, Place(place.accepted_at_ms, place.position))
+    routed = decide(message, LogPosition(place.accepted_at_ms, place.position))
     assert (list(routed.requests), routed.refused) == ([], None)
     for fact in routed.facts:
         api.recent.add_fact(fact)

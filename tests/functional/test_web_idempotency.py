@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import LogUnavailable
 from domain.ids import keyed_id, may_repeat
-from domain.ports import Appended, MirrorEntry, Place
+from domain.ports import Appended, LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from support.api import Api
 
@@ -272,7 +272,7 @@ async def test_a_key_that_is_held_for_too_long_is_a_503(api: Api) -> None:
 
 
 async def test_the_fake_store_keeps_the_first_place_too(api: Api) -> None:
-    first, second = Place(1, 1), Place(2, 9)
+    first, second = LogPosition(1, 1), LogPosition(2, 9)
     message = MessageAccepted(keyed_id("u", "k"), "c-1", "u", "telegram:5", "hi")
     await api.messages.write([MirrorEntry(message.message_id, "c-1", second, message)])
     await api.messages.write([MirrorEntry(message.message_id, "c-1", first, message)])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.conversations import Membership
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact
 from support.api import Api
@@ -206,11 +206,11 @@ async def test_a_message_of_another_process_is_found_before_it_is_mirrored(api: 
     await api.send(token)
     user_id = api.log.records[0][0].sender_id
     message = MessageAccepted("0193e2f0-0000-7000-8000-00000000abcd", "c-1", user_id, "telegram:5", "elsewhere")
-    api.follower.unseen.append((message, Place(api.clock.now_ms + 5, 9)))
+    api.follower.unseen.append((message, LogPosition(api.clock.now_ms + 5, 9)))
     found = await api.call("GET", f"/v1/messages/{message.message_id.upper()}", token=token)
     assert found.status == 200
     message = MessageAccepted("0193e2f0-0000-7000-8000-00000000abce", "c-1", user_id, "telegram:5", "elsewhere")
-    api.follower.unseen.append((message, Place(api.clock.now_ms + 6, 10)))
+    api.follower.unseen.append((message, LogPosition(api.clock.now_ms + 6, 10)))
     listed = await (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).json()
     assert [found["content"] for found in listed["messages"]] == ["hi", "elsewhere", "elsewhere"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.routing import decide
 from domain.status import Fact
@@ -55,7 +55,7 @@ class People:
         for fact in decide(message, self.place(message)).facts:
             self.api.recent.add_fact(fact)
 
-    def place(self, message: MessageAccepted) -> Place:
+    def place(self, message: MessageAccepted) -> LogPosition:
         return next(place for record, place, _ in self.api.log.records if record == message)
 
     def happens(self, message: MessageAccepted, address: str, status: str, code: str | None = None) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted
 from domain.routing import decide
 from support.api import Api
@@ -175,7 +175,7 @@ async def test_a_trace_names_its_recipients(people: People) -> None:
     await people.call("POST", "/v1/conversations", body, 201)
     accepted = await people.call("POST", "/v1/messages", {"conversation_id": "c", "content": "x"}, 202)
     message, place, _ = people.api.log.records[-1]
-    for fact in decide(message, Place(place.accepted_at_ms, place.position)).facts:
+    for fact in decide(message, LogPosition(place.accepted_at_ms, place.position)).facts:
         people.api.recent.add_fact(fact)
     trace = await people.call("GET", f"/v1/messages/{accepted['message_id']}/trace")
     assert [event.get("recipient") for event in trace["events"]] == [None, people.party("Bruno_2")]

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
@@ -53,7 +53,7 @@ def lists_of(session: CassandraSession, listed: int = 2_000) -> ConversationList
 
 def message(conversation: str, n: int) -> MirrorEntry:
     name = f"{conversation}/{n}"
-    place = Place(JANUARY + n, n)
+    place = LogPosition(JANUARY + n, n)
     return MirrorEntry(name, conversation, place, MessageAccepted(name, conversation, "u", "telegram:5", "x" * 100))
 
 

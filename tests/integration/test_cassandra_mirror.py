@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from domain.errors import MalformedRecord
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from domain.status import Fact
 from storage.cassandra.driver_session import Kind
@@ -34,7 +34,7 @@ async def session(cassandra):
 
 def entry(conversation: str, n: int, content: str = "x" * 200) -> MirrorEntry:
     """A message of the usual kind, delivered and read."""
-    place = Place(JANUARY + n, n)
+    place = LogPosition(JANUARY + n, n)
     message_id = str(uuid.uuid4())
     message = MessageAccepted(message_id, conversation, str(uuid.uuid4()), "whatsapp:+5511999990000", content)
     told = [

@@ -18,7 +18,7 @@ from app.kafka.topics import Topics, group_of
 from app.settings import Settings
 from devstack.config import LOOPBACK
 from devstack.ports import is_free
-from domain.ports import MirrorEntry, Place
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
@@ -84,7 +84,7 @@ async def mirror_everything(settings: Settings, cassandra: CassandraConfig) -> N
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
                     message = decode(record.value, MessageAccepted)
-                    place = Place(record.timestamp, record.offset)
+                    place = LogPosition(record.timestamp, record.offset)
                     entries.append(MirrorEntry(message.message_id, message.conversation_id, place, message))
         await CassandraMessageMirror(session).write(entries)
         await consumer.commit(ends)

@@ -14,7 +14,7 @@ from click.testing import Result
 from app.kafka.partitions import partition_for
 from app.settings import Settings
 from domain.errors import LogUnavailable
-from domain.ports import Appended, MirrorEntry, Place
+from domain.ports import Appended, LogPosition, MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.signed_links import link_key
 from fakes.file_records import MemoryFileRecords
@@ -42,7 +42,7 @@ class MemoryLog:
     """``MessageLog`` over a list; ``headers`` as they would be on the record."""
 
     available: bool = True
-    records: list[tuple[MessageAccepted, Place, Mapping[str, bytes]]] = field(default_factory=list)
+    records: list[tuple[MessageAccepted, LogPosition, Mapping[str, bytes]]] = field(default_factory=list)
     facts: list[StatusChanged] = field(default_factory=list)
     pending: set[str] = field(default_factory=set)
 
@@ -52,7 +52,7 @@ class MemoryLog:
     async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
         if not self.available:
             raise LogUnavailable("the log is switched off")
-        place = Place(NOW_MS + len(self.records) // 3, len(self.records))
+        place = LogPosition(NOW_MS + len(self.records) // 3, len(self.records))
         self.records.append((message, place, headers))
         return Appended(place, partition_of(message))
 
@@ -69,7 +69,7 @@ class MemoryFollower:
     recent: RecentMessages
     available: bool = True
     has_caught_up: bool = True
-    unseen: list[tuple[MessageAccepted, Place]] = field(default_factory=list)
+    unseen: list[tuple[MessageAccepted, LogPosition]] = field(default_factory=list)
     unseen_facts: list[StatusChanged] = field(default_factory=list)
     # how far the mirror is, by partition
     mirrored_messages: dict[int, int] = field(default_factory=dict)

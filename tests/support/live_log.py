@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from app.kafka.codec import decode, encode
 from app.kafka.partitions import partition_for
 from domain.errors import LogUnavailable
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from web.history.recent import RecentMessages
 from web.history.status_coalescer import StatusCoalescer
@@ -52,23 +52,23 @@ class LiveLog:
         self.processes.append(process)
         return process
 
-    def message(self, message: MessageAccepted) -> Place:
+    def message(self, message: MessageAccepted) -> LogPosition:
         """Append a message."""
         return self.raw(self.slot_of(message.conversation_id), encode(message))
 
-    def fact(self, change: StatusChanged) -> Place:
+    def fact(self, change: StatusChanged) -> LogPosition:
         """Append a fact."""
         return self.raw(self.partitions + self.slot_of(change.conversation_id), encode(change))
 
     def slot_of(self, conversation_id: str) -> int:
         return partition_for(conversation_id.encode(), self.partitions)
 
-    def raw(self, log_index: int, value: bytes) -> Place:
+    def raw(self, log_index: int, value: bytes) -> LogPosition:
         """Append whatever it is."""
         entry = Entry(log_index, len(self.partition_logs[log_index]), self.now_ms, value)
         self.partition_logs[log_index].append(entry)
         self.spread()
-        return Place(entry.timestamp_ms, entry.offset)
+        return LogPosition(entry.timestamp_ms, entry.offset)
 
     def spread(self) -> None:
         """Let every process that is not paused read on to the end."""
@@ -87,7 +87,7 @@ class LiveLog:
 
     def _feed(self, process: Process, log_index: int, entry: Entry) -> None:
         if log_index < self.partitions:
-            message, place = decode(entry.value, MessageAccepted), Place(entry.timestamp_ms, entry.offset)
+            message, place = decode(entry.value, MessageAccepted), LogPosition(entry.timestamp_ms, entry.offset)
             process.recent.add_message(message, place, log_index)
             if process.recent.is_first(message.message_id, place):
                 process.hub.on_message(log_index, entry.offset, message, place)

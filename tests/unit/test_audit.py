@@ -13,13 +13,13 @@ from app.kafka.codec import encode
 from app.kafka.topics import Topics
 from app.settings import InvalidSetting, Settings
 from domain.ids import keyed_id
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, MessageState, alone, fold
 from tables.message_state import load
 
 AT = 1_700_000_000_000
-PLACE = Place(AT, 7)
+PLACE = LogPosition(AT, 7)
 MESSAGE = MessageAccepted("m", "c", "u", "whatsapp:+5511999990000", 'quotes " \\ \n 👋', None)
 FACTS = (
     Fact("ACCEPTED", AT),
@@ -31,7 +31,7 @@ STATE = fold(FACTS)
 NO_RETENTION = 0
 
 
-def changed(fact: Fact, place: Place = PLACE, message_id: str = "m", conversation_id: str = "c") -> bytes:
+def changed(fact: Fact, place: LogPosition = PLACE, message_id: str = "m", conversation_id: str = "c") -> bytes:
     return encode(
         StatusChanged(
             message_id,
@@ -59,7 +59,9 @@ def history(facts: tuple[Fact, ...] = FACTS) -> History:
     return made
 
 
-def stored(message: MessageAccepted = MESSAGE, place: Place = PLACE, state: MessageState = STATE) -> StoredMessage:
+def stored(
+    message: MessageAccepted = MESSAGE, place: LogPosition = PLACE, state: MessageState = STATE
+) -> StoredMessage:
     return StoredMessage(message, place, state)
 
 
@@ -103,16 +105,16 @@ def test_a_message_that_is_on_the_log_twice_is_told() -> None:
 
 def test_facts_that_disagree_about_the_place_are_told() -> None:
     made = history()
-    made.add_fact(changed(FACTS[0], Place(AT, 8)))
+    made.add_fact(changed(FACTS[0], LogPosition(AT, 8)))
     assert views(everything(made, [stored()])) == ["log"]
 
 
 def test_facts_at_another_place_than_their_message_are_told() -> None:
     made = History(first_offset=0)
-    made.add_message(encode(MESSAGE), Place(AT, 6))
+    made.add_message(encode(MESSAGE), LogPosition(AT, 6))
     made.add_fact(changed(FACTS[0]))
     made.rows["m"] = (fold(FACTS[:1]), "c")
-    assert "log" in views(everything(made, [stored(place=Place(AT, 6), state=fold(FACTS[:1]))]))
+    assert "log" in views(everything(made, [stored(place=LogPosition(AT, 6), state=fold(FACTS[:1]))]))
 
 
 @pytest.mark.parametrize("row", [None, (fold(FACTS[:3]), "c"), (STATE, "another")])
@@ -154,11 +156,11 @@ def test_a_row_of_cassandra_that_is_other_is_told(row: StoredMessage) -> None:
 
 
 def test_a_row_at_another_place_is_told_for_both_tables() -> None:
-    assert views(everything(history(), [stored(place=Place(AT, 8))])) == ["cassandra", "cassandra-by-id"]
+    assert views(everything(history(), [stored(place=LogPosition(AT, 8))])) == ["cassandra", "cassandra-by-id"]
 
 
 def test_a_row_that_nobody_accepted_is_told_unless_the_log_no_longer_reaches_back_to_it() -> None:
-    stranger = stored(message=replace(MESSAGE, message_id="x"), place=Place(AT, 3))
+    stranger = stored(message=replace(MESSAGE, message_id="x"), place=LogPosition(AT, 3))
     assert views(everything(history(), [stored(), stranger])) == ["cassandra"]
     made = history()
     made.first_offset = 5
@@ -238,7 +240,7 @@ def test_cassandra_lacking_one_recipients_fact_is_told() -> None:
 
 
 def test_two_records_of_one_keyed_message_are_no_difference_if_they_are_the_same() -> None:
-    keyed, second = replace(MESSAGE, message_id=keyed_id("u", "key")), Place(AT + 1, 9)
+    keyed, second = replace(MESSAGE, message_id=keyed_id("u", "key")), LogPosition(AT + 1, 9)
     made = History(first_offset=0)
     for place in (PLACE, second):
         made.add_message(encode(keyed), place)
@@ -247,7 +249,7 @@ def test_two_records_of_one_keyed_message_are_no_difference_if_they_are_the_same
             made.add_fact(changed(fact, place, keyed.message_id))
     made.rows[keyed.message_id] = (STATE, "c")
     assert everything(made, [stored(keyed)]) == []
-    made.add_message(encode(replace(keyed, content="other")), Place(AT + 2, 11))
+    made.add_message(encode(replace(keyed, content="other")), LogPosition(AT + 2, 11))
     assert "log" in views(everything(made, [stored(keyed)]))
 
 
@@ -291,7 +293,7 @@ def test_a_row_whose_facts_have_all_left_the_log_is_no_difference() -> None:
 
 def test_a_message_that_has_been_only_accepted_for_long_is_stuck() -> None:
     made = history(FACTS[:1])
-    made.add_message(encode(replace(MESSAGE, message_id="no-fact")), Place(AT, 8))
+    made.add_message(encode(replace(MESSAGE, message_id="no-fact")), LogPosition(AT, 8))
     assert sorted(made.stuck(AT + 1)) == ["m", "no-fact"]
     assert list(made.stuck(AT)) == []
     assert list(history().stuck(AT + DAY_MS)) == []

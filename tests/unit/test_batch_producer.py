@@ -222,7 +222,7 @@ async def test_the_log_knows_which_messages_may_still_be_written() -> None:
     assert caught.value.message_id == "m-1"
     assert message_log.is_pending("m-1")
     batch_producer.producer.open.set()
-    await batch_producer.settle()
+    await batch_producer.flush()
     await until(lambda: not message_log.is_pending("m-1"))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.conversations import without_member
-from domain.ports import Joined, Place
+from domain.ports import Joined, LogPosition
 from fakes.stores import MemoryConversations
 from web.conversations.listing import ConversationCursor, following, format_cursor, ordered, parse_cursor
 from web.conversations.memberships import Memberships
@@ -17,11 +17,13 @@ from web.conversations.memberships import Memberships
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"])
 TIMES = st.integers(0, 5)
 JOINED = st.lists(st.builds(Joined, NAMES, TIMES), max_size=14)
-LAST = st.dictionaries(NAMES, st.builds(Place, TIMES, st.integers(0, 3)))
+LAST = st.dictionaries(NAMES, st.builds(LogPosition, TIMES, st.integers(0, 3)))
 
 
 @given(JOINED, LAST)
-def test_each_conversation_is_listed_once_by_its_last_activity(joined: list[Joined], last: dict[str, Place]) -> None:
+def test_each_conversation_is_listed_once_by_its_last_activity(
+    joined: list[Joined], last: dict[str, LogPosition]
+) -> None:
     plain: dict[str, int] = {}
     for one in joined:
         place = last.get(one.conversation_id)
@@ -39,7 +41,7 @@ def test_each_conversation_is_listed_once_by_its_last_activity(joined: list[Join
     arrivals=st.lists(st.lists(NAMES, max_size=3), max_size=8),
 )
 def test_while_messages_arrive_none_is_shown_twice_and_those_that_stay_are_all_shown(
-    joined: list[Joined], last: dict[str, Place], limit: int, arrivals: list[list[str]]
+    joined: list[Joined], last: dict[str, LogPosition], limit: int, arrivals: list[list[str]]
 ) -> None:
     """After each page messages arrive in some conversations, later than all before."""
     now_ms, moved, seen = 100, set(), []
@@ -54,7 +56,7 @@ def test_while_messages_arrive_none_is_shown_twice_and_those_that_stay_are_all_s
         cursor = format_cursor(page[-1])
         for name in next(waves, []):
             now_ms += 1
-            last = {**last, name: Place(now_ms, 1)}
+            last = {**last, name: LogPosition(now_ms, 1)}
             moved.add(name)
     assert len(seen) == len(set(seen))
     assert {one.conversation_id for one in joined} - moved <= set(seen)

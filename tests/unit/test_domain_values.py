@@ -17,7 +17,7 @@ from domain.errors import InvalidContent, InvalidRecipient
 from domain.files import FileMetadata
 from domain.idempotency import is_same_message
 from domain.ids import is_uuid, uuid7
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.recipients import CHANNELS, INTERNAL
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
 
@@ -122,7 +122,7 @@ def test_a_uuid_is_36_characters_in_lower_case() -> None:
 
 
 def test_a_routed_message_carries_its_place_and_its_address() -> None:
-    routed = routing.decide(MESSAGE, Place(1_700_000_000_000, 42))
+    routed = routing.decide(MESSAGE, LogPosition(1_700_000_000_000, 42))
     ((channel, request),) = routed.requests
     (fact,) = routed.facts
     assert channel == "whatsapp"
@@ -133,7 +133,7 @@ def test_a_routed_message_carries_its_place_and_its_address() -> None:
 
 def test_a_message_to_a_user_inside_the_system_is_sent_where_it_is() -> None:
     message = MessageAccepted("m-1", "c-1", "u-1", "u-2", "hi", None, ("internal:u-2",), ("u-2",))
-    routed = routing.decide(message, Place(1_000, 42))
+    routed = routing.decide(message, LogPosition(1_000, 42))
     assert routed.requests == ()
     assert [(fact.status, fact.at_ms, fact.channel, fact.recipient_count) for fact in routed.facts] == [
         ("ACCEPTED", 1_000, "internal", 1),
@@ -144,7 +144,7 @@ def test_a_message_to_a_user_inside_the_system_is_sent_where_it_is() -> None:
 def test_a_message_to_several_is_one_request_for_each_on_its_channel() -> None:
     addresses = ("whatsapp:+5511999990000", "instagram:@maria", "internal:u-4", "pigeon:loft-3")
     message = MessageAccepted("m-1", "c-1", "u-1", "", "hi", None, addresses, ("u-2", "u-3", "u-4", ""))
-    routed = routing.decide(message, Place(1_000, 42))
+    routed = routing.decide(message, LogPosition(1_000, 42))
     assert [(channel, request.recipient_id, request.recipient_count) for channel, request in routed.requests] == [
         ("whatsapp", "whatsapp:+5511999990000", 4),
         ("instagram", "instagram:@maria", 4),
@@ -163,7 +163,7 @@ def test_a_message_to_several_is_one_request_for_each_on_its_channel() -> None:
 def test_what_is_known_of_a_file_goes_with_every_request(recipients: tuple[str, ...]) -> None:
     file = FileMetadata("a.pdf", 3, "application/pdf", f"sha256:{'0' * 64}", "c-1/f-1.pdf")
     message = MessageAccepted("m-1", "c-1", "u-1", "", "", "f-1", recipients, file=file)
-    routed = routing.decide(message, Place(1_000, 42))
+    routed = routing.decide(message, LogPosition(1_000, 42))
     assert {(request.file_id, request.file) for _, request in routed.requests} == {("f-1", file)}
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, State, fold
 from storage.cassandra.facts import encode_fact
@@ -54,7 +54,7 @@ async def test_a_page_of_messages_to_256_is_joined_with_memory_in_many_turns() -
     stored = []
     for n in range(30):
         message = MessageAccepted(f"m-{n}", "c-1", "u-1", "", "hi", None, ADDRESSES, ADDRESSES)
-        stored.append(StoredMessage(message, Place(1, n), state))
+        stored.append(StoredMessage(message, LogPosition(1, n), state))
         read = StatusChanged(f"m-{n}", "c-1", "READ", 7, 1, n, "", recipient_id=ADDRESSES[0], recipient_count=256)
         recent.add_fact(read)
     page, turns = await turns_of_others(merge_page(stored, [], recent.get, limit=30, descending=False))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.conversations import Conversation, Member
 from domain.errors import StoreUnavailable
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted
 from fakes.stores import MemoryUsers
 from support.waiting import until
@@ -104,7 +104,7 @@ class World:
         message = MessageAccepted(
             f"m-{self.offset}", conversation_id, "u-2", "", content, None, tuple(recipients), tuple(recipients)
         )
-        self.hub.on_message(0, self.offset, message, Place(1, self.offset))
+        self.hub.on_message(0, self.offset, message, LogPosition(1, self.offset))
         self.offset += 1
 
     async def park(self, count: int) -> None:
@@ -209,6 +209,6 @@ async def test_marks_do_not_pile_up_behind_a_look_up() -> None:
     world.message("new-1")
     for offset in range(1_000):
         world.hub.reached(0, offset)
-    assert len(world.hub._lanes[0].waiting) == 2
+    assert len(world.hub._queues[0].waiting) == 2
     await asyncio.sleep(0)
     world.hub.stop()

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.log_clock import LogClock
-from domain.ports import Place
+from domain.ports import LogPosition
 
 LOGS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), min_size=1, max_size=40).map(
-    lambda steps: [Place(at_ms, sum(gap for _, gap in steps[: n + 1])) for n, (at_ms, _) in enumerate(steps)]
+    lambda steps: [LogPosition(at_ms, sum(gap for _, gap in steps[: n + 1])) for n, (at_ms, _) in enumerate(steps)]
 )
 
 
-def clock_of(places: list[Place]) -> LogClock:
+def clock_of(places: list[LogPosition]) -> LogClock:
     clock = LogClock(0)
     for place in places:
         clock.take(place)
@@ -23,7 +23,7 @@ def clock_of(places: list[Place]) -> LogClock:
 
 
 @given(LOGS)
-def test_within_a_run_times_never_fall_and_the_runs_are_the_whole_log(places: list[Place]) -> None:
+def test_within_a_run_times_never_fall_and_the_runs_are_the_whole_log(places: list[LogPosition]) -> None:
     runs = clock_of(places).runs()
     for place in places:
         (run,) = [run for run in runs if place.position in run]
@@ -34,7 +34,7 @@ def test_within_a_run_times_never_fall_and_the_runs_are_the_whole_log(places: li
 
 
 @given(LOGS)
-def test_the_rising_time_never_falls_and_tells_places_around_a_step_apart(places: list[Place]) -> None:
+def test_the_rising_time_never_falls_and_tells_places_around_a_step_apart(places: list[LogPosition]) -> None:
     clock = clock_of(places)
     rising = [clock.rising_us(place) for place in places]
     assert rising == sorted(rising)
@@ -44,7 +44,9 @@ def test_the_rising_time_never_falls_and_tells_places_around_a_step_apart(places
 
 
 @given(LOGS, st.data())
-def test_whoever_takes_over_and_reads_records_again_comes_to_the_same(places: list[Place], data: st.DataObject) -> None:
+def test_whoever_takes_over_and_reads_records_again_comes_to_the_same(
+    places: list[LogPosition], data: st.DataObject
+) -> None:
     whole = clock_of(places)
     cut = data.draw(st.integers(0, len(places)))
     first = clock_of(places[:cut])
@@ -55,7 +57,7 @@ def test_whoever_takes_over_and_reads_records_again_comes_to_the_same(places: li
 
 
 def test_a_clock_that_does_not_step_back_changes_nothing() -> None:
-    clock = clock_of([Place(5, 1), Place(5, 2), Place(9, 3)])
+    clock = clock_of([LogPosition(5, 1), LogPosition(5, 2), LogPosition(9, 3)])
     assert clock.steps == []
     assert len(clock.runs()) == 1
-    assert clock.rising_us(Place(9, 3)) == 9_000
+    assert clock.rising_us(LogPosition(9, 3)) == 9_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.status import Fact, MessageState, Status
 from storage.cassandra.facts import MAX_KEY_BYTES, bucket_of, decode_fact, encode_fact, is_possible_key, state_of
 
@@ -59,12 +59,12 @@ def test_a_long_detail_is_cut_so_that_it_can_be_stored():
 def test_what_a_later_release_wrote_does_not_break_this_one():
     assert decode_fact('["RECALLED",5,1]') is None
     assert decode_fact('["SENT",5,1,null,null,null,"new"]') == Fact("SENT", 5, 1)
-    assert state_of(Place(3, 0), ['["RECALLED",5,1]']) == MessageState(accepted_at_ms=3)
+    assert state_of(LogPosition(3, 0), ['["RECALLED",5,1]']) == MessageState(accepted_at_ms=3)
 
 
 def test_a_row_without_facts_is_accepted_at_its_place():
-    assert state_of(Place(3, 0), None).status == Status.ACCEPTED
-    assert state_of(Place(3, 0), []).accepted_at_ms == 3
+    assert state_of(LogPosition(3, 0), None).status == Status.ACCEPTED
+    assert state_of(LogPosition(3, 0), []).accepted_at_ms == 3
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable, Unavailable
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from web.history.best_effort_reader import AT_ONCE, BestEffortReader
 from web.messages.keyed_lock import KeyedLock
 
@@ -31,7 +31,7 @@ class Store:
         return None
 
     async def list(
-        self, conversation_id: str, *, after: Place | None, limit: int, descending: bool
+        self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
     ) -> Sequence[StoredMessage]:
         raise NotImplementedError
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import pytest
 
 from domain.errors import LogUnavailable
-from domain.ports import Appended, Place
+from domain.ports import Appended, LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status, delivery_of
 from support.waiting import until
 from web.history.recent import RecentMessages
 from web.messages.facts import StatusWriter
 
-PLACE = Place(1_000, 7)
+PLACE = LogPosition(1_000, 7)
 ONE = MessageAccepted("m-1", "c-1", "u-1", "u-2", "hi", None, ("internal:u-2",), ("u-2",))
 ALL = MessageAccepted("m-2", "c-1", "u-1", "", "hi", None, ("internal:u-2", "whatsapp:+5511999990000"), ("u-2", "u-3"))
 

@@ -19,7 +19,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from support.waiting import until
 from web.history.end_offsets import EndOffsets
-from web.history.follower import KafkaFollower
+from web.history.follower import LogTailer
 from web.history.recent import RecentMessages
 
 SETTINGS = Settings(partitions=2, recent_messages=100)
@@ -94,7 +94,7 @@ def changed(number: int, status: str) -> bytes:
 
 async def following(consumer: ScriptedConsumer, mirrored: dict[TopicPartition, int] | None = None) -> Any:
     """Return a follower that follows ``consumer``, and the task in which it does."""
-    follower = KafkaFollower(SETTINGS, RecentMessages(SETTINGS.recent_messages))
+    follower = LogTailer(SETTINGS, RecentMessages(SETTINGS.recent_messages))
 
     async def committed() -> dict[TopicPartition, int]:
         return mirrored or {}
@@ -299,7 +299,7 @@ async def test_fetches_gather_at_the_broker_unless_somebody_had_to_wait_for_the_
 
 
 async def test_the_real_fetcher_has_the_size_that_the_follower_changes() -> None:
-    consumer = KafkaFollower(SETTINGS, RecentMessages(1))._connection()
+    consumer = LogTailer(SETTINGS, RecentMessages(1))._connection()
     fetcher = Fetcher(consumer._client, consumer._subscription, fetch_min_bytes=consumer._fetch_min_bytes)
     assert fetcher._fetch_min_bytes == SETTINGS.follower_fetch_min_bytes
     await fetcher.close()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ids import keyed_id
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, State, Status, facts_of, fold, joined
 from web.history.merge import cursor_of, merge_page, place_of
@@ -19,7 +19,7 @@ KEYED_ID = keyed_id("u-1", "key")
 
 # few times and many positions: most of a real batch shares one append time; and the broker's clock steps back
 TIMES_MS = [0, 0, 1, 1, 2, 0, 0, 1, 5, 5, 5, 4, 4]
-PLACES = st.integers(0, 40).map(lambda position: Place(TIMES_MS[position % len(TIMES_MS)], position))
+PLACES = st.integers(0, 40).map(lambda position: LogPosition(TIMES_MS[position % len(TIMES_MS)], position))
 FACTS = st.builds(
     Fact,
     st.sampled_from(list(Status)),
@@ -37,12 +37,12 @@ SHARED = st.builds(
 SOME_FACTS = st.lists(FACTS, max_size=8) | st.lists(SHARED, max_size=8) | st.lists(FACTS | SHARED, max_size=8)
 
 
-def message_at(place: Place, conversation_id: str = "c-1") -> MessageAccepted:
+def message_at(place: LogPosition, conversation_id: str = "c-1") -> MessageAccepted:
     name = f"{conversation_id}/{place.accepted_at_ms}/{place.position}"
     return MessageAccepted(name, conversation_id, "u-1", "telegram:5", "hi")
 
 
-def change_of(place: Place, status: str, at_ms: int = 7) -> StatusChanged:
+def change_of(place: LogPosition, status: str, at_ms: int = 7) -> StatusChanged:
     message = message_at(place)
     return StatusChanged(message.message_id, "c-1", status, at_ms, place.accepted_at_ms, place.position, "telegram", 1)
 
@@ -55,12 +55,12 @@ def change_of(place: Place, status: str, at_ms: int = 7) -> StatusChanged:
     after=st.none() | PLACES,
 )
 def test_a_page_is_what_a_sorted_list_of_the_newest_would_give(
-    places: list[Place], limit: int, page_size: int, descending: bool, after: Place | None
+    places: list[LogPosition], limit: int, page_size: int, descending: bool, after: LogPosition | None
 ) -> None:
     recent = RecentMessages(limit)
     for place in places:
         recent.add_message(message_at(place), place, 0)
-    kept: list[Place] = []
+    kept: list[LogPosition] = []
     for place in places:
         if place not in kept:
             kept = [*kept, place][-limit:]
@@ -73,7 +73,7 @@ def test_a_page_is_what_a_sorted_list_of_the_newest_would_give(
 
 
 @given(st.lists(st.tuples(PLACES, st.sampled_from(["c-1", "c-2", "c-3"])), max_size=80), st.integers(1, 20))
-def test_what_was_evicted_leaves_nothing_behind(added: list[tuple[Place, str]], limit: int) -> None:
+def test_what_was_evicted_leaves_nothing_behind(added: list[tuple[LogPosition, str]], limit: int) -> None:
     recent = RecentMessages(limit)
     for place, conversation_id in added:
         recent.add_message(message_at(place, conversation_id), place, 0)
@@ -90,24 +90,24 @@ def test_large_messages_leave_by_their_bytes() -> None:
     recent = RecentMessages(1_000, max_bytes=100_000)
     for position in range(5):
         message = MessageAccepted(f"m-{position}", "c-1", "u-1", "telegram:5", "x" * 40_000)
-        recent.add_message(message, Place(1, position), 0)
+        recent.add_message(message, LogPosition(1, position), 0)
     assert [entry.place.position for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [3, 4]
 
 
 def test_long_timelines_stay_right_while_their_front_is_cut_off() -> None:
     recent = RecentMessages(700)
     for position in range(5_000):
-        recent.add_message(message_at(Place(1, position)), Place(1, position), 0)
+        recent.add_message(message_at(LogPosition(1, position)), LogPosition(1, position), 0)
         if position % 331 == 0:
             first = recent.page("c-1", after=None, limit=1, descending=False)
             assert first[0].place.position == max(0, position - 699)
-    newest = recent.page("c-1", after=Place(1, 4_998), limit=9, descending=False)
+    newest = recent.page("c-1", after=LogPosition(1, 4_998), limit=9, descending=False)
     assert [entry.place.position for entry in newest] == [4_999]
 
 
 def test_facts_may_come_before_their_message() -> None:
     recent = RecentMessages(10)
-    place = Place(1, 1)
+    place = LogPosition(1, 1)
     recent.add_fact(change_of(place, "SENT"))
     assert recent.page("c-1", after=None, limit=9, descending=False) == []
     recent.add_message(message_at(place), place, 0)
@@ -119,27 +119,27 @@ def test_facts_may_come_before_their_message() -> None:
 
 def test_facts_of_a_repetition_do_not_place_the_message() -> None:
     recent = RecentMessages(10)
-    first, second = Place(1, 1), Place(1, 7)
+    first, second = LogPosition(1, 1), LogPosition(1, 7)
     message = replace(message_at(first), message_id=KEYED_ID)
     recent.add_fact(replace(change_of(second, "SENT"), message_id=KEYED_ID))
     for place in (first, second):
         recent.add_message(message, place, 0)
     assert [entry.place for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [first]
-    recent.add_message(message_at(Place(1, 9)), Place(1, 9), 0)
+    recent.add_message(message_at(LogPosition(1, 9)), LogPosition(1, 9), 0)
     recent._limit = 1
     recent._make_room()
-    assert [entry.place for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [Place(1, 9)]
+    assert [entry.place for entry in recent.page("c-1", after=None, limit=9, descending=False)] == [LogPosition(1, 9)]
 
 
 @given(st.lists(PLACES, unique=True, min_size=1, max_size=30), st.data())
-def test_a_message_moved_up_is_listed_once_where_it_was_first(places: list[Place], data: st.DataObject) -> None:
+def test_a_message_moved_up_is_listed_once_where_it_was_first(places: list[LogPosition], data: st.DataObject) -> None:
     recent = RecentMessages(100)
     for place in places:
         recent.add_message(message_at(place), place, 0)
     moved = data.draw(st.sampled_from(places))
     others = {place.position for place in places if place != moved}  # a place of the log holds one record
     position = data.draw(st.integers(-41, 50).filter(lambda position: position not in others))
-    target = Place(moved.accepted_at_ms, position)
+    target = LogPosition(moved.accepted_at_ms, position)
     recent.move_up(message_at(moved).message_id, target)
     recent.move_up("unknown", target)
     expected = sorted([*(place for place in places if place != moved), min(moved, target)])
@@ -150,8 +150,8 @@ def test_a_message_moved_up_is_listed_once_where_it_was_first(places: list[Place
 
 def test_only_what_may_be_a_repetition_is_unsettled() -> None:
     recent = RecentMessages(10)
-    recent.add_message(message_at(Place(1, 1)), Place(1, 1), 0)
-    recent.add_message(replace(message_at(Place(1, 2)), message_id=KEYED_ID), Place(1, 2), 0)
+    recent.add_message(message_at(LogPosition(1, 1)), LogPosition(1, 1), 0)
+    recent.add_message(replace(message_at(LogPosition(1, 2)), message_id=KEYED_ID), LogPosition(1, 2), 0)
     found = recent.page("c-1", after=None, limit=9, descending=False)
     assert [entry.is_settled for entry in found] == [True, False]
 
@@ -160,7 +160,7 @@ def test_a_message_is_complete_only_from_where_all_its_facts_are_followed() -> N
     recent = RecentMessages(10)
     recent.complete_from = {0: 5}
     for partition, position in ((0, 4), (0, 5), (1, 9)):
-        recent.add_message(message_at(Place(1, position)), Place(1, position), partition)
+        recent.add_message(message_at(LogPosition(1, position)), LogPosition(1, position), partition)
     complete = [entry.complete for entry in recent.page("c-1", after=None, limit=9, descending=False)]
     assert complete == [False, True, False]
 
@@ -190,7 +190,7 @@ def _normal(state: State) -> State:
     descending=st.booleans(),
 )
 def test_pages_of_two_views_are_pages_of_their_union(
-    places: list[Place], mirrored: set[int], cached: set[int], limit: int, descending: bool
+    places: list[LogPosition], mirrored: set[int], cached: set[int], limit: int, descending: bool
 ) -> None:
     rows = [StoredMessage(message_at(p), p, UNKNOWN) for i, p in enumerate(places) if i in mirrored]
     recent = RecentMessages(100)
@@ -198,8 +198,8 @@ def test_pages_of_two_views_are_pages_of_their_union(
         if index in cached:
             recent.add_message(message_at(place), place, 0)
     expected = sorted((p for i, p in enumerate(places) if i in mirrored | cached), reverse=descending)
-    seen: list[Place] = []
-    after: Place | None = None
+    seen: list[LogPosition] = []
+    after: LogPosition | None = None
     while True:
         stored = [
             row
@@ -217,7 +217,9 @@ def test_pages_of_two_views_are_pages_of_their_union(
 
 
 @given(places=st.lists(PLACES, max_size=60), limit=st.integers(1, 50), after=st.none() | PLACES)
-def test_the_tail_counts_what_a_plain_list_holds(places: list[Place], limit: int, after: Place | None) -> None:
+def test_the_tail_counts_what_a_plain_list_holds(
+    places: list[LogPosition], limit: int, after: LogPosition | None
+) -> None:
     recent = RecentMessages(limit)
     for place in places:
         recent.add_message(message_at(place), place, 0)
@@ -239,16 +241,16 @@ def test_pages_are_stable_while_messages_arrive_and_the_mirror_goes_on(
 
     Ascending, everything is seen once, what came meanwhile too; descending, what there was when the first page was.
     """
-    log: list[Place] = []
+    log: list[LogPosition] = []
     stored = 0
     recent = RecentMessages(100)
     waves, progress = iter(arrivals), iter(mirrored)
-    seen: list[Place] = []
-    at_first: list[Place] | None = None
-    after: Place | None = None
+    seen: list[LogPosition] = []
+    at_first: list[LogPosition] | None = None
+    after: LogPosition | None = None
     while True:
         for _ in range(next(waves, 0)):
-            place = Place(len(log) // 3, len(log))
+            place = LogPosition(len(log) // 3, len(log))
             log.append(place)
             recent.add_message(message_at(place), place, 0)
         stored = min(len(log), stored + next(progress, 0))

@@ -11,7 +11,7 @@ import pytest
 
 from domain.files import FileMetadata
 from domain.ids import uuid7
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from web.history.recent import MAX_BYTES, RecentMessages
 
@@ -50,7 +50,7 @@ def copied(file: FileMetadata) -> FileMetadata:
     return replace(file, **texts, storage_path=str(file.storage_path.encode(), "ascii"))
 
 
-def story(accepted: MessageAccepted, place: Place, words: Iterable[str]) -> Iterator[StatusChanged]:
+def story(accepted: MessageAccepted, place: LogPosition, words: Iterable[str]) -> Iterator[StatusChanged]:
     count = len(accepted.targets)
     for step, word in enumerate(words):
         for address in accepted.targets:
@@ -72,7 +72,7 @@ def story(accepted: MessageAccepted, place: Place, words: Iterable[str]) -> Iter
 
 def fill(recent: RecentMessages, made: Iterable[MessageAccepted], words: Iterable[str], *, facts_first: bool) -> None:
     for position, accepted in enumerate(made):
-        place = Place(NOW_MS + position, 5_000 + position)
+        place = LogPosition(NOW_MS + position, 5_000 + position)
         if not facts_first:
             recent.add_message(accepted, place, 0)
         for n, change in enumerate(story(accepted, place, words)):

@@ -8,7 +8,7 @@ from typing import Any
 from domain.conversations import MAX_MEMBERS, Conversation, is_address
 from domain.direct import is_direct
 from domain.files import FileMetadata
-from domain.ports import Identity, Place, StoredMessage, User
+from domain.ports import Identity, LogPosition, StoredMessage, User
 from domain.records import MessageAccepted
 from domain.status import MessageState, SharedState, Status, delivery_of
 from web.http.responses import iso_utc, iso_utc_or_none
@@ -53,7 +53,7 @@ def identity_document(identity: Identity, username: str) -> dict[str, Any]:
     }
 
 
-def accepted_document(message: MessageAccepted, place: Place) -> dict[str, Any]:
+def accepted_document(message: MessageAccepted, place: LogPosition) -> dict[str, Any]:
     """Return the response for a message durable at ``place``; the same for every repetition."""
     return {
         "message_id": message.message_id,
@@ -152,7 +152,7 @@ def _people_document(conversation: Conversation, names: Names) -> dict[str, Any]
 
 
 def conversation_document(
-    conversation: Conversation, last: Place | None, message_count: int, names: Names
+    conversation: Conversation, last: LogPosition | None, message_count: int, names: Names
 ) -> dict[str, Any]:
     """Return a conversation. ``last``: the place of its last message."""
     return {

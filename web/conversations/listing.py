@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from domain.conversations import Conversation
 from domain.errors import StoreUnavailable
-from domain.ports import Activity, Joined, Place
+from domain.ports import Activity, Joined, LogPosition
 
 if TYPE_CHECKING:
     from domain.ports import ActivityReader, ConversationStore
@@ -48,7 +48,7 @@ class ConversationCursor:
         return -self.last_ms, self.conversation_id
 
 
-def ordered(joined: Iterable[Joined], last: Mapping[str, Place]) -> list[ConversationCursor]:
+def ordered(joined: Iterable[Joined], last: Mapping[str, LogPosition]) -> list[ConversationCursor]:
     """Return the conversations of ``joined``, each once, the latest activity first."""
     since: dict[str, int] = {}
     for one in joined:
@@ -92,7 +92,7 @@ class Summary:
     """A conversation with its last message's place and the number of its messages."""
 
     conversation: Conversation
-    last: Place | None
+    last: LogPosition | None
     message_count: int
 
 
@@ -175,7 +175,7 @@ class ConversationLists:
             log.warning("messages of %.80r could not be counted: %s", conversation_id, error)
             return activity.counted
 
-    def _last(self, conversation_id: str, activity: Activity | None) -> Place | None:
+    def _last(self, conversation_id: str, activity: Activity | None) -> LogPosition | None:
         """Return the place of the last message in either view."""
         _, fresh = self._recent.tail(conversation_id, None)
         stored = None if activity is None else activity.last

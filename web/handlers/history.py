@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from domain.errors import Unavailable
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from web.bootstrap import DEPENDENCIES, Dependencies
 from web.contract.requests import ListMessages
 from web.contract.response_bodies import message_document, parties_of
@@ -88,7 +88,9 @@ async def _page(deps: Dependencies, wanted: ListMessages) -> list[StoredMessage]
     return await _both_views(deps, wanted, after, wanted.limit + 1)
 
 
-async def _both_views(deps: Dependencies, wanted: ListMessages, after: Place | None, limit: int) -> list[StoredMessage]:
+async def _both_views(
+    deps: Dependencies, wanted: ListMessages, after: LogPosition | None, limit: int
+) -> list[StoredMessage]:
     descending = wanted.order == "desc"
     stored = await deps.reader.list(wanted.conversation_id, after=after, limit=limit, descending=descending)
     known = {row.message.message_id: row for row in stored}

@@ -21,7 +21,7 @@ from app.kafka.topics import Topics, group_of
 from app.settings import Settings
 from domain.errors import LogUnavailable, MalformedRecord
 from domain.fact_times import plausible
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from web.history.end_offsets import EndOffsets
 from web.history.recent import RecentMessages
@@ -44,7 +44,7 @@ _EAGER_SECONDS = 1.0
 class Listener(Protocol):
     """Receives the records in order. It must not block. ``log_index``: see ``web/live/cursor.py``."""
 
-    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: LogPosition) -> None:
         """Receive a record of ``messages``."""
         ...
 
@@ -59,7 +59,7 @@ class Listener(Protocol):
         ...
 
 
-class KafkaFollower:
+class LogTailer:
     """Keeps ``recent`` up to date. ``start`` returns immediately; Kafka may be unavailable then and later.
 
     ``has_caught_up``: the end was reached once, so the cache reaches back to the mirrored records.
@@ -140,7 +140,7 @@ class KafkaFollower:
                 return False
         return True
 
-    async def settle(self, timeout_seconds: float) -> None:
+    async def wait_until_caught_up(self, timeout_seconds: float) -> None:
         """Wait until all records not mirrored yet have been read, or Kafka is found unavailable, or the time is
         over.
         """
@@ -319,7 +319,7 @@ class KafkaFollower:
             except MalformedRecord as error:
                 log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
                 continue
-            place = Place(record.timestamp, record.offset)
+            place = LogPosition(record.timestamp, record.offset)
             self._recent.add_message(message, place, record.partition)
             if self.listener is not None and self._recent.is_first(message.message_id, place):
                 self.listener.on_message(record.partition, record.offset, message, place)

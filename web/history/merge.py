@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from domain.ports import Place, StoredMessage
+from domain.ports import LogPosition, StoredMessage
 from domain.status import joined
 from web.history.recent import Recent
 
@@ -60,13 +60,13 @@ def cursor_of(page: Sequence[StoredMessage]) -> str:
     return base64.urlsafe_b64encode(f"{place.accepted_at_ms}.{place.position}".encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str) -> Place:
+def place_of(cursor: str) -> LogPosition:
     """Parse a cursor of ``cursor_of``. Raises ``ValueError`` for any other text."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
         accepted_at, dot, position = text.partition(".")
-        place = Place(int(accepted_at), int(position))
+        place = LogPosition(int(accepted_at), int(position))
     except (binascii.Error, UnicodeError, ValueError):
         raise ValueError("not a cursor of this API") from None
     if not dot or not 0 <= place.accepted_at_ms <= _MAX_INT64 or not 0 <= place.position <= _MAX_INT64:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sys import getsizeof, intern
 
 from domain.ids import may_repeat
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, SharedState, State, Status, absorb, joined
 from web.history.gaps import Gaps
@@ -43,7 +43,7 @@ class Recent:
     """
 
     conversation_id: str
-    place: Place
+    place: LogPosition
     message: MessageAccepted | None = None
     state: State = UNKNOWN
     complete: bool = False
@@ -173,7 +173,7 @@ class RecentMessages:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def add_message(self, message: MessageAccepted, place: Place, partition: int) -> None:
+    def add_message(self, message: MessageAccepted, place: LogPosition, partition: int) -> None:
         """Cache an accepted message; a repetition changes nothing."""
         known = self._by_id.get(message.message_id)
         if known is None:
@@ -200,7 +200,7 @@ class RecentMessages:
         fact = fact_from_change(change)
         known = self._by_id.get(change.message_id)
         if known is None:
-            place = Place(change.accepted_at_ms, change.position)
+            place = LogPosition(change.accepted_at_ms, change.position)
             known = self._enter(change.message_id, change.conversation_id, place)
         before = known.state
         if isinstance(before, SharedState):
@@ -225,14 +225,14 @@ class RecentMessages:
         """Return the cached entry of a message; it may have facts only."""
         return self._by_id.get(message_id)
 
-    def is_first(self, message_id: str, place: Place) -> bool:
+    def is_first(self, message_id: str, place: LogPosition) -> bool:
         """Return whether the record at ``place`` is the message and not its repetition, as far as this process
         knows.
         """
         known = self._by_id.get(message_id)
         return known is None or known.message is None or known.place == place or not may_repeat(message_id)
 
-    def move_up(self, message_id: str, place: Place) -> None:
+    def move_up(self, message_id: str, place: LogPosition) -> None:
         """Move the message to ``place`` if it is before the cached one."""
         known = self._by_id.get(message_id)
         if known is not None and known.message is not None and place < known.place:
@@ -241,7 +241,7 @@ class RecentMessages:
             timeline.add(place.position, message_id)
             known.place = place
 
-    def page(self, conversation_id: str, *, after: Place | None, limit: int, descending: bool) -> list[Recent]:
+    def page(self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool) -> list[Recent]:
         """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""
         timeline = self._conversations.get(conversation_id)
         if timeline is None:
@@ -249,7 +249,7 @@ class RecentMessages:
         key = None if after is None else after.position
         return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
 
-    def tail(self, conversation_id: str, after: Place | None) -> tuple[int, Place | None]:
+    def tail(self, conversation_id: str, after: LogPosition | None) -> tuple[int, LogPosition | None]:
         """Return how many cached messages of a conversation come after ``after``, and the last one's place."""
         timeline = self._conversations.get(conversation_id)
         if timeline is None:
@@ -257,7 +257,7 @@ class RecentMessages:
         last = self.page(conversation_id, after=None, limit=1, descending=True)[0].place
         return timeline.after(None if after is None else after.position), last
 
-    def _enter(self, message_id: str, conversation_id: str, place: Place) -> Recent:
+    def _enter(self, message_id: str, conversation_id: str, place: LogPosition) -> Recent:
         known = self._by_id[message_id] = Recent(conversation_id, place)
         self._hold(known, _ENTRY_BYTES)
         return known

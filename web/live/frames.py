@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from web.contract.response_bodies import file_metadata_document, party_document
@@ -68,7 +68,7 @@ class Event:
         return _EVENT_BYTES + 2 * len(self.body) + _RECIPIENT_BYTES * recipients
 
 
-def message_event(log_index: int, offset: int, message: MessageAccepted, place: Place) -> Event:
+def message_event(log_index: int, offset: int, message: MessageAccepted, place: LogPosition) -> Event:
     """Return the event of an accepted message."""
     document: dict[str, Any] = {
         "type": "new_message",

@@ -17,7 +17,7 @@ from functools import partial
 
 from domain.conversations import is_address
 from domain.errors import Unavailable
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
@@ -35,13 +35,13 @@ RETRY_SECONDS = 1.0
 _LATE_AT_A_TIME = 100  # parked frames handed over before other tasks run
 
 # called after a frame with the message was written to a connection of this user
-OnDelivered = Callable[[MessageAccepted, Place, str], None]
+OnDelivered = Callable[[MessageAccepted, LogPosition, str], None]
 # called with the number of frames written for an event, and the event's time
 OnPushed = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
-class _Lane:
+class _PartitionQueue:
     """Records of one partition number waiting for a look-up; ``(log_index, offset)`` marks a position without an
     event.
     """
@@ -68,7 +68,7 @@ class Hub:
         self._on_pushed = on_pushed
         self._on_delivered = on_delivered
         self._by_user: dict[str, list[Connection]] = {}
-        self._lanes = [_Lane() for _ in range(partitions)]
+        self._queues = [_PartitionQueue() for _ in range(partitions)]
         self._parked = ParkedEvents()
         self._retrying: asyncio.Task[None] | None = None
         self._waiting = 0
@@ -79,7 +79,7 @@ class Hub:
 
     # called by the tailer
 
-    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Place) -> None:
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: LogPosition) -> None:
         """Handle a record of ``messages``."""
         if is_address(message.recipient_id):
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
@@ -96,12 +96,12 @@ class Hub:
     def reached(self, log_index: int, offset: int) -> None:
         """Note that all records of the partition before ``offset`` have been read."""
         self.is_ready = True
-        lane = self._lanes[log_index % self._partitions]
-        if lane.waiting:
-            last = lane.waiting[-1]
+        queue = self._queues[log_index % self._partitions]
+        if queue.waiting:
+            last = queue.waiting[-1]
             if not isinstance(last, Event) and last[0] == log_index:
-                lane.waiting.pop()  # a lane that waits long has one mark for each partition between two records
-            lane.waiting.append((log_index, offset))
+                queue.waiting.pop()  # a queue that waits long has one mark for each partition between two records
+            queue.waiting.append((log_index, offset))
         elif self.positions[log_index] < offset:
             self.positions[log_index] = offset
 
@@ -138,35 +138,35 @@ class Hub:
 
     def stop(self) -> None:
         """Cancel the hub's tasks."""
-        for task in [self._retrying, *(lane.task for lane in self._lanes)]:
+        for task in [self._retrying, *(queue.task for queue in self._queues)]:
             if task is not None:
                 task.cancel()
 
     # internals
 
     def _take(self, event: Event) -> None:
-        lane = self._lanes[event.log_index % self._partitions]
-        if not lane.waiting and event.conversation_id not in self._parked:
+        queue = self._queues[event.log_index % self._partitions]
+        if not queue.waiting and event.conversation_id not in self._parked:
             users = self._participants.known(event.conversation_id)
             if users is not None and (event.message is None or self._usernames.is_ready(event.message.sender_id)):
                 self._hand_over(event, users)
                 return
         self._waiting += 1
         self._waiting_bytes += event.held_bytes
-        lane.waiting.append(event)
+        queue.waiting.append(event)
         if self._waiting > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
             self._give_up()
-        elif lane.task is None:
-            self._start(lane)
+        elif queue.task is None:
+            self._start(queue)
 
-    def _start(self, lane: _Lane) -> None:
-        lane.task = asyncio.create_task(self._work(lane))
-        lane.task.add_done_callback(partial(self._worked, lane))
+    def _start(self, queue: _PartitionQueue) -> None:
+        queue.task = asyncio.create_task(self._work(queue))
+        queue.task.add_done_callback(partial(self._worked, queue))
 
-    async def _work(self, lane: _Lane) -> None:
-        """Hand over the waiting events of a lane, one after the other."""
-        while lane.waiting:
-            item = lane.waiting[0]
+    async def _work(self, queue: _PartitionQueue) -> None:
+        """Hand over the waiting events of a queue, one after the other."""
+        while queue.waiting:
+            item = queue.waiting[0]
             if isinstance(item, Event) and self.count and item.conversation_id not in self._parked:
                 try:
                     users = await self._participants.of(item.conversation_id)
@@ -177,9 +177,9 @@ class Hub:
                     users = None
             else:
                 users = None
-            if not lane.waiting or lane.waiting[0] is not item:
-                continue  # the lane was cleared meanwhile
-            lane.waiting.popleft()
+            if not queue.waiting or queue.waiting[0] is not item:
+                continue  # the queue was cleared meanwhile
+            queue.waiting.popleft()
             if not isinstance(item, Event):
                 log_index, offset = item
                 self.positions[log_index] = max(offset, self.positions[log_index])
@@ -197,13 +197,13 @@ class Hub:
         self._waiting -= 1
         self._waiting_bytes -= event.held_bytes
 
-    def _worked(self, lane: _Lane, task: asyncio.Task[None]) -> None:
-        lane.task = None
+    def _worked(self, queue: _PartitionQueue, task: asyncio.Task[None]) -> None:
+        queue.task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("live frames could not be handed over", exc_info=error)
             self._give_up()
-        elif lane.waiting and not task.cancelled():
-            self._start(lane)
+        elif queue.waiting and not task.cancelled():
+            self._start(queue)
 
     def _park(self, event: Event) -> None:
         self._parked.add(event)
@@ -248,18 +248,18 @@ class Hub:
             written = sum([connection.put(event, frame) for connection in tuple(siblings)])
             pushed += written
             if written and event.message is not None:
-                self._on_delivered(event.message, Place(event.logged_at_ms, event.offset), user)
+                self._on_delivered(event.message, LogPosition(event.logged_at_ms, event.offset), user)
         if pushed:
             self._on_pushed(pushed, event.logged_at_ms)
 
     def _give_up(self) -> None:
         """Close all connections because too many events wait; the clients resume from their cursors."""
         log.error("%d live frames wait for the store: closing all connections", self._waiting)
-        for lane in self._lanes:
-            for item in lane.waiting:
+        for queue in self._queues:
+            for item in queue.waiting:
                 log_index, offset = (item.log_index, item.offset + 1) if isinstance(item, Event) else item
                 self.positions[log_index] = max(offset, self.positions[log_index])
-            lane.waiting.clear()
+            queue.waiting.clear()
         self._parked.clear()
         self._waiting = self._waiting_bytes = 0
         for connection in self.connections():

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from app.kafka.codec import decode
 from domain.errors import LogUnavailable, MalformedRecord, Unavailable
 from domain.fact_times import plausible
-from domain.ports import Place
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, SharedState, State, Status, absorb, knows
 from web.conversations.participants import Participants
@@ -205,7 +205,7 @@ class Replayer:
 
     def _give(self, session: ReplaySession, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
         if isinstance(record, MessageAccepted):
-            place = Place(entry.timestamp_ms, entry.offset)
+            place = LogPosition(entry.timestamp_ms, entry.offset)
             if not self._recent.is_first(record.message_id, place):
                 return  # a repetition; only the first record is sent
             if session.give(message_event(entry.log_index, entry.offset, record, place), self._usernames):

@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from app.settings import Settings
 from domain.errors import LogUnavailable, Unavailable
-from domain.ports import ConversationStore, Place
+from domain.ports import ConversationStore, LogPosition
 from domain.records import MessageAccepted
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
@@ -235,7 +235,7 @@ class Live:
             if event.status and index <= published_at.get(event.message_id, -1):
                 continue
             if connection.write(frame) and event.message is not None:
-                place = Place(event.logged_at_ms, event.offset)
+                place = LogPosition(event.logged_at_ms, event.offset)
                 self._tell_delivered(event.message, place, connection.user_id)
 
     def _greet(self, connection: Connection, positions: Positions) -> None:
@@ -254,7 +254,7 @@ class Live:
         self._metrics.live_frames.count += frames
         self._metrics.live_push.count(max(0, self._clock_ms() - logged_at_ms) / 1000, frames)
 
-    def _tell_delivered(self, message: MessageAccepted, place: Place, user_id: str) -> None:
+    def _tell_delivered(self, message: MessageAccepted, place: LogPosition, user_id: str) -> None:
         self._facts.delivered(message, place, user_id, self._clock_ms())
 
     # incoming

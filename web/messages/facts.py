@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from domain.errors import LogUnavailable
-from domain.ports import MessageLog, Place
+from domain.ports import LogPosition, MessageLog
 from domain.recipients import INTERNAL
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import MessageState, Status, delivery_of
@@ -26,7 +26,7 @@ class StatusWriter:
         self._recent = recent
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def delivered(self, message: MessageAccepted, place: Place, user_id: str, at_ms: int) -> None:
+    def delivered(self, message: MessageAccepted, place: LogPosition, user_id: str, at_ms: int) -> None:
         """Record the delivery of a message to one of the user's connections at ``at_ms`` (epoch milliseconds).
 
         Does nothing if the message is not for the user inside the system (a linked channel has its own receipts), or
@@ -44,7 +44,7 @@ class StatusWriter:
         task.add_done_callback(lambda _: self._under_way.pop(key))
 
     async def read(
-        self, message: MessageAccepted, place: Place, address: str, at_ms: int, headers: Mapping[str, bytes]
+        self, message: MessageAccepted, place: LogPosition, address: str, at_ms: int, headers: Mapping[str, bytes]
     ) -> MessageState:
         """Record the reading at ``address``; return the state of this delivery.
 
@@ -68,7 +68,7 @@ class StatusWriter:
         self._recent.add_fact(change)
 
 
-def fact_about(message: MessageAccepted, place: Place, address: str, status: Status, at_ms: int) -> StatusChanged:
+def fact_about(message: MessageAccepted, place: LogPosition, address: str, status: Status, at_ms: int) -> StatusChanged:
     """Return the record of the new ``status`` of a delivery of ``message`` to ``address``."""
     count = len(message.targets)
     return StatusChanged(

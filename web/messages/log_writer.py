@@ -11,7 +11,7 @@ from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
 from app.kafka.topics import Topics
 from domain.errors import InDoubt, MayBeAccepted
-from domain.ports import Appended, Place
+from domain.ports import Appended, LogPosition
 from domain.records import MessageAccepted, StatusChanged
 
 
@@ -42,7 +42,7 @@ class KafkaMessageLog:
             )
         except InDoubt as error:
             raise MayBeAccepted(message.message_id) from error
-        return Appended(Place(written.timestamp_ms, written.offset), partition)
+        return Appended(LogPosition(written.timestamp_ms, written.offset), partition)
 
     def is_pending(self, message_id: str) -> bool:
         """Return whether a message answered with an error is still in flight, so it may yet be written."""

@@ -18,7 +18,7 @@ from domain.direct import direct_id
 from domain.errors import KeyReused, MayBeAccepted, NotAllowed, Unavailable
 from domain.idempotency import is_same_message
 from domain.ids import keyed_id, uuid7
-from domain.ports import Appended, Place
+from domain.ports import Appended, LogPosition
 from domain.records import MessageAccepted
 from domain.usernames import names_user
 from web.contract.requests import CreateMessage
@@ -61,7 +61,7 @@ class AcceptedMessage:
     """A message durable at ``place``. ``is_replayed``: it was accepted before this request."""
 
     message: MessageAccepted
-    place: Place
+    place: LogPosition
     is_replayed: bool = False
 
 
@@ -275,7 +275,7 @@ def _pay(message: MessageAccepted, spend: Spend) -> None:
         spend(len(message.targets) - 1)
 
 
-def _compared(item: Item, message: MessageAccepted, place: Place, *, is_replayed: bool) -> Outcome:
+def _compared(item: Item, message: MessageAccepted, place: LogPosition, *, is_replayed: bool) -> Outcome:
     return AcceptedMessage(message, place, is_replayed) if is_same_message(item.message, message) else KeyReused()
 
 
