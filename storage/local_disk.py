@@ -101,6 +101,7 @@ class Objects:
             if self.size(target) is None:
                 raise NotFound("this object is gone") from None
             return
+        _drop_other_link(origin, place)
         sync_folder(place.parent)
         sync_folder(origin.parent)
 
@@ -208,3 +209,10 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
     while rest:
         written = os.pwrite(descriptor, rest, offset)
         rest, offset = rest[written:], offset + written
+
+
+def _drop_other_link(origin: Path, place: Path) -> None:
+    """Finish a rename between two links of one file: POSIX ``rename`` succeeds then without doing anything."""
+    with suppress(FileNotFoundError):
+        if origin != place and origin.samefile(place):
+            origin.unlink()

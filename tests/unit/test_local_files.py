@@ -223,3 +223,12 @@ async def test_where_a_folder_takes_no_second_name_for_a_file_its_bytes_are_copi
     await store.discard("c-1/a")
     assert b"".join([chunk async for chunk in store.read("c-2/b")]) == b"bytes"
     assert [one.key async for one in store.everything()] == ["c-2/b"]
+
+
+async def test_an_object_moved_onto_its_own_copy_leaves_its_old_key(store, tmp_path):
+    await store.put(KEY, b"x", TYPE)
+    await store.copy(KEY, "c-2/f-1.bin")
+    await store.move(KEY, "c-2/f-1.bin")
+    await store.move("c-2/f-1.bin", "c-2/f-1.bin")
+    assert files_below(tmp_path) == [tmp_path / "files/objects/c-2/f-1.bin"]
+    assert await content(store, "c-2/f-1.bin") == b"x"
