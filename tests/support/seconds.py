@@ -13,7 +13,7 @@ def by_folder(reports: Iterable[pytest.TestReport]) -> dict[str, float]:
     """Return the seconds that set-ups, calls and tear-downs of each folder took."""
     seconds: dict[str, float] = defaultdict(float)
     for report in reports:
-        seconds[PurePath(report.location[0]).parent.name] += report.duration
+        seconds[PurePath(report.nodeid.partition("::")[0]).parent.name] += report.duration
     return seconds
 
 

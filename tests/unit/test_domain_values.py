@@ -16,7 +16,7 @@ from domain.content import check_content
 from domain.errors import InvalidContent, InvalidRecipient
 from domain.files import FileMetadata
 from domain.idempotency import is_same_message
-from domain.ids import is_uuid, uuid7
+from domain.ids import is_uuid, keyed_id, may_repeat, uuid7
 from domain.ports import LogPosition
 from domain.recipients import CHANNELS, INTERNAL
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
@@ -206,3 +206,9 @@ def test_a_key_used_before_addresses_had_one_form_still_means_its_message() -> N
     assert is_same_message(again, older)
     assert not is_same_message(older, replace(again, recipient_id="whatsapp:+442079460959"))
     assert not is_same_message(older, replace(again, content="ho"))
+
+
+def test_only_a_message_with_a_key_may_be_in_the_log_twice() -> None:
+    assert may_repeat(keyed_id("u-1", "key"))
+    assert not may_repeat(uuid7(1, b"0123456789"))
+    assert not may_repeat("m-5")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.status import UNKNOWN, Fact, MessageState, SharedState, Status, alone, fold, join
+from domain.status import UNKNOWN, Fact, MessageState, SharedState, Status, alone, fold, join, knows
 
 ADDRESSES = ("whatsapp:+5511999990000", "instagram:@maria", "internal:u-3")
 times = st.integers(0, 10_000)
@@ -111,3 +111,10 @@ def test_a_failure_of_all_tells_a_reason_and_a_healed_one_counts_again() -> None
 
 def test_the_last_change_may_be_that_of_any_address() -> None:
     assert fold([fact("ACCEPTED", at_ms=1), fact("SENT", ADDRESSES[0], 7)]).last_change_ms == 7
+
+
+def test_a_fact_that_counts_more_recipients_is_news() -> None:
+    state = fold([fact("SENT", ADDRESSES[0], count=2)])
+    assert knows(state, fact("SENT", ADDRESSES[0], count=2))
+    assert not knows(state, fact("SENT", ADDRESSES[0], count=3))
+    assert not knows(state, fact("SENT", ADDRESSES[1], count=2))

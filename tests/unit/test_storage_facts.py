@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from domain.ports import LogPosition
 from domain.status import Fact, MessageState, Status
-from storage.cassandra.facts import MAX_KEY_BYTES, bucket_of, decode_fact, encode_fact, is_possible_key, state_of
+from storage.cassandra.facts import (
+    MAX_KEY_BYTES,
+    bucket_of,
+    decode_fact,
+    encode_fact,
+    first_wins,
+    is_possible_key,
+    state_of,
+)
 
 texts = st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=50)
 facts = st.builds(
@@ -81,3 +89,10 @@ def test_a_month_is_utc(at_ms, month):
 )
 def test_a_key_is_not_empty_not_too_long_and_unicode(text, possible):
     assert is_possible_key(text) is possible
+
+
+@given(st.integers(1, 2**44), st.integers(0, 999_998), st.integers(0, 999))
+def test_the_first_place_has_the_latest_write_and_a_deletion_is_later_still(ms: int, offset: int, later: int) -> None:
+    first = first_wins(LogPosition(ms, offset), ms * 1000)
+    assert first_wins(LogPosition(ms, offset + 1), ms * 1000) < first
+    assert first_wins(LogPosition(ms + 1 + later, 0), (ms + 1 + later) * 1000) < first < 0
