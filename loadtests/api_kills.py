@@ -49,7 +49,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 class Knocks:
-    """New connections, one after the other is begun, whatever became of those before. ``outcomes`` counts them."""
+    """Open connections one after the other, regardless of earlier results. ``outcomes`` counts them."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)

@@ -64,14 +64,14 @@ class Bench:
         self._delays_known = 0
 
     async def warm_up(self) -> None:
-        """Make every conversation known, and let two Java machines compile what is used."""
+        """Warm up: make every conversation known and let the two Java machines compile their code."""
         _say(f"warming up: {self._wanted.conversations} conversations, {WARM_UP_MESSAGES} messages")
         await self._run.meet(self._orders)
         await self._run.send(self._orders.make(WARM_UP_MESSAGES))
         await self._delays_to_sent()
 
     async def idle(self) -> None:
-        """Measure what everything uses while nothing is to be done."""
+        """Measure the use of processor time at idle."""
         await self._run.at_rest()
         self._run.reader.pause()
         self._meter.begin()

@@ -58,7 +58,7 @@ class Latency:
 
 @dataclass(slots=True)
 class Figures:
-    """All that ``python -m loadtests.bench`` finds out. CPU in milliseconds a message, by kind of process."""
+    """The result of ``python -m loadtests.bench``. CPU in milliseconds a message, by kind of process."""
 
     command: str
     when: str
@@ -81,7 +81,7 @@ class Figures:
         return sum(ms for name, ms in self.cpu_ms.items() if name not in _NOT_WORKERS)
 
     def goals(self) -> list[tuple[str, str, bool]]:
-        """Return each goal, what was measured, and whether it is met."""
+        """Return each goal, the measurement, and the verdict."""
         per_second = self.messages / self.read_seconds if self.read_seconds else 0.0
         found = [
             (

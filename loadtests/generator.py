@@ -15,7 +15,7 @@ _REOPEN_SECONDS = 0.1
 
 
 class Shots:
-    """Requests and what came of them, by position. Times are seconds of ``time.perf_counter``.
+    """Requests and their outcomes, by position. Times are seconds of ``time.perf_counter``.
 
     ``due``: when the request was to be sent. Latency counts from there, so a wait for a free connection, or for a
     load generator that is late, is part of it (no coordinated omission).
@@ -40,19 +40,19 @@ class Shots:
 
     @property
     def seconds(self) -> float:
-        """From the first that was due to the last answer."""
+        """Seconds from the first due time to the last response."""
         return max(self.answered, default=0.0) - min(self.due, default=0.0)
 
 
 def percentile(sorted_values: Sequence[float], share: float) -> float:
-    """Return the least of the values that ``share`` (0 to 1) of them do not exceed (nearest rank)."""
+    """Return the quantile ``share`` (0 to 1) of the values (nearest rank)."""
     if not sorted_values:
         return float("nan")
     return sorted_values[max(0, ceil(share * len(sorted_values) - 1e-9) - 1)]
 
 
 class _Sender:
-    """A connection with the request that is under way on it."""
+    """A connection and its pending request."""
 
     def __init__(self, generator: Generator, connection: Connection) -> None:
         self.generator = generator
@@ -93,7 +93,7 @@ class Generator:
             sender.connection.close()
 
     async def at_rate(self, requests: Sequence[bytes], per_second: float, *, seed: int = 1) -> Shots:
-        """Send at random times (a Poisson process) with ``per_second`` on average, whatever the answers do."""
+        """Send at random times (a Poisson process), ``per_second`` on average, regardless of responses."""
         gaps = random.Random(seed)
         shots = self._begin(requests, open_loop=True)
         due = perf_counter()

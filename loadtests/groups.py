@@ -1,4 +1,4 @@
-"""What the broker says of the workers' consumer groups: who is in, what they hold, how far they are."""
+"""The workers' consumer groups by the broker: members, partitions, committed offsets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Member:
 
 
 def inputs_of(role: str, settings: Settings) -> list[str]:
-    """Return the topics that a role reads as its work."""
+    """Return the input topics of a role."""
     names = Topics(settings.topic_prefix)
     if role in CHANNELS:
         return [names.outbound(role)]
@@ -77,7 +77,7 @@ class Groups:
             await consumer.stop()
 
     def work_of(self, role: str) -> list[TopicPartition]:
-        """Return every partition that the workers of ``role`` must hold between them."""
+        """Return all partitions of the role's workers."""
         return [
             TopicPartition(topic, n)
             for topic in inputs_of(role, self._settings)
@@ -85,7 +85,7 @@ class Groups:
         ]
 
     async def members(self, role: str) -> list[Member]:
-        """Return the workers of a role with what they hold; nobody while the group is not stable."""
+        """Return the workers of a role with their partitions; empty during a rebalance."""
         group = group_of(role, self._settings.topic_prefix)
         found: list[Any] = (await self._admin.describe_consumer_groups([group]))[0].groups
         _, _, state, _, _, members, *_ = found[0]

@@ -27,7 +27,7 @@ class Answer(NamedTuple):
         return orjson.loads(self.body)
 
     def header(self, name: str) -> str | None:
-        """Return the value of the header ``name``, whatever its case."""
+        """Return the value of the header ``name`` (case-insensitive)."""
         for line in self.head.split(b"\r\n")[1:]:
             key, _, value = line.partition(b":")
             if key.decode("latin-1").lower() == name.lower():
@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._answer, NO_ANSWER)
 
     def close(self) -> None:
-        """End the connection; an answer that is awaited will be ``NO_ANSWER``."""
+        """Close the connection; a pending response becomes ``NO_ANSWER``."""
         if self._transport is not None:
             self._transport.abort()
 

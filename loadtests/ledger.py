@@ -23,7 +23,7 @@ SHOWN = 5
 
 @dataclass(slots=True)
 class _Life:
-    """What the topics say of one message. ``sent``: (attempt, provider id) of its SENT facts, in their order."""
+    """The facts of one message on the topics. ``sent``: (attempt, provider id) of its SENT facts, in their order."""
 
     conversation_id: str = ""
     place: tuple[int, int] | None = None
@@ -212,7 +212,7 @@ class Ledger:
         return 1
 
     def _disorder(self) -> list[str]:
-        """Return the conversations whose first SENT facts are not in the order of their log."""
+        """Return the conversations with first SENT facts out of log order."""
         conversations: defaultdict[str, list[tuple[tuple[int, int], int, str]]] = defaultdict(list)
         for message_id, life in self._lives.items():
             if life.place is not None and life.first_sent >= 0:

@@ -70,7 +70,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 @dataclass(frozen=True, slots=True)
 class RunningServers:
-    """Servers that somebody else started, as ``host:kafka:cassandra``."""
+    """Running servers, as ``host:kafka:cassandra``."""
 
     address: str
 
@@ -107,7 +107,7 @@ def servers_for(address: str) -> Iterator[tuple[Servers, Path]]:
 
 @dataclass
 class Delays:
-    """What came: milliseconds from event to receipt, and how many frames of each kind."""
+    """Received frames: milliseconds from event to receipt, and counts by kind."""
 
     is_on: bool = False
     messages: list[int] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Delays:
     counts: Counter[str] = field(default_factory=Counter)
 
     def take(self, frame: bytes) -> None:
-        """Note one frame. Its JSON is not parsed: that would cost more than all the rest here."""
+        """Record one frame. Its JSON is not parsed: parsing would dominate the cost."""
         at = frame.find(b'"timestamp":') + 12
         if not self.is_on or at < 12:
             return

@@ -18,7 +18,7 @@ GENERATOR = "load generator"
 
 
 class Meter:
-    """What the parts of ``system`` and its servers use, by kind of process (``core``, not ``core-1``)."""
+    """Processor time of ``system`` and its servers, by kind of process (``core``, not ``core-1``)."""
 
     def __init__(self, system: System, servers: Servers) -> None:
         self._pids = {process.name: process.pid for process in system.processes}
@@ -56,7 +56,7 @@ class Meter:
 
 
 def _busy_seconds() -> float:
-    """Return the processor time used on this machine, and that which its host gave to others."""
+    """Return the processor time used on this machine, and the time stolen by its host."""
     times = psutil.cpu_times()
     return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 

@@ -1,4 +1,4 @@
-"""What is to be sent: messages with recipients of their own, and the requests that send them."""
+"""Messages with distinct recipients, and the requests for them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SAMPLE = 'Olá "mundo" \\ \n\t Здравствуйте 👋 👩‍👩‍👧�
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One message that a client wants delivered."""
+    """One message of a client."""
 
     conversation_id: str
     recipient_id: str
     content: str
 
     def request(self, token: str) -> bytes:
-        """Return the request that sends it."""
+        """Return its request."""
         body = {
             "conversation_id": self.conversation_id,
             "recipient_id": self.recipient_id,
@@ -57,7 +57,7 @@ class Orders:
         self._channels = [channels[n % len(channels)] for n in range(conversations)]
 
     def one_for_each_conversation(self) -> list[Order]:
-        """Return the messages that make every conversation known."""
+        """Return one message for each conversation, to make it known."""
         return [self._order(n) for n in range(len(self.conversations))]
 
     def make(self, count: int) -> list[Order]:

@@ -61,7 +61,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 class Round:
     """One kill. ``work_seconds``: until each partition had a READ; ``group_seconds``: until all groups were whole.
 
-    ``None``: not within its bound. ``restarts``: workers that ended meanwhile and were started again.
+    ``None``: not within its bound. ``restarts``: number of restarted workers.
     """
 
     away_seconds: float
@@ -154,7 +154,7 @@ class Outages:
         return (max(next(at for at in times if at >= back_ms) for times in reads.values()) - back_ms) / 1000
 
     async def _hung(self) -> list[str]:
-        """Return the workers that are in no group, after making them write their stacks."""
+        """Return the workers outside their groups, after they wrote their stacks."""
         found = []
         async with Groups.connected(self._system.settings) as groups:
             for role in self._system.counts:
@@ -168,7 +168,7 @@ class Outages:
         return found
 
     async def settle(self) -> list[str]:
-        """Wait until all is done; return what is wrong."""
+        """Wait for the end; return all faults."""
         faults = []
         if not await self._run.settled(SETTLE_SECONDS):
             faults.append(f"{len(self._run.ledger.open)} messages are still open")

@@ -1,4 +1,4 @@
-"""Processes that a harness starts, kills, and ends; none of them outlives it."""
+"""Processes of a harness: start, kill, end. None outlives the harness."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ class Process:
                 self.kill()
 
     def log_text(self) -> str:
-        """Return all that it has printed."""
+        """Return its whole output."""
         return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and of what it started, user and system; 0 for one that is gone."""
+    """Return the processor time of a process and its children, user and system; 0 if it has ended."""
     try:
         process = psutil.Process(pid)
         times = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]

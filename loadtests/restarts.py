@@ -93,7 +93,7 @@ class Life:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     async def stop(self) -> None:
-        """Ctrl-C, and SIGKILL if that does not help."""
+        """Send SIGINT, then SIGKILL after a time limit."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:

@@ -1,4 +1,4 @@
-"""One run of load on a system: what is sent, the ledger that follows it, and the end of it."""
+"""One run of load on a system: sending, the ledger, and the wait for the end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Run:
     ) -> Shots:
         """Send ``orders`` (flat out without a rate) and book the answers when all are there.
 
-        ``connections``: use no more than that many.
+        ``connections``: upper limit.
         """
         requests = [order.request(self.token) for order in orders]
         self.began_ms = time() * 1000
@@ -73,7 +73,7 @@ class Run:
         return await self.reader.settled(stall_seconds)
 
     async def at_rest(self, seconds: float = STALL_SECONDS) -> None:
-        """Return once every role has committed all its work, so that no repetition is under way any more."""
+        """Wait until every role has committed all its work. No repetition is pending then."""
         async with Groups.connected(self.system.settings) as groups:
             for role in self.system.counts:
 
@@ -88,5 +88,5 @@ class Run:
 
     @property
     def end_to_end_seconds(self) -> float:
-        """From the begin of the last ``send`` to the last final fact that was written."""
+        """Seconds from the start of the last ``send`` to the last final fact."""
         return (self.reader.last_ms - self.began_ms) / 1000

@@ -1,4 +1,4 @@
-"""The same system with the product's own supervisor (``chat4all worker``), which starts again what ends."""
+"""The same system under the product's supervisor (``chat4all worker``), with restarts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def supervisor(settings: Settings, folder: Path, counts: Mapping[str, int], name
 
 
 class Child(Process):
-    """A worker of the supervisor's, recognised by its port, which stays the same over restarts."""
+    """A worker of the supervisor, recognised by its port (stable over restarts)."""
 
     def __init__(self, spec: ProcessSpec, folder: Path, parent: Process) -> None:
         super().__init__(spec, folder)
@@ -57,7 +57,7 @@ class Child(Process):
 
 
 class SupervisedSystem(System):
-    """Workers that end, or are killed, come back."""
+    """Ended or killed workers come back."""
 
     def __init__(self, settings: Settings, folder: Path, workers: Mapping[str, int]) -> None:
         super().__init__(settings, folder, workers)

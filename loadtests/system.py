@@ -37,7 +37,7 @@ _PORTS = range(12_000, 20_000)  # below those that outgoing connections get
 
 
 class Servers(Protocol):
-    """A ``devstack.Stack``, or servers that somebody else started."""
+    """A ``devstack.Stack``, or servers already running."""
 
     @property
     def kafka_bootstrap(self) -> str: ...
@@ -72,7 +72,7 @@ def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
 
 
 def free_ports(count: int) -> int:
-    """Return the first of ``count`` neighbouring ports that nobody uses now."""
+    """Return the first of ``count`` free neighbouring ports."""
     while True:
         first = random.choice(share(_PORTS)[:-count])
         if all(is_free(LOOPBACK, port) for port in range(first, first + count)):
@@ -84,7 +84,7 @@ class Ended(Exception):
 
 
 class System:
-    """``workers``: how many of each role. ``changes``: for a role, environment variables that differ."""
+    """``workers``: number by role. ``changes``: environment variables by role."""
 
     def __init__(
         self,
@@ -119,12 +119,12 @@ class System:
 
     @property
     def stages(self) -> tuple[Sequence[Process], ...]:
-        """What was started here, in the order in which it is stopped."""
+        """The processes started here, in the order of their stop."""
         return self.workers, self.apis
 
     @property
     def processes(self) -> list[Process]:
-        """All that was started here."""
+        """All processes started here."""
         return [process for stage in self.stages for process in stage]
 
     def worker(self, name: str) -> Process:
@@ -153,7 +153,7 @@ class System:
         await self.ready()
 
     async def revive(self) -> None:
-        """Start again what was killed; return when everything is ready."""
+        """Restart killed processes; return when everything is ready."""
         for process in self.processes:
             if not process.is_running:
                 process.start()

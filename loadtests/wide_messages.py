@@ -1,4 +1,4 @@
-"""What a message to many costs an API process, and a message to one: processor time and memory, without any server.
+"""Measure the cost for an API process of a message to many and to one: CPU and memory, without servers.
 
     python -m loadtests.wide_messages [--recipients 256] [--messages 50]
 
@@ -93,7 +93,7 @@ def _batches(records: Sequence[Record]) -> Iterator[list[Record]]:
 
 
 def remembered(recipients: int, count: int) -> tuple[float, float]:
-    """Return CPU ms and KiB of one message of ``count``, with everything that happens to it."""
+    """Return CPU ms and KiB of one message of ``count``, with all its facts."""
     made = list(enumerate(messages_to(recipients, count)))
     accepted = [Record(encode(message), offset, NOW_MS + offset) for offset, message in made]
     facts = [

@@ -1,4 +1,4 @@
-"""A lean WebSocket client: many sockets that only listen, and note how late each frame came.
+"""A lean WebSocket client: many listening sockets, with the delay of each frame.
 
 As ``http_client.py``, it does what a measurement on shared cores needs and nothing else.
 """

@@ -83,7 +83,7 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, figure
 
 
 def store_settings(kind: str, folder: Path, stack: Stack) -> dict[str, Any]:
-    """Return the settings that choose a store: "local" in ``folder``, or "s3" on the MinIO of ``stack``."""
+    """Return the settings of a store: "local" in ``folder``, or "s3" on the MinIO of ``stack``."""
     port = free_ports(1)
     more: dict[str, Any] = {"port": port, "public_url": f"http://{LOOPBACK}:{port}"}
     if kind == "local":

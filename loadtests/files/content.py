@@ -1,4 +1,4 @@
-"""What is sent: bytes that cost nothing to make, the same for whoever makes them."""
+"""Content of test files: cheap, deterministic bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BLOCK = random.Random(20).randbytes(BLOCK_BYTES)
 
 
 def blocks(size_bytes: int) -> Iterator[memoryview]:
-    """Yield ``size_bytes`` bytes, which no store can compress, in blocks of up to 4 MiB."""
+    """Yield ``size_bytes`` incompressible bytes in blocks of up to 4 MiB."""
     whole = memoryview(_BLOCK)
     for start in range(0, size_bytes, BLOCK_BYTES):
         yield whole[: min(BLOCK_BYTES, size_bytes - start)]
@@ -26,7 +26,7 @@ def checksum_of(size_bytes: int) -> str:
 
 
 class Reader:
-    """Those bytes as a file to read from, for a client library that wants one."""
+    """The same bytes as a readable file, for client libraries."""
 
     def __init__(self, size_bytes: int) -> None:
         self._left = size_bytes

@@ -1,4 +1,4 @@
-"""What ``python -m loadtests.files`` found out, and how it is shown."""
+"""The result of ``python -m loadtests.files``, and its tables."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class FileFigures:
         self.rows.append((store, way, transfers))
 
     def share(self, way: str, transfers: Transfers) -> float:
-        """Return our throughput by that of the plain client the same way."""
+        """Return the throughput relative to the plain client in the same direction."""
         seconds = self.plain["up_seconds" if "up" in way else "down_seconds"]
         return transfers.mib_per_second / (self.mib / seconds)
 
     def goals(self) -> list[tuple[str, str, bool]]:
-        """Return each goal, what was measured, and whether it is met."""
+        """Return each goal, the measurement, and the verdict."""
         found = []
         for store, way, transfers in self.rows:
             if transfers.count == 1:

@@ -1,4 +1,4 @@
-"""What hashing in a thread spares other requests: how late the event loop is while parts are hashed there, or in it.
+"""Measure the delay of the event loop while parts are hashed in a thread, and in the loop itself.
 
     python -m loadtests.files.hashing
 
@@ -29,7 +29,7 @@ TICK_SECONDS = 0.001
 
 
 class _Here(Executor):
-    """Runs what it is given at once, in the thread that gives it."""
+    """An executor running each call immediately, in the caller's thread."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -38,7 +38,7 @@ class _Here(Executor):
 
 
 class _Nowhere:
-    """A store that takes a part and keeps nothing."""
+    """A store discarding all parts."""
 
     async def put_part(self, key: str, upload: str, number: int, data: bytes) -> Part:
         return Part(number, len(data), "")

@@ -46,7 +46,7 @@ class Transfers:
 
 
 async def child(module: str, *arguments: str) -> dict[str, Any]:
-    """Run a program of this package; return what it printed. Raises ``WentWrong``."""
+    """Run a program of this package; return its output. Raises ``WentWrong``."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -79,7 +79,7 @@ class Files:
         self._tokens: list[str] = []
 
     async def warm_up(self) -> None:
-        """Make what is made once: conversations, buffers, connections."""
+        """Set up conversations, buffers and connections."""
         await self._run.send(self._orders.one_for_each_conversation())
         await self.up(1 << 20, 1)
         await self.up(32 << 20, 1)
@@ -90,7 +90,7 @@ class Files:
         return shots.latencies_ms()
 
     async def up(self, size_bytes: int, count: int, *, by_tus: bool = False) -> tuple[Transfers, list[dict[str, Any]]]:
-        """Send ``count`` files at once; return what it took, and what the API says of them."""
+        """Send ``count`` files concurrently; return the timings and the API's metadata."""
         settings = self._system.settings
         while len(self._tokens) < count:
             self._tokens.append(await signed_up(settings.host, settings.port))
@@ -107,7 +107,7 @@ class Files:
         return transfers, [answer["document"] for answer in answers]
 
     async def down(self, files: list[dict[str, Any]], *, by_link: bool = False) -> Transfers:
-        """Get ``files`` again, through the API or by the links that it gives."""
+        """Download ``files`` through the API or by its links."""
         urls = []
         for number, file in enumerate(files):
             path = f"/v1/files/{file['file_id']}"

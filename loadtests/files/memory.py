@@ -12,7 +12,7 @@ _LOOK_SECONDS = 0.02
 
 
 class MemoryWatch:
-    """``async``-free context manager. ``growth_mib``: the most that was resident beyond what was at the beginning."""
+    """``async``-free context manager. ``growth_mib``: peak growth of resident memory."""
 
     def __init__(self, pid: int) -> None:
         self._process = _last_child(psutil.Process(pid))
@@ -41,6 +41,6 @@ class MemoryWatch:
 
 
 def _last_child(process: psutil.Process) -> psutil.Process:
-    """What a harness starts may be ``cli/die_with_parent.py``, which runs the process as its child."""
+    """A started process may be ``cli/die_with_parent.py``, with the real one as its child."""
     children = process.children()
     return _last_child(children[-1]) if children else process

@@ -1,4 +1,4 @@
-"""The ``minio`` client library alone, in a process of its own: what the store gives on this machine without us.
+"""The ``minio`` client library alone, in a separate process: the store's speed without Chat4All.
 
     python -m loadtests.files.plain http://127.0.0.1:9000 ACCESS_KEY SECRET_KEY BYTES
 

@@ -1,4 +1,4 @@
-"""One file up or down over plain sockets, in a process of its own, so that its work is not the API's nor the meter's.
+"""Transfer one file over plain sockets, in a separate process, to keep its cost out of the measurement.
 
     python -m loadtests.files.transfer up http://127.0.0.1:8080 TOKEN CONVERSATION BYTES
     python -m loadtests.files.transfer tus http://127.0.0.1:8080 TOKEN CONVERSATION BYTES
@@ -67,7 +67,7 @@ def upload_by_tus(url: str, token: str, conversation_id: str, size_bytes: int) -
 
 
 def download(url: str, token: str) -> dict[str, Any]:
-    """Get what is at ``url`` and hash it; without a token if that is empty."""
+    """Download ``url`` and hash it; an empty token is not sent."""
     parts = urlsplit(url)
     with _connected(url) as connection:
         began = perf_counter()

@@ -1,1 +1,1 @@
-"""The rebalance rounds: the experiment that our consumer has to pass. ``docs/rounds.md`` tells what it does."""
+"""The rebalance rounds, the acceptance experiment of our consumer; see ``docs/rounds.md``."""

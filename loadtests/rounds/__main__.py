@@ -27,7 +27,7 @@ WORK = Path(".devstack")
 
 
 def main() -> int:
-    """Run what the command line says and return the exit code."""
+    """Run the command line and return the exit code."""
     options = _options()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new topic has no leader for a moment
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the workers are ended too
@@ -55,7 +55,7 @@ def _options() -> argparse.Namespace:
 
 @contextmanager
 def kafka(bootstrap: str | None) -> Iterator[str]:
-    """Yield the address of a Kafka; one that lives only as long as this, if none is given."""
+    """Yield the given Kafka address, or that of a temporary Kafka."""
     if bootstrap:
         yield bootstrap
         return

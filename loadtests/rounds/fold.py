@@ -1,4 +1,4 @@
-"""The work of a round's agent: which bits has each key shown?"""
+"""The work of a round's agent: fold the bits of each key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def write_effects(app: Any, table: DurableTable | None, partition: int, records: Iterable[Any]) -> list[PendingBatch]:
-    """Fold ``records`` and write each key once: to the table with all that is known of it, or to the output topic."""
+    """Fold ``records`` and write each key once: its whole state to the table, or to the output topic."""
     bits: dict[bytes, int] = {}
     for record in records:
         bits[record.key] = bits.get(record.key, 0) | int(record.value)
@@ -27,7 +27,7 @@ def write_effects(app: Any, table: DurableTable | None, partition: int, records:
 
 
 def write_rows(app: Any, path: Path) -> None:
-    """Write the rows of the partitions that this worker owns, for the runner to compare."""
+    """Write the rows of this worker's partitions, for the runner to compare."""
     rows = {}
     for table in app.tables.values():
         for partition in table.active_partitions():

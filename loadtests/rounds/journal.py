@@ -1,4 +1,4 @@
-"""What a worker did, one line an event, in a file that survives ``kill -9``.
+"""A worker's journal, one line an event, in a file safe from ``kill -9``.
 
     81723.123456 S                seeked: a rebalance is over
     81723.223456 D 3 500 600      the agent has received offsets 500 ≤ offset < 600 of partition 3
@@ -6,7 +6,7 @@
     81723.423456 M 3 600          600 is about to be committed
     81723.523456 K 3 600          … and was
 
-Times are CLOCK_MONOTONIC, which all processes of a machine share.
+Times are CLOCK_MONOTONIC, shared by all processes of a machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 
 class Journal:
-    """Appends to the file of one worker. Every line is a write of its own, so that nothing waits in this process."""
+    """Appends to the file of one worker. Every line is written separately, so nothing is buffered in this process."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -36,7 +36,7 @@ def seeks(path: Path) -> int:
 
 
 class Ranges:
-    """A set of offsets that is kept as disjoint half-open ranges."""
+    """A set of offsets, as disjoint half-open ranges."""
 
     def __init__(self) -> None:
         self._ranges: list[tuple[int, int]] = []
@@ -62,14 +62,14 @@ class Ranges:
 
 @dataclass
 class Findings:
-    """``early``: commits past an offset that nobody had completed; ``repeated``: deliveries beyond the first."""
+    """``early``: commits past an incomplete offset; ``repeated``: deliveries beyond the first."""
 
     early: list[str] = field(default_factory=list)
     repeated: int = 0
 
 
 def examine(paths: Iterable[Path], first: dict[int, int]) -> Findings:
-    """Read the journals of all workers of a round. ``first`` is the offset at which each partition had to begin."""
+    """Read the journals of all workers of a round. ``first``: the expected first offset of each partition."""
     lines = sorted(
         (float(at), kind, [int(n) for n in numbers], path.stem)
         for path in paths

@@ -1,4 +1,4 @@
-"""The input of a round, and what has to come out of it.
+"""The input of a round, and its expected result.
 
 Each key gets two events, ``1`` and ``2`` (an established group has seen ``4`` for some keys before), in an order that
 the seed shuffles. The fold of a key is the sum of the bits that were seen, so any order and any repetition of events
@@ -35,7 +35,7 @@ class Load:
         self.early, self.late = _shuffled(plan.seed)
 
     async def write_history(self) -> None:
-        """Leave behind what an established group has: commits, a changelog (or outputs), perhaps a truncated log."""
+        """Prepare the state of an established group: commits, a changelog (or outputs), perhaps a truncated log."""
         if self._plan.history not in ("established", "truncated"):
             return
         events = [(b"k%05d" % n, 4) for n in range(HISTORY_KEYS)]
@@ -56,7 +56,7 @@ class Load:
             self.first = committed
 
     async def write_early(self) -> None:
-        """Write what is there before the first worker starts."""
+        """Write the initial events, before the first worker starts."""
         self._expect(self.early)
         self._expect(self.late)
         if self._plan.history == "holes":
@@ -116,7 +116,7 @@ class Load:
 
 
 def _shuffled(seed: int) -> tuple[Events, Events]:
-    """Return the events that are there at the start, and the quarter of the second ones that comes late."""
+    """Return the initial events, and the late quarter of the second ones."""
     draw = random.Random(seed)
     first, second = [], []
     for n in range(KEYS):

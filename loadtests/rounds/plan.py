@@ -1,4 +1,4 @@
-"""What one round does. Everything follows from its seed, so a round can be named and repeated."""
+"""The plan of one round. It depends on the seed alone, so a round can be named and repeated."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Plan:
 
     @classmethod
     def from_seed(cls, seed: int, consumer: str = "ours") -> Self:
-        """Return the round of ``seed``; the same one for every consumer but for the buffer, whose unit differs."""
+        """Return the round of ``seed``: the same for every consumer, except for the unit of the buffer."""
         draw = random.Random(seed)
         scenario = SCENARIOS[seed % len(SCENARIOS)]
         history = draw.choice(HISTORIES)

@@ -29,7 +29,7 @@ _numbers = itertools.count(time.time_ns() // 1_000_000)
 
 @dataclass
 class Result:
-    """What one round came to. ``lost``: keys whose fold on the broker is wrong although everything is committed."""
+    """The result of one round. ``lost``: keys with a wrong fold on the broker after all commits."""
 
     plan: Plan
     seconds: float = 0.0
@@ -113,7 +113,7 @@ class Round:
         await asyncio.sleep(2)
 
     async def _local(self, expected: dict[bytes, int]) -> list[str]:
-        """Wait until the tables of the living workers hold the fold, and return the keys that remain wrong."""
+        """Wait until the tables of the living workers hold the fold, and return the wrong keys."""
         deadline = time.monotonic() + LOCAL_SECONDS
         while True:
             rows: dict[bytes, int] = {}

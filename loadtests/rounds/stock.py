@@ -100,7 +100,7 @@ class _Record:
 
 
 class Acker:
-    """Acks batches in the order in which they came, each when its writes are acknowledged."""
+    """Acks batches in order, each after its writes are acknowledged."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -132,7 +132,7 @@ class Acker:
 
 
 async def _batches(app: Any, stream: Any, most: int) -> AsyncIterator[tuple[int, list[Any]]]:
-    """Yield what is there, up to ``most`` events, with the epoch of their delivery."""
+    """Yield the available events, up to ``most``, with the epoch of their delivery."""
     inbox: asyncio.Queue[tuple[int, Any]] = asyncio.Queue(most)
 
     async def collect() -> None:
@@ -163,7 +163,7 @@ def _by_partition(events: list[Any]) -> dict[int, list[Any]]:
 
 
 def _runs(offsets: list[int]) -> list[tuple[int, int]]:
-    """Return the half-open ranges that ascending ``offsets`` consist of."""
+    """Return ascending ``offsets`` as half-open ranges."""
     runs: list[tuple[int, int]] = []
     for offset in offsets:
         if runs and runs[-1][1] == offset:

@@ -37,7 +37,7 @@ VALUE = b"x" * 100
 
 
 def plan_of(consumer: str) -> Plan:
-    """Return the settings with which both are measured."""
+    """Return the common settings of both measurements."""
     buffer = 64 if consumer == "ours" else 20_000
     plan = Plan.from_seed(1, consumer)
     return replace(plan, store="memory", table=False, static=False, delay_ms=0, poll=500, buffer=buffer)
@@ -51,7 +51,7 @@ class Count:
         self._began: tuple[float, float] | None = None
 
     def look(self, value: bytes) -> None:
-        """Take an event; whoever does not look at its value would be too fast."""
+        """Take an event and read its value, as a real agent does."""
         if self._began is None:
             self._began = time.perf_counter(), time.process_time()
         self._left -= len(value) == len(VALUE)
@@ -135,7 +135,7 @@ async def _run(consumer: str, bootstrap: str, prefix: str, events: int, folder: 
 
 
 def main() -> None:
-    """Measure, or be a worker that is measured."""
+    """Measure, or run as the measured worker."""
     if sys.argv[1:2] == ["--work"]:
         consumer, bootstrap, prefix, events, folder = sys.argv[2:7]
         work(consumer, bootstrap, prefix, int(events), Path(folder))

@@ -1,4 +1,4 @@
-"""What is true on the broker at the end of a round."""
+"""The state of the broker at the end of a round."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Broker:
         return {tp.partition: offset for tp, offset in found.items()}
 
     async def lag(self, topics: RoundTopics) -> dict[int, int]:
-        """Return partition → records that are not committed, where there are any."""
+        """Return the number of uncommitted records by partition, without zeros."""
         ends = await self.ends(topics.input)
         commits = await self.admin.list_consumer_group_offsets(topics.group)
         committed = {tp.partition: meta.offset for tp, meta in commits.items() if tp.topic == topics.input}
@@ -48,7 +48,7 @@ class Broker:
         return {partition: lag for partition, lag in lags.items() if lag}
 
     async def caught_up(self, topics: RoundTopics, patience_seconds: float) -> dict[int, int]:
-        """Wait until nothing is left to commit, or nothing changes for ``patience_seconds``; return what is left."""
+        """Wait until all is committed, or nothing changes for ``patience_seconds``; return the rest."""
         loop = asyncio.get_running_loop()
         lag, changed_at = {-1: 1}, loop.time()
         while lag and loop.time() - changed_at < patience_seconds:
@@ -60,7 +60,7 @@ class Broker:
         return lag
 
     async def fold(self, topic: str, table: bool) -> dict[bytes, int]:
-        """Return what a changelog (the last value of each key) or an output topic (all bits seen) comes to."""
+        """Return the fold of a changelog (the last value of each key) or an output topic (all bits seen)."""
         ends = await self.ends(topic)
         tps = [TopicPartition(topic, partition) for partition, end in ends.items() if end]
         self._consumer.assign(tps)
@@ -79,7 +79,7 @@ class Broker:
 
 
 def wrong_keys(expected: Mapping[bytes, int], found: Mapping[bytes, int]) -> list[str]:
-    """Return ``key: found≠expected`` for each key whose fold is not what the input adds up to."""
+    """Return ``key: found≠expected`` for each key with a wrong fold."""
     return [
         f"{key.decode()}: {found.get(key, 0)}≠{bits}"
         for key, bits in sorted(expected.items())

@@ -37,7 +37,7 @@ class Worker:
         self._task = asyncio.create_task(self._keep())
 
     async def joined(self, times: int = 1) -> bool:
-        """Wait until it has come through ``times`` rebalances. ``False`` if that takes too long."""
+        """Wait for ``times`` rebalances. Return ``False`` on time-out."""
         deadline = asyncio.get_running_loop().time() + JOIN_SECONDS
         while seeks(self.journal) < times:
             if asyncio.get_running_loop().time() > deadline:
@@ -60,7 +60,7 @@ class Worker:
             await self._task
 
     async def rows(self) -> dict[bytes, int]:
-        """Return the rows of the partitions that it owns; none if it has not joined, or does not answer."""
+        """Return the rows of its partitions; none before it joins, or without an answer."""
         if not self._wanted or seeks(self.journal) <= self._seeks_before:
             return {}
         self._rows.unlink(missing_ok=True)
