@@ -21,7 +21,7 @@ async def run(settings, stop):
     print("running", flush=True)
     {code}
 
-server.run, server.Pulse, server.STOP_SECONDS = run, partial(Pulse, hung_seconds=1.0, look_seconds=0.1), 0.5
+server.run, server.Pulse, server.STOP_SECONDS = run, partial(Pulse, hung_seconds={hung}, look_seconds=0.1), {stop}
 server.main(Settings(log_format="json"))
 """
 
@@ -39,8 +39,8 @@ asyncio.run(main())
 """
 
 
-def started(code: str) -> subprocess.Popen[str]:
-    return spawned(PROCESS.format(code=code))
+def started(code: str, hung: float = 60.0, stop: float = 60.0) -> subprocess.Popen[str]:
+    return spawned(PROCESS.format(code=code, hung=hung, stop=stop))
 
 
 def spawned(program: str) -> subprocess.Popen[str]:
@@ -52,7 +52,7 @@ def spawned(program: str) -> subprocess.Popen[str]:
 
 
 def test_an_api_whose_event_loop_does_not_turn_ends_and_leaves_its_stacks() -> None:
-    process = started("time.sleep(60)")
+    process = started("time.sleep(60)", hung=1.0)
     _, stacks = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "in run" in stacks
@@ -60,7 +60,7 @@ def test_an_api_whose_event_loop_does_not_turn_ends_and_leaves_its_stacks() -> N
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_api_that_does_not_come_to_its_end_in_time_is_ended_and_leaves_its_stacks(number: signal.Signals) -> None:
-    process = started("await stop.wait(); await asyncio.sleep(60)")
+    process = started("await stop.wait(); await asyncio.sleep(60)", stop=0.5)
     began = time.monotonic()
     process.send_signal(number)
     _, stacks = process.communicate(timeout=30)
