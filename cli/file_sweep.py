@@ -33,16 +33,16 @@ _TOLD_FAILURES = 5
 @click.option(
     "--force",
     is_flag=True,
-    help="Discard what belongs to no file of this database even if that is the"
-    " most there is, or the store bears the mark of another one (it then gets ours).",
+    help="Delete orphans even if they are the majority or the store belongs to another database"
+    " (it is then claimed by this one).",
 )
 @click.option("--wait", default=60.0, show_default=True, type=Seconds(), help="How long to wait for Cassandra.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 def sweep(grace: float | None, dry_run: bool, check: bool, force: bool, wait: float, as_json: bool) -> None:
-    """Clear away uploads that nobody finished, and what the store has and no file needs.
+    """Delete expired uploads, and objects in the store without a file.
 
     The API does the same by itself. Safe to interrupt, to run again, and while everything runs. Exit codes: 0 done,
-    1 something could not be swept, or --check found a file that is not whole.
+    1 something could not be swept, or --check found a damaged file.
     """
     import asyncio
     import logging
@@ -94,10 +94,10 @@ async def _passes(found: Sweep, *, check: bool) -> None:
 
 def _tell(report: SweepReport, *, dry_run: bool, check: bool) -> None:
     swept = "Would sweep" if dry_run else "Swept"
-    uploads = counted(report.uploads_swept, "upload")
+    uploads = counted(report.uploads_swept, "expired upload")
     objects = counted(report.objects_swept, "object")
     seen = f"of {report.objects_seen} in the store"
-    click.echo(f"{swept} {uploads} that nobody finished and {objects} that no file needs ({seen}).")
+    click.echo(f"{swept} {uploads} and {objects} without a file ({seen}).")
     if report.uploads_busy:
         click.echo(f"{counted(report.uploads_busy, 'upload')} had been taken up by somebody.")
     if report.objects_foreign:
