@@ -1,7 +1,7 @@
-"""What each route of ``web/routes.py`` is for, what it takes and what it answers: the source of the API's description.
+"""Purpose, parameters and responses of each route in ``web/routes.py``: the source of the API's description.
 
-Whatever a client may be answered stands here. Every answer of every functional test is checked against it, so a status
-or a field that is missing here fails a test. Each problem has one meaning, told in ``web/description/openapi.py``.
+Every possible response is listed here. The functional tests check each response against this list, so a missing status
+or field fails a test. ``web/description/openapi.py`` describes each problem once.
 """
 
 from __future__ import annotations
