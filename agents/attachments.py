@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from app.clock import now_ms
+from channels.manifest import CAPABILITIES
 from domain.attachments import Kind, media_plan
 from domain.attempts import MAX_ATTEMPTS, backoff_seconds
 from domain.errors import DeliveryFailed, FileStoreUnavailable, NotFound, Unavailable
@@ -159,7 +160,7 @@ class Attachments:
             # of a file's row, links need no more than this
             file = File(request.file_id or "", request.conversation_id, "", named, 0)
             url = store.link(file, self._app.settings.files_channel_link_seconds, now_ms())
-            way = media_plan(channel, metadata, request.content, url)
+            way = media_plan(CAPABILITIES[channel], metadata, request.content, url)
             if way is not None:
                 return Attachment(way, metadata, url, lambda: self._verified(store, metadata))
         raise DeliveryFailed("link-too-long", f"{channel} cannot take the file, and a link of {len(url)} bytes neither")

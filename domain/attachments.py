@@ -1,8 +1,8 @@
 """Media types and size limits per channel, and how a message with a file is sent within them.
 
 Sizes in MB are 10^6 bytes: the providers do not define MB, and this is the smaller reading. A file of another type or
-a larger size is sent as a link in the text. Sources: the providers' documentation of media types (WhatsApp Cloud API
-"Supported media types", Instagram "Attachment upload", Telegram Bot API "Sending files").
+a larger size is sent as a link in the text. The limits of a channel are in its folder, ``channels/<name>/``; callers pass
+them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from domain.files import FileMetadata
 from domain.graphemes import clusters
 
 MB = 1_000_000
+MAX_COST = 4  # of a character: it has at most 4 bytes of UTF-8, and at most 2 units of UTF-16
 
 
 class Kind(StrEnum):
@@ -57,60 +58,10 @@ class ChannelCapabilities:
     media: tuple[MediaLimit, ...]
 
 
-def _types(kind: str, *names: str) -> frozenset[str]:
+def types(kind: str, *names: str) -> frozenset[str]:
+    """Return media types of one kind: ``types("image", "png")`` is ``{"image/png"}``."""
     return frozenset(f"{kind}/{name}" for name in names)
 
-
-_OFFICE = "vnd.openxmlformats-officedocument"
-_WHATSAPP_DOCUMENTS = _types("text", "plain") | _types(
-    "application",
-    "pdf",
-    "msword",
-    "vnd.ms-excel",
-    "vnd.ms-powerpoint",
-    f"{_OFFICE}.wordprocessingml.document",
-    f"{_OFFICE}.spreadsheetml.sheet",
-    f"{_OFFICE}.presentationml.presentation",
-)
-
-CAPABILITIES: Mapping[str, ChannelCapabilities] = {
-    "whatsapp": ChannelCapabilities(
-        4_096,
-        "characters",
-        utf16_units,
-        (
-            MediaLimit(Kind.IMAGE, 5 * MB, 1_024, _types("image", "jpeg", "png")),
-            MediaLimit(Kind.AUDIO, 16 * MB, 0, _types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
-            MediaLimit(Kind.VIDEO, 16 * MB, 1_024, _types("video", "mp4", "3gpp")),
-            MediaLimit(Kind.DOCUMENT, 100 * MB, 1_024, _WHATSAPP_DOCUMENTS),
-        ),
-    ),
-    # one text or one attachment a call, so no captions; texts under 1,000 bytes
-    "instagram": ChannelCapabilities(
-        999,
-        "bytes of UTF-8",
-        utf8_bytes,
-        (
-            MediaLimit(Kind.IMAGE, 8 * MB, 0, _types("image", "jpeg", "png", "gif")),
-            MediaLimit(Kind.AUDIO, 25 * MB, 0, _types("audio", "aac", "mp4", "wav")),
-            MediaLimit(Kind.VIDEO, 25 * MB, 0, _types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
-        ),
-    ),
-    "telegram": ChannelCapabilities(
-        4_096,
-        "characters",
-        utf16_units,
-        (
-            MediaLimit(Kind.IMAGE, 10 * MB, 1_024, _types("image", "jpeg", "png", "webp")),
-            MediaLimit(Kind.AUDIO, 50 * MB, 1_024, _types("audio", "mpeg", "mp4")),
-            MediaLimit(Kind.VIDEO, 50 * MB, 1_024, _types("video", "mp4")),
-            MediaLimit(Kind.DOCUMENT, 50 * MB, 1_024),
-        ),
-    ),
-}
-
-# characters: each has at most 4 bytes of UTF-8, and at most 2 units of UTF-16
-ALWAYS_FITS = min(capabilities.max_text for capabilities in CAPABILITIES.values()) // 4
 
 # other names that the same types go by
 _USUAL_NAME = {
@@ -141,12 +92,11 @@ class MediaPlan:
     texts: tuple[str, ...] = ()
 
 
-def media_plan(channel: str, metadata: FileMetadata, content: str, url: str) -> MediaPlan | None:
+def media_plan(capabilities: ChannelCapabilities, metadata: FileMetadata, content: str, url: str) -> MediaPlan | None:
     """Return how the file and the message's text go to ``channel``. ``url`` is where the file can be had.
 
     ``None``: it has to go as a link, and the URL alone is longer than a text may be.
     """
-    capabilities = CAPABILITIES[channel]
     limit = _fitting_limit(capabilities, metadata)
     if limit is None:
         texts = _texts_with_link(capabilities, metadata, content, url)
@@ -180,17 +130,17 @@ def _texts_with_link(
     return None
 
 
-def text_fault(address: str, text: str) -> str | None:
+def text_fault(address: str, text: str, capabilities_of: Mapping[str, ChannelCapabilities]) -> str | None:
     """Return a sentence if ``text`` cannot be sent to ``address`` as one message without a file, else ``None``.
 
     An internal address takes every text. A text over the limit is not split: several sends for one message could each
     have another outcome, and a repetition could not know the sends already made.
     """
-    if len(text) <= ALWAYS_FITS:
-        return None
     channel = address.partition(":")[0]
-    capabilities = CAPABILITIES.get(channel)
-    if capabilities is None or (size := capabilities.cost(text)) <= capabilities.max_text:
+    capabilities = capabilities_of.get(channel)
+    if capabilities is None or len(text) * MAX_COST <= capabilities.max_text:
+        return None
+    if (size := capabilities.cost(text)) <= capabilities.max_text:
         return None
     return f"{channel} takes at most {capabilities.max_text} {capabilities.unit} in a text; this one has {size}"
 

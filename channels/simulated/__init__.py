@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from channels.manifest import CAPABILITIES
 from channels.simulated.manners import manner_of
 from domain.attachments import Kind, text_fault
 from domain.outcomes import Refused, SendOutcome, Sent
@@ -48,8 +49,9 @@ class SimulatedConnector:
     async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> SendOutcome:
         address = request.recipient_id.partition(":")[2]
         objection = manner_of(address).objection(attempt)
-        if objection is None and attachment is None and (fault := text_fault(request.recipient_id, request.content)):
-            objection = Refused("text-too-long", fault)
+        if objection is None and attachment is None:
+            fault = text_fault(request.recipient_id, request.content, CAPABILITIES)
+            objection = Refused("text-too-long", fault) if fault else None
         if objection is not None:
             log.info("[%s] Not delivered to %s: %s", self._title, address, objection.detail)
             return objection

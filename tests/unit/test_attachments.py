@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from channels.manifest import CAPABILITIES
 from domain.attachments import (
-    CAPABILITIES,
     MB,
     Kind,
     human_size,
@@ -76,7 +76,7 @@ def test_it_is_known_of_every_channel_what_it_takes() -> None:
 def test_a_file_goes_as_what_the_channel_takes_or_as_a_link(
     channel: str, mimetype: str, size_bytes: int, kind: Kind
 ) -> None:
-    found = media_plan(channel, of(mimetype, size_bytes), "look", URL)
+    found = media_plan(CAPABILITIES[channel], of(mimetype, size_bytes), "look", URL)
     assert found is not None
     assert found.kind is kind
     assert any(URL in text for text in found.texts) is (kind is Kind.LINK)
@@ -101,7 +101,7 @@ def test_a_file_goes_as_what_the_channel_takes_or_as_a_link(
 def test_a_text_is_the_caption_where_it_fits_and_else_a_message_of_its_own(
     channel: str, mimetype: str, content: str, caption: str, texts: tuple[str, ...]
 ) -> None:
-    found = media_plan(channel, of(mimetype), content, URL)
+    found = media_plan(CAPABILITIES[channel], of(mimetype), content, URL)
     assert found is not None
     assert (found.caption, found.texts) == (caption, texts)
 
@@ -116,17 +116,21 @@ def test_a_text_is_the_caption_where_it_fits_and_else_a_message_of_its_own(
     ],
 )
 def test_a_link_stands_below_the_text_or_by_itself_if_both_are_too_long(content: str, texts: tuple[str, ...]) -> None:
-    found = media_plan("instagram", of("application/x-iso9660-image", MAX_FILE_BYTES, "big.iso"), content, URL)
+    found = media_plan(
+        CAPABILITIES["instagram"], of("application/x-iso9660-image", MAX_FILE_BYTES, "big.iso"), content, URL
+    )
     assert found is not None
     assert found.texts == texts
 
 
 def test_a_long_link_goes_without_the_files_name_and_one_that_fits_nowhere_does_not_go() -> None:
-    found = media_plan("instagram", of("application/pdf", filename="n" * 200), "look", f"https://x/{'s' * 900}")
+    found = media_plan(
+        CAPABILITIES["instagram"], of("application/pdf", filename="n" * 200), "look", f"https://x/{'s' * 900}"
+    )
     assert found is not None
     assert found.texts == ("look", f"https://x/{'s' * 900}")
-    assert media_plan("instagram", of("application/pdf"), "look", f"https://x/{'s' * 990}") is None
-    assert media_plan("whatsapp", of("application/zip"), "look", f"https://x/{'s' * 990}") is not None
+    assert media_plan(CAPABILITIES["instagram"], of("application/pdf"), "look", f"https://x/{'s' * 990}") is None
+    assert media_plan(CAPABILITIES["whatsapp"], of("application/zip"), "look", f"https://x/{'s' * 990}") is not None
 
 
 def seen(text: str) -> str:
@@ -145,7 +149,7 @@ def test_no_limit_is_ever_exceeded_and_no_text_lost(
     channel: str, mimetype: str, size_bytes: int, content: str, url: str
 ) -> None:
     capabilities = CAPABILITIES[channel]
-    found = media_plan(channel, of(mimetype, size_bytes), content, url)
+    found = media_plan(CAPABILITIES[channel], of(mimetype, size_bytes), content, url)
     if found is None:
         assert len(url) > capabilities.max_text
         return
@@ -251,7 +255,7 @@ def test_a_character_that_is_longer_than_a_text_may_be_is_cut_all_the_same() -> 
     ],
 )
 def test_a_text_is_measured_as_its_channel_does(address: str, text: str, says: str | None) -> None:
-    fault = text_fault(address, text)
+    fault = text_fault(address, text, CAPABILITIES)
     assert fault is None if says is None else says in (fault or "")
 
 
@@ -277,6 +281,6 @@ def test_a_link_into_a_bucket_fits_every_channel_once_its_longest_name_is_left_o
     file = File("f" * 36, "c", "u", replace(longest, storage_path=f"{'c' * 200}/{'f' * 36}.{'x' * 12}"), 0)
     plain = replace(file, metadata=replace(file.metadata, filename="file.zip"))
     url = store.link(plain, 7 * 86_400, 1_763_848_800_123)
-    assert media_plan(channel, longest, "x" * 10_240, url) is not None
+    assert media_plan(CAPABILITIES[channel], longest, "x" * 10_240, url) is not None
     with_name = store.link(file, 7 * 86_400, 1_763_848_800_123)
-    assert (media_plan(channel, longest, "", with_name) is None) is (channel == "instagram")
+    assert (media_plan(CAPABILITIES[channel], longest, "", with_name) is None) is (channel == "instagram")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from channels.manifest import CAPABILITIES
 from domain.addresses import normal_address
 from domain.attachments import text_fault
 from domain.conversations import is_address
@@ -182,7 +183,7 @@ def _for_text(address: str, participant_id: str, message: MessageAccepted) -> st
     """
     if is_address(participant_id):
         _require_fits(address, message)
-    elif message.file_id is None and text_fault(address, message.content):
+    elif message.file_id is None and text_fault(address, message.content, CAPABILITIES):
         return f"{INTERNAL}:{participant_id}"
     return address
 
@@ -191,7 +192,7 @@ def _require_fits(address: str, message: MessageAccepted) -> None:
     """Raise ``FieldErrors`` if the text is too long for one message of the channel. Beside a file texts are cut
     instead.
     """
-    if message.file_id is None and (fault := text_fault(address, message.content)):
+    if message.file_id is None and (fault := text_fault(address, message.content, CAPABILITIES)):
         raise FieldErrors([("content", fault)])
 
 

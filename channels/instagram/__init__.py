@@ -1,0 +1,21 @@
+"""Instagram: its name and its limits (Instagram API, "Attachment upload").
+
+A call carries one text or one attachment, so no file has a caption. A text has less than 1,000 bytes.
+"""
+
+from __future__ import annotations
+
+from domain.attachments import MB, ChannelCapabilities, Kind, MediaLimit, types, utf8_bytes
+
+TITLE = "Instagram"
+
+CAPABILITIES = ChannelCapabilities(
+    999,
+    "bytes of UTF-8",
+    utf8_bytes,
+    (
+        MediaLimit(Kind.IMAGE, 8 * MB, 0, types("image", "jpeg", "png", "gif")),
+        MediaLimit(Kind.AUDIO, 25 * MB, 0, types("audio", "aac", "mp4", "wav")),
+        MediaLimit(Kind.VIDEO, 25 * MB, 0, types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
+    ),
+)
