@@ -1,8 +1,8 @@
 """Media types and size limits per channel, and how a message with a file is sent within them.
 
 Sizes in MB are 10^6 bytes: the providers do not define MB, and this is the smaller reading. A file of another type or
-a larger size is sent as a link in the text. The limits of a channel are in its folder, ``channels/<name>/``; callers pass
-them.
+a larger size is sent as a link in the text. The limits of a channel are in its folder, ``channels/<name>/``; callers
+pass them.
 """
 
 from __future__ import annotations
