@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -41,14 +39,13 @@ async def nobody_asks() -> Offsets:
 
 
 def lists_of(session: CassandraSession, listed: int = 2_000) -> ConversationLists:
-    deps = SimpleNamespace(
+    return ConversationLists(
         conversations=CassandraConversationStore(session),
         activity=CassandraActivityReader(session),
         recent=RecentMessages(1_000),
         mirrored=Mirrored(Gaps(), 6, nobody_asks, time.monotonic),
-        settings=SimpleNamespace(listed_conversations=listed),
+        most_listed=listed,
     )
-    return ConversationLists(cast(Any, deps))
 
 
 def message(conversation: str, n: int) -> MirrorEntry:
