@@ -170,7 +170,7 @@ class Dispatcher:
             sent = await self._to_outcome(delivery)
             self._settle(delivery)
             if sent is not None and delivery.generation == self._generation:
-                await self._follow(delivery, sent)
+                await self._report_receipts(delivery, sent)
         except asyncio.CancelledError:
             pass  # the partitions are revoked: their next owner continues from the attempt on record
         except Exception as error:  # noqa: BLE001
@@ -272,7 +272,7 @@ class Dispatcher:
             self._sending.discard(task)
             self._app.progress += 1
 
-    async def _follow(self, delivery: Delivery, sent: Sent) -> None:
+    async def _report_receipts(self, delivery: Delivery, sent: Sent) -> None:
         async for receipt in self._connector.receipts(delivery.request, sent):
             at_ms = self._plausible(delivery, receipt.status, receipt.at_ms)
             self._publisher.publish(delivery, receipt.status, at_ms, provider_id=sent.provider_id)

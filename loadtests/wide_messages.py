@@ -3,7 +3,7 @@
     python -m loadtests.wide_messages [--recipients 256] [--messages 50]
 
 The records of messages and of all that happens to them (ACCEPTED, then SENT, DELIVERED and READ for each address) go
-through the follower into the memory of recent messages, as they do in an API process. Memory is what ``tracemalloc``
+through the tailer into the memory of recent messages, as they do in an API process. Memory is what ``tracemalloc``
 finds. A page of the history is made of the same facts as Cassandra returns them.
 """
 
@@ -25,7 +25,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, fold
 from storage.cassandra.facts import encode_fact, state_of
 from web.contract.response_bodies import message_document
-from web.history.follower import LogTailer
+from web.history.log_tailer import LogTailer
 from web.history.recent import RecentMessages
 
 NOW_MS = 1_763_848_800_000
@@ -35,7 +35,7 @@ _ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """As much of a consumer's record as the follower looks at."""
+    """As much of a consumer's record as the tailer looks at."""
 
     value: bytes
     offset: int
@@ -105,11 +105,11 @@ def remembered(recipients: int, count: int) -> tuple[float, float]:
 
     def follow() -> RecentMessages:
         recent = RecentMessages(1_000_000)
-        follower = LogTailer(Settings(), recent)
+        tailer = LogTailer(Settings(), recent)
         for batch in _batches(accepted):
-            follower._take_messages(batch)
+            tailer._take_messages(batch)
         for batch in _batches(facts):
-            follower._take_statuses(batch)
+            tailer._take_statuses(batch)
         return recent
 
     cpu_seconds = min(_timed(follow) for _ in range(_ROUNDS))

@@ -41,9 +41,9 @@ from web.files.downloads import Downloads
 from web.files.links import check_public_url
 from web.files.registry import KnownFiles
 from web.files.transfer_throttle import Throttle
-from web.history.follower_port import Follower
 from web.history.mirrored import Mirrored
 from web.history.recent import RecentMessages
+from web.history.tailer_port import Tailer
 from web.http.client_address import ClientAddresses
 from web.http.concurrency_limit import ConcurrencyLimit
 from web.http.cors import CorsPolicy
@@ -85,7 +85,7 @@ class Dependencies:
     files: FileRecords
     file_store: FileStore
     recent: RecentMessages
-    follower: Follower
+    tailer: Tailer
     probes: Mapping[str, Probe] = field(default_factory=dict)
     # opens the log for a replay; by default Kafka
     open_log: OpenLog | None = None
@@ -127,7 +127,7 @@ class Dependencies:
             memberships=self.memberships,
             conversation_opener=self.conversation_opener,
             participants=self.live.participants,
-            follower=self.follower,
+            tailer=self.tailer,
             monotonic=self.monotonic,
         )
 
@@ -199,7 +199,7 @@ class Dependencies:
 
     @cached_property
     def mirrored(self) -> Mirrored:
-        return Mirrored(self.recent.gaps, self.settings.partitions, self.follower.mirrored, self.monotonic)
+        return Mirrored(self.recent.gaps, self.settings.partitions, self.tailer.mirrored, self.monotonic)
 
     @cached_property
     def statuses(self) -> StatusWriter:
@@ -211,7 +211,7 @@ class Dependencies:
             log=self.log,
             reader=self.reader,
             recent=self.recent,
-            follower=self.follower,
+            tailer=self.tailer,
             mirrored=self.mirrored,
             recipient_resolver=self.recipient_resolver,
             attached_files=self.attached_files,
@@ -303,7 +303,7 @@ class Dependencies:
         metrics.watch(
             "chat4all_follower_records_behind",
             "Records in Kafka that the API has yet to read.",
-            self.follower.records_behind,
+            self.tailer.records_behind,
         )
         return metrics
 

@@ -41,7 +41,7 @@ from storage.cassandra.schema import check_schema, latest_version
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
 from web.bootstrap import DEPENDENCIES, Dependencies
-from web.history.follower import LogTailer
+from web.history.log_tailer import LogTailer
 from web.history.recent import RecentMessages
 from web.http.app_keys import CORS, METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS, SETTINGS
 from web.http.headers import add_headers
@@ -132,7 +132,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     cassandra = CassandraSession(cassandra_config(settings))
     file_store = open_file_store(settings)
     recent = RecentMessages(settings.recent_messages)
-    follower = LogTailer(settings, recent)
+    tailer = LogTailer(settings, recent)
     partition_of = partition_by(settings.partitions)
     deps = Dependencies(
         settings=settings,
@@ -146,33 +146,33 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         files=CassandraFileRecords(cassandra),
         file_store=file_store,
         recent=recent,
-        follower=follower,
+        tailer=tailer,
         probes={
-            "kafka": follower.ping,
+            "kafka": tailer.ping,
             "cassandra": partial(check_schema, cassandra, latest_version()),
             "files": file_store.ping,
         },
     )
-    follower.listener = deps.live.hub
+    tailer.listener = deps.live.hub
     deps.metrics.watch(
         "chat4all_follower_records_removed_unread",
         "Records that retention removed unread.",
-        lambda: follower.removed_unread,
+        lambda: tailer.removed_unread,
     )
     cassandra.start()
     background = [
         asyncio.create_task(_keep_open(batch_producer), name="batch_producer"),
         asyncio.create_task(_sweep_files(deps), name="file-sweeper"),
-        follower.start(),
+        tailer.start(),
         asyncio.create_task(deps.mirrored.watch(), name="mirrored"),
     ]
     try:
-        await follower.wait_until_caught_up(SETTLE_SECONDS)
+        await tailer.wait_until_caught_up(SETTLE_SECONDS)
         yield deps, background
     finally:
         for task in background:
             task.cancel()
-        await follower.stop()
+        await tailer.stop()
         await batch_producer.stop()
         await cassandra.close()
         await file_store.close()

@@ -149,7 +149,7 @@ async def test_what_another_process_accepted_counts_at_once(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
     place = LogPosition(api.clock.now_ms + 5, 9)
-    api.follower.unseen.append((MessageAccepted("m-9", "c-1", "u-1", "telegram:5", "elsewhere"), place))
+    api.tailer.unseen.append((MessageAccepted("m-9", "c-1", "u-1", "telegram:5", "elsewhere"), place))
     (found,) = await listed(api, token)
     assert (found["message_count"], found["last_message_at"]) == (2, "2025-11-22T22:00:00.128Z")
 
@@ -233,9 +233,9 @@ async def test_without_cassandra_lists_are_a_503_and_sends_to_known_conversation
 async def test_without_kafka_the_list_shows_what_was_read_before_but_never_less(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
-    api.follower.available = False
+    api.tailer.available = False
     assert len(await listed(api, token)) == 1
-    api.follower.has_caught_up = False
+    api.tailer.has_caught_up = False
     assert (await api.call("GET", "/v1/conversations", token=token)).status == 503
 
 

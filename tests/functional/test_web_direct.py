@@ -358,7 +358,7 @@ async def test_an_address_that_another_process_let_in_is_among_everyone_here(two
     await there.said(None, "c-1")  # who takes part is remembered
     await ana.said(PHONE, "c-1")
     message, place, _ = one.log.records[-1]
-    other.deps.live.hub.on_message(0, place.position, message, place)  # as its follower reads it
+    other.deps.live.hub.on_message(0, place.position, message, place)  # as its tailer reads it
     await there.said(None, "c-1")
     assert other.log.records[-1][0].recipients == (PHONE,)
 
@@ -380,7 +380,7 @@ async def test_who_joins_during_a_look_up_is_not_lost_by_it(api: Api, ana: Perso
     api.conversations.get = get
     await api.conversations.join(
         [NewParticipant("c-1", PHONE, 1)]
-    )  # by another process, whose message the follower reads now
+    )  # by another process, whose message the tailer reads now
     participants.wrote_to("c-1", PHONE)
     go_on.set()
     await asking

@@ -58,7 +58,7 @@ async def test_a_message_in_doubt_is_found_by_its_id_once_it_is_written(api: Api
     token = await api.somebody()
     leave_in_doubt(api, written=True)
     problem = await (await send(api, token)).json(content_type=None)
-    api.follower.unseen += [(message, place) for message, place, _ in api.log.records]
+    api.tailer.unseen += [(message, place) for message, place, _ in api.log.records]
     found = await api.call("GET", f"/v1/messages/{problem['message_id']}", token=token)
     assert found.status == 200
     assert (await found.json())["message_id"] == problem["message_id"]
@@ -88,9 +88,9 @@ async def test_soon_after_an_outage_of_the_log_nothing_is_certain_to_be_missing(
     path = "/v1/messages/019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"
     api.clock.now_ms += 86_400_000
     token = await api.somebody()
-    api.follower.available = False
+    api.tailer.available = False
     assert (await api.call("GET", path, token=token)).status == 503
-    api.follower.available = True
+    api.tailer.available = True
     assert (await api.call("GET", path, token=token)).status == 503
     api.clock.now_ms += 30_000
     assert (await api.call("GET", path, token=token)).status == 404
@@ -129,11 +129,11 @@ async def test_with_a_key_the_id_in_doubt_is_that_of_every_repetition(api: Api, 
     if known:
         leave_in_doubt(api)
     else:
-        api.follower.available = False  # whether the key was used before cannot be told
+        api.tailer.available = False  # whether the key was used before cannot be told
     first = await (await send(api, token, **{"Idempotency-Key": "k-1"})).json(content_type=None)
     assert first["may_have_been_accepted"] is True
     api.log.append = type(api.log).append.__get__(api.log)
-    api.follower.available = True
+    api.tailer.available = True
     again = await send(api, token, **{"Idempotency-Key": "k-1"})
     assert again.status == 202
     assert (await again.json())["message_id"] == first["message_id"]

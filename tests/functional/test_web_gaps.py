@@ -41,8 +41,8 @@ class World:
 
     async def mirror(self, messages: int, facts: int = 0) -> None:
         """The mirror writes so many messages."""
-        self.api.follower.mirrored_messages[PARTITION] = messages
-        self.api.follower.mirrored_facts[PARTITION] = facts
+        self.api.tailer.mirrored_messages[PARTITION] = messages
+        self.api.tailer.mirrored_facts[PARTITION] = facts
         await self.api.messages.write(
             [MirrorEntry(m.message_id, m.conversation_id, place, m) for m, place, _ in self.api.log.records[:messages]]
         )
@@ -96,7 +96,7 @@ async def test_a_page_that_ends_before_what_is_lacking_or_begins_after_it_is_ser
     await world.mirror(4)
     answer = await world.get("/v1/messages?conversation_id=c-1&limit=4")
     cursor = (await answer.json())["pagination"]["next_cursor"]
-    world.api.follower.mirrored_messages[PARTITION] = 2
+    world.api.tailer.mirrored_messages[PARTITION] = 2
     world.api.recent.gaps.mirrored({PARTITION: 2}, {})
     world.api.recent.gaps.evicted("m", PARTITION, 3, has_message=True, last_fact=-1)
     assert await world.texts(cursor=cursor) == ["text 4", "text 5", "text 6"]

@@ -196,7 +196,7 @@ async def test_while_the_log_cannot_be_read_only_keys_in_memory_are_known(two: t
     one, _ = two
     token = await log_in_to_both(two)
     first = await send(one, token)
-    one.follower.available = False
+    one.tailer.available = False
     assert await (await send(one, token)).json() == await first.json()
     assert (await send(one, token, {"Idempotency-Key": "new"})).status == 503
     assert len(one.log.records) == 1
@@ -228,11 +228,11 @@ async def test_an_old_key_used_again_without_cassandra_changes_nothing_in_the_hi
     await one.send(token, content="later")
     for api in two:
         api.forget_recent()
-        api.follower.position = len(one.log.records)  # a process begins to read where the mirror stands
+        api.tailer.position = len(one.log.records)  # a process begins to read where the mirror stands
     one.messages.available = False
     assert (await send(one, token)).status == 202
     one.messages.available = True
-    await other.follower.catch_up(1)
+    await other.tailer.catch_up(1)
     assert len(one.log.records) == 5
     for mirrored in (False, True):
         if mirrored:

@@ -72,7 +72,7 @@ async def test_an_address_is_among_everyone_right_after_the_message_that_let_it_
     await ana.say(other)  # it remembers who takes part
     dies_before_it_joins(one)
     await ana.say(one, PHONE)
-    other.follower.took_message = lambda message: follow(other)
+    other.tailer.took_message = lambda message: follow(other)
     assert await ana.say(other) == (PHONE,)
 
 

@@ -206,18 +206,18 @@ async def test_a_message_of_another_process_is_found_before_it_is_mirrored(api: 
     await api.send(token)
     user_id = api.log.records[0][0].sender_id
     message = MessageAccepted("0193e2f0-0000-7000-8000-00000000abcd", "c-1", user_id, "telegram:5", "elsewhere")
-    api.follower.unseen.append((message, LogPosition(api.clock.now_ms + 5, 9)))
+    api.tailer.unseen.append((message, LogPosition(api.clock.now_ms + 5, 9)))
     found = await api.call("GET", f"/v1/messages/{message.message_id.upper()}", token=token)
     assert found.status == 200
     message = MessageAccepted("0193e2f0-0000-7000-8000-00000000abce", "c-1", user_id, "telegram:5", "elsewhere")
-    api.follower.unseen.append((message, LogPosition(api.clock.now_ms + 6, 10)))
+    api.tailer.unseen.append((message, LogPosition(api.clock.now_ms + 6, 10)))
     listed = await (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).json()
     assert [found["content"] for found in listed["messages"]] == ["hi", "elsewhere", "elsewhere"]
 
 
 async def test_not_found_is_only_said_when_it_is_certain(api: Api) -> None:
     token = await api.somebody()
-    api.follower.available = False
+    api.tailer.available = False
     assert (await api.call("GET", f"/v1/messages/{UNKNOWN_ID}", token=token)).status == 503
     assert (await api.call("GET", "/v1/messages/no-id-of-ours", token=token)).status == 404
 
@@ -225,9 +225,9 @@ async def test_not_found_is_only_said_when_it_is_certain(api: Api) -> None:
 async def test_without_kafka_a_list_shows_what_was_read_before_but_never_less(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
-    api.follower.available = False
+    api.tailer.available = False
     assert (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).status == 200
-    api.follower.has_caught_up = False
+    api.tailer.has_caught_up = False
     assert (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).status == 503
 
 

@@ -269,7 +269,7 @@ async def test_what_another_process_was_told_before_counts(people: People) -> No
     earlier = StatusChanged(
         message.message_id, "c-1", "READ", place.accepted_at_ms + 1, place.accepted_at_ms, place.position, "internal"
     )
-    people.api.follower.unseen_facts.append(earlier)
+    people.api.tailer.unseen_facts.append(earlier)
     people.api.clock.now_ms += 5_000
     assert (await (await people.read(message, "inside")).json())["timestamp"] == place.accepted_at_ms + 1
     assert people.api.log.facts == []
@@ -279,7 +279,7 @@ async def test_who_reads_sees_that_whichever_process_answers(people: People) -> 
     message = await people.send("c-1", "inside")
     place = people.place(message)
     read = StatusChanged(message.message_id, "c-1", "READ", 9, place.accepted_at_ms, place.position, "internal")
-    people.api.follower.unseen_facts.append(read)
+    people.api.tailer.unseen_facts.append(read)
     assert (await people.show(message, "inside"))["status"] == "READ"
 
 

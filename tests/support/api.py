@@ -63,8 +63,8 @@ class MemoryLog:
 
 
 @dataclass
-class MemoryFollower:
-    """``Follower``: catching up moves what others wrote (``unseen``) into the cache."""
+class MemoryTailer:
+    """``Tailer``: catching up moves what others wrote (``unseen``) into the cache."""
 
     recent: RecentMessages
     available: bool = True
@@ -103,8 +103,8 @@ class MemoryFollower:
 
 
 @dataclass
-class LogFollower(MemoryFollower):
-    """``Follower`` of a log that several processes share: catching up reads it to its end, in its order."""
+class SharedLogTailer(MemoryTailer):
+    """``Tailer`` of a log that several processes share: catching up reads it to its end, in its order."""
 
     log: MemoryLog = field(default_factory=MemoryLog)
     position: int = 0
@@ -155,7 +155,7 @@ class Api:
         self.files = MemoryFileRecords()
         self.file_store = MemoryFileStore(key=link_key("s" * 48))
         self.recent = RecentMessages(self.settings.recent_messages)
-        self.follower = MemoryFollower(self.recent)
+        self.tailer = MemoryTailer(self.recent)
         self.live_log = live_log or LiveLog(self.settings.partitions)
         self.down: set[str] = set()
         self._names = itertools.count(1)
@@ -174,7 +174,7 @@ class Api:
             files=self.files,
             file_store=self.file_store,
             recent=self.recent,
-            follower=self.follower,
+            tailer=self.tailer,
             probes={"kafka": self._probe("kafka"), "cassandra": self._probe("cassandra")},
             clock_ms=self.clock,
             monotonic=lambda: self.clock.now_ms / 1000,
@@ -203,7 +203,7 @@ class Api:
             "file_store",
         ):
             setattr(self, shared, getattr(other, shared))
-        self.follower = LogFollower(self.recent, log=self.log)
+        self.tailer = SharedLogTailer(self.recent, log=self.log)
         self._make()
         return self
 

@@ -103,7 +103,7 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
 
 async def _catch_up(deps: Dependencies) -> None:
     """Wait for all messages acknowledged before this request, by any process. Raises ``Unavailable``."""
-    if not await deps.follower.catch_up(CATCH_UP_SECONDS) and not deps.follower.has_caught_up:
+    if not await deps.tailer.catch_up(CATCH_UP_SECONDS) and not deps.tailer.has_caught_up:
         raise Unavailable("the latest messages cannot be read yet; retry")
 
 

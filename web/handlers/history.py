@@ -28,7 +28,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
     wanted = query_as(ListMessages, request, request.match_info)
     await deps.memberships.check(wanted.conversation_id, caller.user_id)
     # what was acknowledged before this request belongs in the answer, whichever process took it
-    if not await deps.follower.catch_up(CATCH_UP_SECONDS) and not deps.follower.has_caught_up:
+    if not await deps.tailer.catch_up(CATCH_UP_SECONDS) and not deps.tailer.has_caught_up:
         # once caught up, both views miss nothing up to the moment Kafka went away; before that, they may
         raise Unavailable("the latest messages cannot be read yet; retry")
     page = await _whole_page(deps, wanted)

@@ -67,7 +67,7 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
     address = found.message.address_of(caller.user_id)
     if address is not None and delivery_of(found.state, address).status is not Status.READ:
         # it is the caller who reads it, perhaps just now and by another process
-        await deps.follower.catch_up_with_facts(CATCH_UP_SECONDS)
+        await deps.tailer.catch_up_with_facts(CATCH_UP_SECONDS)
         found = merged(found, deps.recent.get(found.message.message_id)) or found
     return json_response(message_with_deliveries(found, await deps.usernames.names_of(parties_of(found))))
 
@@ -108,7 +108,7 @@ async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
         if gap is not None and gap.touches(found.place.position, found.place.position + 1):
             raise Unavailable("the message's status is not in the history yet; retry")
         return found
-    caught_up = await deps.follower.catch_up(CATCH_UP_SECONDS)
+    caught_up = await deps.tailer.catch_up(CATCH_UP_SECONDS)
     found = merged(None, deps.recent.get(message_id))
     if found is not None:
         return found

@@ -31,7 +31,7 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
     address = await _address_of(deps, found.message, caller)
     if delivery_of(found.state, address).status is not Status.READ:
         # the caller's other device may have reported it to another process before
-        await deps.follower.catch_up_with_facts(CATCH_UP_SECONDS)
+        await deps.tailer.catch_up_with_facts(CATCH_UP_SECONDS)
         found = merged(found, deps.recent.get(found.message.message_id)) or found
     state = delivery_of(found.state, address)
     if state.status is Status.FAILED:

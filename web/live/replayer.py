@@ -201,7 +201,7 @@ class Replayer:
             change = plausible(decode(entry.value, StatusChanged), entry.timestamp_ms)
             return change if change.status in Status.__members__ else None
         except (MalformedRecord, ValueError):
-            return None  # the follower has logged it
+            return None  # the tailer has logged it
 
     def _give(self, session: ReplaySession, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
         if isinstance(record, MessageAccepted):

@@ -30,9 +30,9 @@ from web.messages.keyed_lock import KeyedLock
 
 if TYPE_CHECKING:
     from domain.ports import MessageLog, MessageReader
-    from web.history.follower_port import Follower
     from web.history.mirrored import Mirrored
     from web.history.recent import RecentMessages
+    from web.history.tailer_port import Tailer
     from web.http.caller import Caller
     from web.http.metrics import Metrics
     from web.messages.attached_files import AttachedFiles
@@ -77,7 +77,7 @@ class Sending:
         log: MessageLog,
         reader: MessageReader,
         recent: RecentMessages,
-        follower: Follower,
+        tailer: Tailer,
         mirrored: Mirrored,
         recipient_resolver: RecipientResolver,
         attached_files: AttachedFiles,
@@ -89,7 +89,7 @@ class Sending:
         self._log = log
         self._history = BestEffortReader(reader)
         self._recent = recent
-        self._follower = follower
+        self._tailer = tailer
         self._mirrored = mirrored
         self._recipient_resolver = recipient_resolver
         self._attached_files = attached_files
@@ -183,7 +183,7 @@ class Sending:
             # is an old one, the second record of its message has no effect.
             is_hidden = await self._mirrored.may_hold(message_id)
             stored, is_up_to_date = await asyncio.gather(
-                self._history.get(message_id), self._follower.catch_up(CATCH_UP_SECONDS)
+                self._history.get(message_id), self._tailer.catch_up(CATCH_UP_SECONDS)
             )
             known = merged(stored, self._recent.get(message_id))
             is_hidden = is_hidden or await self._mirrored.may_hold(message_id)
@@ -249,7 +249,7 @@ class Sending:
 
     async def _settle(self, written: list[tuple[Item, Appended]], found: dict[str, Outcome]) -> None:
         """Read the log up to the written records: of several records of one id, the first is the message."""
-        is_up_to_date = await self._follower.catch_up(CATCH_UP_SECONDS)
+        is_up_to_date = await self._tailer.catch_up(CATCH_UP_SECONDS)
         for item, appended in written:
             message_id = item.message.message_id
             if not is_up_to_date:

@@ -87,7 +87,7 @@ class LogTailer:
 
     def start(self) -> asyncio.Task[None]:
         """Start reading. The task ends only by ``stop`` or by a bug; its owner must watch for the latter."""
-        self._task = asyncio.create_task(self._follow_for_ever(), name="follower")
+        self._task = asyncio.create_task(self._tail_for_ever(), name="tailer")
         return self._task
 
     async def stop(self) -> None:
@@ -149,7 +149,7 @@ class LogTailer:
                 await self._attempted.wait()
                 await self.catch_up(timeout_seconds)
 
-    async def _follow_for_ever(self) -> None:
+    async def _tail_for_ever(self) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
             consumer, measurer = self._connection(), self._connection()
@@ -160,7 +160,7 @@ class LogTailer:
                 self._consumer, self._ends.consumer, self._fact_ends.consumer = consumer, measurer, measurer
                 self._attempted.set()
                 pause_seconds = _FIRST_PAUSE_SECONDS
-                await self._follow(consumer)
+                await self._tail(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("cannot follow the log: %r; trying again in %.2g s", error, pause_seconds)
             finally:
@@ -284,7 +284,7 @@ class LogTailer:
     def _is_eager(self) -> bool:
         return asyncio.get_running_loop().time() < self._eager_until
 
-    async def _follow(self, consumer: Any) -> None:
+    async def _tail(self, consumer: Any) -> None:
         messages_topic = self._messages[0].topic
         while True:
             # aiokafka reads it anew for each request and has no public name for it (tests/unit/test_pins.py)

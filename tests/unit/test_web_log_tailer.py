@@ -1,4 +1,4 @@
-"""The follower over a scripted consumer: no Kafka, only what it would hand over."""
+"""The tailer over a scripted consumer: no Kafka, only what it would hand over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from support.waiting import until
 from web.history.end_offsets import EndOffsets
-from web.history.follower import LogTailer
+from web.history.log_tailer import LogTailer
 from web.history.recent import RecentMessages
 
 SETTINGS = Settings(partitions=2, recent_messages=100)
@@ -93,48 +93,48 @@ def changed(number: int, status: str) -> bytes:
 
 
 async def following(consumer: ScriptedConsumer, mirrored: dict[TopicPartition, int] | None = None) -> Any:
-    """Return a follower that follows ``consumer``, and the task in which it does."""
-    follower = LogTailer(SETTINGS, RecentMessages(SETTINGS.recent_messages))
+    """Return a tailer that follows ``consumer``, and the task in which it does."""
+    tailer = LogTailer(SETTINGS, RecentMessages(SETTINGS.recent_messages))
 
     async def committed() -> dict[TopicPartition, int]:
         return mirrored or {}
 
-    follower._mirrored = committed  # type: ignore[method-assign]
-    await follower._begin(consumer)
-    follower._consumer = follower._ends.consumer = follower._fact_ends.consumer = consumer
-    return follower, asyncio.create_task(follower._follow(consumer))
+    tailer._mirrored = committed  # type: ignore[method-assign]
+    await tailer._begin(consumer)
+    tailer._consumer = tailer._ends.consumer = tailer._fact_ends.consumer = consumer
+    return tailer, asyncio.create_task(tailer._tail(consumer))
 
 
 async def test_what_is_not_mirrored_is_read_and_what_is_mirrored_is_not() -> None:
     consumer = ScriptedConsumer()
     for number in range(6):
         consumer.add("messages", 0, accepted(number))
-    follower, task = await following(consumer, {TopicPartition("messages", 0): 4})
-    assert await follower.catch_up(1)
-    assert [follower._recent.get(f"m-{n}") is not None for n in range(6)] == [False] * 4 + [True] * 2
+    tailer, task = await following(consumer, {TopicPartition("messages", 0): 4})
+    assert await tailer.catch_up(1)
+    assert [tailer._recent.get(f"m-{n}") is not None for n in range(6)] == [False] * 4 + [True] * 2
     task.cancel()
 
 
 async def test_what_others_reported_is_known_once_caught_up_with_facts() -> None:
     consumer = ScriptedConsumer()
-    follower, task = await following(consumer)
+    tailer, task = await following(consumer)
     consumer.add("messages", 0, accepted(0))
     consumer.add("status-updates", 0, changed(0, "READ"))
-    assert await follower.catch_up_with_facts(1)
-    assert follower._recent.get("m-0").state.status == "READ"
+    assert await tailer.catch_up_with_facts(1)
+    assert tailer._recent.get("m-0").state.status == "READ"
     consumer.broken = True
-    assert not await follower.catch_up_with_facts(0.05)
+    assert not await tailer.catch_up_with_facts(0.05)
     task.cancel()
 
 
 async def test_a_fact_with_a_time_that_cannot_be_is_known_with_one_that_can() -> None:
     consumer = ScriptedConsumer()
-    follower, task = await following(consumer)
+    tailer, task = await following(consumer)
     consumer.add("messages", 0, accepted(0))
     in_microseconds = StatusChanged("m-0", "c-1", "READ", 1_763_848_800_123_000, 1_000, 0, "whatsapp", 1)
     consumer.add("status-updates", 0, encode(in_microseconds))
-    assert await follower.catch_up_with_facts(1)
-    assert follower._recent.get("m-0").state.read_at_ms == 1_000  # when the log got it
+    assert await tailer.catch_up_with_facts(1)
+    assert tailer._recent.get("m-0").state.read_at_ms == 1_000  # when the log got it
     task.cancel()
 
 
@@ -142,10 +142,10 @@ async def test_without_a_mirror_no_more_than_the_cache_holds_is_read() -> None:
     consumer = ScriptedConsumer()
     for number in range(120):
         consumer.add("messages", 0, accepted(number))
-    follower, task = await following(consumer)
-    assert await follower.catch_up(1)
-    assert len(follower._recent) == 50  # its share of 100 with two partitions
-    assert follower._recent.get("m-119") is not None
+    tailer, task = await following(consumer)
+    assert await tailer.catch_up(1)
+    assert len(tailer._recent) == 50  # its share of 100 with two partitions
+    assert tailer._recent.get("m-119") is not None
     task.cancel()
 
 
@@ -157,9 +157,9 @@ async def test_offsets_that_retention_has_passed_begin_at_what_is_left() -> None
     consumer.logs[TopicPartition("messages", 0)] = consumer.logs[TopicPartition("messages", 1)][:5]
     for topic_partition in (TopicPartition("status-updates", n) for n in range(2)):
         consumer.logs[topic_partition] = consumer.logs[TopicPartition("messages", 1)][:5]
-    follower, task = await following(consumer, {TopicPartition("messages", 1): 2})
-    assert await follower.catch_up(1)
-    assert len(follower._recent) == 3
+    tailer, task = await following(consumer, {TopicPartition("messages", 1): 2})
+    assert await tailer.catch_up(1)
+    assert len(tailer._recent) == 3
     task.cancel()
 
 
@@ -167,28 +167,28 @@ async def test_records_that_retention_removed_before_they_were_read_are_counted_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     consumer = ScriptedConsumer()
-    follower, task = await following(consumer)
-    assert await follower.catch_up(1)
+    tailer, task = await following(consumer)
+    assert await tailer.catch_up(1)
     log = consumer.logs[TopicPartition("messages", 0)]
     log.append(Record("messages", 0, 7, accepted(7)))  # 0 to 6 have left
-    await until(lambda: follower.removed_unread == 7)
+    await until(lambda: tailer.removed_unread == 7)
     assert "messages[0]: retention removed records 0 to 6" in caplog.text
     task.cancel()
 
 
 async def test_facts_are_joined_and_unreadable_records_are_passed_by() -> None:
     consumer = ScriptedConsumer()
-    follower, task = await following(consumer)
+    tailer, task = await following(consumer)
     for value in (b"not JSON", None, changed(1, "SENT"), accepted(0)):
         consumer.add("messages", 0, value)
     for value in (changed(0, "SENT"), b"{}", changed(0, "MISLAID"), changed(0, "READ"), changed(0, "DELIVERED")):
         consumer.add("status-updates", 0, value)
-    assert await follower.catch_up(1)
+    assert await tailer.catch_up(1)
     for _ in range(500):
-        if follower.records_behind() == 0:
+        if tailer.records_behind() == 0:
             break
         await asyncio.sleep(0.002)
-    known = follower._recent.get("m-0")
+    known = tailer._recent.get("m-0")
     assert (known.state.status, known.place.position, known.complete) == (Status.READ, 3, True)
     task.cancel()
 
@@ -212,18 +212,18 @@ class Heard:
 async def test_a_listener_is_told_what_is_read_and_what_it_changes_and_how_far_reading_is() -> None:
     consumer = ScriptedConsumer()
     consumer.add("messages", 0, accepted(0))
-    follower, task = await following(consumer, {TopicPartition("messages", 0): 1})
+    tailer, task = await following(consumer, {TopicPartition("messages", 0): 1})
     task.cancel()
-    follower.listener = heard = Heard()
-    await follower._begin(consumer)
+    tailer.listener = heard = Heard()
+    await tailer._begin(consumer)
     assert sorted(heard.notes) == [("reached", log_index, int(log_index == 0)) for log_index in range(4)]
     heard.notes.clear()
-    task = asyncio.create_task(follower._follow(consumer))
+    task = asyncio.create_task(tailer._tail(consumer))
     consumer.add("messages", 0, accepted(1))
     for value in (changed(1, "SENT"), b"?", changed(1, "SENT"), changed(1, "READ"), changed(1, "DELIVERED")):
         consumer.add("status-updates", 1, value)
     for _ in range(500):
-        if follower.records_behind() == 0:
+        if tailer.records_behind() == 0:
             break
         await asyncio.sleep(0.002)
     assert [note for note in heard.notes if note[0] != "reached"] == [
@@ -237,25 +237,25 @@ async def test_a_listener_is_told_what_is_read_and_what_it_changes_and_how_far_r
 
 async def test_catching_up_waits_for_what_was_there_before_and_not_for_ever() -> None:
     consumer = ScriptedConsumer()
-    follower, task = await following(consumer)
+    tailer, task = await following(consumer)
     task.cancel()
     consumer.add("messages", 0, accepted(0))
-    assert not await follower.catch_up(0.05)
-    assert not follower.has_caught_up
-    task = asyncio.create_task(follower._follow(consumer))
-    assert await follower.catch_up(1)
-    assert follower.has_caught_up
-    assert follower._recent.get("m-0") is not None
+    assert not await tailer.catch_up(0.05)
+    assert not tailer.has_caught_up
+    task = asyncio.create_task(tailer._tail(consumer))
+    assert await tailer.catch_up(1)
+    assert tailer.has_caught_up
+    assert tailer._recent.get("m-0") is not None
     task.cancel()
 
 
 async def test_kafka_away_is_said_at_once() -> None:
     consumer = ScriptedConsumer()
-    follower, task = await following(consumer)
+    tailer, task = await following(consumer)
     consumer.broken = True
-    assert not await follower.catch_up(1)
+    assert not await tailer.catch_up(1)
     with pytest.raises(LogUnavailable):
-        await follower.ping()
+        await tailer.ping()
     task.cancel()
 
 
@@ -287,13 +287,13 @@ async def test_after_a_question_without_answer_nobody_waits_the_full_time_again(
 
 async def test_fetches_gather_at_the_broker_unless_somebody_had_to_wait_for_the_end_of_the_log() -> None:
     consumer = ScriptedConsumer()
-    follower, task = await following(consumer)
-    assert await follower.catch_up(1)  # nothing is missing, so nobody waits
+    tailer, task = await following(consumer)
+    assert await tailer.catch_up(1)  # nothing is missing, so nobody waits
     assert consumer._fetcher._fetch_min_bytes == 8_192
     consumer.add("messages", 0, accepted(0))
-    assert await follower.catch_up(1)
+    assert await tailer.catch_up(1)
     assert consumer._fetcher._fetch_min_bytes == 1
-    follower._eager_until = 0.0
+    tailer._eager_until = 0.0
     await until(lambda: consumer._fetcher._fetch_min_bytes == 8_192)
     task.cancel()
 
@@ -309,9 +309,9 @@ async def test_what_is_too_much_to_read_at_the_start_is_known_to_be_lacking_unti
     consumer = ScriptedConsumer()
     for n in range(200):
         consumer.add("messages", 0, accepted(n))
-    follower, task = await following(consumer, {TopicPartition("messages", 0): 10})
+    tailer, task = await following(consumer, {TopicPartition("messages", 0): 10})
     task.cancel()
-    gaps = follower._recent.gaps
+    gaps = tailer._recent.gaps
     gap = gaps.of(0)
     assert gap is not None
     assert (gap.first, gap.end, gaps.of(1)) == (10, 150, None)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from web.history.mirrored import Offsets
 
 
-class Follower(Protocol):
+class Tailer(Protocol):
     """Keeps ``RecentMessages`` up to date with the log. ``has_caught_up``: it was up to date once."""
 
     has_caught_up: bool
