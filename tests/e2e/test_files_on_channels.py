@@ -36,7 +36,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 LIFE_SECONDS = 30.0
 WATCHDOG_SECONDS = 5.0
-AWAY = "the store of files is away"
+AWAY = "the store of files is unavailable"
 
 
 Switch = Callable[[], Awaitable[None]]
