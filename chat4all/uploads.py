@@ -9,9 +9,9 @@ Requests are bounded. One request for all would be some per cent faster at best,
 brought counts for certain only once it is answered, a balancer or a restart in good order waits for requests to end,
 and a token is looked at only when one begins.
 
-The checksum is known before the first byte goes out, at the price of reading the file once more (2 GiB: seconds). So
-the server compares, and what is not the file as it was meant never becomes one; and somebody who goes on tomorrow
-need not read again what is there already.
+The checksum is known before the first byte goes out, at the price of reading the file once more (2 GiB: seconds). The
+server compares it with the bytes and makes no file of others. Resuming a day later needs no second reading of the part
+already sent.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ module, and its schemas take 0.25 s. A route without an entry there fails a test
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 
 from aiohttp import web
 
@@ -44,7 +44,7 @@ def _with_caller(handler: MemberHandler) -> Handler:
     return with_caller
 
 
-_TUS = {"Tus-Resumable": VERSION}
+_tus_route = partial(Route, body_limit=BodyLimit.FILE, is_transfer=True, answer_headers={"Tus-Resumable": VERSION})
 ROUTES: tuple[Route, ...] = (
     Route(method="POST", path="/users", handler=accounts.create_user),
     Route(method="POST", path="/auth/register", handler=accounts.create_user),
@@ -85,54 +85,12 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/v1/files/{file_id}/download", member=files.show_download),
     Route(method="GET", path="/v1/files/{file_id}/content", member=files.send_content, is_transfer=True),
     Route(method="GET", path="/v1/files/{file_id}/link", handler=files.follow_link, is_transfer=True),
-    Route(
-        method="OPTIONS",
-        path="/v1/uploads",
-        handler=uploads.describe_uploads,
-        body_limit=BodyLimit.FILE,
-        is_transfer=True,
-        answer_headers=_TUS,
-    ),
-    Route(
-        method="POST",
-        path="/v1/uploads",
-        member=uploads.create_upload,
-        body_limit=BodyLimit.FILE,
-        is_transfer=True,
-        answer_headers=_TUS,
-    ),
-    Route(
-        method="OPTIONS",
-        path="/v1/uploads/{upload_id}",
-        handler=uploads.describe_uploads,
-        body_limit=BodyLimit.FILE,
-        is_transfer=True,
-        answer_headers=_TUS,
-    ),
-    Route(
-        method="HEAD",
-        path="/v1/uploads/{upload_id}",
-        member=uploads.show_upload,
-        body_limit=BodyLimit.FILE,
-        is_transfer=True,
-        answer_headers=_TUS,
-    ),
-    Route(
-        method="PATCH",
-        path="/v1/uploads/{upload_id}",
-        member=uploads.append_to_upload,
-        body_limit=BodyLimit.FILE,
-        is_transfer=True,
-        answer_headers=_TUS,
-    ),
-    Route(
-        method="DELETE",
-        path="/v1/uploads/{upload_id}",
-        member=uploads.end_upload,
-        body_limit=BodyLimit.FILE,
-        is_transfer=True,
-        answer_headers=_TUS,
-    ),
+    _tus_route(method="OPTIONS", path="/v1/uploads", handler=uploads.describe_uploads),
+    _tus_route(method="POST", path="/v1/uploads", member=uploads.create_upload),
+    _tus_route(method="OPTIONS", path="/v1/uploads/{upload_id}", handler=uploads.describe_uploads),
+    _tus_route(method="HEAD", path="/v1/uploads/{upload_id}", member=uploads.show_upload),
+    _tus_route(method="PATCH", path="/v1/uploads/{upload_id}", member=uploads.append_to_upload),
+    _tus_route(method="DELETE", path="/v1/uploads/{upload_id}", member=uploads.end_upload),
     Route(method="GET", path="/health", handler=health.show_liveness, is_address_limited=False),
     Route(method="GET", path="/health/ready", handler=health.show_readiness, is_address_limited=False),
     Route(method="GET", path="/actuator/health", handler=health.show_readiness, is_address_limited=False),
