@@ -13,13 +13,17 @@ default; at its default such a field is left out, so a message to one address lo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from domain.files import FileMetadata
 
 MAX_CONTENT_BYTES = 10_240
 MAX_CONVERSATION_ID_CHARS = 128
 MAX_RECIPIENTS = 256
+NORMAL = "normal"
+BULK = "bulk"
+CHANNEL_COMMANDS = ("redrive", "discard", "cancel", "release", "pause", "resume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,8 @@ class MessageAccepted:
     two latter cases ``recipients`` holds the addresses resolved when the message was accepted, and ``recipient_users``
     their owners, one for one: a user id, empty for a participating address. Both are empty for everyone in a
     conversation without other participants. ``file`` is the metadata of ``file_id`` at that time, so no later stage
-    has to look it up.
+    has to look it up. ``account``: which of ours sends it, empty for the conversation's. ``not_after_ms``: it is not
+    sent after this time, 0 if the client named none. ``priority``: ``NORMAL``, or ``BULK`` for what gives way.
     """
 
     message_id: str
@@ -43,6 +48,9 @@ class MessageAccepted:
     recipients: tuple[str, ...] = ()
     recipient_users: tuple[str, ...] = ()
     file: FileMetadata | None = None
+    account: str = ""
+    not_after_ms: int = 0
+    priority: str = NORMAL
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -76,6 +84,9 @@ class DeliveryRequested:
     position: int
     recipient_count: int = 1
     file: FileMetadata | None = None
+    account: str = ""
+    not_after_ms: int = 0
+    priority: str = NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,65 @@ class StatusChanged:
     failure_detail: str | None = None
     recipient_id: str = ""
     recipient_count: int = 1
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptReported:
+    """On ``<channel>-events``: a channel's later word about a message it took.
+
+    ``status``: SENT, DELIVERED, READ or FAILED; ``at_ms``: the channel's time, epoch milliseconds. ``token``: the
+    ``delivery_key`` of the request, echoed by the channel; empty if it echoes none.
+    """
+
+    account: str
+    provider_id: str
+    token: str
+    status: str
+    at_ms: int
+    failure_code: str | None = None
+    failure_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCommand:
+    """On ``<channel>-commands``: an operator's command to the deliveries of a channel.
+
+    ``command``: a member of ``CHANNEL_COMMANDS``. ``token``: the ``delivery_key`` of the delivery; ``request``: the
+    ``DeliveryRequested`` to be sent again, as it was on ``<channel>-outbound``. Pause and resume name an ``account``
+    and are written to each partition.
+    """
+
+    command: str
+    command_id: str
+    account: str = ""
+    message_id: str = ""
+    token: str = ""
+    request: bytes | None = None
+    by: str = ""
+    at_ms: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReport:
+    """On ``<channel>-accounts``, key ``<account> <partition>``: the state of an account by the owner of a partition.
+
+    ``breaker``: a member of ``domain.breaker.BreakerState``. ``per_second``: messages allowed on this partition, 0 for
+    no limit. ``waiting_by``: the number of waiting heads by reason.
+    """
+
+    channel: str
+    account: str
+    partition: int
+    breaker: str
+    paused: bool
+    waiting: int
+    in_flight: int
+    per_second: float
+    at_ms: int
+    last_error: str = ""
+    waiting_by: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +193,6 @@ def delivery_key(record: DeliveryRequested | StatusChanged) -> str:
     return record.message_id
 
 
-Record = MessageAccepted | DeliveryRequested | StatusChanged | DeadLetter
+Record = (
+    MessageAccepted | DeliveryRequested | StatusChanged | ReceiptReported | ChannelCommand | AccountReport | DeadLetter
+)

@@ -10,27 +10,65 @@ import orjson
 
 from domain.errors import MalformedRecord
 from domain.files import FileMetadata, metadata_fault
-from domain.records import MAX_RECIPIENTS, DeadLetter, DeliveryRequested, MessageAccepted, Record, StatusChanged
+from domain.records import (
+    MAX_RECIPIENTS,
+    AccountReport,
+    ChannelCommand,
+    DeadLetter,
+    DeliveryRequested,
+    MessageAccepted,
+    ReceiptReported,
+    Record,
+    StatusChanged,
+)
 
-R = TypeVar("R", MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
+R = TypeVar(
+    "R",
+    MessageAccepted,
+    DeliveryRequested,
+    StatusChanged,
+    ReceiptReported,
+    ChannelCommand,
+    AccountReport,
+    DeadLetter,
+)
 
 VERSION = 1
 MAX_RECORD_BYTES = 256 * 1024
 MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024  # it holds a refused record, which Kafka lets have 1 MiB, in base64
 
-_BINARY = {"key", "value"}
-_MADE = _BINARY | {"recipients", "recipient_users", "file"}  # from what JSON has for them
+_BINARY = {"key", "value", "request"}
+_MADE = _BINARY | {"recipients", "recipient_users", "file", "waiting_by"}  # from what JSON has for them
 _ABSENT = object()
-_CLASSES = (MessageAccepted, DeliveryRequested, StatusChanged, DeadLetter)
+_CLASSES = (
+    MessageAccepted,
+    DeliveryRequested,
+    StatusChanged,
+    ReceiptReported,
+    ChannelCommand,
+    AccountReport,
+    DeadLetter,
+)
 # fields added later: left out at their default, so older readers see an unchanged record
-_LATER = {"recipients", "recipient_users", "recipient_count", "recipient_id", "file"}
+_LATER = {
+    "recipients",
+    "recipient_users",
+    "recipient_count",
+    "recipient_id",
+    "file",
+    "account",
+    "not_after_ms",
+    "priority",
+}
 
 
 def _kind(annotation: str) -> type:
     if annotation.startswith("tuple"):
         return list
-    if annotation.startswith("FileMetadata"):
+    if annotation.startswith(("FileMetadata", "Mapping")):
         return dict
+    if annotation in ("bool", "float"):
+        return bool if annotation == "bool" else float
     return int if "int" in annotation else str
 
 
@@ -100,7 +138,7 @@ def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, need
     if kind is list:
         return _texts_of(name, value)
     if kind is dict:
-        return _file_of(name, value)
+        return _counts_of(name, value) if name == "waiting_by" else _file_of(name, value)
     return _bytes_of(name, value) if name in _BINARY else value
 
 
@@ -122,6 +160,12 @@ def _file_of(name: str, value: Any) -> FileMetadata:
     if fault := metadata_fault(metadata):
         raise MalformedRecord(f"field '{name}.{fault}' is {_shown(found[fault])}, which it cannot be", name)
     return metadata
+
+
+def _counts_of(name: str, value: Any) -> dict[str, int]:
+    if not all(type(number) is int for number in value.values()):
+        raise MalformedRecord(f"field {name!r} holds something that is no number", name)
+    return dict(value)
 
 
 def _bytes_of(name: str, value: Any) -> bytes:

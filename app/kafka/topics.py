@@ -45,6 +45,18 @@ class Topics:
     def outbound(self, channel: str) -> str:
         return f"{self.prefix}{channel}-outbound"
 
+    def events(self, channel: str) -> str:
+        """The channel's receipts and inbound messages."""
+        return f"{self.prefix}{channel}-events"
+
+    def commands(self, channel: str) -> str:
+        """The operators' commands to the channel's deliveries."""
+        return f"{self.prefix}{channel}-commands"
+
+    def accounts(self, channel: str) -> str:
+        """The state of the channel's accounts, by partition."""
+        return f"{self.prefix}{channel}-accounts"
+
     def changelog(self, role: str, table: str) -> str:
         return f"{group_of(role, self.prefix)}-{table}-changelog"
 
@@ -75,8 +87,11 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
     return [
         deleting(names.messages, settings.messages_retention_days),
         *(deleting(names.outbound(channel), settings.messages_retention_days) for channel in CHANNELS),
+        *(deleting(names.events(channel), settings.status_retention_days) for channel in CHANNELS),
+        *(deleting(names.commands(channel), settings.messages_retention_days) for channel in CHANNELS),
+        *(compacted(names.accounts(channel)) for channel in CHANNELS),
         deleting(names.status_updates, settings.status_retention_days),
         deleting(names.dead_letters, settings.dead_letters_retention_days, **{"max.message.bytes": str(4 << 20)}),
         compacted(names.changelog("core", "message_state")),
-        *(compacted(names.changelog(channel, "attempts")) for channel in CHANNELS),
+        *(compacted(names.changelog(channel, table)) for channel in CHANNELS for table in ("attempts", "queue")),
     ]
