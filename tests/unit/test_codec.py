@@ -141,7 +141,7 @@ def test_a_missing_field_is_named() -> None:
 
 
 def test_an_unknown_field_is_kept_out_of_the_way() -> None:
-    assert decode(orjson.dumps({**GOOD, "priority": 3}), MessageAccepted).content == "hi"
+    assert decode(orjson.dumps({**GOOD, "urgency": 3}), MessageAccepted).content == "hi"
 
 
 @pytest.mark.parametrize("data", [None, b"[]", b"null", b'"x"', b"{" * 100_000, b"x" * (MAX_RECORD_BYTES + 1)])
