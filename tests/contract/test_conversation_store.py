@@ -11,6 +11,7 @@ import pytest
 from domain.conversations import MAX_MEMBERS, Conversation, Member, Membership, with_admin, with_member, without_member
 from domain.errors import Chat4AllError, Conflict, StoreUnavailable
 from domain.ports import Joined, NewParticipant
+from support.waiting import decided
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW_MS = 1_767_225_600_000
@@ -65,12 +66,7 @@ async def test_of_many_who_create_a_conversation_at_once_exactly_one_does(stores
     conversation = fresh()
 
     async def try_to_create(who: str) -> bool:
-        for _ in range(20):
-            try:
-                return await stores.conversations.create(conversation, [who], NOW_MS)
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-        raise AssertionError("never decided")
+        return await decided(lambda: stores.conversations.create(conversation, [who], NOW_MS))
 
     creators = [f"user-{n}" for n in range(10)]
     won = await asyncio.gather(*map(try_to_create, creators))
@@ -164,13 +160,11 @@ async def test_the_last_place_in_a_group_is_given_to_one_only(stores):
         for _ in range(100):
             seen = await stores.conversations.get(group.conversation_id)
             try:
-                if await stores.conversations.change(seen, with_member(seen, "alice", who, NOW_MS)):
+                changed = with_member(seen, "alice", who, NOW_MS)
+                if await decided(lambda seen=seen, changed=changed: stores.conversations.change(seen, changed)):
                     return who
             except Conflict:
                 return "full"
-            except StoreUnavailable:
-                pass
-            await asyncio.sleep(0.02)
         raise AssertionError("never decided")
 
     await asyncio.gather(*(add(f"late-{n}") for n in range(6)))
@@ -237,12 +231,7 @@ async def test_of_many_who_join_at_once_none_is_lost(stores):
     await stores.conversations.create(conversation, ["alice"], NOW_MS)
 
     async def join(phone: str) -> None:
-        for _ in range(20):
-            try:
-                return await stores.conversations.join([NewParticipant(conversation, phone, NOW_MS)])
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-        raise AssertionError("never decided")
+        await decided(lambda: stores.conversations.join([NewParticipant(conversation, phone, NOW_MS)]))
 
     await asyncio.gather(*map(join, phones))
     assert set(await stores.conversations.participants(conversation)) == {"alice", *phones}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from domain.errors import StoreUnavailable
 from domain.files import File, FileMetadata, storage_key
 from domain.ports import FileRecords, Upload
+from support.waiting import decided
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW_MS = 1_767_225_600_123
@@ -44,16 +44,6 @@ def file_of(upload: Upload, **given: Any) -> File:
     metadata = FileMetadata(upload.filename, 17, "application/pdf", f"sha256:{'ab' * 32}", key)
     values = {"conversation_id": upload.conversation_id, "uploader_id": upload.uploader_id, "metadata": metadata}
     return File(**({"file_id": upload.upload_id, "uploaded_at_ms": NOW_MS + 5} | values | given))
-
-
-async def decided(call: Callable[[], Awaitable[Any]]) -> Any:
-    """Contention may make Cassandra give up on a transaction; its caller then asks again."""
-    for _ in range(40):
-        try:
-            return await call()
-        except StoreUnavailable:
-            await asyncio.sleep(0.05)
-    raise AssertionError("never decided")
 
 
 async def expired_among(records: FileRecords, uploads: list[Upload], now_ms: int) -> list[Upload]:

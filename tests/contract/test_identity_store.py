@@ -6,12 +6,15 @@ import asyncio
 import random
 import time
 import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from domain.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from domain.ports import MAX_IDENTITIES, Identity
+from support.waiting import decided
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW_MS = 1_767_225_600_123
@@ -94,16 +97,12 @@ async def test_so_many_identities_and_no_more_however_many_are_linked_at_once(st
     rivals = [identity(maria) for _ in range(8)]
 
     async def try_to_link(rival: Identity) -> bool:
-        for _ in range(20):  # contention may make Cassandra give up on a transaction; its caller then asks again
-            try:
-                return (await stores.identities.link(rival)) == rival
-            except AlreadyExists:
-                raise
-            except Conflict:
-                return False
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-        raise AssertionError("never decided")
+        try:
+            return (await decided(lambda: stores.identities.link(rival))) == rival
+        except AlreadyExists:
+            raise
+        except Conflict:
+            return False
 
     won = await asyncio.gather(*map(try_to_link, rivals))
     assert sum(won) == 3
@@ -130,16 +129,9 @@ async def test_an_address_that_very_many_link_is_contested_for_each(stores):
 async def test_linking_and_unlinking_at_once_ends_as_one_or_the_other(stores):
     one = identity()
 
-    async def patiently(call) -> None:
-        for _ in range(20):
-            try:
-                await call()
-            except NotFound:
-                return
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-            else:
-                return
+    async def patiently(call: Callable[[], Awaitable[object]]) -> None:
+        with suppress(NotFound):
+            await decided(call)
 
     for _ in range(5):
         await asyncio.gather(
@@ -189,15 +181,7 @@ async def test_many_who_link_an_address_at_once_all_have_it_contested(stores):
     rivals = [identity(value=address) for _ in range(12)]
 
     async def link(rival: Identity) -> None:
-        # contention may make Cassandra give up on a transaction; its caller then asks again
-        for _ in range(20):
-            try:
-                await stores.identities.link(rival)
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-            else:
-                return
-        raise AssertionError("never decided")
+        await decided(lambda: stores.identities.link(rival))
 
     await asyncio.gather(*map(link, rivals))
     for rival in rivals:

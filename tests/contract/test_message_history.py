@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 import uuid
@@ -19,6 +18,7 @@ from domain.ports import LogPosition, MirrorEntry
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
 from domain.status import Fact, MessageState, Status, fold
 from support.stepping_log import SteppingLog
+from support.waiting import persistently
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -328,12 +328,6 @@ async def test_an_outage_is_told_quickly_and_over_when_it_is_over(stores):
             assert time.monotonic() - began < 3
     finally:
         await stores.on()
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                found = await stores.reader.get(entry.message_id)
-                break
-            except StoreUnavailable:
-                await asyncio.sleep(0.1)
+    found = await persistently(lambda: stores.reader.get(entry.message_id), StoreUnavailable, seconds=20)
     assert found.message == entry.message
     await stores.mirror.write([entry])

@@ -11,6 +11,7 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from domain.ports import RefreshToken
+from support.waiting import decided, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW_MS = 1_767_225_600_123
@@ -52,13 +53,7 @@ async def test_of_many_who_rotate_the_same_token_at_once_exactly_one_wins(stores
     rivals = [successor(first) for _ in range(12)]
 
     async def try_to_rotate(rival: RefreshToken) -> bool:
-        # contention may make Cassandra give up on a transaction; its caller then asks again
-        for _ in range(20):
-            try:
-                return bool(await stores.refresh_tokens.rotate(first.token_hash, rival, HOUR))
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-        raise AssertionError("never decided")
+        return bool(await decided(lambda: stores.refresh_tokens.rotate(first.token_hash, rival, HOUR)))
 
     won = await asyncio.gather(*map(try_to_rotate, rivals))
     assert sum(won) == 1
@@ -87,10 +82,11 @@ async def test_a_session_is_forgotten_when_its_time_is_over_and_a_rotation_renew
     # begun later and for as long: when this one is gone, the time of the first row is over, too
     short = token()
     await stores.refresh_tokens.start(short, 2)
-    deadline = time.monotonic() + 30
-    while await stores.refresh_tokens.find(short.session_id) is not None:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)
+
+    async def is_gone() -> bool:
+        return await stores.refresh_tokens.find(short.session_id) is None
+
+    await until(is_gone, 30)
     assert await stores.refresh_tokens.rotate(short.token_hash, successor(short), HOUR) is False
     assert await stores.refresh_tokens.find(renewed.session_id) == second
 

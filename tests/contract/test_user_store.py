@@ -10,6 +10,7 @@ import pytest
 
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
 from domain.ports import User
+from support.waiting import decided
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,16 +54,11 @@ async def test_of_twenty_who_want_a_name_at_once_exactly_one_gets_it(stores):
     rivals += [user(rivals[0].username) for _ in range(19)]
 
     async def try_to_create(rival: User) -> bool:
-        # contention may make Cassandra give up on a transaction; its caller then asks again
-        for _ in range(20):
-            try:
-                await stores.users.create(rival)
-                return True
-            except AlreadyExists:
-                return False
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-        raise AssertionError("never decided")
+        try:
+            await decided(lambda: stores.users.create(rival))
+        except AlreadyExists:
+            return False
+        return True
 
     won = await asyncio.gather(*map(try_to_create, rivals))
     assert sum(won) == 1

@@ -14,6 +14,7 @@ from click.testing import Result
 from chat4all import Tokens
 from chat4all.cli.saved_sessions import SavedSessions, default_file
 from support.api import Api
+from support.waiting import until
 from support.watching import message
 
 PASSWORD = "correct horse battery"
@@ -162,9 +163,7 @@ async def test_send_needs_a_recipient_or_a_conversation(run: Run, ana: str) -> N
 async def test_tail_shows_what_happens_and_can_be_continued(api: Api, run: Run, ana: str) -> None:
     await run("conversations", "create", RECIPIENT, "--id", "c-1")
     first = asyncio.create_task(run("tail", "--json", "-n", "1", "--timeout", "20"))
-    async with asyncio.timeout(20):
-        while not api.deps.live._transports:  # noqa: ASYNC110  the other side of a socket
-            await asyncio.sleep(0.01)
+    await until(lambda: api.deps.live._transports, 20)
     api.live_log.message(message(1))
     connected, seen = lines(await first)
     assert (connected["type"], seen["message_id"]) == ("connected", "m-1")

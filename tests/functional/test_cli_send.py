@@ -17,6 +17,7 @@ from chat4all.cli.output import Exit
 from chat4all.cli.sending import send_and_follow
 from chat4all.cli.session import Target, outcome
 from domain.records import StatusChanged
+from support.waiting import until
 
 if TYPE_CHECKING:
     Api = Any  # of conftest.py, which cannot be imported
@@ -32,9 +33,7 @@ async def send(api: Api, *, until: Status = Status.READ, seconds: float = 5.0, r
 
 async def play(api: Api, *words: Status) -> None:
     """Let these become of the first message that is accepted."""
-    async with asyncio.timeout(10):
-        while not api.log.records:  # noqa: ASYNC110  the other side of a socket
-            await asyncio.sleep(0.01)
+    await until(lambda: api.log.records)
     message, place, _ = api.log.records[0]
     for number, word in enumerate(words, 1):
         at_ms = place.accepted_at_ms + number * 100

@@ -18,6 +18,7 @@ from domain.ids import keyed_id
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Fact, Status, fold
 from support.fakes import FakeApp, FakeTable, batch_of
+from support.waiting import stays, until
 from tables import message_state
 
 FOR_EVER = 1e7  # hours: the facts of these tests are from 1970
@@ -175,8 +176,8 @@ async def test_routing_waits_for_kafka_before_the_producer_would_refuse() -> Non
     app.batch_producer.pending_bytes = 64 * 1024 * 1024
     shared = encode(MessageAccepted("m-1", "c-1", "u-1", "", "hi", None, GROUP, ("u-2", "u-3", "u-4")))
     routing = asyncio.create_task(route_batch(app, batch_of("messages", accepted(0), shared)))  # type: ignore[arg-type]
-    await asyncio.sleep(0.02)
-    assert len(app.batch_producer.on("whatsapp-outbound")) == 1
+    await until(lambda: app.batch_producer.on("whatsapp-outbound"))
+    await stays(lambda: len(app.batch_producer.on("whatsapp-outbound")) == 1)
     app.batch_producer.release()
     await asyncio.wait_for(routing, 1)
     assert len(app.batch_producer.on("whatsapp-outbound")) == 2

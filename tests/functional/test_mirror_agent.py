@@ -20,7 +20,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from fakes.stores import MemoryMessages
 from support.fakes import FakeApp, batch_of
-from support.waiting import until
+from support.waiting import stays, until
 
 
 class Store(MemoryMessages):
@@ -90,8 +90,7 @@ async def test_a_full_pile_makes_the_agent_wait(world: World) -> None:
     await until(lambda: mirroring._room.is_set())  # the first pile is being written
     await mirroring.add(batch_of("messages", *(message(n) for n in range(10, 20)), start=10))
     waiting = asyncio.create_task(mirroring.add(batch_of("messages", message(20), start=20)))
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
+    await stays(lambda: not waiting.done(), 0.05)
     store.available = True
     await asyncio.wait_for(waiting, 5)
 
@@ -111,8 +110,7 @@ async def test_a_pile_is_full_by_its_facts_and_by_its_bytes_as_well(
     await until(lambda: mirroring._room.is_set())  # the first pile is being written
     await mirroring.add(batch_of("status-updates", *values, start=256))
     waiting = asyncio.create_task(mirroring.add(batch_of("status-updates", values[0], start=512)))
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
+    await stays(lambda: not waiting.done(), 0.05)
     store.available = True
     await asyncio.wait_for(waiting, 5)
 
@@ -248,7 +246,7 @@ async def test_the_mirror_waits_for_the_store_before_it_compares_times(world: Wo
     store.available = False
     app.consumer.epoch += 1
     adding = asyncio.create_task(mirroring.add(replace_epoch(batch_of("messages", message(1), start=1), 2)))
-    await asyncio.sleep(0.02)
+    await until(lambda: app.blocked_on == "cassandra")
     app.consumer.epoch += 1  # the partition goes elsewhere
     await adding
     assert len(app.consumer.completed) == 1

@@ -17,6 +17,7 @@ from storage.s3 import S3FileStore
 from storage.s3_calls import S3Calls
 from storage.s3_client import Body
 from storage.s3_config import S3Config
+from support.waiting import pass_time
 
 KEY, TYPE = "c-1/f-1.bin", "text/plain"
 PARTS = [Part(1, 1, "e1")]
@@ -295,7 +296,7 @@ async def test_a_reader_who_is_slower_than_the_time_out_still_gets_everything(fa
     store, seen = S3FileStore(config), 0
     async for chunk in store.read(KEY):
         if not seen:
-            await asyncio.sleep(0.8)  # as long as it takes, whatever the store does meanwhile
+            await pass_time(0.8)  # as long as it takes, whatever the store does meanwhile
         seen += len(chunk)
     assert seen == 8 * 1024 * 1024
     await store.close()

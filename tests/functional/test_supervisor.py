@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from cli import die_with_parent
 from cli.supervisor import BackoffPolicy, ProcessSpec, Supervised, Supervisor
+from support.waiting import stays, until
 
 QUICK = BackoffPolicy(first_pause_seconds=0.05, longest_pause_seconds=0.2, healthy_seconds=60.0, stop_seconds=5.0)
 SLEEP = "import time; time.sleep(300)"
@@ -34,13 +34,6 @@ def noting(what: str, log: Path) -> str:
         f"def stop(*_): open({str(log)!r}, 'a').write({what + chr(10)!r}); sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, stop)\nprint('ready', flush=True)\ntime.sleep(300)"
     )
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition, with a bound."""
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not condition():  # noqa: ASYNC110  it is the state of other processes
-            await asyncio.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:
@@ -199,8 +192,7 @@ async def test_a_second_signal_kills_what_does_not_stop(tmp_path: Path) -> None:
     process, pids = await supervisor_with_two(tmp_path, f"import signal; signal.signal(15, signal.SIG_IGN); {SAY_PID}")
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    await asyncio.sleep(1.2)  # two signals within a second are one wish
-    assert all(is_alive(pid) for pid in pids)
+    await stays(lambda: all(is_alive(pid) for pid in pids), 1.2)  # two signals within a second are one wish
     process.send_signal(signal.SIGINT)
     assert await asyncio.to_thread(process.wait, LIMIT_SECONDS) == 0
     assert time.monotonic() - began < 10

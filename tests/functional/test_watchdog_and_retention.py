@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -15,7 +14,7 @@ from app.clock import now_ms
 from app.faust.retention import Retention
 from app.faust.watchdog import Stalled, Watchdog
 from support.fakes import FakeApp, FakeTable
-from support.waiting import until
+from support.waiting import stays, until
 
 SOURCE = TP("messages", 0)
 
@@ -71,45 +70,44 @@ async def test_a_partition_whose_position_stays_unknown_ends_the_worker(app: Any
     assert isinstance(app.aborted[0][1], Stalled)
 
 
-async def still_alive(app: Any, seconds: float = 0.8) -> bool:
-    await asyncio.sleep(seconds)
-    return not app.aborted
+async def goes_on(app: Any, seconds: float = 0.8) -> None:
+    await stays(lambda: not app.aborted, seconds)
 
 
 async def test_no_lag_is_no_stall(app: Any) -> None:
-    assert await still_alive(app)
+    await goes_on(app)
 
 
 async def test_a_commit_that_moves_is_no_stall(app: Any) -> None:
     app.consumer.end = 1_000
     for offset in range(6, 14):
         app.consumer._committed_offset[SOURCE] = offset
-        assert await still_alive(app, 0.1)
+        await goes_on(app, 0.1)
 
 
 async def test_a_recovery_that_moves_is_no_stall(app: Any) -> None:
     app.consumer.end = 1_000
     for offset in range(8):
         app.tables.recovery.active_offsets[TP("x-changelog", 0)] = offset
-        assert await still_alive(app, 0.1)
+        await goes_on(app, 0.1)
 
 
 async def test_a_broker_that_is_away_is_no_stall(app: Any) -> None:
     app.consumer.end = None
-    assert await still_alive(app)
+    await goes_on(app)
 
 
 async def test_a_large_file_that_comes_piece_by_piece_is_no_stall(app: Any) -> None:
     app.consumer.end = 1_000
     for _ in range(8):
         app.progress += 1
-        assert await still_alive(app, 0.1)
+        await goes_on(app, 0.1)
 
 
 async def test_waiting_for_a_named_dependency_is_no_stall(app: Any) -> None:
     app.consumer.end = 9
     app.blocked_on = "cassandra"
-    assert await still_alive(app)
+    await goes_on(app)
 
 
 class SweptTable(FakeTable):

@@ -13,6 +13,7 @@ from domain.errors import LogUnavailable
 from domain.ports import Appended
 from domain.records import MessageAccepted
 from support.api import Api, StartApi
+from support.waiting import pass_time
 
 
 async def send(api: Api, token: str, messages: Any, headers: Mapping[str, str] | None = None) -> Any:
@@ -76,12 +77,12 @@ async def test_the_order_of_a_conversation_is_kept_however_slow_the_stores_are(a
     slow, entered = iter(range(10_000)), set[str]()
 
     async def slow_look(message_id: str) -> Any:
-        await asyncio.sleep((next(slow) * 7 % 5) * 0.002)
+        await pass_time((next(slow) * 7 % 5) * 0.002)
         return await look(message_id)
 
     async def slow_enter(conversation_id: str, user_id: str) -> Any:
         entered.add(conversation_id)
-        await asyncio.sleep((next(slow) * 7 % 5) * 0.002)
+        await pass_time((next(slow) * 7 % 5) * 0.002)
         return await enter(conversation_id, user_id)
 
     api.messages.get, api.conversations.membership = slow_look, slow_enter

@@ -13,7 +13,7 @@ from aiohttp import FormData, MultipartWriter
 
 from domain.files import PART_BYTES, storage_key
 from support.api import Api, StartApi
-from support.waiting import until
+from support.waiting import pass_time, until
 from web.http.middlewares import SLOW_SECONDS
 from web.routes import ROUTES
 
@@ -277,7 +277,7 @@ async def test_a_client_that_falls_silent_is_let_go(start_api: StartApi) -> None
 
         async def body() -> AsyncIterator[bytes]:
             yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + bytes(PART_BYTES * 2)
-            await asyncio.sleep(5)
+            await asyncio.Event().wait()  # for ever
             yield b""
 
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -358,7 +358,7 @@ async def test_a_file_that_takes_its_time_is_no_slow_request(api: Api, caplog: p
 
     async def body() -> AsyncIterator[bytes]:
         yield b'--b\r\nContent-Disposition: form-data; name="conversation_id"\r\n\r\nc-1\r\n--b\r\n'
-        await asyncio.sleep(SLOW_SECONDS * 1.05)
+        await pass_time(SLOW_SECONDS * 1.05)
         yield b'Content-Disposition: form-data; name="file"; filename="x"\r\n\r\nx\r\n--b--\r\n'
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}

@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 
 from domain.errors import StoreUnavailable
 from support.api import Api
+from support.waiting import pass_time
 from web.accounts.passwords import Passwords
 
 PASSWORD = "correct horse battery"
@@ -76,7 +77,7 @@ async def test_an_outage_is_not_held_against_anybody(api: Api) -> None:
 
 async def test_logins_of_one_user_during_an_outage_do_not_wait_for_each_other(api: Api) -> None:
     async def stalled(username: str) -> None:
-        await asyncio.sleep(0.3)
+        await pass_time(0.3)
         raise StoreUnavailable("it stalls")
 
     api.users.by_username = stalled

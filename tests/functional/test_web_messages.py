@@ -13,6 +13,7 @@ from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact
 from support.api import Api
+from support.waiting import pass_time
 
 UNKNOWN_ID = "0193e2f0-0000-7000-8000-000000000000"
 
@@ -130,7 +131,7 @@ async def test_messages_sent_at_once_to_a_new_conversation_are_all_accepted(api:
         if number == 19:
             everybody_looked.set()
         await everybody_looked.wait()
-        await asyncio.sleep(0.001 * (number % 20))
+        await pass_time(0.001 * (number % 20))
         return known or (Membership(False, False) if conversation_id in api.conversations.members else None)
 
     api.conversations.membership = slow_look

@@ -12,6 +12,7 @@ from domain.files import File, FileMetadata
 from domain.ids import uuid7
 from domain.ports import Upload
 from support.api import Api
+from support.waiting import pass_time
 from web.messages.attached_files import NO_SUCH_FILE
 
 NOWHERE = "0193e2f0-0000-7000-8000-000000000000"
@@ -190,7 +191,7 @@ async def test_a_store_that_says_nothing_costs_a_batch_about_one_time_out(api: A
     async def silent(file_id: str) -> File | None:
         nonlocal asked
         asked += 1
-        await asyncio.sleep(0.2)
+        await pass_time(0.2)
         raise StoreUnavailable("no answer")
 
     api.files.get = silent

@@ -17,6 +17,7 @@ from domain.ids import keyed_id
 from domain.records import MessageAccepted
 from domain.status import Status
 from support.api import Api
+from support.waiting import stays
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
 from web.http.cors import CorsPolicy
 from web.http.metrics import DURATION_BOUNDS_SECONDS
@@ -255,8 +256,7 @@ async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: Ap
     ahead = Positions([0] * 2 * api.live_log.partitions)
     ahead[api.live_log.slot_of("c-1")] = 2
     waiting = asyncio.create_task(watch(api, token, ahead.text().decode()))
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
+    await stays(lambda: not waiting.done(), 0.05)
     api.live_log.message(message(2))
     api.live_log.message(message(3))
     assert (await (await waiting).frame())["message_id"] == "m-3"

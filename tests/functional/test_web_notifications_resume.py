@@ -11,6 +11,7 @@ from aiohttp import WSMsgType
 
 from domain.records import MessageAccepted
 from support.api import Api
+from support.waiting import pass_time
 from support.watching import Watcher, connect, fact, member, message, watch
 
 MESSAGES = 300
@@ -51,7 +52,7 @@ async def test_the_frames_over_all_resumes_are_every_message_once(
             if chance.random() < 0.4:
                 log_index = chance.randrange(2 * log.partitions)
                 log.read_on(chance.choice(processes), log_index, len(log.partition_logs[log_index]))
-            await asyncio.sleep(0.001)
+            await pass_time(0.001)
         for process in processes:
             process.is_paused = False
         log.spread()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.api import Api
+from support.waiting import until
 from web.http.in_flight import IN_FLIGHT
 from web.http.metrics import Metrics
 
@@ -40,7 +41,7 @@ async def test_ready_means_that_every_dependency_answers(api: Api, path: str, do
 
 async def test_a_dependency_that_hangs_is_down_in_bounded_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.handlers.health.PROBE_SECONDS", 0.05)
-    api.deps.probes["kafka"] = lambda: asyncio.sleep(60)
+    api.deps.probes["kafka"] = asyncio.Event().wait
     answer = await api.call("GET", "/health/ready")
     assert (answer.status, (await answer.json())["components"]["kafka"]["status"]) == (503, "DOWN")
 
@@ -97,10 +98,7 @@ async def test_stopping_waits_for_a_request_whose_body_is_still_coming(api: Api)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9])
     requests = api.app[IN_FLIGHT]
-    for _ in range(100):
-        if requests.count:
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: requests.count)
     assert not await requests.wait_until_drained(0.05)
     stopping = asyncio.create_task(requests.wait_until_drained(5))
     writer.write(body[9:])

@@ -24,7 +24,7 @@ from support.uploads import (
     offset_of,
     some_bytes,
 )
-from support.waiting import until
+from support.waiting import pass_time, stays, until
 
 DATA = some_bytes(SIZE)
 
@@ -220,8 +220,7 @@ async def test_while_a_file_is_being_made_whoever_asks_waits_for_it(api: Api) ->
     sending = asyncio.create_task(append(api, token, path, 0, DATA))
     await reached.wait()
     asking = asyncio.create_task(offset_of(api, token, path))
-    await asyncio.sleep(0.05)
-    assert not asking.done()
+    await stays(lambda: not asking.done(), 0.05)
     go_on.set()
     assert (await sending).status == 204
     assert await asking == SIZE
@@ -250,7 +249,7 @@ async def test_bytes_come_slower_than_the_hold_lasts(start_api: StartApi) -> Non
             for start in range(0, SIZE, SIZE // 8):
                 yield DATA[start : start + SIZE // 8]
                 api.clock.now_ms += 60
-                await asyncio.sleep(0.06)
+                await pass_time(0.06)
 
         path = await begin(api, token, SIZE)
         assert (await append(api, token, path, 0, slowly())).status == 204

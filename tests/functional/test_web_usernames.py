@@ -218,7 +218,7 @@ async def test_a_store_that_says_nothing_does_not_hold_up_answers() -> None:
 
         async def usernames(self, user_ids: Any) -> Any:
             self.asked += 1
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
     silent = Silent()
     usernames = Usernames(silent, lambda: 0.0)  # type: ignore[arg-type]

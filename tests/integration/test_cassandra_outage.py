@@ -17,6 +17,7 @@ from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.schema import migrate, schema_version
 from storage.cassandra.session import CassandraSession
 from support.proxy import Proxy
+from support.waiting import pass_time, persistently, until
 
 pytestmark = pytest.mark.real
 
@@ -32,13 +33,12 @@ async def refused_in(session: CassandraSession) -> float:
 async def answers(session: CassandraSession, within_seconds: float) -> float:
     """Return the seconds until a read is answered again."""
     began = time.monotonic()
-    async with asyncio.timeout(within_seconds):
-        while True:
-            try:
-                await CassandraMessageReader(session).list("c-1", after=None, limit=10, descending=False)
-                return time.monotonic() - began
-            except StoreUnavailable:
-                await asyncio.sleep(0.1)
+    reader = CassandraMessageReader(session)
+    await persistently(
+        lambda: reader.list("c-1", after=None, limit=10, descending=False), StoreUnavailable, seconds=within_seconds
+    )
+    assert time.monotonic() - began < within_seconds
+    return time.monotonic() - began
 
 
 async def test_a_session_starts_while_cassandra_is_down_and_connects_when_it_comes(cassandra: CassandraConfig) -> None:
@@ -89,7 +89,7 @@ async def test_a_long_outage_gets_a_new_driver_and_says_little(
         await answers(session, 10)
         old = await session.driver()
         await proxy.off()
-        await asyncio.sleep(4)
+        await pass_time(4)  # several renewals fail meanwhile
         assert await refused_in(session) < 0.1
         await proxy.on()
         await answers(session, 10)
@@ -127,14 +127,7 @@ async def test_a_closed_session_leaves_no_thread_and_refuses(cassandra):
     with pytest.raises(StoreUnavailable, match="closed"):
         await session.ping()
     # the driver's event loop is one for the process, and stays
-    left = {thread.name for thread in set(threading.enumerate()) - before if "event_loop" not in thread.name.lower()}
-    deadline = time.monotonic() + 5
-    while left and time.monotonic() < deadline:
-        await asyncio.sleep(0.1)
-        left = {
-            thread.name for thread in set(threading.enumerate()) - before if "event_loop" not in thread.name.lower()
-        }
-    assert not left
+    await until(lambda: all("event_loop" in one.name.lower() for one in set(threading.enumerate()) - before), 5)
 
 
 async def test_a_session_closed_while_it_connects_ends_at_once(cassandra: CassandraConfig) -> None:
@@ -143,7 +136,7 @@ async def test_a_session_closed_while_it_connects_ends_at_once(cassandra: Cassan
     proxy.stall()
     session = CassandraSession(replace(cassandra, port=proxy.port))
     session.start()
-    await asyncio.sleep(0.1)
+    await until(lambda: proxy.connections)
     began = time.monotonic()
     await session.close()
     assert time.monotonic() - began < 1

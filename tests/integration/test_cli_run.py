@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from loadtests.system import Servers, free_ports
+from support.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(170)]
 
@@ -77,13 +78,12 @@ class System:
     async def until(self, pattern: str, seconds: float) -> re.Match[str]:
         """Wait for a text on the screen and return it."""
         try:
-            async with asyncio.timeout(seconds):
-                while not (match := re.search(pattern, self.text)):
-                    assert self.process.returncode is None, self.text
-                    await asyncio.sleep(0.05)
-                return match
+            await until(lambda: re.search(pattern, self.text) or self.process.returncode is not None, seconds)
         except TimeoutError:
             raise AssertionError(f"{pattern!r} was not shown in {seconds:g} s:\n{self.text}") from None
+        match = re.search(pattern, self.text)
+        assert match, self.text
+        return match
 
     async def call(self, *arguments: str) -> tuple[int, str]:
         """Run a command of `chat4all` beside it; return its exit code and what it printed."""

@@ -17,6 +17,7 @@ from devstack.ports import is_free
 from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
 from support.proxy import Proxy
+from support.waiting import until_ready
 from web.server import run
 
 pytestmark = pytest.mark.real
@@ -77,15 +78,3 @@ async def test_without_cassandra_keyed_sends_go_on_and_stay_one_message(
         stop.set()
         await asyncio.wait_for(server, 30)
         await proxy.off()
-
-
-async def until_ready(session: ClientSession) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                async with session.get("/health/ready") as answer:
-                    if answer.status == 200:
-                        return
-            except OSError:
-                pass
-            await asyncio.sleep(0.1)

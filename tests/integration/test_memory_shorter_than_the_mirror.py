@@ -24,6 +24,7 @@ from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
+from support.waiting import until, until_ready
 from web.server import run
 
 pytestmark = pytest.mark.real
@@ -40,21 +41,12 @@ class Api:
         self._headers: dict[str, str] = {}
 
     async def log_in(self) -> None:
-        async with asyncio.timeout(30):
-            while not await self._is_ready():  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+        await until_ready(self._session)
         credentials = {"username": f"nora_{uuid.uuid4().hex[:8]}", "password": "correct horse battery"}
         async with self._session.post("/users", json=credentials) as answer:
             assert answer.status == 201
         async with self._session.post("/auth/login", json=credentials) as answer:
             self._headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
-
-    async def _is_ready(self) -> bool:
-        try:
-            async with self._session.get("/health/ready") as answer:
-                return answer.status == 200
-        except OSError:
-            return False
 
     async def send(self, conversation_id: str, key: str) -> tuple[int, Any]:
         headers = {**self._headers, "Idempotency-Key": key}
@@ -131,9 +123,11 @@ async def test_what_is_in_neither_view_is_a_503_until_the_mirror_has_written_it(
             assert (await api.send(other, "elsewhere"))[0] == 202
             assert (await api.get(f"/v1/messages?conversation_id={other}"))[0] == 200
             await mirror_everything(settings, cassandra)
-            async with asyncio.timeout(10):
-                while (await api.get(f"/v1/messages/{ids[0]}"))[0] == 503:  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
+
+            async def is_known() -> bool:
+                return (await api.get(f"/v1/messages/{ids[0]}"))[0] != 503
+
+            await until(is_known)
             assert [(await api.get(f"/v1/messages/{one}"))[0] for one in ids] == [200] * SENT
             _, listed = await api.get(f"/v1/messages?conversation_id={name}")
             assert [message["message_id"] for message in listed["messages"]] == ids

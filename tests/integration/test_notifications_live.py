@@ -25,6 +25,7 @@ from loadtests.system import Servers
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.session import CassandraSession
+from support.waiting import pass_time, until, until_ready
 from support.watching import Watcher
 from web.server import run
 
@@ -48,15 +49,8 @@ class Api:
     async def up(self) -> None:
         self.stop = asyncio.Event()
         self.task = asyncio.create_task(run(self.settings, self.stop))
-        async with asyncio.timeout(30), ClientSession() as session:
-            while True:
-                try:
-                    async with session.get(f"{self.url}/health/ready") as answer:
-                        if answer.status == 200:
-                            return
-                except OSError:
-                    pass
-                await asyncio.sleep(0.1)
+        async with ClientSession(self.url) as session:
+            await until_ready(session)
 
     async def down(self) -> None:
         self.stop.set()
@@ -169,14 +163,14 @@ async def test_over_restarts_and_random_disconnects_every_message_comes_once_and
         for number in range(400):
             name = chance.choice(names)
             sent.append((name, await system.send(system.one, maria, name, f"m{number}")))
-            await asyncio.sleep(0.01)
+            await pass_time(0.01)  # a steady writer
         written.set()
 
     async def restart() -> None:
-        for _ in range(2):
-            await asyncio.sleep(0.5)
+        for count in (50, 150):
+            await until(lambda count=count: len(sent) >= count, 60)
             await system.other.down()
-            await asyncio.sleep(0.3)
+            await until(lambda count=count: len(sent) >= count + 30, 60)
             await system.other.up()
 
     first = await system.watch(system.one, maria)
@@ -192,7 +186,7 @@ async def test_over_restarts_and_random_disconnects_every_message_comes_once_and
                     watcher = await system.watch(chance.choice([system.one, system.other]), maria, cursor)
                     resumes += 1
                 except (ClientError, OSError, AssertionError):
-                    await asyncio.sleep(0.05)
+                    await pass_time(0.05)  # a client that tries again
                     continue
             leave_at = asyncio.get_running_loop().time() + chance.random() * 0.4
             while asyncio.get_running_loop().time() < leave_at:

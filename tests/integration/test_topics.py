@@ -19,6 +19,7 @@ from app.kafka.topics import all_topics
 from app.settings import Settings
 from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
+from support.waiting import until
 from web.server import run
 
 pytestmark = pytest.mark.real
@@ -39,10 +40,14 @@ async def admin(settings: Settings) -> AsyncIterator[Any]:
 
 async def migrate(settings: Settings) -> TopicsMade:
     """Migrate, once the broker tells of all topics that were made before."""
-    async with asyncio.timeout(30):
-        while len((made := await ensure_topics(settings)).present) < len(all_topics(settings)):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-    return made
+    found: list[TopicsMade] = []
+
+    async def all_are_told() -> bool:
+        found.append(await ensure_topics(settings))
+        return len(found[-1].present) == len(all_topics(settings))
+
+    await until(all_are_told, 30)
+    return found[-1]
 
 
 async def set_config(admin: Any, topic: str, **config: str) -> None:

@@ -17,6 +17,11 @@ class Proxy:
         self._bytes_left: int | None = None
         self.port = 0
 
+    @property
+    def connections(self) -> int:
+        """Return the number of open connections."""
+        return len(self._pipes) // 2
+
     async def on(self) -> None:
         """Listen, always on the same port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)

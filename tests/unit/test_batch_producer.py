@@ -12,7 +12,7 @@ from app.kafka.batch_producer import MAX_BATCH_BYTES, MAX_PENDING_BYTES, BatchPr
 from app.kafka.topics import Topics
 from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
 from domain.records import MessageAccepted
-from support.waiting import until
+from support.waiting import pass_time, until
 from web.messages.log_writer import KafkaMessageLog
 
 
@@ -41,6 +41,7 @@ class Producer:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, int, list[bytes]]] = []
+        self.offered = 0
         self.open = asyncio.Event()
         self.open.set()
         self.error: Exception | None = None
@@ -57,6 +58,7 @@ class Producer:
         return Batch()
 
     async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[Metadata]:
+        self.offered += 1
         return asyncio.ensure_future(self._acknowledge(batch, topic, partition))
 
     async def _acknowledge(self, batch: Batch, topic: str, partition: int) -> Metadata:
@@ -120,9 +122,9 @@ async def test_what_did_not_leave_in_time_is_cancelled_and_offsets_stay_right() 
     batch_producer = await opened(timeout_seconds=1.0)
     batch_producer.producer.open.clear()
     on_its_way = asyncio.create_task(batch_producer.send_and_wait("t", 0, b"k", b"on its way"))
-    await asyncio.sleep(0.01)
+    await until(lambda: batch_producer.producer.offered)
     cancelled = asyncio.create_task(batch_producer.send_and_wait("t", 0, b"k", b"cancelled"))
-    await asyncio.sleep(0.6)
+    await pass_time(0.6)
     kept = asyncio.create_task(batch_producer.send_and_wait("t", 0, b"k", b"kept"))
     for lost in (on_its_way, cancelled):
         with pytest.raises(LogUnavailable):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.waiting import stays
 from tests.unit.consumer_on_paper import TPS, assign, fetch, make_consumer, rebalance, revoke
 
 TP0, TP1 = TPS
@@ -227,8 +228,7 @@ async def test_a_hand_over_to_a_full_queue_ends_with_the_rebalance_and_leaves_no
     consumer, _, delivered = paper
     consumer.app.flow_control.suspend()  # as good as a full queue
     delivery = asyncio.create_task(fetch(consumer))
-    await asyncio.sleep(0.01)
-    assert not delivery.done()
+    await stays(lambda: not delivery.done())
     await revoke(consumer)
     await asyncio.wait_for(delivery, 1)
     await assign(consumer)

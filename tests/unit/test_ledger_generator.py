@@ -10,6 +10,7 @@ import pytest
 
 from loadtests.generator import Generator, percentile
 from loadtests.http_client import NO_ANSWER, Client, request_bytes
+from support.waiting import pass_time
 
 HOST = "127.0.0.1"
 Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
@@ -84,7 +85,7 @@ async def test_each_request_gets_its_own_answer(connections: int) -> None:
 
 async def test_the_latency_counts_from_when_a_request_was_due_not_from_when_a_connection_was_free() -> None:
     async def slowly(request: bytes, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.02)
+        await pass_time(0.02)
         writer.write(answer(b""))
 
     async with served(slowly) as port, Generator(HOST, port, 1) as generator:

@@ -10,6 +10,7 @@ import pytest
 from domain.conversations import Conversation, Member
 from domain.errors import StoreUnavailable
 from fakes.stores import MemoryConversations
+from support.waiting import stays, until
 from web.conversations.heard import Heard
 from web.conversations.participants import Participants
 
@@ -46,8 +47,8 @@ async def test_what_is_known_is_used_then_refreshed_behind_then_waited_for() -> 
     for now, is_known, questions in [(1.9, True, 1), (2.1, True, 2), (4.0, True, 2), (9.0, False, 3)]:
         store.now = now
         assert (participants.known("c-1") is not None) is is_known
-        await asyncio.sleep(0.01)
-        assert store.questions == questions
+        await until(lambda questions=questions: store.questions == questions)
+        await stays(lambda questions=questions: store.questions == questions, 0.01)
 
 
 async def test_a_conversation_that_is_no_group_is_asked_for_once() -> None:
@@ -90,9 +91,10 @@ async def test_a_look_up_from_before_somebody_came_is_not_remembered() -> None:
     await asyncio.sleep(0)
     found = await MemoryConversations.get(store, "c-1")
     assert found is not None
-    get, go_on = store.get, asyncio.Event()
+    get, reached, go_on = store.get, asyncio.Event(), asyncio.Event()
 
     async def slow(conversation_id: str) -> Conversation | None:
+        reached.set()
         await go_on.wait()
         return found
 
@@ -100,7 +102,7 @@ async def test_a_look_up_from_before_somebody_came_is_not_remembered() -> None:
     participants.forget("c-1")
     store.get = slow  # type: ignore[method-assign]
     earlier = asyncio.create_task(participants.of("c-1"))
-    await asyncio.sleep(0.01)
+    await reached.wait()
     store.members["c-1"] = replace(found, members=(*found.members, Member("u-3", 1)))
     participants.forget("c-1")
     store.get = get  # type: ignore[method-assign]

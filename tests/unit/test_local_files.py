@@ -21,7 +21,7 @@ from domain.files import PART_BYTES, File, FileMetadata
 from domain.signed_links import signed_path
 from storage.local_disk import write_all
 from storage.local_files import LocalFileStore
-from support.waiting import until
+from support.waiting import pass_time, until
 
 TYPE = "application/octet-stream"
 KEY = "c-1/f-1.bin"
@@ -197,7 +197,7 @@ async def test_a_read_that_is_cancelled_closes_its_file(store):
 
     for pause in range(40):
         task = asyncio.create_task(read())
-        await asyncio.sleep(pause / 10_000)
+        await pass_time(pause / 10_000)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     await store.ping()

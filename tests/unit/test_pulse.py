@@ -11,7 +11,7 @@ import time
 import pytest
 
 from app.pulse import Pulse
-from support.waiting import until
+from support.waiting import stays, until
 
 # a process whose main loop turns, until the given code runs on it
 PROCESS = """
@@ -74,10 +74,9 @@ async def test_another_threads_loop_is_watched_as_well() -> None:
 
     held = threading.Event()
     other.call_soon_threadsafe(held.wait)
-    await asyncio.sleep(0.1)
+    await until(lambda: time.monotonic() - set_at[-1] > 0.1)
     count = len(set_at)
-    await asyncio.sleep(0.2)
-    assert len(set_at) == count, "the timer runs while a loop is silent"
+    await stays(lambda: len(set_at) == count, 0.2)  # the timer runs while a loop is silent
 
     held.set()
     await until(lambda: len(set_at) > count)

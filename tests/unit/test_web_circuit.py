@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.errors import StoreUnavailable, Unavailable
 from domain.ports import LogPosition, StoredMessage
+from support.waiting import pass_time
 from web.history.best_effort_reader import AT_ONCE, BestEffortReader
 from web.messages.keyed_lock import KeyedLock
 
@@ -70,7 +71,7 @@ async def test_those_who_hold_keys_exclude_each_other_and_nobody_waits_in_a_circ
             for key in keys:
                 holders[key] += 1
                 most = max(most, holders[key])
-            await asyncio.sleep(0.001)
+            await pass_time(0.001)
             for key in keys:
                 holders[key] -= 1
 

@@ -11,7 +11,7 @@ from domain.errors import LogUnavailable
 from domain.ports import Appended, LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status, delivery_of
-from support.waiting import until
+from support.waiting import stays, until
 from web.history.recent import RecentMessages
 from web.messages.facts import StatusWriter
 
@@ -23,6 +23,7 @@ ALL = MessageAccepted("m-2", "c-1", "u-1", "", "hi", None, ("internal:u-2", "wha
 class Log:
     def __init__(self) -> None:
         self.available = True
+        self.refused = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self.facts: list[StatusChanged] = []
@@ -33,6 +34,7 @@ class Log:
     async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
         await self.gate.wait()
         if not self.available:
+            self.refused += 1
             raise LogUnavailable("switched off")
         self.facts.append(change)
 
@@ -84,15 +86,14 @@ async def test_many_connections_of_a_user_are_one_delivery() -> None:
 async def test_who_is_reached_elsewhere_or_not_at_all_has_no_delivery_here(user_id: str) -> None:
     world = World()
     world.writer.delivered(ALL, PLACE, user_id, 1_050)
-    await asyncio.sleep(0.01)
-    assert world.log.facts == []
+    await stays(lambda: world.log.facts == [])
 
 
 async def test_a_log_that_is_away_costs_the_fact_and_nothing_else() -> None:
     world = World()
     world.log.available = False
     world.writer.delivered(ONE, PLACE, "u-2", 1_050)
-    await asyncio.sleep(0.01)
+    await until(lambda: world.log.refused)
     world.log.available = True
     world.writer.delivered(ONE, PLACE, "u-2", 1_060)
     await until(lambda: world.log.facts)

@@ -17,7 +17,7 @@ from app.settings import Settings
 from domain.errors import LogUnavailable
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
-from support.waiting import until
+from support.waiting import pass_time, until
 from web.history.end_offsets import EndOffsets
 from web.history.log_tailer import LogTailer
 from web.history.recent import RecentMessages
@@ -69,13 +69,13 @@ class ScriptedConsumer:
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         self.measurements += 1
-        await asyncio.sleep(self.slow_seconds)
+        await pass_time(self.slow_seconds)
         if self.broken:
             raise KafkaConnectionError("away")
         return {tp: len(self.logs[tp]) for tp in partitions}
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
-        await asyncio.sleep(0.001)
+        await pass_time(0.001)
         batches = {}
         for tp, position in self.positions.items():
             if records := self.logs[tp][position : position + max_records]:
@@ -184,10 +184,7 @@ async def test_facts_are_joined_and_unreadable_records_are_passed_by() -> None:
     for value in (changed(0, "SENT"), b"{}", changed(0, "MISLAID"), changed(0, "READ"), changed(0, "DELIVERED")):
         consumer.add("status-updates", 0, value)
     assert await tailer.catch_up(1)
-    for _ in range(500):
-        if tailer.records_behind() == 0:
-            break
-        await asyncio.sleep(0.002)
+    await until(lambda: tailer.records_behind() == 0)
     known = tailer._recent.get("m-0")
     assert (known.state.status, known.place.position, known.complete) == (Status.READ, 3, True)
     task.cancel()
@@ -222,10 +219,7 @@ async def test_a_listener_is_told_what_is_read_and_what_it_changes_and_how_far_r
     consumer.add("messages", 0, accepted(1))
     for value in (changed(1, "SENT"), b"?", changed(1, "SENT"), changed(1, "READ"), changed(1, "DELIVERED")):
         consumer.add("status-updates", 1, value)
-    for _ in range(500):
-        if tailer.records_behind() == 0:
-            break
-        await asyncio.sleep(0.002)
+    await until(lambda: tailer.records_behind() == 0)
     assert [note for note in heard.notes if note[0] != "reached"] == [
         ("message", 0, 1, "m-1", 1),
         ("change", 1, 0, "m-1", "SENT"),
@@ -265,7 +259,7 @@ async def test_those_who_ask_together_share_a_question_but_never_an_older_answer
     ends = EndOffsets([TopicPartition("messages", 0)])
     ends.consumer = consumer
     first = asyncio.create_task(ends.now(1))
-    await asyncio.sleep(0.01)
+    await until(lambda: consumer.measurements)
     consumer.add("messages", 0, b"after the first question began")
     later = await asyncio.gather(*(ends.now(1) for _ in range(20)))
     assert await first is not None

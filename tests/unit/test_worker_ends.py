@@ -41,7 +41,7 @@ async def test_a_service_that_fails_while_the_worker_stops_changes_nothing(app: 
 
 @pytest.mark.parametrize("name", ["_coordination_task", "_sync_task"])
 async def test_the_end_of_a_task_of_aiokafkas_is_the_workers_end(app: Any, name: str) -> None:
-    going_on = asyncio.create_task(asyncio.sleep(60))
+    going_on = asyncio.create_task(asyncio.Event().wait())
 
     async def fails() -> None:
         raise AssertionError("metadata.url")
