@@ -4,11 +4,13 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 EXTRAS := stack,dev
 N ?= 40
+FROM ?= 1
+TO ?= 50
 # processes of pytest; "logical" is one a core
 JOBS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: help env run check test test-quick test-servers lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
+.PHONY: help env run check test test-quick test-servers seeds lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +37,9 @@ test-quick: env ## run the unit and functional tests with all examples, in one p
 
 test-servers: env ## run the other tests, on a Kafka, a Cassandra and a MinIO that they start themselves
 	@$(BIN)/python -m pytest -q tests/contract tests/integration tests/e2e
+
+seeds: env ## run the tests of properties with the Hypothesis seeds FROM=1 to TO=50, and list what fails
+	@.ci/seeds $(FROM) $(TO) $(ARGS)
 
 lint: env ## check the code, its layout and its words
 	@$(BIN)/ruff check .
