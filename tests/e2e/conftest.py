@@ -11,6 +11,7 @@ import pytest
 from loadtests.system import Servers, System, system_settings
 
 TWO_OF_EACH = {"core": 2, "mirror": 2, "whatsapp": 2, "telegram": 1}
+UPLOAD_HOLD_SECONDS = 3.0  # so long waits an upload whose API was killed
 # telegram has short delays, so that a message's life can be watched; the others have none
 SHORT_DELAYS = {
     "CHAT4ALL_SIMULATED_DELIVERED_SECONDS": "0.3,0.4",
@@ -22,7 +23,8 @@ SHORT_DELAYS = {
 def system(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """An API, two workers of each role in use, one of telegram; whoever kills one starts it again."""
     folder: Path = tmp_path_factory.mktemp("system")
-    made = System(system_settings(stack, folder), folder, TWO_OF_EACH, changes={"telegram": SHORT_DELAYS})
+    settings = system_settings(stack, folder, upload_hold_seconds=UPLOAD_HOLD_SECONDS)
+    made = System(settings, folder, TWO_OF_EACH, changes={"telegram": SHORT_DELAYS})
     try:
         asyncio.run(made.start())
         yield made

@@ -10,6 +10,7 @@ import pytest
 
 from chat4all import Client
 from loadtests.system import System
+from support.waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -24,8 +25,10 @@ async def test_sends_and_notifications_go_on_over_a_crash_of_the_api(system: Sys
     url = f"http://{system.settings.host}:{system.settings.port}"
     api = system.apis[0]
 
+    sent: list[str] = []
+
     async def crash() -> None:
-        await asyncio.sleep(0.2)
+        await until(lambda: len(sent) >= MESSAGES // 4, PATIENCE_SECONDS)
         api.kill()
         await system.revive()
 
@@ -36,10 +39,8 @@ async def test_sends_and_notifications_go_on_over_a_crash_of_the_api(system: Sys
         async with aclosing(client.notifications(patience_seconds=PATIENCE_SECONDS)) as frames:
             assert (await anext(frames))["type"] == "connected"
             crashed = asyncio.create_task(crash())
-            sent = []
             for number in range(MESSAGES):
                 sent.append((await client.send("telegram:@carla", f"hi {number}", talk)).message_id)
-                await asyncio.sleep(0.02)
             await crashed
             pushed: list[str] = []
             greetings = 1

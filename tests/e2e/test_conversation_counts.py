@@ -14,6 +14,7 @@ from loadtests.run import Run
 from loadtests.system import System
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.session import CassandraSession
+from support.waiting import pass_time
 
 pytestmark = pytest.mark.real
 
@@ -51,7 +52,7 @@ async def test_counts_are_right_whoever_was_killed_and_whoever_counted_meanwhile
             seen = {name: one["message_count"] for name, one in (await _listed(client)).items()}
             assert all(seen.get(name, count) >= count for name, count in before.items())
             before = seen
-            await asyncio.sleep(1)
+            await pass_time(1)
         shots = await sending
         assert shots.count(202) == MESSAGES
         expected = dict.fromkeys(orders.conversations, 1 + MESSAGES // CONVERSATIONS)

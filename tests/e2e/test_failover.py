@@ -17,16 +17,19 @@ from loadtests.run import Run
 from loadtests.standstill import CommitWatch, longest_gap
 from loadtests.supervised import SupervisedSystem
 from loadtests.system import Servers, System, system_settings
+from support.waiting import pass_time
 from tables import message_state
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
-MESSAGES = 5_000
-# however many they are, they are sent over this long, of which at least 18 s come after the kill: a standstill is only
-# seen while there is something to do
-SENDING_SECONDS = 25.0
-CONVERSATIONS = 500
+# 20 a second for each partition, more than are handled between two looks of the watch
+PER_SECOND = 120.0
+KILL_AFTER_SECONDS = (2.0, 4.0)
 GOES_ON_WITHIN_SECONDS = 10.0
+# a standstill is only seen while there is something to do: one that is too long ends, or is cut off, after its bound
+SENDING_SECONDS = KILL_AFTER_SECONDS[1] + GOES_ON_WITHIN_SECONDS + 3.0
+MESSAGES = round(PER_SECOND * SENDING_SECONDS)
+CONVERSATIONS = 200
 WORKERS = {"core": 2, "mirror": 2, "whatsapp": 2}
 
 
@@ -56,8 +59,8 @@ async def _killed_in_the_middle(system: System, name: str, seed: int) -> float:
             held = {member.instance: member.partitions for member in await groups.members(role)}[instance]
             work = held & set(groups.work_of(role))
         assert work, f"{name} holds no work"
-        sending = asyncio.create_task(run.send(orders.make(MESSAGES), MESSAGES / SENDING_SECONDS))
-        await asyncio.sleep(random.Random(seed).uniform(3, 7))
+        sending = asyncio.create_task(run.send(orders.make(MESSAGES), PER_SECOND))
+        await pass_time(random.Random(seed).uniform(*KILL_AFTER_SECONDS))
 
         system.worker(name).kill()
         killed_at, killed_ms = monotonic(), time() * 1000

@@ -75,7 +75,11 @@ class World:
 
     async def swept(self) -> SweepReport:
         """Sweep once all holds are over."""
-        await asyncio.sleep(HOLD_SECONDS)
+
+        async def all_are_over() -> bool:
+            return all(upload.held_until_ms <= now_ms() for upload in await self.uploads())
+
+        await until("all holds are over", 10 * HOLD_SECONDS, all_are_over)
         sweep = Sweep(self.records, self.store, now_ms, grace_ms=0, believing=True)
         await sweep.uploads()
         await sweep.orphans()

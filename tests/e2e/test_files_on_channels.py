@@ -28,6 +28,7 @@ from loadtests.orders import signed_up
 from loadtests.system import Servers, System, system_settings
 from support.proxy import Proxy
 from support.servers import RunningMinio
+from support.waiting import stays
 from tables import message_state
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
@@ -236,9 +237,12 @@ async def test_while_the_store_is_away_messages_with_files_wait_and_no_worker_is
         await until("the worker waits", LIFE_SECONDS, lambda: _is_told(system, 1))
         behind = await person.send("patience", to, content="keeps its place")
         await person.until(await person.send("others", to, content="at once"), "READ")
-        await asyncio.sleep(2 * WATCHDOG_SECONDS)
-        for message_id in (waiting, behind):
-            assert (await person.ask("GET", f"/v1/messages/{message_id}", 200))["status"] == "ACCEPTED"
+
+        async def both_wait() -> bool:
+            shown = [await person.ask("GET", f"/v1/messages/{one}", 200) for one in (waiting, behind)]
+            return [one["status"] for one in shown] == ["ACCEPTED", "ACCEPTED"]
+
+        await stays(both_wait, 2 * WATCHDOG_SECONDS, look_seconds=0.2)
     finally:
         await person.world.on()
     await person.until(behind, "READ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from aiohttp import ClientSession
 
 from app.audit import audit
 from loadtests.system import Servers, System, system_settings
+from support.waiting import until
 from tables import message_state
 
 pytestmark = pytest.mark.real
@@ -45,15 +45,17 @@ class People:
     async def until(self, message_id: str, is_right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the message as its sender sees it, once ``is_right``."""
         shown: dict[str, Any] = {}
+
+        async def looks_right() -> bool:
+            nonlocal shown
+            shown = await self.ask("GET", f"/v1/messages/{message_id}", name="sender")
+            return is_right(shown)
+
         try:
-            async with asyncio.timeout(SECONDS):
-                while True:
-                    shown = await self.ask("GET", f"/v1/messages/{message_id}", name="sender")
-                    if is_right(shown):
-                        return shown
-                    await asyncio.sleep(0.05)
+            await until(looks_right, SECONDS, look_seconds=0.05)
         except TimeoutError:
             pytest.fail(f"not in time: {shown}")
+        return shown
 
     def words(self, shown: dict[str, Any]) -> dict[str, str]:
         """Return the status word of each recipient's delivery, by name."""
@@ -116,10 +118,10 @@ async def test_everyone_in_a_group_is_reached_where_they_are_and_each_tells_back
 
     sends = system.sends()
     assert {value: sends.get(value) for _, value in ADDRESSES.values()} == {"+5511999990000": 1, "@maria.silva": 1}
-    async with asyncio.timeout(SECONDS):
-        while True:
-            report = await audit(settings, message_state.load)
-            if not report.behind:
-                break
-            await asyncio.sleep(0.5)
+
+    async def is_mirrored() -> bool:
+        return (await audit(settings, message_state.load)).behind == 0
+
+    await until(is_mirrored, SECONDS, look_seconds=0.2)
+    report = await audit(settings, message_state.load)
     assert report.is_clean, str(report)

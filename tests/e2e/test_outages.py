@@ -18,6 +18,7 @@ from loadtests.orders import Orders
 from loadtests.run import Run
 from loadtests.supervised import SupervisedSystem
 from loadtests.system import system_settings
+from support.waiting import pass_time
 from tables import message_state
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -83,7 +84,7 @@ async def test_without_cassandra_messages_are_accepted_and_delivered_and_the_mir
     async with Run(supervised) as run:
         await run.meet(orders)
         await run.at_rest(RECOVER_WITHIN_SECONDS)
-        await asyncio.sleep(COMMIT_LOG_SECONDS)
+        await pass_time(COMMIT_LOG_SECONDS)
         async with _away(own_stack, "cassandra"):
             shots = await run.send(orders.make(round(PER_SECOND * AWAY_SECONDS)), PER_SECOND)
             assert shots.count(202) == len(shots)
@@ -98,7 +99,7 @@ async def test_without_kafka_the_door_says_503_and_everything_accepted_arrives_o
     async with Run(supervised, connections=64) as run:
         await run.meet(orders)
         load = asyncio.create_task(run.send(orders.make(round(PER_SECOND * 2 * AWAY_SECONDS)), PER_SECOND))
-        await asyncio.sleep(AWAY_SECONDS / 4)
+        await pass_time(AWAY_SECONDS / 4)  # the load runs
         client = supervised.client(run.token)
 
         async def say() -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from loadtests.http_client import Client
 from loadtests.orders import Orders, signed_up
 from loadtests.run import Run
 from loadtests.system import System
+from support.waiting import until
 from tables import message_state
 
 pytestmark = pytest.mark.real
@@ -23,14 +23,17 @@ LIFE_SECONDS = 20.0
 
 async def _read(client: Client, message_id: str) -> Any:
     """Return the message once it is READ."""
-    async with asyncio.timeout(LIFE_SECONDS):
-        while True:
-            answer = await client.ask("GET", f"/v1/messages/{message_id}")
-            assert answer.status == 200, answer
-            shown = answer.json()
-            if shown["status"] == "READ":
-                return shown
-            await asyncio.sleep(0.05)
+    shown: Any = {}
+
+    async def is_read() -> bool:
+        nonlocal shown
+        answer = await client.ask("GET", f"/v1/messages/{message_id}")
+        assert answer.status == 200, answer
+        shown = answer.json()
+        return bool(shown["status"] == "READ")
+
+    await until(is_read, LIFE_SECONDS, look_seconds=0.05)
+    return shown
 
 
 async def test_a_message_goes_from_accepted_to_read_and_every_view_shows_the_same(system: System) -> None:

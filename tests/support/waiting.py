@@ -38,7 +38,9 @@ def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-async def stays(condition: Callable[[], object], seconds: float = _QUIET_SECONDS) -> None:
+async def stays(
+    condition: Callable[[], object], seconds: float = _QUIET_SECONDS, *, look_seconds: float = _LOOK_SECONDS
+) -> None:
     """Assert that ``condition``, which may be asynchronous, holds now and for the next ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:
@@ -46,7 +48,7 @@ async def stays(condition: Callable[[], object], seconds: float = _QUIET_SECONDS
         assert await _holds(condition), f"held for {seconds - max(0.0, deadline - now):.3f} s of {seconds:g} s"
         if now >= deadline:
             return
-        await asyncio.sleep(min(_LOOK_SECONDS, deadline - now))
+        await asyncio.sleep(min(look_seconds, deadline - now))
 
 
 async def persistently(
