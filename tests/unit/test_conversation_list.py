@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.conversations import without_member
 from domain.ports import Joined, LogPosition
 from fakes.stores import MemoryConversations
-from web.conversations.listing import ConversationCursor, following, format_cursor, ordered, parse_cursor
+from web.conversations.listing import LIST_CURSOR, ConversationCursor, following, ordered
 from web.conversations.memberships import Memberships
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"])
@@ -48,12 +48,12 @@ def test_while_messages_arrive_none_is_shown_twice_and_those_that_stay_are_all_s
     cursor: str | None = None
     waves = iter(arrivals)
     while True:
-        rest = following(ordered(joined, last), None if cursor is None else parse_cursor(cursor))
+        rest = following(ordered(joined, last), None if cursor is None else LIST_CURSOR.decode(cursor))
         page = rest[:limit]
         seen += [found.conversation_id for found in page]
         if len(rest) <= limit:
             break
-        cursor = format_cursor(page[-1])
+        cursor = LIST_CURSOR.encode(page[-1])
         for name in next(waves, []):
             now_ms += 1
             last = {**last, name: LogPosition(now_ms, 1)}
@@ -68,13 +68,13 @@ def test_while_messages_arrive_none_is_shown_twice_and_those_that_stay_are_all_s
 )
 def test_a_cursor_says_where_it_was(conversation_id: str, last_ms: int) -> None:
     listed = ConversationCursor(conversation_id, last_ms)
-    assert parse_cursor(format_cursor(listed)) == listed
+    assert LIST_CURSOR.decode(LIST_CURSOR.encode(listed)) == listed
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda data: data.hex()))
 def test_what_is_no_cursor_is_refused_or_read_but_never_breaks(text: str) -> None:
     try:
-        listed = parse_cursor(text)
+        listed = LIST_CURSOR.decode(text)
     except ValueError:
         return
     assert listed.conversation_id

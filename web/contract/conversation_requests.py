@@ -16,10 +16,10 @@ from web.contract.requests import (
     _participant,
     _Schema,
     _wrong,
-    cursor_as,
+    cursor_of,
     offset_alone,
 )
-from web.conversations.listing import parse_cursor
+from web.conversations.listing import LIST_CURSOR
 
 _NOBODY = "must be a user_id, user:<username>, or an address such as whatsapp:+5511999990000"
 
@@ -149,5 +149,5 @@ class ListConversations(_Schema):
     """Of ``GET /v1/conversations``: ``cursor`` or ``offset``, not both."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str | None, AfterValidator(cursor_as(parse_cursor))] = None
+    cursor: Annotated[str | None, AfterValidator(cursor_of(LIST_CURSOR))] = None
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), AfterValidator(offset_alone)] = 0

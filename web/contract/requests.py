@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,8 @@ from domain.records import MAX_CONTENT_BYTES, MAX_CONVERSATION_ID_CHARS
 from domain.text import fault_of, fault_of_id
 from domain.usernames import names_user, parse_user
 from web.accounts.password_rules import weakness_of
-from web.history.merge import place_of
+from web.cursors import CursorCodec, InvalidCursor
+from web.history.merge import HISTORY_CURSOR
 
 MAX_OFFSET = 10_000
 MAX_BATCH_MESSAGES = 500
@@ -291,18 +292,18 @@ def offset_alone(offset: int, info: ValidationInfo) -> int:
     return offset
 
 
-def cursor_as(read: Callable[[str], object]) -> Callable[[str | None], str | None]:
-    """Return the validator of a cursor that ``read`` takes; it raises ``ValueError`` for any other."""
+def cursor_of(codec: CursorCodec[Any]) -> Callable[[str | None], str | None]:
+    """Return the validator of a cursor of ``codec``."""
 
-    def is_ours(cursor: str | None) -> str | None:
+    def checked(cursor: str | None) -> str | None:
         if cursor is not None:
             try:
-                read(cursor)
-            except ValueError as error:
+                codec.decode(cursor)
+            except InvalidCursor as error:
                 raise _wrong(str(error)) from None
         return cursor
 
-    return is_ours
+    return checked
 
 
 class ListMessages(_Schema):
@@ -311,5 +312,5 @@ class ListMessages(_Schema):
     conversation_id: ConversationId
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     order: Literal["asc", "desc"] = "asc"
-    cursor: Annotated[str | None, AfterValidator(cursor_as(place_of))] = None
+    cursor: Annotated[str | None, AfterValidator(cursor_of(HISTORY_CURSOR))] = None
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), AfterValidator(offset_alone)] = 0

@@ -10,8 +10,6 @@ between are each listed once.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import logging
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 from domain.conversations import Conversation
 from domain.errors import StoreUnavailable
 from domain.ports import Activity, Joined, LogPosition
+from web.cursors import CursorCodec, InvalidCursor
 
 if TYPE_CHECKING:
     from domain.ports import ActivityReader, ConversationStore
@@ -65,26 +64,20 @@ def following(listed: Sequence[ConversationCursor], cursor: ConversationCursor |
     return listed if cursor is None else listed[bisect_right(listed, cursor.key, key=lambda found: found.key) :]
 
 
-def format_cursor(listed: ConversationCursor) -> str:
-    """Return the opaque cursor of the page after ``listed``."""
-    text = f"{listed.last_ms}.{listed.conversation_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def _pack(listed: ConversationCursor) -> bytes:
+    return f"{listed.last_ms}.{listed.conversation_id}".encode()
 
 
-def parse_cursor(cursor: str) -> ConversationCursor:
-    """Parse a cursor of ``format_cursor``. Raises ``ValueError`` for any other text."""
-    try:
-        if len(cursor) > _MAX_CURSOR_CHARS:
-            raise ValueError
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-        last_ms, dot, conversation_id = text.partition(".")
-        found = ConversationCursor(conversation_id, int(last_ms))
-    except (binascii.Error, UnicodeError, ValueError):
-        raise ValueError("not a cursor of this API") from None
+def _unpack(packed: bytes) -> ConversationCursor:
+    last_ms, dot, conversation_id = packed.decode().partition(".")
+    found = ConversationCursor(conversation_id, int(last_ms))
     if not dot or not conversation_id or not 0 <= found.last_ms <= _MAX_INT64:
-        raise ValueError("not a cursor of this API")
+        raise InvalidCursor
     return found
+
+
+# the cursor of a page of conversations: the last conversation on the page before
+LIST_CURSOR = CursorCodec(pack=_pack, unpack=_unpack, max_chars=_MAX_CURSOR_CHARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +125,7 @@ class ConversationLists:
         shown = real[:limit]
         summaries = await self._summaries([conversation for _, conversation in shown], activities)
         await self._mirrored.require_all_messages(conversation_ids)
-        return summaries, format_cursor(shown[-1][0]) if len(real) > limit else None
+        return summaries, LIST_CURSOR.encode(shown[-1][0]) if len(real) > limit else None
 
     async def summary(self, conversation: Conversation) -> Summary:
         """Return one conversation's summary."""

@@ -13,7 +13,7 @@ from domain.ids import uuid7
 from web.bootstrap import DEPENDENCIES, Dependencies
 from web.contract.conversation_requests import CreateConversation, ListConversations
 from web.contract.response_bodies import conversation_document
-from web.conversations.listing import Summary, parse_cursor
+from web.conversations.listing import LIST_CURSOR, Summary
 from web.conversations.memberships import outside, unknown_conversation
 from web.errors import FieldErrors
 from web.http.bodies import body_as, query_as
@@ -69,7 +69,7 @@ async def list_conversations(request: web.Request, caller: Caller) -> web.Respon
     deps = request.app[DEPENDENCIES]
     wanted = query_as(ListConversations, request)
     await _catch_up(deps)
-    cursor = None if wanted.cursor is None else parse_cursor(wanted.cursor)
+    cursor = None if wanted.cursor is None else LIST_CURSOR.decode(wanted.cursor)
     page, next_cursor = await deps.lists.page(caller.user_id, cursor=cursor, offset=wanted.offset, limit=wanted.limit)
     document = {
         "conversations": await _documents(deps, page),

@@ -11,7 +11,7 @@ from domain.ports import LogPosition, StoredMessage
 from web.bootstrap import DEPENDENCIES, Dependencies
 from web.contract.requests import ListMessages
 from web.contract.response_bodies import message_document, parties_of
-from web.history.merge import cursor_of, merge_page, place_of
+from web.history.merge import HISTORY_CURSOR, merge_page
 from web.history.recent import Recent
 from web.http.bodies import query_as
 from web.http.caller import Caller
@@ -42,7 +42,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
             "offset": wanted.offset,
             "returned": len(shown),
             "has_more": has_more,
-            "next_cursor": cursor_of(shown) if has_more else None,
+            "next_cursor": HISTORY_CURSOR.encode(shown[-1].place) if has_more else None,
         },
     }
     return json_response(document)
@@ -68,7 +68,7 @@ async def _whole_page(deps: Dependencies, wanted: ListMessages) -> list[StoredMe
 
 def _span(wanted: ListMessages, page: list[StoredMessage]) -> tuple[int, int | None]:
     """Return the places covered by a page: the first, and the one after the last (``None``: to the end)."""
-    edge = None if wanted.cursor is None else place_of(wanted.cursor).position
+    edge = None if wanted.cursor is None else HISTORY_CURSOR.decode(wanted.cursor).position
     is_whole = len(page) <= wanted.limit
     if wanted.order == "desc":
         return 0 if is_whole else page[-1].place.position, edge
@@ -77,7 +77,7 @@ def _span(wanted: ListMessages, page: list[StoredMessage]) -> tuple[int, int | N
 
 async def _page(deps: Dependencies, wanted: ListMessages) -> list[StoredMessage]:
     """Return the page and, if there is one, the message after it."""
-    after = None if wanted.cursor is None else place_of(wanted.cursor)
+    after = None if wanted.cursor is None else HISTORY_CURSOR.decode(wanted.cursor)
     to_skip = wanted.offset
     while to_skip > 0:
         skipped = await _both_views(deps, wanted, after, min(to_skip, _STEP))

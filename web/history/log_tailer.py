@@ -42,7 +42,7 @@ _EAGER_SECONDS = 1.0
 
 
 class Listener(Protocol):
-    """Receives the records in order. It must not block. ``log_index``: see ``web/live/cursor.py``."""
+    """Receives the records in order. It must not block. ``log_index``: see ``web/live/positions.py``."""
 
     def on_message(self, partition: int, offset: int, message: MessageAccepted, place: LogPosition) -> None:
         """Receive a record of ``messages``."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from domain.ports import LogPosition, StoredMessage
 from domain.status import joined
+from web.cursors import CursorCodec, InvalidCursor
 from web.history.recent import Recent
 
 _MAX_INT64 = 2**63 - 1
@@ -54,21 +53,17 @@ async def merge_page(
     return sorted(by_id.values(), key=lambda found: found.place, reverse=descending)[:limit]
 
 
-def cursor_of(page: Sequence[StoredMessage]) -> str:
-    """Return the opaque cursor of the page after ``page``."""
-    place = page[-1].place
-    return base64.urlsafe_b64encode(f"{place.accepted_at_ms}.{place.position}".encode()).decode().rstrip("=")
+def _pack(place: LogPosition) -> bytes:
+    return f"{place.accepted_at_ms}.{place.position}".encode()
 
 
-def place_of(cursor: str) -> LogPosition:
-    """Parse a cursor of ``cursor_of``. Raises ``ValueError`` for any other text."""
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-        accepted_at, dot, position = text.partition(".")
-        place = LogPosition(int(accepted_at), int(position))
-    except (binascii.Error, UnicodeError, ValueError):
-        raise ValueError("not a cursor of this API") from None
+def _unpack(packed: bytes) -> LogPosition:
+    accepted_at, dot, position = packed.decode("ascii").partition(".")
+    place = LogPosition(int(accepted_at), int(position))
     if not dot or not 0 <= place.accepted_at_ms <= _MAX_INT64 or not 0 <= place.position <= _MAX_INT64:
-        raise ValueError("not a cursor of this API")
+        raise InvalidCursor
     return place
+
+
+# the cursor of a page of messages: the place of the last message on the page before
+HISTORY_CURSOR = CursorCodec(pack=_pack, unpack=_unpack)

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from web.live.cursor import Positions
 from web.live.frames import TOO_SLOW, Event
+from web.live.positions import Positions
 
 DRAIN_SECONDS = 10.0
 _LOOK_SECONDS = 0.02

@@ -41,7 +41,7 @@ _EVENT_BYTES, _RECIPIENT_BYTES = 1_000, 220
 class Event:
     """A log record as a frame without its cursor.
 
-    ``log_index``: see ``cursor.py``. ``logged_at_ms``: the record's timestamp, set by the broker or the producer.
+    ``log_index``: see ``positions.py``. ``logged_at_ms``: the record's timestamp, set by the broker or the producer.
     ``status``: empty for a message. ``message``: ``None`` for a status. ``failures``: the number of recipients with a
     failed delivery.
     """

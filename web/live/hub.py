@@ -23,9 +23,9 @@ from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
 from web.history.status_coalescer import PublishedState
 from web.live.connection import Connection
-from web.live.cursor import Positions
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
 from web.live.parked import ParkedEvents
+from web.live.positions import Positions
 
 log = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from web.conversations.usernames import Usernames
 from web.history.recent import RecentMessages, fact_from_change
 from web.history.status_coalescer import publication_key, published_state
 from web.live.connection import Connection
-from web.live.cursor import Positions
 from web.live.frames import Event, event_frame, message_event, status_event
 from web.live.hub import OnDelivered
 from web.live.log_reader import Entry, LogReader
+from web.live.positions import Positions
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,6 @@ from web.history.recent import RecentMessages
 from web.http.caller import Caller
 from web.http.metrics import Metrics
 from web.live.connection import Connection
-from web.live.cursor import Positions, positions_of
 from web.live.frames import (
     GOING_AWAY,
     POLICY,
@@ -35,6 +34,7 @@ from web.live.frames import (
 )
 from web.live.hub import Hub
 from web.live.log_reader import LogReader
+from web.live.positions import Positions, live_cursor
 from web.live.replayer import SLICE_RECORDS, Replayer, ReplaySession, TooOld
 from web.messages.facts import StatusWriter
 
@@ -68,6 +68,7 @@ class Live:
         self._metrics = metrics
         self._clock_ms = clock_ms
         self._partition_count = 2 * settings.partitions
+        self._cursor = live_cursor(self._partition_count)
         self.participants = Participants(conversations, settings.live_membership_seconds)
         self._usernames = usernames
         self.hub = Hub(
@@ -158,7 +159,7 @@ class Live:
                 return
             self._metrics.live_resumed.count += 1
             try:
-                await self._resume(connection, positions_of(since, self._partition_count))
+                await self._resume(connection, self._cursor.decode(since))
             except (ValueError, TooOld) as error:
                 self.hub.leave(connection)
                 connection.held = None

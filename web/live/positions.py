@@ -7,11 +7,11 @@ variable-length integer for each partition: 50 to 70 characters with 6 partition
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-MAX_CURSOR_CHARS = 8_192
+from web.cursors import CursorCodec, InvalidCursor, cursor_text
+
 _VERSION = b"\x01"
 _MAX_OFFSET = 2**63 - 1
 
@@ -47,24 +47,24 @@ class Positions:
         """
         return sum(max(0, theirs - own) for own, theirs in zip(self.offsets, others.offsets, strict=True))
 
+    def packed(self) -> bytes:
+        """Return the bytes of the cursor."""
+        return _VERSION + b"".join(self._parts)
+
     def text(self) -> bytes:
         """Return the cursor."""
-        return base64.urlsafe_b64encode(_VERSION + b"".join(self._parts)).rstrip(b"=")
+        return cursor_text(self.packed())
 
 
-def positions_of(cursor: str, partitions: int) -> Positions:
-    """Parse the text of ``Positions.text``. Raises ``ValueError`` for any other text, or another number of
-    partitions.
-    """
-    if len(cursor) > MAX_CURSOR_CHARS:
-        raise ValueError("not a cursor of this API")
-    try:
-        data = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, UnicodeError, ValueError):
-        raise ValueError("not a cursor of this API") from None
-    offsets = _numbers(data[1:]) if data[:1] == _VERSION else []
+def live_cursor(partitions: int) -> CursorCodec[Positions]:
+    """Return the codec of cursors with this number of log indexes."""
+    return CursorCodec(pack=Positions.packed, unpack=partial(_unpacked, partitions))
+
+
+def _unpacked(partitions: int, packed: bytes) -> Positions:
+    offsets = _numbers(packed[1:]) if packed[:1] == _VERSION else []
     if len(offsets) != partitions or any(offset > _MAX_OFFSET for offset in offsets):
-        raise ValueError("not a cursor of this API, or of one with other partitions")
+        raise InvalidCursor("not a cursor of this API, or of one with other partitions")
     return Positions(offsets)
 
 
