@@ -1,0 +1,58 @@
+"""Our accounts on the channels: each sends with its own credentials, limits and breaker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf
+from types import MappingProxyType
+
+from domain.breaker import BreakerRules
+
+DEFAULT = "default"  # the account of a channel for which none is declared
+SIMULATED = "simulated"
+ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")  # no space: the name begins keys
+MOST_PAIR_SECONDS = 86_400.0
+MOST_BURST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One of our accounts on a channel.
+
+    It sends at most ``per_second`` messages a second in the long run (0: no limit) and ``burst`` at once. An address
+    gets one message every ``pair_seconds`` in the long run (0: no limit) and ``pair_burst`` at once. ``in_flight``
+    bounds the calls that one worker makes at a time. ``resend_unknown`` allows a second send of a message with an
+    unknown outcome, so the person may get it twice. ``driver`` names the connector, and ``options`` are the driver's
+    own. A secret is never an option: the options name the variable or the file of a secret (``app/accounts.py``).
+
+    Raises ``ValueError`` for a value out of range.
+    """
+
+    channel: str
+    name: str = DEFAULT
+    per_second: float = 0.0
+    burst: int = 1
+    pair_seconds: float = 0.0
+    pair_burst: int = 1
+    in_flight: int = 1_000
+    breaker: BreakerRules = field(default_factory=BreakerRules)
+    resend_unknown: bool = False
+    driver: str = SIMULATED
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def __post_init__(self) -> None:
+        if not ACCOUNT_NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name={self.name[:80]!r}: expected 1 to 63 of a-z, 0-9, full stop, _ and -, beginning with a letter "
+                "or digit"
+            )
+        if not 0 <= self.per_second < inf:
+            raise ValueError(f"per_second={self.per_second}: expected 0 (no limit) or more")
+        if not 0 <= self.pair_seconds <= MOST_PAIR_SECONDS:
+            raise ValueError(f"pair_seconds={self.pair_seconds}: expected 0 (no limit) to {MOST_PAIR_SECONDS:g}")
+        for name in ("burst", "pair_burst", "in_flight"):
+            value = getattr(self, name)
+            if not 1 <= value <= MOST_BURST:
+                raise ValueError(f"{name}={value}: expected 1 to {MOST_BURST:,}")
