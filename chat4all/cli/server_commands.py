@@ -21,6 +21,7 @@ _MODULES = {
         "audit": "cli.commands",
         "config": "cli.commands",
         "migrate": "cli.commands",
+        "provider": "cli.provider",
         "run": "cli.commands",
         "stack": "cli.commands",
         "worker": "cli.commands",
