@@ -58,6 +58,8 @@ class Described:
 
 OTHERS = (
     Described("CHAT4ALL_URL", "URL", "", "Where the API is, for the command; empty: HOST and PORT", OTHER_SECTION),
+    Described("CHAT4ALL_PROVIDER_PORT", "port", "8090", "Of `chat4all provider`, which simulates one", OTHER_SECTION),
+    Described("CHAT4ALL_PROVIDER_FAULTS", "file", "", "How `chat4all provider` misbehaves (TOML)", OTHER_SECTION),
     Described("NO_COLOR", "text", "", "Anything: the command's output has no colours", OTHER_SECTION),
     Described(
         "CHAT4ALL_TEST_STACK",

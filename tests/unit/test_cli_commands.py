@@ -57,7 +57,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 def test_help_lists_every_command(run: Callable[..., Result]) -> None:
     output = run("--help").output
-    names = ("api", "audit", "config", "migrate", "run", "send", "stack", "worker", *commands.NAMES)
+    names = ("api", "audit", "config", "migrate", "provider", "run", "send", "stack", "worker", *commands.NAMES)
     assert all(f"\n  {name} " in output for name in names)
 
 
