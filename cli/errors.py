@@ -2,7 +2,8 @@
 
 CliError (``chat4all/cli/errors.py``)
 ├── CannotSupervise      the processes cannot be started as asked
-└── CannotMigrate        topics or tables exist in a form this release cannot use
+├── CannotMigrate        topics or tables exist in a form this release cannot use
+└── CannotProvide        the simulated provider cannot run with these options
 """
 
 from __future__ import annotations
@@ -16,3 +17,7 @@ class CannotSupervise(CliError):
 
 class CannotMigrate(CliError):
     """A topic has another number of partitions, or the text of an applied migration has changed."""
+
+
+class CannotProvide(CliError):
+    """The simulated provider's faults are wrong, or its port is another process's."""
