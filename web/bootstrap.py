@@ -41,8 +41,8 @@ from web.files.downloads import Downloads
 from web.files.links import check_public_url
 from web.files.registry import KnownFiles
 from web.files.transfer_throttle import Throttle
-from web.history.mirrored import Mirrored
 from web.history.recent import RecentMessages
+from web.history.service import MessageHistory
 from web.history.tailer_port import Tailer
 from web.http.client_address import ClientAddresses
 from web.http.concurrency_limit import ConcurrencyLimit
@@ -52,7 +52,6 @@ from web.http.request_limits import RequestLimits
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live, OpenLog
 from web.messages.attached_files import AttachedFiles
-from web.messages.doubts import Doubts
 from web.messages.facts import StatusWriter
 from web.messages.recipient_resolver import RecipientResolver
 from web.messages.sending import Sending
@@ -113,8 +112,7 @@ class Dependencies:
         return ConversationLists(
             conversations=self.conversations,
             activity=self.activity,
-            recent=self.recent,
-            mirrored=self.mirrored,
+            history=self.history,
             most_listed=self.settings.listed_conversations,
         )
 
@@ -127,7 +125,7 @@ class Dependencies:
             memberships=self.memberships,
             conversation_opener=self.conversation_opener,
             participants=self.live.participants,
-            tailer=self.tailer,
+            history=self.history,
             monotonic=self.monotonic,
         )
 
@@ -198,21 +196,26 @@ class Dependencies:
         return ResumableUploads(self.upload_context)
 
     @cached_property
-    def mirrored(self) -> Mirrored:
-        return Mirrored(self.recent.gaps, self.settings.partitions, self.tailer.mirrored, self.monotonic)
+    def history(self) -> MessageHistory:
+        return MessageHistory(
+            log=self.log,
+            reader=self.reader,
+            recent=self.recent,
+            tailer=self.tailer,
+            partitions=self.settings.partitions,
+            clock_ms=self.clock_ms,
+            monotonic=self.monotonic,
+        )
 
     @cached_property
     def statuses(self) -> StatusWriter:
-        return StatusWriter(self.log, self.recent)
+        return StatusWriter(self.log, self.history)
 
     @cached_property
     def sending(self) -> Sending:
         return Sending(
             log=self.log,
-            reader=self.reader,
-            recent=self.recent,
-            tailer=self.tailer,
-            mirrored=self.mirrored,
+            history=self.history,
             recipient_resolver=self.recipient_resolver,
             attached_files=self.attached_files,
             metrics=self.metrics,
@@ -220,10 +223,6 @@ class Dependencies:
             randomness=self.randomness,
             timeout_seconds=self.settings.accept_timeout_seconds,
         )
-
-    @cached_property
-    def doubts(self) -> Doubts:
-        return Doubts(self.log, self.clock_ms, self.monotonic)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -314,7 +313,7 @@ class Dependencies:
             self.settings,
             self.conversations,
             self.usernames,
-            self.recent,
+            self.history,
             self.metrics,
             self.clock_ms,
             open_log,

@@ -164,7 +164,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         asyncio.create_task(_keep_open(batch_producer), name="batch_producer"),
         asyncio.create_task(_sweep_files(deps), name="file-sweeper"),
         tailer.start(),
-        asyncio.create_task(deps.mirrored.watch(), name="mirrored"),
+        asyncio.create_task(deps.history.watch(), name="history"),
     ]
     try:
         await tailer.wait_until_caught_up(SETTLE_SECONDS)

@@ -18,9 +18,8 @@ from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
+from support.history import history_over
 from web.conversations.listing import ConversationLists
-from web.history.gaps import Gaps
-from web.history.mirrored import Mirrored, Offsets
 from web.history.recent import RecentMessages
 
 pytestmark = pytest.mark.real
@@ -34,16 +33,11 @@ async def session(cassandra):
         yield session
 
 
-async def nobody_asks() -> Offsets:
-    raise AssertionError("nothing is lacking")
-
-
 def lists_of(session: CassandraSession, listed: int = 2_000) -> ConversationLists:
     return ConversationLists(
         conversations=CassandraConversationStore(session),
         activity=CassandraActivityReader(session),
-        recent=RecentMessages(1_000),
-        mirrored=Mirrored(Gaps(), 6, nobody_asks, time.monotonic),
+        history=history_over(RecentMessages(1_000)),
         most_listed=listed,
     )
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.ports import LogPosition
 from web.conversations.listing import LIST_CURSOR, ConversationCursor
 from web.cursors import MAX_CHARS, CursorCodec, InvalidCursor
-from web.history.merge import HISTORY_CURSOR
+from web.history.cursor import HISTORY_CURSOR
 from web.live.positions import Positions, live_cursor
 
 

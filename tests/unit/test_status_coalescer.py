@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from domain.records import StatusChanged
+from web.history.published_state import published_state
 from web.history.recent import RecentMessages
-from web.history.status_coalescer import StatusCoalescer, published_state
+from web.history.status_coalescer import StatusCoalescer
 
 COUNT = 256
 

@@ -11,6 +11,7 @@ from domain.errors import LogUnavailable
 from domain.ports import Appended, LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status, delivery_of
+from support.history import history_over
 from support.waiting import stays, until
 from web.history.recent import RecentMessages
 from web.messages.facts import StatusWriter
@@ -43,7 +44,7 @@ class World:
     def __init__(self) -> None:
         self.log = Log()
         self.recent = RecentMessages(10)
-        self.writer = StatusWriter(self.log, self.recent)
+        self.writer = StatusWriter(self.log, history_over(self.recent))
 
     def word(self, message: MessageAccepted, address: str = "internal:u-2") -> Status:
         known = self.recent.get(message.message_id)

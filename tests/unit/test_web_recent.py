@@ -12,7 +12,8 @@ from domain.ids import keyed_id
 from domain.ports import LogPosition, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, Fact, State, Status, facts_of, fold, joined
-from web.history.merge import HISTORY_CURSOR, merge_page
+from web.history.cursor import HISTORY_CURSOR
+from web.history.merge import merge_page
 from web.history.recent import Recent, RecentMessages
 
 KEYED_ID = keyed_id("u-1", "key")

@@ -30,7 +30,7 @@ from domain.text import fault_of, fault_of_id
 from domain.usernames import names_user, parse_user
 from web.accounts.password_rules import weakness_of
 from web.cursors import CursorCodec, InvalidCursor
-from web.history.merge import HISTORY_CURSOR
+from web.history.cursor import HISTORY_CURSOR
 
 MAX_OFFSET = 10_000
 MAX_BATCH_MESSAGES = 500

@@ -24,8 +24,7 @@ from web.cursors import CursorCodec, InvalidCursor
 
 if TYPE_CHECKING:
     from domain.ports import ActivityReader, ConversationStore
-    from web.history.mirrored import Mirrored
-    from web.history.recent import RecentMessages
+    from web.history.service import MessageHistory
 
 log = logging.getLogger(__name__)
 
@@ -97,14 +96,12 @@ class ConversationLists:
         *,
         conversations: ConversationStore,
         activity: ActivityReader,
-        recent: RecentMessages,
-        mirrored: Mirrored,
+        history: MessageHistory,
         most_listed: int,
     ) -> None:
         self._conversations = conversations
         self._activity = activity
-        self._recent = recent
-        self._mirrored = mirrored
+        self._history = history
         self._most_listed = most_listed
 
     async def page(
@@ -113,7 +110,7 @@ class ConversationLists:
         """Return up to ``limit`` of the user's conversations, and the cursor of the next page if there is one."""
         joined = await self._conversations.of_user(user_id, self._most_listed)
         conversation_ids = [one.conversation_id for one in joined]
-        await self._mirrored.require_all_messages(conversation_ids)
+        await self._history.require_all_messages(conversation_ids)
         activities = await self._activity.activities(conversation_ids)
         last = {
             one.conversation_id: place
@@ -124,7 +121,7 @@ class ConversationLists:
         real = [found async for found in self._real(user_id, candidates, offset + limit + 1)][offset:]
         shown = real[:limit]
         summaries = await self._summaries([conversation for _, conversation in shown], activities)
-        await self._mirrored.require_all_messages(conversation_ids)
+        await self._history.require_all_messages(conversation_ids)
         return summaries, LIST_CURSOR.encode(shown[-1][0]) if len(real) > limit else None
 
     async def summary(self, conversation: Conversation) -> Summary:
@@ -155,7 +152,7 @@ class ConversationLists:
             activity = activities.get(conversation.conversation_id)
             async with slots:
                 stored = 0 if activity is None else await self._count(conversation.conversation_id, activity)
-            fresh, _ = self._recent.tail(conversation.conversation_id, None if activity is None else activity.last)
+            fresh, _ = self._history.latest(conversation.conversation_id, None if activity is None else activity.last)
             return Summary(conversation, self._last(conversation.conversation_id, activity), stored + fresh)
 
         return await asyncio.gather(*map(summarise, conversations))
@@ -170,6 +167,6 @@ class ConversationLists:
 
     def _last(self, conversation_id: str, activity: Activity | None) -> LogPosition | None:
         """Return the place of the last message in either view."""
-        _, fresh = self._recent.tail(conversation_id, None)
+        _, fresh = self._history.latest(conversation_id, None)
         stored = None if activity is None else activity.last
         return max((place for place in (stored, fresh) if place is not None), default=None)

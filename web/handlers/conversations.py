@@ -20,8 +20,6 @@ from web.http.bodies import body_as, query_as
 from web.http.caller import Caller
 from web.http.responses import json_response
 
-CATCH_UP_SECONDS = 1.0
-
 
 async def create_conversation(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/conversations``: 201; 200 if the caller made the very same one before, or the direct one is there;
@@ -68,7 +66,7 @@ async def list_conversations(request: web.Request, caller: Caller) -> web.Respon
     """``GET /v1/conversations``: the caller's conversations, the latest activity first."""
     deps = request.app[DEPENDENCIES]
     wanted = query_as(ListConversations, request)
-    await _catch_up(deps)
+    await deps.history.require_latest()
     cursor = None if wanted.cursor is None else LIST_CURSOR.decode(wanted.cursor)
     page, next_cursor = await deps.lists.page(caller.user_id, cursor=cursor, offset=wanted.offset, limit=wanted.limit)
     document = {
@@ -93,18 +91,12 @@ async def show_conversation(request: web.Request, caller: Caller) -> web.Respons
         raise unknown_conversation(conversation_id)
     if conversation.member(caller.user_id) is None:
         raise outside(conversation_id)
-    await _catch_up(deps)
-    await deps.mirrored.require_all_messages([conversation_id])
+    await deps.history.require_latest()
+    await deps.history.require_all_messages([conversation_id])
     summary = await deps.lists.summary(conversation)
-    await deps.mirrored.require_all_messages([conversation_id])
+    await deps.history.require_all_messages([conversation_id])
     (document,) = await _documents(deps, [summary])
     return json_response(document)
-
-
-async def _catch_up(deps: Dependencies) -> None:
-    """Wait for all messages acknowledged before this request, by any process. Raises ``Unavailable``."""
-    if not await deps.tailer.catch_up(CATCH_UP_SECONDS) and not deps.tailer.has_caught_up:
-        raise Unavailable("the latest messages cannot be read yet; retry")
 
 
 async def _documents(deps: Dependencies, summaries: Sequence[Summary]) -> list[dict[str, object]]:

@@ -7,25 +7,21 @@ from functools import partial
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
-from domain.errors import InvalidInput, NotAllowed, NotFound, Unavailable
+from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.idempotency import check_key
-from domain.ids import is_uuid
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
 from domain.usernames import names_user
-from web.bootstrap import DEPENDENCIES, Dependencies
+from web.bootstrap import DEPENDENCIES
 from web.contract.requests import CreateMessage
 from web.contract.response_bodies import accepted_document, message_with_deliveries, parties_of
-from web.history.merge import merged
+from web.history.service import no_such_message
 from web.http.bodies import body_as
 from web.http.caller import Caller
 from web.http.middlewares import traceparent_of
 from web.http.request_keys import REQUEST_ID
 from web.http.responses import json_response
 from web.messages.sending import NOBODY
-
-CATCH_UP_SECONDS = 1.5
-_NO_SUCH_MESSAGE = "there is no such message"
 
 
 async def create_message(request: web.Request, caller: Caller) -> web.Response:
@@ -67,58 +63,16 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
     address = found.message.address_of(caller.user_id)
     if address is not None and delivery_of(found.state, address).status is not Status.READ:
         # it is the caller who reads it, perhaps just now and by another process
-        await deps.tailer.catch_up_with_facts(CATCH_UP_SECONDS)
-        found = merged(found, deps.recent.get(found.message.message_id)) or found
+        found = await deps.history.with_latest_facts(found)
     return json_response(message_with_deliveries(found, await deps.usernames.names_of(parties_of(found))))
 
 
 async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:
     """Return the message in the path. Raises ``NotFound``, also for a message not visible to the caller."""
     deps = request.app[DEPENDENCIES]
-    message_id = request.match_info["message_id"].lower()
-    if not is_uuid(message_id):
-        raise NotFound(_NO_SUCH_MESSAGE)
-    found = await _find(deps, message_id)
+    found = await deps.history.find(request.match_info["message_id"].lower())
     try:
         await deps.memberships.check(found.message.conversation_id, caller.user_id)
     except (NotAllowed, NotFound):
-        raise NotFound(_NO_SUCH_MESSAGE) from None
+        raise no_such_message() from None
     return found
-
-
-async def _find(deps: Dependencies, message_id: str) -> StoredMessage:
-    """Look up in the order of cost: memory, Cassandra, then memory again once the log has been read to its end.
-
-    Raises ``NotFound`` only if the message does not exist; ``Unavailable`` while a view with the message cannot be
-    read.
-    """
-    recent = deps.recent.get(message_id)
-    if recent is not None and recent.message is not None and recent.complete:
-        return StoredMessage(recent.message, recent.place, recent.state)
-    stored, away = None, None
-    # check before Cassandra is read: the mirror may write a record after the read and close the gap
-    is_hidden = await deps.mirrored.may_hide(message_id)
-    try:
-        stored = await deps.reader.get(message_id)
-    except Unavailable as error:
-        away = error
-    found = merged(stored, deps.recent.get(message_id))
-    if found is not None:
-        gap = await deps.mirrored.gap(found.message.conversation_id)
-        if gap is not None and gap.touches(found.place.position, found.place.position + 1):
-            raise Unavailable("the message's status is not in the history yet; retry")
-        return found
-    caught_up = await deps.tailer.catch_up(CATCH_UP_SECONDS)
-    found = merged(None, deps.recent.get(message_id))
-    if found is not None:
-        return found
-    if away is not None:
-        raise away
-    if not caught_up:
-        deps.doubts.log_was_away()
-        raise Unavailable("not found, but the latest messages cannot be read right now; retry")
-    if is_hidden or await deps.mirrored.may_hide(message_id):
-        raise Unavailable("not found, but the message may not be in the history yet; retry")
-    if deps.doubts.may_come(message_id):
-        raise Unavailable("not found, but the message may still be on its way to the log; retry")
-    raise NotFound(_NO_SUCH_MESSAGE)

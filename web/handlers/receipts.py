@@ -14,8 +14,7 @@ from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, Status, delivery_of, facts_of
 from web.bootstrap import DEPENDENCIES, Dependencies
 from web.contract.response_bodies import Names, parties_of, party_document
-from web.handlers.messages import CATCH_UP_SECONDS, record_headers, visible_message
-from web.history.merge import merged
+from web.handlers.messages import record_headers, visible_message
 from web.http.caller import Caller
 from web.http.responses import iso_utc, json_response
 
@@ -31,8 +30,7 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
     address = await _address_of(deps, found.message, caller)
     if delivery_of(found.state, address).status is not Status.READ:
         # the caller's other device may have reported it to another process before
-        await deps.tailer.catch_up_with_facts(CATCH_UP_SECONDS)
-        found = merged(found, deps.recent.get(found.message.message_id)) or found
+        found = await deps.history.with_latest_facts(found)
     state = delivery_of(found.state, address)
     if state.status is Status.FAILED:
         raise Conflict(f"this message failed, so it cannot be read: {state.failure_code}")

@@ -24,8 +24,9 @@ from domain.fact_times import plausible
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from web.history.end_offsets import EndOffsets
+from web.history.published_state import PublishedState
 from web.history.recent import RecentMessages
-from web.history.status_coalescer import PublishedState, StatusCoalescer
+from web.history.status_coalescer import StatusCoalescer
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from domain.ports import LogPosition, StoredMessage
+from domain.ports import StoredMessage
 from domain.status import joined
-from web.cursors import CursorCodec, InvalidCursor
 from web.history.recent import Recent
 
-_MAX_INT64 = 2**63 - 1
 _RECIPIENTS_AT_A_TIME = 1_000  # some 5 ms
 
 
@@ -51,19 +49,3 @@ async def merge_page(
         if entry.message is not None and entry.message.message_id not in by_id:
             by_id[entry.message.message_id] = StoredMessage(entry.message, entry.place, entry.state)
     return sorted(by_id.values(), key=lambda found: found.place, reverse=descending)[:limit]
-
-
-def _pack(place: LogPosition) -> bytes:
-    return f"{place.accepted_at_ms}.{place.position}".encode()
-
-
-def _unpack(packed: bytes) -> LogPosition:
-    accepted_at, dot, position = packed.decode("ascii").partition(".")
-    place = LogPosition(int(accepted_at), int(position))
-    if not dot or not 0 <= place.accepted_at_ms <= _MAX_INT64 or not 0 <= place.position <= _MAX_INT64:
-        raise InvalidCursor
-    return place
-
-
-# the cursor of a page of messages: the place of the last message on the page before
-HISTORY_CURSOR = CursorCodec(pack=_pack, unpack=_unpack)

@@ -6,27 +6,19 @@ facts). Bounded by count and by measured bytes (within a fifth); the oldest mess
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from sys import getsizeof, intern
 
 from domain.ids import may_repeat
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, Fact, SharedState, State, Status, absorb, joined
+from domain.status import UNKNOWN, SharedState, State, Status, absorb, joined
+from web.history.facts import fact_from_change
 from web.history.gaps import Gaps
 from web.history.rosters import Roster, Rosters
+from web.history.sizes import ENTRY_BYTES, message_bytes, state_bytes
+from web.history.timeline import Timeline
 
 MAX_BYTES = 256 * 1024 * 1024
-MAX_DETAIL_CHARS = 2_000  # of a failure; as many are kept in Cassandra
-# measured with tracemalloc: an entry with its times, its places in dictionaries and lists; what a message adds besides
-# its texts; a file's metadata besides its own
-_ENTRY_BYTES = 310
-_STATE_BYTES = 240
-_MESSAGE_BYTES = 200
-_FILE_BYTES = 300
-_COMPACT_AFTER = 256
-_WORDS = frozenset(Status)
 
 
 @dataclass(slots=True)
@@ -56,103 +48,6 @@ class Recent:
     last_fact: int = -1
 
 
-def fact_from_change(change: StatusChanged) -> Fact:
-    """Return the fact in a record of ``status-updates``, without the provider's id, not part of the API.
-
-    Raises ``ValueError`` for an unknown status.
-    """
-    if change.status not in _WORDS:
-        raise ValueError(f"unknown status {change.status[:40]!r}")
-    code, detail = change.failure_code, change.failure_detail
-    return Fact(
-        change.status,
-        change.at_ms,
-        change.attempt,
-        None,
-        code and intern(code),
-        detail and detail[:MAX_DETAIL_CHARS],
-        change.recipient_id,
-        change.recipient_count,
-    )
-
-
-def _bytes_of(message: MessageAccepted) -> int:
-    """Return the size of a message in memory, without the lists of several recipients."""
-    m = message
-    held = (
-        _MESSAGE_BYTES
-        + getsizeof(m.content)
-        + getsizeof(m.message_id)
-        + getsizeof(m.conversation_id)
-        + getsizeof(m.sender_id)
-        + getsizeof(m.recipient_id)
-    )
-    if m.file is not None:
-        texts = (m.file_id, m.file.filename, m.file.mimetype, m.file.checksum, m.file.storage_path)
-        held += _FILE_BYTES + sum(map(getsizeof, texts))
-    if len(m.recipients) == 1:
-        held += 2 * getsizeof(m.recipients) + getsizeof(m.recipients[0]) + sum(map(getsizeof, m.recipient_users))
-    return held
-
-
-def _bytes_of_state(state: State) -> int:
-    """Return the size of a state in memory."""
-    if state is UNKNOWN:
-        return 0
-    if isinstance(state, SharedState):
-        return state.held_bytes
-    if state.failed_at_ms is None:
-        return _STATE_BYTES
-    return _STATE_BYTES + getsizeof(state.failure_detail)
-
-
-class _Timeline:
-    """The offsets of a conversation's messages in order; they leave mostly at the front."""
-
-    __slots__ = ("_head", "_ids", "_keys")
-
-    def __init__(self) -> None:
-        self._keys: list[int] = []
-        self._ids: list[str] = []
-        self._head = 0
-
-    def __len__(self) -> int:
-        return len(self._keys) - self._head
-
-    def add(self, key: int, message_id: str) -> None:
-        if not self._keys or key > self._keys[-1]:
-            self._keys.append(key)
-            self._ids.append(message_id)
-            return
-        index = bisect_left(self._keys, key, lo=self._head)
-        if index == len(self._keys) or self._keys[index] != key:
-            self._keys.insert(index, key)
-            self._ids.insert(index, message_id)
-
-    def discard(self, key: int) -> None:
-        index = bisect_left(self._keys, key, lo=self._head)
-        if index == len(self._keys) or self._keys[index] != key:
-            return
-        if index > self._head:
-            del self._keys[index], self._ids[index]
-            return
-        # moving a mark is O(1) where deleting the first of a long list is not; now and then the dead part is cut off
-        self._head += 1
-        if self._head > _COMPACT_AFTER and self._head * 2 > len(self._keys):
-            del self._keys[: self._head], self._ids[: self._head]
-            self._head = 0
-
-    def after(self, key: int | None) -> int:
-        return len(self) if key is None else len(self._keys) - bisect_right(self._keys, key, lo=self._head)
-
-    def ids(self, after: int | None, limit: int, *, descending: bool) -> list[str]:
-        if descending:
-            stop = len(self._keys) if after is None else bisect_left(self._keys, after, lo=self._head)
-            return self._ids[max(self._head, stop - limit) : stop][::-1]
-        start = self._head if after is None else bisect_right(self._keys, after, lo=self._head)
-        return self._ids[start : start + limit]
-
-
 class RecentMessages:
     """Caches at most ``limit`` messages and ``max_bytes``. ``held_bytes``: the present size.
 
@@ -166,7 +61,7 @@ class RecentMessages:
         self.held_bytes = 0
         self._rosters = Rosters()
         self._by_id: dict[str, Recent] = {}
-        self._conversations: dict[str, _Timeline] = {}
+        self._conversations: dict[str, Timeline] = {}
         self.complete_from: dict[int, int] = {}
         self.gaps = Gaps()
 
@@ -188,10 +83,10 @@ class RecentMessages:
         if len(message.recipients) > 1:
             message = self._over_roster(message, known)
         known.message = message
-        self._hold(known, _bytes_of(message))
+        self._hold(known, message_bytes(message))
         timeline = self._conversations.get(message.conversation_id)
         if timeline is None:
-            timeline = self._conversations[message.conversation_id] = _Timeline()
+            timeline = self._conversations[message.conversation_id] = Timeline()
         timeline.add(place.position, message.message_id)
         self._make_room()
 
@@ -210,7 +105,7 @@ class RecentMessages:
         else:
             known.state = absorb(before, fact)
             if before is UNKNOWN or fact.failure_code is not None or fact.recipient_count > 1:
-                self._hold(known, _bytes_of_state(known.state) - _bytes_of_state(before))
+                self._hold(known, state_bytes(known.state) - state_bytes(before))
         if self.held_bytes > self._max_bytes or len(self._by_id) > self._limit:
             self._make_room()
         return known
@@ -259,7 +154,7 @@ class RecentMessages:
 
     def _enter(self, message_id: str, conversation_id: str, place: LogPosition) -> Recent:
         known = self._by_id[message_id] = Recent(conversation_id, place)
-        self._hold(known, _ENTRY_BYTES)
+        self._hold(known, ENTRY_BYTES)
         return known
 
     def _hold(self, known: Recent, more_bytes: int) -> None:
@@ -273,9 +168,9 @@ class RecentMessages:
         self.held_bytes += self._rosters.held_bytes - before
         state = joined(SharedState(UNKNOWN, len(message.recipients)), known.state)
         assert isinstance(state, SharedState)
-        before = _bytes_of_state(known.state)
+        before = state_bytes(known.state)
         known.state = state.over(roster.addresses)
-        self._hold(known, _bytes_of_state(known.state) - before)
+        self._hold(known, state_bytes(known.state) - before)
         return roster.shared_by(message)
 
     def _make_room(self) -> None:

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from domain.records import StatusChanged
-from domain.status import MessageState, SharedState, State
+from domain.status import SharedState
+from web.history.published_state import PublishedState, published_state
 from web.history.recent import Recent, RecentMessages
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedState:
-    """A message's published state. ``counts``: recipients by status, for a message to several."""
-
-    state: MessageState
-    counts: Mapping[str, int] | None = None
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """The status and the number of failures: a change of either is published."""
-        return publication_key(self.state) if self.counts is None else (self.state.status, self.counts["FAILED"])
-
-
-def published_state(state: State) -> PublishedState:
-    """Return ``state`` as it is published now."""
-    return PublishedState(state.overall, state.counts) if isinstance(state, SharedState) else PublishedState(state)
-
-
-def publication_key(state: State) -> tuple[str, int]:
-    """Return ``PublishedState.key`` of a state."""
-    return state.status, state.failures if isinstance(state, SharedState) else 0
 
 
 class StatusCoalescer(Generic[R]):

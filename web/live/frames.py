@@ -21,7 +21,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from web.contract.response_bodies import file_metadata_document, party_document
 from web.conversations.usernames import Usernames
-from web.history.status_coalescer import PublishedState
+from web.history.published_state import PublishedState
 
 # close codes: those of RFC 6455 where one fits, else 4000 plus the HTTP status that says the same
 GOING_AWAY, POLICY, TRY_AGAIN = 1001, 1008, 1013
@@ -58,7 +58,7 @@ class Event:
 
     @property
     def publication_key(self) -> tuple[str, int]:
-        """Return ``web.history.status_coalescer.PublishedState.key`` of a status event."""
+        """Return ``web.history.published_state.PublishedState.key`` of a status event."""
         return self.status, self.failures
 
     @property

@@ -21,7 +21,7 @@ from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
-from web.history.status_coalescer import PublishedState
+from web.history.published_state import PublishedState
 from web.live.connection import Connection
 from web.live.frames import TRY_AGAIN, Event, event_frame, message_event, status_event
 from web.live.parked import ParkedEvents

@@ -21,8 +21,9 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, SharedState, State, Status, absorb, knows
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
-from web.history.recent import RecentMessages, fact_from_change
-from web.history.status_coalescer import publication_key, published_state
+from web.history.facts import fact_from_change
+from web.history.published_state import publication_key, published_state
+from web.history.service import MessageHistory
 from web.live.connection import Connection
 from web.live.frames import Event, event_frame, message_event, status_event
 from web.live.hub import OnDelivered
@@ -87,14 +88,14 @@ class Replayer:
         open_log: Callable[[], AbstractAsyncContextManager[LogReader]],
         participants: Participants,
         usernames: Usernames,
-        recent: RecentMessages,
+        history: MessageHistory,
         partitions: int,
         on_delivered: OnDelivered,
     ) -> None:
         self._open_log = open_log
         self._participants = participants
         self._usernames = usernames
-        self._recent = recent
+        self._history = history
         self._partitions = partitions
         self._on_delivered = on_delivered
         self._waiting: list[ReplaySession] = []
@@ -206,7 +207,7 @@ class Replayer:
     def _give(self, session: ReplaySession, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
         if isinstance(record, MessageAccepted):
             place = LogPosition(entry.timestamp_ms, entry.offset)
-            if not self._recent.is_first(record.message_id, place):
+            if not self._history.is_first(record.message_id, place):
                 return  # a repetition; only the first record is sent
             if session.give(message_event(entry.log_index, entry.offset, record, place), self._usernames):
                 self._on_delivered(record, place, session.connection.user_id)
@@ -225,14 +226,14 @@ class Replayer:
     def _state(self, session: ReplaySession, record: StatusChanged) -> State:
         """Return the state of a message including the fact in ``record``."""
         fact = fact_from_change(record)
-        recent = self._recent.get(record.message_id)
-        if recent is not None and knows(recent.state, fact):
-            return recent.state
+        known = self._history.known_state(record.message_id)
+        if known is not None and knows(known, fact):
+            return known
         state = session.states.pop(record.message_id, None)
         if state is None:
             if len(session.states) >= _MAX_STATES:
                 session.states.clear()
-            state = UNKNOWN if recent is None else recent.state
+            state = UNKNOWN if known is None else known
             state = state.copy() if isinstance(state, SharedState) else state
         state = session.states[record.message_id] = absorb(state, fact)
         return state

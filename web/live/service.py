@@ -18,7 +18,7 @@ from domain.ports import ConversationStore, LogPosition
 from domain.records import MessageAccepted
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
-from web.history.recent import RecentMessages
+from web.history.service import MessageHistory
 from web.http.caller import Caller
 from web.http.metrics import Metrics
 from web.live.connection import Connection
@@ -58,7 +58,7 @@ class Live:
         settings: Settings,
         conversations: ConversationStore,
         usernames: Usernames,
-        recent: RecentMessages,
+        history: MessageHistory,
         metrics: Metrics,
         clock_ms: Callable[[], int],
         open_log: OpenLog,
@@ -79,7 +79,7 @@ class Live:
             on_delivered=self._tell_delivered,
         )
         self._replayer = Replayer(
-            open_log, self.participants, usernames, recent, settings.partitions, self._tell_delivered
+            open_log, self.participants, usernames, history, settings.partitions, self._tell_delivered
         )
         self._transports: dict[Connection, asyncio.WriteTransport] = {}
         self._of_user: Counter[str] = Counter()

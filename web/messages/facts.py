@@ -11,7 +11,7 @@ from domain.ports import LogPosition, MessageLog
 from domain.recipients import INTERNAL
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import MessageState, Status, delivery_of
-from web.history.recent import RecentMessages
+from web.history.service import MessageHistory
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +19,11 @@ MAX_UNDER_WAY = 10_000
 
 
 class StatusWriter:
-    """Writes DELIVERED and READ of internal deliveries to ``status-updates``, and adds them to ``recent``."""
+    """Writes DELIVERED and READ of internal deliveries to ``status-updates``, and adds them to the history."""
 
-    def __init__(self, message_log: MessageLog, recent: RecentMessages) -> None:
+    def __init__(self, message_log: MessageLog, history: MessageHistory) -> None:
         self._log = message_log
-        self._recent = recent
+        self._history = history
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def delivered(self, message: MessageAccepted, place: LogPosition, user_id: str, at_ms: int) -> None:
@@ -52,12 +52,12 @@ class StatusWriter:
         """
         change = fact_about(message, place, address, Status.READ, at_ms)
         await self._log.report(change, headers)
-        self._recent.add_fact(change)
+        self._history.add_fact(change)
         return self._state(message, address)
 
     def _state(self, message: MessageAccepted, address: str) -> MessageState:
-        known = self._recent.get(message.message_id)
-        return MessageState() if known is None else delivery_of(known.state, address)
+        state = self._history.known_state(message.message_id)
+        return MessageState() if state is None else delivery_of(state, address)
 
     async def _report_if_possible(self, change: StatusChanged) -> None:
         try:
@@ -65,7 +65,7 @@ class StatusWriter:
         except LogUnavailable as error:
             log.warning("DELIVERED of %s is not recorded: %s", change.message_id, error)
             return
-        self._recent.add_fact(change)
+        self._history.add_fact(change)
 
 
 def fact_about(message: MessageAccepted, place: LogPosition, address: str, status: Status, at_ms: int) -> StatusChanged:

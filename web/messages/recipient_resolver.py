@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from web.conversations.memberships import Memberships
     from web.conversations.opener import ConversationOpener
     from web.conversations.participants import Participants
-    from web.history.tailer_port import Tailer
+    from web.history.service import MessageHistory
 
 REMEMBERED = 50_000
 FRESH_SECONDS = 10.0
@@ -65,7 +65,7 @@ class RecipientResolver:
         memberships: Memberships,
         conversation_opener: ConversationOpener,
         participants: Participants,
-        tailer: Tailer,
+        history: MessageHistory,
         monotonic: Callable[[], float],
     ) -> None:
         self._user_store = users
@@ -74,7 +74,7 @@ class RecipientResolver:
         self._memberships = memberships
         self._conversation_opener = conversation_opener
         self._known_participants = participants
-        self._tailer = tailer
+        self._history = history
         self._monotonic = monotonic
         self._addresses: LRUCache[str, tuple[str, float]] = LRUCache(REMEMBERED)
         self._users: LRUCache[str, bool] = LRUCache(REMEMBERED)
@@ -127,7 +127,7 @@ class RecipientResolver:
         is_lasting = self._memberships.is_lasting(conversation_id, sender_id)
         if is_lasting and not is_direct(conversation_id):
             # an address that another process let in is in the log before it is in the store
-            await self._tailer.catch_up(CATCH_UP_SECONDS)
+            await self._history.catch_up(CATCH_UP_SECONDS)
         found = await participants.of_now(conversation_id)
         if sender_id not in found:  # remembered from before it was created
             participants.forget(conversation_id)

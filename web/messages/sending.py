@@ -24,15 +24,11 @@ from domain.usernames import names_user
 from web.contract.requests import CreateMessage
 from web.conversations.usernames import no_such
 from web.errors import FieldErrors, RateLimited
-from web.history.best_effort_reader import BestEffortReader
-from web.history.merge import merged
 from web.messages.keyed_lock import KeyedLock
 
 if TYPE_CHECKING:
-    from domain.ports import MessageLog, MessageReader
-    from web.history.mirrored import Mirrored
-    from web.history.recent import RecentMessages
-    from web.history.tailer_port import Tailer
+    from domain.ports import MessageLog
+    from web.history.service import MessageHistory
     from web.http.caller import Caller
     from web.http.metrics import Metrics
     from web.messages.attached_files import AttachedFiles
@@ -75,10 +71,7 @@ class Sending:
         self,
         *,
         log: MessageLog,
-        reader: MessageReader,
-        recent: RecentMessages,
-        tailer: Tailer,
-        mirrored: Mirrored,
+        history: MessageHistory,
         recipient_resolver: RecipientResolver,
         attached_files: AttachedFiles,
         metrics: Metrics,
@@ -87,10 +80,7 @@ class Sending:
         timeout_seconds: float,
     ) -> None:
         self._log = log
-        self._history = BestEffortReader(reader)
-        self._recent = recent
-        self._tailer = tailer
-        self._mirrored = mirrored
+        self._history = history
         self._recipient_resolver = recipient_resolver
         self._attached_files = attached_files
         self._metrics = metrics
@@ -177,22 +167,13 @@ class Sending:
     async def _look_up(self, item: Item, found: dict[str, Outcome]) -> None:
         """Put the earlier message with this key into ``found``, if there is one."""
         message_id = item.message.message_id
-        known = merged(None, self._recent.get(message_id))
-        if known is None:
-            # While Cassandra is unavailable, a key never seen in memory counts as new, so sends continue. If the key
-            # is an old one, the second record of its message has no effect.
-            is_hidden = await self._mirrored.may_hold(message_id)
-            stored, is_up_to_date = await asyncio.gather(
-                self._history.get(message_id), self._tailer.catch_up(CATCH_UP_SECONDS)
+        known, is_certain = await self._history.look_up(message_id, CATCH_UP_SECONDS)
+        if not is_certain:
+            found[message_id] = MayBeAccepted(
+                message_id,
+                "cannot check the idempotency key right now, so the message may have been accepted "
+                "then; try again with the same key",
             )
-            known = merged(stored, self._recent.get(message_id))
-            is_hidden = is_hidden or await self._mirrored.may_hold(message_id)
-            if known is None and (is_hidden or not is_up_to_date):
-                found[message_id] = MayBeAccepted(
-                    message_id,
-                    "cannot check the idempotency key right now, so the message may have been accepted "
-                    "then; try again with the same key",
-                )
         if known is not None:
             found[message_id] = _compared(item, known.message, known.place, is_replayed=True)
             self._metrics.messages_replayed.count += 1
@@ -249,7 +230,7 @@ class Sending:
 
     async def _settle(self, written: list[tuple[Item, Appended]], found: dict[str, Outcome]) -> None:
         """Read the log up to the written records: of several records of one id, the first is the message."""
-        is_up_to_date = await self._tailer.catch_up(CATCH_UP_SECONDS)
+        is_up_to_date = await self._history.catch_up(CATCH_UP_SECONDS)
         for item, appended in written:
             message_id = item.message.message_id
             if not is_up_to_date:
@@ -257,14 +238,14 @@ class Sending:
                     message_id, "accepted, but the acceptance time is not known yet; retry with the same key"
                 )
                 continue
-            first = merged(None, self._recent.get(message_id))
+            first = self._history.known(message_id)
             if first is None or first.place == appended.place:
                 found[message_id] = self._remembered(item, appended)
             else:
                 found[message_id] = _compared(item, first.message, first.place, is_replayed=True)
 
     def _remembered(self, item: Item, appended: Appended) -> AcceptedMessage:
-        self._recent.add_message(item.message, appended.place, appended.partition)
+        self._history.add_message(item.message, appended.place, appended.partition)
         self._metrics.messages_accepted.count += 1
         return AcceptedMessage(item.message, appended.place)
 

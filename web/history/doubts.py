@@ -25,17 +25,17 @@ class Doubts:
         self._log = log
         self._clock_ms = clock_ms
         self._monotonic = monotonic
-        self._away_at: float | None = None
+        self._unavailable_at: float | None = None
 
-    def log_was_away(self) -> None:
+    def log_was_unavailable(self) -> None:
         """Note a failure to read the log."""
-        self._away_at = self._monotonic()
+        self._unavailable_at = self._monotonic()
 
     def may_come(self, message_id: str) -> bool:
         """Return whether a message missing in the log may still be written."""
         if self._log.is_pending(message_id):
             return True
-        if self._away_at is not None and self._monotonic() - self._away_at < UNSETTLED_SECONDS:
+        if self._unavailable_at is not None and self._monotonic() - self._unavailable_at < UNSETTLED_SECONDS:
             return True
         made_at = made_at_ms(message_id)
         return made_at is not None and abs(self._clock_ms() - made_at) < UNSETTLED_SECONDS * 1000
