@@ -6,7 +6,6 @@ import asyncio
 import time
 import uuid
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from domain.errors import StoreUnavailable
 from domain.files import File, FileMetadata, storage_key
 from domain.ports import FileRecords, Upload
 from support.waiting import decided
+from tests.contract.conftest import Stores
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW_MS = 1_767_225_600_123
@@ -22,11 +22,11 @@ DAY_MS = 24 * HOUR_MS
 
 
 @pytest.fixture
-def records(stores: Any) -> FileRecords:
+def records(stores: Stores) -> FileRecords:
     return stores.file_records
 
 
-def an_upload(**given: Any) -> Upload:
+def an_upload(**given: object) -> Upload:
     values = {
         "upload_id": str(uuid.uuid4()),
         "conversation_id": "c-1",
@@ -39,7 +39,7 @@ def an_upload(**given: Any) -> Upload:
     return Upload(**(values | given))
 
 
-def file_of(upload: Upload, **given: Any) -> File:
+def file_of(upload: Upload, **given: object) -> File:
     key = storage_key(upload.conversation_id, upload.upload_id, upload.filename)
     metadata = FileMetadata(upload.filename, 17, "application/pdf", f"sha256:{'ab' * 32}", key)
     values = {"conversation_id": upload.conversation_id, "uploader_id": upload.uploader_id, "metadata": metadata}

@@ -44,7 +44,7 @@ class FileStores(RuleBasedStateMachine):
     def open(self) -> list[FileStore]:
         raise NotImplementedError
 
-    def run(self, who: int, method: str, *arguments: Any) -> Any:
+    def run(self, who: int, method: str, *arguments: object) -> Any:
         return self.loop.run_until_complete(getattr(self.stores[who % len(self.stores)], method)(*arguments))
 
     def teardown(self) -> None:
@@ -160,10 +160,10 @@ def _make_a_file(chosen: list[tuple[Part, bytes]]) -> bool:
 class _Reading:
     """The two iterators of the port as calls."""
 
-    async def read_all(self: Any, key: str, start: int, length: int | None) -> bytes:
+    async def read_all(self: FileStore, key: str, start: int, length: int | None) -> bytes:
         return b"".join([chunk async for chunk in self.read(key, start, length)])
 
-    async def list_all(self: Any) -> list[tuple[str, int, bool]]:
+    async def list_all(self: FileStore) -> list[tuple[str, int, bool]]:
         return [(one.key, one.size_bytes, one.is_whole) async for one in self.everything()]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,7 +48,7 @@ def fresh(prefix: str = "c") -> str:
     return f"{prefix}-{uuid.uuid4()}"
 
 
-def accepted(conversation: str, place: LogPosition, content: str = "hi", **more: Any) -> MirrorEntry:
+def accepted(conversation: str, place: LogPosition, content: str = "hi", **more: object) -> MirrorEntry:
     message = MessageAccepted(fresh("m"), conversation, "alice", "whatsapp:+5511999990000", content, **more)
     return MirrorEntry(message.message_id, conversation, place, message)
 

@@ -113,7 +113,7 @@ async def _stalling(size: int) -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
 
 
-def _form(content: Any, *, file_first: bool = False) -> FormData:
+def _form(content: object, *, file_first: bool = False) -> FormData:
     form = FormData()
     if not file_first:
         form.add_field("conversation_id", "c-1")

@@ -113,12 +113,12 @@ class Person:
             assert answer.status == 201, await answer.text()
             return await answer.json()
 
-    async def ask(self, method: str, path: str, wanted: int, body: Any = None) -> Any:
+    async def ask(self, method: str, path: str, wanted: int, body: object = None) -> Any:
         async with self._session.request(method, path, json=body) as answer:
             assert answer.status == wanted, await answer.text()
             return await answer.json()
 
-    async def send(self, conversation_id: str, recipient_id: str | None, file: Any = None, content: str = "") -> str:
+    async def send(self, conversation_id: str, recipient_id: str | None, file: object = None, content: str = "") -> str:
         body = {"conversation_id": conversation_id, "recipient_id": recipient_id, "content": content}
         if file is not None:
             body["file_id"] = file["file_id"]

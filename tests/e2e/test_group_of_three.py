@@ -35,7 +35,7 @@ class People:
         answer = await self.ask("POST", "/auth/login", account)
         self.ids[name], self.tokens[name] = answer["user_id"], answer["token"]
 
-    async def ask(self, method: str, path: str, body: Any = None, name: str = "", status: int = 200) -> Any:
+    async def ask(self, method: str, path: str, body: object = None, name: str = "", status: int = 200) -> Any:
         """Return the document of an answer that has the expected status."""
         headers = {"Authorization": f"Bearer {self.tokens[name]}"} if name else {}
         async with self._session.request(method, path, json=body, headers=headers) as answer:

@@ -6,7 +6,9 @@ import asyncio
 import os
 import pty
 import re
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,8 +25,9 @@ _PREAMBLE = """set -eo pipefail
 trap 'echo "README line $LINENO failed: $BASH_COMMAND"' ERR
 """
 _BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# (what the screen ends with, what is typed then): the password, and Ctrl-C once `tail` shows that it is live
-_ANSWERS = ((re.compile(r"Password: $"), f"{PASSPHRASE}\n"), (re.compile(r" live\S*\s*$"), "\x03"))
+# (what the screen shows since the last answer, what is typed then): the password, and Ctrl-C once `tail` says that it
+# is live, even if a notification follows at the same moment
+_ANSWERS = ((re.compile(r"Password: $"), f"{PASSPHRASE}\n"), (re.compile(r"\d\d:\d\d:\d\d live\b"), "\x03"))
 
 
 def lines_to_try() -> str:
@@ -41,14 +44,17 @@ async def typed(script: Path, environ: dict[str, str]) -> tuple[int, str]:
     if process_id == 0:
         os.chdir(ROOT)
         os.execvpe("bash", ["bash", str(script)], environ)
-    screen, left = "", list(_ANSWERS)
+    screen, answered, left = "", 0, list(_ANSWERS)
     try:
         while chunk := await asyncio.wait_for(asyncio.to_thread(_read, terminal), SECONDS):
             screen += chunk
-            if left and left[0][0].search(screen):
+            if left and left[0][0].search(screen, answered):
                 os.write(terminal, left.pop(0)[1].encode())
+                answered = len(screen)
     finally:
-        os.close(terminal)  # which ends what still runs there
+        with suppress(ProcessLookupError):
+            os.killpg(process_id, signal.SIGKILL)  # what still runs there
+        os.close(terminal)
         _, status = await asyncio.to_thread(os.waitpid, process_id, 0)
     return os.waitstatus_to_exitcode(status), screen
 

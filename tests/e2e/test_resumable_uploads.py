@@ -60,7 +60,7 @@ def file_of(folder: Path, size: int) -> tuple[Path, str]:
     return path, checksum.hexdigest()
 
 
-def uploader(system: System, token: str, file: Path, **more: Any) -> Uploader:
+def uploader(system: System, token: str, file: Path, **more: object) -> Uploader:
     client = TusClient(f"{base(system)}/v1/uploads", headers={"Authorization": f"Bearer {token}"})
     metadata = {"filename": file.name, "conversation_id": uuid.uuid4().hex}
     given = {"chunk_size": CHUNK, "retries": 60, "retry_delay": 1, "metadata": metadata, **more}

@@ -74,7 +74,7 @@ class Typed:
         url = f"http://127.0.0.1:{api.port}"
         self.environ = {**os.environ, "CHAT4ALL_URL": url, "XDG_CONFIG_HOME": config, "PYTHONPATH": str(ROOT)}
 
-    async def type(self, *arguments: str, stdin: bytes = b"", **more: Any) -> tuple[int | None, str, str]:
+    async def type(self, *arguments: str, stdin: bytes = b"", **more: object) -> tuple[int | None, str, str]:
         """Return the exit code, stdout and stderr."""
         pipe = subprocess.PIPE
         process = await asyncio.create_subprocess_exec(

@@ -12,7 +12,6 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -39,7 +38,7 @@ class Typed:
         url = f"http://127.0.0.1:{proxy.port}"
         self._environ = {**os.environ, "CHAT4ALL_URL": url, "XDG_CONFIG_HOME": str(folder / "config")}
 
-    async def begin(self, *arguments: str, **more: Any) -> asyncio.subprocess.Process:
+    async def begin(self, *arguments: str, **more: object) -> asyncio.subprocess.Process:
         pipe = subprocess.PIPE
         return await asyncio.create_subprocess_exec(
             sys.executable,

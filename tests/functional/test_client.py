@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientResponse, web
 
 from chat4all import (
     Client,
@@ -30,12 +30,12 @@ RECIPIENT = "whatsapp:+5511999999999"
 SECONDS = 10.0
 
 
-def client_of(api: Api, **more: Any) -> Client:
+def client_of(api: Api, **more: object) -> Client:
     return Client(f"http://127.0.0.1:{api.port}", **more)
 
 
 @asynccontextmanager
-async def somebody(api: Api, name: str = "ana", **more: Any) -> AsyncIterator[Client]:
+async def somebody(api: Api, name: str = "ana", **more: object) -> AsyncIterator[Client]:
     """A client who has registered and logged in."""
     async with client_of(api, **more) as client:
         await client.register(name, PASSWORD)
@@ -231,7 +231,7 @@ async def test_a_message_that_may_have_been_accepted_is_told_with_its_id_and_its
 
 
 @pytest.mark.parametrize("answer", [problem(503, "60"), lambda _: web.Response(body=b"<html>")])
-async def test_a_message_that_was_certainly_not_accepted_is_not_said_to_be_in_doubt(answer: Any) -> None:
+async def test_a_message_that_was_certainly_not_accepted_is_not_said_to_be_in_doubt(answer: ClientResponse) -> None:
     async with playing(answer) as (url, _), Client(url, retry_seconds=0.5) as client:
         with pytest.raises(ConnectionFailed) as raised:
             await client.send(RECIPIENT, "hi", "c-1")

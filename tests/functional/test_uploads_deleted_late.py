@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -51,7 +50,7 @@ def world() -> World:
     return World()
 
 
-async def test_nobody_takes_up_an_upload_while_who_deletes_it_sleeps(world: Any) -> None:
+async def test_nobody_takes_up_an_upload_while_who_deletes_it_sleeps(world: World) -> None:
     lease = await world.lease()
     discard, taken_up = world.file_store.discard, []
 
@@ -65,7 +64,7 @@ async def test_nobody_takes_up_an_upload_while_who_deletes_it_sleeps(world: Any)
     assert world.files.rows == world.file_store.objects == world.file_store.uploads == {}
 
 
-async def test_what_could_not_be_deleted_is_for_the_sweeper_alone(world: Any) -> None:
+async def test_what_could_not_be_deleted_is_for_the_sweeper_alone(world: World) -> None:
     lease = await world.lease()
     world.file_store.available = False
     with pytest.raises(FileStoreUnavailable):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 
 from domain.errors import LogUnavailable
 from domain.ports import Appended
@@ -16,12 +17,12 @@ from support.api import Api, StartApi
 from support.waiting import pass_time
 
 
-async def send(api: Api, token: str, messages: Any, headers: Mapping[str, str] | None = None) -> Any:
+async def send(api: Api, token: str, messages: object, headers: Mapping[str, str] | None = None) -> Any:
     """Return the answer to a batch."""
     return await api.call("POST", "/v1/messages/batch", {"messages": messages}, token, headers=dict(headers or {}))
 
 
-async def results(answer: Any) -> list[dict[str, Any]]:
+async def results(answer: ClientResponse) -> list[dict[str, Any]]:
     assert answer.status == 207
     document = await answer.json()
     found: list[dict[str, Any]] = document["results"]
@@ -113,7 +114,7 @@ async def test_five_hundred_are_taken_and_one_more_is_not(api: Api) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"messages": None}, {"messages": {}}, {"messages": []}, [], "text", 7, None, {"messages": "abc"}]
 )
-async def test_what_is_no_batch_is_a_400(api: Api, body: Any) -> None:
+async def test_what_is_no_batch_is_a_400(api: Api, body: object) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/messages/batch", token=token, data=json.dumps(body))
     assert answer.status == 400

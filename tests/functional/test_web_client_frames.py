@@ -7,7 +7,6 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -161,8 +160,11 @@ class Recorder:
 FRAMES = st.lists(st.tuples(st.sampled_from([TEXT, BINARY, PING]), st.binary(max_size=300)), max_size=6)
 
 
+Frames = list[tuple[int, bytes]]
+
+
 @given(FRAMES, st.integers(1, 40), FRAMES)
-def test_however_frames_are_cut_all_before_the_first_bad_one_pass(good: Any, size: int, after: Any) -> None:
+def test_however_frames_are_cut_all_before_the_first_bad_one_pass(good: Frames, size: int, after: Frames) -> None:
     def fed(data: bytes) -> bytes:
         recorder = Recorder()
         frames = ClientFrames(recorder)

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from domain.ports import LogPosition, MirrorEntry
+from domain.ports import Activity, LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from support.api import Api
 
 UNKNOWN = "0193e2f0-0000-7000-8000-000000000000"
 
 
-async def begin(api: Api, token: str, participants: list[Any], **more: Any) -> dict[str, Any]:
+async def begin(api: Api, token: str, participants: list[Any], **more: object) -> dict[str, Any]:
     answer = await api.call("POST", "/v1/conversations", {"participants": participants, **more}, token)
     assert answer.status == 201, await answer.text()
     return dict(await answer.json())
 
 
-async def listed(api: Api, token: str, **params: Any) -> list[dict[str, Any]]:
+async def listed(api: Api, token: str, **params: object) -> list[dict[str, Any]]:
     answer = await api.call("GET", "/v1/conversations", token=token, params=params)
     assert answer.status == 200, await answer.text()
     return list((await answer.json())["conversations"])
@@ -249,7 +249,7 @@ async def test_a_count_that_takes_too_long_does_not_cost_the_list(api: Api) -> N
     class Slow:
         activities = staticmethod(known)
 
-        async def count(self, conversation_id: str, activity: Any) -> int:
+        async def count(self, conversation_id: str, activity: Activity) -> int:
             api.messages.available = False
             try:
                 return await api.messages.count(conversation_id, activity)

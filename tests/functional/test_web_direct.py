@@ -25,13 +25,13 @@ class Person:
     def __init__(self, api: Api, session: dict[str, Any], name: str) -> None:
         self.api, self.name, self.user_id, self.token = api, name, session["user_id"], session["token"]
 
-    async def say(self, recipient: str | None = None, conversation_id: str | None = None, **more: Any) -> Any:
+    async def say(self, recipient: str | None = None, conversation_id: str | None = None, **more: object) -> Any:
         body = {"content": "hi", "recipient_id": recipient, "conversation_id": conversation_id, **more}
         headers = {"Idempotency-Key": more["key"]} if "key" in more else {}
         body.pop("key", None)
         return await self.api.call("POST", "/v1/messages", body, self.token, headers=headers)
 
-    async def said(self, *args: Any, **more: Any) -> str:
+    async def said(self, *args: object, **more: object) -> str:
         """Send what is accepted, and return the conversation's id."""
         answer = await self.say(*args, **more)
         assert answer.status == 202, await answer.text()
@@ -42,7 +42,7 @@ class Person:
         assert answer.status == status, await answer.text()
         return await answer.json(content_type=None)
 
-    async def post(self, path: str, body: Any, status: int) -> Any:
+    async def post(self, path: str, body: object, status: int) -> Any:
         answer = await self.api.call("POST", path, body, self.token)
         assert answer.status == status, await answer.text()
         return await answer.json(content_type=None)
@@ -194,7 +194,7 @@ async def test_both_sides_are_in_it_from_the_first_moment_whoever_is_first(
     seen: set[tuple[str, ...]] = set()
     create = one.conversations.create
 
-    async def slow(conversation_id: str, participants: list[str], *args: Any, **more: Any) -> bool:
+    async def slow(conversation_id: str, participants: list[str], *args: object, **more: object) -> bool:
         await asyncio.sleep(0)
         seen.add(tuple(participants))
         return bool(await create(conversation_id, participants, *args, **more))
@@ -413,7 +413,7 @@ async def test_a_message_to_an_address_that_is_known_to_take_part_asks_nothing(a
     def counted(name: str) -> Any:
         method = getattr(api.conversations, name)
 
-        async def call(*args: Any, **more: Any) -> Any:
+        async def call(*args: object, **more: object) -> Any:
             calls.append(name)
             return await method(*args, **more)
 

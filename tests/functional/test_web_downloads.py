@@ -203,7 +203,7 @@ async def test_a_store_that_is_away_is_503_before_the_answer(sent: Sent) -> None
 async def test_a_store_that_fails_on_the_way_cuts_the_connection(sent: Sent) -> None:
     real = sent.api.file_store.read
 
-    async def breaks(*args: Any) -> Any:
+    async def breaks(*args: object) -> Any:
         async for chunk in real(*args):
             yield chunk
             sent.api.file_store.available = False

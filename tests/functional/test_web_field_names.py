@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 
 from support.api import Api
 
@@ -15,7 +16,7 @@ OLDER_FIRST = '{"recipient": %s, "recipient_id": %s, "conversation_id": "c-1", "
 NEWER_FIRST = '{"recipient_id": %s, "recipient": %s, "conversation_id": "c-1", "content": "hi"}'
 
 
-async def problems_of(answer: Any) -> dict[str, str]:
+async def problems_of(answer: ClientResponse) -> dict[str, str]:
     assert answer.status == 400, await answer.text()
     problem = await answer.json(content_type=None)
     return {error["field"]: error["detail"] for error in problem["errors"]}
@@ -333,7 +334,7 @@ async def test_a_parameter_that_is_given_twice_and_the_same_is_fine(api: Api) ->
     ],
 )
 async def test_what_is_wrong_with_a_field_is_said_in_words_for_people(
-    api: Api, method: str, path: str, body: Any, sentences: dict[str, str]
+    api: Api, method: str, path: str, body: object, sentences: dict[str, str]
 ) -> None:
     token = await api.somebody()
     assert await problems_of(await api.call(method, path, body, token)) == sentences

@@ -44,7 +44,7 @@ def form(
     return made
 
 
-async def upload(api: Api, token: str, data: bytes = PNG, **more: Any) -> dict[str, Any]:
+async def upload(api: Api, token: str, data: bytes = PNG, **more: object) -> dict[str, Any]:
     answer = await api.call("POST", "/v1/files", token=token, data=form(data, **more))
     assert answer.status == 201, await answer.text()
     return dict(await answer.json())

@@ -229,7 +229,7 @@ async def test_who_may_copy_a_file_and_where_to(api: Api) -> None:
         None,
     ],
 )
-async def test_a_copy_needs_a_conversation_that_can_be(api: Api, body: Any) -> None:
+async def test_a_copy_needs_a_conversation_that_can_be(api: Api, body: object) -> None:
     token, _ = await member(api)
     file_id = (await uploaded(api, token))["file_id"]
     assert (await api.call("POST", f"/v1/files/{file_id}/copy", body, token)).status == 400

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 import urllib3
+from aiohttp import ClientResponse
 
 from support.api import Api
 from web.uploads.multipart import MAX_HEADERS_BYTES, MAX_PREAMBLE_BYTES
@@ -28,7 +29,7 @@ async def sent(api: Api, body: bytes, kind: str = KIND) -> Any:
     return await api.call("POST", "/v1/files", token=await api.somebody(), data=body, headers={"Content-Type": kind})
 
 
-async def content_of(api: Api, answer: Any) -> bytes:
+async def content_of(api: Api, answer: ClientResponse) -> bytes:
     assert answer.status == 201, await answer.text()
     return bytes(api.file_store.objects[(await answer.json())["storage_path"]][0])
 

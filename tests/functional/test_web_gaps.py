@@ -54,7 +54,7 @@ class World:
     async def shown(self, number: int) -> int:
         return int((await self.get(f"/v1/messages/{self.sent[number]['message_id']}")).status)
 
-    async def texts(self, **query: Any) -> list[str] | int:
+    async def texts(self, **query: object) -> list[str] | int:
         pairs = "&".join(f"{name}={value}" for name, value in query.items())
         answer = await self.get(f"/v1/messages?conversation_id=c-1&{pairs}")
         if answer.status != 200:

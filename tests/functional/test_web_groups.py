@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.conversations import without_member
+from domain.conversations import Conversation, without_member
 from support.api import Api
 
 UNKNOWN = "0193e2f0-0000-7000-8000-000000000000"
@@ -15,11 +15,11 @@ UNKNOWN = "0193e2f0-0000-7000-8000-000000000000"
 class People:
     """Maria made a group with João in it; Olga is a stranger."""
 
-    def __init__(self, api: Api, maria: Any, joao: Any, olga: Any) -> None:
+    def __init__(self, api: Api, maria: dict[str, Any], joao: dict[str, Any], olga: dict[str, Any]) -> None:
         self.api, self.maria, self.joao, self.olga = api, maria, joao, olga
         self.group_id = ""
 
-    async def call(self, who: dict[str, Any], method: str, path: str = "", body: Any = None) -> Any:
+    async def call(self, who: dict[str, Any], method: str, path: str = "", body: object = None) -> Any:
         return await self.api.call(method, f"/v1/groups/{self.group_id}{path}", body, who["token"])
 
     async def send(self, who: dict[str, Any]) -> int:
@@ -244,7 +244,7 @@ async def test_without_cassandra_members_of_a_group_go_on_sending(people: People
 async def test_who_loses_a_race_reads_again(people: People) -> None:
     change, lost = people.api.conversations.change, []
 
-    async def lose_twice(before: Any, after: Any) -> bool:
+    async def lose_twice(before: Conversation, after: Conversation) -> bool:
         if len(lost) < 2:
             lost.append(after)
             return False

@@ -104,7 +104,7 @@ async def test_no_json_body_causes_a_500(api: Api, path: str) -> None:
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(BODIES)
-    def post(body: Any) -> None:
+    def post(body: object) -> None:
         data = json.dumps(body).encode("utf-8", "surrogatepass")
         future = asyncio.run_coroutine_threadsafe(api.call("POST", path, token=token, data=data), loop)
         assert future.result(10).status < 500

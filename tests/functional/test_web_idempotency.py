@@ -12,12 +12,12 @@ from domain.errors import LogUnavailable
 from domain.ids import keyed_id, may_repeat
 from domain.ports import Appended, LogPosition, MirrorEntry
 from domain.records import MessageAccepted
-from support.api import Api
+from support.api import Api, MemoryLog
 
 KEY = {"Idempotency-Key": "order-7"}
 
 
-async def send(api: Api, token: str, headers: Mapping[str, str] = KEY, **changes: Any) -> Any:
+async def send(api: Api, token: str, headers: Mapping[str, str] = KEY, **changes: object) -> Any:
     """Return the answer to a message with a key."""
     return await api.call("POST", "/v1/messages", api.message(**changes), token, headers=dict(headers))
 
@@ -294,7 +294,7 @@ async def pages(api: Api, token: str, query: str) -> list[str]:
         cursor = f"&cursor={page['pagination']['next_cursor']}"
 
 
-def gate_writes(log: Any, count: int) -> None:
+def gate_writes(log: MemoryLog, count: int) -> None:
     """Let no record into the log before ``count`` are about to be."""
     append, ready, waiting = log.append, asyncio.Event(), []
 

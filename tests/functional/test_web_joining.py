@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from domain.errors import StoreUnavailable
+from domain.ports import NewParticipant
 from support.api import Api
 
 PHONE = "whatsapp:+5511999990000"
@@ -42,7 +44,7 @@ def follow(api: Api) -> None:
 def dies_before_it_joins(api: Api) -> None:
     """Nothing that the process has yet to write is written."""
 
-    async def join(joins: Any) -> None:
+    async def join(joins: Sequence[NewParticipant]) -> None:
         raise StoreUnavailable("this process was killed")
 
     api.deps.conversation_opener._joins._store = type("Killed", (), {"join": staticmethod(join)})()
@@ -107,7 +109,7 @@ async def test_what_the_store_refused_is_written_with_the_next_message(two: Two,
     await ana.say(one)
     join = one.conversations.join
 
-    async def refuse(joins: Any) -> None:
+    async def refuse(joins: Sequence[NewParticipant]) -> None:
         raise ValueError("no such column")
 
     one.conversations.join = refuse

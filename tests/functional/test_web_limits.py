@@ -23,7 +23,7 @@ def limited(start_api: StartApi) -> Callable[..., Any]:
     """An ``api`` with rate limits whose clock stands still; ``api.later(seconds)`` moves it."""
 
     @asynccontextmanager
-    async def start(**settings: Any) -> AsyncIterator[Any]:
+    async def start(**settings: object) -> AsyncIterator[Any]:
         async with start_api(**settings) as api:
             now = [1_000.0]
             limits = api.deps.request_limits
@@ -172,7 +172,7 @@ async def test_every_answer_carries_the_security_headers(api: Api, method: str, 
     assert "Strict-Transport-Security" not in answer.headers
 
 
-def check_security(headers: Any) -> None:
+def check_security(headers: object) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert "default-src 'none'" in headers["Content-Security-Policy"]

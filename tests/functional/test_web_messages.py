@@ -257,7 +257,7 @@ async def test_a_failure_is_shown_until_a_receipt_heals_it(api: Api) -> None:
     path = f"/v1/messages/{accepted['message_id']}"
     place = api.log.records[0][1]
 
-    def tell(status: str, **more: Any) -> None:
+    def tell(status: str, **more: object) -> None:
         api.recent.add_fact(
             StatusChanged(
                 accepted["message_id"],

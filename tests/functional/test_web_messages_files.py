@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 
 from domain.errors import StoreUnavailable
 from domain.files import File, FileMetadata
@@ -27,25 +28,25 @@ def whole_file(api: Api, conversation_id: str = "c-1", filename: str = "a.pdf") 
     return made
 
 
-async def post(api: Api, token: str, file_id: Any, conversation_id: str = "c-1", **more: Any) -> Any:
+async def post(api: Api, token: str, file_id: object, conversation_id: str = "c-1", **more: object) -> Any:
     """Return the answer to a message with a file."""
     headers = more.pop("headers", {})
     body = api.message(conversation_id, file_id=file_id, **more)
     return await api.call("POST", "/v1/messages", body, token, headers=headers)
 
 
-async def fields_of(answer: Any) -> list[tuple[str, str]]:
+async def fields_of(answer: ClientResponse) -> list[tuple[str, str]]:
     assert answer.status == 400, await answer.text()
     return [(error["field"], error["detail"]) for error in (await answer.json(content_type=None))["errors"]]
 
 
-async def results_of(answer: Any) -> list[Any]:
+async def results_of(answer: ClientResponse) -> list[Any]:
     assert answer.status == 207
     return list((await answer.json())["results"])
 
 
 @pytest.mark.parametrize("content", ["look", "", ..., None])
-async def test_a_file_goes_into_the_record_with_all_that_is_known_of_it(api: Api, content: Any) -> None:
+async def test_a_file_goes_into_the_record_with_all_that_is_known_of_it(api: Api, content: object) -> None:
     token = await api.somebody()
     await api.send(token)
     file = whole_file(api)
@@ -81,7 +82,7 @@ async def test_who_reads_the_message_is_told_of_its_file(api: Api, is_mirrored: 
 
 
 @pytest.mark.parametrize("absent", [None, "", ...])
-async def test_without_a_file_there_must_be_content(api: Api, absent: Any) -> None:
+async def test_without_a_file_there_must_be_content(api: Api, absent: object) -> None:
     token = await api.somebody()
     assert (await post(api, token, absent)).status == 202
     assert api.log.records[-1][0].file_id is None
@@ -90,7 +91,7 @@ async def test_without_a_file_there_must_be_content(api: Api, absent: Any) -> No
 
 
 @pytest.mark.parametrize("file_id", ["f-1", 7, ["x"], {"id": NOWHERE}, f"{NOWHERE}\n", "../" + NOWHERE, True])
-async def test_what_is_no_id_of_a_file_is_refused_before_anybody_is_asked(api: Api, file_id: Any) -> None:
+async def test_what_is_no_id_of_a_file_is_refused_before_anybody_is_asked(api: Api, file_id: object) -> None:
     token = await api.somebody()
     api.files.available = False
     assert [field for field, _ in await fields_of(await post(api, token, file_id))] == ["file_id"]

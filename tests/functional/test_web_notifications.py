@@ -264,7 +264,7 @@ async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: Ap
 
 @pytest.mark.parametrize(("in_the_log", "told"), [(True, 1013), (False, "resync_required")])
 async def test_a_cursor_ahead_for_long_is_of_another_log_or_this_process_is_behind(
-    api: Api, monkeypatch: pytest.MonkeyPatch, in_the_log: bool, told: Any
+    api: Api, monkeypatch: pytest.MonkeyPatch, in_the_log: bool, told: object
 ) -> None:
     monkeypatch.setattr("web.live.service.AHEAD_SECONDS", 0.1)
     token, _ = await member(api)

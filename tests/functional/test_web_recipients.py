@@ -40,11 +40,13 @@ class People:
         answer = await self.api.call("POST", "/v1/conversations", body, self.tokens["sender"])
         assert answer.status == 201, await answer.text()
 
-    async def post(self, conversation_id: str, recipient: Any = ..., sender: str = "sender", **changes: Any) -> Any:
+    async def post(
+        self, conversation_id: str, recipient: object = ..., sender: str = "sender", **changes: object
+    ) -> Any:
         body = self.api.message(conversation_id, recipient_id=self.ids.get(recipient, recipient), **changes)
         return await self.api.call("POST", "/v1/messages", body, self.tokens[sender])
 
-    async def send(self, *args: Any, **changes: Any) -> MessageAccepted:
+    async def send(self, *args: object, **changes: object) -> MessageAccepted:
         """Return the record of a message that is accepted."""
         answer = await self.post(*args, **changes)
         assert answer.status == 202, await answer.text()
@@ -138,7 +140,7 @@ async def test_a_participant_who_linked_an_address_that_takes_part_too_gets_it_o
 
 
 @pytest.mark.parametrize("recipient", [NOBODY, "user:nobody_here"])
-async def test_a_message_for_nobody_is_refused_and_begins_no_conversation(people: People, recipient: Any) -> None:
+async def test_a_message_for_nobody_is_refused_and_begins_no_conversation(people: People, recipient: object) -> None:
     answer = await people.post("c-1", recipient)
     assert answer.status == 400
     assert [error["field"] for error in (await answer.json(content_type=None))["errors"]] == ["recipient_id"]

@@ -73,7 +73,7 @@ async def test_of_simultaneous_refreshes_with_one_token_exactly_one_wins_and_its
     met = asyncio.Barrier(at_once)
     rotate = api.refresh_tokens.rotate
 
-    async def rotate_together(*args: Any) -> bool:
+    async def rotate_together(*args: object) -> bool:
         await met.wait()
         return bool(await rotate(*args))
 
@@ -141,7 +141,7 @@ async def test_logout_ends_the_session_of_the_refresh_token(api: Api) -> None:
 
 
 @pytest.mark.parametrize("body", [None, {}, {"refresh_token": None}])
-async def test_logout_without_a_refresh_token_ends_the_session_of_the_access_token(api: Api, body: Any) -> None:
+async def test_logout_without_a_refresh_token_ends_the_session_of_the_access_token(api: Api, body: object) -> None:
     name = await api.register()
     login, elsewhere = await api.login(name), await api.login(name)
     assert (await api.call("POST", "/auth/logout", body, login["access_token"])).status == 204

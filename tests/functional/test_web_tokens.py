@@ -19,12 +19,12 @@ from support.api import Api
 from web.accounts.tokens import Tokens, key_id_of
 
 
-def b64(data: Any) -> str:
+def b64(data: bytes) -> str:
     raw = data if isinstance(data, bytes) else orjson.dumps(data)
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def forged(api: Api, secret: str | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
+def forged(api: Api, secret: str | None = None, header: dict[str, Any] | None = None, **claims: object) -> str:
     """Return a token that would be good but for the changes; a change to ``...`` leaves it out."""
     secret = secret or api.settings.jwt_secret
     good = {"iss": "chat4all", "aud": "chat4all", "sub": "u-1", "exp": api.clock.now_ms // 1000 + 60}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -204,7 +203,7 @@ def finishing_slowly(api: Api) -> tuple[asyncio.Event, asyncio.Event]:
     reached, go_on = asyncio.Event(), asyncio.Event()
     finish = api.file_store.finish
 
-    async def slowly(*args: Any) -> None:
+    async def slowly(*args: object) -> None:
         reached.set()
         await go_on.wait()
         await finish(*args)

@@ -66,7 +66,7 @@ class MortalTurns(Turns):
 class Inline(Executor):
     """Threads that take no time."""
 
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, work: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
         future: Future[Any] = Future()
         future.set_result(work(*args, **kwargs))
         return future

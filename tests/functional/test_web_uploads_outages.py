@@ -8,6 +8,7 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from domain.files import PART_BYTES, incomplete_part_key
+from fakes.file_records import MemoryFileRecords
 from support.api import Api
 from support.uploads import (
     SENT,
@@ -72,7 +73,7 @@ async def test_while_cassandra_is_away_it_is_503(api: Api) -> None:
 class Refusing:
     """``FileRecords`` whose method ``name`` fails ``times`` times, before or after it has done its work."""
 
-    def __init__(self, records: Any, name: str, times: int = 1, *, afterwards: bool = False) -> None:
+    def __init__(self, records: MemoryFileRecords, name: str, times: int = 1, *, afterwards: bool = False) -> None:
         self._records, self._name, self._times, self._afterwards = records, name, times, afterwards
 
     def __getattr__(self, name: str) -> Any:
@@ -80,7 +81,7 @@ class Refusing:
         if name != self._name or self._times <= 0:
             return method
 
-        async def failing(*args: Any, **kwargs: Any) -> Any:
+        async def failing(*args: object, **kwargs: object) -> Any:
             self._times -= 1
             if self._afterwards:
                 await method(*args, **kwargs)

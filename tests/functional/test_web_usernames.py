@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ class People:
     def party(self, name: str) -> dict[str, str]:
         return {"user_id": self.ids[name], "username": name}
 
-    async def call(self, method: str, path: str, body: Any = None, status: int = 200, who: str = "Ana_1") -> Any:
+    async def call(self, method: str, path: str, body: object = None, status: int = 200, who: str = "Ana_1") -> Any:
         answer = await self.api.call(method, path, body, self.tokens[who])
         assert answer.status == status, await answer.text()
         return await answer.json(content_type=None)
@@ -132,7 +133,7 @@ async def test_the_username_is_beside_every_user_id(people: People, is_fresh: bo
     ana, bruno = people.party("Ana_1"), people.party("Bruno_2")
     phone = {"address": PHONE, "name": None}
 
-    async def call(*args: Any, **more: Any) -> Any:
+    async def call(*args: object, **more: object) -> Any:
         if is_fresh:
             people.forget_names()
         return await people.call(*args, **more)
@@ -198,7 +199,7 @@ async def test_names_are_asked_for_at_once_and_once(people: People) -> None:
     asked: list[list[str]] = []
     usernames = people.api.users.usernames
 
-    async def counted(user_ids: Any) -> Any:
+    async def counted(user_ids: Iterable[str]) -> Any:
         asked.append(sorted(user_ids))
         return await usernames(user_ids)
 
@@ -216,7 +217,7 @@ async def test_a_store_that_says_nothing_does_not_hold_up_answers() -> None:
     class Silent:
         asked = 0
 
-        async def usernames(self, user_ids: Any) -> Any:
+        async def usernames(self, user_ids: Iterable[str]) -> Any:
             self.asked += 1
             await asyncio.Event().wait()
 

@@ -23,6 +23,7 @@ from support.fakes import FakeApp, FakeTable, batch_of
 from support.waiting import until
 from tests.unit.consumer_on_paper import TPS, assign, make_consumer, revoke
 
+Watched = tuple[Any, Watchdog]  # the app, a fake in parts, and its watchdog
 OURS, UNKNOWN, THEIRS = TP("messages", 0), TP("messages", 1), TP("messages", 2)
 
 
@@ -58,20 +59,20 @@ class Consumer:
 
 
 @pytest.fixture
-async def watched() -> Any:
+async def watched() -> Watched:
     app: Any = FakeApp(watchdog_seconds=30)
     app.consumer, app.metrics = Consumer(), Metrics("core")
     app.tables = SimpleNamespace(recovery=SimpleNamespace(active_offsets={}))
     return app, Watchdog(app)
 
 
-async def test_lag_is_that_of_the_partitions_whose_position_is_known(watched: Any) -> None:
+async def test_lag_is_that_of_the_partitions_whose_position_is_known(watched: Watched) -> None:
     app, watchdog = watched
     assert await watchdog._lag() == 999_995 + 1
     assert shown(app.metrics, "lag_records") == {'partition="0",topic="messages"': 999_995}
 
 
-async def test_the_lag_of_a_partition_that_went_is_shown_no_more(watched: Any) -> None:
+async def test_the_lag_of_a_partition_that_went_is_shown_no_more(watched: Watched) -> None:
     app, watchdog = watched
     await watchdog._lag()
     app.consumer.held = {THEIRS}
@@ -82,7 +83,7 @@ async def test_the_lag_of_a_partition_that_went_is_shown_no_more(watched: Any) -
     assert shown(app.metrics, "lag_records") == {}
 
 
-async def test_the_lag_of_a_partition_that_goes_during_the_look_up_is_not_shown(watched: Any) -> None:
+async def test_the_lag_of_a_partition_that_goes_during_the_look_up_is_not_shown(watched: Watched) -> None:
     app, watchdog = watched
     app.consumer.during_look_up = app.consumer.held.clear
     assert await watchdog._lag() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -53,7 +54,9 @@ def broken(request: pytest.FixtureRequest, session: Breaking) -> Any:
         def __enter__(self) -> None:
             session.left, session.does_the_last = request.param
 
-        def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        def __exit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        ) -> bool:
             session.left = None
             return kind is StoreUnavailable
 

@@ -50,20 +50,22 @@ async def migrate(settings: Settings) -> TopicsMade:
     return found[-1]
 
 
-async def set_config(admin: Any, topic: str, **config: str) -> None:
+async def set_config(admin: AIOKafkaAdminClient, topic: str, **config: str) -> None:
     """Set these and nothing else, as ``kafka-configs`` would."""
     named = {name.replace("_", "."): value for name, value in config.items()}
     (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, named)])
     assert [code for code, *_ in answer.resources] == [0]
 
 
-async def config_of(admin: Any, topic: str) -> dict[str, str]:
+async def config_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
     (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     ((_, _, _, _, entries),) = answer.resources
     return {entry[0]: entry[1] for entry in entries}
 
 
-async def test_an_operators_own_settings_of_a_topic_survive_every_migration(settings: Settings, admin: Any) -> None:
+async def test_an_operators_own_settings_of_a_topic_survive_every_migration(
+    settings: Settings, admin: AIOKafkaAdminClient
+) -> None:
     await migrate(settings)
     topic = f"{settings.topic_prefix}messages"
     await set_config(admin, topic, segment_ms="7777777", message_timestamp_type="CreateTime")

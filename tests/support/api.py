@@ -23,6 +23,7 @@ from fakes.identities import MemoryIdentities, MemoryRefreshTokens
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from support.contract import Contract
 from support.live_log import LiveLog
+from support.values import changed
 from web.bootstrap import Dependencies
 from web.history.recent import RecentMessages
 from web.http.protocol import listen
@@ -134,17 +135,11 @@ class Clock:
 class Api:
     """The running application, its fakes, and a client that shortens what tests do often."""
 
-    def __init__(self, live_log: LiveLog | None = None, **settings: Any) -> None:
-        self.settings = Settings(
-            **{
-                "jwt_secret": "s" * 48,
-                "argon2_time_cost": 1,
-                "argon2_memory_kib": 8,
-                "recent_messages": 1_000,
-                "max_body_bytes": 65_536,
-                **settings,
-            }
+    def __init__(self, live_log: LiveLog | None = None, **settings: object) -> None:
+        usual = Settings(
+            jwt_secret="s" * 48, argon2_time_cost=1, argon2_memory_kib=8, recent_messages=1_000, max_body_bytes=65_536
         )
+        self.settings = changed(usual, settings)
         self.clock = Clock()
         self.log = MemoryLog()
         self.messages = MemoryMessages()
@@ -215,11 +210,28 @@ class Api:
         return probe
 
     async def call(
-        self, method: str, path: str, json: Any = None, token: str | None = None, **more: Any
+        self,
+        method: str,
+        path: str,
+        json: object = None,
+        token: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: object = None,
+        params: Mapping[str, str | int] | None = None,
+        allow_redirects: bool = True,
     ) -> ClientResponse:
         """Return the answer, read to its end; a problem's promises are checked on the way."""
-        headers = {**more.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-        async with self.session.request(method, path, json=json, headers=headers, **more) as answer:
+        request = self.session.request(
+            method,
+            path,
+            json=json,
+            headers={**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})},
+            data=data,
+            params=params,
+            allow_redirects=allow_redirects,
+        )
+        async with request as answer:
             await answer.read()
         assert answer.headers["X-Request-Id"]
         if answer.status >= 400 and method != "HEAD" and "components" not in await answer.text():
@@ -265,7 +277,7 @@ class Api:
         return dict(await answer.json())
 
     @staticmethod
-    def message(conversation_id: str = "c-1", **changes: Any) -> dict[str, Any]:
+    def message(conversation_id: str = "c-1", **changes: object) -> dict[str, Any]:
         """Return the body of a good message with ``changes``; a change to ``...`` leaves the field out."""
         body = {
             "conversation_id": conversation_id,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
-from typing import Any
 
 from faust.types import TP
 
@@ -14,6 +13,7 @@ from app.impossible_times import ImpossibleTimes
 from app.kafka.batch_producer import Headers, PendingBatch, Written
 from app.kafka.topics import Topics
 from app.settings import Settings
+from support.values import changed
 
 
 class FakeBatchProducer:
@@ -91,8 +91,8 @@ class _NoMetrics:
 class FakeApp:
     """What agents use of ``StreamApp``. ``aborted`` holds what would have ended the worker."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(**settings)
+    def __init__(self, **settings: object) -> None:
+        self.settings = changed(Settings(), settings)
         self.names = Topics()
         self.batch_producer = FakeBatchProducer()
         self.consumer = FakeConsumer()

@@ -54,11 +54,11 @@ class Gated:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._target, name)
 
-        async def call(*args: Any, **options: Any) -> Any:
+        async def call(*args: object, **options: object) -> Any:
             await self._turns.mine()
             return await method(*args, **options)
 
-        async def each(*args: Any, **options: Any) -> AsyncIterator[Any]:
+        async def each(*args: object, **options: object) -> AsyncIterator[Any]:
             await self._turns.mine()
             async for one in method(*args, **options):
                 yield one

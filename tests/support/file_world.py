@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from typing import Any
 
 from app.file_sweep import Sweep, SweepReport
@@ -12,6 +11,7 @@ from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, st
 from domain.ports import Upload
 from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
+from support.values import changed
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -31,16 +31,17 @@ class FilesToSweep:
     def objects(self) -> dict[str, Any]:
         return {key: known for key, known in self.store.objects.items() if key != OWNER_KEY}
 
-    def sweep(self, **options: Any) -> Sweep:
-        return Sweep(self.records, self.store, lambda: self.now_ms, **{"grace_ms": DAY_MS, **options})
+    def sweep(self, *, dry_run: bool = False, believing: bool = False) -> Sweep:
+        clock = lambda: self.now_ms  # noqa: E731
+        return Sweep(self.records, self.store, clock, grace_ms=DAY_MS, dry_run=dry_run, believing=believing)
 
-    async def swept(self, **options: Any) -> SweepReport:
-        sweep = self.sweep(**options)
+    async def swept(self, *, dry_run: bool = False, believing: bool = False) -> SweepReport:
+        sweep = self.sweep(dry_run=dry_run, believing=believing)
         await sweep.uploads()
         await sweep.orphans()
         return sweep.report
 
-    async def upload(self, **given: Any) -> Upload:
+    async def upload(self, **given: object) -> Upload:
         """An upload of two parts and an incomplete one, which has expired."""
         file_id = str(uuid.uuid4())
         key = storage_key("family", file_id, "a.txt")
@@ -52,7 +53,7 @@ class FilesToSweep:
         made = Upload(
             file_id, "family", "u-1", "a.txt", None, long_ago, self.now_ms, 2 * PART_BYTES + 4, TYPE, key, name
         )
-        made = replace(made, **given)
+        made = changed(made, given)
         await self.records.begin(made)
         return made
 

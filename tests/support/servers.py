@@ -20,6 +20,7 @@ from miniopy_async.api import Minio as MinioClient
 from devstack import Stack, StackConfig, StackError
 from devstack.minio import Minio
 from storage.s3_config import S3Config
+from support.values import changed
 
 HOME = Path(__file__).parents[2] / ".devstack"
 JARS = HOME / "jars"
@@ -162,10 +163,11 @@ class RunningMinio:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def config(self, **changes: Any) -> S3Config:
+    def config(self, **changes: object) -> S3Config:
         """How to reach it, with a bucket of a new name."""
-        keys = {"access_key": self.access_key, "secret_key": self.secret_key}
-        return S3Config(**{"url": self.url, "bucket": f"test-{uuid.uuid4().hex[:12]}", **keys, **changes})
+        bucket = f"test-{uuid.uuid4().hex[:12]}"
+        usual = S3Config(url=self.url, bucket=bucket, access_key=self.access_key, secret_key=self.secret_key)
+        return changed(usual, changes)
 
     async def delete_bucket(self, config: S3Config) -> None:
         """Delete the bucket with all that is in it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Memory:
 class Watch:
     """An ``OnProgress`` that does something, once, when an upload (or another ``step``) has got so far."""
 
-    def __init__(self, at_bytes: int, act: Any, step: Step = Step.UPLOADING) -> None:
+    def __init__(self, at_bytes: int, act: Callable[[], object], step: Step = Step.UPLOADING) -> None:
         self.at_bytes = at_bytes
         self.act = act
         self.step = step

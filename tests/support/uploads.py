@@ -46,7 +46,7 @@ async def begin(api: Api, token: str, size: int, data: bytes | None = None, **mo
     return str(answer.headers["Location"])
 
 
-async def append(api: Api, token: str, path: str, offset: int, data: Any = b"", **headers: str) -> Any:
+async def append(api: Api, token: str, path: str, offset: int, data: object = b"", **headers: str) -> Any:
     more = {**TUS, "Content-Type": OFFSET_STREAM, "Upload-Offset": str(offset), **headers}
     return await api.call("PATCH", path, token=token, headers=more, data=data)
 

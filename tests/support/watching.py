@@ -11,6 +11,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 from domain.conversations import Member
 from domain.records import MessageAccepted, StatusChanged
 from support.api import Api
+from support.values import changed
 
 SECONDS = 5.0
 
@@ -51,18 +52,17 @@ class Watcher:
         return next((str(frame["cursor"]) for frame in reversed(self.frames) if "cursor" in frame), "")
 
 
-async def watch(api: Api, token: str, since: str | None = None, **more: Any) -> Watcher:
+async def watch(api: Api, token: str, since: str | None = None, *, autoping: bool = True) -> Watcher:
     """Return a watcher that has been greeted."""
-    watcher = Watcher(await connect(api, token, since, **more))
+    watcher = Watcher(await connect(api, token, since, autoping=autoping))
     greeting = await watcher.frame()
     assert greeting["type"] == "connected", greeting
     return watcher
 
 
-async def connect(api: Api, token: str, since: str | None = None, **more: Any) -> ClientWebSocketResponse:
+async def connect(api: Api, token: str, since: str | None = None, *, autoping: bool = True) -> ClientWebSocketResponse:
     params = {"token": token, **({"since": since} if since else {})}
-    socket: ClientWebSocketResponse = await api.session.ws_connect("/notifications", params=params, **more)
-    return socket
+    return await api.session.ws_connect("/notifications", params=params, autoping=autoping)
 
 
 async def member(api: Api, *conversations: str) -> tuple[str, str]:
@@ -84,9 +84,11 @@ async def take_part(api: Api, conversation_id: str, user_id: str) -> None:
         assert await store.change(known, replace(known, members=members, version=known.version + 1))
 
 
-def message(number: int, conversation: str = "c-1", sender: str = "u-9", **more: Any) -> MessageAccepted:
-    return MessageAccepted(f"m-{number}", conversation, sender, "telegram:12345", f"hi {number}", **more)
+def message(number: int, conversation: str = "c-1", sender: str = "u-9", **more: object) -> MessageAccepted:
+    plain = MessageAccepted(f"m-{number}", conversation, sender, "telegram:12345", f"hi {number}")
+    return changed(plain, more)
 
 
-def fact(number: int, status: str, at_ms: int = 2_000, conversation: str = "c-1", **more: Any) -> StatusChanged:
-    return StatusChanged(f"m-{number}", conversation, status, at_ms, 1_000, number, "telegram", 1, **more)
+def fact(number: int, status: str, at_ms: int = 2_000, conversation: str = "c-1", **more: object) -> StatusChanged:
+    plain = StatusChanged(f"m-{number}", conversation, status, at_ms, 1_000, number, "telegram", 1)
+    return changed(plain, more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -81,7 +81,7 @@ class PaperBroker:
     async def highwaters(self, *tps: TP) -> dict[TP, int]:
         return {tp: self.end[tp] for tp in tps}
 
-    async def getmany(self, active_partitions: Any, timeout: float) -> dict[TP, list[Any]]:  # noqa: ASYNC109
+    async def getmany(self, active_partitions: Container[TP], timeout: float) -> dict[TP, list[Any]]:  # noqa: ASYNC109
         return {tp: records for tp in TPS if tp in active_partitions and (records := self.fetch(tp, 3))}
 
     def fetch(self, tp: TP, most: int) -> list[Any]:
@@ -104,12 +104,15 @@ class PaperApp(StreamApp):
         return []
 
 
-def make_consumer(folder: Path) -> tuple[BatchConsumer, PaperBroker, list[RecordBatch]]:
+Paper = tuple[BatchConsumer, PaperBroker, list[RecordBatch]]
+
+
+def make_consumer(folder: Path) -> Paper:
     """Return a consumer after its first assignment and seek, its broker, and the list that deliveries come to."""
     app = PaperApp(Settings(role="rounds", store="memory", data_dir=str(folder)))
     delivered: list[RecordBatch] = []
 
-    async def take(message: Any) -> None:
+    async def take(message: SimpleNamespace) -> None:
         delivered.append(message.value)
 
     consumer: Any = app.transport.create_consumer(
@@ -120,7 +123,7 @@ def make_consumer(folder: Path) -> tuple[BatchConsumer, PaperBroker, list[Record
     return consumer, broker, delivered
 
 
-async def assign(consumer: Any) -> None:
+async def assign(consumer: BatchConsumer) -> None:
     """What Faust does from the assignment of partitions to the end of the recovery."""
     consumer._set_active_tps(consumer.assignment())
     consumer.pause_partitions(consumer.assignment())
@@ -130,17 +133,17 @@ async def assign(consumer: Any) -> None:
     consumer.resume_flow()
 
 
-async def revoke(consumer: Any) -> None:
+async def revoke(consumer: BatchConsumer) -> None:
     """What Faust does when a rebalance begins."""
     await consumer.on_partitions_revoked(consumer.assignment())
 
 
-async def rebalance(consumer: Any) -> None:
+async def rebalance(consumer: BatchConsumer) -> None:
     await revoke(consumer)
     await assign(consumer)
 
 
-async def fetch(consumer: Any) -> None:
+async def fetch(consumer: BatchConsumer) -> None:
     """One turn of the loop."""
     fetched, _ = await consumer._wait_next_records(0.01)
     if fetched and consumer.flow_active:

@@ -39,7 +39,7 @@ def worker(folder: Path, name: str, port: int) -> Any:
     return app
 
 
-def joined(leader: Any, *members: Any) -> dict[str, ConsumerProtocolMemberAssignment]:
+def joined(leader: StreamApp, *members: StreamApp) -> dict[str, ConsumerProtocolMemberAssignment]:
     """What the leader of a group gives to its members, as the broker keeps it, by instance."""
     topics = {"messages", "status-updates", leader.tables.data["message_state"].changelog_topic_name}
     metadata = {

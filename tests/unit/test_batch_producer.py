@@ -74,7 +74,7 @@ class Producer:
 class TestBatchProducer(BatchProducer):
     __test__ = False
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: object) -> None:
         super().__init__("nowhere:1", client_id="test", **options)
         self.producer = Producer()
 
@@ -82,7 +82,7 @@ class TestBatchProducer(BatchProducer):
         return self.producer
 
 
-async def opened(**options: Any) -> TestBatchProducer:
+async def opened(**options: object) -> TestBatchProducer:
     batch_producer = TestBatchProducer(**options)
     await batch_producer.start()
     return batch_producer

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.waiting import stays
-from tests.unit.consumer_on_paper import TPS, assign, fetch, make_consumer, rebalance, revoke
+from tests.unit.consumer_on_paper import TPS, Paper, assign, fetch, make_consumer, rebalance, revoke
 
 TP0, TP1 = TPS
 
 
 @pytest.fixture
-async def paper(tmp_path: Path) -> Any:
+async def paper(tmp_path: Path) -> Paper:
     consumer, broker, delivered = make_consumer(tmp_path)
     for _ in range(9):
         broker.append(TP0)
@@ -23,14 +22,14 @@ async def paper(tmp_path: Path) -> Any:
     return consumer, broker, delivered
 
 
-async def test_batches_follow_each_other_without_a_hole(paper: Any) -> None:
+async def test_batches_follow_each_other_without_a_hole(paper: Paper) -> None:
     consumer, _, delivered = paper
     for _ in range(4):
         await fetch(consumer)
     assert [(batch.start, batch.end) for batch in delivered] == [(0, 3), (3, 6), (6, 9)]
 
 
-async def test_only_the_contiguous_prefix_is_committed(paper: Any) -> None:
+async def test_only_the_contiguous_prefix_is_committed(paper: Paper) -> None:
     consumer, broker, delivered = paper
     for _ in range(3):
         await fetch(consumer)
@@ -45,7 +44,7 @@ async def test_only_the_contiguous_prefix_is_committed(paper: Any) -> None:
     assert broker.committed == {TP0: 9}
 
 
-async def test_a_refused_commit_is_sent_again(paper: Any) -> None:
+async def test_a_refused_commit_is_sent_again(paper: Paper) -> None:
     consumer, broker, delivered = paper
     await fetch(consumer)
     consumer.complete(delivered[0])
@@ -56,7 +55,7 @@ async def test_a_refused_commit_is_sent_again(paper: Any) -> None:
     assert broker.committed == {TP0: 3}
 
 
-async def test_what_is_completed_during_a_commit_goes_into_the_next(paper: Any) -> None:
+async def test_what_is_completed_during_a_commit_goes_into_the_next(paper: Paper) -> None:
     consumer, broker, delivered = paper
     await fetch(consumer)
     await fetch(consumer)
@@ -71,7 +70,7 @@ async def test_what_is_completed_during_a_commit_goes_into_the_next(paper: Any) 
     assert broker.commit_requests == [{TP0: 3}, {TP0: 6}]
 
 
-async def test_a_commit_that_returns_after_a_rebalance_does_not_touch_the_new_books(paper: Any) -> None:
+async def test_a_commit_that_returns_after_a_rebalance_does_not_touch_the_new_books(paper: Paper) -> None:
     consumer, broker, delivered = paper
     await fetch(consumer)
     consumer.complete(delivered[0])
@@ -95,7 +94,7 @@ async def test_a_commit_that_returns_after_a_rebalance_does_not_touch_the_new_bo
     assert (delivered[-1].start, delivered[-1].end) == (0, 3)
 
 
-async def test_what_is_drained_at_a_revocation_is_committed_although_a_commit_is_on_its_way(paper: Any) -> None:
+async def test_what_is_drained_at_a_revocation_is_committed_although_a_commit_is_on_its_way(paper: Paper) -> None:
     consumer, broker, delivered = paper
     await fetch(consumer)
     await fetch(consumer)
@@ -115,7 +114,7 @@ async def test_what_is_drained_at_a_revocation_is_committed_although_a_commit_is
     assert broker.committed == {TP0: 6}
 
 
-async def test_a_stale_batch_moves_nothing(paper: Any) -> None:
+async def test_a_stale_batch_moves_nothing(paper: Paper) -> None:
     consumer, broker, delivered = paper
     await fetch(consumer)
     await rebalance(consumer)
@@ -125,14 +124,14 @@ async def test_a_stale_batch_moves_nothing(paper: Any) -> None:
     assert broker.commit_requests == []
 
 
-async def test_after_the_last_commit_of_a_stop_no_batch_is_current(paper: Any) -> None:
+async def test_after_the_last_commit_of_a_stop_no_batch_is_current(paper: Paper) -> None:
     consumer, _, delivered = paper
     await fetch(consumer)
     await consumer.wait_empty()
     assert not consumer.is_current(delivered[0])
 
 
-async def test_faults_own_acks_move_nothing(paper: Any) -> None:
+async def test_faults_own_acks_move_nothing(paper: Paper) -> None:
     consumer, broker, delivered = paper
     await fetch(consumer)
     message = consumer._batch_message(delivered[0])
@@ -141,7 +140,7 @@ async def test_faults_own_acks_move_nothing(paper: Any) -> None:
     assert broker.commit_requests == []
 
 
-async def test_a_partition_that_is_no_longer_assigned_is_not_committed_and_not_forgotten(paper: Any) -> None:
+async def test_a_partition_that_is_no_longer_assigned_is_not_committed_and_not_forgotten(paper: Paper) -> None:
     consumer, broker, delivered = paper
     broker.append(TP1)
     await fetch(consumer)
@@ -155,7 +154,7 @@ async def test_a_partition_that_is_no_longer_assigned_is_not_committed_and_not_f
     assert broker.committed == {TP0: 3, TP1: 1}
 
 
-async def test_records_that_were_fetched_and_dropped_are_fetched_again(paper: Any) -> None:
+async def test_records_that_were_fetched_and_dropped_are_fetched_again(paper: Paper) -> None:
     consumer, broker, delivered = paper
     broker.fetch(TP0, 4)  # dropped on the way
     await fetch(consumer)  # 4 comes, 0 is wanted: asks again
@@ -181,7 +180,7 @@ async def test_a_hole_in_the_log_is_covered_by_the_batch_after_it(tmp_path: Path
     ids=["a commit", "none", "none, old log", "truncated", "truncated to nothing", "log is shorter", "caught up"],
 )
 async def test_work_begins_where_commit_and_log_agree(
-    paper: Any, committed: int | None, first: int, end: int, start: int
+    paper: Paper, committed: int | None, first: int, end: int, start: int
 ) -> None:
     consumer, broker, delivered = paper
     broker.committed = {} if committed is None else {TP0: committed}
@@ -193,7 +192,7 @@ async def test_work_begins_where_commit_and_log_agree(
 
 
 async def test_records_that_retention_removed_unread_are_told_loudly_at_the_start_and_on_the_way(
-    paper: Any, caplog: pytest.LogCaptureFixture
+    paper: Paper, caplog: pytest.LogCaptureFixture
 ) -> None:
     consumer, broker, delivered = paper
     lost: list[tuple[str, int]] = []
@@ -214,7 +213,7 @@ async def test_records_that_retention_removed_unread_are_told_loudly_at_the_star
     assert want + 3 in [batch.records[0].offset for batch in delivered]
 
 
-async def test_an_offset_that_never_held_a_record_is_no_loss(paper: Any) -> None:
+async def test_an_offset_that_never_held_a_record_is_no_loss(paper: Paper) -> None:
     consumer, broker, _ = paper
     lost: list[int] = []
     consumer.app.metrics.removed_unread = lambda topic, count: lost.append(count)
@@ -224,7 +223,7 @@ async def test_an_offset_that_never_held_a_record_is_no_loss(paper: Any) -> None
     assert lost == []
 
 
-async def test_a_hand_over_to_a_full_queue_ends_with_the_rebalance_and_leaves_nothing_behind(paper: Any) -> None:
+async def test_a_hand_over_to_a_full_queue_ends_with_the_rebalance_and_leaves_nothing_behind(paper: Paper) -> None:
     consumer, _, delivered = paper
     consumer.app.flow_control.suspend()  # as good as a full queue
     delivery = asyncio.create_task(fetch(consumer))
@@ -237,7 +236,7 @@ async def test_a_hand_over_to_a_full_queue_ends_with_the_rebalance_and_leaves_no
     assert (delivered[0].start, delivered[0].end) == (0, 3)
 
 
-async def test_source_partitions_flow_only_after_the_queues_were_cleared(paper: Any) -> None:
+async def test_source_partitions_flow_only_after_the_queues_were_cleared(paper: Paper) -> None:
     consumer, _, _ = paper
     await revoke(consumer)
     consumer._set_active_tps(consumer.assignment())
@@ -250,7 +249,7 @@ async def test_source_partitions_flow_only_after_the_queues_were_cleared(paper: 
     assert consumer._active_partitions == set(TPS)
 
 
-async def test_a_drained_queue_does_not_wake_a_partition_that_is_paused_for_a_rebalance(paper: Any) -> None:
+async def test_a_drained_queue_does_not_wake_a_partition_that_is_paused_for_a_rebalance(paper: Paper) -> None:
     consumer, _, _ = paper
     consumer.on_buffer_full(TP0)
     assert TP0 not in consumer._active_partitions

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from faust.types import TP
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -39,16 +40,16 @@ class Books(RuleBasedStateMachine):
     # what happens to the log
 
     @rule(tp=tps, records=st.integers(1, 9), hole=st.sampled_from([0, 0, 0, 1, 4]))
-    def more_is_written(self, tp: Any, records: int, hole: int) -> None:
+    def more_is_written(self, tp: TP, records: int, hole: int) -> None:
         self.records_are_written(tp, records, hole)
 
-    def records_are_written(self, tp: Any, records: int, hole: int) -> None:
+    def records_are_written(self, tp: TP, records: int, hole: int) -> None:
         for n in range(records):
             self.broker.append(tp, hole=0 if n else hole)
         self.open[tp] |= set(self.broker.log[tp][-records:])
 
     @rule(tp=tps, part=st.sampled_from([0.3, 0.7, 1.0]))
-    def retention_takes_the_oldest(self, tp: Any, part: float) -> None:
+    def retention_takes_the_oldest(self, tp: TP, part: float) -> None:
         first, end = self.broker.first[tp], self.broker.end[tp]
         self.broker.truncate(tp, first + int((end - first) * part))
         self.open[tp] &= set(self.broker.log[tp])
@@ -61,7 +62,7 @@ class Books(RuleBasedStateMachine):
             self.run(fetch(self.consumer))
 
     @rule(tp=tps, most=st.integers(1, 4))
-    def what_was_fetched_is_dropped(self, tp: Any, most: int) -> None:
+    def what_was_fetched_is_dropped(self, tp: TP, most: int) -> None:
         self.broker.fetch(tp, most)
         self.consumer._probed.clear()
         self.records_are_written(tp, 1, 0)  # without a seek, only the next record shows that one is missing
@@ -85,7 +86,7 @@ class Books(RuleBasedStateMachine):
         self.run(rebalance(self.consumer))
 
     @rule(tp=tps, progress=st.integers(0, 6))
-    def a_partition_is_away_for_a_while(self, tp: Any, progress: int) -> None:
+    def a_partition_is_away_for_a_while(self, tp: TP, progress: int) -> None:
         self.run(revoke(self.consumer))
         self.broker.assigned = set(TPS) - {tp}
         self.run(assign(self.consumer))

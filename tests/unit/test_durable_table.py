@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from app.faust.durable_table import DurableTable
 from app.faust.stream_app import StreamApp
 from app.kafka.batch_producer import PendingBatch, Written
 from app.settings import Settings
@@ -34,7 +35,7 @@ class ControlledProducer:
 
 
 @pytest.fixture
-async def table(tmp_path: Path) -> Any:
+async def table(tmp_path: Path) -> DurableTable:
     app: Any = PaperApp(Settings(role="rounds", store="rocksdb", data_dir=str(tmp_path), partitions=1))
     app._create_directories()
     table = app.durable_table("t", help="")
@@ -45,40 +46,40 @@ async def table(tmp_path: Path) -> Any:
     return table
 
 
-def recovered(table: Any, end: int) -> None:
+def recovered(table: DurableTable, end: int) -> None:
     """A rebalance is over; the changelog was read to its end."""
     table.app.consumer._epoch += 1
     table.app.tables.recovery.active_highwaters[tp_of(table)] = end - 1
 
 
-def tp_of(table: Any) -> TP:
+def tp_of(table: DurableTable) -> TP:
     return TP(table.changelog_topic_name, 0)
 
 
-def held(table: Any) -> int | None:
+def held(table: DurableTable) -> int | None:
     offset: int | None = table.persisted_offset(tp_of(table))
     return offset
 
 
-async def put(table: Any, count: int = 1) -> None:
+async def put(table: DurableTable, count: int = 1) -> None:
     for n in range(count):
         table.put(0, b"k%d" % n, b"v")
 
 
-async def test_our_own_changes_need_not_be_read_again(table: Any) -> None:
+async def test_our_own_changes_need_not_be_read_again(table: DurableTable) -> None:
     await put(table, 3)
     assert held(table) is None
     await table.batch_producer.acknowledge(10, 11)
     assert held(table) == 11
 
 
-async def test_after_somebody_elses_change_nothing_counts_as_held(table: Any) -> None:
+async def test_after_somebody_elses_change_nothing_counts_as_held(table: DurableTable) -> None:
     await put(table, 3)
     await table.batch_producer.acknowledge(10, 13, 14)  # 11 and 12 are a successor's: they are not in this store
     assert held(table) == 10
 
 
-async def test_a_recovery_makes_us_the_only_writer_again(table: Any) -> None:
+async def test_a_recovery_makes_us_the_only_writer_again(table: DurableTable) -> None:
     await put(table, 2)
     await table.batch_producer.acknowledge(10, 13)
     recovered(table, end=14)
@@ -87,21 +88,21 @@ async def test_a_recovery_makes_us_the_only_writer_again(table: Any) -> None:
     assert held(table) == 14
 
 
-async def test_a_change_from_before_a_rebalance_does_not_count(table: Any) -> None:
+async def test_a_change_from_before_a_rebalance_does_not_count(table: DurableTable) -> None:
     await put(table)
     recovered(table, end=10)
     await table.batch_producer.acknowledge(10)  # the recovery may have put an older value over it
     assert held(table) is None
 
 
-async def test_without_a_recovery_nothing_counts(table: Any) -> None:
+async def test_without_a_recovery_nothing_counts(table: DurableTable) -> None:
     table.app.tables.recovery.active_highwaters.clear()
     await put(table)
     await table.batch_producer.acknowledge(10)
     assert held(table) is None
 
 
-async def test_a_failed_change_does_not_count(table: Any) -> None:
+async def test_a_failed_change_does_not_count(table: DurableTable) -> None:
     await put(table, 2)
     table.batch_producer.writes.pop(0).future.set_exception(ConnectionError())
     await table.batch_producer.acknowledge(10)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 import pytest
 
@@ -17,7 +15,7 @@ def order(n: int = 0, conversation: str = "c") -> Order:
     return Order(conversation, f"whatsapp:+55119{n:08d}", f"hello {n}")
 
 
-def fact(message_id: str, word: str, place: tuple[int, int] = PLACE, **more: Any) -> bytes:
+def fact(message_id: str, word: str, place: tuple[int, int] = PLACE, **more: object) -> bytes:
     document = {
         "type": "StatusChanged",
         "version": 1,
@@ -34,7 +32,7 @@ def fact(message_id: str, word: str, place: tuple[int, int] = PLACE, **more: Any
     return orjson.dumps({**document, **more})
 
 
-def log(ledger: Ledger, message_id: str, wanted: Order, place: tuple[int, int] = PLACE, **more: Any) -> None:
+def log(ledger: Ledger, message_id: str, wanted: Order, place: tuple[int, int] = PLACE, **more: object) -> None:
     document = {
         "type": "MessageAccepted",
         "version": 1,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -58,7 +57,7 @@ class Clock:
 class Door:
     """A throttle and who knocks. ``knock`` returns "in", "no" or the seconds to wait."""
 
-    def __init__(self, address: Rate = NO_LIMIT, **more: Any) -> None:
+    def __init__(self, address: Rate = NO_LIMIT, **more: object) -> None:
         self.clock = Clock()
         self.throttle = LoginThrottle(POLICY, address, clock=self.clock, **more)
 

@@ -23,7 +23,7 @@ COPY = Path(__file__).parents[2] / "docs" / "openapi.json"
 WITH_EXAMPLE = [name for name, operation in OPERATIONS.items() if operation.example is not None]
 
 
-def references(thing: Any) -> set[str]:
+def references(thing: object) -> set[str]:
     if isinstance(thing, dict):
         here = {thing["$ref"]} if isinstance(thing.get("$ref"), str) else set()
         return here.union(*map(references, thing.values()))
@@ -122,7 +122,7 @@ def test_a_body_is_one_object_with_typed_fields_so_that_clients_can_be_generated
             assert described.keys() & {"type", "anyOf", "$ref"}, f"{field} may be anything"
 
 
-def schemas_in(thing: Any) -> list[dict[str, Any]]:
+def schemas_in(thing: object) -> list[dict[str, Any]]:
     if isinstance(thing, list):
         return [found for inner in thing for found in schemas_in(inner)]
     if not isinstance(thing, dict):

@@ -42,7 +42,7 @@ async def test_a_repeated_name_is_found_wherever_it_stands(
 
 
 @given(VALUES)
-async def test_what_a_program_wrote_repeats_nothing(value: Any) -> None:
+async def test_what_a_program_wrote_repeats_nothing(value: object) -> None:
     await refuse_repeated(json.dumps(value).encode())
 
 

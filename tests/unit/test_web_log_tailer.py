@@ -15,12 +15,13 @@ from aiokafka.errors import KafkaConnectionError
 from app.kafka.codec import encode
 from app.settings import Settings
 from domain.errors import LogUnavailable
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
 from support.waiting import pass_time, until
 from web.history.end_offsets import EndOffsets
 from web.history.log_tailer import LogTailer
-from web.history.recent import RecentMessages
+from web.history.recent import Recent, RecentMessages
 
 SETTINGS = Settings(partitions=2, recent_messages=100)
 
@@ -196,10 +197,12 @@ class Heard:
     def __init__(self) -> None:
         self.notes: list[tuple[Any, ...]] = []
 
-    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: Any) -> None:
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: LogPosition) -> None:
         self.notes.append(("message", partition, offset, message.message_id, place.position))
 
-    def on_status(self, partition: int, offset: int, change: StatusChanged, published: Any, logged_at_ms: int) -> None:
+    def on_status(
+        self, partition: int, offset: int, change: StatusChanged, published: Recent, logged_at_ms: int
+    ) -> None:
         self.notes.append(("change", partition, offset, change.message_id, str(published.state.status)))
 
     def reached(self, log_index: int, offset: int) -> None:

@@ -1,0 +1,17 @@
+"""Values with changes, for helpers that pass on names of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+D = TypeVar("D", bound="DataclassInstance")
+
+
+def changed(known: D, changes: Mapping[str, object]) -> D:
+    """Return a copy of ``known`` with ``changes`` by field. Raises ``TypeError`` if there is no such field."""
+    return replace(known, **changes)
