@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -25,6 +26,8 @@ register_profiles()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # a shell starts what it runs in the background with SIGINT ignored, and so would be the commands that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not scheduling.is_worker(config):
         servers.begin_run()
 

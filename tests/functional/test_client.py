@@ -294,6 +294,18 @@ async def test_notifications_go_on_without_a_gap_when_the_connection_is_lost(api
                 assert (kinds, frame["message_id"]) == (["connected"], f"m-{number}")
 
 
+async def test_pings_and_pongs_are_no_notifications(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API sends neither without being asked; one of another release, or a proxy, may."""
+
+    async def documents(socket: object) -> AsyncIterator[dict[str, Any]]:
+        for kind in ("connected", "ping", "pong", "new_message"):
+            yield {"type": kind}
+
+    monkeypatch.setattr("chat4all.notifications._documents_of", documents)
+    async with somebody(api) as client, asyncio.timeout(SECONDS), aclosing(client.notifications()) as frames:
+        assert [(await anext(frames))["type"] for _ in range(2)] == ["connected", "new_message"]
+
+
 async def test_notifications_go_on_after_the_token_has_expired(api: Api) -> None:
     async with somebody(api) as client, asyncio.timeout(SECONDS):
         await client.create_conversation([RECIPIENT], "c-1")

@@ -59,12 +59,15 @@ async def test_the_timer_sweeps_uploads_over_and_over_at_times_that_stray(world:
     assert len(set(nights.seconds)) == len(nights.seconds)
 
 
-async def test_the_timer_looks_for_orphans_as_often_as_is_set_and_first_within_an_hour(world: World) -> None:
+async def test_the_timer_looks_for_orphans_as_often_as_is_set_and_first_within_an_hour(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await world.store.put(staging_key(str(uuid.uuid4())), b"orphan", TYPE)
     nights = Nights(1)
+    monkeypatch.setattr("random.random", lambda: 0.99)
     reports = await swept_by_timer(world, Settings(files_sweep_seconds=0.0, files_orphans_hours=24.0), nights)
     assert [report.objects_swept for report in reports] == [1]
-    assert 0 <= nights.seconds[0] <= 3600
+    assert nights.seconds[0] == pytest.approx(0.99 * 3600)
     assert 19 * 3600 <= nights.seconds[1] <= 29 * 3600
 
 

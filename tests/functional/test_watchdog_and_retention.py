@@ -124,7 +124,8 @@ async def test_old_rows_leave_and_young_ones_stay() -> None:
     app: Any = FakeApp(state_retention_hours=1.0)
     app.rebalancing = False
     table = SweptTable(app.batch_producer)
-    young, old = now_ms(), now_ms() - 2 * 3600 * 1000
+    hour_ms, minute_ms = 3_600_000, 60_000
+    young, old = now_ms() - hour_ms + minute_ms, now_ms() - hour_ms - minute_ms
     for n in range(1_300):
         table.rows[b"%04d" % n] = b"%d" % (old if n % 2 else young)
     retention = Retention(app, table, int)  # type: ignore[arg-type]

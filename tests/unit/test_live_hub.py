@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.conversations import Conversation, Member
@@ -168,6 +168,7 @@ async def test_handing_over_costs_as_much_for_each_frame_however_many_there_are(
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1), st.booleans()), max_size=60))
+@example([("a", 0, False), ("b", 0, False), ("c", 0, False), ("b", 0, True), ("a", 0, True)])  # b's goes with a's
 def test_the_first_offset_of_each_slot_is_the_least_that_is_set_aside(steps: list[tuple[str, int, bool]]) -> None:
     parked, model, offset = ParkedEvents(), list[Event](), 0
     for conversation_id, log_index, is_pop in steps:

@@ -78,6 +78,19 @@ async def test_joins_are_repeated_until_the_store_takes_them(store: SlowStore) -
     assert member.joined_at_ms == 7
 
 
+async def test_a_join_that_is_repeated_while_it_waits_keeps_its_first_time(store: SlowStore) -> None:
+    times = iter([7, 8, 9])
+    joins = JoinWriter(store, lambda: next(times), gather_seconds=0, retry_seconds=0)
+    joins.add("c-1", "telegram:0")
+    await until_asked(store, 1)
+    joins.add("c-1", "telegram:5")
+    joins.add("c-1", "telegram:5")
+    store.go_on.set()
+    await joins.close(5)
+    joined = {one.participant_id: one.joined_at_ms for one in (await store.get("c-1")).members}
+    assert (joined["telegram:0"], joined["telegram:5"]) == (7, 8)
+
+
 async def test_a_batch_that_the_store_refuses_does_not_hold_up_the_next(store: SlowStore) -> None:
     joins = writer(store)
     store.failure = ValueError("no such column")
