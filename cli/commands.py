@@ -78,24 +78,31 @@ def count_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 @click.option("--describe", is_flag=True, help="Say of each what it is for, its unit and its default.")
 def config(as_json: bool, describe: bool) -> None:
-    """Print the settings in force; secrets are hidden.
+    """Print the settings in force, and the accounts; secrets are hidden.
 
     With --describe as a file .env, which may be kept and changed.
     """
     from dataclasses import fields
 
+    from app.accounts import load_accounts, shown
+
     settings = read_settings()
     if describe:
         _describe(settings, as_json)
         return
+    with sentences():
+        accounts = [shown(account) for of_channel in load_accounts(settings).values() for account in of_channel]
     secret = {f.name for f in fields(settings) if not f.repr}
     if as_json:
         values = {f.name: getattr(settings, f.name) for f in fields(settings)}
-        click.echo(json.dumps({k: _HIDDEN if k in secret and v else v for k, v in values.items()}, indent=2))
+        document = {k: _HIDDEN if k in secret and v else v for k, v in values.items()}
+        click.echo(json.dumps({**document, "channel_accounts": accounts}, indent=2))
         return
     for name, text in settings.to_environ().items():
         is_secret = name.removeprefix("CHAT4ALL_").lower() in secret
         click.echo(f"{name}={_HIDDEN if is_secret and text else text}")
+    for account in accounts:
+        click.echo("# account " + " ".join(f"{key}={value}" for key, value in account.items()))
 
 
 def _describe(settings: Settings, as_json: bool) -> None:

@@ -18,7 +18,7 @@ SECTIONS: Mapping[str, str] = {
     "role": "Worker",
     "kafka": "Kafka",
     "store": "Tables of the workers",
-    "in_flight_per_worker": "Delivery",
+    "accounts": "Delivery",
     "mirror_linger_seconds": "Mirror",
     "cassandra": "Cassandra",
     "host": "API",
