@@ -21,7 +21,7 @@ from support.waiting import stays
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
 from web.http.cors import CorsPolicy
 from web.http.metrics import DURATION_BOUNDS_SECONDS
-from web.live.cursor import Positions
+from web.live.positions import Positions
 
 
 async def test_the_frames_are_those_of_the_contract(api: Api) -> None:
