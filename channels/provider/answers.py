@@ -2,8 +2,8 @@
 
 * A 2xx with the provider's id is ``Sent``.
 * The provider's own error (``{"error":{"code":…}}``) with 429 or 503 is ``NotNow``: it did not take the message.
-* 401, and 403 in the provider's form with the code ``unauthorized``, is ``NotNow`` for the whole account, not
-  ``Refused``: a lost token is no fault of the message. The account's breaker opens, and the messages wait.
+* 401, and 403 in the provider's form with the code ``unauthorized``, is ``Refused`` with the kind ``AUTHENTICATION``.
+  A lost token is no fault of the message: the core stops the account for this kind, and the message waits.
 * The provider's own error with another 4xx is ``Refused``.
 * Everything else is ``Unknown``: it may come from a proxy, before or after the provider took the message.
 """
@@ -36,7 +36,8 @@ def outcome_of(status: int, body: bytes, retry_after: str | None, now_ms: int) -
     if status == 503 and code:
         return NotNow(words, after_seconds(retry_after, now_ms), Scope.ACCOUNT)
     if status == 401 or (status == 403 and code == "unauthorized"):
-        return NotNow(f"the channel does not accept the account's credentials: {words}", None, Scope.ACCOUNT)
+        detail = f"the channel does not accept the account's credentials: {words}"
+        return Refused("unauthorized", shortened(detail), Refusal.AUTHENTICATION)
     if 400 <= status < 500 and code and status not in (408, 429):
         return Refused(code, words, _kind(_text(error, "kind")))
     return Unknown(f"status {status}: {_excerpt(body)}")

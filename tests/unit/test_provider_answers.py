@@ -40,10 +40,10 @@ def test_a_clear_answer_has_a_clear_outcome(
 
 
 @pytest.mark.parametrize(("status", "body"), [(401, b""), (401, OWN % b"x"), (403, OWN % b"unauthorized")])
-def test_lost_credentials_hold_the_account_and_fail_no_message(status: int, body: bytes) -> None:
+def test_lost_credentials_are_the_accounts_and_not_the_messages(status: int, body: bytes) -> None:
     outcome = outcome_of(status, body, None, NOW_MS)
-    assert isinstance(outcome, NotNow)
-    assert outcome.scope is Scope.ACCOUNT
+    assert isinstance(outcome, Refused)
+    assert outcome.kind is Refusal.AUTHENTICATION
     assert "credentials" in outcome.detail
 
 

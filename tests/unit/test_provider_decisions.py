@@ -198,7 +198,8 @@ def test_a_wrong_file_is_refused_with_a_reason(text: str, words: str) -> None:
         from_toml(text)
 
 
-def test_the_worst_preset_has_every_fault() -> None:
+def test_the_worst_preset_has_every_fault_of_a_message() -> None:
     missing = {f.name for f in fields(Faults) if f.name.endswith("_share") and not getattr(WORST, f.name)}
-    assert missing == set()
+    # lost credentials are a window's, not a call's; the driver "provider" promises tokens
+    assert missing == {"unauthorized_share", "tokenless_share"}
     assert set(PRESETS) == {"friendly", "bad", "worst"}

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from channels.simulated.provider.chance import Chance
 from channels.simulated.provider.faults import CALL_FAULTS, CUT, SILENT, UNAUTHORIZED, UNAVAILABLE, Faults
-from domain.outcomes import Refusal
+from domain.outcomes import Refusal, Scope
 
 
 class Answer(StrEnum):
@@ -27,13 +27,15 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``takes``: the person gets the message. ``early``: its first receipt is given before the answer."""
+    """``takes``: the person gets the message. ``scope``: of a throttle. ``early``: its first receipt comes before the
+    answer."""
 
     answer: Answer
     takes: bool
     wait_seconds: float = 0.0
     after_seconds: float | None = None
     refusal: Refusal | None = None
+    scope: Scope = Scope.ACCOUNT
     early: bool = False
 
 
@@ -95,4 +97,7 @@ def decide(faults: Faults, token: str, number: int) -> Decision:
         return Decision(Answer.TAKEN, True, wait_seconds, early=chance.of("early") < faults.early_share)
     answer, takes = _ANSWERS[fault]
     after_seconds = faults.retry_after_seconds if fault == "throttle_share" else None
-    return Decision(answer, chance.of("takes") < 0.5 if takes is None else takes, wait_seconds, after_seconds)
+    if takes is None:
+        takes = chance.of("takes") < 0.5
+    scope = chance.one_of("scope", (Scope.ACCOUNT, Scope.PAIR))
+    return Decision(answer, takes, wait_seconds, after_seconds, scope=scope)

@@ -63,7 +63,7 @@ def answer_to(decision: Decision, taken: Taken | None, html_bytes: int) -> WireA
             return _json(201, {"id": taken.provider_id, "at_ms": taken.at_ms})
         case Answer.THROTTLED:
             headers = {} if decision.after_seconds is None else {"Retry-After": f"{decision.after_seconds:g}"}
-            return error(429, "throttled", "too many messages of this account", headers, scope="account")
+            return error(429, "throttled", "too many messages of this account", headers, scope=decision.scope)
         case Answer.UNAVAILABLE:
             return error(503, "unavailable", "the service does not take messages at the moment")
         case Answer.REFUSED:
