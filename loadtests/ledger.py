@@ -173,6 +173,11 @@ class Ledger:
         ]
         return [message_id for _, message_id in sorted(lives)]
 
+    def words_of(self, message_id: str) -> frozenset[str]:
+        """Return the status words of a message on ``status-updates``; none of an unknown one."""
+        life = self._lives.get(message_id)
+        return frozenset(life.words) if life is not None else frozenset()
+
     def durations_ms(self) -> list[int]:
         """Return, sorted, how long each finished message took from its acceptance to its last state."""
         lives = (self._lives[message_id] for message_id in self.finished)

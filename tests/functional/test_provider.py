@@ -212,7 +212,9 @@ async def test_the_truth_comes_in_pages(running: Running) -> None:
 async def test_faults_are_shown_and_wrong_ones_refused(running: Running) -> None:
     world = await running()
     assert (await (await world.client.get("/faults")).json())["seed"] == 1
-    for wrong in ({"nonsense": 1}, {"slow_share": 2}, [1], "x"):
+    shown = await (await world.client.post("/faults", json={"preset": "worst", "slow_share": 0})).json()
+    assert (shown["seed"], shown["slow_share"], shown["twice_share"] > 0) == (1, 0, True)
+    for wrong in ({"nonsense": 1}, {"slow_share": 2}, {"preset": "x"}, [1], "x"):
         answer = await world.client.post("/faults", json=wrong)
         assert answer.status == 400
         assert (await answer.json())["error"]["detail"]

@@ -135,9 +135,9 @@ def from_toml(text: str, faults: Faults | None = None) -> Faults:
     return begin.changed(document)
 
 
-def preset(name: str, seed: int = 1) -> Faults:
+def preset(name: object, seed: int = 1) -> Faults:
     """Return the named faults with a seed. Raises ``InvalidFaults``."""
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise InvalidFaults(f"unknown preset {name!r}; known are {', '.join(PRESETS)}")
     return replace(PRESETS[name], seed=seed)
 

@@ -6,7 +6,7 @@ POST /v1/<channel>/<account>/media              a file, before its message
 GET  /taken?after=0&limit=1000                  the taken messages in their order, by pages
 GET  /receipts?after=0&limit=1000               the reported receipts
 GET  /counts                                    the answers by kind and account
-GET  /faults, POST /faults                      the faults; a JSON object changes some of them
+GET  /faults, POST /faults                      the faults; a JSON object changes some, or names a preset
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from channels.simulated.provider import protocol
 from channels.simulated.provider.books import MOST_PAGE, Books, Given, Message, Taken
 from channels.simulated.provider.chance import Chance
 from channels.simulated.provider.decisions import Answer, Decision, decide, in_window, throttled
-from channels.simulated.provider.faults import Faults, InvalidFaults
+from channels.simulated.provider.faults import Faults, InvalidFaults, preset
 from channels.simulated.provider.receipt_sender import ReceiptSender, Report
 from channels.simulated.provider.receipts import plan
 from domain.errors import Unavailable
@@ -186,7 +186,8 @@ class Provider:
             changes = json.loads(await request.content.read(protocol.MAX_BODY_BYTES))
             if not isinstance(changes, dict):
                 raise InvalidFaults("expected a JSON object")
-            self.set_faults(self.faults.changed(changes))
+            begin = preset(changes.pop("preset"), self.faults.seed) if "preset" in changes else self.faults
+            self.set_faults(begin.changed(changes))
         except (ValueError, InvalidFaults) as fault:
             return _response(protocol.error(400, "invalid-faults", str(fault)))
         log.warning("the faults are changed: %s", ", ".join(f"{name}={value}" for name, value in changes.items()))
