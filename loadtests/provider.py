@@ -77,19 +77,19 @@ class ProviderProcess:
         counts = await self.counts()
         return not counts["receipts_waiting"] and not counts["open_calls"]
 
-    async def taken(self) -> list[Taken]:
-        """Return all messages that it took, in their order."""
+    async def taken(self, most: int | None = None) -> list[Taken]:
+        """Return the messages that it took, in their order; at least the first ``most``."""
         names = Taken.__slots__
-        return [Taken(**{name: row[name] for name in names}) for row in await self._rows("taken")]
+        return [Taken(**{name: row[name] for name in names}) for row in await self._rows("taken", most)]
 
     async def given(self) -> list[Given]:
         """Return all receipts that it reported."""
         return [Given(row["token"], row["status"]) for row in await self._rows("receipts")]
 
-    async def _rows(self, name: str) -> list[dict[str, Any]]:
+    async def _rows(self, name: str, most: int | None = None) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         after: int | None = 0
-        while after is not None:
+        while after is not None and (most is None or len(rows) < most):
             page = await self._asked(f"/{name}?after={after}&limit={_PAGE}")
             rows += page[name]
             after = page["next"]

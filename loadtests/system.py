@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from app.cassandra import cassandra_config
 from app.kafka.topic_admin import ensure_topics
@@ -106,7 +106,7 @@ class System:
         self.apis = [Process(spec, folder) for spec in api_specs(settings, api_processes)]
         self.workers: Sequence[Process] = [Process(spec, folder) for spec in specs]
 
-    async def __aenter__(self) -> System:
+    async def __aenter__(self) -> Self:
         try:
             await self.start()
         except BaseException:

@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             limit_seconds=wanted.minutes * 60,
         )
         with own_servers("chaos", ["kafka", "cassandra"]) as (stack, folder):
+            (folder / "run").mkdir()
             try:
                 result = uvloop.run(run(plan, stack, folder / "run"))
             finally:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests.chaos.plan import Order
+from loadtests.feed import Order
 from loadtests.provider import Given, Taken
 
 SHOWN = 8

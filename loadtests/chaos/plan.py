@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from loadtests.feed import Order
+
 CHANNEL = "whatsapp"
 # the second one allows a second send of an unknown outcome; the third one has a rate of its own
 BREAKER: Mapping[str, float] = MappingProxyType({"open_seconds": 2, "longest_open_seconds": 8})
@@ -37,17 +39,6 @@ class Disturbance:
     at_seconds: float
     act: Act
     worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One message of the load. ``sequence``: its place in its conversation."""
-
-    message_id: str
-    conversation_id: str
-    recipient_id: str
-    account: str
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

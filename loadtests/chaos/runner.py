@@ -11,9 +11,9 @@ from time import monotonic
 from app.audit import audit
 from loadtests.chaos.checks import Check, Evidence
 from loadtests.chaos.disturbances import Disturber
-from loadtests.chaos.feed import feed
 from loadtests.chaos.observer import states_of, user_of, waiting_by_reason
-from loadtests.chaos.plan import ACCOUNTS, CHANNEL, RESENDING, Order, Plan
+from loadtests.chaos.plan import ACCOUNTS, CHANNEL, RESENDING, Plan
+from loadtests.feed import Order, feed
 from loadtests.groups import Groups
 from loadtests.orders import Order as ApiOrder
 from loadtests.provider import ProviderProcess, write_accounts
@@ -46,8 +46,7 @@ class Result:
 
 
 async def run(plan: Plan, servers: Servers, folder: Path, say: Callable[[str], None] = print) -> Result:
-    """Run ``plan`` on a system of its own on ``servers``, with logs in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Run ``plan`` on a system of its own on ``servers``, with logs in ``folder``, which exists."""
     port = free_ports(1)
     accounts = folder / "accounts.toml"
     settings = system_settings(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from loadtests.chaos.checks import Check, Evidence, State
-from loadtests.chaos.plan import ACCOUNTS, Act, Order, Plan
+from loadtests.chaos.plan import ACCOUNTS, Act, Plan
+from loadtests.feed import Order
 from loadtests.provider import Given, Taken
 
 ORDERS = [Order(f"m-{n}", "c-1", "whatsapp:+1", "careful", n) for n in (1, 2, 3)]

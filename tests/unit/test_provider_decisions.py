@@ -79,13 +79,14 @@ def test_a_slow_call_waits_longer() -> None:
 
 
 def test_a_window_covers_its_account_for_its_time() -> None:
-    faults = Faults(windows=(Window("a", "unauthorized", 5, 10), Window("*", "silent", 20, 30)))
-    assert in_window(faults, "a", 4.9) is None
-    assert in_window(faults, "b", 7) is None
-    found = in_window(faults, "a", 7)
+    faults = Faults(windows=(Window("whatsapp", "a", "unauthorized", 5, 10), Window("*", "*", "silent", 20, 30)))
+    assert in_window(faults, "whatsapp", "a", 4.9) is None
+    assert in_window(faults, "whatsapp", "b", 7) is None
+    assert in_window(faults, "telegram", "a", 7) is None
+    found = in_window(faults, "whatsapp", "a", 7)
     assert found is not None
     assert (found.answer, found.takes) == (Answer.UNAUTHORIZED, False)
-    everywhere = in_window(faults, "b", 25)
+    everywhere = in_window(faults, "whatsapp", "b", 25)
     assert everywhere is not None
     assert everywhere.answer is Answer.HANG
 
@@ -161,7 +162,7 @@ def test_faults_come_from_toml() -> None:
     """
     faults = from_toml(text, Faults(seed=7))
     assert faults == WORST.changed(
-        {"seed": 7, "refuse_share": 0, "slow_seconds": [1, 2], "windows": [Window("sales", "silent", 0, 30)]}
+        {"seed": 7, "refuse_share": 0, "slow_seconds": [1, 2], "windows": [Window("*", "sales", "silent", 0, 30)]}
     )
 
 

@@ -62,10 +62,10 @@ _OF_WINDOW = {
 REFUSALS = (Refusal.PERMANENT, Refusal.OPTED_OUT, Refusal.OUTSIDE_WINDOW, Refusal.POLICY)
 
 
-def in_window(faults: Faults, account: str, seconds: float) -> Decision | None:
+def in_window(faults: Faults, channel: str, account: str, seconds: float) -> Decision | None:
     """Return the answer of an outage ``seconds`` after the faults were set, ``None`` if there is none."""
     for window in faults.windows:
-        if window.covers(account, seconds):
+        if window.covers(channel, account, seconds):
             return Decision(_OF_WINDOW[window.kind], takes=False)
     return None
 

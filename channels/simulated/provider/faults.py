@@ -24,20 +24,22 @@ class InvalidFaults(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Every call for ``account`` fails from ``from_seconds`` to ``to_seconds`` after the faults were set.
+    """Every call for an account of a channel fails from ``from_seconds`` to ``to_seconds`` after the faults were set.
 
-    ``account``: ``*`` for all. ``kind``: ``unavailable`` (503), ``silent`` (no answer), ``cut`` (the connection is
+    ``*`` is all of them. ``kind``: ``unavailable`` (503), ``silent`` (no answer), ``cut`` (the connection is
     cut) or ``unauthorized`` (401). No message is taken in a window.
     """
 
+    channel: str = "*"
     account: str = "*"
     kind: str = UNAVAILABLE
     from_seconds: float = 0.0
     to_seconds: float = MOST_SECONDS
 
-    def covers(self, account: str, seconds: float) -> bool:
-        """Return whether a call for ``account`` fails ``seconds`` after the faults were set."""
-        return self.account in ("*", account) and self.from_seconds <= seconds < self.to_seconds
+    def covers(self, channel: str, account: str, seconds: float) -> bool:
+        """Return whether a call for the account fails ``seconds`` after the faults were set."""
+        is_its = self.channel in ("*", channel) and self.account in ("*", account)
+        return is_its and self.from_seconds <= seconds < self.to_seconds
 
 
 CALL_FAULTS = (
@@ -165,11 +167,11 @@ def _window(value: Any) -> Window:
     known = {f.name for f in fields(Window)}
     if not isinstance(value, dict) or not set(value) <= known:
         raise InvalidFaults(f"windows: expected objects with some of {', '.join(sorted(known))}, not {value!r:.80}")
-    account, kind = value.get("account", "*"), value.get("kind", UNAVAILABLE)
-    if not isinstance(account, str) or not isinstance(kind, str):
-        raise InvalidFaults("windows: account and kind are texts")
+    channel, account, kind = value.get("channel", "*"), value.get("account", "*"), value.get("kind", UNAVAILABLE)
+    if not isinstance(channel, str) or not isinstance(account, str) or not isinstance(kind, str):
+        raise InvalidFaults("windows: channel, account and kind are texts")
     from_seconds = _number("from_seconds", value.get("from_seconds", 0.0))
-    return Window(account, kind, from_seconds, _number("to_seconds", value.get("to_seconds", MOST_SECONDS)))
+    return Window(channel, account, kind, from_seconds, _number("to_seconds", value.get("to_seconds", MOST_SECONDS)))
 
 
 def _number(name: str, value: Any) -> float:

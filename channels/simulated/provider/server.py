@@ -38,7 +38,7 @@ from domain.token_bucket import Rate, take
 log = logging.getLogger(__name__)
 
 _ROUTE = "/v1/{channel}/{account}"
-_FULL = Decision(Answer.UNAVAILABLE, takes=False)
+_OUT = Decision(Answer.UNAVAILABLE, takes=False)
 
 
 class Provider:
@@ -108,8 +108,8 @@ class Provider:
     def _decision(self, faults: Faults, message: Message) -> Decision:
         now = time.monotonic()
         if self.books.is_full:
-            return _FULL
-        outage = in_window(faults, message.account, now - self._since)
+            return _OUT
+        outage = in_window(faults, message.channel, message.account, now - self._since)
         if outage is not None:
             return outage
         if faults.account_per_second:
@@ -140,18 +140,21 @@ class Provider:
 
     async def _look_up(self, request: web.Request) -> web.Response:
         account, token = request.match_info["account"], request.query.get("token", "")
-        outage = in_window(self.faults, account, time.monotonic() - self._since)
-        if outage is not None:
-            return _response(protocol.answer_to(Decision(Answer.UNAVAILABLE, takes=False), None, 0))
+        if self._is_out(request):
+            return _response(protocol.answer_to(_OUT, None, 0))
         found = [{"id": each.provider_id, "at_ms": each.at_ms} for each in self.books.of_token(account, token)]
         return web.json_response({"messages": found, "pending": token in self.books.open_calls})
+
+    def _is_out(self, request: web.Request) -> bool:
+        channel, account = request.match_info["channel"], request.match_info["account"]
+        return in_window(self.faults, channel, account, time.monotonic() - self._since) is not None
 
     async def _media(self, request: web.Request) -> web.Response:
         digest = hashlib.sha256()
         async for chunk in request.content.iter_chunked(64 * 1024):
             digest.update(chunk)
-        if in_window(self.faults, request.match_info["account"], time.monotonic() - self._since) is not None:
-            return _response(protocol.answer_to(Decision(Answer.UNAVAILABLE, takes=False), None, 0))
+        if self._is_out(request):
+            return _response(protocol.answer_to(_OUT, None, 0))
         return web.json_response({"id": f"media.{digest.hexdigest()[:32]}"}, status=201)
 
     # The truth -----------------------------------------------------------------------------------------------------
