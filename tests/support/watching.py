@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -52,17 +53,21 @@ class Watcher:
         return next((str(frame["cursor"]) for frame in reversed(self.frames) if "cursor" in frame), "")
 
 
-async def watch(api: Api, token: str, since: str | None = None, *, autoping: bool = True) -> Watcher:
+async def watch(
+    api: Api, token: str, since: str | None = None, *, autoping: bool = True, headers: Mapping[str, str] | None = None
+) -> Watcher:
     """Return a watcher that has been greeted."""
-    watcher = Watcher(await connect(api, token, since, autoping=autoping))
+    watcher = Watcher(await connect(api, token, since, autoping=autoping, headers=headers))
     greeting = await watcher.frame()
     assert greeting["type"] == "connected", greeting
     return watcher
 
 
-async def connect(api: Api, token: str, since: str | None = None, *, autoping: bool = True) -> ClientWebSocketResponse:
+async def connect(
+    api: Api, token: str, since: str | None = None, *, autoping: bool = True, headers: Mapping[str, str] | None = None
+) -> ClientWebSocketResponse:
     params = {"token": token, **({"since": since} if since else {})}
-    return await api.session.ws_connect("/notifications", params=params, autoping=autoping)
+    return await api.session.ws_connect("/notifications", params=params, autoping=autoping, headers=headers)
 
 
 async def member(api: Api, *conversations: str) -> tuple[str, str]:
