@@ -154,6 +154,11 @@ class Upload:
     holder: str = ""
     held_until_ms: int = 0
 
+    @property
+    def is_resumable(self) -> bool:
+        """Whether other requests may append to it. An upload of one request has no announced size."""
+        return self.size_bytes is not None
+
 
 class FileRecords(Protocol):
     """The rows of files and of unfinished uploads; an upload's row becomes the file's."""

@@ -17,6 +17,7 @@ from web.files.registry import DELETED, file_document
 from web.http.bodies import body_as, max_bytes_of, refuse_early
 from web.http.caller import Caller
 from web.http.responses import iso_utc, json_response
+from web.uploads.body import Body
 from web.uploads.copying import copy_file
 from web.uploads.form import Form
 from web.uploads.form_upload import receive
@@ -26,11 +27,10 @@ async def create_file(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/files``: 201 once the bytes and the metadata are durable."""
     deps = request.app[DEPENDENCIES]
     refuse_early(request, max_bytes_of(request))
-    started = deps.monotonic()
+    body = Body(request, deps.settings.upload_stall_seconds)
+    form = Form(request.headers.get("Content-Type", ""), body)
     with deps.upload_limit.acquire(caller.user_id):
-        file = await receive(deps.upload_context, Form(request, deps.settings.upload_stall_seconds), caller.user_id)
-    deps.known_files.add(file)
-    deps.metrics.files_uploaded.count(file.metadata.size_bytes, deps.monotonic() - started)
+        file = await receive(deps.upload_context, form, caller.user_id)
     document = file_document(file, await deps.usernames.names_of([file.uploader_id]))
     return json_response(document, 201, {"Location": f"/v1/files/{file.file_id}"})
 

@@ -1,4 +1,4 @@
-"""A request body, read chunk by chunk. Another task can abort it."""
+"""A request's body, read chunk by chunk. Another task can abort it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Body:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the bytes. Raises ``MalformedBody`` if they break off, ``BodyTimeout``, and the error of ``abort``."""
-        while chunk := await self._next():
+        while chunk := await self.read():
             yield chunk
 
     def abort(self, error: Chat4AllError) -> None:
@@ -35,7 +35,8 @@ class Body:
             with suppress(RuntimeError):  # it is ending just now
                 self._reading.reschedule(0)
 
-    async def _next(self) -> bytes:
+    async def read(self) -> bytes:
+        """Return the next bytes, none at the end. Raises as ``chunks``."""
         if self._aborted_by is not None:
             raise self._aborted_by
         try:

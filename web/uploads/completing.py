@@ -10,42 +10,50 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from domain.errors import Conflict, NotFound
-from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key
-from domain.ports import Part
-from web.errors import ChecksumMismatch
-from web.uploads.appending import Appending, discard_incomplete_part, start_over
+from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, staging_key
+from domain.ports import Part, Upload
 from web.uploads.hashing import sha256_of, sha256_of_object
 from web.uploads.lease import Lease
+from web.uploads.leased_upload import LeasedUpload, discard_incomplete_part, start_over
 from web.uploads.sniffing import sniffed_type
 
 if TYPE_CHECKING:
     from web.uploads.context import UploadContext
 
 
-async def complete(context: UploadContext, lease: Lease, appending: Appending) -> File:
-    """Return the file. ``appending`` has all of its bytes.
+class WrongChecksum(Exception):
+    """The received bytes have the checksum ``actual``, not the one announced."""
 
-    Raises ``ChecksumMismatch`` (the upload is deleted), ``WrongOffset`` (the store has lost bytes), ``LeaseLost``,
-    and ``Unavailable`` (the file may or may not exist).
+    def __init__(self, actual: str) -> None:
+        super().__init__(actual)
+        self.actual = actual
+
+
+async def complete(context: UploadContext, received: LeasedUpload, key: str) -> File:
+    """Return the file, with its object at ``key``. ``received`` has all of its bytes.
+
+    Raises ``WrongChecksum``, ``WrongOffset`` or ``NotFound`` (the store has lost bytes), ``LeaseLost``, and
+    ``Unavailable`` (the file may or may not exist).
     """
-    upload, size_bytes = lease.upload, appending.size_bytes
+    lease, size_bytes = received.lease, received.end
     if size_bytes <= PART_BYTES:
-        data = appending.writer.waiting
-        checksum, mimetype = await sha256_of(data, context.threads), sniffed_type(data, upload.filename)
-        await _check(context, lease, checksum, appending.start)
-        lease.check()
-        await context.file_store.put(upload.key, data, mimetype)
+        data = received.writer.waiting
+        checksum, mimetype = await sha256_of(data, context.threads), sniffed_type(data, lease.upload.filename)
+        _check(lease, checksum)
+        await received.hold_row(mimetype=mimetype, key=key)
+        await context.file_store.put(key, data, mimetype)
     else:
-        parts = await appending.flush()
+        parts = await received.flush()
         checksum = ""
-        if appending.hashed is not None:
-            await appending.writer.hash_rest()
-            checksum = f"sha256:{appending.hashed.hexdigest()}"
-            await _check(context, lease, checksum, appending.start)
-        checksum = await _join(context, lease, parts, checksum)
-        await _check(context, lease, checksum, appending.start)
+        if received.hashed is not None:
+            await received.writer.hash_rest()
+            checksum = f"sha256:{received.hashed.hexdigest()}"
+            _check(lease, checksum)
+        checksum = await _join(context, lease, parts, size_bytes, checksum)
+        _check(lease, checksum)
+        await _move(context, lease, key)
         mimetype = lease.upload.mimetype
-    return await _finish(context, lease, checksum, mimetype, appending.start)
+    return await _finish(context, lease, size_bytes, checksum, mimetype, received.start)
 
 
 async def complete_stored(context: UploadContext, lease: Lease) -> File:
@@ -54,9 +62,10 @@ async def complete_stored(context: UploadContext, lease: Lease) -> File:
     parts: list[Part] = []
     with suppress(NotFound):
         parts += await context.file_store.parts(upload.key, upload.store_upload)
-    checksum = await _join(context, lease, parts, "")
-    await _check(context, lease, checksum, upload.offset_bytes)
-    return await _finish(context, lease, checksum, upload.mimetype, upload.offset_bytes)
+    size_bytes = upload.offset_bytes
+    checksum = await _join(context, lease, parts, size_bytes, "")
+    _check(lease, checksum)
+    return await _finish(context, lease, size_bytes, checksum, upload.mimetype, size_bytes)
 
 
 async def destroy(context: UploadContext, lease: Lease, incomplete_part_end: int) -> None:
@@ -66,16 +75,22 @@ async def destroy(context: UploadContext, lease: Lease, incomplete_part_end: int
     """
     upload = lease.upload
     await lease.abandon()
-    lease.check()
     context.hashes.forget(upload.upload_id)
-    await context.file_store.discard(upload.key)
-    if incomplete_part_end % PART_BYTES:
-        await context.file_store.discard(incomplete_part_key(upload.upload_id, incomplete_part_end))
+    for key in _keys(upload, incomplete_part_end):
+        await context.file_store.discard(key)
     if not await context.files.forget(upload.upload_id, holder=lease.holder):
         raise Conflict("the upload was taken over by another request")
 
 
-async def _join(context: UploadContext, lease: Lease, parts: list[Part], known: str) -> str:
+def _keys(upload: Upload, incomplete_part_end: int) -> set[str]:
+    if not upload.is_resumable:
+        return {upload.key, staging_key(upload.upload_id)}
+    if incomplete_part_end % PART_BYTES:
+        return {upload.key, incomplete_part_key(upload.upload_id, incomplete_part_end)}
+    return {upload.key}
+
+
+async def _join(context: UploadContext, lease: Lease, parts: list[Part], size_bytes: int, known: str) -> str:
     """Assemble the object from the parts; return its checksum, read back from the store if it is not ``known``."""
     upload, store, is_sure = lease.upload, context.file_store, bool(known)
     lease.check()
@@ -88,7 +103,7 @@ async def _join(context: UploadContext, lease: Lease, parts: list[Part], known: 
             await store.finish(upload.key, upload.store_upload, parts)
     except (NotFound, Conflict):
         is_sure = False
-        if await store.size(upload.key) != upload.size_bytes:
+        if await store.size(upload.key) != size_bytes:
             await start_over(lease)
     if is_sure:
         return known
@@ -98,21 +113,31 @@ async def _join(context: UploadContext, lease: Lease, parts: list[Part], known: 
     return checksum
 
 
-async def _check(context: UploadContext, lease: Lease, checksum: str, incomplete_part_end: int) -> None:
+async def _move(context: UploadContext, lease: Lease, key: str) -> None:
+    """Move the object to ``key``, if it is not there. The row names the new key first."""
+    stored_at = lease.upload.key
+    if stored_at != key:
+        await lease.save(key=key)
+        await context.file_store.move(stored_at, key)
+
+
+def _check(lease: Lease, checksum: str) -> None:
     expected = lease.upload.expected_checksum
     if expected and expected != checksum:
-        await destroy(context, lease, incomplete_part_end)
-        raise ChecksumMismatch(f"the received bytes have {checksum}, not {expected}; the upload was deleted")
+        raise WrongChecksum(checksum)
 
 
-async def _finish(context: UploadContext, lease: Lease, checksum: str, mimetype: str, incomplete_part_end: int) -> File:
+async def _finish(
+    context: UploadContext, lease: Lease, size_bytes: int, checksum: str, mimetype: str, incomplete_part_end: int
+) -> File:
     """Replace the upload's row by the row of the file."""
     upload, now_ms = lease.upload, context.clock_ms()
-    metadata = FileMetadata(upload.filename, upload.size_bytes or 0, mimetype, checksum, upload.key)
+    metadata = FileMetadata(upload.filename, size_bytes, mimetype, checksum, upload.key)
     file = File(upload.upload_id, upload.conversation_id, upload.uploader_id, metadata, now_ms)
     await lease.finish(file)
     context.known_files.add(file)
     context.hashes.forget(upload.upload_id)
     context.metrics.files_uploaded.count(metadata.size_bytes, max(0, now_ms - upload.started_at_ms) / 1000)
-    await discard_incomplete_part(context, upload.upload_id, incomplete_part_end)
+    if upload.is_resumable:
+        await discard_incomplete_part(context, upload.upload_id, incomplete_part_end)
     return file

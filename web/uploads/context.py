@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from domain.ports import FileRecords, FileStore
+from domain.ports import FileRecords, FileStore, Upload
 from web.uploads.hashing import RunningHashes
+from web.uploads.lease import Lease
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -39,3 +40,12 @@ class UploadContext:
     clock_ms: Callable[[], int]
     randomness: Callable[[int], bytes]
     hashes: RunningHashes = field(default_factory=RunningHashes)
+
+    def new_holder(self) -> str:
+        """Return a name for the holder of a lease."""
+        return self.randomness(8).hex()
+
+    def lease_of(self, upload: Upload) -> Lease:
+        """Return the lease of ``upload``, which names its holder. A resumable upload outlives it."""
+        seconds = self.settings.upload_hold_seconds
+        return Lease(self.files, upload, seconds, self.clock_ms, lives_on=upload.is_resumable)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from domain.files import File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
-from web.uploads.lease import Lease
 
 if TYPE_CHECKING:
     from web.uploads.context import UploadContext
@@ -21,7 +20,6 @@ async def copy_file(context: UploadContext, source: File, conversation_id: str, 
     interrupted copy. Raises ``NotFound`` if the bytes of ``source`` are gone, ``LeaseLost``, ``Unavailable``.
     """
     now_ms = context.clock_ms()
-    until_ms = now_ms + int(context.settings.upload_hold_seconds * 1000)
     file_id, about = uuid7(now_ms, context.randomness(10)), source.metadata
     key = storage_key(conversation_id, file_id, about.filename)
     upload = Upload(
@@ -31,14 +29,13 @@ async def copy_file(context: UploadContext, source: File, conversation_id: str, 
         about.filename,
         None,
         now_ms,
-        until_ms,
+        now_ms,
         mimetype=about.mimetype,
         key=key,
-        holder=context.randomness(8).hex(),
-        held_until_ms=until_ms,
+        holder=context.new_holder(),
     )
-    await context.files.begin(upload)
-    async with Lease(context.files, upload, context.settings.upload_hold_seconds, context.clock_ms) as lease:
+    async with context.lease_of(upload) as lease:
+        await lease.begin()
         await context.file_store.copy(about.storage_path, key)
         file = File(file_id, conversation_id, user_id, replace(about, storage_path=key), context.clock_ms())
         await lease.finish(file)

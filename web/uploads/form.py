@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-
 from domain.errors import InvalidInput
-from web.errors import BodyTimeout, MalformedBody
+from web.errors import MalformedBody
+from web.uploads.body import Body
 from web.uploads.field_headers import UNCHANGED, codec_of, filename_of, parameters_of, unescaped
 from web.uploads.multipart import Event, MalformedForm, MultipartParser, PartBegun
 
@@ -30,11 +27,11 @@ class Field:
 
 
 class Form:
-    """The fields of the request's form, in order. ``stall_seconds``: the longest wait for a byte."""
+    """The fields of the form in ``body``, in order. ``content_type``: the request's header."""
 
-    def __init__(self, request: web.Request, stall_seconds: float) -> None:
-        self._request = request
-        self._stall_seconds = stall_seconds
+    def __init__(self, content_type: str, body: Body) -> None:
+        self._content_type = content_type
+        self._body = body
         self._parser: MultipartParser
         self._charset = ""
 
@@ -43,7 +40,7 @@ class Form:
 
         Raises ``MalformedBody``, ``BodyTimeout``, ``InvalidInput``.
         """
-        self._parser = _parser_of(self._request.headers.get("Content-Type", ""))
+        self._parser = _parser_of(self._content_type)
         for _ in range(MAX_FIELDS):
             if not isinstance(event := await self._next(), PartBegun):
                 return
@@ -79,19 +76,10 @@ class Form:
     async def _next(self) -> Event:
         try:
             while (event := self._parser.next_event()) is None:
-                self._parser.feed(await self._read())
+                self._parser.feed(await self._body.read())
         except MalformedForm as error:
             raise MalformedBody(f"no multipart/form-data: {error}") from None
         return event
-
-    async def _read(self) -> bytes:
-        try:
-            async with asyncio.timeout(self._stall_seconds):
-                return await self._request.content.readany()
-        except TimeoutError:
-            raise BodyTimeout(f"no data received for {self._stall_seconds:g} seconds") from None
-        except (web.RequestPayloadError, HttpProcessingError, OSError, ValueError) as error:
-            raise MalformedBody(f"the body ended early: {error}") from None
 
 
 def _parser_of(content_type: str) -> MultipartParser:

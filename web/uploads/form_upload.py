@@ -12,20 +12,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from domain.errors import Chat4AllError
-from domain.files import File, FileMetadata, safe_filename, staging_key, storage_key
+from domain.files import File, safe_filename, staging_key, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
 from web.contract.file_requests import FileForm
-from web.errors import BodyTooLarge, FieldErrors
+from web.errors import FieldErrors
 from web.http.bodies import validated
 from web.http.field_names import names_of, shown_name
+from web.uploads.completing import WrongChecksum, complete, destroy
+from web.uploads.in_any_case import in_any_case
 from web.uploads.lease import Lease, LeaseLost
-from web.uploads.part_writer import PartWriter, new_checksum
-from web.uploads.sniffing import HEAD_BYTES, sniffed_type
+from web.uploads.leased_upload import LeasedUpload
+from web.uploads.part_writer import new_checksum
 
 if TYPE_CHECKING:
     from web.uploads.context import UploadContext
@@ -41,8 +42,8 @@ async def receive(context: UploadContext, form: Form, user_id: str) -> File:
 
     Raises ``FieldErrors``, ``NotAllowed``, ``BodyTooLarge``, ``BodyTimeout``, ``MalformedBody``, ``Unavailable``.
     """
-    async with AsyncExitStack() as stack:
-        upload = FormUpload(context, user_id, stack)
+    async with context.lease_of(_new_upload(context, user_id)) as lease:
+        upload = FormUpload(context, lease)
         try:
             async for field in form.fields():
                 if field.name == "file":
@@ -53,30 +54,24 @@ async def receive(context: UploadContext, form: Form, user_id: str) -> File:
                     raise FieldErrors([(shown_name(field.name), names_of(FileForm).unknown(field.name))])
             return await upload.finish()
         except BaseException:
-            await upload.undo()
+            await in_any_case(upload.undo(), _CLEAN_UP_SECONDS)
             raise
 
 
-class FormUpload:
-    """A file being received. Its row is written before its first byte is stored."""
+def _new_upload(context: UploadContext, user_id: str) -> Upload:
+    now_ms = context.clock_ms()
+    file_id = uuid7(now_ms, context.randomness(10))
+    return Upload(file_id, "", user_id, "", None, now_ms, now_ms, holder=context.new_holder())
 
-    def __init__(self, context: UploadContext, user_id: str, stack: AsyncExitStack) -> None:
+
+class FormUpload:
+    """The fields of a form, and its file as an upload. ``lease``: its upload has no row before a byte is stored."""
+
+    def __init__(self, context: UploadContext, lease: Lease) -> None:
         self._context = context
-        self._user_id = user_id
-        self._stack = stack
-        self._started_at_ms = context.clock_ms()
-        self._file_id = uuid7(self._started_at_ms, context.randomness(10))
+        self._lease = lease
         self._fields: dict[str, str] = {}
-        self._conversation_id = ""
-        self._filename: str | None = None
-        self._head = b""
-        self._size_bytes = 0
-        self._checksum = new_checksum()
-        self._writer: PartWriter | None = None
-        self._lease: Lease | None = None
-        self._store_upload = ""
-        self._key = ""
-        self._may_be_a_file = False
+        self._file: LeasedUpload | None = None
 
     async def add_field(self, name: str, value: str) -> None:
         """Take another field of the form. Raises ``FieldErrors``, ``NotAllowed``."""
@@ -86,137 +81,59 @@ class FormUpload:
         if name in ("conversation_id", "recipient_id"):
             given = {one: value for one, value in self._fields.items() if one in ("conversation_id", "recipient_id")}
             form = validated(FileForm, given, strict=True)
-            self._conversation_id = await self._context.existing_users.join_for_upload(
-                form.conversation_id or "", form.recipient_id or "", self._user_id
+            conversation_id = await self._context.existing_users.join_for_upload(
+                form.conversation_id or "", form.recipient_id or "", self._lease.upload.uploader_id
             )
+            self._lease.amend(conversation_id=conversation_id)
 
     async def add_file(self, filename: str, chunks: AsyncIterator[bytes]) -> None:
         """Read the file's bytes. Raises ``BodyTooLarge``, ``FieldErrors``, and the errors of ``chunks`` and of the
         stores.
         """
-        if self._filename is not None:
+        if self._file is not None:
             raise FieldErrors([("file", "must be given once")])
-        self._filename = safe_filename(filename)
-        self._key = self._final_key() if self._conversation_id else staging_key(self._file_id)
-        context, most = self._context, self._context.settings.files_max_bytes
-        writer = self._writer = PartWriter(
-            context.file_store,
-            self._key,
-            self._begin_parts,
-            context.part_slots,
-            context.threads,
-            checksum=self._checksum,
-        )
-        async for chunk in chunks:
-            self._size_bytes += len(chunk)
-            context.metrics.file_bytes_received.count += len(chunk)
-            if self._size_bytes > most:
-                raise BodyTooLarge(f"a file may have {most} bytes at most")
-            if len(self._head) < HEAD_BYTES:
-                self._head += chunk
-            await writer.write(chunk)
-            await context.throttle.acquire(len(chunk))
+        lease = self._lease
+        lease.amend(filename=safe_filename(filename))
+        lease.amend(key=self._final_key() if lease.upload.conversation_id else staging_key(lease.upload.upload_id))
+        self._file = LeasedUpload(self._context, lease, hashed=new_checksum())
+        await self._file.append(chunks)
 
     async def finish(self) -> File:
         """Return the file, once its bytes and then its row are durable."""
-        self._check_fields()
-        assert self._filename is not None
-        assert self._writer is not None
-        writer, key = self._writer, self._final_key()
-        await writer.hash_rest()
-        checksum = f"sha256:{self._checksum.hexdigest()}"
-        expected = self._fields.get("checksum", "")
-        if expected and expected.lower() != checksum:
-            raise FieldErrors([("checksum", f"the received bytes have {checksum}")])
-        mimetype = sniffed_type(self._head, self._filename)
-        if self._lease is not None:
-            self._lease.check()
-        if self._store_upload:
-            await self._context.file_store.finish(self._key, self._store_upload, await writer.flush())
-            if self._key != key:
-                assert self._lease is not None
-                await self._lease.save(key=key, conversation_id=self._conversation_id)
-                await self._context.file_store.move(self._key, key)
-                self._key = key
-        else:
-            self._key = key
-            await self._begin_row(mimetype)
-            await self._context.file_store.put(key, writer.waiting, mimetype)
-        metadata = FileMetadata(self._filename, self._size_bytes, mimetype, checksum, key)
-        file = File(self._file_id, self._conversation_id, self._user_id, metadata, self._context.clock_ms())
-        assert self._lease is not None
-        self._may_be_a_file = True
-        await self._lease.finish(file)
-        return file
+        file, form = self._checked()
+        self._lease.amend(expected_checksum=form.checksum)
+        try:
+            return await complete(self._context, file, self._final_key())
+        except WrongChecksum as wrong:
+            raise FieldErrors([("checksum", f"the received bytes have {wrong.actual}")]) from None
 
     async def undo(self) -> None:
         """Delete the stored bytes and the row. If a store is unavailable, the sweeper deletes the rest later."""
-        clean_up = asyncio.ensure_future(self._undo())
-        try:
-            await asyncio.shield(clean_up)
-        except asyncio.CancelledError:
-            await asyncio.wait([clean_up], timeout=_CLEAN_UP_SECONDS)
-            raise
-
-    async def _undo(self) -> None:
-        if self._writer is not None:
-            await self._writer.stop()
-        if self._lease is None or self._may_be_a_file:
+        if self._file is not None:
+            await self._file.writer.stop()
+        if not self._lease.has_row or self._lease.may_be_a_file:
             return
         try:
             async with asyncio.timeout(_CLEAN_UP_SECONDS):
-                self._lease.check()
-                for key in {self._key, staging_key(self._file_id)}:
-                    await self._context.file_store.discard(key)
-                await self._context.files.forget(self._file_id, holder=self._lease.holder)
+                await destroy(self._context, self._lease, 0)
         except LeaseLost:
             pass  # the new holder takes care of it
         except (Chat4AllError, TimeoutError) as error:
-            log.warning("upload %s is left to the sweeper: %s", self._file_id, error)
+            log.warning("upload %s is left to the sweeper: %s", self._lease.upload.upload_id, error)
 
-    def _check_fields(self) -> None:
-        wrong = []
-        if self._filename is None:
+    def _checked(self) -> tuple[LeasedUpload, FileForm]:
+        """Return the file and the other fields. Raises ``FieldErrors`` with every wrong or missing one."""
+        wrong, form = [], None
+        if self._file is None:
             wrong.append(("file", "is required"))
         try:
-            validated(FileForm, self._fields, strict=True)
+            form = validated(FileForm, self._fields, strict=True)
         except FieldErrors as error:
             wrong += error.found
-        if wrong:
+        if self._file is None or form is None:
             raise FieldErrors(wrong)
+        return self._file, form
 
     def _final_key(self) -> str:
-        assert self._filename is not None
-        return storage_key(self._conversation_id, self._file_id, self._filename)
-
-    async def _begin_parts(self) -> str:
-        """Called before each part is stored."""
-        if self._lease is None:
-            assert self._filename is not None
-            mimetype = sniffed_type(self._head, self._filename)
-            await self._begin_row(mimetype)
-            self._store_upload = await self._context.file_store.begin(self._key, mimetype)
-        else:
-            self._lease.check()
-        return self._store_upload
-
-    async def _begin_row(self, mimetype: str) -> None:
-        context = self._context
-        until_ms = context.clock_ms() + int(context.settings.upload_hold_seconds * 1000)
-        assert self._filename is not None
-        upload = Upload(
-            self._file_id,
-            self._conversation_id,
-            self._user_id,
-            self._filename,
-            None,
-            self._started_at_ms,
-            until_ms,
-            mimetype=mimetype,
-            key=self._key,
-            holder=context.randomness(8).hex(),
-            held_until_ms=until_ms,
-        )
-        self._lease = Lease(context.files, upload, context.settings.upload_hold_seconds, context.clock_ms)
-        await context.files.begin(upload)
-        await self._stack.enter_async_context(self._lease)
+        upload = self._lease.upload
+        return storage_key(upload.conversation_id, upload.upload_id, upload.filename)

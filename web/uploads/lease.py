@@ -28,6 +28,8 @@ class LeaseLost(Conflict):
 class Lease:
     """``upload``: the row, leased by ``holder``. The lease is renewed until the end of ``async with``.
 
+    A new upload has no row before ``begin``: its ``held_until_ms`` is 0 until then.
+
     ``lives_on``: the upload outlives the lease (it keeps its own expiry). Otherwise it expires with the lease, so the
     sweeper finds it soon after this process has died.
     """
@@ -48,13 +50,16 @@ class Lease:
         self._clock_ms = clock_ms
         self._lives_on = lives_on
         self._renewing: asyncio.Task[None] | None = None
+        self.has_row = bool(upload.held_until_ms)
+        self.may_be_a_file = False  # the file's row was sent to the database
         self._is_lost = False
         self._lock = asyncio.Lock()
         # brings the row up to date with what is durable by now, before each renewal
         self.progress: Callable[[Upload], Upload] = lambda upload: upload
 
     async def __aenter__(self) -> Self:
-        self._renewing = asyncio.create_task(self._renew_on_time())
+        if self.has_row:
+            self._renewing = asyncio.create_task(self._renew_on_time())
         return self
 
     async def __aexit__(
@@ -69,21 +74,35 @@ class Lease:
         if self._is_lost or self._clock_ms() >= self.upload.held_until_ms:
             raise LeaseLost("the upload's lease expired and another process has taken the upload over; retry")
 
+    def amend(self, **changes: Any) -> None:
+        """Change ``upload`` in memory. The next write of the row stores the changes."""
+        self.upload = replace(self.upload, **changes)
+
+    async def begin(self) -> None:
+        """Store the row of a new upload, leased. Raises ``StoreUnavailable``: it may be stored or not."""
+        self.has_row = True
+        self.amend(**self._renewed())
+        await self._records.begin(self.upload)
+        self._renewing = asyncio.create_task(self._renew_on_time())
+
     async def save(self, **changes: Any) -> None:
         """Change the row and renew the lease. Raises ``LeaseLost``, ``StoreUnavailable``."""
         await self._save(lambda: changes)
 
     async def _save(self, changes_now: Callable[[], Mapping[str, Any]]) -> None:
         async with self._lock:  # compute the changes under the lock, so they cannot be stale
-            until_ms = self._clock_ms() + int(self._hold_seconds * 1000)
-            changes = {"held_until_ms": until_ms, **changes_now()}
-            if not self._lives_on:
-                changes["expires_at_ms"] = changes["held_until_ms"]
-            wanted = replace(self.upload, **changes)
-            if not await self._records.save(wanted, holder=self.holder):
+            changes = self._renewed(**changes_now())
+            if not await self._records.save(replace(self.upload, **changes), holder=self.holder):
                 self._is_lost = True
                 self.check()
-            self.upload = wanted
+            self.amend(**changes)
+
+    def _renewed(self, **changes: Any) -> dict[str, Any]:
+        until_ms = self._clock_ms() + int(self._hold_seconds * 1000)
+        renewed = {"held_until_ms": until_ms, **changes}
+        if not self._lives_on:
+            renewed["expires_at_ms"] = renewed["held_until_ms"]
+        return renewed
 
     async def finish(self, file: File) -> None:
         """Record the file. Raises ``LeaseLost`` (there is no file) and ``StoreUnavailable`` (the file may or may not
@@ -91,6 +110,7 @@ class Lease:
         """
         async with self._lock:
             self.check()
+            self.may_be_a_file = True
             if not await self._records.finish(file, holder=self.holder):
                 self._is_lost = True
                 self.check()
@@ -100,8 +120,10 @@ class Lease:
 
         Then no other process can resume it, even if this one deletes its data after the lease has expired.
         """
-        self._lives_on = False
-        await self.save()
+        if self._lives_on:
+            self._lives_on = False
+            await self.save()
+        self.check()
 
     async def release(self, **changes: Any) -> None:
         """End the lease and apply ``changes`` to the row. Raises as ``save``."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING
 
 from domain.errors import Chat4AllError, Conflict, NotFound, Unavailable
 from domain.files import PART_BYTES, File, storage_key
@@ -14,10 +12,11 @@ from domain.ids import uuid7
 from domain.ports import Upload
 from web.errors import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
 from web.files.registry import DELETED
-from web.uploads.appending import Appending, read_incomplete_part, wrong_offset
-from web.uploads.completing import complete, complete_stored, destroy
+from web.uploads.completing import WrongChecksum, complete, complete_stored, destroy
 from web.uploads.hashing import RequestDigest
+from web.uploads.in_any_case import in_any_case
 from web.uploads.lease import Lease, LeaseLost
+from web.uploads.leased_upload import LeasedUpload, read_incomplete_part, wrong_offset
 from web.uploads.lock import Preempted, UploadLocks
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ _PREEMPT_SECONDS = 20.0  # wait for an earlier request busy with a store
 _END_SECONDS = 20.0  # to keep the received bytes when this process stops
 _MOST_RETRY_SECONDS = 5
 _NO_SUCH_UPLOAD = "there is no such upload"
-R = TypeVar("R")
 
 
 class ResumableUploads:
@@ -72,17 +70,16 @@ class ResumableUploads:
             now_ms + int(context.settings.upload_expiry_hours * 3_600_000),
             key=storage_key(conversation_id, upload_id, creation.filename),
             expected_checksum=creation.checksum,
-            holder=self._new_holder() if is_begun else "",
-            held_until_ms=now_ms + self._lease_ms if is_begun else 0,
+            holder=context.new_holder() if is_begun else "",
         )
         if not is_begun:
             await context.files.begin(upload)
             return upload
         with context.limit.acquire(user_id) if body is not None else nullcontext():
-            async with self._locks.acquire(upload_id, body.abort if body is not None else lambda error: None):
-                await context.files.begin(upload)
-                async with self._lease(upload) as lease:
-                    return await self._append(lease, body, wanted)
+            request_unlock = body.abort if body is not None else lambda error: None
+            async with self._locks.acquire(upload_id, request_unlock), context.lease_of(upload) as lease:
+                await lease.begin()
+                return await self._append(lease, body, wanted)
 
     async def append(
         self, user_id: str, upload_id: str, offset_bytes: int, body: Body, wanted: WantedDigest | None
@@ -99,7 +96,7 @@ class ResumableUploads:
                 taken = await self._acquire(user_id, upload_id)
                 if isinstance(taken, File):
                     return _after_the_end(taken, offset_bytes, body)
-                async with self._lease(taken) as lease:
+                async with self._context.lease_of(taken) as lease:
                     if offset_bytes != taken.offset_bytes:
                         await lease.release()
                         raise wrong_offset(taken)
@@ -123,7 +120,7 @@ class ResumableUploads:
             taken = await self._acquire(user_id, upload_id)
             if isinstance(taken, File):
                 return taken
-            async with self._lease(taken) as lease:
+            async with self._context.lease_of(taken) as lease:
                 return await self._append(lease, None, None)
 
     async def terminate(self, user_id: str, upload_id: str) -> None:
@@ -133,19 +130,12 @@ class ResumableUploads:
             taken = await self._acquire(user_id, upload_id)
             if isinstance(taken, File):
                 raise Conflict("the upload is a file by now: DELETE /v1/files/{file_id} deletes it")
-            async with self._lease(taken) as lease:
+            async with self._context.lease_of(taken) as lease:
                 try:
                     await destroy(self._context, lease, lease.upload.offset_bytes)
                 except Unavailable:
                     await lease.try_to_release()
                     raise
-
-    @property
-    def _lease_ms(self) -> int:
-        return int(self._context.settings.upload_hold_seconds * 1000)
-
-    def _new_holder(self) -> str:
-        return self._context.randomness(8).hex()
 
     async def _find(self, user_id: str, upload_id: str) -> Upload | File:
         found = await self._context.files.find(upload_id)
@@ -154,7 +144,7 @@ class ResumableUploads:
         if isinstance(found, File) and found.deleted_at_ms:
             raise Gone(DELETED)
         if isinstance(found, Upload):
-            if found.size_bytes is None:  # of POST /v1/files
+            if not found.is_resumable:
                 raise NotFound(_NO_SUCH_UPLOAD)
             if found.expires_at_ms <= self._context.clock_ms():
                 raise Gone("the upload has expired; create a new one")
@@ -163,7 +153,8 @@ class ResumableUploads:
     async def _acquire(self, user_id: str, upload_id: str) -> Upload | File:
         """Lease the upload and return it, or return its file."""
         context, now_ms = self._context, self._context.clock_ms()
-        taken = await context.files.acquire_lease(upload_id, self._new_holder(), now_ms, now_ms + self._lease_ms)
+        until_ms = now_ms + int(context.settings.upload_hold_seconds * 1000)
+        taken = await context.files.acquire_lease(upload_id, context.new_holder(), now_ms, until_ms)
         if taken is not None:
             return taken
         found = await self._find(user_id, upload_id)
@@ -171,14 +162,6 @@ class ResumableUploads:
             return found
         seconds = max(1, min(_MOST_RETRY_SECONDS, (found.held_until_ms - now_ms) // 1000 + 1))
         raise Locked("a request at another server is using this upload; retry", seconds)
-
-    @asynccontextmanager
-    async def _lease(self, upload: Upload) -> AsyncIterator[Lease]:
-        context = self._context
-        async with Lease(
-            context.files, upload, context.settings.upload_hold_seconds, context.clock_ms, lives_on=True
-        ) as lease:
-            yield lease
 
     async def _append(self, lease: Lease, body: Body | None, wanted: WantedDigest | None) -> Upload | File:
         context, upload = self._context, lease.upload
@@ -192,35 +175,37 @@ class ResumableUploads:
         # a file of one part is hashed when it is complete
         is_hashed = (upload.size_bytes or 0) > PART_BYTES
         hashed = self._context.hashes.at(upload.upload_id, upload.offset_bytes) if is_hashed else None
-        appending = Appending(context, lease, await read_incomplete_part(context, lease), hashed, digest)
+        incomplete_part = await read_incomplete_part(context, lease)
+        received = LeasedUpload(context, lease, incomplete_part=incomplete_part, hashed=hashed, digest=digest)
         failure: BaseException | None = None
         try:
             if body is not None:
-                await appending.receive(body)
+                await received.append(body.chunks())
             if digest is not None and not await digest.is_right():
                 raise ChecksumMismatch("the body does not match its Upload-Checksum; send it again")
         except BaseException as error:  # noqa: BLE001  it is raised again once the received bytes are kept
             failure = error
-        return await _in_any_case(self._end(lease, appending, digest, failure))
+        return await in_any_case(self._end(received, digest, failure), _END_SECONDS)
 
     async def _end(
-        self, lease: Lease, appending: Appending, digest: RequestDigest | None, failure: BaseException | None
+        self, received: LeasedUpload, digest: RequestDigest | None, failure: BaseException | None
     ) -> Upload | File:
         """Keep or drop the received bytes, then raise ``failure``. A file with all its bytes is completed despite
         most failures.
         """
+        lease = received.lease
         try:
             if isinstance(failure, LeaseLost):
-                await appending.writer.stop()
+                await received.writer.stop()
             elif failure is not None and digest is not None:
-                await appending.drop()
-            elif appending.has_all and (
+                await received.drop()
+            elif received.has_all and (
                 failure is None or isinstance(failure, MalformedBody | BodyTimeout | Preempted | Unavailable)
             ):
-                return await self._completed(lease, appending)
+                return await self._completed(lease, received)
             else:
-                await appending.keep()
-                await self._remember(lease, appending)
+                await received.keep()
+                await self._remember(received)
         except Chat4AllError as error:
             if failure is None or isinstance(failure, NotFound):  # the store has lost it: more is known by now
                 raise
@@ -229,20 +214,29 @@ class ResumableUploads:
             raise failure
         return lease.upload
 
-    async def _remember(self, lease: Lease, appending: Appending) -> None:
-        if appending.hashed is not None and lease.upload.offset_bytes == appending.end:
-            await appending.writer.hash_rest()
-            self._context.hashes.remember(lease.upload.upload_id, appending.end, appending.hashed)
+    async def _remember(self, received: LeasedUpload) -> None:
+        lease = received.lease
+        if received.hashed is not None and lease.upload.offset_bytes == received.end:
+            await received.writer.hash_rest()
+            self._context.hashes.remember(lease.upload.upload_id, received.end, received.hashed)
 
-    async def _completed(self, lease: Lease, appending: Appending | None) -> File:
+    async def _completed(self, lease: Lease, received: LeasedUpload | None) -> File:
+        """Return the file. If its checksum is wrong, delete the upload and raise ``ChecksumMismatch``."""
+        context, upload = self._context, lease.upload
         try:
-            if appending is None:
-                return await complete_stored(self._context, lease)
-            return await complete(self._context, lease, appending)
+            try:
+                if received is None:
+                    return await complete_stored(context, lease)
+                return await complete(context, received, upload.key)
+            except WrongChecksum as wrong:
+                await destroy(context, lease, received.start if received is not None else upload.offset_bytes)
+                raise ChecksumMismatch(
+                    f"the received bytes have {wrong.actual}, not {upload.expected_checksum}; the upload was deleted"
+                ) from None
         except Unavailable:
-            if appending is not None:
+            if received is not None:
                 with suppress(Chat4AllError):
-                    await appending.keep()
+                    await received.keep()
             else:
                 await lease.try_to_release()
             raise
@@ -256,14 +250,3 @@ def _after_the_end(file: File, offset_bytes: int, body: Body) -> File:
     if body.length != 0:
         raise BodyTooLarge("the upload is already a file; nothing can be appended")
     return file
-
-
-async def _in_any_case(work: Coroutine[Any, Any, R]) -> R:
-    """Return the result of ``work``. If this task is cancelled, ``work`` still gets ``_END_SECONDS`` to finish."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task], timeout=_END_SECONDS)
-        task.cancel()
-        raise

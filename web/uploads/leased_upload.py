@@ -7,6 +7,7 @@ a part yet), then the row, then discard the previous incomplete part.
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,34 +22,36 @@ from web.uploads.part_writer import Hash, PartWriter
 from web.uploads.sniffing import HEAD_BYTES, UNKNOWN, sniffed_type
 
 if TYPE_CHECKING:
-    from web.uploads.body import Body
     from web.uploads.context import UploadContext
 
 log = logging.getLogger(__name__)
 
 
-class Appending:
-    """Append to ``lease.upload``. ``hashed``: the SHA-256 of the stored bytes, ``None`` if unknown.
+class LeasedUpload:
+    """An upload of which this request has the lease: it takes bytes, and ends as a file, kept for later, or deleted.
 
-    With ``digest``, no byte of the request counts before the whole body has arrived and matches it.
+    ``hashed``: the SHA-256 of the bytes before the request, ``None`` if unknown. With ``digest``, no byte of the
+    request counts before the whole body has arrived and matches it. ``incomplete_part``: ``read_incomplete_part``.
     """
 
     def __init__(
         self,
         context: UploadContext,
         lease: Lease,
-        incomplete_part: bytes,
+        *,
+        incomplete_part: bytes = b"",
         hashed: Hash | None,
-        digest: RequestDigest | None,
+        digest: RequestDigest | None = None,
     ) -> None:
         upload = lease.upload
-        self.size_bytes = upload.size_bytes or 0
+        self.lease = lease
         self.hashed = hashed
+        announced = upload.size_bytes
+        self._most_bytes = announced if announced is not None else context.settings.files_max_bytes
         self.start = self.end = upload.offset_bytes
         self._first = self.start // PART_BYTES + 1
         self._head = incomplete_part if self._first == 1 else bytes(HEAD_BYTES)
         self._context = context
-        self._lease = lease
         self._digest = digest
         self._has_begun = False
         self._last_byte_ms = 0
@@ -63,18 +66,18 @@ class Appending:
             incomplete_part=incomplete_part,
             checksum=hashed,
         )
-        lease.progress = self._progress
+        if upload.is_resumable:
+            lease.progress = self._progress
 
     @property
     def has_all(self) -> bool:
-        """Whether the last byte of the file has arrived."""
-        return self.end == self.size_bytes
+        """Whether the last byte of the file has arrived. Unknown (``False``) if its size was not announced."""
+        return self.end == self.lease.upload.size_bytes
 
-    async def receive(self, body: Body) -> None:
-        """Read the body. Raises ``BodyTooLarge``, and the errors of ``body`` and of the stores."""
-        async for chunk in body.chunks():
-            if self.end + len(chunk) > self.size_bytes:
-                raise BodyTooLarge(f"the body exceeds the upload's size of {self.size_bytes} bytes")
+    async def append(self, chunks: AsyncIterator[bytes]) -> None:
+        """Add the bytes. Raises ``BodyTooLarge``, and the errors of ``chunks`` and of the stores."""
+        async for chunk in chunks:
+            self._check_size(self.end + len(chunk))
             self._context.metrics.file_bytes_received.count += len(chunk)
             if self._digest is not None:
                 await self._digest.update(chunk)
@@ -87,6 +90,13 @@ class Appending:
             self._last_byte_ms = self._context.clock_ms()
             await self._context.throttle.acquire(len(chunk))
 
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes <= self._most_bytes:
+            return
+        if self.lease.upload.is_resumable:
+            raise BodyTooLarge(f"the body exceeds the upload's size of {self._most_bytes} bytes")
+        raise BodyTooLarge(f"a file may have {self._most_bytes} bytes at most")
+
     async def keep(self) -> None:
         """Make the received bytes durable and release the lease.
 
@@ -97,12 +107,12 @@ class Appending:
         try:
             end = await self._keep_bytes()
         except NotFound:
-            await start_over(self._lease)
+            await start_over(self.lease)
         except Chat4AllError as error:
             failure, end = error, self._durable_end()
-        await self._lease.release(**self._changes(end))
+        await self.lease.release(**self._changes(end))
         if end > self.start:
-            await discard_incomplete_part(self._context, self._lease.upload.upload_id, self.start)
+            await discard_incomplete_part(self._context, self.lease.upload.upload_id, self.start)
         if failure is not None:
             raise failure
 
@@ -110,11 +120,11 @@ class Appending:
         """Release the lease without a byte of this request. Raises ``LeaseLost``, ``Unavailable``."""
         with suppress(Chat4AllError):
             await self.writer.settle()  # a discarded part still in flight might overwrite its successor
-        await self._lease.release(offset_bytes=self.start)
+        await self.lease.release(offset_bytes=self.start)
 
     async def flush(self) -> list[Part]:
-        """Return all parts of the file, durable and with the row up to date. Raises as ``keep``."""
-        upload = self._lease.upload
+        """Return all parts of the file, durable, and the row of a resumable upload says so. Raises as ``keep``."""
+        upload = self.lease.upload
         parts: dict[int, Part] = {}
         try:
             written = await self.writer.flush()
@@ -122,8 +132,9 @@ class Appending:
                 there = await self._context.file_store.parts(upload.key, upload.store_upload)
                 parts = {part.number: part for part in there}
         except NotFound:
-            await start_over(self._lease)
-        await self._lease.save(**self._changes(self.size_bytes))
+            await start_over(self.lease)
+        if upload.is_resumable:
+            await self.lease.save(**self._changes(self.end))
         return [part for _, part in sorted((parts | {part.number: part for part in written}).items())]
 
     async def _keep_bytes(self) -> int:
@@ -134,20 +145,20 @@ class Appending:
         if self.end % PART_BYTES == 0:
             await self.writer.flush()
             return self.end
-        upload_id = self._lease.upload.upload_id
+        upload_id = self.lease.upload.upload_id
         await self._context.file_store.put(incomplete_part_key(upload_id, self.end), self.writer.waiting, UNKNOWN)
         return self.end
 
     def _durable_end(self) -> int:
         durable = self.writer.durable_bytes  # as if the last part, too, were a full one
-        return min(self.size_bytes, (self._first - 1) * PART_BYTES + durable) if durable else self.start
+        return min(self._most_bytes, (self._first - 1) * PART_BYTES + durable) if durable else self.start
 
     def _progress(self, upload: Upload) -> Upload:
         return upload if self._digest is not None else replace(upload, **self._changes(self._durable_end()))
 
     def _changes(self, end: int) -> dict[str, Any]:
         """Return the changes to the row once all bytes before ``end`` are durable."""
-        upload = self._lease.upload
+        upload = self.lease.upload
         if end <= upload.offset_bytes:
             return {}
         expiry_ms = int(self._context.settings.upload_expiry_hours * 3_600_000)
@@ -155,15 +166,27 @@ class Appending:
 
     async def _begin_parts(self) -> str:
         """Called before each part is stored."""
-        lease = self._lease
-        lease.check()
+        lease = self.lease
         if self._first == 1 and not self._has_begun:
             # always: the stored type may be from bytes discarded later
             mimetype = sniffed_type(self._head, lease.upload.filename)
+            await self.hold_row(mimetype=mimetype)
             name = lease.upload.store_upload or await self._context.file_store.begin(lease.upload.key, mimetype)
-            await lease.save(store_upload=name, mimetype=mimetype)
+            if lease.upload.is_resumable:
+                await lease.save(store_upload=name, mimetype=mimetype)
+            else:
+                lease.amend(store_upload=name)
             self._has_begun = True
+        lease.check()
         return lease.upload.store_upload
+
+    async def hold_row(self, **of_a_new_row: Any) -> None:
+        """Store the row unless it exists; it must before any byte is stored. Raises ``LeaseLost``, ``Unavailable``."""
+        if self.lease.has_row:
+            self.lease.check()
+        else:
+            self.lease.amend(**of_a_new_row)
+            await self.lease.begin()
 
 
 async def read_incomplete_part(context: UploadContext, lease: Lease) -> bytes:
@@ -191,7 +214,12 @@ async def read_incomplete_part(context: UploadContext, lease: Lease) -> bytes:
 
 
 async def start_over(lease: Lease) -> NoReturn:
-    """Reset an upload to offset 0 after the store has lost it, release its lease and raise ``WrongOffset``."""
+    """Reset an upload to offset 0 after the store has lost it, release its lease and raise ``WrongOffset``.
+
+    Raises ``NotFound`` for an upload of one request.
+    """
+    if not lease.upload.is_resumable:
+        raise NotFound("the store has lost the parts of this upload; send the file again")
     log.warning("the store has lost the parts of upload %s", lease.upload.upload_id)
     await lease.release(offset_bytes=0, store_upload="", mimetype="")
     raise wrong_offset(lease.upload)
