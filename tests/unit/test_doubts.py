@@ -6,7 +6,7 @@ import pytest
 
 from domain.ids import keyed_id, uuid7
 from support.api import MemoryLog
-from web.messages.doubts import UNSETTLED_SECONDS, Doubts
+from web.history.doubts import UNSETTLED_SECONDS, Doubts
 
 NOW_MS = 1_763_848_800_000
 SETTLED_MS = int(UNSETTLED_SECONDS * 1000)
@@ -40,9 +40,9 @@ def test_a_pending_record_may_come_whatever_its_id() -> None:
     assert world.doubts.may_come(message_id)
 
 
-def test_after_the_log_was_away_everything_is_in_doubt_for_a_while() -> None:
+def test_after_the_log_was_unavailable_everything_is_in_doubt_for_a_while() -> None:
     world, message_id = World(), keyed_id("u-1", "key")
-    world.doubts.log_was_away()
+    world.doubts.log_was_unavailable()
     world.seconds += UNSETTLED_SECONDS - 0.001
     assert world.doubts.may_come(message_id)
     world.seconds += 0.001
