@@ -10,7 +10,7 @@ from functools import partial, wraps
 
 from aiohttp import web
 
-from web.bootstrap import DEPENDENCIES
+from web.accounts.tokens import TOKENS
 from web.handlers import (
     accounts,
     batches,
@@ -26,6 +26,7 @@ from web.handlers import (
     receipts,
     uploads,
 )
+from web.http.app_keys import REQUEST_LIMITS
 from web.http.bodies import expect_continue
 from web.http.route import ROUTE_OF, BodyLimit, Handler, MemberHandler, Route
 from web.uploads.tus import VERSION
@@ -36,9 +37,8 @@ def _with_caller(handler: MemberHandler) -> Handler:
 
     @wraps(handler)
     async def with_caller(request: web.Request) -> web.StreamResponse:
-        deps = request.app[DEPENDENCIES]
-        caller = deps.tokens.caller_of(request.headers.get("Authorization"))
-        deps.request_limits.take_for_user(request, caller.user_id)
+        caller = request.app[TOKENS].caller_of(request.headers.get("Authorization"))
+        request.app[REQUEST_LIMITS].take_for_user(request, caller.user_id)
         return await handler(request, caller)
 
     return with_caller

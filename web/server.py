@@ -40,14 +40,17 @@ from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.schema import check_schema, latest_version
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
-from web.bootstrap import DEPENDENCIES, Dependencies
+from web.bootstrap.adapters import Adapters
+from web.bootstrap.gauges import watch_services
+from web.bootstrap.install import install
+from web.bootstrap.services import Services
 from web.history.log_tailer import LogTailer
 from web.history.recent import RecentMessages
-from web.http.app_keys import CORS, METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS, SETTINGS
 from web.http.headers import add_headers
 from web.http.in_flight import IN_FLIGHT, InFlightRequests
 from web.http.middlewares import answer_every_request
 from web.http.protocol import listen
+from web.live.service import LIVE
 from web.messages.log_writer import KafkaMessageLog
 from web.routes import add_routes
 
@@ -65,16 +68,13 @@ _RETRY_SECONDS = 1.0
 THREAD_SWITCH_SECONDS = 0.0005
 
 
-def create_app(deps: Dependencies) -> web.Application:
-    """Return the application over ``deps``; tests pass fakes."""
-    deps.prepare()
-    app = web.Application(middlewares=[answer_every_request], client_max_size=deps.settings.max_body_bytes)
-    app[DEPENDENCIES] = deps
-    app[SETTINGS], app[METRICS], app[CORS] = deps.settings, deps.metrics, deps.cors
-    app[REQUEST_LIMITS] = deps.request_limits
-    app[ON_MESSAGE_REQUEST] = deps.transfer_throttle.message_accepted
+def create_app(services: Services) -> web.Application:
+    """Return the application over ``services``."""
+    app = web.Application(middlewares=[answer_every_request], client_max_size=services.settings.max_body_bytes)
+    install(app, services)
+    watch_services(services)
     requests = app[IN_FLIGHT] = InFlightRequests()
-    deps.metrics.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: requests.count)
+    services.metrics.watch("chat4all_http_requests_in_flight", "Requests under way.", lambda: requests.count)
     add_routes(app)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(close_live)
@@ -83,7 +83,7 @@ def create_app(deps: Dependencies) -> web.Application:
 
 async def close_live(app: web.Application) -> None:
     """Close every WebSocket: this process stops."""
-    await app[DEPENDENCIES].live.stop()
+    await app[LIVE].stop()
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -93,8 +93,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     Kafka and Cassandra need not be available at the start. Raises the error of a failed background task, and
     ``OSError`` if the port is taken by a process not sharing it.
     """
-    async with _wired(settings) as (deps, background):
-        app = create_app(deps)
+    async with _wired(settings) as (services, background):
+        app = create_app(services)
         runner = web.AppRunner(app, shutdown_timeout=1)
         await runner.setup()
         server = await listen(runner, settings.host, settings.port)
@@ -109,18 +109,18 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         finally:
             server.close()
             log.info("stopping: finishing %d requests", app[IN_FLIGHT].count)
-            deps.resumable.stop()
+            services.resumable.stop()
             if not await app[IN_FLIGHT].wait_until_drained(IN_FLIGHT_SECONDS):
                 log.warning("stopping with %d requests unfinished", app[IN_FLIGHT].count)
             await runner.cleanup()
-            await deps.conversation_opener.close(JOIN_SECONDS)
+            await services.conversation_opener.close(JOIN_SECONDS)
         for task in background:
             if task.done():
                 task.result()
 
 
 @asynccontextmanager
-async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[asyncio.Task[None]]]]:
+async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[asyncio.Task[None]]]]:
     """Yield the services over the real adapters, and the background tasks; these must not end."""
     topics = Topics(settings.topic_prefix)
     batch_producer = BatchProducer(
@@ -134,7 +134,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     recent = RecentMessages(settings.recent_messages)
     tailer = LogTailer(settings, recent)
     partition_of = partition_by(settings.partitions)
-    deps = Dependencies(
+    adapters = Adapters(
         settings=settings,
         log=KafkaMessageLog(batch_producer, topics, settings.partitions),
         reader=CassandraMessageReader(cassandra, partition_of),
@@ -153,8 +153,9 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
             "files": file_store.ping,
         },
     )
-    tailer.listener = deps.live.hub
-    deps.metrics.watch(
+    services = Services(adapters)
+    tailer.listener = services.live.hub
+    services.metrics.watch(
         "chat4all_follower_records_removed_unread",
         "Records that retention removed unread.",
         lambda: tailer.removed_unread,
@@ -162,13 +163,13 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
     cassandra.start()
     background = [
         asyncio.create_task(_keep_open(batch_producer), name="batch_producer"),
-        asyncio.create_task(_sweep_files(deps), name="file-sweeper"),
+        asyncio.create_task(_sweep_files(services), name="file-sweeper"),
         tailer.start(),
-        asyncio.create_task(deps.history.watch(), name="history"),
+        asyncio.create_task(services.history.watch(), name="history"),
     ]
     try:
         await tailer.wait_until_caught_up(SETTLE_SECONDS)
-        yield deps, background
+        yield services, background
     finally:
         for task in background:
             task.cancel()
@@ -176,8 +177,8 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Dependencies, list[a
         await batch_producer.stop()
         await cassandra.close()
         await file_store.close()
-        deps.passwords.close()
-        deps.upload_threads.shutdown(wait=False)
+        services.passwords.close()
+        services.upload_threads.shutdown(wait=False)
 
 
 async def _keep_open(batch_producer: BatchProducer) -> None:
@@ -198,16 +199,17 @@ async def _keep_open(batch_producer: BatchProducer) -> None:
         connect = batch_producer.reopen
 
 
-async def _sweep_files(deps: Dependencies) -> None:
+async def _sweep_files(services: Services) -> None:
     """Delete abandoned uploads and orphaned objects at the configured interval."""
 
     def count(report: SweepReport) -> None:
-        metrics = deps.metrics
+        metrics = services.metrics
         metrics.files_swept.count += report.uploads_swept
         metrics.file_orphans_swept.count += report.objects_swept
         metrics.file_sweep_failures.count += len(report.failures)
 
-    await FileSweeper(deps.files, deps.file_store, deps.settings, deps.clock_ms, count).run()
+    adapters = services.adapters
+    await FileSweeper(adapters.files, adapters.file_store, adapters.settings, adapters.clock_ms, count).run()
 
 
 async def _run_watched(settings: Settings) -> None:

@@ -16,10 +16,9 @@ from domain.files import FileMetadata
 from domain.ids import keyed_id
 from domain.records import MessageAccepted
 from domain.status import Status
-from support.api import Api
+from support.api import Api, StartApi
 from support.waiting import stays
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
-from web.http.cors import CorsPolicy
 from web.http.metrics import DURATION_BOUNDS_SECONDS
 from web.live.positions import Positions
 
@@ -484,11 +483,12 @@ async def test_a_client_that_answers_no_pings_is_let_go(api: Api) -> None:
     assert (await reading)["message_id"] == "m-1"
 
 
-async def test_pages_of_other_origins_may_connect_as_the_setting_says(api: Api) -> None:
+async def test_pages_of_other_origins_may_connect_as_the_setting_says(api: Api, start_api: StartApi) -> None:
     token, _ = await member(api)
-    other, own = "https://elsewhere.example.org", f"http://127.0.0.1:{api.port}"
+    other = "https://elsewhere.example.org"
     await watch(api, token, headers={"Origin": other})
-    api.deps.__dict__["cors"] = CorsPolicy("https://chat.example.org")
-    for origin in ("https://chat.example.org", own):
-        await watch(api, token, headers={"Origin": origin})
-    assert await Watcher(await connect(api, token, headers={"Origin": other})).closed() == 1008
+    async with start_api(cors_origins="https://chat.example.org") as careful:
+        token, _ = await member(careful)
+        for origin in ("https://chat.example.org", f"http://127.0.0.1:{careful.port}"):
+            await watch(careful, token, headers={"Origin": origin})
+        assert await Watcher(await connect(careful, token, headers={"Origin": other})).closed() == 1008

@@ -15,6 +15,7 @@ import pytest
 
 from support.api import Api
 from support.waiting import until
+from web.http.app_keys import PROBES
 from web.http.in_flight import IN_FLIGHT
 from web.http.metrics import Metrics
 
@@ -41,7 +42,7 @@ async def test_ready_means_that_every_dependency_answers(api: Api, path: str, do
 
 async def test_a_dependency_that_hangs_is_down_in_bounded_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.handlers.health.PROBE_SECONDS", 0.05)
-    api.deps.probes["kafka"] = asyncio.Event().wait
+    api.app[PROBES]["kafka"] = asyncio.Event().wait
     answer = await api.call("GET", "/health/ready")
     assert (answer.status, (await answer.json())["components"]["kafka"]["status"]) == (503, "DOWN")
 

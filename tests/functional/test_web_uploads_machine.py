@@ -28,7 +28,7 @@ from support.api import Api
 from support.examples import examples
 from support.file_processes import DAY_MS, Gated, Turns
 from support.uploads import some_bytes
-from web.bootstrap import Dependencies
+from web.bootstrap.services import Services
 from web.errors import MalformedBody
 from web.uploads.hashing import WantedDigest
 from web.uploads.tus import Creation
@@ -96,7 +96,7 @@ class ScriptedBody:
 class Process:
     """An API: its memory, and the requests that it has."""
 
-    def __init__(self, deps: Dependencies, turns: MortalTurns) -> None:
+    def __init__(self, deps: Services, turns: MortalTurns) -> None:
         self.deps, self.turns = deps, turns
         self.requests: set[asyncio.Task[Any]] = set()
 
@@ -145,7 +145,7 @@ class Uploads(RuleBasedStateMachine):
         object.__setattr__(api.deps.upload_context, "threads", Inline())  # frozen for the product, not for a test
         return Process(api.deps, turns)
 
-    def request(self, number: int, work: Callable[[Dependencies], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
+    def request(self, number: int, work: Callable[[Services], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
         process = self.processes[number]
 
         async def asked() -> Any:
@@ -184,7 +184,7 @@ class Uploads(RuleBasedStateMachine):
                 piece = bytes(len(piece)) or b""
         self.is_bad_under_way |= digest == "wrong"
 
-        def work(deps: Dependencies) -> Coroutine[Any, Any, Any]:
+        def work(deps: Services) -> Coroutine[Any, Any, Any]:
             body: Any = ScriptedBody(self.processes[number].turns, piece, breaks=breaks)
             return deps.resumable.append(USER, self.upload_id, start, body, wanted)
 

@@ -24,7 +24,8 @@ from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from support.contract import Contract
 from support.live_log import LiveLog
 from support.values import changed
-from web.bootstrap import Dependencies
+from web.bootstrap.adapters import Adapters
+from web.bootstrap.services import Services
 from web.history.recent import RecentMessages
 from web.http.protocol import listen
 from web.server import create_app
@@ -157,7 +158,7 @@ class Api:
         self._make()
 
     def _make(self) -> None:
-        self.deps = Dependencies(
+        adapters = Adapters(
             settings=self.settings,
             log=self.log,
             reader=self.messages,
@@ -175,6 +176,7 @@ class Api:
             monotonic=lambda: self.clock.now_ms / 1000,
             open_log=self.live_log.open,
         )
+        self.deps = Services(adapters)
         self.live_log.follow(self.deps.live.hub, self.recent)
         self.app = create_app(self.deps)
         self.contract = Contract()

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from aiohttp import web
 from jose import jwk, jwt
 from jose.exceptions import JOSEError
 
@@ -112,3 +113,6 @@ def _whole(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError("expected a whole number")
     return value
+
+
+TOKENS = web.AppKey("tokens", Tokens)

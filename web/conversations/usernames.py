@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from aiohttp import web
 from cachetools import LRUCache
 
 from domain.conversations import is_address
@@ -131,3 +132,6 @@ class Usernames:
 def no_such(named: str) -> str:
     """Return the error text for an unknown ``user:<username>``."""
     return f"there is no user {username_of(named)}"
+
+
+USERNAMES = web.AppKey("usernames", Usernames)

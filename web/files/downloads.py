@@ -180,3 +180,6 @@ def _etag(file: File) -> str:
 
 def _modified(file: File) -> datetime:
     return utc(file.uploaded_at_ms)
+
+
+DOWNLOADS = web.AppKey("downloads", Downloads)

@@ -13,18 +13,19 @@ from aiohttp import web
 from domain.errors import Chat4AllError, StoreUnavailable
 from domain.idempotency import check_key
 from domain.usernames import names_user
-from web.bootstrap import DEPENDENCIES, Dependencies
 from web.contract.requests import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
 from web.contract.response_bodies import accepted_document
+from web.conversations.usernames import USERNAMES, Usernames
 from web.errors import FieldErrors, MalformedBody
 from web.handlers.messages import key_of, record_headers
+from web.http.app_keys import REQUEST_LIMITS
 from web.http.bodies import json_body, validated
 from web.http.caller import Caller
 from web.http.field_names import Wrong, names_of
 from web.http.problems import INTERNAL, problem_document, problem_of
 from web.http.request_keys import REQUEST_ID
 from web.http.responses import json_response
-from web.messages.sending import AcceptedMessage, Item, Outcome
+from web.messages.sending import SENDING, AcceptedMessage, Item, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +38,10 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
     Each message has the form of ``POST /v1/messages``. Its idempotency key is its field ``idempotency_key``, else the
     header's ``Idempotency-Key`` together with its index.
     """
-    deps = request.app[DEPENDENCIES]
+    sending, limits = request.app[SENDING], request.app[REQUEST_LIMITS]
     key = key_of(request.headers)
     documents = _messages_of(await json_body(request, creates=True))
-    deps.request_limits.take_more_for_user(request, caller.user_id, len(documents) - 1)
+    limits.take_more_for_user(request, caller.user_id, len(documents) - 1)
     outcomes: dict[int, Outcome] = {}
     wanted: dict[int, CreateBatchItem] = {}
     for index, document in enumerate(documents):
@@ -51,17 +52,17 @@ async def create_messages(request: web.Request, caller: Caller) -> web.Response:
         except Chat4AllError as error:
             outcomes[index] = error
     items: dict[int, Item] = {}
-    ids, away = await _ids_of(deps, wanted.values())
+    ids, away = await _ids_of(request.app[USERNAMES], wanted.values())
     for index, one in wanted.items():
         try:
             if away is not None and names_user(one.recipient_id):
                 raise away
             own_key = one.idempotency_key or (None if key is None else f"{key}\n{index}")
-            items[index] = deps.sending.item(one, caller, own_key, ids)
+            items[index] = sending.item(one, caller, own_key, ids)
         except Chat4AllError as error:
             outcomes[index] = error
-    spend = partial(deps.request_limits.take_more_for_user, request, caller.user_id)
-    sent = await deps.sending.many(list(items.values()), record_headers(request), spend)
+    spend = partial(limits.take_more_for_user, request, caller.user_id)
+    sent = await sending.many(list(items.values()), record_headers(request), spend)
     for index, outcome in zip(items, sent, strict=True):
         outcomes[index] = outcome
     results = [_result(request, index, outcomes[index]) for index in range(len(documents))]
@@ -96,11 +97,11 @@ def _wanted(document: object) -> CreateBatchItem:
 
 
 async def _ids_of(
-    deps: Dependencies, wanted: Collection[CreateBatchItem]
+    usernames: Usernames, wanted: Collection[CreateBatchItem]
 ) -> tuple[Mapping[str, str], StoreUnavailable | None]:
     """Return the ids of the users named in the messages, or the error of the look-up."""
     try:
-        return await deps.usernames.ids_of([one.recipient_id for one in wanted]), None
+        return await usernames.ids_of([one.recipient_id for one in wanted]), None
     except StoreUnavailable as error:
         return {}, error
 

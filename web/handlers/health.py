@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from domain.errors import Unavailable
-from web.bootstrap import DEPENDENCIES, Probe
+from web.http.app_keys import METRICS, PROBES, Probe
 from web.http.responses import json_response
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ async def show_liveness(request: web.Request) -> web.Response:
 
 async def show_readiness(request: web.Request) -> web.Response:
     """``GET /health/ready``: 200 if every component answers within ``PROBE_SECONDS``, else 503."""
-    probes = request.app[DEPENDENCIES].probes
+    probes = request.app[PROBES]
     results = await asyncio.gather(*(_component(name, probe) for name, probe in probes.items()))
     components = dict(zip(probes, results, strict=True))
     is_up = all(component["status"] == "UP" for component in results)
@@ -36,7 +36,7 @@ async def show_readiness(request: web.Request) -> web.Response:
 
 async def show_metrics(request: web.Request) -> web.Response:
     """``GET /metrics``: Prometheus text of this process."""
-    text, headers = request.app[DEPENDENCIES].metrics.rendered()
+    text, headers = request.app[METRICS].rendered()
     return web.Response(body=text, headers=headers)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from web.bootstrap import DEPENDENCIES
 from web.contract.requests import ListMessages
 from web.contract.response_bodies import message_document, parties_of
+from web.conversations.memberships import MEMBERSHIPS
+from web.conversations.usernames import USERNAMES
 from web.history.cursor import HISTORY_CURSOR
+from web.history.service import HISTORY
 from web.http.bodies import query_as
 from web.http.caller import Caller
 from web.http.responses import json_response
@@ -15,11 +17,10 @@ from web.http.responses import json_response
 
 async def list_messages(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/messages?conversation_id=`` and ``GET /v1/conversations/{conversation_id}/messages``."""
-    deps = request.app[DEPENDENCIES]
     wanted = query_as(ListMessages, request, request.match_info)
-    await deps.memberships.check(wanted.conversation_id, caller.user_id)
+    await request.app[MEMBERSHIPS].check(wanted.conversation_id, caller.user_id)
     after = None if wanted.cursor is None else HISTORY_CURSOR.decode(wanted.cursor)
-    page = await deps.history.page(
+    page = await request.app[HISTORY].page(
         wanted.conversation_id,
         after=after,
         offset=wanted.offset,
@@ -27,7 +28,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
         descending=wanted.order == "desc",
     )
     shown = page.messages
-    names = await deps.usernames.names_of(party for found in shown for party in parties_of(found))
+    names = await request.app[USERNAMES].names_of(party for found in shown for party in parties_of(found))
     document = {
         "conversation_id": wanted.conversation_id,
         "messages": [message_document(found, names) for found in shown],

@@ -12,26 +12,28 @@ from domain.idempotency import check_key
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
 from domain.usernames import names_user
-from web.bootstrap import DEPENDENCIES
 from web.contract.requests import CreateMessage
 from web.contract.response_bodies import accepted_document, message_with_deliveries, parties_of
-from web.history.service import no_such_message
+from web.conversations.memberships import MEMBERSHIPS
+from web.conversations.usernames import USERNAMES
+from web.history.service import HISTORY, no_such_message
+from web.http.app_keys import REQUEST_LIMITS
 from web.http.bodies import body_as
 from web.http.caller import Caller
 from web.http.middlewares import traceparent_of
 from web.http.request_keys import REQUEST_ID
 from web.http.responses import json_response
-from web.messages.sending import NOBODY
+from web.messages.sending import NOBODY, SENDING
 
 
 async def create_message(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/messages``: 202 once the broker has acknowledged, and not before."""
-    deps = request.app[DEPENDENCIES]
+    sending = request.app[SENDING]
     key = key_of(request.headers)
     wanted = await body_as(CreateMessage, request)
-    ids = await deps.usernames.ids_of([wanted.recipient_id]) if names_user(wanted.recipient_id) else NOBODY
-    spend = partial(deps.request_limits.take_more_for_user, request, caller.user_id)
-    accepted = await deps.sending.one(deps.sending.item(wanted, caller, key, ids), record_headers(request), spend)
+    ids = await request.app[USERNAMES].ids_of([wanted.recipient_id]) if names_user(wanted.recipient_id) else NOBODY
+    spend = partial(request.app[REQUEST_LIMITS].take_more_for_user, request, caller.user_id)
+    accepted = await sending.one(sending.item(wanted, caller, key, ids), record_headers(request), spend)
     headers = {"Location": f"/v1/messages/{accepted.message.message_id}"}
     if accepted.is_replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -58,21 +60,19 @@ def record_headers(request: web.Request) -> dict[str, bytes]:
 
 async def show_message(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/messages/{message_id}``: for participants of its conversation; 404 for other callers."""
-    deps = request.app[DEPENDENCIES]
     found = await visible_message(request, caller)
     address = found.message.address_of(caller.user_id)
     if address is not None and delivery_of(found.state, address).status is not Status.READ:
         # it is the caller who reads it, perhaps just now and by another process
-        found = await deps.history.with_latest_facts(found)
-    return json_response(message_with_deliveries(found, await deps.usernames.names_of(parties_of(found))))
+        found = await request.app[HISTORY].with_latest_facts(found)
+    return json_response(message_with_deliveries(found, await request.app[USERNAMES].names_of(parties_of(found))))
 
 
 async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:
     """Return the message in the path. Raises ``NotFound``, also for a message not visible to the caller."""
-    deps = request.app[DEPENDENCIES]
-    found = await deps.history.find(request.match_info["message_id"].lower())
+    found = await request.app[HISTORY].find(request.match_info["message_id"].lower())
     try:
-        await deps.memberships.check(found.message.conversation_id, caller.user_id)
+        await request.app[MEMBERSHIPS].check(found.message.conversation_id, caller.user_id)
     except (NotAllowed, NotFound):
         raise no_such_message() from None
     return found

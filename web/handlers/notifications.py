@@ -8,13 +8,14 @@ import re
 from aiohttp import web
 
 from domain.errors import InvalidInput, NotAuthenticated
-from web.bootstrap import DEPENDENCIES
+from web.accounts.tokens import TOKENS
 from web.errors import UpgradeRequired
+from web.http.app_keys import CORS, REQUEST_LIMITS, SETTINGS
 from web.http.caller import Caller
 from web.http.in_flight import IN_FLIGHT
 from web.http.request_keys import REQUEST_ID
 from web.live.frames import POLICY
-from web.live.service import CLOSE_SECONDS
+from web.live.service import CLOSE_SECONDS, LIVE
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +28,13 @@ async def follow(request: web.Request) -> web.StreamResponse:
     The token comes as ``?token=``, ``Authorization: Bearer`` or, for browsers, as one of the values of
     ``Sec-WebSocket-Protocol`` (``new WebSocket(url, ["bearer", token])``). Without an upgrade: 401 or 426.
     """
-    deps = request.app[DEPENDENCIES]
+    settings = request.app[SETTINGS]
     authorization, protocol = credentials_of(request)
     caller: Caller | None = None
     refusal = NotAuthenticated("")
     try:
-        caller = deps.tokens.caller_of(authorization)
-        deps.request_limits.take_for_user(request, caller.user_id)
+        caller = request.app[TOKENS].caller_of(authorization)
+        request.app[REQUEST_LIMITS].take_for_user(request, caller.user_id)
     except NotAuthenticated as error:
         refusal = error
     if not may_connect(request):
@@ -41,9 +42,9 @@ async def follow(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(
         timeout=CLOSE_SECONDS,
         autoclose=False,
-        heartbeat=deps.settings.live_heartbeat_seconds,
+        heartbeat=settings.live_heartbeat_seconds,
         autoping=False,  # pings are frames that count
-        max_msg_size=deps.settings.live_max_frame_bytes + 1,  # of which aiohttp refuses the first size
+        max_msg_size=settings.live_max_frame_bytes + 1,  # of which aiohttp refuses the first size
         protocols=(protocol,) if protocol else (),
         compress=False,  # frames are made once for all who get them, and written as they are
     )
@@ -60,7 +61,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
         if caller is None or transport is None:
             await socket.close(code=POLICY, message=str(refusal).encode()[:120])
         else:
-            await deps.live.serve(socket, transport, caller, request.query.get("since"))
+            await request.app[LIVE].serve(socket, transport, caller, request.query.get("since"))
     return socket
 
 
@@ -69,7 +70,7 @@ def may_connect(request: web.Request) -> bool:
 
     Without the setting any may: a page needs a token, and browsers attach none by themselves.
     """
-    cors, origin = request.app[DEPENDENCIES].cors, request.headers.get("Origin")
+    cors, origin = request.app[CORS], request.headers.get("Origin")
     if origin is None or not cors.is_on:
         return True
     return cors.allows(origin) or origin.partition("://")[2] == request.headers.get("Host")

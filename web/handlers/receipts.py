@@ -12,11 +12,15 @@ from app.kafka.topics import Topics
 from domain.errors import Conflict, NotAllowed
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, Status, delivery_of, facts_of
-from web.bootstrap import DEPENDENCIES, Dependencies
+from web.accounts.identities import IDENTITIES
 from web.contract.response_bodies import Names, parties_of, party_document
+from web.conversations.usernames import USERNAMES
 from web.handlers.messages import record_headers, visible_message
+from web.history.service import HISTORY
+from web.http.app_keys import CLOCK_MS, SETTINGS
 from web.http.caller import Caller
 from web.http.responses import iso_utc, json_response
+from web.messages.facts import STATUSES
 
 _ORDER = {str(word): index for index, word in enumerate(Status)}
 
@@ -25,27 +29,27 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/messages/{message_id}/read``: 200 for a recipient, with the time of the first read; 403 for other
     participants; 409 if it failed.
     """
-    deps = request.app[DEPENDENCIES]
     found = await visible_message(request, caller)
-    address = await _address_of(deps, found.message, caller)
+    address = await _address_of(request, found.message, caller)
     if delivery_of(found.state, address).status is not Status.READ:
         # the caller's other device may have reported it to another process before
-        found = await deps.history.with_latest_facts(found)
+        found = await request.app[HISTORY].with_latest_facts(found)
     state = delivery_of(found.state, address)
     if state.status is Status.FAILED:
         raise Conflict(f"this message failed, so it cannot be read: {state.failure_code}")
     if state.status is not Status.READ:
-        state = await deps.statuses.read(found.message, found.place, address, deps.clock_ms(), record_headers(request))
+        now_ms = request.app[CLOCK_MS]()
+        state = await request.app[STATUSES].read(found.message, found.place, address, now_ms, record_headers(request))
     return json_response(_read_document(found.message, state))
 
 
-async def _address_of(deps: Dependencies, message: MessageAccepted, caller: Caller) -> str:
+async def _address_of(request: web.Request, message: MessageAccepted, caller: Caller) -> str:
     """Return the caller's address in the message, also a linked one. Raises ``NotAllowed``."""
     address = message.address_of(caller.user_id)
     if address is not None:
         return address
     if message.sender_id != caller.user_id:
-        for identity in await deps.identities.of_user(caller.user_id):
+        for identity in await request.app[IDENTITIES].of_user(caller.user_id):
             linked = f"{identity.platform}:{identity.value}"
             if not identity.contested and linked in message.targets:
                 return linked
@@ -68,10 +72,9 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
 
     The message's own offset is stored with it; of later facts only the topic and partition are known.
     """
-    deps = request.app[DEPENDENCIES]
-    settings = deps.settings
+    settings = request.app[SETTINGS]
     found = await visible_message(request, caller)
-    names = await deps.usernames.names_of(parties_of(found))
+    names = await request.app[USERNAMES].names_of(parties_of(found))
     topics = Topics(settings.topic_prefix)
     partition = partition_for(found.message.conversation_id.encode(), settings.partitions)
     facts = sorted(facts_of(found.state), key=lambda fact: (fact.at_ms, _ORDER[fact.status]))

@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from app.settings import Settings
 from domain.errors import LogUnavailable, Unavailable
-from domain.ports import ConversationStore, LogPosition
+from domain.ports import LogPosition
 from domain.records import MessageAccepted
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
@@ -55,21 +55,22 @@ class Live:
 
     def __init__(
         self,
+        *,
         settings: Settings,
-        conversations: ConversationStore,
+        participants: Participants,
         usernames: Usernames,
         history: MessageHistory,
         metrics: Metrics,
-        clock_ms: Callable[[], int],
+        statuses: StatusWriter,
         open_log: OpenLog,
-        facts: StatusWriter,
+        clock_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._clock_ms = clock_ms
         self._partition_count = 2 * settings.partitions
         self._cursor = live_cursor(self._partition_count)
-        self.participants = Participants(conversations, settings.live_membership_seconds)
+        self.participants = participants
         self._usernames = usernames
         self.hub = Hub(
             self.participants,
@@ -85,7 +86,7 @@ class Live:
         self._of_user: Counter[str] = Counter()
         self._is_stopping = False
         self._none_left = asyncio.Event()
-        self._facts = facts
+        self._statuses = statuses
         self._open_log = open_log
         self._one_asks = asyncio.Semaphore(1)
         metrics.watch("chat4all_live_connections", "Open WebSockets.", lambda: len(self._transports))
@@ -256,7 +257,7 @@ class Live:
         self._metrics.live_push.count(max(0, self._clock_ms() - logged_at_ms) / 1000, frames)
 
     def _tell_delivered(self, message: MessageAccepted, place: LogPosition, user_id: str) -> None:
-        self._facts.delivered(message, place, user_id, self._clock_ms())
+        self._statuses.delivered(message, place, user_id, self._clock_ms())
 
     # incoming
 
@@ -312,3 +313,6 @@ def _is_ping(kind: WSMsgType, data: Any) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(document, dict) and document.get("type") == "ping"
+
+
+LIVE = web.AppKey("live", Live)

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from aiohttp import web
+
 from domain.errors import LogUnavailable
 from domain.ports import LogPosition, MessageLog
 from domain.recipients import INTERNAL
@@ -82,3 +84,6 @@ def fact_about(message: MessageAccepted, place: LogPosition, address: str, statu
         recipient_id=address if count > 1 else "",
         recipient_count=count,
     )
+
+
+STATUSES = web.AppKey("statuses", StatusWriter)

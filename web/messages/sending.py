@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from domain.direct import direct_id
 from domain.errors import KeyReused, MayBeAccepted, NotAllowed, Unavailable
 from domain.idempotency import is_same_message
@@ -265,3 +267,6 @@ def _as_repeated(outcome: Outcome, item: Item, first: Item) -> Outcome:
     if item is first or isinstance(outcome, Exception):
         return outcome
     return _compared(item, first.message, outcome.place, is_replayed=True)
+
+
+SENDING = web.AppKey("sending", Sending)

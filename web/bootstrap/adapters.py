@@ -1,0 +1,56 @@
+"""The settings and the ports of one process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from app.settings import Settings
+from domain.ports import (
+    ActivityReader,
+    ConversationStore,
+    FileRecords,
+    FileStore,
+    IdentityStore,
+    MessageLog,
+    MessageReader,
+    RefreshTokenStore,
+    UserStore,
+)
+from web.history.recent import RecentMessages
+from web.history.tailer_port import Tailer
+from web.http.app_keys import (
+    Probe,
+)
+from web.live.service import OpenLog
+
+
+def wall_clock_ms() -> int:
+    """Return the time in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapters:
+    """The settings and the ports of one process. ``probes``: the components of its health, by name."""
+
+    settings: Settings
+    log: MessageLog
+    reader: MessageReader
+    users: UserStore
+    identities: IdentityStore
+    refresh_tokens: RefreshTokenStore
+    conversations: ConversationStore
+    activity: ActivityReader
+    files: FileRecords
+    file_store: FileStore
+    recent: RecentMessages
+    tailer: Tailer
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    # opens the log for a replay; by default Kafka
+    open_log: OpenLog | None = None
+    clock_ms: Callable[[], int] = wall_clock_ms
+    monotonic: Callable[[], float] = time.monotonic
+    randomness: Callable[[int], bytes] = os.urandom

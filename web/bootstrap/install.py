@@ -1,0 +1,48 @@
+"""Give the handlers their services, by typed keys."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from web.accounts.identities import IDENTITIES
+from web.accounts.service import ACCOUNTS
+from web.accounts.tokens import TOKENS
+from web.bootstrap.services import Services
+from web.conversations.groups import GROUPS
+from web.conversations.memberships import MEMBERSHIPS
+from web.conversations.service import CONVERSATIONS
+from web.conversations.usernames import USERNAMES
+from web.files.downloads import DOWNLOADS
+from web.files.service import FILES
+from web.history.service import HISTORY
+from web.http.app_keys import (
+    CLIENT_ADDRESSES,
+    CLOCK_MS,
+    CORS,
+    METRICS,
+    ON_MESSAGE_REQUEST,
+    PROBES,
+    REQUEST_LIMITS,
+    SETTINGS,
+)
+from web.live.service import LIVE
+from web.messages.facts import STATUSES
+from web.messages.sending import SENDING
+from web.uploads.context import UPLOADS
+from web.uploads.resumable import RESUMABLE
+
+
+def install(app: web.Application, services: Services) -> None:
+    """Give the handlers their services. This is all of an application that they can reach."""
+    app[SETTINGS], app[METRICS], app[CORS] = services.settings, services.metrics, services.cors
+    app[REQUEST_LIMITS], app[CLIENT_ADDRESSES] = services.request_limits, services.client_addresses
+    app[ON_MESSAGE_REQUEST] = services.transfer_throttle.message_accepted
+    app[CLOCK_MS], app[PROBES] = services.adapters.clock_ms, services.adapters.probes
+    app[HISTORY] = services.history
+    app[TOKENS], app[ACCOUNTS], app[IDENTITIES] = services.tokens, services.accounts, services.identities
+    app[USERNAMES], app[MEMBERSHIPS] = services.usernames, services.memberships
+    app[CONVERSATIONS], app[GROUPS] = services.conversations, services.groups
+    app[FILES], app[DOWNLOADS] = services.files, services.downloads
+    app[UPLOADS], app[RESUMABLE] = services.upload_context, services.resumable
+    app[SENDING], app[STATUSES] = services.sending, services.statuses
+    app[LIVE] = services.live
