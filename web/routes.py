@@ -1,6 +1,6 @@
 """Every route of the API. ``member`` handlers are given the caller of a valid token.
 
-``web/description/operations.py`` says what each is for, takes and answers. A process that starts does not need that
+``web/description/operations/`` says what each is for, takes and answers. A process that starts does not need that
 module, and its schemas take 0.25 s. A route without an entry there fails a test.
 """
 

@@ -83,7 +83,7 @@ def test_the_metrics_of_processes_that_share_a_port_are_told_apart() -> None:
 
 
 def test_an_api_process_starts_without_what_its_first_answer_does_not_need() -> None:
-    late = ["miniopy_async", "web.description.openapi", "web.contract.response_schemas"]
+    late = ["miniopy_async", "web.description.openapi", "web.contract.message_responses", "web.description.operations"]
     code = f"import sys, web.server; print([name for name in {late} if name in sys.modules])"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert process.stdout == "[]\n"

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from web.description.operations import FORM, OPERATIONS
+from web.description.operations import OPERATIONS
+from web.description.operations.operation import FORM
 from web.handlers.description import PAGE
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from support.contract import mismatch
 from web.description.openapi import openapi_document, openapi_json
-from web.description.operations import FORM, OPERATIONS, TAGS
+from web.description.operations import OPERATIONS
+from web.description.operations.operation import FORM, TAGS
 from web.handlers.description import Description
 from web.http.bodies import validated
 from web.http.responses import json_response

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.contract.requests import CreateMessage
+from web.contract.message_requests import CreateMessage
 from web.errors import FieldErrors, MalformedBody
 from web.http.field_names import names_of
 from web.http.repeated_names import MAX_NAMES, may_repeat, refuse_repeated

@@ -9,15 +9,15 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Valid
 from domain.conversations import MAX_DESCRIPTION_CHARS, MAX_MEMBERS, MAX_NAME_CHARS
 from domain.direct import PREFIX, is_reserved
 from domain.text import fault_of, is_blank
-from web.contract.requests import (
+from web.contract.request_fields import (
     MAX_OFFSET,
+    Creation,
     NewConversationId,
-    _Creation,
-    _participant,
-    _Schema,
-    _wrong,
+    Schema,
     cursor_of,
+    invalid,
     offset_alone,
+    participant,
 )
 from web.conversations.listing import LIST_CURSOR
 
@@ -31,23 +31,23 @@ def participant_id(text: str) -> str:
 
     Raises ``PydanticCustomError``, which is a ``ValueError``.
     """
-    return _participant(text, _NOBODY, None)
+    return participant(text, _NOBODY, None)
 
 
 def _label(text: str) -> str:
     name = text.strip()
     if len(name) > MAX_NAME_CHARS or is_blank(name):
-        raise _wrong(f"must have 1 to {MAX_NAME_CHARS} characters")
+        raise invalid(f"must have 1 to {MAX_NAME_CHARS} characters")
     if fault := fault_of(name):
-        raise _wrong(fault)
+        raise invalid(fault)
     return name
 
 
 def _description(text: str) -> str:
     if len(text) > MAX_DESCRIPTION_CHARS:
-        raise _wrong(f"must have at most {MAX_DESCRIPTION_CHARS} characters")
+        raise invalid(f"must have at most {MAX_DESCRIPTION_CHARS} characters")
     if fault := fault_of(text, allowed="\t\n\r\u2028\u2029"):
-        raise _wrong(fault)
+        raise invalid(fault)
     return text
 
 
@@ -64,17 +64,19 @@ ParticipantId = Annotated[
         examples=["whatsapp:+5511999990000", "user:maria"],
     ),
 ]
+
 Label = Annotated[
     str,
     AfterValidator(_label),
     Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_CHARS}, examples=["Family"]),
 ]
+
 Description = Annotated[
     str, AfterValidator(_description), Field(json_schema_extra={"maxLength": MAX_DESCRIPTION_CHARS})
 ]
 
 
-class CreateConversation(_Creation):
+class CreateConversation(Creation):
     """The caller is a participant, named or not."""
 
     recipient_id: Annotated[
@@ -107,25 +109,25 @@ class CreateConversation(_Creation):
     @classmethod
     def _has_somebody(cls, participants: list[str], info: ValidationInfo) -> list[str]:
         if not participants and info.data.get("recipient_id", "") is None:
-            raise _wrong("must name a participant, or give recipient_id for a direct conversation")
+            raise invalid("must name a participant, or give recipient_id for a direct conversation")
         return participants
 
     @field_validator("participants", "conversation_id", "name")
     @classmethod
     def _is_not_direct(cls, value: object, info: ValidationInfo) -> object:
         if value and info.data.get("recipient_id") is not None:
-            raise _wrong("cannot be combined with recipient_id")
+            raise invalid("cannot be combined with recipient_id")
         return value
 
     @field_validator("conversation_id")
     @classmethod
     def _is_free(cls, conversation_id: str | None) -> str | None:
         if conversation_id is not None and is_reserved(conversation_id):
-            raise _wrong(f"must not begin with {PREFIX}; for a direct conversation give recipient_id")
+            raise invalid(f"must not begin with {PREFIX}; for a direct conversation give recipient_id")
         return conversation_id
 
 
-class CreateGroup(_Creation):
+class CreateGroup(Creation):
     """The caller is a member and the first admin, named or not."""
 
     name: Label
@@ -141,11 +143,11 @@ class CreateGroup(_Creation):
     ]
 
 
-class AddMember(_Creation):
+class AddMember(Creation):
     user_id: ParticipantId
 
 
-class ListConversations(_Schema):
+class ListConversations(Schema):
     """Of ``GET /v1/conversations``: ``cursor`` or ``offset``, not both."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50

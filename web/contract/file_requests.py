@@ -8,12 +8,12 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_va
 
 from domain.files import CHECKSUM
 from web.contract.conversation_requests import ParticipantId
-from web.contract.requests import NewConversationId, _Schema, _wrong
+from web.contract.request_fields import NewConversationId, Schema, invalid
 
 
 def _checksum(text: str) -> str:
     if text and not CHECKSUM.fullmatch(text.lower()):
-        raise _wrong('must be "sha256:" and 64 hexadecimal digits')
+        raise invalid('must be "sha256:" and 64 hexadecimal digits')
     return text.lower()
 
 
@@ -27,7 +27,7 @@ Checksum = Annotated[
 ]
 
 
-class _ForConversation(_Schema):
+class _ForConversation(Schema):
     recipient_id: Annotated[
         ParticipantId | None,
         Field(description="In place of `conversation_id`: an address or a user, for the direct conversation with it."),
@@ -40,7 +40,7 @@ class _ForConversation(_Schema):
     @classmethod
     def _is_one_of_two(cls, conversation_id: str | None, info: ValidationInfo) -> str | None:
         if "recipient_id" in info.data and (conversation_id is None) == (info.data["recipient_id"] is None):
-            raise _wrong("is required, or else recipient_id: give one of the two")
+            raise invalid("is required, or else recipient_id: give one of the two")
         return conversation_id
 
 

@@ -14,86 +14,14 @@ import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from domain.recipients import CHANNELS
-from web.contract.response_schemas import Problem
-from web.description.operations import ANY_BYTES, ANY_JSON, HTML, OPERATIONS, TAGS, TEXT, Operation
+from web.contract.problem_responses import Problem
+from web.description.operations import OPERATIONS
+from web.description.operations.operation import ANY_BYTES, ANY_JSON, HTML, TAGS, TEXT, Operation
+from web.description.parameters import HEADER_PARAMETERS, HEADERS, PATH_PARAMETERS, PROBLEM_HEADERS
+from web.description.texts import ANSWERS, INTRODUCTION, PROBLEMS
 from web.http.problems import PROBLEM_JSON
 from web.http.route import Route
-from web.uploads.tus import VERSION as VERSION_OF_TUS
 
-INTRODUCTION = """Accept a message once over HTTP, deliver it on WhatsApp, Instagram or Telegram, and report \
-its true status.
-
-JSON in UTF-8; `null` means absent. A request body that creates a resource must not contain unknown fields. `*_at` are \
-ISO-8601 UTC with milliseconds, `timestamp` is epoch milliseconds. Errors are RFC 9457 problems. Every response \
-carries `X-Request-Id`, the client's own if valid. Each `GET` route also serves `HEAD`; an unknown path is 404, \
-a wrong method 405 with `Allow`."""
-
-PROBLEMS = {
-    400: "Invalid request: malformed HTTP or JSON, or invalid fields, all listed in `errors`.",
-    401: "The token is missing or invalid.",
-    403: "Not permitted, or the caller is not a participant.",
-    404: "Not found.",
-    408: "Timeout while reading the body.",
-    409: "Conflict with the present state.",
-    410: "Deleted or expired.",
-    412: "The file does not match `If-Match`, or `Tus-Resumable` is not 1.0.0.",
-    413: "The body is too large.",
-    415: "The body has a `Content-Encoding` or an unsupported media type.",
-    416: "The range lies outside the file.",
-    417: "`Expect` is not `100-continue`.",
-    422: "The `Idempotency-Key` was used with another body.",
-    423: "Another request is using the upload.",
-    426: "A WebSocket upgrade is required.",
-    429: "Rate limit exceeded.",
-    460: "Checksum mismatch.",
-    501: "`Transfer-Encoding` is not `chunked`.",
-    503: "A dependency is unavailable; retry.",
-}
-_ANSWERS = {
-    101: "Switching to WebSocket",
-    200: "OK",
-    201: "Created",
-    202: "Accepted",
-    204: "No content",
-    206: "Partial content",
-    207: "One result for each message",
-    302: "Found",
-    304: "Not modified",
-    503: "Not ready",
-}
-HEADERS = {
-    "X-Request-Id": "The request's id: the client's own if valid.",
-    "Location": "URL of the resource.",
-    "WWW-Authenticate": "`Bearer`.",
-    "Retry-After": "Seconds to wait.",
-    "RateLimit-Limit": "Capacity of the rate limit's bucket, in requests.",
-    "RateLimit-Remaining": "Requests left.",
-    "RateLimit-Reset": "Seconds until the limit is fully available again.",
-    "Upgrade": "`websocket`.",
-    "Content-Range": "The byte range and the file's size.",
-    "Content-Disposition": "`attachment`, with the file's name.",
-    "Accept-Ranges": "`bytes`.",
-    "ETag": "The file's checksum.",
-    "Upload-Offset": "Bytes stored durably.",
-    "Upload-Length": "Size of the complete upload, in bytes.",
-    "Upload-Metadata": "Metadata given at creation.",
-    "Upload-Expires": "When the upload expires; absent once it is complete.",
-    "Cache-Control": "`no-store`.",
-    "Tus-Version": "`1.0.0`.",
-    "Tus-Extension": "Supported tus extensions.",
-    "Tus-Max-Size": "Largest upload, in bytes.",
-    "Tus-Checksum-Algorithm": "Algorithms for `Upload-Checksum`.",
-    "Idempotent-Replayed": "`true` if the response repeats that of an earlier request with the same key.",
-}
-_PROBLEM_HEADERS = {
-    416: ("Content-Range",),
-    401: ("WWW-Authenticate",),
-    423: ("Retry-After",),
-    426: ("Upgrade",),
-    429: ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
-    503: ("Retry-After",),
-}
 _BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
 # answers that are no schema's; generators of clients know the first of two media types
 _UNMODELLED: dict[str, dict[str, dict[str, Any]]] = {
@@ -101,50 +29,6 @@ _UNMODELLED: dict[str, dict[str, dict[str, Any]]] = {
     ANY_BYTES: {"application/octet-stream": _BYTES, ANY_BYTES: _BYTES},
     HTML: {HTML: {"type": "string"}},
     TEXT: {TEXT: {"type": "string"}},
-}
-_PATH_PARAMETERS: dict[str, dict[str, Any]] = {
-    "conversation_id": {"type": "string", "minLength": 1, "examples": ["family"]},
-    "message_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d"]},
-    "group_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-7a01-7d22-8b3c-4d5e6f708192"]},
-    "user_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-5d7b-7c10-8a3e-0b1f2a3c4d5e"]},
-    "file_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"]},
-    "upload_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"]},
-    "platform": {"type": "string", "enum": list(CHANNELS)},
-    "value": {"type": "string", "minLength": 1, "examples": ["+5511999990000"]},
-}
-_HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
-    "Range": {
-        "description": "One range of bytes. Several ranges or an invalid one return the whole file.",
-        "schema": {"type": "string", "examples": ["bytes=0-1023"]},
-    },
-    "Tus-Resumable": {
-        "description": "Version of the tus protocol.",
-        "required": True,
-        "schema": {"type": "string", "enum": [VERSION_OF_TUS]},
-    },
-    "Upload-Length": {
-        "description": "Size of the complete upload, in bytes.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["1073741824"]},
-    },
-    "Upload-Offset": {
-        "description": "Offset of the body's first byte.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["0"]},
-    },
-    "Upload-Metadata": {
-        "description": "Comma-separated pairs of a key and its value in base64.",
-        "required": True,
-        "schema": {"type": "string", "examples": ["filename aG9saWRheS5tcDQ=,conversation_id ZmFtaWx5"]},
-    },
-    "Upload-Checksum": {
-        "description": "Algorithm and base64 digest of the body. On a mismatch none of its bytes are kept.",
-        "schema": {"type": "string", "examples": ["sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]},
-    },
-    "Idempotency-Key": {
-        "description": "Requests with the same key create one message.",
-        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["order-4711"]},
-    },
 }
 
 
@@ -210,7 +94,7 @@ def _operation(path: str, operation: Operation, has_token: bool) -> dict[str, An
 def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
     in_path = re.findall(r"{(\w+)}", path)
     for name in in_path:
-        yield {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]}
+        yield {"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]}
     if operation.query is not None:
         query = operation.query.model_json_schema(schema_generator=_Untitled)
         for name, schema in query["properties"].items():
@@ -218,12 +102,12 @@ def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
                 is_required = name in query.get("required", ())
                 yield {"name": name, "in": "query", "required": is_required, "schema": _without_null(schema)}
     for name in operation.headers:
-        yield {"name": name, "in": "header", "required": False, **_HEADER_PARAMETERS[name]}
+        yield {"name": name, "in": "header", "required": False, **HEADER_PARAMETERS[name]}
 
 
 def _responses(operation: Operation, has_token: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     for status, answer in operation.answers.items():
-        response: dict[str, Any] = {"description": _ANSWERS[status], "headers": _headers(status, operation)}
+        response: dict[str, Any] = {"description": ANSWERS[status], "headers": _headers(status, operation)}
         if isinstance(answer, str):
             response["content"] = {kind: {"schema": schema} for kind, schema in _UNMODELLED[answer].items()}
         elif answer is not None:
@@ -253,7 +137,7 @@ def _headers(status: int, operation: Operation) -> dict[str, Any]:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    names = ("X-Request-Id", *_PROBLEM_HEADERS.get(status, ()))
+    names = ("X-Request-Id", *PROBLEM_HEADERS.get(status, ()))
     return {
         "description": PROBLEMS[status],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from web.accounts.service import ACCOUNTS, LoggedIn
-from web.contract.requests import CreateToken, CreateUser, EndSession, RefreshSession
+from web.contract.account_requests import CreateToken, CreateUser, EndSession, RefreshSession
 from web.contract.response_bodies import user_document
 from web.conversations.usernames import USERNAMES
 from web.http.app_keys import CLIENT_ADDRESSES

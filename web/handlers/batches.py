@@ -13,7 +13,7 @@ from aiohttp import web
 from domain.errors import Chat4AllError, StoreUnavailable
 from domain.idempotency import check_key
 from domain.usernames import names_user
-from web.contract.requests import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
+from web.contract.message_requests import MAX_BATCH_MESSAGES, CreateBatch, CreateBatchItem
 from web.contract.response_bodies import accepted_document
 from web.conversations.usernames import USERNAMES, Usernames
 from web.errors import FieldErrors, MalformedBody

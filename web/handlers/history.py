@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from web.contract.requests import ListMessages
+from web.contract.message_requests import ListMessages
 from web.contract.response_bodies import message_document, parties_of
 from web.conversations.memberships import MEMBERSHIPS
 from web.conversations.usernames import USERNAMES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from web.accounts.identities import IDENTITIES
-from web.contract.requests import LinkIdentity
+from web.contract.account_requests import LinkIdentity
 from web.contract.response_bodies import identity_document
 from web.http.bodies import body_as
 from web.http.caller import Caller

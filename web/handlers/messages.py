@@ -12,7 +12,7 @@ from domain.idempotency import check_key
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
 from domain.usernames import names_user
-from web.contract.requests import CreateMessage
+from web.contract.message_requests import CreateMessage
 from web.contract.response_bodies import accepted_document, message_with_deliveries, parties_of
 from web.conversations.memberships import MEMBERSHIPS
 from web.conversations.usernames import USERNAMES

@@ -23,7 +23,7 @@ from domain.ids import keyed_id, uuid7
 from domain.ports import Appended, LogPosition
 from domain.records import MessageAccepted
 from domain.usernames import names_user
-from web.contract.requests import CreateMessage
+from web.contract.message_requests import CreateMessage
 from web.conversations.usernames import no_such
 from web.errors import FieldErrors, RateLimited
 from web.messages.keyed_lock import KeyedLock

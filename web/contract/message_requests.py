@@ -1,0 +1,130 @@
+"""Schemas of requests about messages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
+
+from domain.addresses import NO_CHANNEL
+from domain.content import check_content
+from domain.errors import InvalidInput
+from domain.ids import is_uuid
+from domain.records import MAX_CONTENT_BYTES
+from web.contract.request_fields import (
+    MAX_OFFSET,
+    ConversationId,
+    Creation,
+    NewConversationId,
+    Schema,
+    cursor_of,
+    invalid,
+    offset_alone,
+    participant,
+)
+from web.history.cursor import HISTORY_CURSOR
+
+MAX_BATCH_MESSAGES = 500
+_NO_RECIPIENT = f"{NO_CHANNEL}; or be user:<username> or a user id"
+
+
+def _recipient(text: str) -> str:
+    """An address, a user id, ``user:<username>``, or nothing: everyone in the conversation."""
+    return participant(text, _NO_RECIPIENT, _NO_RECIPIENT) if text else text
+
+
+def absent_if_null(value: object) -> object:
+    return "" if value is None else value
+
+
+def _absent_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+def _file_id(text: str | None) -> str | None:
+    if text is not None and not is_uuid(text.lower()):
+        raise invalid("must be the file_id of an uploaded file, or omitted")
+    return text and text.lower()
+
+
+class CreateMessage(Creation):
+    """Text, a file, or both."""
+
+    recipient_id: Annotated[
+        str,
+        BeforeValidator(absent_if_null),
+        AfterValidator(_recipient),
+        Field(
+            validation_alias=AliasChoices("recipient_id", "recipient"),
+            validate_default=True,
+            description="An address on a channel, `user:<username>` or a user's id. Without it, the message goes to "
+            "everyone in the conversation.",
+            examples=["whatsapp:+5511999990000", "instagram:@maria", "telegram:@maria", "user:maria"],
+        ),
+    ] = ""
+    # after the recipient, who may stand in for it
+    conversation_id: Annotated[
+        NewConversationId | None,
+        Field(
+            validate_default=True,
+            description="Optional with a recipient: then the message goes to the direct conversation of the two, with "
+            "an id assigned by the system. Ids of your choice are shared by all users: first come, first served.",
+        ),
+    ] = None
+    # before the content, which may be empty if there is a file
+    file_id: Annotated[
+        str | None,
+        BeforeValidator(_absent_if_empty),
+        AfterValidator(_file_id),
+        Field(
+            description="A complete file of this conversation (`POST /v1/files`).",
+            examples=["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"],
+        ),
+    ] = None
+    content: Annotated[
+        str,
+        BeforeValidator(absent_if_null),
+        Field(
+            validate_default=True,
+            json_schema_extra={"maxLength": MAX_CONTENT_BYTES},
+            description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8, and within the channel's limit: WhatsApp "
+            "and Telegram 4,096 characters, Instagram 999 bytes. May be empty with a file.",
+            examples=["See you at eight"],
+        ),
+    ] = ""
+    sender_id: Annotated[str | None, Field(description="Optional; must be the caller's user id or username.")] = None
+
+    @field_validator("conversation_id")
+    @classmethod
+    def _is_known(cls, conversation_id: str | None, info: ValidationInfo) -> str | None:
+        if conversation_id is None and info.data.get("recipient_id") == "":
+            raise invalid("is required without a recipient_id: give one of the two, or both")
+        return conversation_id
+
+    @field_validator("content")
+    @classmethod
+    def _can_be_delivered(cls, content: str, info: ValidationInfo) -> str:
+        try:
+            return check_content(content, has_file=info.data.get("file_id") is not None)
+        except InvalidInput as error:
+            raise invalid(str(error)) from None
+
+
+class CreateBatchItem(CreateMessage):
+    idempotency_key: str | None = None
+
+
+class CreateBatch(Creation):
+    """Each message is checked separately, so valid ones are accepted beside invalid ones."""
+
+    messages: Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_BATCH_MESSAGES)]
+
+
+class ListMessages(Schema):
+    """Of ``GET /v1/messages?conversation_id=…``: ``cursor`` or ``offset``, not both."""
+
+    conversation_id: ConversationId
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    order: Literal["asc", "desc"] = "asc"
+    cursor: Annotated[str | None, AfterValidator(cursor_of(HISTORY_CURSOR))] = None
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), AfterValidator(offset_alone)] = 0

@@ -1,0 +1,142 @@
+"""Schemas of responses about messages, their delivery and their trace."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from domain.status import Status
+from web.contract.file_responses import FileMetadata
+from web.contract.problem_responses import Problem
+from web.contract.response_fields import (
+    ConversationIdOf,
+    Count,
+    EpochMs,
+    MessageId,
+    Pagination,
+    Participant,
+    Party,
+    Time,
+    UserId,
+)
+
+
+class Accepted(BaseModel):
+    """The message is durable. A request with the same `Idempotency-Key` and body gets the same response."""
+
+    message_id: MessageId
+    conversation_id: ConversationIdOf
+    status: Literal[Status.ACCEPTED]
+    timestamp: EpochMs
+    accepted_at: Time
+
+
+class Failure(BaseModel):
+    code: Annotated[str | None, Field(examples=["recipient-unknown"])]
+    detail: Annotated[str | None, Field(examples=["there is no such account"])]
+
+
+class _State(BaseModel):
+    status: Annotated[Status, Field(description="A later status implies the earlier ones.")]
+    sent_at: Time | None
+    delivered_at: Time | None
+    read_at: Time | None
+    failed_at: Annotated[Time | None, Field(description="Only while the status is FAILED, as is `failure`.")]
+    failure: Failure | None
+
+
+class Counts(BaseModel):
+    """Number of recipients by status."""
+
+    ACCEPTED: Count
+    SENT: Count
+    DELIVERED: Count
+    READ: Count
+    FAILED: Count
+
+
+class Message(_State):
+    message_id: MessageId
+    conversation_id: ConversationIdOf
+    sender_id: UserId
+    sender: Party
+    recipient_id: Annotated[Participant | None, Field(description="`null`: everyone in the conversation.")]
+    recipient: Party | None
+    content: Annotated[str, Field(examples=["See you at eight"])]
+    file_id: Annotated[str | None, Field(examples=["019aaf33-1c2d-7e3f-8a4b-5c6d7e8f9a0b"])]
+    file_metadata: FileMetadata | None
+    timestamp: EpochMs
+    accepted_at: Time
+    counts: Annotated[
+        Counts | None,
+        Field(
+            description="Of a message to several. `status` is the least word of those for whom it did not fail, so one"
+            " that is READ may have failed for all but one."
+        ),
+    ] = None
+
+
+class Delivery(_State):
+    recipient_id: Participant
+    recipient: Party
+    channel: Annotated[str, Field(examples=["whatsapp"])]
+
+
+class MessageWithDeliveries(Message):
+    deliveries: Annotated[list[Delivery], Field(description="One for each recipient of a message to several.")] = []
+
+
+class Read(BaseModel):
+    message_id: MessageId
+    conversation_id: ConversationIdOf
+    status: Literal[Status.READ]
+    read_at: Annotated[Time, Field(description="Time of the first read.")]
+    timestamp: EpochMs
+
+
+class TraceEvent(BaseModel):
+    event: Status
+    at: Time
+    timestamp: EpochMs
+    topic: Annotated[str, Field(examples=["messages"])]
+    partition: Count
+    offset: Annotated[int | None, Field(description="Only for the acceptance.", examples=[4711])]
+    attempt: Annotated[int | None, Field(description="`null` for receipts.", examples=[1])]
+    provider_status: str | None
+    recipient_id: Participant = ""
+    recipient: Party | None = None
+    channel: Annotated[str, Field(examples=["whatsapp"])] = ""
+
+
+class Trace(BaseModel):
+    message_id: MessageId
+    conversation_id: ConversationIdOf
+    status: Status
+    events: Annotated[list[TraceEvent], Field(description="Ordered by time.")]
+
+
+class Messages(BaseModel):
+    conversation_id: ConversationIdOf
+    messages: list[Message]
+    pagination: Pagination
+
+
+class BatchAccepted(BaseModel):
+    index: Annotated[int, Field(ge=0, examples=[0])]
+    status: Literal[202]
+    message: Accepted
+
+
+class BatchRefused(BaseModel):
+    index: Annotated[int, Field(ge=0, examples=[1])]
+    status: Annotated[int, Field(ge=400, le=599, examples=[400])]
+    problem: Problem
+
+
+class Batch(BaseModel):
+    accepted: Count
+    refused: Annotated[int, Field(ge=0, examples=[0])]
+    results: Annotated[
+        list[BatchAccepted | BatchRefused], Field(description="One for each message, in the request's order.")
+    ]

@@ -1,0 +1,12 @@
+"""Purpose, parameters and responses of each route in ``web/routes.py``: the source of the API's description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from web.description.operations import accounts, conversations, files, live, messages, service, uploads
+from web.description.operations.operation import Operation
+
+_ROOMS = (accounts, messages, live, conversations, files, uploads, service)
+
+OPERATIONS: Mapping[str, Operation] = {title: one for room in _ROOMS for title, one in room.OPERATIONS.items()}

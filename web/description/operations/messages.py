@@ -1,0 +1,64 @@
+"""Operations on messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from web.contract import message_responses as message
+from web.contract.message_requests import CreateBatch, CreateMessage, ListMessages
+from web.description.operations.operation import MESSAGES, Operation
+
+MESSAGE = {"recipient_id": "whatsapp:+5511999990000", "content": "See you at eight"}
+LIST_MESSAGES = Operation(
+    MESSAGES,
+    "List a conversation's messages",
+    {200: message.Messages},
+    (403, 404),
+    query=ListMessages,
+    description="Page with `cursor`, which is stable while messages arrive; `offset` is for older clients. "
+    "All messages acknowledged before this request are included.",
+)
+
+OPERATIONS: Mapping[str, Operation] = {
+    "POST /v1/messages": Operation(
+        MESSAGES,
+        "Send a message",
+        {202: message.Accepted},
+        (403, 409, 422),
+        CreateMessage,
+        example=MESSAGE,
+        headers=("Idempotency-Key",),
+        description="202 once the message is durable. The first message creates the conversation, with the caller in "
+        "it. With an `Idempotency-Key` a repeated request gets the same response; 422 if its body "
+        "differs.",
+    ),
+    "POST /v1/messages/batch": Operation(
+        MESSAGES,
+        "Send several messages",
+        {207: message.Batch},
+        body=CreateBatch,
+        example={"messages": [MESSAGE, {**MESSAGE, "content": "Bring cake"}]},
+        headers=("Idempotency-Key",),
+        description="Each message is accepted or refused separately. A bare list is accepted, too. A message's key is "
+        "its `idempotency_key`, or the header's key combined with its index.",
+    ),
+    "GET /v1/messages": LIST_MESSAGES,
+    "GET /v1/conversations/{conversation_id}/messages": LIST_MESSAGES,
+    "GET /v1/messages/{message_id}": Operation(
+        MESSAGES,
+        "Show a message",
+        {200: message.MessageWithDeliveries},
+        (404,),
+        description="Available from every process right after its 202. 404 for a caller outside the conversation.",
+    ),
+    "GET /v1/messages/{message_id}/trace": Operation(
+        MESSAGES, "Trace a message", {200: message.Trace}, (404,), description="The recorded events of the message."
+    ),
+    "POST /v1/messages/{message_id}/read": Operation(
+        MESSAGES,
+        "Mark a message as read",
+        {200: message.Read},
+        (403, 404, 409),
+        description="For its recipients; may be repeated. 403 for other participants; 409 if the message failed.",
+    ),
+}
