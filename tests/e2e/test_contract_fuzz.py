@@ -18,7 +18,7 @@ from web.routes import ROUTES
 
 pytestmark = pytest.mark.real
 
-FUZZ_SECONDS = 35  # fuzzing and stateful tests are repeated until then
+FUZZ_SECONDS = 25  # fuzzing and stateful tests are repeated until then
 PATIENCE_SECONDS = 80
 CHECKS = (
     "not_a_server_error",

@@ -54,6 +54,6 @@ async def test_a_file_of_2_gib_goes_up_and_down_in_bounded_memory(files: Files) 
 
 
 async def test_sixteen_at_once_come_in_in_bounded_memory(files: Files) -> None:
-    up, sent = await files.up(64 << 20, 16)
+    up, sent = await files.up(32 << 20, 16)
     assert len(sent) == 16
     assert up.growth_mib < SIXTEEN_MOST_MIB

@@ -8,7 +8,7 @@ import random
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,13 @@ FAR_MS = 10**15
 
 @dataclass
 class World:
-    """A system without workers, what it keeps of files, and a client."""
+    """A system without workers, what it keeps of files, a client, and the keys of its whole files."""
 
     system: System
     records: CassandraFileRecords
     store: FileStore
     session: ClientSession
+    whole: set[str] = field(default_factory=set)
 
     async def uploads(self) -> list[Upload]:
         """All that are under way or left behind."""
@@ -54,7 +55,9 @@ class World:
     async def whole_file(self) -> dict[str, Any]:
         async with self.session.post("/v1/files", data=_form(DATA)) as answer:
             assert answer.status == 201, await answer.text()
-            return dict(await answer.json())
+            file = dict(await answer.json())
+        self.whole.add(file["storage_path"])
+        return file
 
     async def nothing_but(self, file: dict[str, Any], before: list[Upload]) -> None:
         """Wait until the sweep of the API has cleared away ``before``, and check what there is."""
@@ -68,7 +71,7 @@ class World:
         await sweep.orphans()
         assert sweep.report.failures == []
         keys = {one.key async for one in self.store.everything()}
-        assert keys == {file["storage_path"], ".uploads/owner"}
+        assert keys == self.whole | {".uploads/owner"}
         for upload in before:
             assert await self.records.find(upload.upload_id) is None
             if upload.store_upload:  # MinIO lists none
@@ -78,8 +81,11 @@ class World:
             assert hashlib.sha256(await answer.read()).digest() == hashlib.sha256(DATA).digest()
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=["local", "s3"])
-async def world(request: pytest.FixtureRequest, stack: Servers, tmp_path: Path) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["local", "s3"])
+async def world(
+    request: pytest.FixtureRequest, stack: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    folder: Path = tmp_path_factory.mktemp("left_behind")
     changes: dict[str, Any] = {
         "upload_hold_seconds": HOLD_SECONDS,
         "upload_expiry_hours": EXPIRY_SECONDS / 3600,
@@ -91,8 +97,8 @@ async def world(request: pytest.FixtureRequest, stack: Servers, tmp_path: Path) 
             config = minio.config()
             changes |= {"files": "s3", "s3_url": config.url, "s3_bucket": config.bucket}
             parts.push_async_callback(minio.delete_bucket, config)
-        settings = system_settings(stack, tmp_path, **changes)
-        system = await parts.enter_async_context(System(settings, tmp_path, {}))
+        settings = system_settings(stack, folder, **changes)
+        system = await parts.enter_async_context(System(settings, folder, {}))
         cassandra = await parts.enter_async_context(CassandraSession(cassandra_config(settings)))
         await cassandra.connected(30)
         store = open_file_store(settings)

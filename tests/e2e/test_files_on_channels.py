@@ -242,7 +242,7 @@ async def test_while_the_store_is_away_messages_with_files_wait_and_no_worker_is
             shown = [await person.ask("GET", f"/v1/messages/{one}", 200) for one in (waiting, behind)]
             return [one["status"] for one in shown] == ["ACCEPTED", "ACCEPTED"]
 
-        await stays(both_wait, 2 * WATCHDOG_SECONDS, look_seconds=0.2)
+        await stays(both_wait, WATCHDOG_SECONDS + 2.0, look_seconds=0.2)
     finally:
         await person.world.on()
     await person.until(behind, "READ")

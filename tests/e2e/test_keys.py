@@ -64,8 +64,9 @@ async def sent_facts(settings: Settings) -> dict[str, list[StatusChanged]]:
         await consumer.seek_to_beginning(tp)
         while await consumer.position(tp) < end:
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                for change in (decode(record.value, StatusChanged) for record in records):
-                    if change.conversation_id == CONVERSATION and change.status == "SENT":
+                ours = [record.value for record in records if record.key == CONVERSATION.encode()]
+                for change in (decode(value, StatusChanged) for value in ours):
+                    if change.status == "SENT":
                         found.setdefault(change.message_id, []).append(change)
     finally:
         await consumer.stop()

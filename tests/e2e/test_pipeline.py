@@ -16,8 +16,8 @@ from tables import message_state
 
 pytestmark = pytest.mark.real
 
-MESSAGES = 6_000
-CONVERSATIONS = 300
+MESSAGES = 3_000
+CONVERSATIONS = 150
 LIFE_SECONDS = 20.0
 
 
@@ -58,7 +58,7 @@ async def test_a_message_goes_from_accepted_to_read_and_every_view_shows_the_sam
     assert listed == [shown]
 
 
-async def test_six_thousand_messages_in_three_hundred_conversations_arrive_once_and_in_order(system: System) -> None:
+async def test_three_thousand_messages_in_150_conversations_arrive_once_and_in_order(system: System) -> None:
     orders = Orders(CONVERSATIONS, ["whatsapp"])
     async with Run(system) as run:
         await run.meet(orders)
