@@ -36,18 +36,25 @@ class Consumer:
         return dict.fromkeys(tps, self.end)
 
 
+class WatchedApp(FakeApp):
+    """An app with all that the watchdog reads."""
+
+    def __init__(self) -> None:
+        super().__init__(watchdog_seconds=0.3)
+        self.consumer: Consumer = Consumer()
+        self.tables = SimpleNamespace(recovery=SimpleNamespace(active_offsets={}))
+
+
 @pytest.fixture
-async def app() -> AsyncIterator[Any]:
-    app: Any = FakeApp(watchdog_seconds=0.3)
-    app.consumer = Consumer()
-    app.tables = SimpleNamespace(recovery=SimpleNamespace(active_offsets={}))
+async def app() -> AsyncIterator[WatchedApp]:
+    app = WatchedApp()
     watchdog = Watchdog(app, pause_seconds=0.02)
     await watchdog.start()
     yield app
     await watchdog.stop()
 
 
-async def test_lag_without_progress_ends_the_worker(app: Any) -> None:
+async def test_lag_without_progress_ends_the_worker(app: WatchedApp) -> None:
     app.consumer.end = 9
     await until(lambda: app.aborted)
     what, error = app.aborted[0]
@@ -56,7 +63,7 @@ async def test_lag_without_progress_ends_the_worker(app: Any) -> None:
     assert "4 records wait" in str(error)
 
 
-async def test_a_rebalance_that_does_not_end_ends_the_worker_though_it_holds_no_partition(app: Any) -> None:
+async def test_a_rebalance_that_does_not_end_ends_the_worker_though_it_holds_no_partition(app: WatchedApp) -> None:
     app.consumer._committed_offset.clear()
     app.consumer.assignment = lambda: set()
     app.rebalancing = True
@@ -64,47 +71,47 @@ async def test_a_rebalance_that_does_not_end_ends_the_worker_though_it_holds_no_
     assert "a rebalance does not end" in str(app.aborted[0][1])
 
 
-async def test_a_partition_whose_position_stays_unknown_ends_the_worker(app: Any) -> None:
+async def test_a_partition_whose_position_stays_unknown_ends_the_worker(app: WatchedApp) -> None:
     app.consumer._committed_offset[SOURCE] = None
     await until(lambda: app.aborted)
     assert isinstance(app.aborted[0][1], Stalled)
 
 
-async def goes_on(app: Any, seconds: float = 0.8) -> None:
+async def goes_on(app: WatchedApp, seconds: float = 0.8) -> None:
     await stays(lambda: not app.aborted, seconds)
 
 
-async def test_no_lag_is_no_stall(app: Any) -> None:
+async def test_no_lag_is_no_stall(app: WatchedApp) -> None:
     await goes_on(app)
 
 
-async def test_a_commit_that_moves_is_no_stall(app: Any) -> None:
+async def test_a_commit_that_moves_is_no_stall(app: WatchedApp) -> None:
     app.consumer.end = 1_000
     for offset in range(6, 14):
         app.consumer._committed_offset[SOURCE] = offset
         await goes_on(app, 0.1)
 
 
-async def test_a_recovery_that_moves_is_no_stall(app: Any) -> None:
+async def test_a_recovery_that_moves_is_no_stall(app: WatchedApp) -> None:
     app.consumer.end = 1_000
     for offset in range(8):
         app.tables.recovery.active_offsets[TP("x-changelog", 0)] = offset
         await goes_on(app, 0.1)
 
 
-async def test_a_broker_that_is_away_is_no_stall(app: Any) -> None:
+async def test_a_broker_that_is_away_is_no_stall(app: WatchedApp) -> None:
     app.consumer.end = None
     await goes_on(app)
 
 
-async def test_a_large_file_that_comes_piece_by_piece_is_no_stall(app: Any) -> None:
+async def test_a_large_file_that_comes_piece_by_piece_is_no_stall(app: WatchedApp) -> None:
     app.consumer.end = 1_000
     for _ in range(8):
         app.progress += 1
         await goes_on(app, 0.1)
 
 
-async def test_waiting_for_a_named_dependency_is_no_stall(app: Any) -> None:
+async def test_waiting_for_a_named_dependency_is_no_stall(app: WatchedApp) -> None:
     app.consumer.end = 9
     app.blocked_on = "cassandra"
     await goes_on(app)

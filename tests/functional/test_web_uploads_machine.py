@@ -26,7 +26,7 @@ from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
 from support.api import Api
 from support.examples import examples
-from support.file_processes import DAY_MS, Gated, Turns
+from support.file_processes import DAY_MS, Turns, gated
 from support.uploads import some_bytes
 from web.bootstrap.services import Services
 from web.errors import MalformedBody
@@ -140,7 +140,7 @@ class Uploads(RuleBasedStateMachine):
 
     def process(self) -> Process:
         api, turns = Api().beside(self.first_api), MortalTurns()
-        api.files, api.file_store = Gated(self.records, turns), Gated(self.store, turns)
+        api.files, api.file_store = gated(self.records, turns), gated(self.store, turns)
         api._make()
         object.__setattr__(api.deps.upload_context, "threads", Inline())  # frozen for the product, not for a test
         return Process(api.deps, turns)

@@ -13,13 +13,13 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from app.file_sweep import Sweep
 from domain.errors import Conflict, NotFound
 from domain.file_sweeping import OWNER_KEY, keys_of
 from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, staging_key, storage_key
-from domain.ports import Part, Upload
+from domain.ports import FileRecords, FileStore, Part, Upload
 from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
 
@@ -30,6 +30,8 @@ KINDS = ("plain", "staged", "resumable")
 TYPE = "text/plain"
 FULL = b"f" * PART_BYTES
 REST = b"the rest"
+
+T = TypeVar("T")
 
 
 class Turns:
@@ -47,7 +49,7 @@ class Turns:
 class Gated:
     """``target``, each of whose calls waits for its turn first."""
 
-    def __init__(self, target: Any, turns: Turns) -> None:
+    def __init__(self, target: object, turns: Turns) -> None:
         self._target = target
         self._turns = turns
 
@@ -64,6 +66,11 @@ class Gated:
                 yield one
 
         return each if inspect.isasyncgenfunction(method) else call
+
+
+def gated(target: T, turns: Turns) -> T:
+    """Return ``target`` behind a gate: each call waits for its turn."""
+    return cast(T, Gated(target, turns))
 
 
 class Process:
@@ -143,7 +150,7 @@ class FileWorld:
         assert self.store.uploads == {}
 
     async def sweep(self, turns: Turns) -> None:
-        records, store = Gated(self.records, turns), Gated(self.store, turns)
+        records, store = gated(self.records, turns), gated(self.store, turns)
         sweep = Sweep(records, store, lambda: self.now_ms, grace_ms=DAY_MS, believing=True)
         await sweep.uploads()
         await sweep.orphans()
@@ -152,7 +159,7 @@ class FileWorld:
     async def upload(self, turns: Turns, count: int, kind: str, expiry_ms: int) -> None:
         """One request that brings a file: all of it, or as much as it can before it lets go."""
         file_id, holder = str(uuid.uuid4()), f"api-{uuid.uuid4()}"
-        records, store = Gated(self.records, turns), Gated(self.store, turns)
+        records, store = gated(self.records, turns), gated(self.store, turns)
         final = storage_key("family", file_id, "a.txt")
         row = Upload(
             file_id,
@@ -189,7 +196,7 @@ class FileWorld:
     async def resume(self, turns: Turns, upload_id: str) -> None:
         """Another request, which brings the rest of an upload. It is wary of what is in the store, not of time."""
         holder = f"api-{uuid.uuid4()}"
-        records, store = Gated(self.records, turns), Gated(self.store, turns)
+        records, store = gated(self.records, turns), gated(self.store, turns)
         row = await records.acquire_lease(upload_id, holder, self.now_ms, self.now_ms + LEASE_MS)
         if row is None:
             return
@@ -202,7 +209,7 @@ class FileWorld:
     async def terminate(self, turns: Turns, upload_id: str) -> None:
         """A request to delete an upload that others may go on with: first of all it expires."""
         holder = f"api-{uuid.uuid4()}"
-        records, store = Gated(self.records, turns), Gated(self.store, turns)
+        records, store = gated(self.records, turns), gated(self.store, turns)
         row = await records.acquire_lease(upload_id, holder, self.now_ms, self.now_ms + LEASE_MS)
         if row is None or not await records.save(replace(row, expires_at_ms=self.now_ms), holder=holder):
             return
@@ -210,7 +217,7 @@ class FileWorld:
             await store.discard(key)
         await records.forget(upload_id, holder=holder)
 
-    async def complete(self, records: Any, store: Any, row: Upload, holder: str) -> None:
+    async def complete(self, records: FileRecords, store: FileStore, row: Upload, holder: str) -> None:
         try:
             parts = [part for part in await store.parts(row.key, row.store_upload) if part.size_bytes == PART_BYTES]
             last: Part = await store.put_part(row.key, row.store_upload, len(parts) + 1, REST)

@@ -18,29 +18,38 @@ from support.waiting import until
 from tests.unit.consumer_on_paper import PaperApp
 
 
+class EndingApp(PaperApp):
+    """An app that says what would have ended it."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.aborted: list[tuple[str, BaseException]] = []
+
+    def abort(self, what: str, error: BaseException) -> None:
+        self.aborted.append((what, error))
+
+
 @pytest.fixture
-async def app(tmp_path: Path) -> Any:
-    made: Any = PaperApp(Settings(role="core", store="memory", data_dir=str(tmp_path)))
-    made.aborted = []
-    made.abort = lambda what, error: made.aborted.append((what, error))
+async def app(tmp_path: Path) -> EndingApp:
+    made = EndingApp(Settings(role="core", store="memory", data_dir=str(tmp_path)))
     made._consumer = SimpleNamespace(assignment=lambda: {TP("messages", 1), TP("messages", 0)})
     return made
 
 
-async def test_a_service_that_fails_ends_the_worker_at_once(app: Any) -> None:
+async def test_a_service_that_fails_ends_the_worker_at_once(app: EndingApp) -> None:
     error = RuntimeError("recovery failed")
     await app.tables.recovery.crash(error)
     assert ("a service", error) in app.aborted
 
 
-async def test_a_service_that_fails_while_the_worker_stops_changes_nothing(app: Any) -> None:
+async def test_a_service_that_fails_while_the_worker_stops_changes_nothing(app: EndingApp) -> None:
     app._stopped.set()
     await app.tables.recovery.crash(RuntimeError("closed"))
     assert app.aborted == []
 
 
 @pytest.mark.parametrize("name", ["_coordination_task", "_sync_task"])
-async def test_the_end_of_a_task_of_aiokafkas_is_the_workers_end(app: Any, name: str) -> None:
+async def test_the_end_of_a_task_of_aiokafkas_is_the_workers_end(app: EndingApp, name: str) -> None:
     going_on = asyncio.create_task(asyncio.Event().wait())
 
     async def fails() -> None:
@@ -59,12 +68,12 @@ async def test_the_end_of_a_task_of_aiokafkas_is_the_workers_end(app: Any, name:
     going_on.cancel()
 
 
-async def ready(app: Any) -> tuple[int, Any]:
+async def ready(app: EndingApp) -> tuple[int, Any]:
     answer = await app._ready_page(None)
     return answer.status, json.loads(answer.body)
 
 
-async def test_a_worker_is_ready_from_the_end_of_its_first_rebalance_and_never_during_one(app: Any) -> None:
+async def test_a_worker_is_ready_from_the_end_of_its_first_rebalance_and_never_during_one(app: EndingApp) -> None:
     assert await ready(app) == (503, {"status": "starting", "role": "core", "partitions": {}})
     app.on_rebalance_start()
     assert (await ready(app))[0] == 503
@@ -74,7 +83,7 @@ async def test_a_worker_is_ready_from_the_end_of_its_first_rebalance_and_never_d
     assert (await ready(app))[0] == 503
 
 
-async def test_a_worker_that_is_told_to_end_has_so_much_time_and_no_more(app: Any) -> None:
+async def test_a_worker_that_is_told_to_end_has_so_much_time_and_no_more(app: EndingApp) -> None:
     bounds: list[float] = []
     app.pulse._end_after = bounds.append
     worker = app.Worker(loop=asyncio.get_running_loop())
