@@ -8,6 +8,8 @@ FROM ?= 1
 TO ?= 50
 # processes of pytest; "logical" is one a core
 JOBS ?= logical
+# two of them share the servers: what waits runs beside what computes; more than the cores can bear fails bounds in time
+SERVER_JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help env run check test test-quick test-servers seeds lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
@@ -36,7 +38,8 @@ test-quick: env ## run the unit and functional tests with all examples, in one p
 	@$(BIN)/python -m pytest -q -n $(JOBS) tests/unit tests/functional
 
 test-servers: env ## run the other tests, on a Kafka, a Cassandra and a MinIO that they start themselves
-	@$(BIN)/python -m pytest -q tests/contract tests/integration tests/e2e
+	@$(BIN)/python -m pytest -q -n $(SERVER_JOBS) --dist=loadgroup --no-loadscope-reorder \
+		tests/contract tests/integration tests/e2e
 
 seeds: env ## run the tests of properties with the Hypothesis seeds FROM=1 to TO=50, and list what fails
 	@.ci/seeds $(FROM) $(TO) $(ARGS)

@@ -11,8 +11,27 @@ from pathlib import Path
 
 import pytest
 
-# seconds of the long ones, measured with --durations=0 on two cores; what is not named is short
-LONG_GROUPS: dict[str, int] = {}
+# seconds of the long ones on a quiet machine of two cores; an unnamed group is short
+LONG_GROUPS = {
+    "system": 200,
+    "e2e/test_files_on_channels.py": 90,
+    "e2e/test_rounds.py": 75,
+    "e2e/test_outages.py": 70,
+    "e2e/test_file_memory.py": 60,
+    "e2e/test_file_faults.py": 50,
+    "integration/test_cli_run.py": 45,
+    "e2e/test_resumable_uploads.py": 45,
+    "e2e/test_files_left_behind.py": 45,
+    "e2e/test_failover.py": 40,
+    "integration/test_devstack.py": 35,
+    "e2e/test_bulkheads.py": 30,
+    "e2e/test_contract_fuzz.py": 30,
+    "integration/test_cassandra_outage.py": 30,
+    "e2e/test_group_of_three.py": 25,
+    "integration/test_notifications_live.py": 20,
+    "integration/test_web_live.py": 20,
+    "contract/test_message_history.py": 20,
+}
 
 
 def is_worker(config: pytest.Config) -> bool:
