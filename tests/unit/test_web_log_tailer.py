@@ -100,7 +100,7 @@ async def following(consumer: ScriptedConsumer, mirrored: dict[TopicPartition, i
     async def committed() -> dict[TopicPartition, int]:
         return mirrored or {}
 
-    tailer._mirrored = committed  # type: ignore[method-assign]
+    tailer._mirror.read = committed  # type: ignore[method-assign]
     await tailer._begin(consumer)
     tailer._consumer = tailer._ends.consumer = tailer._fact_ends.consumer = consumer
     return tailer, asyncio.create_task(tailer._tail(consumer))

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.kafka.codec import decode
-from app.kafka.topics import Topics, group_of
 from app.settings import Settings
 from domain.errors import LogUnavailable, MalformedRecord
 from domain.fact_times import plausible
@@ -26,14 +23,12 @@ from domain.records import MessageAccepted, StatusChanged
 from web.history.end_offsets import EndOffsets
 from web.history.published_state import PublishedState
 from web.history.recent import RecentMessages
+from web.history.starting_points import REQUEST_TIMEOUT_MS, LogPartitions, MirrorOffsets, StartingPoints
 from web.history.status_coalescer import StatusCoalescer
 
 log = logging.getLogger(__name__)
 
-FACTS_PER_MESSAGE = 4
-Offsets = Mapping[TopicPartition, int]
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
-_REQUEST_TIMEOUT_MS = 5_000
 _IDLE_MS = 1_000
 # a batch is folded without giving way to requests: 500 records at some 10 µs are 5 ms
 _BATCH_RECORDS = 500
@@ -70,20 +65,18 @@ class LogTailer:
         self._settings = settings
         self._recent = recent
         self.listener: Listener | None = None
-        self._group = group_of("mirror", settings.topic_prefix)
-        topics = Topics(settings.topic_prefix)
-        self._messages = [TopicPartition(topics.messages, n) for n in range(settings.partitions)]
-        self._statuses = [TopicPartition(topics.status_updates, n) for n in range(settings.partitions)]
+        self._partitions = LogPartitions.of(settings)
+        self._mirror = MirrorOffsets(settings)
+        self._starts = StartingPoints(self._partitions, settings.recent_messages, recent.gaps)
         self._positions: dict[TopicPartition, int] = {}
         self._waiters: list[tuple[dict[TopicPartition, int], asyncio.Future[None]]] = []
         self._consumer: Any = None
-        self._ends = EndOffsets(self._messages)
-        self._fact_ends = EndOffsets(self._statuses)
+        self._ends = EndOffsets(self._partitions.messages)
+        self._fact_ends = EndOffsets(self._partitions.statuses)
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._attempted = asyncio.Event()
         self.has_caught_up = False
-        self.removed_unread = 0  # records that retention removed before they were read here
         self._eager_until = 0.0
 
     def start(self) -> asyncio.Task[None]:
@@ -99,8 +92,13 @@ class LogTailer:
 
     async def ping(self) -> None:
         """Check for a leader of every partition of ``messages``. Raises ``LogUnavailable``."""
-        if await self._ends.now(_REQUEST_TIMEOUT_MS / 1000) is None:
+        if await self._ends.now(REQUEST_TIMEOUT_MS / 1000) is None:
             raise LogUnavailable("Kafka does not answer")
+
+    @property
+    def removed_unread(self) -> int:
+        """How many records retention has removed before the mirror or this process read them."""
+        return self._starts.removed_unread
 
     def records_behind(self) -> int | None:
         """Return how many records are unread as of the last fetch, ``None`` while disconnected."""
@@ -181,23 +179,23 @@ class LogTailer:
             # records gather at the broker: a wake-up for each costs several times their own price
             fetch_min_bytes=self._settings.follower_fetch_min_bytes,
             fetch_max_wait_ms=self._settings.follower_fetch_wait_ms,
-            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
 
     async def _begin(self, consumer: Any) -> None:
         """Set the position of every partition: the previous one, or a starting point."""
         known = await consumer.topics()
-        for topic in {self._messages[0].topic, self._statuses[0].topic} - set(known):
+        for topic in {tp.topic for tp in self._partitions.all} - set(known):
             raise KafkaError(f"there is no topic {topic} yet")
-        everything = self._messages + self._statuses
-        consumer.assign(everything)
+        consumer.assign(self._partitions.all)
         if not self._positions:
-            positions = await self._starting_points(consumer)
+            positions = await self._starts.find(consumer, await self._mirror.read())
             # measured after the starting points: a message appended from here on has all its facts after them
-            ends = await consumer.end_offsets(self._messages)
+            ends = await consumer.end_offsets(self._partitions.messages)
             self._recent.complete_from = {tp.partition: offset for tp, offset in ends.items()}
             self._positions = positions
-            log.info("following the log, %d records behind", sum(ends.values()) - self._sum_of(self._messages))
+            behind = sum(end - positions[tp] for tp, end in ends.items())
+            log.info("following the log, %d records behind", behind)
         for tp, offset in self._positions.items():
             consumer.seek(tp, offset)
             self._reached(tp, offset)
@@ -205,76 +203,13 @@ class LogTailer:
     def _reached(self, tp: TopicPartition, offset: int) -> None:
         self._positions[tp] = offset
         if self.listener is not None:
-            is_message = tp.topic == self._messages[0].topic
+            is_message = tp.topic == self._partitions.messages[0].topic
             self.listener.reached(tp.partition + (0 if is_message else self._settings.partitions), offset)
-
-    def _sum_of(self, partitions: list[TopicPartition]) -> int:
-        return sum(self._positions[tp] for tp in partitions)
-
-    async def _starting_points(self, consumer: Any) -> dict[TopicPartition, int]:
-        mirrored = await self._mirrored()
-        everything = self._messages + self._statuses
-        begins, ends = await consumer.beginning_offsets(everything), await consumer.end_offsets(everything)
-        tail = max(1, self._settings.recent_messages // self._settings.partitions)
-        points = {}
-        for tp in everything:
-            reach = tail if tp.topic == self._messages[0].topic else tail * FACTS_PER_MESSAGE
-            wanted = mirrored.get(tp, begins[tp])
-            if ends[tp] - wanted > reach:
-                log.warning(
-                    "%s[%d]: the mirror is %d records behind, of which the last %d are read",
-                    tp.topic,
-                    tp.partition,
-                    ends[tp] - wanted,
-                    reach,
-                )
-            if wanted < begins[tp]:
-                self._tell_of_removed(tp, wanted, begins[tp])
-            points[tp] = min(max(wanted, begins[tp], ends[tp] - reach), ends[tp])
-        self._note_skipped(mirrored, begins, points)
-        return points
-
-    def _tell_of_removed(self, tp: TopicPartition, wanted: int, first: int) -> None:
-        log.error(
-            "%s[%d]: retention removed records %d to %d before the mirror or this process read them",
-            tp.topic,
-            tp.partition,
-            wanted,
-            first - 1,
-        )
-        self.removed_unread += first - wanted
-
-    def _note_skipped(self, mirrored: Offsets, begins: Offsets, points: Offsets) -> None:
-        """Record a gap between the mirror and the starting points: no view has these records until the mirror has
-        written them.
-        """
-        gaps = self._recent.gaps
-        gaps.mirrored(*self._by_partition(mirrored))
-        for messages, facts in zip(self._messages, self._statuses, strict=True):
-            start = max(mirrored.get(messages, 0), begins[messages])
-            fact_start = max(mirrored.get(facts, 0), begins[facts])
-            if points[messages] > start or points[facts] > fact_start:
-                gaps.skip(messages.partition, start, points[messages], facts_stop=points[facts])
-
-    def _by_partition(self, offsets: Offsets) -> tuple[dict[int, int], dict[int, int]]:
-        """Return the offsets of ``messages`` and of ``status-updates``."""
-        messages = {tp.partition: offsets[tp] for tp in self._messages if tp in offsets}
-        return messages, {tp.partition: offsets[tp] for tp in self._statuses if tp in offsets}
 
     async def mirrored(self) -> tuple[dict[int, int], dict[int, int]]:
         """Return how far the mirror has written ``messages`` and ``status-updates``, by partition; may raise
         ``KafkaError`` or ``OSError``."""
-        return self._by_partition(await self._mirrored())
-
-    async def _mirrored(self) -> dict[TopicPartition, int]:
-        """Return the mirror's committed offsets, by partition; a partition without a commit is left out."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
-        try:
-            await admin.start()
-            committed = await admin.list_consumer_group_offsets(self._group)
-        finally:
-            await admin.close()
-        return {tp: found.offset for tp, found in committed.items() if found.offset >= 0}
+        return self._partitions.numbered(await self._mirror.read())
 
     def _hurry(self) -> None:
         """Fetch without gathering for a while. A fetch already waiting at the broker keeps its wait."""
@@ -286,14 +221,14 @@ class LogTailer:
         return asyncio.get_running_loop().time() < self._eager_until
 
     async def _tail(self, consumer: Any) -> None:
-        messages_topic = self._messages[0].topic
+        messages_topic = self._partitions.messages[0].topic
         while True:
             # aiokafka reads it anew for each request and has no public name for it (tests/unit/test_pins.py)
             consumer._fetcher._fetch_min_bytes = 1 if self._is_eager() else self._settings.follower_fetch_min_bytes
             batches = await consumer.getmany(timeout_ms=_IDLE_MS, max_records=_BATCH_RECORDS)
             for tp, records in batches.items():
                 if records[0].offset > self._positions[tp]:  # nothing else leaves a gap: there are no transactions
-                    self._tell_of_removed(tp, self._positions[tp], records[0].offset)
+                    self._starts.note_removed(tp, self._positions[tp], records[0].offset)
                 if tp.topic == messages_topic:
                     self._take_messages(records)
                 else:
