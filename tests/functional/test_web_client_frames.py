@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.api import Api
 from support.watching import SECONDS, member
 from web.http.client_frames import MAX_PIECES, ClientFrames
-from web.live.service import MAX_FRAMES_PER_WINDOW
+from web.live.incoming import MAX_FRAMES_PER_WINDOW
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 MASK = b"\x01\x02\x03\x04"

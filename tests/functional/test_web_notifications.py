@@ -265,7 +265,7 @@ async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: Ap
 async def test_a_cursor_ahead_for_long_is_of_another_log_or_this_process_is_behind(
     api: Api, monkeypatch: pytest.MonkeyPatch, in_the_log: bool, told: object
 ) -> None:
-    monkeypatch.setattr("web.live.service.AHEAD_SECONDS", 0.1)
+    monkeypatch.setattr("web.live.resumption.AHEAD_SECONDS", 0.1)
     token, _ = await member(api)
     ahead = Positions([0] * 2 * api.live_log.partitions)
     ahead[api.live_log.slot_of("c-1")] = 1

@@ -34,7 +34,7 @@ async def test_the_frames_over_all_resumes_are_every_message_once(
     chance = random.Random(seed)
     # turns so short that a resume takes several, and is overtaken by what is new
     monkeypatch.setattr("web.live.replayer.SLICE_RECORDS", chance.choice([3, 20, 5_000]))
-    monkeypatch.setattr("web.live.service.SLICE_RECORDS", chance.choice([3, 20, 5_000]))
+    monkeypatch.setattr("web.live.resumption.SLICE_RECORDS", chance.choice([3, 20, 5_000]))
     log, processes = api.live_log, api.live_log.processes
     names = [f"c-{n}" for n in range(CONVERSATIONS)]
     token, _ = await member(api, *names[:-1])

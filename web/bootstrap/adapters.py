@@ -24,7 +24,7 @@ from web.history.tailer_port import Tailer
 from web.http.app_keys import (
     Probe,
 )
-from web.live.service import OpenLog
+from web.live.resumption import OpenLog
 
 
 def wall_clock_ms() -> int:
