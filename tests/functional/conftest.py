@@ -24,7 +24,7 @@ async def api() -> AsyncIterator[Api]:
 async def other_api(api: Api) -> AsyncIterator[Api]:
     """Another process over the same log and the same conversations."""
     other = Api(api.live_log)
-    other.deps.live.participants._store = api.conversations
+    other.services.live.participants._store = api.conversations
     async with running(other):
         yield other
 

@@ -163,7 +163,7 @@ async def test_send_needs_a_recipient_or_a_conversation(run: Run, ana: str) -> N
 async def test_tail_shows_what_happens_and_can_be_continued(api: Api, run: Run, ana: str) -> None:
     await run("conversations", "create", RECIPIENT, "--id", "c-1")
     first = asyncio.create_task(run("tail", "--json", "-n", "1", "--timeout", "20"))
-    await until(lambda: api.deps.live._transports, 20)
+    await until(lambda: api.services.live._transports, 20)
     api.live_log.message(message(1))
     connected, seen = lines(await first)
     assert (connected["type"], seen["message_id"]) == ("connected", "m-1")

@@ -82,7 +82,7 @@ async def test_the_name_that_others_gave_leads_nowhere_else(api: Api, run: Run, 
     file_id = await put(api, PNG)
     known = await api.files.get(file_id)
     metadata = replace(known.metadata, filename="../../\x1b[31mevil\u202e.png")  # which our server does not let in
-    api.deps.known_files.add(replace(known, metadata=metadata))
+    api.services.known_files.add(replace(known, metadata=metadata))
     result = await run("download", file_id)
     assert not set(result.output) & {"\x1b", "\u202e"}
     assert names(tmp_path) == ["[31mevil.png"]

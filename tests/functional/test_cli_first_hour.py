@@ -292,7 +292,7 @@ async def test_a_tail_tells_whose_status_changes_and_of_what(api: Api, run: Run,
     sent = events(await run("send", RECIPIENT, "hello there", "--conversation", "c-1", *NOW, "--json"))[-1]
     [(message, place, _)] = api.log.records
     tail = asyncio.create_task(run("tail", "-n", "1", "--timeout", "20"))
-    await until(lambda: api.deps.live._transports, 20)
+    await until(lambda: api.services.live._transports, 20)
     api.live_log.fact(
         StatusChanged(
             message.message_id,

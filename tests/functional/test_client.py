@@ -285,8 +285,8 @@ async def test_notifications_go_on_without_a_gap_when_the_connection_is_lost(api
             api.live_log.message(message(1))
             assert (await anext(frames))["message_id"] == "m-1"
             for number in range(2, 6):
-                for connection in list(api.deps.live._transports):
-                    api.deps.live._transports[connection].abort()
+                for connection in list(api.services.live._transports):
+                    api.services.live._transports[connection].abort()
                 api.live_log.message(message(number))
                 kinds = []
                 while "message_id" not in (frame := await anext(frames)):

@@ -125,6 +125,6 @@ async def test_no_store_means_503_for_accounts(api: Api) -> None:
 
 
 async def test_too_many_logins_at_once_are_told_to_come_back(api: Api) -> None:
-    api.deps.passwords.waiting = 1_000
+    api.services.passwords.waiting = 1_000
     answer = await api.call("POST", "/auth/login", {"username": "maria", "password": PASSWORD})
     assert answer.status == 503

@@ -256,7 +256,7 @@ async def test_a_count_that_takes_too_long_does_not_cost_the_list(api: Api) -> N
             finally:
                 api.messages.available = True
 
-    api.deps.lists._activity = Slow()
+    api.services.lists._activity = Slow()
     assert [found["message_count"] for found in await listed(api, token)] == [1]
 
 

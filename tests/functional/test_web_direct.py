@@ -358,14 +358,14 @@ async def test_an_address_that_another_process_let_in_is_among_everyone_here(two
     await there.said(None, "c-1")  # who takes part is remembered
     await ana.said(PHONE, "c-1")
     message, place, _ = one.log.records[-1]
-    other.deps.live.hub.on_message(0, place.position, message, place)  # as its tailer reads it
+    other.services.live.hub.on_message(0, place.position, message, place)  # as its tailer reads it
     await there.said(None, "c-1")
     assert other.log.records[-1][0].recipients == (PHONE,)
 
 
 async def test_who_joins_during_a_look_up_is_not_lost_by_it(api: Api, ana: Person) -> None:
     await ana.said(None, "c-1")
-    get, participants = api.conversations.get, api.deps.live.participants
+    get, participants = api.conversations.get, api.services.live.participants
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(conversation_id: str) -> Any:
@@ -402,7 +402,7 @@ async def test_a_full_conversation_takes_messages_to_others_and_nobody_more(api:
     await ana.said(PHONE, "c-1")
     assert PHONE not in (await ana.get("/v1/conversations/c-1"))["participants"]
     message, place, _ = api.log.records[-1]
-    api.deps.live.hub.on_message(0, place.position, message, place)
+    api.services.live.hub.on_message(0, place.position, message, place)
     await ana.said(None, "c-1")
     assert len(api.log.records[-1][0].recipients) == 255
 

@@ -222,15 +222,15 @@ async def test_a_client_that_takes_nothing_is_let_go(start_api: StartApi) -> Non
             f"GET /v1/files/{big.file['file_id']}/content HTTP/1.1\r\nHost: x\r\n"
             f"Authorization: Bearer {big.token}\r\n\r\n".encode()
         )
-        await until(lambda: api.deps.download_limit.under_way == 1)
-        await until(lambda: api.deps.download_limit.under_way == 0)
+        await until(lambda: api.services.download_limit.under_way == 1)
+        await until(lambda: api.services.download_limit.under_way == 0)
         writer.close()
 
 
 async def test_only_so_many_downloads_at_once(start_api: StartApi) -> None:
     async with start_api(downloads_at_once=1) as api:
         sent = await sent_to(api, DATA)
-        with api.deps.download_limit.acquire():
+        with api.services.download_limit.acquire():
             assert (await sent.get()).status == 503
         assert (await sent.get()).status == 200
 

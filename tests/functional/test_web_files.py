@@ -268,7 +268,7 @@ async def test_a_client_that_vanishes_leaves_nothing(api: Api) -> None:
     await writer.drain()
     await until(lambda: api.files.rows and api.file_store.uploads)
     writer.transport.abort()
-    await until(lambda: nothing_is_left(api) and not api.deps.upload_limit.under_way)
+    await until(lambda: nothing_is_left(api) and not api.services.upload_limit.under_way)
 
 
 async def test_a_client_that_falls_silent_is_let_go(start_api: StartApi) -> None:
@@ -317,16 +317,16 @@ async def test_only_so_many_uploads_at_once(start_api: StartApi) -> None:
 
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
         slow = asyncio.create_task(api.call("POST", "/v1/files", token=first, data=slowly(), headers=headers))
-        await until(lambda: api.deps.upload_limit.under_way == 1)
+        await until(lambda: api.services.upload_limit.under_way == 1)
         assert (await api.call("POST", "/v1/files", token=first, data=form())).status == 503
         other = form(conversation_id="c-2")
         assert (await api.call("POST", "/v1/files", token=second, data=other)).status == 201
-        with api.deps.upload_limit.acquire("somebody else"):
+        with api.services.upload_limit.acquire("somebody else"):
             refused = await api.call("POST", "/v1/files", token=third, data=form(conversation_id="c-3"))
             assert refused.status == 503
         go_on.set()
         assert (await slow).status == 201
-        assert api.deps.upload_limit.refused == 2
+        assert api.services.upload_limit.refused == 2
 
 
 async def test_metrics_tell_of_files(api: Api) -> None:

@@ -180,9 +180,9 @@ async def test_a_copy_is_a_file_of_its_own_whose_bytes_did_not_come_through_the_
     (token, _), (other, other_id) = [await member(api) for _ in range(2)]
     group = await group_of(api, token, other_id)
     source = await uploaded(api, token, group)
-    received = api.deps.metrics.file_bytes_received.count
+    received = api.services.metrics.file_bytes_received.count
     copy = await copied(api, other, source["file_id"], "elsewhere")
-    assert api.deps.metrics.file_bytes_received.count == received
+    assert api.services.metrics.file_bytes_received.count == received
     same = ("filename", "size_bytes", "mimetype", "checksum")
     assert [copy[name] for name in same] == [source[name] for name in same]
     assert (copy["conversation_id"], copy["uploader_id"]) == ("elsewhere", other_id)

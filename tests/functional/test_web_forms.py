@@ -191,7 +191,7 @@ async def test_what_is_no_file_is_refused_after_a_few_kib_and_before_the_rest_co
     """No other request can wait for what is never read: the client here sends the beginning and no more."""
     status, _ = await begun(api, begin)
     assert status == 400
-    assert api.deps.upload_limit.under_way == 0
+    assert api.services.upload_limit.under_way == 0
 
 
 async def test_what_follows_the_last_boundary_is_not_waited_for(api: Api) -> None:

@@ -219,7 +219,7 @@ async def test_a_clock_that_is_set_back_keeps_nobody_in_who_was_removed_by_anoth
     clock, seconds = people.api.clock, people.api.settings.group_membership_seconds
     assert await people.send(people.joao) == 202
     await remove_elsewhere(people)
-    people.api.deps.memberships._clock_ms = lambda: clock.now_ms - 600_000
+    people.api.services.memberships._clock_ms = lambda: clock.now_ms - 600_000
     clock.now_ms += int(seconds * 1000)  # of the monotonic clock
     assert await people.send(people.joao) == 403
 

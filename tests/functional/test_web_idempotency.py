@@ -254,7 +254,7 @@ async def test_somebody_outside_gets_a_403_with_a_key_too(api: Api) -> None:
 
 async def test_a_key_that_is_held_for_too_long_is_a_503(api: Api) -> None:
     token = await api.somebody()
-    api.deps.sending._key_lock._timeout_seconds = 0.05
+    api.services.sending._key_lock._timeout_seconds = 0.05
     is_held, release, append = asyncio.Event(), asyncio.Event(), api.log.append
 
     async def slow(message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
@@ -268,7 +268,7 @@ async def test_a_key_that_is_held_for_too_long_is_a_503(api: Api) -> None:
     assert (await send(api, token)).status == 503
     release.set()
     assert (await first).status == 202
-    assert len(api.deps.sending._key_lock) == 0
+    assert len(api.services.sending._key_lock) == 0
 
 
 async def test_the_fake_store_keeps_the_first_place_too(api: Api) -> None:

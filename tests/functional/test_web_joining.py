@@ -38,7 +38,7 @@ async def ana(two: Two) -> Person:
 def follow(api: Api) -> None:
     """Let the process read the last message of the log."""
     message, place, _ = api.log.records[-1]
-    api.deps.live.hub.on_message(0, place.position, message, place)
+    api.services.live.hub.on_message(0, place.position, message, place)
 
 
 def dies_before_it_joins(api: Api) -> None:
@@ -47,7 +47,7 @@ def dies_before_it_joins(api: Api) -> None:
     async def join(joins: Sequence[NewParticipant]) -> None:
         raise StoreUnavailable("this process was killed")
 
-    api.deps.conversation_opener._joins._store = type("Killed", (), {"join": staticmethod(join)})()
+    api.services.conversation_opener._joins._store = type("Killed", (), {"join": staticmethod(join)})()
 
 
 async def on_record(api: Api, conversation_id: str = "c-1") -> list[str]:
@@ -89,7 +89,7 @@ async def test_the_next_message_to_an_address_lets_it_join_although_the_process_
     follow(other)
     assert PHONE not in await on_record(other)
     await ana.say(other, PHONE)
-    await other.deps.conversation_opener.close(5)
+    await other.services.conversation_opener.close(5)
     assert PHONE in await on_record(other)
 
 
@@ -100,7 +100,7 @@ async def test_an_address_that_a_message_to_everyone_reached_is_on_record_then(t
     await ana.say(one, PHONE)
     follow(other)
     await ana.say(other)
-    await other.deps.conversation_opener.close(5)
+    await other.services.conversation_opener.close(5)
     assert PHONE in await on_record(other)
 
 
@@ -114,17 +114,17 @@ async def test_what_the_store_refused_is_written_with_the_next_message(two: Two,
 
     one.conversations.join = refuse
     await ana.say(one, PHONE)
-    await one.deps.conversation_opener.close(5)
+    await one.services.conversation_opener.close(5)
     one.conversations.join = join
     await ana.say(one, PHONE)
-    await one.deps.conversation_opener.close(5)
+    await one.services.conversation_opener.close(5)
     assert PHONE in await on_record(one)
 
 
 async def test_no_more_than_may_take_part_join_at_once(two: Two, ana: Person) -> None:
     one, _ = two
     await ana.say(one)
-    one.deps.live.participants.forget("c-1")
+    one.services.live.participants.forget("c-1")
     get, go_on = one.conversations.get, asyncio.Event()
 
     async def slow(conversation_id: str) -> Any:
@@ -132,12 +132,12 @@ async def test_no_more_than_may_take_part_join_at_once(two: Two, ana: Person) ->
         return await get(conversation_id)
 
     one.conversations.get = slow
-    enter = one.deps.conversation_opener.open
+    enter = one.services.conversation_opener.open
     entering = asyncio.gather(*(enter("c-1", ana.user_id, f"telegram:{n + 1}") for n in range(300)))
     await asyncio.sleep(0)
     go_on.set()
     await entering
-    await one.deps.conversation_opener.close(5)
+    await one.services.conversation_opener.close(5)
     assert len(await on_record(one)) == 256
     assert len(await ana.say(one)) == 255
 

@@ -26,7 +26,7 @@ def limited(start_api: StartApi) -> Callable[..., Any]:
     async def start(**settings: object) -> AsyncIterator[Any]:
         async with start_api(**settings) as api:
             now = [1_000.0]
-            limits = api.deps.request_limits
+            limits = api.services.request_limits
             limits._users._clock = limits._addresses._clock = lambda: now[0]
             api.later = lambda seconds: now.__setitem__(0, now[0] + seconds)
             yield api

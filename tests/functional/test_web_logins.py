@@ -97,7 +97,7 @@ async def test_a_body_that_is_no_login_is_not_held_against_anybody(api: Api) -> 
 async def test_an_unknown_user_and_a_wrong_password_take_the_same_time(api: Api) -> None:
     # a hash that takes some 20 ms: what else differs would have to show beside it
     hasher = PasswordHasher(time_cost=2, memory_cost=8 * 1024, parallelism=1)
-    api.deps.passwords = api.deps.accounts._passwords = Passwords(hasher, at_once=1)
+    api.services.passwords = api.services.accounts._passwords = Passwords(hasher, at_once=1)
     names = [await api.register() for _ in range(25)]
     seconds: dict[str, list[float]] = {"known": [], "unknown": []}
     for n, name in enumerate(names):

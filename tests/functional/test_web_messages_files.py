@@ -224,7 +224,7 @@ async def test_a_repeated_request_is_answered_from_memory_while_the_store_is_awa
     await api.send(token)
     file = whole_file(api)
     first = await post(api, token, file.file_id, headers=KEY)
-    api.deps.known_files._known.pop(file.file_id)
+    api.services.known_files._known.pop(file.file_id)
     api.files.available = False
     again = await post(api, token, file.file_id, headers=KEY)
     assert again.status == 202

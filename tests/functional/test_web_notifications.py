@@ -304,7 +304,7 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(api: Api) -> N
     lazy, diligent = await watch(api, token), await watch(api, other)
     lazy.socket._response.connection.transport.pause_reading()  # type: ignore[union-attr]
     count = 0
-    while api.deps.metrics.live_too_slow.count == 0:
+    while api.services.metrics.live_too_slow.count == 0:
         assert count < 20_000
         for _ in range(20):
             api.live_log.message(MessageAccepted(f"m-{count}", "c-1", "u-9", "telegram:12345", "x" * 10_000))
@@ -340,14 +340,14 @@ async def test_a_user_has_a_limited_number_of_connections(api: Api) -> None:
 
 async def test_before_the_log_is_read_connections_are_told_to_come_again(api: Api) -> None:
     token, _ = await member(api)
-    api.deps.live.hub.is_ready = False
+    api.services.live.hub.is_ready = False
     assert await Watcher(await connect(api, token)).closed() == 1013
 
 
 async def test_stopping_closes_with_1001(api: Api) -> None:
     token, _ = await member(api)
     watchers = [await watch(api, token) for _ in range(5)]
-    stopping = asyncio.create_task(api.deps.live.stop())
+    stopping = asyncio.create_task(api.services.live.stop())
     assert [await watcher.closed() for watcher in watchers] == [1001] * 5
     await stopping
     assert await Watcher(await connect(api, token)).closed() == 1001
@@ -464,7 +464,7 @@ async def test_who_comes_to_a_group_or_leaves_it_is_asked_again_soon(api: Api) -
     group = await api.conversations.get("c-1")
     members = tuple(replace(one, participant_id=other_id) for one in group.members if one.participant_id == user_id)
     await api.conversations.change(group, replace(group, members=members, version=group.version + 1))
-    api.deps.live.participants.forget("c-1")
+    api.services.live.participants.forget("c-1")
     api.live_log.message(message(2))
     assert (await newcomer.frame())["message_id"] == "m-2"
     await watcher.quiet()
@@ -478,7 +478,7 @@ async def test_a_client_that_answers_no_pings_is_let_go(api: Api) -> None:
     assert (await dead.socket.receive(SECONDS)).type is WSMsgType.PING
     reading = asyncio.create_task(alive.frame())  # a client answers pings while it reads
     await dead.closed()
-    assert api.deps.live.hub.count == 1
+    assert api.services.live.hub.count == 1
     api.live_log.message(message(1))
     assert (await reading)["message_id"] == "m-1"
 

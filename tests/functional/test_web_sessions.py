@@ -59,7 +59,7 @@ async def test_a_used_token_presented_again_ends_the_session_for_both_holders(ap
     assert (await refresh(api, first)).status == 401
     for token in (first, second, third):
         assert (await refresh(api, token)).status == 401
-    assert api.deps.sessions.reuses == 1
+    assert api.services.sessions.reuses == 1
     # another login is another session
     await refreshed(api, elsewhere)
 

@@ -213,4 +213,4 @@ async def test_metrics_tell_of_files_that_were_resumed(api: Api) -> None:
     text = await (await api.call("GET", "/metrics")).text()
     assert 'chat4all_files_uploaded_total{size_bucket="64KiB"} 1' in text
     assert "chat4all_file_bytes_received_total 10" in text
-    assert api.deps.upload_limit.under_way == 0
+    assert api.services.upload_limit.under_way == 0

@@ -34,7 +34,7 @@ async def test_what_came_before_the_client_vanished_is_kept(api: Api) -> None:
     sender = Sender(api, token, path)
     await sender.send(DATA[:SENT])
     sender.vanish()
-    await until(lambda: api.deps.upload_limit.under_way == 0)
+    await until(lambda: api.services.upload_limit.under_way == 0)
     assert await offset_of(api, token, path) == SENT
     assert (await append(api, token, path, SENT, DATA[SENT:])).status == 204
     await is_the_file(api, token, path, DATA)
@@ -59,7 +59,7 @@ async def test_of_a_request_with_a_checksum_that_broke_off_nothing_counts(api: A
     sender = Sender(api, token, path, 100, **checksum_header(DATA[100:]))
     await sender.send(DATA[100:SENT])
     sender.vanish()
-    await until(lambda: api.deps.upload_limit.under_way == 0)
+    await until(lambda: api.services.upload_limit.under_way == 0)
     assert await offset_of(api, token, path) == 100
     assert (await append(api, token, path, 100, DATA[100:], **checksum_header(DATA[100:]))).status == 204
     await is_the_file(api, token, path, DATA)
@@ -109,7 +109,7 @@ async def test_at_another_process_one_waits_until_the_first_lets_go(two: tuple[A
         assert 1 <= int(answer.headers["Retry-After"]) <= 5
     assert await offset_of(other, token, path) == 0  # of what is not in the row yet it cannot know
     sender.vanish()
-    await until(lambda: one.deps.upload_limit.under_way == 0)
+    await until(lambda: one.services.upload_limit.under_way == 0)
     assert await offset_of(other, token, path) == SENT
     assert (await append(other, token, path, SENT, DATA[SENT:])).status == 204
     await is_the_file(one, token, path, DATA)
@@ -125,10 +125,10 @@ async def test_after_a_kill_another_process_goes_on_from_what_the_last_renewal_s
         await until(lambda: one.files.rows[row.upload_id].offset_bytes == 2 * PART_BYTES)
         one.files.available = one.file_store.available = False  # it can do nothing any more: as if it were gone
         sender.vanish()
-        await until(lambda: one.deps.upload_limit.under_way == 0)
+        await until(lambda: one.services.upload_limit.under_way == 0)
         one.files.available = one.file_store.available = True
         one.clock.now_ms += 300
-        one.deps.upload_context.hashes.forget(row.upload_id)
+        one.services.upload_context.hashes.forget(row.upload_id)
         assert await offset_of(one, token, path) == 2 * PART_BYTES
         assert (await append(one, token, path, 2 * PART_BYTES, DATA[2 * PART_BYTES :])).status == 204
         await is_the_file(one, token, path, DATA)
@@ -158,7 +158,7 @@ async def test_a_process_that_stops_keeps_what_came_and_says_so(api: Api) -> Non
     path = await begin(api, token, SIZE)
     sender = Sender(api, token, path)
     await sender.send(DATA[:SENT])
-    api.deps.resumable.stop()
+    api.services.resumable.stop()
     assert await sender.status() == 503
     assert api.files.rows[path.rpartition("/")[2]].offset_bytes == SENT
     assert (await append(api, token, path, SENT, DATA[SENT:])).status == 503

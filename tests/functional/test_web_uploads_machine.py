@@ -96,8 +96,8 @@ class ScriptedBody:
 class Process:
     """An API: its memory, and the requests that it has."""
 
-    def __init__(self, deps: Services, turns: MortalTurns) -> None:
-        self.deps, self.turns = deps, turns
+    def __init__(self, services: Services, turns: MortalTurns) -> None:
+        self.services, self.turns = services, turns
         self.requests: set[asyncio.Task[Any]] = set()
 
     async def step(self, turns: int) -> None:
@@ -133,7 +133,7 @@ class Uploads(RuleBasedStateMachine):
         self.processes = [self.process(), self.process()]
         checksum = f"sha256:{hashlib.sha256(self.data).hexdigest()}" if is_checked else ""
         creation = Creation(size, "c-1", "a.bin", checksum)
-        known = self.request(0, lambda deps: deps.resumable.create(USER, creation, None, None))
+        known = self.request(0, lambda services: services.resumable.create(USER, creation, None, None))
         self.run(self.processes[0].step(MANY))
         made = known.result()
         self.upload_id = made.file_id if isinstance(made, File) else made.upload_id
@@ -142,15 +142,15 @@ class Uploads(RuleBasedStateMachine):
         api, turns = Api().beside(self.first_api), MortalTurns()
         api.files, api.file_store = gated(self.records, turns), gated(self.store, turns)
         api._make()
-        object.__setattr__(api.deps.upload_context, "threads", Inline())  # frozen for the product, not for a test
-        return Process(api.deps, turns)
+        object.__setattr__(api.services.upload_context, "threads", Inline())  # frozen for the product, not for a test
+        return Process(api.services, turns)
 
     def request(self, number: int, work: Callable[[Services], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
         process = self.processes[number]
 
         async def asked() -> Any:
             try:
-                return await work(process.deps)
+                return await work(process.services)
             except (Chat4AllError, Killed) as error:
                 return error
 
@@ -184,16 +184,16 @@ class Uploads(RuleBasedStateMachine):
                 piece = bytes(len(piece)) or b""
         self.is_bad_under_way |= digest == "wrong"
 
-        def work(deps: Services) -> Coroutine[Any, Any, Any]:
+        def work(services: Services) -> Coroutine[Any, Any, Any]:
             body: Any = ScriptedBody(self.processes[number].turns, piece, breaks=breaks)
-            return deps.resumable.append(USER, self.upload_id, start, body, wanted)
+            return services.resumable.append(USER, self.upload_id, start, body, wanted)
 
         self.request(number, work)
         self.run(self.processes[number].step(turns))
 
     @rule(number=st.integers(0, 1), turns=TURNS)
     def look(self, number: int, turns: int) -> None:
-        self.request(number, lambda deps: deps.resumable.look(USER, self.upload_id))
+        self.request(number, lambda services: services.resumable.look(USER, self.upload_id))
         self.run(self.processes[number].step(turns))
 
     @rule(number=st.integers(0, 1), turns=TURNS)
@@ -255,13 +255,13 @@ class Uploads(RuleBasedStateMachine):
         clock.now_ms += LEASE_MS
         for _ in range(3):
             process = self.process()
-            looking = asyncio.create_task(process.deps.resumable.look(USER, self.upload_id))
+            looking = asyncio.create_task(process.services.resumable.look(USER, self.upload_id))
             await process.step(MANY)
             known = looking.result()
             if isinstance(known, File):
                 break
             body: Any = ScriptedBody(process.turns, self.data[known.offset_bytes :], breaks=False)
-            work = process.deps.resumable.append(USER, self.upload_id, known.offset_bytes, body, None)
+            work = process.services.resumable.append(USER, self.upload_id, known.offset_bytes, body, None)
             sending = asyncio.create_task(work)
             await process.step(MANY)
             sending.result()

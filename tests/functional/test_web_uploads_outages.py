@@ -33,7 +33,7 @@ async def test_while_the_store_fails_at_anything_it_is_503_and_goes_on_later(api
     token, data = await api.somebody(), DATA[:size]
     path = await begin(api, token, size)
     assert (await append(api, token, path, 0, data[:100])).status == 204
-    api.deps.upload_context.hashes.forget(path.rpartition("/")[2])
+    api.services.upload_context.hashes.forget(path.rpartition("/")[2])
     api.file_store.failing = {method}
     answer = await append(api, token, path, 100, data[100:])
     assert answer.status in (503, 204)
@@ -98,10 +98,10 @@ async def test_what_is_whole_in_the_store_but_no_file_yet_becomes_one(
 ) -> None:
     token, data, records = await api.somebody(), DATA[:size], api.files
     path = await begin(api, token, size)
-    object.__setattr__(api.deps.upload_context, "files", Refusing(records, "finish", afterwards=afterwards))
+    object.__setattr__(api.services.upload_context, "files", Refusing(records, "finish", afterwards=afterwards))
     assert (await append(api, token, path, 0, data)).status == 503
     assert len(api.file_store.objects) == 1, "it may be a file, so nothing of it may go"
-    api.deps.upload_context.hashes.forget(path.rpartition("/")[2])
+    api.services.upload_context.hashes.forget(path.rpartition("/")[2])
     if size == SIZE or afterwards:
         if asks_with == "HEAD":
             assert await offset_of(api, token, path) == size

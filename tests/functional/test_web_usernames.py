@@ -45,7 +45,7 @@ class People:
     def forget_names(self) -> None:
         """As in a process that has just started."""
         api = self.api
-        api.deps.usernames.__init__(api.users, api.deps.adapters.monotonic)
+        api.services.usernames.__init__(api.users, api.services.adapters.monotonic)
 
 
 @pytest.fixture

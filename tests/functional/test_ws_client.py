@@ -30,7 +30,7 @@ async def test_frames_of_every_length_arrive_whole(api: Api, size: int) -> None:
             frame = await frames.get()
             assert (frame["message_id"], frame["content"]) == (f"m-{number}", content)
         assert listener.is_open
-        await api.deps.live.stop()
+        await api.services.live.stop()
         await listener.ended.wait()
     assert listener.close_code == 1001
 

@@ -176,9 +176,9 @@ class Api:
             monotonic=lambda: self.clock.now_ms / 1000,
             open_log=self.live_log.open,
         )
-        self.deps = Services(adapters)
-        self.live_log.follow(self.deps.live.hub, self.recent)
-        self.app = create_app(self.deps)
+        self.services = Services(adapters)
+        self.live_log.follow(self.services.live.hub, self.recent)
+        self.app = create_app(self.services)
         self.contract = Contract()
         self.app.on_response_prepare.append(self.contract.check)
         self.port = 0
@@ -311,7 +311,7 @@ async def running(api: Api) -> AsyncIterator[Api]:
         yield api
     server.close()
     await runner.cleanup()
-    api.deps.passwords.close()
+    api.services.passwords.close()
     assert api.contract.breaches == []
 
 

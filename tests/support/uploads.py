@@ -97,7 +97,7 @@ class Sender:
 
     async def send(self, data: bytes) -> None:
         """Send the head and ``data``; return once the API has taken it."""
-        received = self.api.deps.metrics.file_bytes_received
+        received = self.api.services.metrics.file_bytes_received
         before = received.count
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.api.port)
         self._writer.write(f"{self._head}\r\n".encode() + data)
