@@ -181,7 +181,7 @@ class Sweep:
         if taken is None:
             self.report.uploads_busy += 1
             return
-        for key in keys_of(taken):
+        for key in keys_of(taken, self._store.part_bytes):
             await self._store.discard(key)
         if await self._records.forget(taken.upload_id, holder=self._holder):
             self.report.uploads_swept += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from domain.files import PART_BYTES, File, file_id_of, incomplete_part_key, staging_key
+from domain.files import File, file_id_of, incomplete_part_key, staging_key
 from domain.ids import is_uuid
 from domain.ports.files import StoredObject, Upload
 
@@ -24,15 +24,15 @@ class Decision(Enum):
     ABORT = "abort"  # an unfinished upload beside the whole object of the same key, which stays
 
 
-def keys_of(upload: Upload) -> list[str]:
-    """Return the keys of all objects of ``upload`` named by its row.
+def keys_of(upload: Upload, part_bytes: int) -> list[str]:
+    """Return the keys of all objects of ``upload`` named by its row. ``part_bytes``: of its store.
 
     An object stored by a process that was killed before the row named it is an orphan once the row is gone.
     """
     keys = [staging_key(upload.upload_id)]
     if upload.key:
         keys.append(upload.key)
-    if upload.offset_bytes % PART_BYTES:
+    if upload.offset_bytes % part_bytes:
         keys.append(incomplete_part_key(upload.upload_id, upload.offset_bytes))
     return keys
 

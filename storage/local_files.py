@@ -33,9 +33,18 @@ class LocalFileStore:
     file system locks (``flock``) must work between machines, as they do on NFS 4.
     """
 
-    def __init__(self, folder: Path, *, link_key: bytes, public_url: str = "", timeout_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        link_key: bytes,
+        public_url: str = "",
+        timeout_seconds: float = 30.0,
+        part_bytes: int = PART_BYTES,
+    ) -> None:
+        self.part_bytes = part_bytes
         self._objects = Objects(folder / "objects", folder / "uploads")
-        self._uploads = LocalUploads(folder / "uploads", timeout_seconds)
+        self._uploads = LocalUploads(folder / "uploads", timeout_seconds, part_bytes)
         self._link_key = link_key
         self._public_url = public_url.rstrip("/")
         self._timeout_seconds = timeout_seconds
@@ -57,7 +66,7 @@ class LocalFileStore:
 
     async def put_part(self, key: str, upload: str, number: int, data: bytes) -> Part:
         """Store a part, durable when this returns."""
-        check_part(number, len(data))
+        check_part(number, len(data), self.part_bytes)
         return await self._call(self._uploads.put_part, key, upload, number, data)
 
     async def parts(self, key: str, upload: str) -> Sequence[Part]:
@@ -70,8 +79,8 @@ class LocalFileStore:
 
     async def put(self, key: str, data: bytes, mimetype: str) -> None:
         """Store a whole object."""
-        if len(data) > PART_BYTES:
-            raise ValueError(f"{len(data)} bytes: expected at most {PART_BYTES}")
+        if len(data) > self.part_bytes:
+            raise ValueError(f"{len(data)} bytes: expected at most {self.part_bytes}")
         await self._call(self._objects.put, key, data)
 
     async def size(self, key: str) -> int | None:

@@ -2,7 +2,7 @@
 
 An upload is two files:
 
-    <upload>.data      each part at its place, (number - 1) * PART_BYTES; finishing renames it to the object
+    <upload>.data      each part at its place, (number - 1) * part_bytes; finishing renames it to the object
     <upload>.journal   key <key>
                        claim <number> <etag>          a process writes, or has written, this part's place
                        done <number> <etag> <bytes>   the bytes of the claim are durable
@@ -39,7 +39,8 @@ _LOOK_SECONDS = 0.002
 class LocalUploads:
     """The uploads in ``folder``. ``timeout_seconds`` bounds the wait for another process's write of a part."""
 
-    def __init__(self, folder: Path, timeout_seconds: float) -> None:
+    def __init__(self, folder: Path, timeout_seconds: float, part_bytes: int = PART_BYTES) -> None:
+        self._part_bytes = part_bytes
         self._folder = folder
         self._timeout_seconds = timeout_seconds
 
@@ -67,7 +68,7 @@ class LocalUploads:
                 _append(journal, f"claim {number} {part.etag}")
                 if was_there:  # or a loss of power could leave the old claim with some of the new bytes
                     sync_data(journal)
-                write_all(file, data, (number - 1) * PART_BYTES)
+                write_all(file, data, (number - 1) * self._part_bytes)
             sync_data(file)  # not under the lock: the other parts of this upload need not wait for it
             _append(journal, f"done {number} {part.etag} {part.size_bytes}")
             sync_data(journal)
@@ -84,7 +85,7 @@ class LocalUploads:
             # The lock keeps other processes from writing into the whole object; a later owner finds the file moved.
             with self._locked(file, self._data(upload)):
                 there = _parts_of(journal)
-                check_parts(parts, there)
+                check_parts(parts, there, self._part_bytes)
                 dropped = [number for number in there if number > len(parts)]
                 if dropped:
                     _append(journal, *(f"claim {number} {secrets.token_hex(8)}" for number in dropped))

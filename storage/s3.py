@@ -33,6 +33,8 @@ _WRONG_PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
 class S3FileStore:
     """``FileStore`` over a bucket, created at its first use."""
 
+    part_bytes = PART_BYTES  # the least that S3 takes
+
     def __init__(self, config: S3Config) -> None:
         self._config = config
         self._calls = S3Calls(config, _CALLS_AT_ONCE)

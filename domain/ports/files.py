@@ -49,6 +49,14 @@ class FileStore(Protocol):
     be repeated.
     """
 
+    @property
+    def part_bytes(self) -> int:
+        """The size of all parts but the last, ``domain.files.PART_BYTES`` unless a test chose another.
+
+        It may not change while the store has unfinished uploads: their rows count offsets in parts of this size.
+        """
+        ...
+
     async def begin(self, key: str, mimetype: str) -> str:
         """Begin an upload in parts; return the store's name for it. Several uploads of one key may be under way."""
         ...
@@ -56,7 +64,7 @@ class FileStore(Protocol):
     async def put_part(self, key: str, upload: str, number: int, data: bytes) -> Part:
         """Store part ``number``, durable when this returns; a second time it replaces the first.
 
-        All parts but the last have ``domain.files.PART_BYTES`` bytes. They may come in any order and side by side.
+        All parts but the last have ``part_bytes`` bytes. They may come in any order and side by side.
         Raises ``NotFound`` if the upload is gone.
         """
         ...
@@ -74,7 +82,7 @@ class FileStore(Protocol):
         ...
 
     async def put(self, key: str, data: bytes, mimetype: str) -> None:
-        """Store a whole object of at most ``PART_BYTES`` bytes (it may be empty), replacing an existing one."""
+        """Store a whole object of at most ``part_bytes`` bytes (it may be empty), replacing an existing one."""
         ...
 
     async def size(self, key: str) -> int | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from domain.files import PART_BYTES
 from domain.ports import (
     ActivityReader,
     ConversationStore,
@@ -150,7 +151,7 @@ async def s3_files(minio: RunningMinio) -> AsyncIterator[Files]:
 
 
 def memory_files() -> Files:
-    store = MemoryFileStore()
+    store = MemoryFileStore(part_bytes=PART_BYTES)
 
     async def switch(available: bool) -> None:
         store.available = available

@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from domain.errors import Conflict, NotFound
-from domain.files import PART_BYTES
 from domain.ports import FileStore, Part
-from fakes.file_store import MemoryFileStore
+from fakes.file_store import SMALL_PART, MemoryFileStore
 from storage.local_files import LocalFileStore
 from support.examples import examples
 
 TYPE = "application/octet-stream"
 KEYS = st.sampled_from(["c/a", "c/b", "d/a.pdf", ".uploads/a.1"])
 # by name, for Hypothesis writes down every argument
-BLOCKS = {"": b"", "short": b"abc", "1": b"1", "x": b"x" * PART_BYTES, "y": b"y" * PART_BYTES}
+BLOCKS = {"": b"", "short": b"abc", "1": b"1", "x": b"x" * SMALL_PART, "y": b"y" * SMALL_PART}
 NAMES = st.sampled_from([name for name in BLOCKS if name])
 WHO = st.integers(0, 1)
 
@@ -135,7 +134,7 @@ class FileStores(RuleBasedStateMachine):
         self.run(who, "copy", source, goal)
         self.objects[goal] = self.objects[source]
 
-    @rule(who=WHO, key=KEYS, start=st.integers(0, PART_BYTES * 2), length=st.none() | st.integers(0, PART_BYTES * 2))
+    @rule(who=WHO, key=KEYS, start=st.integers(0, SMALL_PART * 2), length=st.none() | st.integers(0, SMALL_PART * 2))
     def read(self, who: int, key: str, start: int, length: int | None) -> None:
         if key not in self.objects:
             with pytest.raises(NotFound):
@@ -153,7 +152,7 @@ class FileStores(RuleBasedStateMachine):
 
 def _make_a_file(chosen: list[tuple[Part, bytes]]) -> bool:
     numbers = [part.number for part, _ in chosen]
-    are_full = all(len(data) == PART_BYTES for _, data in chosen[:-1])
+    are_full = all(len(data) == SMALL_PART for _, data in chosen[:-1])
     return bool(chosen) and numbers == list(range(1, len(chosen) + 1)) and are_full
 
 
@@ -178,7 +177,7 @@ class _Memory(MemoryFileStore, _Reading):
 class LocalStores(FileStores):
     def open(self) -> list[FileStore]:
         self.folder = Path(tempfile.mkdtemp())
-        return [_Local(self.folder, link_key=bytes(32)) for _ in range(2)]
+        return [_Local(self.folder, link_key=bytes(32), part_bytes=SMALL_PART) for _ in range(2)]
 
     def teardown(self) -> None:
         super().teardown()

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from domain.errors import FileStoreUnavailable, NotFound
-from domain.files import PART_BYTES, File, checked_key
+from domain.files import File, checked_key
 from domain.parts import check_part, check_parts, check_range
 from domain.ports import Part, StoredObject
 from domain.signed_links import signed_path
 
 _CHUNK_BYTES = 256 * 1024
+# more than the bytes that sniffing reads and than those that are hashed without a thread (64 KiB each)
+SMALL_PART = 128 * 1024
 
 
 @dataclass(slots=True)
@@ -29,7 +31,8 @@ class _Upload:
 class MemoryFileStore:
     """``FileStore`` over two dicts. Its links are those of a folder: signed with ``key``, for ``public_url``."""
 
-    def __init__(self, public_url: str = "", key: bytes = bytes(32)) -> None:
+    def __init__(self, public_url: str = "", key: bytes = bytes(32), part_bytes: int = SMALL_PART) -> None:
+        self.part_bytes = part_bytes
         self.available = True
         self.failing: set[str] = set()
         self.objects: dict[str, tuple[bytes, int]] = {}  # the bytes, and since when
@@ -60,7 +63,7 @@ class MemoryFileStore:
     async def put_part(self, key: str, upload: str, number: int, data: bytes) -> Part:
         """Store a part."""
         self._check("put_part")
-        check_part(number, len(data))
+        check_part(number, len(data), self.part_bytes)
         part = Part(number, len(data), secrets.token_hex(8))
         self._upload(key, upload).parts[number] = (part, bytes(data))
         return part
@@ -74,15 +77,15 @@ class MemoryFileStore:
         """Make the parts the object."""
         self._check("finish")
         known = self._upload(key, upload)
-        check_parts(parts, {number: part for number, (part, _) in known.parts.items()})
+        check_parts(parts, {number: part for number, (part, _) in known.parts.items()}, self.part_bytes)
         self.objects[key] = (b"".join(known.parts[part.number][1] for part in parts), _now_ms())
         del self.uploads[upload]
 
     async def put(self, key: str, data: bytes, mimetype: str) -> None:
         """Store a whole object."""
         self._check("put")
-        if len(data) > PART_BYTES:
-            raise ValueError(f"{len(data)} bytes: expected at most {PART_BYTES}")
+        if len(data) > self.part_bytes:
+            raise ValueError(f"{len(data)} bytes: expected at most {self.part_bytes}")
         self.objects[checked_key(key)] = (bytes(data), _now_ms())
         self.mimetypes[key] = mimetype
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from domain.errors import FileStoreUnavailable
-from domain.files import PART_BYTES, incomplete_part_key, storage_key
+from domain.files import incomplete_part_key, storage_key
 from domain.ports import Upload
 from fakes.file_records import MemoryFileRecords
-from fakes.file_store import MemoryFileStore
+from fakes.file_store import SMALL_PART, MemoryFileStore
 from web.uploads.completing import destroy
 from web.uploads.lease import Lease
 
@@ -28,10 +28,10 @@ class World:
         self.hashes = SimpleNamespace(forget=lambda upload_id: None)
 
     async def lease(self) -> Lease:
-        upload_id, size = str(uuid.uuid4()), PART_BYTES + 5
+        upload_id, size = str(uuid.uuid4()), SMALL_PART + 5
         key = storage_key("c-1", upload_id, "a.bin")
         name = await self.file_store.begin(key, "text/plain")
-        await self.file_store.put_part(key, name, 1, bytes(PART_BYTES))
+        await self.file_store.put_part(key, name, 1, bytes(SMALL_PART))
         await self.file_store.put(incomplete_part_key(upload_id, size), b"tail!", "text/plain")
         await self.files.begin(
             Upload(upload_id, "c-1", "u-1", "a.bin", 2 * size, NOW_MS, NOW_MS + DAY_MS, size, "", key, name)

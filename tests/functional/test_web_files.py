@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import FormData, MultipartWriter
 
-from domain.files import PART_BYTES, storage_key
+from domain.files import storage_key
+from fakes.file_store import SMALL_PART
 from support.api import Api, StartApi
 from support.waiting import pass_time, until
 from web.http.middlewares import SLOW_SECONDS
@@ -77,7 +78,18 @@ async def test_a_field_that_a_form_does_not_have_is_refused_with_the_nearest_one
     assert not api.file_store.uploads
 
 
-@pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 3 * PART_BYTES + 7])
+@pytest.mark.parametrize(
+    "size",
+    [
+        0,
+        1,
+        SMALL_PART - 1,
+        SMALL_PART,
+        SMALL_PART + 1,
+        2 * SMALL_PART,
+        3 * SMALL_PART + 7,
+    ],
+)
 @pytest.mark.parametrize("file_first", [False, True])
 async def test_any_size_and_any_order_of_fields(api: Api, size: int, file_first: bool) -> None:
     token, data = await api.somebody(), some_bytes(size)
@@ -92,7 +104,7 @@ async def test_any_size_and_any_order_of_fields(api: Api, size: int, file_first:
 
 
 async def test_a_body_of_unknown_length_is_taken(api: Api) -> None:
-    token, data = await api.somebody(), some_bytes(PART_BYTES + 5)
+    token, data = await api.somebody(), some_bytes(SMALL_PART + 5)
 
     async def body() -> AsyncIterator[bytes]:
         yield b'--b\r\nContent-Disposition: form-data; name="conversation_id"\r\n\r\nc-1\r\n'
@@ -121,7 +133,7 @@ async def test_a_body_of_unknown_length_is_taken(api: Api) -> None:
         ({"conversation_id": "a\nb", "file_first": True}, {"conversation_id"}),
     ],
 )
-@pytest.mark.parametrize("size", [100, PART_BYTES * 2])
+@pytest.mark.parametrize("size", [100, SMALL_PART * 2])
 async def test_a_wrong_form_leaves_nothing(api: Api, fields: dict[str, Any], wrong: set[str], size: int) -> None:
     token = await api.somebody()
     answer = await api.call("POST", "/v1/files", token=token, data=form(**{"data": some_bytes(size), **fields}))
@@ -140,7 +152,7 @@ async def test_the_right_checksum_is_accepted(api: Api) -> None:
 
 
 @pytest.mark.parametrize("file_first", [False, True])
-@pytest.mark.parametrize("size", [100, PART_BYTES * 2])
+@pytest.mark.parametrize("size", [100, SMALL_PART * 2])
 async def test_a_stranger_cannot_put_a_file_into_a_conversation(api: Api, file_first: bool, size: int) -> None:
     await api.send(await api.somebody())
     made = form(some_bytes(size), file_first=file_first)
@@ -150,11 +162,11 @@ async def test_a_stranger_cannot_put_a_file_into_a_conversation(api: Api, file_f
 
 
 async def test_over_the_limit_is_413_and_leaves_nothing(start_api: StartApi) -> None:
-    async with start_api(files_max_bytes=PART_BYTES * 2) as api:
+    async with start_api(files_max_bytes=SMALL_PART * 2) as api:
         token = await api.somebody()
-        fits = await upload(api, token, some_bytes(PART_BYTES * 2))
-        assert fits["size_bytes"] == PART_BYTES * 2
-        for size in (PART_BYTES * 2 + 1, PART_BYTES * 2 + 70_000):
+        fits = await upload(api, token, some_bytes(SMALL_PART * 2))
+        assert fits["size_bytes"] == SMALL_PART * 2
+        for size in (SMALL_PART * 2 + 1, SMALL_PART * 2 + 70_000):
             answer = await api.call("POST", "/v1/files", token=token, data=form(some_bytes(size)))
             assert answer.status == 413
             assert list(api.file_store.objects) == [fits["storage_path"]]
@@ -264,7 +276,7 @@ async def test_a_client_that_vanishes_leaves_nothing(api: Api) -> None:
         '--b\r\nContent-Disposition: form-data; name="conversation_id"\r\n\r\nc-1\r\n'
         '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'.encode()
     )
-    writer.write(some_bytes(PART_BYTES * 3))
+    writer.write(some_bytes(SMALL_PART * 3))
     await writer.drain()
     await until(lambda: api.files.rows and api.file_store.uploads)
     writer.transport.abort()
@@ -276,7 +288,7 @@ async def test_a_client_that_falls_silent_is_let_go(start_api: StartApi) -> None
         token = await api.somebody()
 
         async def body() -> AsyncIterator[bytes]:
-            yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + bytes(PART_BYTES * 2)
+            yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + bytes(SMALL_PART * 2)
             await asyncio.Event().wait()  # for ever
             yield b""
 
@@ -288,7 +300,7 @@ async def test_a_client_that_falls_silent_is_let_go(start_api: StartApi) -> None
 
 async def test_while_the_store_is_away_uploads_are_503_and_leave_nothing(api: Api) -> None:
     token = await api.somebody()
-    for size in (100, PART_BYTES * 2):
+    for size in (100, SMALL_PART * 2):
         api.file_store.available = False
         answer = await api.call("POST", "/v1/files", token=token, data=form(some_bytes(size)))
         assert answer.status == 503

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from domain.files import PART_BYTES
+from fakes.file_store import SMALL_PART
 from support.api import Api, StartApi
 from support.uploads import (
     TUS,
@@ -26,7 +26,7 @@ from support.uploads import (
 HOUR_MS = 3_600_000
 
 
-@pytest.mark.parametrize("size", [0, 1, 1_000, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 7])
+@pytest.mark.parametrize("size", [0, 1, 1_000, SMALL_PART - 1, SMALL_PART, SMALL_PART + 1, 3 * SMALL_PART + 7])
 async def test_an_upload_in_one_request_becomes_a_file(api: Api, size: int) -> None:
     token, data = await api.somebody(), some_bytes(size)
     path = await begin(api, token, size)
@@ -43,12 +43,12 @@ async def test_an_upload_in_one_request_becomes_a_file(api: Api, size: int) -> N
     "pieces",
     [
         [1, 1, 1],
-        [PART_BYTES - 1, 1, 1],
-        [PART_BYTES, PART_BYTES],
-        [PART_BYTES, 1],
-        [1, PART_BYTES * 2, PART_BYTES],
-        [PART_BYTES + 5, PART_BYTES - 5, 3],
-        [100] * 5 + [PART_BYTES * 2 + 100],
+        [SMALL_PART - 1, 1, 1],
+        [SMALL_PART, SMALL_PART],
+        [SMALL_PART, 1],
+        [1, SMALL_PART * 2, SMALL_PART],
+        [SMALL_PART + 5, SMALL_PART - 5, 3],
+        [100] * 5 + [SMALL_PART * 2 + 100],
     ],
 )
 async def test_any_pieces_make_the_whole(api: Api, pieces: list[int]) -> None:
@@ -127,7 +127,7 @@ async def test_a_page_of_an_allowed_origin_may_upload(start_api: StartApi) -> No
 
 
 @pytest.mark.parametrize("is_chunked", [True, False])
-@pytest.mark.parametrize("size", [10, PART_BYTES * 2])
+@pytest.mark.parametrize("size", [10, SMALL_PART * 2])
 async def test_more_bytes_than_announced_are_not_stored(api: Api, size: int, is_chunked: bool) -> None:
     token, data = await api.somebody(), some_bytes(size)
     path = await begin(api, token, size)
@@ -146,7 +146,7 @@ async def test_more_bytes_than_announced_are_not_stored(api: Api, size: int, is_
 
 
 async def test_a_body_of_unknown_length_is_taken(api: Api) -> None:
-    token, data = await api.somebody(), some_bytes(PART_BYTES + 100)
+    token, data = await api.somebody(), some_bytes(SMALL_PART + 100)
 
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(data), 100_000):
@@ -170,10 +170,10 @@ async def test_what_is_a_file_stays_one(api: Api) -> None:
     await is_the_file(api, token, path, b"abc")
 
 
-@pytest.mark.parametrize("size", [0, 100, PART_BYTES, PART_BYTES * 2 + 100])
+@pytest.mark.parametrize("size", [0, 100, SMALL_PART, SMALL_PART * 2 + 100])
 async def test_what_is_given_up_is_gone(api: Api, size: int) -> None:
     token = await api.somebody()
-    path = await begin(api, token, PART_BYTES * 3)
+    path = await begin(api, token, SMALL_PART * 3)
     assert (await append(api, token, path, 0, some_bytes(size))).status == 204
     assert (await api.call("DELETE", path, token=token, headers=TUS)).status == 204
     assert nothing_is_left(api)

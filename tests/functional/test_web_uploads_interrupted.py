@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from domain.files import PART_BYTES
+from fakes.file_store import SMALL_PART
 from support.api import Api, StartApi
 from support.uploads import (
     SENT,
@@ -122,15 +122,15 @@ async def test_after_a_kill_another_process_goes_on_from_what_the_last_renewal_s
         row = one.files.rows[path.rpartition("/")[2]]
         sender = Sender(one, token, path)
         await sender.send(DATA[:SENT])
-        await until(lambda: one.files.rows[row.upload_id].offset_bytes == 2 * PART_BYTES)
+        await until(lambda: one.files.rows[row.upload_id].offset_bytes == 2 * SMALL_PART)
         one.files.available = one.file_store.available = False  # it can do nothing any more: as if it were gone
         sender.vanish()
         await until(lambda: one.services.upload_limit.under_way == 0)
         one.files.available = one.file_store.available = True
         one.clock.now_ms += 300
         one.services.upload_context.hashes.forget(row.upload_id)
-        assert await offset_of(one, token, path) == 2 * PART_BYTES
-        assert (await append(one, token, path, 2 * PART_BYTES, DATA[2 * PART_BYTES :])).status == 204
+        assert await offset_of(one, token, path) == 2 * SMALL_PART
+        assert (await append(one, token, path, 2 * SMALL_PART, DATA[2 * SMALL_PART :])).status == 204
         await is_the_file(one, token, path, DATA)
 
 

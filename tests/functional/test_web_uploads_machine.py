@@ -20,10 +20,10 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from app.file_sweep import Sweep
 from domain.errors import Chat4AllError
 from domain.file_sweeping import OWNER_KEY
-from domain.files import PART_BYTES, File, incomplete_part_key
+from domain.files import File, incomplete_part_key
 from domain.ports import Upload
 from fakes.file_records import MemoryFileRecords
-from fakes.file_store import MemoryFileStore
+from fakes.file_store import SMALL_PART, MemoryFileStore
 from support.api import Api
 from support.examples import examples
 from support.file_processes import DAY_MS, Turns, gated
@@ -35,9 +35,28 @@ from web.uploads.tus import Creation
 
 LEASE_MS = 30_000
 USER = "u-1"
-SIZES = [0, 1, 100, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 2 * PART_BYTES + 77]
+SIZES = [
+    0,
+    1,
+    100,
+    SMALL_PART - 1,
+    SMALL_PART,
+    SMALL_PART + 1,
+    2 * SMALL_PART,
+    2 * SMALL_PART + 77,
+]
 DATA = some_bytes(max(SIZES))
-STEPS = [1, 2, 99, 1_000, PART_BYTES - 1_000, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES]
+STEPS = [
+    1,
+    2,
+    99,
+    1_000,
+    SMALL_PART - 1_000,
+    SMALL_PART - 1,
+    SMALL_PART,
+    SMALL_PART + 1,
+    3 * SMALL_PART,
+]
 MANY = 80  # more turns than any request has
 TURNS = st.one_of(st.integers(1, 9), st.just(MANY))
 
@@ -84,11 +103,11 @@ class ScriptedBody:
         self._stopped = error
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._data), PART_BYTES // 2 + 1):
+        for start in range(0, len(self._data), SMALL_PART // 2 + 1):
             await self._turns.mine()
             if self._stopped is not None:
                 raise self._stopped
-            yield self._data[start : start + PART_BYTES // 2 + 1]
+            yield self._data[start : start + SMALL_PART // 2 + 1]
         if self._breaks:
             raise MalformedBody("the body broke off")
 
@@ -229,13 +248,13 @@ class Uploads(RuleBasedStateMachine):
                 "text/plain" if self.data[:1].isascii() and len(self.data) == 1 else "application/octet-stream"
             )
             return
-        count, rest = divmod(row.offset_bytes, PART_BYTES)
+        count, rest = divmod(row.offset_bytes, SMALL_PART)
         if row.offset_bytes == len(self.data) and row.key in objects:
             assert objects[row.key][0] == self.data
             return
         for number in range(1, count + 1):
             known = self.store.uploads[row.store_upload].parts[number][1]
-            assert known == self.data[(number - 1) * PART_BYTES : number * PART_BYTES]
+            assert known == self.data[(number - 1) * SMALL_PART : number * SMALL_PART]
         if rest and row.offset_bytes < len(self.data):
             incomplete_part = objects[incomplete_part_key(self.upload_id, row.offset_bytes)][0]
             assert incomplete_part == self.data[row.offset_bytes - rest : row.offset_bytes]
@@ -283,12 +302,12 @@ def test_whoever_dies_or_sleeps_what_counts_is_durable_and_the_whole_is_right() 
 
 
 @pytest.mark.parametrize("breaks", [True, False])
-@pytest.mark.parametrize("step", [PART_BYTES + 1_000, 3 * PART_BYTES])
+@pytest.mark.parametrize("step", [SMALL_PART + 1_000, 3 * SMALL_PART])
 def test_wherever_one_falls_asleep_it_undoes_nothing_of_who_takes_over(step: int, breaks: bool) -> None:
     for turns in range(1, 16):
         played = Uploads()
         played.begin(size=max(SIZES), is_checked=False)
-        played.send(number=0, step=2 * PART_BYTES + 50, breaks=breaks, turns=turns, digest="none", by=0)
+        played.send(number=0, step=2 * SMALL_PART + 50, breaks=breaks, turns=turns, digest="none", by=0)
         played.sleep_past_the_hold()
         played.send(number=1, step=step, breaks=False, turns=MANY, digest="none", by=0)
         played.what_counts_is_durable()

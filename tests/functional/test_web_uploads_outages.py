@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from domain.errors import StoreUnavailable
-from domain.files import PART_BYTES, incomplete_part_key
+from domain.files import incomplete_part_key
 from fakes.file_records import MemoryFileRecords
+from fakes.file_store import SMALL_PART
 from support.api import Api
 from support.uploads import (
     SENT,
@@ -53,8 +54,8 @@ async def test_what_was_stored_before_the_store_went_away_is_not_sent_again(api:
     sender.send_more(DATA[SENT:])
     assert await sender.status() == 503
     api.file_store.available = True
-    assert await offset_of(api, token, path) == 2 * PART_BYTES
-    assert (await append(api, token, path, 2 * PART_BYTES, DATA[2 * PART_BYTES :])).status == 204
+    assert await offset_of(api, token, path) == 2 * SMALL_PART
+    assert (await append(api, token, path, 2 * SMALL_PART, DATA[2 * SMALL_PART :])).status == 204
     await is_the_file(api, token, path, DATA)
 
 
@@ -120,8 +121,8 @@ async def test_bytes_that_the_store_has_lost_are_asked_for_again(api: Api) -> No
     assert (await append(api, token, path, 0, DATA[:SENT])).status == 204
     await api.file_store.discard(incomplete_part_key(upload_id, SENT))
     answer = await append(api, token, path, SENT, DATA[SENT:])
-    assert (answer.status, answer.headers["Upload-Offset"]) == (409, str(2 * PART_BYTES))
-    assert (await append(api, token, path, 2 * PART_BYTES, DATA[2 * PART_BYTES : -1])).status == 204
+    assert (answer.status, answer.headers["Upload-Offset"]) == (409, str(2 * SMALL_PART))
+    assert (await append(api, token, path, 2 * SMALL_PART, DATA[2 * SMALL_PART : -1])).status == 204
     api.file_store.uploads.clear()
     answer = await append(api, token, path, SIZE - 1, DATA[-1:])
     assert (answer.status, answer.headers["Upload-Offset"]) == (409, "0")
@@ -130,8 +131,8 @@ async def test_bytes_that_the_store_has_lost_are_asked_for_again(api: Api) -> No
     await is_the_file(api, token, path, DATA)
 
 
-@pytest.mark.parametrize("sent", [PART_BYTES + 10, 2 * PART_BYTES])
-@pytest.mark.parametrize("more", [10, PART_BYTES + 10, SIZE])
+@pytest.mark.parametrize("sent", [SMALL_PART + 10, 2 * SMALL_PART])
+@pytest.mark.parametrize("more", [10, SMALL_PART + 10, SIZE])
 async def test_an_upload_that_the_store_has_lost_begins_anew(api: Api, sent: int, more: int) -> None:
     token = await api.somebody()
     path = await begin(api, token, SIZE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.files import PART_BYTES
+from fakes.file_store import SMALL_PART
 from support.api import Api, StartApi
 from support.uploads import (
     TUS,
@@ -136,7 +136,7 @@ async def test_a_wrong_header_is_refused_and_nothing_taken(api: Api, headers: di
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5"])
-@pytest.mark.parametrize("size", [1_000, 2 * PART_BYTES + 9])
+@pytest.mark.parametrize("size", [1_000, 2 * SMALL_PART + 9])
 async def test_bytes_with_the_right_checksum_count(api: Api, algorithm: str, size: int) -> None:
     token, data = await api.somebody(), some_bytes(size)
     path = await begin(api, token, size)
@@ -147,8 +147,8 @@ async def test_bytes_with_the_right_checksum_count(api: Api, algorithm: str, siz
     await is_the_file(api, token, path, data)
 
 
-@pytest.mark.parametrize("start", [0, 7, PART_BYTES, PART_BYTES + 7])
-@pytest.mark.parametrize("size", [100, PART_BYTES * 2])
+@pytest.mark.parametrize("start", [0, 7, SMALL_PART, SMALL_PART + 7])
+@pytest.mark.parametrize("size", [100, SMALL_PART * 2])
 async def test_bytes_with_a_wrong_checksum_do_not_count(api: Api, start: int, size: int) -> None:
     token, data = await api.somebody(), some_bytes(start + size + 50)
     path = await begin(api, token, len(data))
@@ -164,7 +164,7 @@ async def test_bytes_with_a_wrong_checksum_do_not_count(api: Api, start: int, si
     assert (await is_the_file(api, token, path, data))["mimetype"] == "application/octet-stream"
 
 
-@pytest.mark.parametrize("size", [0, 1_000, PART_BYTES * 2 + 1])
+@pytest.mark.parametrize("size", [0, 1_000, SMALL_PART * 2 + 1])
 @pytest.mark.parametrize("is_seen", [True, False])
 async def test_a_whole_with_another_checksum_is_no_file(two: tuple[Api, Api], size: int, is_seen: bool) -> None:
     one, other = two

@@ -18,17 +18,17 @@ from typing import Any, TypeVar, cast
 from app.file_sweep import Sweep
 from domain.errors import Conflict, NotFound
 from domain.file_sweeping import OWNER_KEY, keys_of
-from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, staging_key, storage_key
+from domain.files import File, FileMetadata, incomplete_part_key, staging_key, storage_key
 from domain.ports import FileRecords, FileStore, Part, Upload
 from fakes.file_records import MemoryFileRecords
-from fakes.file_store import MemoryFileStore
+from fakes.file_store import SMALL_PART, MemoryFileStore
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 LEASE_MS = 30_000
 KINDS = ("plain", "staged", "resumable")
 TYPE = "text/plain"
-FULL = b"f" * PART_BYTES
+FULL = b"f" * SMALL_PART
 REST = b"the rest"
 
 T = TypeVar("T")
@@ -55,6 +55,8 @@ class Gated:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._target, name)
+        if not callable(method):
+            return method
 
         async def call(*args: object, **options: object) -> Any:
             await self._turns.mine()
@@ -183,7 +185,7 @@ class FileWorld:
                 await store.put_part(row.key, name, number, FULL)
             except NotFound:
                 return
-            row = replace(row, offset_bytes=number * PART_BYTES, held_until_ms=self.now_ms + LEASE_MS)
+            row = replace(row, offset_bytes=number * SMALL_PART, held_until_ms=self.now_ms + LEASE_MS)
             if not await records.save(row, holder=holder):
                 return
         if kind == "resumable":
@@ -213,13 +215,13 @@ class FileWorld:
         row = await records.acquire_lease(upload_id, holder, self.now_ms, self.now_ms + LEASE_MS)
         if row is None or not await records.save(replace(row, expires_at_ms=self.now_ms), holder=holder):
             return
-        for key in keys_of(row):
+        for key in keys_of(row, store.part_bytes):
             await store.discard(key)
         await records.forget(upload_id, holder=holder)
 
     async def complete(self, records: FileRecords, store: FileStore, row: Upload, holder: str) -> None:
         try:
-            parts = [part for part in await store.parts(row.key, row.store_upload) if part.size_bytes == PART_BYTES]
+            parts = [part for part in await store.parts(row.key, row.store_upload) if part.size_bytes == SMALL_PART]
             last: Part = await store.put_part(row.key, row.store_upload, len(parts) + 1, REST)
             await store.finish(row.key, row.store_upload, [*parts, last])
             final = storage_key("family", row.upload_id, "a.txt")

@@ -7,16 +7,16 @@ from typing import Any
 
 from app.file_sweep import Sweep, SweepReport
 from domain.file_sweeping import OWNER_KEY
-from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, storage_key
+from domain.files import File, FileMetadata, incomplete_part_key, storage_key
 from domain.ports import Upload
 from fakes.file_records import MemoryFileRecords
-from fakes.file_store import MemoryFileStore
+from fakes.file_store import SMALL_PART, MemoryFileStore
 from support.values import changed
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 TYPE = "text/plain"
-FULL = bytes(PART_BYTES)
+FULL = bytes(SMALL_PART)
 
 
 class FilesToSweep:
@@ -48,10 +48,10 @@ class FilesToSweep:
         name = await self.store.begin(key, TYPE)
         for number in (1, 2):
             await self.store.put_part(key, name, number, FULL)
-        await self.store.put(incomplete_part_key(file_id, 2 * PART_BYTES + 4), b"tail", TYPE)
+        await self.store.put(incomplete_part_key(file_id, 2 * SMALL_PART + 4), b"tail", TYPE)
         long_ago = self.now_ms - 2 * DAY_MS
         made = Upload(
-            file_id, "family", "u-1", "a.txt", None, long_ago, self.now_ms, 2 * PART_BYTES + 4, TYPE, key, name
+            file_id, "family", "u-1", "a.txt", None, long_ago, self.now_ms, 2 * SMALL_PART + 4, TYPE, key, name
         )
         made = changed(made, given)
         await self.records.begin(made)

@@ -8,14 +8,14 @@ import random
 from base64 import b64encode
 from typing import Any
 
-from domain.files import PART_BYTES
+from fakes.file_store import SMALL_PART
 from support.api import Api
 from support.waiting import until
 from web.uploads.tus import OFFSET_STREAM
 
 TUS = {"Tus-Resumable": "1.0.0"}
-SIZE = 3 * PART_BYTES
-SENT = PART_BYTES * 2 + 1_000
+SIZE = 3 * SMALL_PART
+SENT = SMALL_PART * 2 + 1_000
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:

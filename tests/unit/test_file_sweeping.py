@@ -46,14 +46,17 @@ def test_only_what_is_ours_and_belongs_to_no_row_is_discarded(key, is_whole, kno
 
 
 def test_all_keys_of_an_upload_are_those_of_its_row_its_staging_and_its_tail():
-    assert set(keys_of(UPLOAD)) == {KEY, staging_key(ID)}
-    assert set(keys_of(replace(UPLOAD, offset_bytes=3 * PART_BYTES))) == {KEY, staging_key(ID)}
+    assert set(keys_of(UPLOAD, PART_BYTES)) == {KEY, staging_key(ID)}
+    assert set(keys_of(replace(UPLOAD, offset_bytes=3 * PART_BYTES), PART_BYTES)) == {KEY, staging_key(ID)}
     end = 3 * PART_BYTES + 5
-    assert set(keys_of(replace(UPLOAD, key="", offset_bytes=end))) == {staging_key(ID), incomplete_part_key(ID, end)}
+    assert set(keys_of(replace(UPLOAD, key="", offset_bytes=end), PART_BYTES)) == {
+        staging_key(ID),
+        incomplete_part_key(ID, end),
+    }
 
 
 def test_every_key_of_an_upload_leads_back_to_it():
-    assert {file_id_of(key) for key in keys_of(UPLOAD)} == {ID}
+    assert {file_id_of(key) for key in keys_of(UPLOAD, PART_BYTES)} == {ID}
 
 
 @pytest.mark.parametrize(

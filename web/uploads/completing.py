@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from domain.errors import Conflict, NotFound
-from domain.files import PART_BYTES, File, FileMetadata, incomplete_part_key, staging_key
+from domain.files import File, FileMetadata, incomplete_part_key, staging_key
 from domain.ports import Part, Upload
 from web.uploads.hashing import sha256_of, sha256_of_object
 from web.uploads.lease import Lease
@@ -36,7 +36,7 @@ async def complete(context: UploadContext, received: LeasedUpload, key: str) -> 
     ``Unavailable`` (the file may or may not exist).
     """
     lease, size_bytes = received.lease, received.end
-    if size_bytes <= PART_BYTES:
+    if size_bytes <= context.file_store.part_bytes:
         data = received.writer.waiting
         checksum, mimetype = await sha256_of(data, context.threads), sniffed_type(data, lease.upload.filename)
         _check(lease, checksum)
@@ -76,16 +76,16 @@ async def destroy(context: UploadContext, lease: Lease, incomplete_part_end: int
     upload = lease.upload
     await lease.abandon()
     context.hashes.forget(upload.upload_id)
-    for key in _keys(upload, incomplete_part_end):
+    for key in _keys(upload, incomplete_part_end, context.file_store.part_bytes):
         await context.file_store.discard(key)
     if not await context.files.forget(upload.upload_id, holder=lease.holder):
         raise Conflict("the upload was taken over by another request")
 
 
-def _keys(upload: Upload, incomplete_part_end: int) -> set[str]:
+def _keys(upload: Upload, incomplete_part_end: int, part_bytes: int) -> set[str]:
     if not upload.is_resumable:
         return {upload.key, staging_key(upload.upload_id)}
-    if incomplete_part_end % PART_BYTES:
+    if incomplete_part_end % part_bytes:
         return {upload.key, incomplete_part_key(upload.upload_id, incomplete_part_end)}
     return {upload.key}
 

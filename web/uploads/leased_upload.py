@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from domain.errors import Chat4AllError, NotFound, Unavailable
-from domain.files import PART_BYTES, incomplete_part_key
+from domain.files import incomplete_part_key
 from domain.ports import Part, Upload
 from web.errors import BodyTooLarge, WrongOffset
 from web.uploads.hashing import RequestDigest
@@ -49,7 +49,8 @@ class LeasedUpload:
         announced = upload.size_bytes
         self._most_bytes = announced if announced is not None else context.settings.files_max_bytes
         self.start = self.end = upload.offset_bytes
-        self._first = self.start // PART_BYTES + 1
+        self._part_bytes = context.file_store.part_bytes
+        self._first = self.start // self._part_bytes + 1
         self._head = incomplete_part if self._first == 1 else bytes(HEAD_BYTES)
         self._context = context
         self._digest = digest
@@ -142,7 +143,7 @@ class LeasedUpload:
         await self.writer.settle()
         if not self._is_consistent or self.has_all or self.end == self.start:
             return self._durable_end()  # a complete upload is stored as a whole file or as whole parts
-        if self.end % PART_BYTES == 0:
+        if self.end % self._part_bytes == 0:
             await self.writer.flush()
             return self.end
         upload_id = self.lease.upload.upload_id
@@ -151,7 +152,7 @@ class LeasedUpload:
 
     def _durable_end(self) -> int:
         durable = self.writer.durable_bytes  # as if the last part, too, were a full one
-        return min(self._most_bytes, (self._first - 1) * PART_BYTES + durable) if durable else self.start
+        return min(self._most_bytes, (self._first - 1) * self._part_bytes + durable) if durable else self.start
 
     def _progress(self, upload: Upload) -> Upload:
         return upload if self._digest is not None else replace(upload, **self._changes(self._durable_end()))
@@ -195,7 +196,7 @@ async def read_incomplete_part(context: UploadContext, lease: Lease) -> bytes:
     Raises ``WrongOffset`` if the store has lost them, ``LeaseLost``, ``Unavailable``; then the lease is released.
     """
     upload = lease.upload
-    length = upload.offset_bytes % PART_BYTES
+    length = upload.offset_bytes % context.file_store.part_bytes
     incomplete_part = bytearray()
     try:
         if length:
@@ -227,7 +228,7 @@ async def start_over(lease: Lease) -> NoReturn:
 
 async def discard_incomplete_part(context: UploadContext, upload_id: str, offset_bytes: int) -> None:
     """Discard the incomplete part of an earlier offset. If the store fails, the sweeper deletes it later."""
-    if offset_bytes % PART_BYTES:
+    if offset_bytes % context.file_store.part_bytes:
         with suppress(Chat4AllError):
             await context.file_store.discard(incomplete_part_key(upload_id, offset_bytes))
 

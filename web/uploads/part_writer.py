@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Protocol, Self
 
-from domain.files import PART_BYTES
 from domain.ports import FileStore, Part
 
 HASH_THREADS = 2
@@ -70,6 +69,7 @@ class PartWriter:
         checksum: Hash | None = None,
     ) -> None:
         self._store = store
+        self._part_bytes = store.part_bytes
         self._key = key
         self._begin = begin
         self._slots = slots
@@ -89,7 +89,7 @@ class PartWriter:
         number = self._first
         while number in self.stored:
             number += 1
-        return (number - self._first) * PART_BYTES
+        return (number - self._first) * self._part_bytes
 
     @property
     def waiting(self) -> bytes:
@@ -99,11 +99,11 @@ class PartWriter:
     async def write(self, data: bytes) -> None:
         """Add ``data``; return when there is room for more. Raises the error of an earlier part's storing."""
         # send a part when the first byte after it arrives: a file of exactly one part is stored in one request
-        room = PART_BYTES - len(self._buffer)
+        room = self._part_bytes - len(self._buffer)
         while len(data) > room:
             self._buffer += data[:room]
             await self._send()
-            data, room = data[room:], PART_BYTES
+            data, room = data[room:], self._part_bytes
         self._buffer += data
 
     async def flush(self) -> list[Part]:

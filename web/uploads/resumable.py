@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from domain.errors import Chat4AllError, Conflict, NotFound, Unavailable
-from domain.files import PART_BYTES, File, storage_key
+from domain.files import File, storage_key
 from domain.ids import uuid7
 from domain.ports import Upload
 from web.errors import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked, MalformedBody
@@ -175,7 +175,7 @@ class ResumableUploads:
             return await self._completed(lease, None)
         digest = RequestDigest(wanted, context.threads) if wanted is not None else None
         # a file of one part is hashed when it is complete
-        is_hashed = (upload.size_bytes or 0) > PART_BYTES
+        is_hashed = (upload.size_bytes or 0) > context.file_store.part_bytes
         hashed = self._context.hashes.at(upload.upload_id, upload.offset_bytes) if is_hashed else None
         incomplete_part = await read_incomplete_part(context, lease)
         received = LeasedUpload(context, lease, incomplete_part=incomplete_part, hashed=hashed, digest=digest)
