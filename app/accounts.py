@@ -23,7 +23,7 @@ from typing import Any, get_type_hints
 
 from app.settings import InvalidSetting, Settings
 from channels.manifest import DRIVERS
-from domain.accounts import Account
+from domain.accounts import Account, AccountNames
 from domain.breaker import BreakerRules
 from domain.recipients import CHANNELS
 
@@ -59,6 +59,12 @@ def load_accounts(settings: Settings) -> Mapping[str, tuple[Account, ...]]:
     except OSError as error:
         raise InvalidAccounts(f"{path}: {error.strerror or error}") from None
     return parse_accounts(content, path)
+
+
+def account_names(settings: Settings) -> AccountNames:
+    """Return the names of the accounts of each channel. Raises ``InvalidAccounts``."""
+    accounts = load_accounts(settings)
+    return {channel: tuple(account.name for account in of_channel) for channel, of_channel in accounts.items()}
 
 
 def parse_accounts(content: bytes, path: Path) -> Mapping[str, tuple[Account, ...]]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 
 from domain.breaker import BreakerRules
+from domain.recipients import INTERNAL
 
 DEFAULT = "default"  # the account of a channel for which none is declared
 SIMULATED = "simulated"
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")  # no space: the name begins keys
 MOST_PAIR_SECONDS = 86_400.0
 MOST_BURST = 1_000_000
+
+AccountNames = Mapping[str, Sequence[str]]  # of each channel; the first one is its default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +59,17 @@ class Account:
             value = getattr(self, name)
             if not 1 <= value <= MOST_BURST:
                 raise ValueError(f"{name}={value}: expected 1 to {MOST_BURST:,}")
+
+
+def account_fault(account: str, addresses: Sequence[str], names: AccountNames) -> str | None:
+    """Return why ``account`` cannot send to all of ``addresses``, ``None`` if it can. No account: the default can."""
+    if not account:
+        return None
+    channels = {channel for address in addresses if (channel := address.partition(":")[0]) != INTERNAL}
+    if not channels:
+        return "the message goes to no channel, so no account sends it"
+    for channel in sorted(channels):
+        if account not in names.get(channel, ()):
+            known = ", ".join(names.get(channel, ())) or "none"
+            return f"{channel} has no account {account!r}; it has: {known}"
+    return None

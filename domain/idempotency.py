@@ -14,6 +14,7 @@ from domain.errors import InvalidInput
 from domain.records import MessageAccepted
 
 MAX_KEY_CHARS = 255
+_COMPARED = ("conversation_id", "content", "file_id", "account", "not_after_ms", "priority")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -29,7 +30,7 @@ def is_same_message(one: MessageAccepted, other: MessageAccepted) -> bool:
 
     One of them may be on record with an address in a form of an older release.
     """
-    if (one.conversation_id, one.content, one.file_id) != (other.conversation_id, other.content, other.file_id):
+    if any(getattr(one, name) != getattr(other, name) for name in _COMPARED):
         return False
     return one.recipient_id == other.recipient_id or (
         normal_address(one.recipient_id) == normal_address(other.recipient_id)

@@ -56,6 +56,9 @@ def decide(message: MessageAccepted, place: LogPosition) -> Routed:
         position,
         1,
         m.file,
+        m.account,
+        m.not_after_ms,
+        m.priority,
     )
     return Routed(((channel, request),), (fact,))
 
@@ -85,6 +88,9 @@ def _decide_shared(message: MessageAccepted, place: LogPosition) -> Routed:
                 place.position,
                 len(message.recipients),
                 message.file,
+                message.account,
+                message.not_after_ms,
+                message.priority,
             )
             requests.append((recipient.channel, request))
     return Routed(requests, facts, refused)

@@ -14,6 +14,7 @@ from domain.errors import MalformedRecord
 from domain.ids import may_repeat
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import LogPosition, MirrorEntry
+from domain.records import NORMAL
 from storage.cassandra.driver_session import DriverSession, Kind
 from storage.cassandra.errors import is_rejected
 from storage.cassandra.facts import bucket_of, encode_fact, encode_file, first_wins, is_possible_key
@@ -31,7 +32,8 @@ _BYTES_A_FACT = 24
 _PLACE = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 _CONTENT = (
     "UPDATE {ks}.messages SET message_id = ?, sender_id = ?, recipient_id = ?, content = ?, file_id = ?,"
-    f" file = ?, recipients = ?, recipient_users = ?, facts = facts + ? WHERE {_PLACE}"
+    " file = ?, recipients = ?, recipient_users = ?, account = ?, not_after_ms = ?, priority = ?,"
+    f" facts = facts + ? WHERE {_PLACE}"
 )
 _FACTS = f"UPDATE {{ks}}.messages SET facts = facts + ? WHERE {_PLACE}"
 _BY_ID = (
@@ -145,6 +147,9 @@ class CassandraMessageMirror:
                     UNSET_VALUE if message.file is None else encode_file(message.file),
                     message.recipients or UNSET_VALUE,
                     message.recipient_users or UNSET_VALUE,
+                    message.account or UNSET_VALUE,
+                    message.not_after_ms or UNSET_VALUE,
+                    UNSET_VALUE if message.priority == NORMAL else message.priority,
                     texts or UNSET_VALUE,
                 )
                 writes.append(_sized(content.bind((*columns, *where)), len(texts)))

@@ -9,7 +9,7 @@ from typing import Any
 from domain.ids import may_repeat
 from domain.log_clock import LogClock, Run
 from domain.ports import LogPosition, StoredMessage
-from domain.records import MessageAccepted
+from domain.records import NORMAL, MessageAccepted
 from storage.cassandra.driver_session import Kind
 from storage.cassandra.facts import decode_file, is_possible_key, state_of
 from storage.cassandra.session import CassandraSession
@@ -26,7 +26,7 @@ _LEAST_ROWS = 100  # asked for at a time where rows of another run may have to b
 
 _COLUMNS = (
     "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, file, recipients,"
-    " recipient_users, facts"
+    " recipient_users, account, not_after_ms, priority, facts"
 )
 _BY_ID = "SELECT conversation_id, bucket, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id = ?"
 _ONE = (
@@ -143,7 +143,9 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
     """
     messages = []
     work = 0
-    for accepted_at_ms, position, message_id, sender, recipient, content, file_id, file, to, users, facts in rows:
+    for row in rows:
+        accepted_at_ms, position, message_id, sender, recipient, content, file_id, file, to, users = row[:10]
+        account, not_after_ms, priority, facts = row[10:]
         if content is None or message_id is None:
             continue
         if work > _FACTS_AT_A_TIME:
@@ -161,6 +163,9 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
             tuple(to or ()),
             tuple(users or ()),
             None if file is None else decode_file(file),
+            account or "",
+            not_after_ms or 0,
+            priority or NORMAL,
         )
         messages.append(StoredMessage(message, place, state_of(place, facts)))
     return messages

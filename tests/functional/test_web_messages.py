@@ -30,6 +30,7 @@ async def test_a_message_is_accepted_with_the_brokers_time(api: Api) -> None:
         "status": "ACCEPTED",
         "timestamp": place.accepted_at_ms,
         "accepted_at": "2025-11-22T22:00:00.123Z",
+        "expires_at": "2025-11-23T22:00:00.123Z",
     }
     assert answer.headers["Location"] == f"/v1/messages/{message.message_id}"
     assert message == MessageAccepted(message.message_id, "c-1", login["user_id"], "whatsapp:+5511999990000", "hi")
@@ -194,6 +195,9 @@ async def test_a_message_shows_every_field_of_the_contract(api: Api) -> None:
         "status": "ACCEPTED",
         "timestamp": accepted["timestamp"],
         "accepted_at": accepted["accepted_at"],
+        "account": None,
+        "expires_at": accepted["expires_at"],
+        "priority": "normal",
         "sent_at": None,
         "delivered_at": None,
         "read_at": None,

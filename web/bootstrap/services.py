@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from app.accounts import account_names
 from app.secret_file import checked, secret_of
 from domain.login_attempts import LockoutPolicy
 from domain.signed_links import link_key
@@ -207,6 +208,7 @@ class Services:
             conversation_opener=self.conversation_opener,
             participants=self.participants,
             history=self.history,
+            accounts=account_names(self.settings),
             monotonic=adapters.monotonic,
         )
         self.identities = LinkedIdentities(adapters.identities, adapters.clock_ms, self.recipient_resolver.forget)

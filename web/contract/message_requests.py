@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 
+from domain.accounts import ACCOUNT_NAME
 from domain.addresses import NO_CHANNEL
 from domain.content import check_content
 from domain.errors import InvalidInput
+from domain.expiry import MOST_DAYS_AHEAD
 from domain.ids import is_uuid
 from domain.records import MAX_CONTENT_BYTES
 from web.contract.request_fields import (
@@ -25,6 +29,8 @@ from web.contract.request_fields import (
 from web.history.cursor import HISTORY_CURSOR
 
 MAX_BATCH_MESSAGES = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 _NO_RECIPIENT = f"{NO_CHANNEL}; or be user:<username> or a user id"
 
 
@@ -45,6 +51,28 @@ def _file_id(text: str | None) -> str | None:
     if text is not None and not is_uuid(text.lower()):
         raise invalid("must be the file_id of an uploaded file, or omitted")
     return text and text.lower()
+
+
+def _account(text: str | None) -> str | None:
+    if text is not None and not ACCOUNT_NAME.fullmatch(text):
+        raise invalid("must be the name of an account, or omitted")
+    return text
+
+
+def _moment(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            _epoch_ms(text)
+        except (ValueError, OverflowError):
+            raise invalid("must be a time with an offset, such as 2026-11-28T22:00:00Z") from None
+    return text
+
+
+def _epoch_ms(text: str) -> int:
+    """Return epoch milliseconds. Raises ``ValueError`` or ``OverflowError`` for another form, or without an offset."""
+    if not _TIME.fullmatch(text):
+        raise ValueError(text)
+    return (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(milliseconds=1)
 
 
 class CreateMessage(Creation):
@@ -93,6 +121,37 @@ class CreateMessage(Creation):
         ),
     ] = ""
     sender_id: Annotated[str | None, Field(description="Optional; must be the caller's user id or username.")] = None
+    account: Annotated[
+        str | None,
+        BeforeValidator(_absent_if_empty),
+        AfterValidator(_account),
+        Field(
+            json_schema_extra={"pattern": f"^({ACCOUNT_NAME.pattern})?$"},
+            description="Which of the system's accounts on the recipient's channel sends it. By default the "
+            "conversation's, else the channel's first.",
+            examples=["main"],
+        ),
+    ] = None
+    expires_at: Annotated[
+        str | None,
+        AfterValidator(_moment),
+        Field(
+            json_schema_extra={"format": "date-time"},
+            description="ISO 8601 with an offset, in the future and at most "
+            f"{MOST_DAYS_AHEAD} days ahead. A message that is not sent by then becomes FAILED, `expired`. By default "
+            "24 hours after acceptance.",
+            examples=["2026-11-28T22:00:00Z"],
+        ),
+    ] = None
+    priority: Annotated[
+        Literal["normal", "bulk"],
+        Field(description="`bulk`: it gives way to the other messages of its account."),
+    ] = "normal"
+
+    @property
+    def not_after_ms(self) -> int:
+        """``expires_at`` in epoch milliseconds, 0 without one."""
+        return 0 if self.expires_at is None else _epoch_ms(self.expires_at)
 
     @field_validator("conversation_id")
     @classmethod

@@ -22,6 +22,12 @@ from web.contract.response_fields import (
 )
 
 
+ExpiresAt = Annotated[
+    Time | None,
+    Field(description="The message is not sent later: then it is FAILED, `expired`. `null`: it goes to no channel."),
+]
+
+
 class Accepted(BaseModel):
     """The message is durable. A request with the same `Idempotency-Key` and body gets the same response."""
 
@@ -30,6 +36,7 @@ class Accepted(BaseModel):
     status: Literal[Status.ACCEPTED]
     timestamp: EpochMs
     accepted_at: Time
+    expires_at: ExpiresAt
 
 
 class Failure(BaseModel):
@@ -68,6 +75,12 @@ class Message(_State):
     file_metadata: FileMetadata | None
     timestamp: EpochMs
     accepted_at: Time
+    account: Annotated[
+        str | None,
+        Field(description="The account that the sender chose; `null`: the default.", examples=["main"]),
+    ]
+    expires_at: ExpiresAt
+    priority: Literal["normal", "bulk"]
     counts: Annotated[
         Counts | None,
         Field(

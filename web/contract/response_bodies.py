@@ -7,8 +7,10 @@ from typing import Any
 
 from domain.conversations import MAX_MEMBERS, Conversation, is_address
 from domain.direct import is_direct
+from domain.expiry import expires_at_ms
 from domain.files import FileMetadata
 from domain.ports import Identity, LogPosition, StoredMessage, User
+from domain.recipients import INTERNAL
 from domain.records import MessageAccepted
 from domain.status import MessageState, SharedState, Status, delivery_of
 from web.http.responses import iso_utc, iso_utc_or_none
@@ -53,7 +55,7 @@ def identity_document(identity: Identity, username: str) -> dict[str, Any]:
     }
 
 
-def accepted_document(message: MessageAccepted, place: LogPosition) -> dict[str, Any]:
+def accepted_document(message: MessageAccepted, place: LogPosition, expires_hours: float) -> dict[str, Any]:
     """Return the response for a message durable at ``place``; the same for every repetition."""
     return {
         "message_id": message.message_id,
@@ -61,7 +63,15 @@ def accepted_document(message: MessageAccepted, place: LogPosition) -> dict[str,
         "status": Status.ACCEPTED,
         "timestamp": place.accepted_at_ms,
         "accepted_at": iso_utc(place.accepted_at_ms),
+        "expires_at": _expires_at(message, place, expires_hours),
     }
+
+
+def _expires_at(message: MessageAccepted, place: LogPosition, expires_hours: float) -> str | None:
+    """Return the time after which a message is not sent; ``None`` if it goes to no channel."""
+    if all(address.startswith(f"{INTERNAL}:") for address in message.targets):
+        return None
+    return iso_utc(expires_at_ms(message.not_after_ms, place.accepted_at_ms, expires_hours))
 
 
 def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
@@ -74,8 +84,11 @@ def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
     }
 
 
-def message_document(stored: StoredMessage, names: Names) -> dict[str, Any]:
-    """Return a message with its state, one for all recipients."""
+def message_document(stored: StoredMessage, names: Names, expires_hours: float) -> dict[str, Any]:
+    """Return a message with its state, one for all recipients.
+
+    ``expires_hours``: how long a message without a time of its own may wait, from its acceptance.
+    """
     message, place = stored.message, stored.place
     document = {
         "message_id": message.message_id,
@@ -89,6 +102,9 @@ def message_document(stored: StoredMessage, names: Names) -> dict[str, Any]:
         "file_metadata": None if message.file is None else file_metadata_document(message.file),
         "timestamp": place.accepted_at_ms,
         "accepted_at": iso_utc(place.accepted_at_ms),
+        "account": message.account or None,
+        "expires_at": _expires_at(message, place, expires_hours),
+        "priority": message.priority,
         **_state_document(stored.state.overall),
     }
     if len(message.targets) > 1:
@@ -106,12 +122,12 @@ def counts_of(stored: StoredMessage) -> dict[str, int]:
     return counts
 
 
-def message_with_deliveries(stored: StoredMessage, names: Names) -> dict[str, Any]:
+def message_with_deliveries(stored: StoredMessage, names: Names, expires_hours: float) -> dict[str, Any]:
     """As ``message_document``; a message to several has a state for each recipient.
 
     A recipient is shown as the participant, a user or an address; a user's linked address stays private.
     """
-    document = message_document(stored, names)
+    document = message_document(stored, names, expires_hours)
     message = stored.message
     if len(message.targets) > 1:
         users = dict(zip(message.recipients, message.recipient_users, strict=False))

@@ -18,7 +18,7 @@ from web.contract.response_bodies import accepted_document
 from web.conversations.usernames import USERNAMES, Usernames
 from web.errors import FieldErrors, MalformedBody
 from web.handlers.messages import key_of, record_headers
-from web.http.app_keys import REQUEST_LIMITS
+from web.http.app_keys import REQUEST_LIMITS, SETTINGS
 from web.http.bodies import json_body, validated
 from web.http.caller import Caller
 from web.http.field_names import Wrong, names_of
@@ -109,7 +109,9 @@ async def _ids_of(
 def _result(request: web.Request, index: int, outcome: Outcome) -> dict[str, Any]:
     """Return ``{"index", "status", "message" | "problem"}``."""
     if isinstance(outcome, AcceptedMessage):
-        return {"index": index, "status": 202, "message": accepted_document(outcome.message, outcome.place)}
+        expires_hours = request.app[SETTINGS].expires_hours
+        document = accepted_document(outcome.message, outcome.place, expires_hours)
+        return {"index": index, "status": 202, "message": document}
     if isinstance(outcome, Chat4AllError):
         problem = problem_of(outcome)
     else:

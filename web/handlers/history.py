@@ -10,6 +10,7 @@ from web.conversations.memberships import MEMBERSHIPS
 from web.conversations.usernames import USERNAMES
 from web.history.cursor import HISTORY_CURSOR
 from web.history.service import HISTORY
+from web.http.app_keys import SETTINGS
 from web.http.bodies import query_as
 from web.http.caller import Caller
 from web.http.responses import json_response
@@ -31,7 +32,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
     names = await request.app[USERNAMES].names_of(party for found in shown for party in parties_of(found))
     document = {
         "conversation_id": wanted.conversation_id,
-        "messages": [message_document(found, names) for found in shown],
+        "messages": [message_document(found, names, request.app[SETTINGS].expires_hours) for found in shown],
         "pagination": {
             "limit": wanted.limit,
             "offset": wanted.offset,

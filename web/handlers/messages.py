@@ -17,7 +17,7 @@ from web.contract.response_bodies import accepted_document, message_with_deliver
 from web.conversations.memberships import MEMBERSHIPS
 from web.conversations.usernames import USERNAMES
 from web.history.service import HISTORY, no_such_message
-from web.http.app_keys import REQUEST_LIMITS
+from web.http.app_keys import REQUEST_LIMITS, SETTINGS
 from web.http.bodies import body_as
 from web.http.caller import Caller
 from web.http.middlewares import traceparent_of
@@ -37,7 +37,8 @@ async def create_message(request: web.Request, caller: Caller) -> web.Response:
     headers = {"Location": f"/v1/messages/{accepted.message.message_id}"}
     if accepted.is_replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_response(accepted_document(accepted.message, accepted.place), 202, headers)
+    document = accepted_document(accepted.message, accepted.place, request.app[SETTINGS].expires_hours)
+    return json_response(document, 202, headers)
 
 
 def key_of(headers: CIMultiDictProxy[str]) -> str | None:
@@ -65,7 +66,8 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
     if address is not None and delivery_of(found.state, address).status is not Status.READ:
         # it is the caller who reads it, perhaps just now and by another process
         found = await request.app[HISTORY].with_latest_facts(found)
-    return json_response(message_with_deliveries(found, await request.app[USERNAMES].names_of(parties_of(found))))
+    names = await request.app[USERNAMES].names_of(parties_of(found))
+    return json_response(message_with_deliveries(found, names, request.app[SETTINGS].expires_hours))
 
 
 async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:

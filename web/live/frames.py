@@ -3,6 +3,7 @@
     {"type":"new_message","message_id":"0193…","conversation_id":"c-1","sender_id":"0193…","content":"hi",
      "timestamp":1763848800123,"sender":{"user_id":"0193…","username":"maria"},"cursor":"AQUA…"}
                                                           with a file also "file_id" and "file_metadata":{…}
+                                                          where the sender chose one also "account"
     {"type":"status","message_id":"0193…","conversation_id":"c-1","status":"READ","timestamp":1763848803000,
      "cursor":"AQUB…"}                                    to several also "counts":{"READ":3,"FAILED":1,…}
 
@@ -78,6 +79,8 @@ def message_event(log_index: int, offset: int, message: MessageAccepted, place: 
         "content": message.content,
         "timestamp": place.accepted_at_ms,
     }
+    if message.account:
+        document["account"] = message.account
     if message.file_id is not None:
         document["file_id"] = message.file_id
     if message.file is not None:

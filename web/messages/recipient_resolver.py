@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from channels.manifest import CAPABILITIES
+from domain.accounts import AccountNames, account_fault
 from domain.addresses import normal_address
 from domain.attachments import text_fault
 from domain.conversations import is_address
@@ -66,6 +67,7 @@ class RecipientResolver:
         conversation_opener: ConversationOpener,
         participants: Participants,
         history: MessageHistory,
+        accounts: AccountNames,
         monotonic: Callable[[], float],
     ) -> None:
         self._user_store = users
@@ -75,6 +77,7 @@ class RecipientResolver:
         self._conversation_opener = conversation_opener
         self._known_participants = participants
         self._history = history
+        self._accounts = accounts
         self._monotonic = monotonic
         self._addresses: LRUCache[str, tuple[str, float]] = LRUCache(REMEMBERED)
         self._users: LRUCache[str, bool] = LRUCache(REMEMBERED)
@@ -85,15 +88,18 @@ class RecipientResolver:
 
         A conversation that does not exist is created with the sender and the named recipient. A message without
         recipients is for everyone, and nobody else takes part yet. Raises ``NotAllowed``, ``Unavailable``,
-        ``Conflict``, and ``FieldErrors`` for an unknown recipient, or for a text too long for an address.
+        ``Conflict``, and ``FieldErrors`` for an unknown recipient, for a text too long for an address, or for an
+        account that the channel of a recipient does not have.
         """
         conversation_id, sender_id, recipient_id = message.conversation_id, message.sender_id, message.recipient_id
         if not recipient_id:
             users = await self._others(conversation_id, sender_id)
             if not users:
+                self._require_account(message, ())
                 return message  # it stands in the conversation, for those who join later
         elif is_address(recipient_id):
             _require_fits(recipient_id, message)
+            self._require_account(message, (recipient_id,))
             await self._conversation_opener.open(conversation_id, sender_id, recipient_id)
             return message
         else:
@@ -106,7 +112,13 @@ class RecipientResolver:
             # two may be one: a user, and the very address that the user linked
             if address not in owners or not is_address(participant):
                 owners[address] = "" if is_address(participant) else participant
+        self._require_account(message, tuple(owners))
         return replace(message, recipients=tuple(owners), recipient_users=tuple(owners.values()))
+
+    def _require_account(self, message: MessageAccepted, addresses: Sequence[str]) -> None:
+        """Raise ``FieldErrors`` if the message's account cannot send to all addresses."""
+        if fault := account_fault(message.account, addresses, self._accounts):
+            raise FieldErrors([("account", fault)])
 
     def forget(self, user_id: str) -> None:
         """Drop the user's cached address after an identity was linked or unlinked."""

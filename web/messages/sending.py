@@ -18,6 +18,7 @@ from aiohttp import web
 
 from domain.direct import direct_id
 from domain.errors import KeyReused, MayBeAccepted, NotAllowed, Unavailable
+from domain.expiry import expiry_fault
 from domain.idempotency import is_same_message
 from domain.ids import keyed_id, uuid7
 from domain.ports import Appended, LogPosition
@@ -112,6 +113,9 @@ class Sending:
             recipient_id=recipient_id,
             content=wanted.content,
             file_id=wanted.file_id,
+            account=wanted.account or "",
+            not_after_ms=wanted.not_after_ms,
+            priority=wanted.priority,
         )
         return Item(message, key is not None)
 
@@ -125,6 +129,7 @@ class Sending:
                 raise outcome
             return outcome
         message = item.message
+        self._require_future(message)
         if message.file_id is not None:
             message = await self._attached_files.attach(message)
         message = await self._recipient_resolver.resolve(message)
@@ -206,12 +211,18 @@ class Sending:
         admitted = []
         for item in await self._with_files(fresh, found):
             try:
+                self._require_future(item.message)
                 message = await self._recipient_resolver.resolve(item.message)
                 _pay(message, spend)
                 admitted.append(Item(message, item.is_keyed))
             except (FieldErrors, RateLimited) as error:
                 found[item.message.message_id] = error
         return admitted
+
+    def _require_future(self, message: MessageAccepted) -> None:
+        """Raise ``FieldErrors`` for a time of its own that is past or too far. A repetition may come later than it."""
+        if message.not_after_ms and (fault := expiry_fault(message.not_after_ms, self._clock_ms())):
+            raise FieldErrors([("expires_at", fault)])
 
     async def _with_files(self, fresh: list[Item], found: dict[str, Outcome]) -> list[Item]:
         """Return the items without a file or with a usable one. The files are looked up concurrently."""
