@@ -108,6 +108,21 @@ async def test_what_is_known_of_a_messages_file_comes_back_as_it_was(stores):
     assert (await stores.reader.get(entry.message_id)).message == entry.message
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"account": "main", "not_after_ms": JANUARY + 5, "priority": "bulk"},
+        {"account": "main"},
+        {"priority": "bulk"},
+        {},
+    ],
+)
+async def test_what_a_sender_asks_of_the_delivery_comes_back_as_it_was(stores, more):
+    entry = accepted(fresh(), LogPosition(JANUARY, 9), **more)
+    await stores.mirror.write([entry])
+    assert (await stores.reader.get(entry.message_id)).message == entry.message
+
+
 async def test_what_was_never_written_is_not_found(stores):
     assert await stores.reader.get(fresh("m")) is None
     assert await stores.reader.list(fresh(), after=None, limit=10, descending=True) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -46,6 +47,22 @@ async def test_a_message_goes_to_its_channel_with_its_place_and_headers() -> Non
     assert [(fact.message_id, fact.status) for fact in facts] == [("m-0", "ACCEPTED"), ("m-1", "ACCEPTED")]
     assert {partition for _, partition, _, _ in app.batch_producer.records} == {2}
     assert all(headers == (("request_id", b"r-1"),) for headers in app.batch_producer.headers)
+
+
+@pytest.mark.parametrize("recipients", [(), ("whatsapp:+5511999990000", "internal:u-2", "whatsapp:+5511999990001")])
+async def test_what_the_sender_asks_of_the_delivery_goes_with_each_request(recipients: tuple[str, ...]) -> None:
+    app = FakeApp()
+    to = "" if recipients else "whatsapp:+5511999990000"
+    message = MessageAccepted("m-1", "c-1", "u-1", to, "hi", None, recipients, account="main", not_after_ms=7)
+    plain = replace(message, account="", not_after_ms=0)
+    await route_batch(app, batch_of("messages", encode(replace(message, priority="bulk")), encode(plain)))  # type: ignore[arg-type]
+    values = app.batch_producer.on("whatsapp-outbound")
+    half = len(values) // 2
+    for value in values[:half]:
+        request = decode(value, DeliveryRequested)
+        assert (request.account, request.not_after_ms, request.priority) == ("main", 7, "bulk")
+    for value in values[half:]:
+        assert not {"account", "not_after_ms", "priority"} & set(orjson.loads(value))
 
 
 async def test_two_records_of_one_keyed_message_are_one_row_with_the_first_time() -> None:
