@@ -21,7 +21,6 @@ from web.contract.response_fields import (
     UserId,
 )
 
-
 ExpiresAt = Annotated[
     Time | None,
     Field(description="The message is not sent later: then it is FAILED, `expired`. `null`: it goes to no channel."),
