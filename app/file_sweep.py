@@ -7,21 +7,17 @@ uploads    Expired uploads without a lease. For each: acquire its lease, discard
 orphans    Objects older than a grace period that belong to no row.
 check      Files whose object is missing or has another size. They are reported; nothing is changed.
 
-Why no file, and no upload in progress, is ever touched, however long any process sleeps:
+Why no file and no upload in progress is deleted (the invariants are those of ``web.uploads``):
 
-1. A sweeper discards an upload only under ``acquire_expired_lease``, which fails while another process has the lease.
-   A former holder that resumes late can neither save nor finish: the row has another holder. Only a sweeper can get
-   the lease again: ``acquire_lease`` refuses an expired upload, and a sweeper's lease ends after the expiry, so any
-   clock that finds the lease over finds the upload expired, too. Once a sweeper has had the lease the row can only be
-   deleted, so a sweeper that resumes late can still delete the data safely.
-2. A former holder that wakes up may still store something. Its row is deleted or will be, so the next sweep finds an
-   orphan.
-3. Rows are written before their objects and never recreated, so an object without a row is garbage. The grace period
-   covers clock skew between the store and this process. One query reads both the upload and the file, because an
-   upload becomes a file and two queries could miss it.
-4. Rows missing by mistake (an old backup) would make orphans of whole files. So the store bears the mark of the
-   records that swept it first, and other databases (another keyspace, a new one) leave its objects alone. When objects
-   without a row outnumber the others, none is discarded. The operator can override both.
+uploads    A sweeper discards an upload only under ``acquire_expired_lease``, which fails while another process has the
+           lease. By invariant 2 a former holder can neither save nor finish, and by invariant 7 the row can only be
+           deleted afterwards. A former holder may still store bytes; the next sweep finds them as orphans.
+orphans    By invariant 1 an object without a row is garbage. The grace period covers clock skew between the store and
+           this process. One query reads both the upload and the file, because an upload becomes a file and two queries
+           could miss it.
+backups    Rows missing by mistake (an old backup) would make orphans of whole files. So the store bears the mark of the
+           records that swept it first, and other databases (another keyspace, a new one) leave its objects alone. When
+           objects without a row outnumber the others, none is discarded. The operator can override both.
 """
 
 from __future__ import annotations

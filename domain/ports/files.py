@@ -7,10 +7,8 @@ A file is created in this order, so a process killed at any point leaves nothing
     store.finish       the object, whole
     records.finish     the row becomes a file: from here on, and not before, it can be read and sent
 
-A process that works on an upload has its *lease*: a name and a time until which no other process may touch it. Every
-change of the row is a lightweight transaction on the lease, so a process that slept past its time cannot finish an
-upload already deleted by the sweeper. Once an upload has expired only the sweeper gets its lease, so a deletion begun
-by the sweeper is never undone, however long the sweeper sleeps in between.
+A process that works on an upload has its *lease*: a name and a time until which no other process may change its row.
+``web.uploads`` lists the numbered invariants of rows, leases and bytes.
 """
 
 from __future__ import annotations
@@ -196,7 +194,7 @@ class FileRecords(Protocol):
     async def acquire_expired_lease(self, upload_id: str, holder: str, now_ms: int, until_ms: int) -> Upload | None:
         """Acquire the lease of an expired upload, to delete it: as ``acquire_lease``, which refuses these.
 
-        No other process can get it back then: a lease that begins after the expiry ends after it, on every clock.
+        Afterwards only another call of this method can lease it (invariant 7).
         """
         ...
 
@@ -219,8 +217,7 @@ class FileRecords(Protocol):
     async def forget(self, upload_id: str, *, holder: str) -> bool:
         """Delete the upload if the lease is ``holder``'s; ``True`` also if there is none.
 
-        ``False`` if it is a file by now: use ``delete``. To delete a resumable upload, mark it expired first. Then no
-        other process can resume it, even if this one outlives its lease.
+        ``False`` if it is a file by now: use ``delete``. A resumable upload must have expired (invariant 7).
         """
         ...
 

@@ -1,8 +1,4 @@
-"""Turn a leased upload with all its bytes into a file, or delete it if its checksum is wrong.
-
-Every step can be retried by another process: the row says that all bytes are stored. If the multipart upload no
-longer exists, the object has already been assembled.
-"""
+"""Turn a leased upload with all its bytes into a file, or delete it. Each step can be repeated (invariant 5)."""
 
 from __future__ import annotations
 
@@ -69,7 +65,7 @@ async def complete_stored(context: UploadContext, lease: Lease) -> File:
 
 
 async def destroy(context: UploadContext, lease: Lease, incomplete_part_end: int) -> None:
-    """Delete the upload with all its bytes. ``incomplete_part_end``: the offset of its incomplete part.
+    """Delete the upload with all its bytes (invariant 7). ``incomplete_part_end``: the offset of its incomplete part.
 
     Raises ``LeaseLost`` or ``Conflict`` if another request holds it, ``Unavailable``.
     """
@@ -91,17 +87,20 @@ def _keys(upload: Upload, incomplete_part_end: int, part_bytes: int) -> set[str]
 
 
 async def _join(context: UploadContext, lease: Lease, parts: list[Part], size_bytes: int, known: str) -> str:
-    """Assemble the object from the parts; return its checksum, read back from the store if it is not ``known``."""
+    """Assemble the object from the parts; return its checksum.
+
+    It is ``known`` if the object consists of the hashed parts (invariant 4); else it is read back from the store.
+    """
     upload, store, is_sure = lease.upload, context.file_store, bool(known)
     lease.check()
     try:
         try:
             await store.finish(upload.key, upload.store_upload, parts)
         except Conflict:
-            # a process with an expired lease has stored parts again
+            # a process with an expired lease has stored parts again (invariant 4)
             is_sure, parts = False, [*await store.parts(upload.key, upload.store_upload)]
             await store.finish(upload.key, upload.store_upload, parts)
-    except (NotFound, Conflict):
+    except (NotFound, Conflict):  # invariant 5
         is_sure = False
         if await store.size(upload.key) != size_bytes:
             await start_over(lease)
@@ -114,7 +113,7 @@ async def _join(context: UploadContext, lease: Lease, parts: list[Part], size_by
 
 
 async def _move(context: UploadContext, lease: Lease, key: str) -> None:
-    """Move the object to ``key``, if it is not there. The row names the new key first."""
+    """Move the object to ``key``, if it is not there. The row names the new key first (invariant 1)."""
     stored_at = lease.upload.key
     if stored_at != key:
         await lease.save(key=key)
@@ -130,7 +129,7 @@ def _check(lease: Lease, checksum: str) -> None:
 async def _finish(
     context: UploadContext, lease: Lease, size_bytes: int, checksum: str, mimetype: str, incomplete_part_end: int
 ) -> File:
-    """Replace the upload's row by the row of the file."""
+    """Replace the upload's row by the row of the file (invariants 5 and 6)."""
     upload, now_ms = lease.upload, context.clock_ms()
     metadata = FileMetadata(upload.filename, size_bytes, mimetype, checksum, upload.key)
     file = File(upload.upload_id, upload.conversation_id, upload.uploader_id, metadata, now_ms)

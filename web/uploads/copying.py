@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 async def copy_file(context: UploadContext, source: File, conversation_id: str, user_id: str) -> File:
     """Return the new file, stored and recorded. It is independent of ``source``.
 
-    Its row begins as an upload and expires with this process's lease, so the sweeper deletes the rest of an
-    interrupted copy. Raises ``NotFound`` if the bytes of ``source`` are gone, ``LeaseLost``, ``Unavailable``.
+    It is an upload of one request (invariant 8), so the sweeper deletes the rest of an interrupted copy. Raises
+    ``NotFound`` if the bytes of ``source`` are gone, ``LeaseLost``, ``Unavailable``.
     """
     now_ms = context.clock_ms()
     file_id, about = uuid7(now_ms, context.randomness(10)), source.metadata

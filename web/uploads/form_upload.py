@@ -112,7 +112,7 @@ class FormUpload:
         if self._file is not None:
             await self._file.writer.stop()
         if not self._lease.has_row or self._lease.may_be_a_file:
-            return
+            return  # invariant 6
         try:
             async with asyncio.timeout(_CLEAN_UP_SECONDS):
                 await destroy(self._context, self._lease, 0)

@@ -30,8 +30,7 @@ class Lease:
 
     A new upload has no row before ``begin``: its ``held_until_ms`` is 0 until then.
 
-    ``lives_on``: the upload outlives the lease (it keeps its own expiry). Otherwise it expires with the lease, so the
-    sweeper finds it soon after this process has died.
+    ``lives_on``: the upload keeps its own expiry. Otherwise it expires with the lease (invariant 8 of ``web.uploads``).
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class Lease:
         self._lives_on = lives_on
         self._renewing: asyncio.Task[None] | None = None
         self.has_row = bool(upload.held_until_ms)
-        self.may_be_a_file = False  # the file's row was sent to the database
+        self.may_be_a_file = False  # invariant 6: the file's row was sent to the database
         self._is_lost = False
         self._lock = asyncio.Lock()
         # brings the row up to date with what is durable by now, before each renewal
@@ -116,17 +115,14 @@ class Lease:
                 self.check()
 
     async def abandon(self) -> None:
-        """Let the upload expire with the lease, before it is deleted. Raises as ``save``.
-
-        Then no other process can resume it, even if this one deletes its data after the lease has expired.
-        """
+        """Let the upload expire with the lease, before it is deleted (invariant 7). Raises as ``save``."""
         if self._lives_on:
             self._lives_on = False
             await self.save()
         self.check()
 
     async def release(self, **changes: Any) -> None:
-        """End the lease and apply ``changes`` to the row. Raises as ``save``."""
+        """End the lease and apply ``changes`` to the row (invariant 4: no part is in flight). Raises as ``save``."""
         await self.save(holder="", held_until_ms=0, **changes)
         self._is_lost = True
 

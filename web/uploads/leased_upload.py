@@ -1,8 +1,4 @@
-"""Append a request body to a leased upload. Bytes received before a failure are kept; the client resumes after them.
-
-The row never claims a byte that is not durable. So the order is: store the incomplete part (the bytes that do not fill
-a part yet), then the row, then discard the previous incomplete part.
-"""
+"""Append a request's bytes to a leased upload. Bytes of a resumable upload received before a failure are kept."""
 
 from __future__ import annotations
 
@@ -99,7 +95,7 @@ class LeasedUpload:
         raise BodyTooLarge(f"a file may have {self._most_bytes} bytes at most")
 
     async def keep(self) -> None:
-        """Make the received bytes durable and release the lease.
+        """Make the received bytes durable and release the lease, in the order of invariant 3.
 
         Raises ``LeaseLost``, ``Unavailable``, and ``WrongOffset`` if the store has lost the upload, which then starts
         over.
@@ -120,7 +116,7 @@ class LeasedUpload:
     async def drop(self) -> None:
         """Release the lease without a byte of this request. Raises ``LeaseLost``, ``Unavailable``."""
         with suppress(Chat4AllError):
-            await self.writer.settle()  # a discarded part still in flight might overwrite its successor
+            await self.writer.settle()  # invariant 4
         await self.lease.release(offset_bytes=self.start)
 
     async def flush(self) -> list[Part]:
@@ -182,7 +178,7 @@ class LeasedUpload:
         return lease.upload.store_upload
 
     async def hold_row(self, **of_a_new_row: Any) -> None:
-        """Store the row unless it exists; it must before any byte is stored. Raises ``LeaseLost``, ``Unavailable``."""
+        """Store the row unless it exists (invariant 1), or check the lease. Raises ``LeaseLost``, ``Unavailable``."""
         if self.lease.has_row:
             self.lease.check()
         else:

@@ -192,8 +192,17 @@ class ResumableUploads:
     async def _end(
         self, received: LeasedUpload, digest: RequestDigest | None, failure: BaseException | None
     ) -> Upload | File:
-        """Keep or drop the received bytes, then raise ``failure``. A file with all its bytes is completed despite
-        most failures.
+        """Keep or drop the received bytes, then raise ``failure``. The first row that applies decides:
+
+        ============================================  ===============================================
+        the lease is lost                             drop the bytes; the row belongs to another holder
+        a failure, and the body has a checksum        drop the bytes: none of them is verified
+        all bytes are here, and the body or the       complete the file and return it; the client would
+        store failed, or nothing did                  only have to ask for it again
+        otherwise                                     keep the bytes; without a failure return the upload
+        ============================================  ===============================================
+
+        If keeping fails too, raise ``failure``; after ``NotFound`` the error of keeping, which says where to resume.
         """
         lease = received.lease
         try:
@@ -209,7 +218,7 @@ class ResumableUploads:
                 await received.keep()
                 await self._remember(received)
         except Chat4AllError as error:
-            if failure is None or isinstance(failure, NotFound):  # the store has lost it: more is known by now
+            if failure is None or isinstance(failure, NotFound):
                 raise
             log.warning("the last bytes of upload %s were not kept: %s", lease.upload.upload_id, error)
         if failure is not None:
