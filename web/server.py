@@ -109,7 +109,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         finally:
             server.close()
             log.info("stopping: finishing %d requests", app[IN_FLIGHT].count)
-            services.resumable.stop()
+            services.uploads.resumable.stop()
             if not await app[IN_FLIGHT].wait_until_drained(IN_FLIGHT_SECONDS):
                 log.warning("stopping with %d requests unfinished", app[IN_FLIGHT].count)
             await runner.cleanup()

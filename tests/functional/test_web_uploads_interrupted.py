@@ -158,7 +158,7 @@ async def test_a_process_that_stops_keeps_what_came_and_says_so(api: Api) -> Non
     path = await begin(api, token, SIZE)
     sender = Sender(api, token, path)
     await sender.send(DATA[:SENT])
-    api.services.resumable.stop()
+    api.services.uploads.resumable.stop()
     assert await sender.status() == 503
     assert api.files.rows[path.rpartition("/")[2]].offset_bytes == SENT
     assert (await append(api, token, path, SENT, DATA[SENT:])).status == 503

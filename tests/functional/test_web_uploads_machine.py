@@ -152,7 +152,7 @@ class Uploads(RuleBasedStateMachine):
         self.processes = [self.process(), self.process()]
         checksum = f"sha256:{hashlib.sha256(self.data).hexdigest()}" if is_checked else ""
         creation = Creation(size, "c-1", "a.bin", checksum)
-        known = self.request(0, lambda services: services.resumable.create(USER, creation, None, None))
+        known = self.request(0, lambda services: services.uploads.resumable.create(USER, creation, None, None))
         self.run(self.processes[0].step(MANY))
         made = known.result()
         self.upload_id = made.file_id if isinstance(made, File) else made.upload_id
@@ -205,14 +205,14 @@ class Uploads(RuleBasedStateMachine):
 
         def work(services: Services) -> Coroutine[Any, Any, Any]:
             body: Any = ScriptedBody(self.processes[number].turns, piece, breaks=breaks)
-            return services.resumable.append(USER, self.upload_id, start, body, wanted)
+            return services.uploads.resumable.append(USER, self.upload_id, start, body, wanted)
 
         self.request(number, work)
         self.run(self.processes[number].step(turns))
 
     @rule(number=st.integers(0, 1), turns=TURNS)
     def look(self, number: int, turns: int) -> None:
-        self.request(number, lambda services: services.resumable.look(USER, self.upload_id))
+        self.request(number, lambda services: services.uploads.resumable.look(USER, self.upload_id))
         self.run(self.processes[number].step(turns))
 
     @rule(number=st.integers(0, 1), turns=TURNS)
@@ -274,13 +274,13 @@ class Uploads(RuleBasedStateMachine):
         clock.now_ms += LEASE_MS
         for _ in range(3):
             process = self.process()
-            looking = asyncio.create_task(process.services.resumable.look(USER, self.upload_id))
+            looking = asyncio.create_task(process.services.uploads.resumable.look(USER, self.upload_id))
             await process.step(MANY)
             known = looking.result()
             if isinstance(known, File):
                 break
             body: Any = ScriptedBody(process.turns, self.data[known.offset_bytes :], breaks=False)
-            work = process.services.resumable.append(USER, self.upload_id, known.offset_bytes, body, None)
+            work = process.services.uploads.resumable.append(USER, self.upload_id, known.offset_bytes, body, None)
             sending = asyncio.create_task(work)
             await process.step(MANY)
             sending.result()

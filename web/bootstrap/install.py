@@ -9,10 +9,8 @@ from web.accounts.service import ACCOUNTS
 from web.accounts.tokens import TOKENS
 from web.bootstrap.services import Services
 from web.conversations.groups import GROUPS
-from web.conversations.memberships import MEMBERSHIPS
 from web.conversations.service import CONVERSATIONS
 from web.conversations.usernames import USERNAMES
-from web.files.downloads import DOWNLOADS
 from web.files.service import FILES
 from web.history.service import HISTORY
 from web.http.app_keys import (
@@ -28,8 +26,7 @@ from web.http.app_keys import (
 from web.live.service import LIVE
 from web.messages.facts import STATUSES
 from web.messages.sending import SENDING
-from web.uploads.context import UPLOADS
-from web.uploads.resumable import RESUMABLE
+from web.uploads.service import UPLOADS
 
 
 def install(app: web.Application, services: Services) -> None:
@@ -40,9 +37,7 @@ def install(app: web.Application, services: Services) -> None:
     app[CLOCK_MS], app[PROBES] = services.adapters.clock_ms, services.adapters.probes
     app[HISTORY] = services.history
     app[TOKENS], app[ACCOUNTS], app[IDENTITIES] = services.tokens, services.accounts, services.identities
-    app[USERNAMES], app[MEMBERSHIPS] = services.usernames, services.memberships
-    app[CONVERSATIONS], app[GROUPS] = services.conversations, services.groups
-    app[FILES], app[DOWNLOADS] = services.files, services.downloads
-    app[UPLOADS], app[RESUMABLE] = services.upload_context, services.resumable
+    app[USERNAMES], app[CONVERSATIONS], app[GROUPS] = services.usernames, services.conversations, services.groups
+    app[FILES], app[UPLOADS] = services.files, services.uploads
     app[SENDING], app[STATUSES] = services.sending, services.statuses
     app[LIVE] = services.live

@@ -44,7 +44,7 @@ from web.messages.recipient_resolver import RecipientResolver
 from web.messages.sending import Sending
 from web.uploads.context import UploadContext
 from web.uploads.part_writer import HASH_THREADS, PartSlots
-from web.uploads.resumable import ResumableUploads
+from web.uploads.service import Uploads
 
 
 class Services:
@@ -139,6 +139,7 @@ class Services:
             history=self.history,
             usernames=self.usernames,
             existing_users=self.existing_users,
+            memberships=self.memberships,
             clock_ms=clock_ms,
             randomness=randomness,
         )
@@ -157,16 +158,6 @@ class Services:
         self.download_limit = ConcurrencyLimit("downloads", settings.downloads_at_once)
         self.transfer_throttle = Throttle(adapters.monotonic, settings.files_busy_share)
         self.known_files = KnownFiles(adapters.files, self.memberships, adapters.monotonic)
-        secrets = (secret_of(settings.jwt_secret), settings.jwt_previous_secret)
-        self.files = Files(
-            records=adapters.files,
-            store=adapters.file_store,
-            known_files=self.known_files,
-            conversations=adapters.conversations,
-            link_keys=[link_key(secret) for secret in secrets if secret],
-            link_seconds=settings.files_link_seconds,
-            clock_ms=adapters.clock_ms,
-        )
         self.downloads = Downloads(
             file_store=adapters.file_store,
             known_files=self.known_files,
@@ -174,6 +165,17 @@ class Services:
             throttle=self.transfer_throttle,
             metrics=self.metrics,
             stall_seconds=settings.upload_stall_seconds,
+        )
+        secrets = (secret_of(settings.jwt_secret), settings.jwt_previous_secret)
+        self.files = Files(
+            records=adapters.files,
+            store=adapters.file_store,
+            known_files=self.known_files,
+            downloads=self.downloads,
+            conversations=adapters.conversations,
+            link_keys=[link_key(secret) for secret in secrets if secret],
+            link_seconds=settings.files_link_seconds,
+            clock_ms=adapters.clock_ms,
         )
 
     def _build_uploads(self) -> None:
@@ -195,7 +197,7 @@ class Services:
             clock_ms=adapters.clock_ms,
             randomness=adapters.randomness,
         )
-        self.resumable = ResumableUploads(self.upload_context)
+        self.uploads = Uploads(self.upload_context)
 
     def _build_messages(self) -> None:
         adapters = self.adapters

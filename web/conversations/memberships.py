@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from aiohttp import web
 from cachetools import LRUCache
 
 from domain.conversations import Membership
@@ -132,6 +131,3 @@ class Memberships:
     def _require_member(conversation_id: str, found: Membership | None) -> None:
         if found is None or not found.takes_part:
             raise outside(conversation_id)
-
-
-MEMBERSHIPS = web.AppKey("memberships", Memberships)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from domain.ports import ConversationStore
     from web.conversations.existing_users import ExistingUsers
     from web.conversations.listing import ConversationCursor, ConversationLists, Summary
+    from web.conversations.memberships import Memberships
     from web.conversations.usernames import Usernames
     from web.history.service import MessageHistory
 
@@ -39,6 +40,7 @@ class Conversations:
         history: MessageHistory,
         usernames: Usernames,
         existing_users: ExistingUsers,
+        memberships: Memberships,
         clock_ms: Callable[[], int],
         randomness: Callable[[int], bytes],
     ) -> None:
@@ -47,6 +49,7 @@ class Conversations:
         self._history = history
         self._usernames = usernames
         self._existing_users = existing_users
+        self._memberships = memberships
         self._clock_ms = clock_ms
         self._randomness = randomness
 
@@ -81,6 +84,10 @@ class Conversations:
         """
         conversation, is_new = await self._existing_users.find_or_create_direct(recipient_id, creator_id)
         return Begun(await self._lists.summary(conversation), is_new)
+
+    async def require_participant(self, conversation_id: str, user_id: str) -> None:
+        """Raise ``NotFound`` if there is no such conversation, ``NotAllowed`` for a user outside."""
+        await self._memberships.check(conversation_id, user_id)
 
     async def page(
         self, user_id: str, *, cursor: ConversationCursor | None, offset: int, limit: int

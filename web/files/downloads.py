@@ -180,6 +180,3 @@ def _etag(file: File) -> str:
 
 def _modified(file: File) -> datetime:
     return utc(file.uploaded_at_ms)
-
-
-DOWNLOADS = web.AppKey("downloads", Downloads)

@@ -12,10 +12,12 @@ from domain.errors import NotAllowed, NotFound
 from domain.files import File
 from domain.signed_links import LinkState, validate
 from web.errors import Gone
+from web.files.downloads import send_file
 from web.files.registry import DELETED
 
 if TYPE_CHECKING:
     from domain.ports import ConversationStore, FileRecords, FileStore
+    from web.files.downloads import Downloads
     from web.files.registry import KnownFiles
 
 
@@ -28,6 +30,7 @@ class Files:
         records: FileRecords,
         store: FileStore,
         known_files: KnownFiles,
+        downloads: Downloads,
         conversations: ConversationStore,
         link_keys: Sequence[bytes],
         link_seconds: int,
@@ -36,6 +39,7 @@ class Files:
         self._records = records
         self._store = store
         self._known_files = known_files
+        self._downloads = downloads
         self._conversations = conversations
         self._link_keys = link_keys
         self._link_seconds = link_seconds
@@ -87,6 +91,10 @@ class Files:
         if file.deleted_at_ms:
             raise Gone(DELETED)
         return file
+
+    async def send(self, request: web.Request, file: File) -> web.StreamResponse:
+        """Answer ``request`` with the file's bytes, or the range of them that it asks for."""
+        return await send_file(request, self._downloads, file)
 
 
 FILES = web.AppKey("files", Files)

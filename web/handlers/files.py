@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from domain.errors import NotFound
 from domain.files import File
 from web.contract.file_requests import CopyFile
 from web.conversations.usernames import USERNAMES
-from web.files.downloads import DOWNLOADS, send_file
 from web.files.links import absolute
 from web.files.registry import file_document
 from web.files.service import FILES
@@ -16,22 +14,13 @@ from web.http.app_keys import SETTINGS
 from web.http.bodies import body_as, max_bytes_of, refuse_early
 from web.http.caller import Caller
 from web.http.responses import iso_utc, json_response
-from web.uploads.body import Body
-from web.uploads.context import UPLOADS
-from web.uploads.copying import copy_file
-from web.uploads.form import Form
-from web.uploads.form_upload import receive
+from web.uploads.service import UPLOADS
 
 
 async def create_file(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/files``: 201 once the bytes and the metadata are durable."""
-    uploads = request.app[UPLOADS]
     refuse_early(request, max_bytes_of(request))
-    body = Body(request, uploads.settings.upload_stall_seconds)
-    form = Form(request.headers.get("Content-Type", ""), body)
-    with uploads.limit.acquire(caller.user_id):
-        file = await receive(uploads, form, caller.user_id)
-    return await _created(request, file)
+    return await _created(request, await request.app[UPLOADS].receive_form(request, caller.user_id))
 
 
 async def _created(request: web.Request, file: File) -> web.Response:
@@ -58,20 +47,13 @@ async def delete_file(request: web.Request, caller: Caller) -> web.Response:
 
 async def copy_to(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/files/{file_id}/copy``: 201 with an independent copy in another conversation."""
-    uploads = request.app[UPLOADS]
     wanted = await body_as(CopyFile, request)
-    source = await uploads.known_files.visible(request.match_info["file_id"], caller.user_id)
-    conversation_id = await uploads.existing_users.join_for_upload(
-        wanted.conversation_id or "", wanted.recipient_id or "", caller.user_id
+    file = await request.app[UPLOADS].copy(
+        request.match_info["file_id"],
+        caller.user_id,
+        conversation_id=wanted.conversation_id or "",
+        recipient_id=wanted.recipient_id or "",
     )
-    with uploads.limit.acquire(caller.user_id):
-        try:
-            file = await copy_file(uploads, source, conversation_id, caller.user_id)
-        except NotFound:
-            uploads.known_files.forget(source.file_id)
-            await uploads.known_files.visible(source.file_id, caller.user_id)  # it may have been deleted meanwhile
-            raise
-    uploads.known_files.add(file)
     return await _created(request, file)
 
 
@@ -90,14 +72,12 @@ async def show_download(request: web.Request, caller: Caller) -> web.Response:
 
 async def send_content(request: web.Request, caller: Caller) -> web.StreamResponse:
     """``GET /v1/files/{file_id}/content``: the bytes, or a range of them."""
-    file = await request.app[FILES].visible(request.match_info["file_id"], caller.user_id)
-    return await send_file(request, request.app[DOWNLOADS], file)
+    files = request.app[FILES]
+    return await files.send(request, await files.visible(request.match_info["file_id"], caller.user_id))
 
 
 async def follow_link(request: web.Request) -> web.StreamResponse:
     """``GET /v1/files/{file_id}/link``: the bytes, for any holder of a link signed by this API."""
-    query = request.query
-    file = await request.app[FILES].linked(
-        request.match_info["file_id"], query.get("expires", ""), query.get("signature", "")
-    )
-    return await send_file(request, request.app[DOWNLOADS], file)
+    files, query = request.app[FILES], request.query
+    file = await files.linked(request.match_info["file_id"], query.get("expires", ""), query.get("signature", ""))
+    return await files.send(request, file)

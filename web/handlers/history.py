@@ -6,7 +6,7 @@ from aiohttp import web
 
 from web.contract.message_requests import ListMessages
 from web.contract.response_bodies import message_document, parties_of
-from web.conversations.memberships import MEMBERSHIPS
+from web.conversations.service import CONVERSATIONS
 from web.conversations.usernames import USERNAMES
 from web.history.cursor import HISTORY_CURSOR
 from web.history.service import HISTORY
@@ -19,7 +19,7 @@ from web.http.responses import json_response
 async def list_messages(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/messages?conversation_id=`` and ``GET /v1/conversations/{conversation_id}/messages``."""
     wanted = query_as(ListMessages, request, request.match_info)
-    await request.app[MEMBERSHIPS].check(wanted.conversation_id, caller.user_id)
+    await request.app[CONVERSATIONS].require_participant(wanted.conversation_id, caller.user_id)
     after = None if wanted.cursor is None else HISTORY_CURSOR.decode(wanted.cursor)
     page = await request.app[HISTORY].page(
         wanted.conversation_id,

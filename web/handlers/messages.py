@@ -14,7 +14,7 @@ from domain.status import Status, delivery_of
 from domain.usernames import names_user
 from web.contract.message_requests import CreateMessage
 from web.contract.response_bodies import accepted_document, message_with_deliveries, parties_of
-from web.conversations.memberships import MEMBERSHIPS
+from web.conversations.service import CONVERSATIONS
 from web.conversations.usernames import USERNAMES
 from web.history.service import HISTORY, no_such_message
 from web.http.app_keys import REQUEST_LIMITS, SETTINGS
@@ -74,7 +74,7 @@ async def visible_message(request: web.Request, caller: Caller) -> StoredMessage
     """Return the message in the path. Raises ``NotFound``, also for a message not visible to the caller."""
     found = await request.app[HISTORY].find(request.match_info["message_id"].lower())
     try:
-        await request.app[MEMBERSHIPS].check(found.message.conversation_id, caller.user_id)
+        await request.app[CONVERSATIONS].require_participant(found.message.conversation_id, caller.user_id)
     except (NotAllowed, NotFound):
         raise no_such_message() from None
     return found

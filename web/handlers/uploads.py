@@ -9,8 +9,7 @@ from web.http.bodies import max_bytes_of, refuse_early
 from web.http.caller import Caller
 from web.http.paths import UPLOADS_PATH
 from web.uploads import tus
-from web.uploads.body import Body
-from web.uploads.resumable import RESUMABLE
+from web.uploads.service import UPLOADS
 
 
 async def describe_uploads(request: web.Request) -> web.Response:
@@ -34,8 +33,8 @@ async def create_upload(request: web.Request, caller: Caller) -> web.Response:
     creation, wanted, body = tus.creation_of(headers), tus.digest_of(headers), None
     if request.can_read_body:
         tus.check_media_type(request.content_type)
-        body = Body(request, request.app[SETTINGS].upload_stall_seconds)
-    made = await request.app[RESUMABLE].create(caller.user_id, creation, body, wanted)
+        body = request.app[UPLOADS].body_of(request)
+    made = await request.app[UPLOADS].resumable.create(caller.user_id, creation, body, wanted)
     upload_id = tus.id_of(made)
     return web.Response(status=201, headers={"Location": f"{UPLOADS_PATH}/{upload_id}", **tus.headers_of(made)})
 
@@ -43,7 +42,7 @@ async def create_upload(request: web.Request, caller: Caller) -> web.Response:
 async def show_upload(request: web.Request, caller: Caller) -> web.Response:
     """``HEAD /v1/uploads/{upload_id}``: the offset, the length and the kept metadata."""
     tus.check_version(request.headers)
-    found = await request.app[RESUMABLE].look(caller.user_id, request.match_info["upload_id"])
+    found = await request.app[UPLOADS].resumable.look(caller.user_id, request.match_info["upload_id"])
     return web.Response(headers={**tus.headers_of(found), **tus.facts_of(found), "Cache-Control": "no-store"})
 
 
@@ -54,8 +53,8 @@ async def append_to_upload(request: web.Request, caller: Caller) -> web.Response
     tus.check_media_type(request.content_type)
     refuse_early(request, max_bytes_of(request))
     offset_bytes, wanted = tus.offset_of(headers), tus.digest_of(headers)
-    body = Body(request, request.app[SETTINGS].upload_stall_seconds)
-    made = await request.app[RESUMABLE].append(
+    body = request.app[UPLOADS].body_of(request)
+    made = await request.app[UPLOADS].resumable.append(
         caller.user_id, request.match_info["upload_id"], offset_bytes, body, wanted
     )
     return web.Response(status=204, headers=tus.headers_of(made))
@@ -64,5 +63,5 @@ async def append_to_upload(request: web.Request, caller: Caller) -> web.Response
 async def end_upload(request: web.Request, caller: Caller) -> web.Response:
     """``DELETE /v1/uploads/{upload_id}``: 204 once nothing of it is left; 409 if it is a file already."""
     tus.check_version(request.headers)
-    await request.app[RESUMABLE].terminate(caller.user_id, request.match_info["upload_id"])
+    await request.app[UPLOADS].resumable.terminate(caller.user_id, request.match_info["upload_id"])
     return web.Response(status=204)

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from domain.ports import FileRecords, FileStore, Upload
 from web.uploads.hashing import RunningHashes
 from web.uploads.lease import Lease
@@ -51,6 +49,3 @@ class UploadContext:
         """Return the lease of ``upload``, which names its holder. A resumable upload outlives it."""
         seconds = self.settings.upload_hold_seconds
         return Lease(self.files, upload, seconds, self.clock_ms, lives_on=upload.is_resumable)
-
-
-UPLOADS = web.AppKey("uploads", UploadContext)

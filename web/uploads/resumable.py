@@ -6,8 +6,6 @@ import logging
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from domain.errors import Chat4AllError, Conflict, NotFound, Unavailable
 from domain.files import File, storage_key
 from domain.ids import uuid7
@@ -261,6 +259,3 @@ def _after_the_end(file: File, offset_bytes: int, body: Body) -> File:
     if body.length != 0:
         raise BodyTooLarge("the upload is already a file; nothing can be appended")
     return file
-
-
-RESUMABLE = web.AppKey("resumable", ResumableUploads)
