@@ -1,15 +1,16 @@
 """Prepares a message's file for its channel, before an attempt to send begins.
 
-Preparing a file has no visible effect, so it can be cancelled on rebalance and repeated by the next owner. A store
-outage delays the message and counts no attempt.
+Preparing a file has no visible effect, so it can be cancelled on rebalance and repeated by the next owner. During an
+outage of the store the message waits in the queue, and it costs no attempt.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
@@ -17,22 +18,23 @@ from typing import TYPE_CHECKING, TypeVar
 from app.clock import now_ms
 from channels.manifest import CAPABILITIES
 from domain.attachments import Kind, media_plan
-from domain.attempts import MAX_ATTEMPTS, backoff_seconds
+from domain.attempts import QueuedDelivery, Reason
+from domain.delivery_policy import DeliveryRules, Failure, Wait, verdict
 from domain.errors import DeliveryFailed, FileStoreUnavailable, NotFound, Unavailable
 from domain.files import FALLBACK_NAME, File, FileMetadata, extension_of
+from domain.outcomes import NotNow, shortened
 from domain.ports import Attachment, Connector, FileStore
+from domain.retries import retry_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable
 
     from app.faust.stream_app import StreamApp
     from domain.records import DeliveryRequested
 
 log = logging.getLogger(__name__)
 
-FILES = "files"  # ``StreamApp.blocked_on`` during an outage of the store
-# However old a message is (its worker may have been away for a day), it does not fail at the first hiccup of the store
-LEAST_PATIENCE_SECONDS = 600.0
+STORE_BACKOFF = 5  # the wait of a fifth attempt: up to 8 seconds
 _HASH_IN_THREAD_BYTES = 64 * 1024  # a smaller chunk is hashed sooner than a thread is asked to
 
 T = TypeVar("T")
@@ -56,30 +58,50 @@ class Attachments:
         app: StreamApp,
         connector: Connector,
         open_store: Callable[[], FileStore],
-        backoff: Callable[[int], float] = backoff_seconds,
-        least_patience_seconds: float = LEAST_PATIENCE_SECONDS,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._app = app
         self._connector = connector
         self._open_store = open_store
-        self._backoff = backoff
-        self._least_patience_ms = int(least_patience_seconds * 1000)
+        self._chance = chance
         self._room = asyncio.Semaphore(app.settings.files_fetched_at_once)
         self._shared: dict[str, _Shared] = {}
-        self._waiting = 0
 
-    async def prepare(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
-        """Return the file, checked and ready to be sent.
+    async def prepare(
+        self, request: DeliveryRequested, row: QueuedDelivery, rules: DeliveryRules
+    ) -> Attachment | Failure | Wait:
+        """Return the file, checked and ready to be sent; or what follows if it is not.
 
-        Waits during a store outage, until the message is ``file_patience_hours`` old. Raises ``DeliveryFailed``:
-        ``file-corrupt`` (it is not the uploaded file), ``file-missing``, ``link-too-long``, then
-        ``file-store-unavailable``, and the channel's refusals.
+        The message waits during an outage of the store until it is ``file_patience_hours`` old; then it fails with
+        ``file-store-unavailable``. Other failures: ``file-corrupt`` (it is not the uploaded file), ``file-missing``,
+        ``link-too-long``, and the channel's refusals.
         """
+        if request.file is None:  # routed by a release that dropped it: not without the sender's file
+            return Failure("file-missing", "nothing is known of the message's file; send it again")
+        now, chance = now_ms(), self._chance()
+        try:
+            return await self._shared_or_own(request, request.file)
+        except DeliveryFailed as error:
+            return Failure(error.reason, str(error))
+        except FileStoreUnavailable as error:
+            if now >= request.accepted_at_ms + self._app.settings.file_patience_hours * 3_600_000:
+                detail = f"the store of files stayed unavailable: {error}"
+                return Failure(error.code, detail, needs_operator=True)
+            log.warning("the store of files is unavailable, %s waits: %s", row.name, error)
+            due_ms = now + int(retry_seconds(STORE_BACKOFF, None, chance) * 1000)
+            return Wait(replace(row, not_before_ms=due_ms, reason=Reason.FILE_STORE), str(error))
+        except Unavailable as error:  # the channel does not take the file now
+            outcome = NotNow(shortened(str(error)))
+            result = verdict(outcome, replace(row, tries=row.tries + 1), rules, now, chance)
+            assert isinstance(result, Failure | Wait)
+            return result
+
+    async def _shared_or_own(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
         if request.recipient_count == 1:
-            return await self._until_ready(request, metadata)
+            return await self._in_room(request, metadata)
         shared = self._shared.get(request.message_id)
         if shared is None:
-            task = asyncio.get_running_loop().create_task(self._until_ready(request, metadata))
+            task = asyncio.get_running_loop().create_task(self._in_room(request, metadata))
             shared = self._shared[request.message_id] = _Shared(task)
         shared.users += 1
         try:
@@ -90,47 +112,9 @@ class Attachments:
                 shared.task.cancel()
                 self._shared.pop(request.message_id, None)
 
-    async def _until_ready(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
-        patience_ms = int(self._app.settings.file_patience_hours * 3_600_000)
-        until_ms = max(request.accepted_at_ms + patience_ms, now_ms() + self._least_patience_ms)
-        refusals = outages = 0
-        with self._wait_for_the_store() as is_away:
-            while True:
-                try:
-                    async with self._room:
-                        return await self._ready(request, metadata)
-                except FileStoreUnavailable as error:
-                    if now_ms() >= until_ms:
-                        raise DeliveryFailed(error.code, f"the store of files stayed unavailable: {error}") from error
-                    is_away(error)
-                    outages += 1
-                except Unavailable as error:  # the channel
-                    refusals += 1
-                    if refusals >= MAX_ATTEMPTS:
-                        raise DeliveryFailed(error.code, str(error)) from error
-                await asyncio.sleep(self._backoff(min(refusals + outages, MAX_ATTEMPTS)))
-
-    @contextmanager
-    def _wait_for_the_store(self) -> Iterator[Callable[[FileStoreUnavailable], None]]:
-        """Name the store as ``blocked_on`` for the watchdog, from a message's first outage until its file is ready."""
-        waits = False
-
-        def is_away(error: FileStoreUnavailable) -> None:
-            nonlocal waits
-            if not waits:
-                waits = True
-                self._waiting += 1
-                if self._waiting == 1:
-                    log.warning("the store of files is unavailable, messages with files wait: %s", error)
-                    self._app.blocked_on = FILES
-
-        try:
-            yield is_away
-        finally:
-            if waits:
-                self._waiting -= 1
-                if not self._waiting and self._app.blocked_on == FILES:
-                    self._app.blocked_on = None
+    async def _in_room(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
+        async with self._room:
+            return await self._ready(request, metadata)
 
     async def _ready(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
         store = self._open_store()

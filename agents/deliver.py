@@ -1,18 +1,23 @@
-"""``deliver_<channel>`` (one for each channel role): sends messages to the channel, thousands concurrently.
+"""The agents of a channel's role: ``deliver_<channel>`` puts requests into the queue, ``receipts_<channel>`` takes the
+channel's receipts, ``commands_<channel>`` the commands of operators.
 
-Within a conversation a message is sent only when the one before it has its outcome. Each message is a task; a batch is
-completed when all its messages are done, including the receipts seen by this process.
+A batch of requests is complete when its rows are durable, whatever the channel does. The dispatcher sends them.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from agents.account_choice import AccountChoice
+from agents.account_reports import AccountReports
 from agents.attachments import Attachments
+from agents.commands import Commands
 from agents.dispatcher import Dispatcher
+from agents.receipts import receive_batch
+from app.accounts import load_accounts
 from app.clock import now_ms
+from app.faust.checkpoint import Checkpoint
 from app.faust.dead_letters import dead_letter
 from app.kafka.codec import decode
 from app.worker_files import FilesOfWorker
@@ -20,43 +25,69 @@ from channels import make_connector
 from channels.simulated import Simulation
 from domain.errors import InvalidInput
 from domain.records import DeliveryRequested
-from tables import attempts
+from tables import attempts, queue
 
 if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.stream_app import StreamApp
     from app.kafka.batch_producer import PendingBatch
 
+MAX_PENDING_BYTES = 32 * 1024 * 1024  # on their way to Kafka: well before the producer refuses
+
 
 def register(app: StreamApp) -> None:
     channel, settings = app.role, app.settings
+    rows = queue.declare(app)
     simulation = Simulation(settings.simulated_delivered_seconds, settings.simulated_read_seconds)
-    connector = make_connector(channel, simulation)
-    attachments = Attachments(app, connector, FilesOfWorker.of(app).open)
-    dispatcher = Dispatcher(app, connector, attempts.declare(app), attachments)
+    choice = AccountChoice(load_accounts(settings)[channel], rows, lambda account: make_connector(account, simulation))
+    files = FilesOfWorker.of(app).open
+    attachments = {
+        name: Attachments(app, lane.connector, files)
+        for name, lane in choice.lanes.items()
+        if lane.connector is not None
+    }
+    dispatcher = Dispatcher(app, channel, choice, rows, attempts.declare(app), attachments)
+    commands = Commands(app, dispatcher, choice, rows)
+    app.post_start_services.append(AccountReports(app, channel, dispatcher, choice))
+    commanded = Checkpoint(app, f"commands_{channel}")
+    delivered, received = Checkpoint(app, f"deliver_{channel}"), Checkpoint(app, f"receipts_{channel}")
 
-    @app.batch_agent(f"deliver_{channel}", app.names.outbound(channel), help=f"hands messages to {channel}")
+    @app.batch_agent(
+        f"deliver_{channel}", app.names.outbound(channel), help=f"puts messages for {channel} into the queue"
+    )
     async def deliver(stream: Any) -> None:
         async for batch in stream:
             if app.consumer.is_current(batch):
-                await deliver_batch(app, dispatcher, batch)
+                await delivered.when_durable(batch, await deliver_batch(app, dispatcher, batch))
+
+    @app.batch_agent(f"receipts_{channel}", app.names.events(channel), help=f"takes the receipts of {channel}")
+    async def receive(stream: Any) -> None:
+        async for batch in stream:
+            if app.consumer.is_current(batch):
+                await received.when_durable(batch, receive_batch(app, dispatcher.receipts, batch))
+
+    @app.batch_agent(f"commands_{channel}", app.names.commands(channel), help=f"takes the commands to {channel}")
+    async def command(stream: Any) -> None:
+        async for batch in stream:
+            if app.consumer.is_current(batch):
+                await commanded.when_durable(batch, commands.receive_batch(batch))
 
 
-async def deliver_batch(app: StreamApp, dispatcher: Dispatcher, batch: RecordBatch) -> None:
-    """Start a delivery for each request of ``batch``; wait only while too many are in hand."""
-    writes: set[PendingBatch] = set()
-    tasks: list[asyncio.Task[None]] = []
+async def deliver_batch(app: StreamApp, dispatcher: Dispatcher, batch: RecordBatch) -> list[PendingBatch]:
+    """Put each request of ``batch`` into the queue; return what must be durable before the batch is complete."""
+    writes: list[PendingBatch] = []
     for record in batch.records:
         try:
             request = decode(record.value, DeliveryRequested)
         except InvalidInput as error:
-            writes.add(dead_letter(app, batch, record, error, now_ms()))
+            writes.append(dead_letter(app, batch, record, error, now_ms()))
             continue
-        task = await dispatcher.start(batch, record.offset, record.key, request, record.headers, writes)
-        if task is None:
-            return  # the partition is going away; the whole batch will be delivered again
-        tasks.append(task)
-    dispatcher.finish(batch, tasks, writes)
+        if app.batch_producer.pending_bytes > MAX_PENDING_BYTES:
+            for write in writes:
+                await write
+            writes.clear()
+        writes += dispatcher.enqueue(batch.partition, record.offset, request, record.value, record.headers)
+    return writes
 
 
 __all__: Sequence[str] = ("deliver_batch", "register")

@@ -1,311 +1,426 @@
-"""The deliveries in a worker's hands: order within a conversation, attempts on record, a bound on their number."""
+"""The deliveries of one channel in one worker: from the queue to the channel, and to an outcome on record.
+
+The row of a delivery is WAITING. When its turn has come and its account may send, the row becomes BEGUN; the channel
+is called once that is durable. The outcome and its fact leave together, and the row goes when both are durable. A
+worker that dies leaves behind one of these:
+
+1. WAITING: the channel does not have the message. It is sent.
+2. BEGUN or UNKNOWN: the channel may have it. Evidence is awaited, unless a repetition is allowed.
+3. An outcome and a row: the fact is written again, and the row goes.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agents.attachments import Attachments
-from agents.delivery import Delivery, MessageGroup, StatusPublisher
+from agents.delivery_queue import HEADS_PER_BACKLOG, DeliveryQueue, Head
+from agents.durable import when_durable
+from agents.receipts import Receipts
+from agents.scheduler import Scheduler
+from agents.sending import outcome_of
+from agents.settlement import Settlement
 from app.clock import now_ms
-from domain.attempts import MAX_ATTEMPTS, Attempt, Outcome, Step, next_step, retry_seconds
-from domain.errors import DeliveryFailed, Unavailable
-from domain.fact_times import plausible_ms
-from domain.outcomes import (
-    OUTCOME_UNKNOWN,
-    NotNow,
-    Refused,
-    SendOutcome,
-    Sent,
-    Unknown,
-    bounded,
-    shortened,
-)
-from domain.ports import Attachment, Connector
-from domain.records import DeliveryRequested
+from app.kafka.codec import decode
+from domain.attempts import Attempt, Outcome, QueuedDelivery, Reason, Stage
+from domain.delivery_policy import DeliveryRules, Failure, Verdict, Wait, expired, verdict, without_evidence
+from domain.outcomes import SendOutcome, Sent, Unknown, shortened
+from domain.ports import Attachment
+from domain.records import DeliveryRequested, ReceiptReported, delivery_key
 from domain.status import Status
-from tables import attempts
 
 if TYPE_CHECKING:
-    from app.faust.batches import RecordBatch
+    from agents.account_choice import AccountChoice
+    from agents.account_lane import AccountLane
+    from agents.attachments import Attachments
     from app.faust.durable_table import DurableTable
     from app.faust.stream_app import StreamApp
     from app.kafka.batch_producer import Headers, PendingBatch
 
 log = logging.getLogger(__name__)
 
+CANCELLED = "cancelled"
+CRASHED = "the worker ended during the call to the channel"
+QUESTIONS = 100  # look-ups of a worker at a time
+NO_EVIDENCE = "no evidence tells whether the channel has the message"
+
+
+class Delivery:
+    """A delivery in a channel's hands. ``gate``: the write that begins the attempt. ``is_called``: it may be sent."""
+
+    __slots__ = ("before", "gate", "generation", "head", "is_called", "is_look_up", "lane", "request", "task", "value")
+
+    def __init__(
+        self, lane: AccountLane, head: Head, request: DeliveryRequested, value: bytes, generation: int
+    ) -> None:
+        self.lane = lane
+        self.head = head
+        self.request = request
+        self.value = value
+        self.generation = generation
+        self.before = head.row
+        self.gate: PendingBatch | None = None
+        self.is_called = False
+        self.is_look_up = False
+        self.task: asyncio.Task[None] | None = None
+
 
 class Dispatcher:
-    """Runs deliveries on ``connector``. ``table`` is the role's ``attempts`` table, written by this class alone."""
+    """``choice`` has the accounts; ``attachments``: by the account's name. ``chance`` returns a number from 0 to 1."""
 
     def __init__(
         self,
         app: StreamApp,
-        connector: Connector,
-        table: DurableTable,
-        attachments: Attachments,
-        retry: Callable[[int, float | None, float], float] = retry_seconds,
+        channel: str,
+        choice: AccountChoice,
+        queue: DurableTable,
+        attempts: DurableTable,
+        attachments: Mapping[str, Attachments],
+        chance: Callable[[], float] = random.random,
+        most_heads: int = HEADS_PER_BACKLOG,
     ) -> None:
+        settings = app.settings
         self._app = app
-        self._connector = connector
-        self._publisher = StatusPublisher(app, connector.channel)
-        self._table = table
+        self._channel = channel
+        self._choice = choice
+        self._tables = queue, attempts
         self._attachments = attachments
-        self._retry_seconds = retry
-        self._send_seconds = app.settings.send_seconds
-        self._slots = asyncio.Semaphore(app.settings.in_flight_per_worker)
-        self._last_group: dict[str, MessageGroup] = {}
-        self._in_hand: dict[str, Delivery] = {}
+        self._chance = chance
+        self._rules = DeliveryRules(settings.delivery_attempts, settings.evidence_seconds)
+        self._expires_ms = int(settings.expires_hours * 3_600_000)
+        fail = partial(app.abort, f"deliver_{channel}")
+        self.queue = DeliveryQueue(queue, attempts, self._found, self._found_settled, fail, most_heads)
+        self.scheduler = Scheduler(choice.lanes, settings.in_flight_per_worker, self._start, self._due, fail)
+        self.settlement = Settlement(app, channel, self.queue)
+        self.receipts = Receipts(app, queue, self.settlement.facts, self.queue.outcome_of, self._evidence)
+        self.settlement.receipts = self.receipts
+        self.partitions: list[int] = []
+        self._unknown: dict[tuple[int, str], Head] = {}
+        self._in_hand: dict[Head, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sending: set[asyncio.Task[None]] = set()
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._questions = asyncio.Semaphore(QUESTIONS)
         self._generation = 0
-        app.metrics.watch_in_flight(lambda: len(self._tasks))
+        app.metrics.watch_in_flight(lambda: self.scheduler.in_flight)
+        app.on_assigned(self.begin)
         app.on_drain(self.drain)
+        app.watch(self._stall)
 
-    async def start(
-        self,
-        batch: RecordBatch,
-        offset: int,
-        key: bytes | None,
-        request: DeliveryRequested,
-        headers: Headers,
-        writes: set[PendingBatch],
-    ) -> asyncio.Task[None] | None:
-        """Begin one delivery and return its task, or ``None`` if the worker is giving its partitions up.
+    # Partitions ----------------------------------------------------------------------------------------------------
 
-        The attempt goes on record when the message is next in its conversation and its file, if it has one, is ready;
-        the task waits until the record is durable. A waiting message has no attempt: after a crash it was not sent.
-        """
-        current = self._generation
-        await self._slots.acquire()
-        if current != self._generation:
-            self._slots.release()
-            return None
-        delivery = Delivery(batch, offset, key, request, headers, writes)
-        delivery.generation = current
-        is_new = delivery.name not in self._in_hand
-        delivery.group = self._group_of(request, is_new)
-        if is_new:
-            self._in_hand[delivery.name] = delivery
-            if delivery.group.before is None or delivery.group.before.done():
-                self._decide(delivery)
-        task = asyncio.get_running_loop().create_task(self._run(delivery))
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, delivery))
-        return task
-
-    def _group_of(self, request: DeliveryRequested, is_new: bool) -> MessageGroup:
-        """Return the newest group of the conversation if it belongs to this message and another address; else a new
-        one.
-        """
-        group = self._last_group.get(request.conversation_id)
-        if group is None or group.message_id != request.message_id or not is_new or group.done.done():
-            group = MessageGroup(request.message_id, None if group is None else group.done)
-            self._last_group[request.conversation_id] = group
-        group.open += 1
-        return group
-
-    def finish(self, batch: RecordBatch, tasks: list[asyncio.Task[None]], writes: set[PendingBatch]) -> None:
-        """Complete ``batch`` when its ``tasks`` are through and all they wrote is durable."""
-        task = asyncio.get_running_loop().create_task(self._finish(batch, tasks, writes, self._generation))
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
+    def begin(self) -> None:
+        """Take up the deliveries of the assigned partitions."""
+        partitions = self.partitions = self._tables[0].active_partitions()
+        claims = [table.claim(partition) for table in self._tables for partition in partitions]
+        when_durable(self._app, claims, lambda: None)
+        self._choice.load(partitions)
+        self.receipts.load(partitions)
+        for lane in self._choice.lanes.values():
+            lane.allowance.share = len(partitions) / self._app.settings.partitions
+        self.scheduler.open()
+        self.queue.adopt(partitions)
 
     async def drain(self) -> None:
-        """Let begun sends finish; roll back the others."""
-        self._generation += 1
-        self._last_group.clear()
-        for task in self._tasks - self._sending:
-            task.cancel()
-        for tasks in (self._tasks, self._finishing):
-            if tasks:
-                await asyncio.wait(tasks)
-
-    async def _finish(
-        self, batch: RecordBatch, tasks: list[asyncio.Task[None]], writes: set[PendingBatch], current: int
-    ) -> None:
+        """Let the calls to the channel end; take back what was begun and not called."""
+        self.partitions = []
+        self.scheduler.close()
+        self.queue.drop()
+        self._unknown.clear()
         try:
-            if tasks:
-                await asyncio.wait(tasks)
-            for write in writes:
-                await write
-        except Exception as error:  # noqa: BLE001  not durable: the worker must not go on
-            self._app.abort(f"deliver_{self._connector.channel}", error)
-        if current == self._generation:
-            self._app.consumer.complete(batch)
-            self._app.metrics.completed(f"deliver_{self._connector.channel}", batch)
+            for delivery in self._in_hand.values():
+                if not delivery.is_called and delivery.task is not None:
+                    delivery.task.cancel()
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            self._generation += 1  # what ends later belongs to the partition's next owner
+            self._in_hand.clear()
+            self.settlement.clear()
+            self.receipts.clear()
 
-    def _decide(self, delivery: Delivery) -> None:
-        """Look up where the message stands, and put the attempt on record if there is to be one."""
-        known = attempts.load(self._table.get_bytes(delivery.batch.partition, delivery.name.encode()))
-        if known is not None:
-            delivery.attempt = known
-        delivery.step = next_step(known, repeatable=self._connector.repeatable)
-        if delivery.step is Step.SEND and delivery.request.file is None:
-            self._begin(delivery)
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """Return the tasks under way."""
+        return list(self._tasks)
 
-    def _ended(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
+    def _stall(self) -> str | None:
+        if self.scheduler.stalled_seconds() > self._app.settings.watchdog_seconds:
+            return "a delivery could have started and did not"
+        return None
+
+    # Into the queue ------------------------------------------------------------------------------------------------
+
+    def enqueue(
+        self, partition: int, offset: int, request: DeliveryRequested, value: bytes, headers: Headers
+    ) -> list[PendingBatch]:
+        """Put a request into the queue, and start it if nothing stands in its way. Return what must become durable."""
+        name = delivery_key(request)
+        if (known := self.queue.outcome_of(partition, name)) is not None:
+            return [self.settlement.facts.outcome(partition, request.conversation_id, name, known, headers)]
+        account, writes = self._choice.account_for(partition, request)
+        not_after_ms = request.not_after_ms or request.accepted_at_ms + self._expires_ms
+        row = self._row(name, request, offset, not_after_ms, headers)
+        return [*writes, self.queue.add(partition, account, request, value, row)]
+
+    def redrive(self, partition: int, offset: int, request: DeliveryRequested, value: bytes) -> list[PendingBatch]:
+        """Send a failed message again, by the word of an operator; return what was written.
+
+        Nothing happens if it was sent, or waits already, or if its outcome is not on record any more: then nothing
+        tells that it was not sent.
+        """
+        name = delivery_key(request)
+        known = self.queue.outcome_of(partition, name)
+        if known is None or known.outcome != Outcome.FAILED:
+            log.warning("redrive of %s: %s", name, "no failure is on record" if known is None else "it was sent")
+            return []
+        row = replace(self._row(name, request, offset, now_ms() + self._expires_ms, ()), attempt=known.number)
+        forgotten = self.queue.forget_outcome(partition, name)
+        return [self.queue.add(partition, known.account or self._choice.default, request, value, row), forgotten]
+
+    def cancel(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
+        """Fail a delivery that waits. One that was begun goes on."""
+        found = self.queue.find(partition, conversation_id, name)
+        if found is None or found[1].stage != Stage.WAITING or found[3] in self._in_hand:
+            return []
+        key, row, value, head = found
+        detail = f"cancelled by {by}" if by else "cancelled"
+        if head is not None:
+            return self._apply(head, Failure(CANCELLED, detail))
+        request, lane = decode(value, DeliveryRequested), self._choice.lane(self.queue.account_of(key))
+        attempt = self._attempt(row, request, lane.account.name, Failure(CANCELLED, detail))
+        return self.settlement.settle(lane, partition, key, row, request, attempt)
+
+    def release(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
+        """Send a delivery with an unknown outcome again: an operator says that the channel does not have it."""
+        head = self._unknown.get((partition, name))
+        if head is None or head in self._in_hand or self.queue.conversation_of(head) != conversation_id:
+            return []
+        log.warning("%s is sent again by the word of %s", name, by or "an operator")
+        del self._unknown[partition, name]
+        row = replace(head.row, stage=Stage.WAITING, not_before_ms=0, reason=Reason.RETRY)
+        return self._apply(head, Wait(row, "released"))
+
+    def _row(
+        self, name: str, request: DeliveryRequested, offset: int, not_after_ms: int, headers: Headers
+    ) -> QueuedDelivery:
+        return QueuedDelivery(
+            name=name,
+            enqueued_at_ms=now_ms(),
+            not_after_ms=not_after_ms,
+            offset=offset,
+            priority=request.priority,
+            headers=tuple(headers),
+        )
+
+    def is_in_hand(self, head: Head) -> bool:
+        """Return whether the head is at the channel, or about to be."""
+        return head in self._in_hand
+
+    def _found(self, head: Head) -> None:
+        """Decide on the new head of a chain."""
+        row = head.row
+        if row.attempt == 0 and self.queue.is_begun_before(head.partition, row.name):
+            row = head.row = replace(row, stage=Stage.BEGUN, attempt=1, tries=1)
+        if row.stage == Stage.WAITING:
+            self._due(head)
+        elif parked := self.receipts.parked(head.partition, row.name):
+            self._settle_by(head, parked[0])
+        elif row.stage == Stage.BEGUN:
+            self._apply(head, self._verdict(head, Unknown(CRASHED)))
+        else:
+            self._await_evidence(head)
+
+    def _found_settled(self, partition: int, key: bytes, row: QueuedDelivery, value: bytes, attempt: Attempt) -> None:
+        self.settlement.again(
+            self._choice.lane(attempt.account), partition, key, row, decode(value, DeliveryRequested), attempt
+        )
+
+    def _due(self, head: Head) -> None:
+        """Do what is due for the head of a chain. A late timer may come for a head that has moved on."""
+        if head.chain.head is not head or head.is_ready or head in self._in_hand:
+            return
+        row, now = head.row, now_ms()
+        if row.not_before_ms > now and row.not_after_ms > now:
+            self.scheduler.wake_at(head, row.not_before_ms)
+        elif row.stage != Stage.WAITING:
+            self._look_up(head)
+        elif row.not_after_ms <= now:
+            self._apply(head, expired(row))
+        else:
+            self.scheduler.offer(self._lane(head), head)
+
+    def _lane(self, head: Head) -> AccountLane:
+        return self._choice.lane(head.chain.backlog.account)
+
+    # To the channel ------------------------------------------------------------------------------------------------
+
+    def _start(self, lane: AccountLane, head: Head) -> None:
+        delivery = self._take(lane, head)
+        if delivery.request.file_id is None:
+            delivery.gate = self.queue.update(head, head.row.begun(), delivery.value)
+        self._run(delivery, self._deliver(delivery))
+
+    def _look_up(self, head: Head) -> None:
+        """Ask the channel about an unknown outcome if it can be asked; else the wait for evidence is over."""
+        lane = self._lane(head)
+        if lane.connector is None or not lane.connector.capabilities.can_look_up:
+            self._apply(head, without_evidence(NO_EVIDENCE))
+            return
+        delivery = self._take(lane, head)
+        delivery.is_called = delivery.is_look_up = True
+        self._run(delivery, self._ask(delivery))
+
+    def _take(self, lane: AccountLane, head: Head) -> Delivery:
+        value = self.queue.load(head)
+        delivery = Delivery(lane, head, decode(value, DeliveryRequested), value, self._generation)
+        self._in_hand[head] = delivery
+        return delivery
+
+    def _run(self, delivery: Delivery, work: Coroutine[Any, Any, None]) -> None:
+        delivery.task = task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._over, delivery))
+
+    def _over(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
         """Clean up after the task, also if it was cancelled before its first step."""
         self._tasks.discard(task)
-        self._slots.release()
-        if self._in_hand.get(delivery.name) is delivery:
-            del self._in_hand[delivery.name]
-        if delivery.begun:
-            self._roll_back(delivery)
-        if not delivery.settled:
-            delivery.group.done.cancel()
-
-    async def _run(self, delivery: Delivery) -> None:
-        previous = delivery.group.before
-        try:
-            if previous is not None and not previous.done():
-                await asyncio.shield(previous)
-            if delivery.step is None:  # it waited for its turn, or for another delivery of the same message
-                self._decide(delivery)
-            sent = await self._to_outcome(delivery)
-            self._settle(delivery)
-            if sent is not None and delivery.generation == self._generation:
-                await self._report_receipts(delivery, sent)
-        except asyncio.CancelledError:
-            pass  # the partitions are revoked: their next owner continues from the attempt on record
-        except Exception as error:  # noqa: BLE001
-            self._app.abort(f"deliver_{self._connector.channel}", error)
-
-    def _settle(self, delivery: Delivery) -> None:
-        """It has its outcome; with the last one of its turn the next turn begins."""
-        delivery.settled = True
-        group, conversation_id = delivery.group, delivery.request.conversation_id
-        group.open -= 1
-        if group.open or group.done.done():
+        head, lane = delivery.head, delivery.lane
+        if self._in_hand.get(head) is delivery:
+            del self._in_hand[head]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._app.abort(f"deliver_{self._channel}", error)  # not durable, or a fault of ours
+        if delivery.is_look_up:
             return
-        group.done.set_result(None)
-        if self._last_group.get(conversation_id) is group:
-            del self._last_group[conversation_id]
+        if not delivery.is_called:
+            lane.breaker.forget_probe()
+            if task.cancelled() and delivery.gate is not None and delivery.generation == self._generation:
+                self.queue.update(head, delivery.before, delivery.value)  # the channel was not called
+        lane.end(head)
+        self.scheduler.released(lane)
 
-    async def _to_outcome(self, delivery: Delivery) -> Sent | None:
-        """Return the channel's acceptance, new or on record; ``None`` if there is none."""
-        known = delivery.attempt
-        match delivery.step:
-            case Step.FOLLOW:
-                self._publisher.publish(delivery, Status.SENT, known.at_ms, provider_id=known.provider_id)
-                return Sent(known.provider_id or "", known.at_ms)
-            case Step.REPORT_FAILURE:
-                self._publisher.publish_failure(delivery)
-                return None
-            case Step.HOLD:
-                detail = f"attempt {known.number} of {delivery.name} was begun and its outcome is not known"
-                self._fail_unknown(delivery, detail)
-                return None
-            case _:
-                return await self._send(delivery)
+    async def _deliver(self, delivery: Delivery) -> None:
+        head, lane, seconds = delivery.head, delivery.lane, self._app.settings.send_seconds
+        connector = lane.connector
+        assert connector is not None
+        if delivery.gate is None:
+            if head.attachment is None:
+                prepared = await self._attachments[lane.account.name].prepare(delivery.request, head.row, self._rules)
+                if not isinstance(prepared, Attachment):
+                    await self._end(delivery, prepared)
+                    return
+                head.attachment = prepared
+            delivery.gate = self.queue.update(head, head.row.begun(), delivery.value)
+        await asyncio.shield(delivery.gate.future)
+        delivery.is_called = True
+        began = self._clock()
+        call = connector.send(delivery.request, head.row.attempt, head.attachment)
+        outcome = await outcome_of(self._app, connector, call, seconds)
+        lane.count(outcome, head, self._clock(), began)
+        if isinstance(outcome, Sent) and head.attachment is not None:
+            self._app.metrics.carried(self._channel, head.attachment.plan.kind)
+        await self._end(delivery, self._verdict(head, outcome))
 
-    async def _send(self, delivery: Delivery) -> Sent | None:
-        attachment = None
-        if (file := delivery.request.file) is not None:
-            # preparing has no visible effect, so it may be cancelled, and no attempt is on record yet
-            try:
-                attachment = await self._attachments.prepare(delivery.request, file)
-            except DeliveryFailed as error:
-                self._fail(delivery, error.reason, str(error))
-                return None
-            self._begin(delivery)
-        elif delivery.request.file_id is not None:  # routed by a release that dropped it: not without the sender's file
-            self._fail(delivery, "file-missing", "nothing is known of the message's file; send it again")
+    async def _ask(self, delivery: Delivery) -> None:
+        """Ask about an unknown outcome. What the channel does not have is sent again."""
+        head, connector = delivery.head, delivery.lane.connector
+        assert connector is not None
+        async with self._questions:
+            call = connector.look_up(delivery.request, head.row.attempt)
+            outcome = await outcome_of(self._app, connector, call, self._app.settings.send_seconds)
+        if isinstance(outcome, Unknown):
+            await self._end(delivery, without_evidence(outcome.detail))
+        else:
+            await self._end(delivery, self._verdict(head, outcome))
+
+    async def _end(self, delivery: Delivery, result: Verdict) -> None:
+        """Apply what follows, and wait until it is durable: only then another delivery gets the slot."""
+        if self._in_hand.get(delivery.head) is delivery:
+            del self._in_hand[delivery.head]
+        if delivery.generation == self._generation:
+            for write in self._apply(delivery.head, result, delivery):
+                await write
+
+    # Outcomes ------------------------------------------------------------------------------------------------------
+
+    def _verdict(self, head: Head, outcome: SendOutcome) -> Verdict:
+        rules = replace(self._rules, may_repeat=True) if self._lane(head).may_repeat else self._rules
+        return verdict(outcome, head.row, rules, now_ms(), self._chance())
+
+    def _apply(self, head: Head, result: Verdict, delivery: Delivery | None = None) -> list[PendingBatch]:
+        """Write what follows from an outcome, and go on with the chain."""
+        value = delivery.value if delivery is not None else self.queue.load(head)
+        if head.write is None:  # the batch of its request may be completed once the row is durable
+            self.queue.update(head, head.row, value)
+        if isinstance(result, Wait):
+            write = self.queue.update(head, result.row, value)
+            if result.row.stage == Stage.UNKNOWN:
+                self._await_evidence(head)
+            else:
+                self._due(head)
+            return [write]
+        request = delivery.request if delivery is not None else decode(value, DeliveryRequested)
+        letter = value if isinstance(result, Failure) and result.needs_operator else None
+        attempt = self._attempt(head.row, request, head.chain.backlog.account, result)
+        writes = self.settlement.settle(self._lane(head), head.partition, head.key, head.row, request, attempt, letter)
+        self._unknown.pop((head.partition, head.row.name), None)
+        if self.scheduler.is_open and (following := self.queue.settled(head)) is not None:
+            # not from here: a chain of ten thousand expired messages would be as deep a recursion
+            asyncio.get_running_loop().call_soon(self._go_on, following, self._generation)
+        return writes
+
+    def _go_on(self, head: Head, generation: int) -> None:
+        if generation == self._generation and self.scheduler.is_open:
+            self._found(head)
+
+    def _attempt(
+        self, row: QueuedDelivery, request: DeliveryRequested, account: str, result: Sent | Failure
+    ) -> Attempt:
+        now = now_ms()
+        known = Attempt(
+            row.attempt,
+            Outcome.SENT,
+            now,
+            recorded_at_ms=now,
+            accepted_at_ms=request.accepted_at_ms,
+            position=request.position,
+            recipient_count=request.recipient_count,
+            account=account,
+        )
+        if isinstance(result, Sent):
+            at_ms = self.settlement.facts.plausible(f"SENT of {row.name}", result.at_ms, request.accepted_at_ms)
+            return replace(known, at_ms=at_ms, provider_id=result.provider_id)
+        code, detail = shortened(result.code), shortened(result.detail)
+        return replace(known, outcome=Outcome.FAILED, failure_code=code, failure_detail=detail)
+
+    # Evidence ------------------------------------------------------------------------------------------------------
+
+    def _await_evidence(self, head: Head) -> None:
+        if parked := self.receipts.parked(head.partition, head.row.name):
+            self._settle_by(head, parked[0])
+            return
+        self._unknown[head.partition, head.row.name] = head
+        self.scheduler.wake_at(head, head.row.not_before_ms)
+
+    def _evidence(self, partition: int, report: ReceiptReported) -> list[PendingBatch] | None:
+        head = self._unknown.get((partition, report.token))
+        if head is None or head in self._in_hand:
             return None
-        while True:
-            assert delivery.gate is not None
-            await asyncio.shield(delivery.gate.future)
-            number = delivery.attempt.number
-            outcome = await self._call(delivery, attachment)
-            match outcome:
-                case Sent(provider_id, at_ms):
-                    # retention deletes the attempt by this time; without it the message could be sent twice
-                    sent = Sent(provider_id, self._plausible(delivery, Status.SENT, at_ms))
-                    self._record(delivery, Attempt(number, Outcome.SENT, sent.at_ms, provider_id))
-                    self._publisher.publish(delivery, Status.SENT, sent.at_ms, provider_id=provider_id)
-                    self._app.metrics.sent(self._connector.channel, "success")
-                    if attachment is not None:
-                        self._app.metrics.carried(self._connector.channel, attachment.plan.kind)
-                    return sent
-                case Refused(code, detail):
-                    self._fail(delivery, code, detail)
-                    return None
-                case Unknown(detail) if not self._connector.repeatable or number >= MAX_ATTEMPTS:
-                    self._fail_unknown(delivery, detail)
-                    return None
-                case NotNow(detail) if number >= MAX_ATTEMPTS:
-                    self._fail(delivery, Unavailable.code, detail)
-                    return None
-            if isinstance(outcome, NotNow):
-                self._roll_back(delivery)  # the channel said that it does not have it
-            if delivery.generation != self._generation:
-                raise asyncio.CancelledError
-            after_seconds = outcome.after_seconds if isinstance(outcome, NotNow) else None
-            await asyncio.sleep(self._retry_seconds(number, after_seconds, random.random()))
-            self._begin(delivery)
+        writes = self._settle_by(head, report)
+        if report.status in (Status.DELIVERED, Status.READ):
+            attempt = self.queue.outcome_of(partition, report.token)
+            assert attempt is not None
+            conversation_id = self.queue.conversation_of(head)
+            writes.append(self.settlement.facts.receipt(partition, conversation_id, report.token, attempt, report))
+        return writes
 
-    async def _call(self, delivery: Delivery, attachment: Attachment | None) -> SendOutcome:
-        """Call the channel and return its outcome; ``Unknown`` for every unforeseen error."""
-        task = asyncio.current_task()
-        assert task is not None
-        delivery.begun = False
-        self._sending.add(task)
-        try:
-            async with asyncio.timeout(self._send_seconds):
-                return bounded(await self._connector.send(delivery.request, delivery.attempt.number, attachment))
-        except TimeoutError:
-            return Unknown(f"the channel gave no answer within {self._send_seconds:g} seconds")
-        except asyncio.CancelledError:
-            if task.cancelling():
-                raise
-            log.exception("the connector of %s was cancelled from inside", self._connector.channel)
-            return Unknown("the call to the channel was cancelled")
-        except Exception as error:
-            log.exception("the connector of %s raised", self._connector.channel)
-            return Unknown(shortened(f"the call to the channel failed: {error!r}"))
-        finally:
-            self._sending.discard(task)
-            self._app.progress += 1
+    def _settle_by(self, head: Head, report: ReceiptReported) -> list[PendingBatch]:
+        if report.status == Status.FAILED:
+            code, detail = report.failure_code or "failed", report.failure_detail or "the channel reported a failure"
+            return self._apply(head, Failure(code, detail))
+        return self._apply(head, Sent(report.provider_id, report.at_ms))
 
-    async def _report_receipts(self, delivery: Delivery, sent: Sent) -> None:
-        async for receipt in self._connector.receipts(delivery.request, sent):
-            at_ms = self._plausible(delivery, receipt.status, receipt.at_ms)
-            self._publisher.publish(delivery, receipt.status, at_ms, provider_id=sent.provider_id)
-
-    def _plausible(self, delivery: Delivery, status: Status, at_ms: int) -> int:
-        """Return the channel's time, or the corrected one if it is impossible."""
-        possible_ms = plausible_ms(at_ms, delivery.request.accepted_at_ms, now_ms())
-        if possible_ms != at_ms:
-            self._app.impossible_times.add(f"{status} of {delivery.name}", at_ms, possible_ms)
-        return possible_ms
-
-    def _record(self, delivery: Delivery, attempt: Attempt) -> PendingBatch:
-        delivery.attempt = attempt
-        write = self._table.put(delivery.batch.partition, delivery.name.encode(), attempts.dump(attempt))
-        delivery.writes.add(write)
-        return write
-
-    def _begin(self, delivery: Delivery) -> None:
-        delivery.gate = self._record(delivery, Attempt(delivery.attempt.number + 1, Outcome.BEGUN, now_ms()))
-        delivery.begun = True
-
-    def _fail(self, delivery: Delivery, reason: str, detail: str) -> None:
-        failed = Attempt(delivery.attempt.number, Outcome.FAILED, now_ms(), None, shortened(reason), shortened(detail))
-        self._record(delivery, failed)
-        self._publisher.publish_failure(delivery)
-        self._app.metrics.sent(self._connector.channel, "failure")
-
-    def _fail_unknown(self, delivery: Delivery, detail: str) -> None:
-        """Report FAILED, which any receipt heals, and write a dead letter for an operator."""
-        self._publisher.set_aside(delivery, detail)
-        self._fail(delivery, OUTCOME_UNKNOWN, detail)
-
-    def _roll_back(self, delivery: Delivery) -> None:
-        """Delete the recorded attempt: it did not reach the channel, so its outcome is not unknown."""
-        delivery.begun = False
-        delivery.writes.add(self._table.put(delivery.batch.partition, delivery.name.encode(), None))
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()

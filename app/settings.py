@@ -89,6 +89,10 @@ class Settings:
     accounts: str = setting("accounts.toml", "File of our accounts on the channels; no such file: simulated ones")
     expires_hours: float = setting(24.0, "A message is not sent when it is so old, unless it names a time itself")
     in_flight_per_worker: int = setting(10_000, "Deliveries that a worker has in hand at once")
+    delivery_attempts: int = setting(5, "Attempts of a message; throttling and outages of a channel cost none")
+    evidence_seconds: float = setting(
+        60.0, "How long a message with an unknown outcome waits for evidence; then it fails"
+    )
     send_seconds: float = setting(8.0, "How long a channel may take to answer a send; then its outcome is unknown")
     upload_seconds: float = setting(1800.0, "How long a channel may take for the upload of one file; then once more")
     file_patience_hours: float = setting(24.0, "Age at which a message fails whose file's store is away", zero=True)

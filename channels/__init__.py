@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from channels.manifest import TITLES
 from channels.simulated import SimulatedConnector, Simulation
+from domain.accounts import SIMULATED, Account
 from domain.ports import Connector
 
 
-def make_connector(channel: str, simulation: Simulation) -> Connector:
-    """Return the connector of ``channel``. Only the simulated ones exist so far."""
-    return SimulatedConnector(channel, TITLES[channel], simulation)
+def make_connector(account: Account, simulation: Simulation) -> Connector:
+    """Return the connector of ``account``. Raises ``ValueError`` if there is no such driver."""
+    if account.driver != SIMULATED:
+        raise ValueError(f"account {account.name} of {account.channel}: there is no driver {account.driver!r}")
+    return SimulatedConnector(account.channel, TITLES[account.channel], simulation)

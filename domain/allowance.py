@@ -64,10 +64,18 @@ class Allowance:
 
     def wait_seconds(self, now: float, pair: str) -> float:
         """Return how long no message may go to ``pair``: 0 if one may, infinite while the share is 0."""
+        return max(self.account_wait_seconds(now), self.pair_wait_seconds(now, pair))
+
+    def account_wait_seconds(self, now: float) -> float:
+        """Return how long the account sends nothing: infinite while the share is 0."""
         if self._share == 0:
             return inf
-        bucket = self._bucket.wait_seconds(now, self._rate())
-        wait = max(bucket, self._not_before - now, self._pairs.wait_seconds(now, pair))
+        wait = max(self._bucket.wait_seconds(now, self._rate()), self._not_before - now)
+        return wait if wait > INSTANT_SECONDS else 0.0
+
+    def pair_wait_seconds(self, now: float, pair: str) -> float:
+        """Return how long no message may go to ``pair``, even if the account may send."""
+        wait = self._pairs.wait_seconds(now, pair)
         return wait if wait > INSTANT_SECONDS else 0.0
 
     def take(self, now: float, pair: str) -> None:

@@ -1,21 +1,22 @@
-"""The recorded attempts to send a message to its channel, and the permitted next step.
+"""What is on record of the deliveries of a channel: those that wait, and the outcomes of the others.
 
 The promise: no second send without evidence that the first one failed. An attempt is recorded as *begun* before the
-channel is called and as *sent* or *failed* after, so the next owner of the partition knows its state. *Begun* without
-an outcome means: it is unknown whether the channel has the message.
+channel is called, and its outcome after, so the next owner of the partition knows its state. *Begun* without an outcome
+means: it is unknown whether the channel has the message.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Self
 
-MAX_ATTEMPTS = 8
-FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 30.0
+from domain.records import NORMAL
 
 
 class Outcome(StrEnum):
+    """``BEGUN`` is in rows of releases that had no queue: their outcome is unknown."""
+
     BEGUN = "begun"
     SENT = "sent"
     FAILED = "failed"
@@ -23,7 +24,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The newest attempt of one message. ``number`` counts from 1; ``at_ms`` is the time of the outcome."""
+    """The outcome of one delivery. ``number`` counts attempts from 1; 0: it failed without any.
+
+    ``at_ms``: when, by the channel's clock; ``recorded_at_ms``: by the worker's. ``accepted_at_ms``, ``position``,
+    ``recipient_count``: of the ``DeliveryRequested``, for facts about later receipts. All times are epoch milliseconds.
+    """
 
     number: int
     outcome: str
@@ -31,41 +36,62 @@ class Attempt:
     provider_id: str | None = None
     failure_code: str | None = None
     failure_detail: str | None = None
+    recorded_at_ms: int = 0
+    accepted_at_ms: int = 0
+    position: int = 0
+    recipient_count: int = 1
+    account: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the outcome is known."""
+        return self.outcome != Outcome.BEGUN
 
 
-class Step(StrEnum):
-    """The next action of a delivery agent on a request."""
+class Stage(StrEnum):
+    """The state of a delivery in the queue."""
 
-    SEND = "send"  # nothing was sent, or the channel recognises a repetition
-    FOLLOW = "follow"  # the channel has it: report, and wait for receipts
-    REPORT_FAILURE = "report-failure"
-    HOLD = "hold"  # unknown, and a repetition would reach the person: wait for evidence
-
-
-def next_step(known: Attempt | None, *, repeatable: bool) -> Step:
-    """Decide on the newest attempt. ``repeatable``: see ``domain.ports.Connector``."""
-    if known is None:
-        return Step.SEND
-    match known.outcome:
-        case Outcome.SENT:
-            return Step.FOLLOW
-        case Outcome.FAILED:
-            return Step.REPORT_FAILURE
-        case _:
-            return Step.SEND if repeatable else Step.HOLD
+    WAITING = "waiting"  # the channel does not have it
+    BEGUN = "begun"  # the channel was called, or is about to be
+    UNKNOWN = "unknown"  # the channel may have it: evidence is awaited
 
 
-def backoff_seconds(number: int, chance: float = 1.0) -> float:
-    """Return how long to wait after attempt ``number`` (from 1) found the channel unavailable.
+class Reason(StrEnum):
+    """Why a delivery waits."""
 
-    ``chance`` from 0 to 1 spreads the repetitions of many messages over the second half of the wait.
+    TURN = "turn"  # another message of the conversation goes to the address first
+    RETRY = "retry"
+    THROTTLED = "throttled"
+    EVIDENCE = "evidence"
+    FILE_STORE = "file-store"
+    BREAKER = "breaker"
+    ALLOWANCE = "allowance"
+    IN_FLIGHT = "in-flight"  # the account or the worker has enough calls in flight
+    PAUSED = "paused"
+    NO_ACCOUNT = "no-account"  # accounts.toml does not name its account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedDelivery:
+    """A delivery in the queue, without its request.
+
+    ``name``: its ``delivery_key``. ``attempt``: the number of the newest attempt; ``tries``: how many attempts counted
+    against the limit. ``offset``: of its request on ``<channel>-outbound``. ``not_before_ms``: the next step is due
+    then. ``not_after_ms``: no attempt begins later. All times are epoch milliseconds.
     """
-    longest = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (number - 1))
-    return float(longest * (1 + chance) / 2)
 
+    name: str
+    enqueued_at_ms: int
+    not_after_ms: int
+    offset: int
+    stage: str = Stage.WAITING
+    attempt: int = 0
+    tries: int = 0
+    not_before_ms: int = 0
+    reason: str = Reason.TURN
+    priority: str = NORMAL
+    headers: tuple[tuple[str, bytes], ...] = field(default=())
 
-def retry_seconds(number: int, after_seconds: float | None, chance: float) -> float:
-    """Return the wait after attempt ``number``: the channel's ``after_seconds`` if longer, and at most
-    ``LONGEST_BACKOFF_SECONDS``.
-    """
-    return min(LONGEST_BACKOFF_SECONDS, max(backoff_seconds(number, chance), after_seconds or 0.0))
+    def begun(self) -> Self:
+        """Return it with one more attempt."""
+        return replace(self, stage=Stage.BEGUN, attempt=self.attempt + 1, tries=self.tries + 1, not_before_ms=0)

@@ -1,7 +1,8 @@
-"""``attempts``: message id → its newest attempt (``domain.attempts.Attempt``); a message to several has one an address.
+"""``attempts``: delivery key → its outcome (``domain.attempts.Attempt``); a message to several has one an address.
 
-One table for each channel role; written by that role's ``deliver_<channel>`` agent alone; on the partition of the
-message's conversation. Value: ``[1,"sent",1732312312377,"sim.0193…",null,null]``.
+One table for each channel role; written by that role alone; on the partition of the message's conversation. Value:
+``[1,"sent",1732312312377,"sim.0193…",null,null,1732312312377,1732312312001,42,1,"default"]``. Rows of older releases
+end after the sixth element.
 """
 
 from __future__ import annotations
@@ -21,20 +22,35 @@ NAME = "attempts"
 
 
 def declare(app: StreamApp) -> DurableTable:
-    """Make the table on ``app``; rows leave it when the attempt is older than the retention."""
-    table = app.durable_table(NAME, help="message id → newest attempt to hand it to the channel")
-    app.post_start_services.append(Retention(app, table, _last_change_ms))
+    """Make the table on ``app``; a row leaves it when it was recorded longer ago than the retention."""
+    table = app.durable_table(NAME, help="delivery key → outcome at the channel")
+    app.post_start_services.append(Retention(app, table, recorded_at_ms))
     return table
 
 
-def _last_change_ms(value: bytes) -> int:
+def recorded_at_ms(value: bytes) -> int:
+    """Return when the row was written by our clock: no channel's clock deletes what prevents a repetition."""
     attempt = load(value)
-    return attempt.at_ms if attempt is not None else 0
+    return (attempt.recorded_at_ms or attempt.at_ms) if attempt is not None else 0
 
 
 def dump(a: Attempt) -> bytes:
     """Return the table's value for ``a``."""
-    return orjson.dumps((a.number, a.outcome, a.at_ms, a.provider_id, a.failure_code, a.failure_detail))
+    return orjson.dumps(
+        (
+            a.number,
+            a.outcome,
+            a.at_ms,
+            a.provider_id,
+            a.failure_code,
+            a.failure_detail,
+            a.recorded_at_ms,
+            a.accepted_at_ms,
+            a.position,
+            a.recipient_count,
+            a.account,
+        )
+    )
 
 
 def load(value: bytes | None) -> Attempt | None:

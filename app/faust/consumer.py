@@ -131,6 +131,7 @@ class BatchConsumer(PollLoop):
         if self._final:
             super().resume_partitions(self._deferred)
             self._deferred, self._final = set(), False
+            self.app.assigned()
 
     def on_buffer_drop(self, tp: TP) -> None:
         # stock re-activates a partition that is paused for a rebalance

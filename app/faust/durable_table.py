@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from functools import partial
 from heapq import nsmallest
 from itertools import islice
@@ -17,16 +18,23 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from app.kafka.batch_producer import BatchProducer, PendingBatch, Written
+from app.clock import now_ms
+from app.kafka.batch_producer import BatchProducer, Headers, PendingBatch, Written
 
 log = logging.getLogger(__name__)
 
 _NOT_ALONE = -1
 _FAUST_OFFSET = b"__faust\0offset__"  # Faust keeps its own row in each RocksDB file
+_GENERATION = b"\0generation"  # the row of the partition's owner, and the header of all that the owner writes
+_HEADER = "generation"
 
 
 class DurableTable(faust.Table):  # type: ignore[misc]
-    """``message_state`` and ``attempts`` are tables of this kind. Works on Faust's memory and RocksDB stores."""
+    """A table of bytes to bytes. Works on Faust's memory and RocksDB stores.
+
+    An owner that has called ``claim`` marks its changelog records with its generation. A recovery passes over records
+    of an earlier generation after a later one: a frozen worker wrote them when the partition had its next owner.
+    """
 
     batch_producer: BatchProducer  # set by the app that makes the table
 
@@ -34,6 +42,8 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._newest: dict[int, PendingBatch] = {}
         self._held: dict[int, tuple[int, int]] = {}  # partition → epoch, the changelog's end as far as we wrote it
+        self._headers: dict[int, Headers] = {}
+        self._seen_generation: dict[int, int] = {}
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
         """Return the value of ``key``, ``None`` if there is none."""
@@ -62,11 +72,48 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         else:
             store.data[key] = value
             store._key_partition[key] = partition
-        write = self.batch_producer.enqueue(self.changelog_topic_name, partition, key, value)
+        headers = self._headers.get(partition, ())
+        write = self.batch_producer.enqueue(self.changelog_topic_name, partition, key, value, headers)
         if self._newest.get(partition) is not write:
             self._newest[partition] = write
             write.future.add_done_callback(partial(self._acknowledged, partition, write, self.app.consumer.epoch))
         return write
+
+    def claim(self, partition: int) -> PendingBatch:
+        """Begin a generation of the partition's owner, later than each one seen in the changelog."""
+        generation = max(self._newest_generation(partition) + 1, now_ms())
+        self._seen_generation[partition] = generation
+        text = str(generation).encode()
+        self._headers[partition] = ((_HEADER, text),)
+        return self.put(partition, _GENERATION, text)
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Apply records of the changelog to the local store, but those of an owner that has a successor."""
+        super().apply_changelog_batch([event for event in batch if self._is_of_the_owner(event.message)])
+
+    def _is_of_the_owner(self, message: Any) -> bool:
+        text = dict(message.headers or ()).get(_HEADER)
+        if text is None:
+            return True  # of a release without generations, or of a table that is not claimed
+        generation, newest = int(text), self._newest_generation(message.partition)
+        if generation < newest:
+            log.warning(
+                "offset %d of %s[%d] is of generation %d, after one of %d: its writer had a successor",
+                message.offset,
+                self.changelog_topic_name,
+                message.partition,
+                generation,
+                newest,
+            )
+            return False
+        self._seen_generation[message.partition] = generation
+        return True
+
+    def _newest_generation(self, partition: int) -> int:
+        newest = self._seen_generation.get(partition)
+        if newest is None:
+            newest = self._seen_generation[partition] = int(self.get_bytes(partition, _GENERATION) or 0)
+        return newest
 
     def _acknowledged(self, partition: int, write: PendingBatch, epoch: int, future: asyncio.Future[Written]) -> None:
         """Remember how far the local store holds the changelog, so a restart reads only newer records.
@@ -96,7 +143,7 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         else:
             mine = (k for k, p in store._key_partition.items() if p == partition and k > key)
             rows = ((k, store.data[k]) for k in nsmallest(count, mine))
-        return list(islice((row for row in rows if row[0] != _FAUST_OFFSET), count))
+        return list(islice((row for row in rows if row[0] not in (_FAUST_OFFSET, _GENERATION)), count))
 
     def active_partitions(self) -> list[int]:
         """Return the partitions written by this worker."""

@@ -115,6 +115,8 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.pre_start_services: list[ServiceT] = []  # started before the agents, stopped after them
         self.post_start_services: list[ServiceT] = []  # started after the agents, stopped before them
         self._drains: list[Callable[[], Awaitable[None]]] = []
+        self._begins: list[Callable[[], None]] = []
+        self.stalls: list[Callable[[], str | None]] = []
         super().__init__(group_of(settings.role, settings.topic_prefix), **self._options(settings))
         self.finalize()
         # a recovery hands over single records, for which stream_buffer_maxsize (it counts batches) is too small
@@ -232,6 +234,19 @@ class StreamApp(faust.App):  # type: ignore[misc]
     def on_drain(self, drain: Callable[[], Awaitable[None]]) -> None:
         """Register a coroutine of an agent. It finishes the agent's work in hand before the partitions are revoked."""
         self._drains.append(drain)
+
+    def on_assigned(self, begin: Callable[[], None]) -> None:
+        """Register a function of an agent, called once partitions are assigned and their tables recovered."""
+        self._begins.append(begin)
+
+    def assigned(self) -> None:
+        """Let the agents begin their work on the assigned partitions."""
+        for begin in self._begins:
+            begin()
+
+    def watch(self, stall: Callable[[], str | None]) -> None:
+        """Register a function for the watchdog: it returns what does not move although it could, if anything."""
+        self.stalls.append(stall)
 
     async def drain(self) -> None:
         """Finish the work in hand, for at most ``DRAIN_SECONDS``. The rest is delivered again."""

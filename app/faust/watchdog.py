@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from faust.types import TP
@@ -30,6 +31,7 @@ class WatchedWorker(Protocol):
     blocked_on: str | None
     progress: int
     rebalancing: bool
+    stalls: list[Callable[[], str | None]]
 
     def abort(self, what: str, error: BaseException) -> None: ...
 
@@ -53,6 +55,9 @@ class Watchdog(Service):  # type: ignore[misc]
             await self.sleep(self._pause_seconds)
             lag = await self._lag()
             now = self.loop.time()
+            for stall in self.app.stalls:
+                if what := stall():
+                    self.app.abort("the watchdog", Stalled(f"{what} for {self._limit_seconds:.0f} s"))
             progress = self._progress()
             is_idle = lag == 0 and not self.app.rebalancing
             if lag is None or is_idle or progress != self._seen or self.app.blocked_on:

@@ -5,18 +5,17 @@ Some addresses fail on purpose, to show failures: ``channels/simulated/manners.p
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from channels.manifest import CAPABILITIES
 from channels.simulated.manners import manner_of
 from domain.attachments import Kind, text_fault
-from domain.outcomes import Refused, SendOutcome, Sent
-from domain.ports import Attachment, Receipt
+from domain.outcomes import Refused, SendOutcome, Sent, Unknown
+from domain.ports import Attachment, ConnectorCapabilities, Receipt
 from domain.records import DeliveryRequested, delivery_key
 from domain.status import Status
 
@@ -32,9 +31,9 @@ class Simulation:
 
 
 class SimulatedConnector:
-    """Every answer is a function of the message, so a repeated call returns the same ids and times."""
+    """Every answer is a function of the message, so a repeated call returns the same ids."""
 
-    repeatable = True
+    capabilities = ConnectorCapabilities(repeatable=True)
 
     def __init__(self, channel: str, title: str, simulation: Simulation) -> None:
         self.channel = channel
@@ -62,20 +61,22 @@ class SimulatedConnector:
             log.info("[%s] With %s for %s: %s bytes, %s", self._title, file.filename, address, file.size_bytes, how)
         return Sent(_provider_id(request), time.time_ns() // 1_000_000)
 
-    async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
+    async def look_up(self, request: DeliveryRequested, attempt: int) -> SendOutcome:
+        return Unknown("the simulated channel is sent to again instead")
+
+    def promised_receipts(self, request: DeliveryRequested, sent: Sent) -> Sequence[Receipt]:
+        """Return the receipts of the person's side, each with its time."""
         chance = hashlib.blake2s(delivery_key(request).encode(), digest_size=8).digest()
-        due_ms = sent.at_ms
+        due_ms, receipts = sent.at_ms, []
         manner = manner_of(request.recipient_id.partition(":")[2])
         steps = ((Status.DELIVERED, self._simulation.delivered_seconds), (Status.READ, self._simulation.read_seconds))
         for n, (status, (least, most)) in enumerate(steps):
             if not manner.gives(status):
-                return
+                break
             share = int.from_bytes(chance[4 * n : 4 * n + 4], "big") / 0xFFFFFFFF
             due_ms += int((least + (most - least) * share) * 1000)
-            wait_seconds = due_ms / 1000 - time.time()
-            if wait_seconds > 0 and most > 0:
-                await asyncio.sleep(wait_seconds)
-            yield Receipt(status, due_ms)
+            receipts.append(Receipt(status, due_ms))
+        return receipts
 
 
 def _provider_id(request: DeliveryRequested) -> str:

@@ -13,7 +13,7 @@ from domain.ports.accounts import (
     User,
     UserStore,
 )
-from domain.ports.channels import Attachment, Connector, Receipt
+from domain.ports.channels import Attachment, Connector, ConnectorCapabilities, Receipt
 from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined, NewParticipant
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
 from domain.ports.messages import (
@@ -33,6 +33,7 @@ __all__ = [
     "Appended",
     "Attachment",
     "Connector",
+    "ConnectorCapabilities",
     "ConversationStore",
     "FileRecords",
     "FileStore",

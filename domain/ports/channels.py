@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,15 +39,26 @@ class Attachment:
     handle: str = ""
 
 
-class Connector(Protocol):
-    """One channel.
+@dataclass(frozen=True, slots=True)
+class ConnectorCapabilities:
+    """What a channel can do for us.
 
-    ``repeatable`` says whether a send with an unknown outcome may be made again without a second delivery, because the
-    channel recognises our message id. No real provider offers this today; the simulated one does.
+    ``repeatable``: a send with an unknown outcome may be made again, because the channel recognises our message. No
+    real provider offers this. ``echoes_token``: receipts carry our ``delivery_key``. ``receipts``: those that there
+    are, so SENT is the last word of a channel without any. ``can_look_up``: it can be asked about an outcome.
     """
 
+    repeatable: bool = False
+    echoes_token: bool = True
+    receipts: frozenset[Status] = frozenset({Status.DELIVERED, Status.READ})
+    can_look_up: bool = False
+
+
+class Connector(Protocol):
+    """One account on a channel."""
+
     channel: str
-    repeatable: bool
+    capabilities: ConnectorCapabilities
 
     async def upload(self, attachment: Attachment) -> str:
         """Prepare the file on the channel before the message is sent, and return the channel's name for it.
@@ -66,6 +77,16 @@ class Connector(Protocol):
         """
         ...
 
-    def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
-        """Yield the receipts seen by this process itself; none for channels that report by webhook."""
+    async def look_up(self, request: DeliveryRequested, attempt: int) -> SendOutcome:
+        """Ask the channel about an attempt with an unknown outcome; called only if it ``can_look_up``.
+
+        ``NotNow``: the channel does not have the message, so it may be sent again. Errors and time as for ``send``.
+        """
+        ...
+
+    def promised_receipts(self, request: DeliveryRequested, sent: Sent) -> Sequence[Receipt]:
+        """Return the receipts, with times to come, of a channel that this process simulates; none for all others.
+
+        The result depends on the arguments alone: the next owner of the partition asks again.
+        """
         ...

@@ -12,6 +12,7 @@ import pytest
 from app.clock import now_ms
 from channels.simulated import SimulatedConnector, Simulation
 from domain.attachments import MB
+from domain.attempts import Stage
 from domain.files import PART_BYTES, FileMetadata
 from storage.local_files import LocalFileStore
 from support.deliveries import World, failure, request, requests, to_three
@@ -25,38 +26,35 @@ async def test_while_the_store_is_away_a_message_waits_without_attempts_and_othe
     world.store.available = False
     await world.deliver(requests("m-1", "m-2", conversation="a", file=world.put(b"data", mimetype)))
     await world.deliver(requests("m-3", conversation="b", start=2))
-    await until(lambda: world.app.consumer.completed and world.app.blocked_on == "files")
-    assert world.channel.calls == ["m-3"]
-    assert world.attempt("m-1") is None
-    await until(lambda: len(world.opened) > 12)  # more tries than a channel would be given attempts
+    await until(lambda: world.channel.calls == ["m-3"])
+    await until(lambda: len(world.opened) > 6)  # more tries than a channel would be given attempts
+    assert {(row.name, row.reason) for row in world.rows()} >= {("m-1", "file-store")}
     world.store.available = True
-    await until(lambda: len(world.app.consumer.completed) == 2)
+    await until(world.is_done)
     assert world.channel.calls == ["m-3", "m-1", "m-2"]
     assert world.attempt("m-1").number == 1  # type: ignore[union-attr]
-    assert world.app.blocked_on is None
 
 
 async def test_a_store_that_says_nothing_counts_as_away() -> None:
     world = World(files_timeout_seconds=0.02)
     world.store.gate.clear()
     await world.deliver(requests("m-1", file=world.put(b"data")))
-    await until(lambda: world.app.blocked_on == "files" and world.store.reads > 2)
+    await until(lambda: world.store.reads > 2)
     world.store.gate.set()
-    await until(lambda: world.app.consumer.completed)
+    await until(world.is_done)
     assert world.facts()[0] == ("m-1", "SENT")
     assert world.store.readers == 0
 
 
 async def test_patience_with_the_store_ends_with_the_messages_age() -> None:
-    world = World(file_patience_hours=24.0, least_patience_seconds=0.1)
+    world = World(file_patience_hours=1.0)
     world.store.available = False
     file = world.put(b"data")
-    await world.deliver(batch_of("whatsapp-outbound", request("m-1", file=file, accepted_at_ms=now_ms() - 86_400_000)))
+    await world.deliver(batch_of("whatsapp-outbound", request("m-1", file=file, accepted_at_ms=now_ms() - 3_600_000)))
     await world.deliver(requests("m-2", conversation="b", file=file, start=1))
-    await until(lambda: world.app.consumer.completed)
+    await until(lambda: [row.name for row in world.rows()] == ["m-2"])
     assert (failure(world).message_id, failure(world).failure_code) == ("m-1", "file-store-unavailable")
-    assert len(world.opened) > 2, "an old message is tried for a while, too"
-    assert len(world.app.consumer.completed) == 1
+    assert [letter.reason for letter in world.letters()] == ["file-store-unavailable"]
     await world.app.drain()
 
 
@@ -66,11 +64,10 @@ async def test_a_slow_file_holds_up_its_own_conversation_only_and_is_no_stall() 
     await world.deliver(requests("m-1", conversation="a", file=world.put(b"x" * 600_000)))
     await world.deliver(requests("m-2", conversation="a", start=1))
     await world.deliver(requests("m-3", conversation="b", start=2))
-    await until(lambda: world.app.consumer.completed)
-    assert world.channel.calls == ["m-3"]
+    await until(lambda: world.channel.calls == ["m-3"])
     steps = world.app.progress
     world.store.gate.set()
-    await until(lambda: len(world.app.consumer.completed) == 3)
+    await until(world.is_done)
     assert world.channel.calls == ["m-3", "m-1", "m-2"]
     assert world.app.progress > steps + 1, "the watchdog sees each piece"
 
@@ -82,13 +79,14 @@ async def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> Non
     await store.finish("c-1/f-1", upload, [await store.put_part("c-1/f-1", upload, n + 1, data) for n in range(parts)])
     checksum = f"sha256:{sha256(data * parts).hexdigest()}"
     world = World()
-    world.dispatcher._attachments._open_store = lambda: store
+    world.open_store = lambda: store  # type: ignore[assignment, method-assign, return-value]
+    world.start()
     world.channel.upload = SimulatedConnector("whatsapp", "WhatsApp", Simulation()).upload  # type: ignore[method-assign]
     tracemalloc.start()
     try:
         file = FileMetadata("a.pdf", parts * PART_BYTES, "application/pdf", checksum, "c-1/f-1")
         await world.deliver(requests("m-1", file=file))
-        await until(lambda: world.app.consumer.completed)
+        await until(world.is_done)
         _, most_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -107,7 +105,7 @@ async def test_only_so_many_files_are_fetched_at_once() -> None:
     await asyncio.sleep(0.02)
     assert world.store.readers == 2
     world.store.gate.set()
-    await until(lambda: len(world.app.consumer.completed) == 5)
+    await until(world.is_done)
 
 
 async def test_draining_during_a_fetch_takes_the_message_back_as_if_it_had_never_been_begun() -> None:
@@ -118,37 +116,36 @@ async def test_draining_during_a_fetch_takes_the_message_back_as_if_it_had_never
     await until(lambda: world.store.readers == 1)
     await asyncio.wait_for(world.app.drain(), 1)
     assert (world.store.readers, world.table.rows, world.channel.calls) == (0, {}, [])
-    assert world.app.consumer.completed == []
+    assert [row.stage for row in world.rows()] == [Stage.WAITING] * 2
     world.store.gate.set()
-    await world.deliver(requests("m-1", "m-2", file=file))
-    await until(lambda: world.app.consumer.completed)
+    world.app.assigned()
+    await until(world.is_done)
     assert world.channel.calls == ["m-1", "m-2"]
-    assert world.app.batch_producer.on("dead-letters") == []
+    assert world.letters() == []
 
 
 async def test_draining_while_the_store_is_away_does_not_wait_for_it() -> None:
     world = World()
     world.store.available = False
     await world.deliver(requests("m-1", file=world.put(b"data")))
-    await until(lambda: world.app.blocked_on == "files")
+    await until(lambda: [row.reason for row in world.rows()] == ["file-store"])
     await asyncio.wait_for(world.app.drain(), 1)
-    assert world.app.blocked_on is None
     assert world.table.rows == {}
 
 
 async def test_an_attempt_is_on_record_only_once_the_file_is_ready_and_durable_before_the_channel_is_called() -> None:
     world = World()
     world.store.gate.clear()
-    world.app.batch_producer.held = True
     await world.deliver(requests("m-1", file=world.put(b"data")))
     await until(lambda: world.store.readers)
-    assert world.attempt("m-1") is None, "a crash now leaves nothing unknown"
+    assert [row.stage for row in world.rows()] == [Stage.WAITING], "a crash now leaves nothing unknown"
+    world.producer.held = True
     world.store.gate.set()
-    await until(lambda: world.attempt("m-1") is not None)
+    await until(lambda: [row.stage for row in world.rows()] == [Stage.BEGUN])
     await asyncio.sleep(0.02)
     assert world.channel.calls == []
-    world.app.batch_producer.release()
-    await until(lambda: world.app.consumer.completed)
+    world.producer.release()
+    await until(world.is_done)
     assert world.channel.calls == ["m-1"]
 
 
@@ -161,6 +158,6 @@ async def test_draining_a_fetch_for_several_ends_it() -> None:
     await asyncio.wait_for(world.app.drain(), 1)
     await until(lambda: world.store.readers == 0)
     world.store.gate.set()
-    await world.deliver(batch_of("whatsapp-outbound", *values))
-    await until(lambda: world.app.consumer.completed)
+    world.app.assigned()
+    await until(world.is_done)
     assert world.channel.calls == ["m-1"] * 3

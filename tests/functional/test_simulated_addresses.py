@@ -12,7 +12,7 @@ from channels.simulated.manners import MANNERS, manner_of
 from domain.addresses import parse_recipient
 from domain.outcomes import NotNow
 from domain.recipients import CHANNELS
-from domain.records import StatusChanged
+from domain.records import ReceiptReported, StatusChanged
 from support.deliveries import World, failure, requests
 from support.waiting import until
 
@@ -28,9 +28,10 @@ async def life_of(recipient: str) -> tuple[World, list[str]]:
     world = World(channel=channel, repeatable=True)
     connector = SimulatedConnector(channel, channel.title(), AT_ONCE)
     world.channel.send = connector.send  # type: ignore[method-assign]
-    world.channel.receipts = connector.receipts  # type: ignore[method-assign]
+    world.channel.promised_receipts = connector.promised_receipts  # type: ignore[method-assign]
     await world.deliver(requests("m-1", recipient_id=recipient))
-    await until(lambda: world.app.consumer.completed)
+    await until(world.is_done)
+    world.receive(*(decode(value, ReceiptReported) for value in world.producer.on(f"{channel}-events")))
     return world, [word for _, word in world.facts()]
 
 
@@ -95,9 +96,8 @@ async def test_a_text_over_the_channels_limit_is_failed_and_never_told_as_read()
     world = World(channel="instagram", repeatable=True)
     connector = SimulatedConnector("instagram", "Instagram", AT_ONCE)
     world.channel.send = connector.send  # type: ignore[method-assign]
-    world.channel.receipts = connector.receipts  # type: ignore[method-assign]
     await world.deliver(requests("m-1", recipient_id="instagram:@maria", content="x" * 10_240))
-    await until(lambda: world.app.consumer.completed)
+    await until(world.is_done)
     assert [word for _, word in world.facts()] == ["FAILED"]
     assert failure(world).failure_code == "text-too-long"
     assert "instagram takes at most 999 bytes" in (failure(world).failure_detail or "")

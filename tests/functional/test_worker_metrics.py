@@ -103,7 +103,7 @@ async def test_with_the_partitions_their_lag_goes_at_once(tmp_path: Path) -> Non
 def counted(world: World) -> Metrics:
     """Put real metrics into the world."""
     metrics = Metrics("whatsapp")
-    metrics.watch_in_flight(lambda: len(world.dispatcher._tasks))
+    metrics.watch_in_flight(lambda: world.dispatcher.scheduler.in_flight)
     world.app.metrics = metrics  # type: ignore[assignment]
     return metrics
 
@@ -114,28 +114,29 @@ async def test_deliveries_in_hand_are_those_of_the_moment() -> None:
     world.channel.open.clear()
     await world.deliver(requests("m-1", "m-2", conversation="a"))
     await world.deliver(requests("m-3", conversation="b", start=2))
-    assert shown(metrics, "in_flight") == {"": 3}
+    assert shown(metrics, "in_flight") == {"": 2}, "m-2 waits for its turn"
     world.channel.open.set()
-    await until(lambda: len(world.app.consumer.completed) == 2)
+    await until(world.is_done)
     assert shown(metrics, "in_flight") == {"": 0}
 
 
 async def test_deliveries_that_went_with_their_partitions_are_in_hand_no_more() -> None:
     world = World()
     metrics = counted(world)
-    world.app.batch_producer.held = True  # no attempt is on record yet, so all are rolled back
-    await world.deliver(requests("m-1", "m-2", conversation="a"))
-    assert shown(metrics, "in_flight") == {"": 2}
-    asyncio.get_running_loop().call_later(0.05, world.app.batch_producer.release)
+    world.producer.held = True  # no attempt is on record yet, so it is taken back
+    delivering = asyncio.create_task(world.deliver(requests("m-1", "m-2", conversation="a")))
+    await until(lambda: shown(metrics, "in_flight") == {"": 1})
     await world.app.drain()
     assert shown(metrics, "in_flight") == {"": 0}
+    world.producer.release()
+    await delivering
 
 
 async def test_the_metrics_of_a_role_that_delivers_show_what_is_in_hand_without_being_told() -> None:
     world = World()
     seen: list[Any] = []
     world.app.metrics = SimpleNamespace(watch_in_flight=seen.append)  # type: ignore[assignment]
-    type(world.dispatcher)(world.app, world.channel, world.table, None)  # type: ignore[arg-type]
+    world.make_dispatcher()
     assert seen[0]() == 0
 
 
@@ -143,9 +144,9 @@ async def test_a_success_and_a_failure_are_counted_once_however_often_their_mess
     world = World()
     metrics = counted(world)
     world.channel.answers["m-2"] = [Refused("blocked", "the person blocked this number")]
-    for again in range(3):
+    for _ in range(3):
         await world.deliver(requests("m-1", "m-2"))
-        await until(lambda n=again: len(world.app.consumer.completed) == n + 1)  # type: ignore[misc]
+        await until(world.is_done)
     assert world.facts().count(("m-1", "SENT")) == 3, "the fact is told again each time"
     assert shown(metrics, "messages_sent_total") == {
         'channel="whatsapp",status="success"': 1,

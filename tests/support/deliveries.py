@@ -3,44 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, cast
 
+from agents.account_choice import AccountChoice
 from agents.attachments import Attachments
 from agents.deliver import deliver_batch
 from agents.dispatcher import Dispatcher
+from agents.receipts import receive_batch
 from app.clock import now_ms
 from app.faust.batches import RecordBatch
 from app.faust.durable_table import DurableTable
 from app.faust.stream_app import StreamApp
 from app.kafka.codec import decode, encode
-from domain.attempts import Attempt
+from domain.accounts import Account
+from domain.attempts import Attempt, QueuedDelivery
 from domain.files import FileMetadata
 from domain.outcomes import SendOutcome, Sent
-from domain.ports import Attachment, FileStore, Receipt
-from domain.records import DeliveryRequested, StatusChanged
-from domain.status import Status
+from domain.ports import Attachment, ConnectorCapabilities, FileStore, Receipt
+from domain.records import DeadLetter, DeliveryRequested, ReceiptReported, StatusChanged
 from fakes.file_store import MemoryFileStore
-from support.fakes import FakeApp, FakeTable, batch_of
+from support.fakes import FakeApp, FakeBatchProducer, FakeTable, batch_of
 from tables import attempts
+from tables import queue as queue_rows
 
 
 class Channel:
-    """A connector whose answers the test gives. ``calls`` are message ids in the order of the calls."""
+    """A connector whose answers the test gives. ``calls`` are message ids in the order of the calls.
 
-    def __init__(self, *, repeatable: bool = False, channel: str = "whatsapp") -> None:
+    ``evidence``: the answers to look-ups; ``promises``: the receipts that it gives in this process.
+    """
+
+    def __init__(self, *, repeatable: bool = False, channel: str = "whatsapp", can_look_up: bool = False) -> None:
         self.channel = channel
-        self.repeatable = repeatable
+        self.capabilities = ConnectorCapabilities(repeatable=repeatable, can_look_up=can_look_up)
+        self.questions: list[str] = []
+        self.evidence: dict[str, SendOutcome] = {}
+        self.promises: list[Receipt] = []
         self.calls: list[str] = []
         self.attachments: list[Attachment | None] = []
         self.uploaded: list[bytes] = []
         self.answers: dict[str, list[SendOutcome | BaseException]] = {}
         self.open = asyncio.Event()
         self.open.set()
-        self.reading = asyncio.Event()
-        self.reading.set()
 
     async def upload(self, attachment: Attachment) -> str:
         self.uploaded.append(b"")
@@ -57,12 +64,14 @@ class Channel:
             if isinstance(answer, BaseException):
                 raise answer
             return answer
-        return Sent(f"p-{request.message_id}-{attempt}", 100)
+        return Sent(f"p-{request.message_id}-{attempt}", now_ms())
 
-    async def receipts(self, request: DeliveryRequested, sent: Sent) -> AsyncIterator[Receipt]:
-        yield Receipt(Status.DELIVERED, 200)
-        await self.reading.wait()
-        yield Receipt(Status.READ, 300)
+    async def look_up(self, request: DeliveryRequested, attempt: int) -> SendOutcome:
+        self.questions.append(request.message_id)
+        return self.evidence[request.message_id]
+
+    def promised_receipts(self, request: DeliveryRequested, sent: Sent) -> Sequence[Receipt]:
+        return self.promises
 
 
 class GatedStore(MemoryFileStore):
@@ -87,25 +96,63 @@ class GatedStore(MemoryFileStore):
 
 
 class World:
-    """Deliveries with their surroundings. ``opened``: the stores of files that were opened."""
+    """Deliveries of one worker with partition 2, and their surroundings. ``opened``: the opened stores of files.
+
+    ``chance`` is always 0.01, so a back-off is a hundredth of its bound.
+    """
 
     def __init__(
         self,
-        *,
+        *accounts: Account,
         repeatable: bool = False,
+        can_look_up: bool = False,
         in_flight: int = 100,
         channel: str = "whatsapp",
-        least_patience_seconds: float = 60.0,
+        most_heads: int = 1_000,
         **settings: object,
     ) -> None:
-        self.app = FakeApp(in_flight_per_worker=in_flight, **settings)
-        self.table = FakeTable(self.app.batch_producer)
-        self.channel = Channel(repeatable=repeatable, channel=channel)
+        self.accounts = accounts or (Account(channel=channel),)
+        self.most_heads = most_heads
+        self.settings = {"in_flight_per_worker": in_flight, **settings}
+        self.producer = FakeBatchProducer()
+        self.table = FakeTable(self.producer, "attempts-changelog")
+        self.queue = FakeTable(self.producer, "queue-changelog")
+        self.channel = Channel(repeatable=repeatable, channel=channel, can_look_up=can_look_up)
+        self.channels = {account.name: self.channel for account in self.accounts}
         self.store = GatedStore()
         self.opened: list[FileStore] = []
-        app, table = cast(StreamApp, self.app), cast(DurableTable, self.table)
-        attachments = Attachments(app, self.channel, self.open_store, lambda number: 0.01, least_patience_seconds)
-        self.dispatcher = Dispatcher(app, self.channel, table, attachments, lambda number, after_seconds, chance: 0.0)
+        self.start()
+
+    def start(self, *, begin: bool = True) -> None:
+        """Make a worker on the tables as they are."""
+        self.app = FakeApp(**self.settings)
+        self.app.batch_producer = self.producer
+        self.make_dispatcher()
+        if begin:
+            self.app.assigned()
+
+    def make_dispatcher(self) -> None:
+        """Make the dispatcher of the app."""
+        app, queue, table = cast(StreamApp, self.app), cast(DurableTable, self.queue), cast(DurableTable, self.table)
+        choice = AccountChoice(self.accounts, queue, lambda account: self.channels[account.name])
+        self.lanes = choice.lanes
+        attachments = {
+            name: Attachments(app, channel, self.open_store, lambda: 0.01) for name, channel in self.channels.items()
+        }
+        self.dispatcher = Dispatcher(
+            app, self.channel.channel, choice, queue, table, attachments, lambda: 0.01, self.most_heads
+        )
+
+    def crash(self) -> None:
+        """End the worker as ``kill -9`` does and begin a new one: memory is gone, and nothing is cleaned up."""
+        former = self.dispatcher
+        self.producer = self.producer.copy()
+        self.queue, self.table = self.queue.copy(self.producer), self.table.copy(self.producer)
+        former.scheduler.close()
+        former.queue.drop()
+        for task in former.tasks():  # what they still do goes to the former tables
+            task.cancel()
+        self.start()
 
     def open_store(self) -> FileStore:
         self.opened.append(self.store)
@@ -119,18 +166,44 @@ class World:
         return FileMetadata(filename, len(data), mimetype, f"sha256:{sha256(data).hexdigest()}", key)
 
     async def deliver(self, batch: RecordBatch) -> None:
-        await deliver_batch(self.app, self.dispatcher, batch)  # type: ignore[arg-type]
+        """Put the batch into the queue; it is complete then."""
+        app = cast(StreamApp, self.app)
+        for write in await deliver_batch(app, self.dispatcher, batch):
+            await write
+        self.app.consumer.complete(batch)
+
+    def receive(self, *reports: ReceiptReported, conversation: str = "c-1") -> None:
+        """Let the channel report receipts."""
+        batch = batch_of("whatsapp-events", *map(encode, reports), key=conversation.encode())
+        receive_batch(cast(StreamApp, self.app), self.dispatcher.receipts, batch)
+
+    def rows(self) -> list[QueuedDelivery]:
+        """The deliveries in the queue, in order."""
+        return [
+            queue_rows.load(value)[0]
+            for key, value in sorted(self.queue.rows.items())
+            if key.startswith(queue_rows.DELIVERY)
+        ]
+
+    def letters(self) -> list[DeadLetter]:
+        return [decode(value, DeadLetter) for value in self.producer.on("dead-letters")]
+
+    def is_done(self) -> bool:
+        """Whether no delivery is left in the queue."""
+        return not self.rows()
+
+    def changes(self) -> list[StatusChanged]:
+        return [decode(value, StatusChanged) for value in self.producer.on("status-updates")]
 
     def facts(self) -> list[tuple[str, str]]:
-        changes = [decode(value, StatusChanged) for value in self.app.batch_producer.on("status-updates")]
-        return [(change.message_id, change.status) for change in changes]
+        return [(change.message_id, change.status) for change in self.changes()]
 
     def attempt(self, message_id: str) -> Attempt | None:
         return attempts.load(self.table.rows.get(message_id.encode()))
 
 
 def request(message_id: str, conversation: str = "c-1", file: FileMetadata | None = None, **more: Any) -> bytes:
-    """A request as it is on the topic; one with a file is as old as the clock says."""
+    """A request as it is on the topic, accepted now. The number at the end of the id is its position."""
     known = DeliveryRequested(
         message_id,
         conversation,
@@ -138,8 +211,8 @@ def request(message_id: str, conversation: str = "c-1", file: FileMetadata | Non
         "whatsapp:+5511999990000",
         "hi",
         None if file is None else "f-1",
-        1 if file is None else now_ms(),
-        0,
+        now_ms(),
+        int(message_id.rpartition("-")[2]) if message_id.rpartition("-")[2].isdigit() else 0,
         file=file,
     )
     return encode(replace(known, **more))
@@ -158,6 +231,5 @@ def to_three(file: FileMetadata, message_id: str = "m-1") -> list[bytes]:
 
 def failure(world: World) -> StatusChanged:
     """The fact that tells of a failure."""
-    changes = [decode(value, StatusChanged) for value in world.app.batch_producer.on("status-updates")]
-    (failed,) = [change for change in changes if change.status == "FAILED"]
+    (failed,) = [change for change in world.changes() if change.status == "FAILED"]
     return failed

@@ -45,6 +45,12 @@ class FakeBatchProducer:
             write.future.set_result(Written(0, -1))
         self._waiting.clear()
 
+    def copy(self) -> FakeBatchProducer:
+        """Return another with the same records."""
+        other = FakeBatchProducer()
+        other.records, other.headers = list(self.records), list(self.headers)
+        return other
+
     def on(self, topic: str) -> list[bytes]:
         """The values that were enqueued for ``topic``, in order."""
         return [value for name, _, _, value in self.records if name == topic and value is not None]
@@ -67,6 +73,21 @@ class FakeTable:
         else:
             self.rows[key] = value
         return self.batch_producer.enqueue(self.changelog, partition, key, value)
+
+    def copy(self, batch_producer: FakeBatchProducer) -> FakeTable:
+        """Return another with the same rows."""
+        other = FakeTable(batch_producer, self.changelog)
+        other.rows = dict(self.rows)
+        return other
+
+    def claim(self, partition: int) -> PendingBatch:
+        return self.batch_producer.enqueue(self.changelog, partition, b"\0generation", b"1")
+
+    def rows_after(self, partition: int, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
+        return [(k, self.rows[k]) for k in sorted(k for k in self.rows if k > key)[:count]]
+
+    def active_partitions(self) -> list[int]:
+        return [2]
 
 
 class FakeConsumer:
@@ -102,7 +123,20 @@ class FakeApp:
         self.progress = 0
         self.rebalancing = False
         self.aborted: list[tuple[str, BaseException]] = []
+        self.role = "whatsapp"
         self.drains: list[Callable[[], Awaitable[None]]] = []
+        self.begins: list[Callable[[], None]] = []
+        self.stalls: list[Callable[[], str | None]] = []
+
+    def on_assigned(self, begin: Callable[[], None]) -> None:
+        self.begins.append(begin)
+
+    def assigned(self) -> None:
+        for begin in self.begins:
+            begin()
+
+    def watch(self, stall: Callable[[], str | None]) -> None:
+        self.stalls.append(stall)
 
     def on_drain(self, drain: Callable[[], Awaitable[None]]) -> None:
         self.drains.append(drain)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from domain import routing
 from domain.addresses import parse_recipient
-from domain.attempts import Attempt, Outcome, Step, backoff_seconds, next_step, retry_seconds
 from domain.content import check_content
 from domain.errors import InvalidContent, InvalidRecipient
 from domain.files import FileMetadata
@@ -165,38 +164,6 @@ def test_what_is_known_of_a_file_goes_with_every_request(recipients: tuple[str, 
     message = MessageAccepted("m-1", "c-1", "u-1", "", "", "f-1", recipients, file=file)
     routed = routing.decide(message, LogPosition(1_000, 42))
     assert {(request.file_id, request.file) for _, request in routed.requests} == {("f-1", file)}
-
-
-@pytest.mark.parametrize(
-    ("known", "repeatable", "step"),
-    [
-        (None, False, Step.SEND),
-        (None, True, Step.SEND),
-        (Attempt(1, Outcome.BEGUN, 1), True, Step.SEND),
-        (Attempt(1, Outcome.BEGUN, 1), False, Step.HOLD),
-        (Attempt(1, Outcome.SENT, 1, "p"), False, Step.FOLLOW),
-        (Attempt(1, Outcome.SENT, 1, "p"), True, Step.FOLLOW),
-        (Attempt(1, Outcome.FAILED, 1), False, Step.REPORT_FAILURE),
-    ],
-)
-def test_nothing_is_sent_twice_without_evidence(known: Attempt | None, repeatable: bool, step: Step) -> None:
-    assert next_step(known, repeatable=repeatable) is step
-
-
-def test_the_backoff_grows_and_is_bounded() -> None:
-    waits = [backoff_seconds(number) for number in range(1, 20)]
-    assert waits == sorted(waits)
-    assert waits[0] == 0.5
-    assert waits[-1] == 30.0
-
-
-@given(st.integers(1, 100), st.none() | st.floats(-1e9, 1e9), st.floats(0, 1))
-def test_a_retry_waits_as_long_as_the_channel_says_within_bounds(
-    number: int, after: float | None, chance: float
-) -> None:
-    wait = retry_seconds(number, after, chance)
-    assert 0.25 <= wait <= 30.0
-    assert wait >= min(after or 0.0, 30.0)
 
 
 def test_a_key_used_before_addresses_had_one_form_still_means_its_message() -> None:

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from app.faust.durable_table import DurableTable
 from app.faust.stream_app import StreamApp
-from app.kafka.batch_producer import PendingBatch, Written
+from app.kafka.batch_producer import Headers, PendingBatch, Written
 from app.settings import Settings
 from tests.unit.consumer_on_paper import PaperApp, make_consumer
 
@@ -22,9 +22,11 @@ class ControlledProducer:
     def __init__(self) -> None:
         self.writes: list[PendingBatch] = []
 
-    def enqueue(self, topic: str, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
+    def enqueue(
+        self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Headers = ()
+    ) -> PendingBatch:
         write = PendingBatch(asyncio.get_running_loop())
-        write.records.append((key, value, ()))
+        write.records.append((key, value, headers))
         self.writes.append(write)
         return write
 

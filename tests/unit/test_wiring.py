@@ -17,7 +17,14 @@ from domain.recipients import CHANNELS
 EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
     "core": ({"route", "track_status"}, {"message_state"}, {"messages", "status-updates"}),
     "mirror": ({"mirror"}, set(), {"messages", "status-updates"}),
-    **{name: ({f"deliver_{name}"}, {"attempts"}, {f"{name}-outbound"}) for name in CHANNELS},
+    **{
+        name: (
+            {f"deliver_{name}", f"receipts_{name}", f"commands_{name}"},
+            {"attempts", "queue"},
+            {f"{name}-outbound", f"{name}-events", f"{name}-commands"},
+        )
+        for name in CHANNELS
+    },
 }
 
 

@@ -1,0 +1,107 @@
+"""Writes the facts of deliveries to ``status-updates``, and dead letters for operators."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from app.clock import now_ms
+from app.kafka.codec import encode
+from domain.attempts import Attempt, Outcome
+from domain.fact_times import plausible_ms
+from domain.records import DeadLetter, ReceiptReported, StatusChanged
+from domain.status import Status
+
+if TYPE_CHECKING:
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import Headers, PendingBatch
+    from domain.attempts import QueuedDelivery
+
+log = logging.getLogger(__name__)
+
+
+class DeliveryFacts:
+    """The facts of one channel."""
+
+    def __init__(self, app: StreamApp, channel: str) -> None:
+        self._app = app
+        self._channel = channel
+
+    def outcome(
+        self, partition: int, conversation_id: str, name: str, attempt: Attempt, headers: Headers
+    ) -> PendingBatch:
+        """Write the fact of an outcome: SENT or FAILED."""
+        status = Status.SENT if attempt.outcome == Outcome.SENT else Status.FAILED
+        fact = self._fact(conversation_id, name, attempt, status, attempt.at_ms)
+        return self._put(partition, fact, headers)
+
+    def receipt(
+        self, partition: int, conversation_id: str, name: str, attempt: Attempt, report: ReceiptReported
+    ) -> PendingBatch:
+        """Write the fact of a receipt: it belongs to the attempt on record."""
+        status = Status(report.status)
+        at_ms = self.plausible(f"{status} of {name}", report.at_ms, attempt.accepted_at_ms)
+        fact = self._fact(
+            conversation_id,
+            name,
+            attempt,
+            status,
+            at_ms,
+            report.provider_id,
+            report.failure_code,
+            report.failure_detail,
+        )
+        return self._put(partition, fact, ())
+
+    def letter(
+        self, partition: int, conversation_id: str, row: QueuedDelivery, request: bytes, attempt: Attempt
+    ) -> PendingBatch:
+        """Write a dead letter about a failed delivery: an operator can send its request again."""
+        topic, code = self._app.names.outbound(self._channel), attempt.failure_code or ""
+        detail = f"{row.name}, attempt {attempt.number}: {attempt.failure_detail}"
+        log.warning("dead letter: %s[%d]@%d: %s: %s", topic, partition, row.offset, code, detail)
+        key = conversation_id.encode()
+        letter = DeadLetter(topic, partition, row.offset, code, detail, key, request, now_ms(), attempt.number)
+        self._app.metrics.dead_letter(topic, code)
+        return self._app.batch_producer.enqueue(self._app.names.dead_letters, partition, key, encode(letter))
+
+    def plausible(self, what: str, at_ms: int, accepted_at_ms: int) -> int:
+        """Return the channel's time, or the corrected one if it is impossible."""
+        possible_ms = plausible_ms(at_ms, accepted_at_ms, now_ms())
+        if possible_ms != at_ms:
+            self._app.impossible_times.add(what, at_ms, possible_ms)
+        return possible_ms
+
+    def _fact(
+        self,
+        conversation_id: str,
+        name: str,
+        attempt: Attempt,
+        status: Status,
+        at_ms: int,
+        provider_id: str | None = None,
+        failure_code: str | None = None,
+        failure_detail: str | None = None,
+    ) -> StatusChanged:
+        message_id, _, address = name.partition(" ")
+        has_failed = status is Status.FAILED
+        return StatusChanged(
+            message_id,
+            conversation_id,
+            str(status),
+            at_ms,
+            attempt.accepted_at_ms,
+            attempt.position,
+            self._channel,
+            attempt.number,
+            None if has_failed else provider_id or attempt.provider_id,
+            (failure_code or attempt.failure_code) if has_failed else None,
+            (failure_detail or attempt.failure_detail) if has_failed else None,
+            address,
+            attempt.recipient_count,
+            attempt.account,
+        )
+
+    def _put(self, partition: int, fact: StatusChanged, headers: Headers) -> PendingBatch:
+        key = fact.conversation_id.encode()
+        return self._app.batch_producer.enqueue(self._app.names.status_updates, partition, key, encode(fact), headers)

@@ -1,0 +1,127 @@
+"""``queue``: the deliveries of a channel that have no outcome yet, in the order in which they are to be sent.
+
+One table for each channel role; written by that role alone; on the partition of the message's conversation. The first
+byte of a key is the kind of the row:
+
+* ``q`` account NUL conversation address position: a delivery. The conversation and the address stand behind their
+  lengths (2 bytes each), the position has 8 bytes, all big-endian. So the rows of a conversation to one address (a
+  *chain*) follow each other in the order of the log, and those of an account are together. Value: a JSON array
+  (``QueuedDelivery``), a line feed, and the ``DeliveryRequested`` as it was on ``<channel>-outbound``.
+* ``r`` delivery key NUL status: a receipt that came before the outcome of its delivery (``ReceiptReported``).
+* ``a`` conversation: the account on which the conversation began. Value: ``[account, epoch ms of its last use]``.
+* ``p`` account: the account is paused. Value: the ``ChannelCommand``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from domain.attempts import QueuedDelivery
+
+if TYPE_CHECKING:
+    from app.faust.durable_table import DurableTable
+    from app.faust.stream_app import StreamApp
+
+NAME = "queue"
+DELIVERY, RECEIPT, ACCOUNT, PAUSE = b"q", b"r", b"a", b"p"
+_VERSION = 1
+_POSITION_BYTES = 8
+
+
+def declare(app: StreamApp) -> DurableTable:
+    """Make the table on ``app``. Its deliveries leave with their outcome."""
+    return app.durable_table(NAME, help="deliveries that have no outcome yet")
+
+
+def account_prefix(account: str) -> bytes:
+    """Return the beginning of the keys of an account's deliveries."""
+    return DELIVERY + account.encode() + b"\0"
+
+
+def chain_prefix(account: str, conversation_id: str, address: str) -> bytes:
+    """Return the beginning of the keys of a conversation's deliveries to one address."""
+    to = address.encode()
+    return conversation_prefix(account, conversation_id) + len(to).to_bytes(2) + to
+
+
+def conversation_prefix(account: str, conversation_id: str) -> bytes:
+    """Return the beginning of the keys of a conversation's deliveries to all addresses."""
+    conversation = conversation_id.encode()
+    return account_prefix(account) + len(conversation).to_bytes(2) + conversation
+
+
+def delivery_row_key(chain: bytes, position: int) -> bytes:
+    """Return the key of the delivery of the message at ``position`` of the log."""
+    return chain + position.to_bytes(_POSITION_BYTES)
+
+
+def chain_of(key: bytes) -> bytes:
+    """Return the chain's prefix of a delivery's key."""
+    return key[:-_POSITION_BYTES]
+
+
+def after_chain(chain: bytes) -> bytes:
+    """Return a key after all of the chain: positions are less than 2⁶³."""
+    return chain + b"\xff" * _POSITION_BYTES
+
+
+def account_of(key: bytes) -> str:
+    """Return the account of a delivery's key."""
+    return key[1 : key.index(0)].decode()
+
+
+def parts_of(chain: bytes) -> tuple[str, str]:
+    """Return the conversation and the address of a chain's prefix."""
+    start = chain.index(0) + 1
+    length = int.from_bytes(chain[start : start + 2])
+    conversation = chain[start + 2 : start + 2 + length]
+    return conversation.decode(), chain[start + 4 + length :].decode()
+
+
+def dump(row: QueuedDelivery, request: bytes) -> bytes:
+    """Return the table's value for a delivery."""
+    headers = [(name, value.decode("latin-1")) for name, value in row.headers]
+    fields = (
+        _VERSION,
+        row.name,
+        row.enqueued_at_ms,
+        row.not_after_ms,
+        row.offset,
+        row.stage,
+        row.attempt,
+        row.tries,
+        row.not_before_ms,
+        row.reason,
+        row.priority,
+        headers,
+    )
+    return orjson.dumps(fields) + b"\n" + request
+
+
+def load(value: bytes) -> tuple[QueuedDelivery, bytes]:
+    """Return the delivery stored in ``value``, and its request as it was on the topic."""
+    head, _, request = value.partition(b"\n")
+    _, name, enqueued, not_after, offset, stage, attempt, tries, not_before, reason, priority, headers = orjson.loads(
+        head
+    )
+    row = QueuedDelivery(
+        name=name,
+        enqueued_at_ms=enqueued,
+        not_after_ms=not_after,
+        offset=offset,
+        stage=stage,
+        attempt=attempt,
+        tries=tries,
+        not_before_ms=not_before,
+        reason=reason,
+        priority=priority,
+        headers=tuple((key, text.encode("latin-1")) for key, text in headers),
+    )
+    return row, request
+
+
+def receipt_row_key(name: str, status: str) -> bytes:
+    """Return the key of a receipt that waits for the outcome of the delivery ``name``."""
+    return RECEIPT + name.encode() + b"\0" + status.encode()
