@@ -21,6 +21,7 @@ from domain.files import FileMetadata
 MAX_CONTENT_BYTES = 10_240
 MAX_CONVERSATION_ID_CHARS = 128
 MAX_RECIPIENTS = 256
+MAX_LETTERS = 500
 NORMAL = "normal"
 BULK = "bulk"
 CHANNEL_COMMANDS = ("redrive", "discard", "cancel", "release", "pause", "resume")
@@ -186,6 +187,26 @@ class DeadLetter:
     attempts: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetterResolved:
+    """On ``dead-letter-resolutions``, on the partition of its letters: an operator's word on some dead letters.
+
+    ``offsets``: the letters' offsets on ``dead-letters``, at most ``MAX_LETTERS``. ``action``: "redriven" or
+    "discarded". ``resolution_id`` (a UUID) is also the ``command_id`` of the commands. ``supersedes``: the resolution
+    that it replaces, empty for none; for a letter with another resolution by then it counts for nothing. ``is_done``:
+    the commands are durable, which a second record of the same ``resolution_id`` says. ``by``: a username.
+    """
+
+    action: str
+    resolution_id: str
+    offsets: tuple[int, ...]
+    by: str
+    at_ms: int
+    reason: str = ""
+    supersedes: str = ""
+    is_done: bool = False
+
+
 def delivery_key(record: DeliveryRequested | StatusChanged) -> str:
     """Return the key of a delivery in the tables: the message's id, with the address if it goes to several."""
     if record.recipient_count > 1 and record.recipient_id:
@@ -194,5 +215,12 @@ def delivery_key(record: DeliveryRequested | StatusChanged) -> str:
 
 
 Record = (
-    MessageAccepted | DeliveryRequested | StatusChanged | ReceiptReported | ChannelCommand | AccountReport | DeadLetter
+    MessageAccepted
+    | DeliveryRequested
+    | StatusChanged
+    | ReceiptReported
+    | ChannelCommand
+    | AccountReport
+    | DeadLetter
+    | DeadLetterResolved
 )

@@ -1,4 +1,4 @@
-"""Every route of the API. ``member`` handlers are given the caller of a valid token.
+"""Every route of the API. ``member`` and ``admin`` handlers are given the caller of a valid token.
 
 ``web/description/operations/`` says what each is for, takes and answers. A process that starts does not need that
 module, and its schemas take 0.25 s. A route without an entry there fails a test.
@@ -10,6 +10,7 @@ from functools import partial, wraps
 
 from aiohttp import web
 
+from web.accounts.roles import ROLES
 from web.accounts.tokens import TOKENS
 from web.handlers import (
     accounts,
@@ -28,6 +29,7 @@ from web.handlers import (
 )
 from web.http.app_keys import REQUEST_LIMITS
 from web.http.bodies import expect_continue
+from web.http.caller import Caller
 from web.http.route import ROUTE_OF, BodyLimit, Handler, MemberHandler, Route
 from web.uploads.tus import VERSION
 
@@ -42,6 +44,27 @@ def _with_caller(handler: MemberHandler) -> Handler:
         return await handler(request, caller)
 
     return with_caller
+
+
+def _for_admins(handler: MemberHandler) -> MemberHandler:
+    """Return ``handler`` behind the role admin; without it the body is not read."""
+
+    @wraps(handler)
+    async def for_admins(request: web.Request, caller: Caller) -> web.StreamResponse:
+        await request.app[ROLES].require_admin(caller)
+        return await handler(request, caller)
+
+    return for_admins
+
+
+def _guarded(route: Route) -> Handler:
+    """Return the handler of ``route``, behind the check of who may call it."""
+    if route.admin is not None:
+        return _with_caller(_for_admins(route.admin))
+    if route.member is not None:
+        return _with_caller(route.member)
+    assert route.handler is not None
+    return route.handler
 
 
 _tus_route = partial(Route, body_limit=BodyLimit.FILE, is_transfer=True, answer_headers={"Tus-Resumable": VERSION})
@@ -107,8 +130,7 @@ def add_routes(app: web.Application) -> None:
     app[description.DESCRIPTION] = description.Description(ROUTES)
     known: dict[web.AbstractRoute, Route] = {}
     for route in ROUTES:
-        handler = route.handler if route.member is None else _with_caller(route.member)
-        assert handler is not None
+        handler = _guarded(route)
         resource = app.router.add_resource(route.path)
         for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
             known[resource.add_route(method, handler, expect_handler=expect_continue)] = route

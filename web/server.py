@@ -32,6 +32,7 @@ from app.settings import Settings
 from app.stacks import dump_on_signal
 from domain.errors import LogUnavailable
 from storage.cassandra.activity import CassandraActivityReader
+from storage.cassandra.admins import CassandraAdminStore
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.identities import CassandraIdentityStore
@@ -139,6 +140,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[async
         log=KafkaMessageLog(batch_producer, topics, settings.partitions),
         reader=CassandraMessageReader(cassandra, partition_of),
         users=CassandraUserStore(cassandra),
+        admins=CassandraAdminStore(cassandra),
         identities=CassandraIdentityStore(cassandra),
         refresh_tokens=CassandraRefreshTokenStore(cassandra),
         conversations=CassandraConversationStore(cassandra),

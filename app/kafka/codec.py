@@ -11,10 +11,12 @@ import orjson
 from domain.errors import MalformedRecord
 from domain.files import FileMetadata, metadata_fault
 from domain.records import (
+    MAX_LETTERS,
     MAX_RECIPIENTS,
     AccountReport,
     ChannelCommand,
     DeadLetter,
+    DeadLetterResolved,
     DeliveryRequested,
     MessageAccepted,
     ReceiptReported,
@@ -31,6 +33,7 @@ R = TypeVar(
     ChannelCommand,
     AccountReport,
     DeadLetter,
+    DeadLetterResolved,
 )
 
 VERSION = 1
@@ -38,7 +41,7 @@ MAX_RECORD_BYTES = 256 * 1024
 MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024  # it holds a refused record, which Kafka lets have 1 MiB, in base64
 
 _BINARY = {"key", "value", "request"}
-_MADE = _BINARY | {"recipients", "recipient_users", "file", "waiting_by"}  # from what JSON has for them
+_MADE = _BINARY | {"recipients", "recipient_users", "file", "waiting_by", "offsets"}  # from what JSON has for them
 _ABSENT = object()
 _CLASSES = (
     MessageAccepted,
@@ -48,6 +51,7 @@ _CLASSES = (
     ChannelCommand,
     AccountReport,
     DeadLetter,
+    DeadLetterResolved,
 )
 # fields added later: left out at their default, so older readers see an unchanged record
 _LATER = {
@@ -136,7 +140,7 @@ def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, need
     if type(value) is not kind:
         raise MalformedRecord(f"field {name!r} is {_shown(value)}, expected {kind.__name__}", name)
     if kind is list:
-        return _texts_of(name, value)
+        return _numbers_of(name, value) if name == "offsets" else _texts_of(name, value)
     if kind is dict:
         return _counts_of(name, value) if name == "waiting_by" else _file_of(name, value)
     return _bytes_of(name, value) if name in _BINARY else value
@@ -147,6 +151,14 @@ def _texts_of(name: str, value: Any) -> tuple[str, ...]:
         raise MalformedRecord(f"field {name!r} has {len(value)} elements; at most {MAX_RECIPIENTS}", name)
     if not all(type(item) is str for item in value):
         raise MalformedRecord(f"field {name!r} holds something that is no text", name)
+    return tuple(value)
+
+
+def _numbers_of(name: str, value: Any) -> tuple[int, ...]:
+    if len(value) > MAX_LETTERS:
+        raise MalformedRecord(f"field {name!r} has {len(value)} elements; at most {MAX_LETTERS}", name)
+    if not all(type(item) is int for item in value):
+        raise MalformedRecord(f"field {name!r} holds something that is no whole number", name)
     return tuple(value)
 
 

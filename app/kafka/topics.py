@@ -42,6 +42,11 @@ class Topics:
     def dead_letters(self) -> str:
         return f"{self.prefix}dead-letters"
 
+    @property
+    def dead_letter_resolutions(self) -> str:
+        """The operators' words on dead letters, each on the partition of its letters."""
+        return f"{self.prefix}dead-letter-resolutions"
+
     def outbound(self, channel: str) -> str:
         return f"{self.prefix}{channel}-outbound"
 
@@ -92,6 +97,8 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         *(compacted(names.accounts(channel)) for channel in CHANNELS),
         deleting(names.status_updates, settings.status_retention_days),
         deleting(names.dead_letters, settings.dead_letters_retention_days, **{"max.message.bytes": str(4 << 20)}),
+        # a resolution is younger than its letter, so with the same retention it outlives it
+        deleting(names.dead_letter_resolutions, settings.dead_letters_retention_days),
         compacted(names.changelog("core", "message_state")),
         *(compacted(names.changelog(channel, table)) for channel in CHANNELS for table in ("attempts", "queue")),
     ]

@@ -17,6 +17,7 @@ import chat4all
 _FOLDERS = ("agents", "app", "channels", "cli", "devstack", "domain", "storage", "tables", "web")
 _MODULES = {
     "": {
+        "admin": "cli.admin",
         "api": "cli.commands",
         "audit": "cli.commands",
         "config": "cli.commands",

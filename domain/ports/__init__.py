@@ -5,7 +5,10 @@ Every method may raise ``domain.errors.Unavailable`` when its dependency does no
 """
 
 from domain.ports.accounts import (
+    MAX_ADMINS,
     MAX_IDENTITIES,
+    Admin,
+    AdminStore,
     Identity,
     IdentityStore,
     RefreshToken,
@@ -27,9 +30,12 @@ from domain.ports.messages import (
 )
 
 __all__ = [
+    "MAX_ADMINS",
     "MAX_IDENTITIES",
     "Activity",
     "ActivityReader",
+    "Admin",
+    "AdminStore",
     "Appended",
     "Attachment",
     "Connector",

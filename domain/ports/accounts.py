@@ -34,6 +34,35 @@ class UserStore(Protocol):
     async def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """A user with the role admin. ``granted_by``: the operating system's user who granted it."""
+
+    user_id: str
+    username: str
+    granted_at_ms: int
+    granted_by: str
+
+
+class AdminStore(Protocol):
+    """The users with the role admin."""
+
+    async def is_admin(self, user_id: str) -> bool: ...
+
+    async def grant(self, admin: Admin) -> None:
+        """Give the role to a user; one who has it keeps it as it was granted first."""
+        ...
+
+    async def revoke(self, user_id: str) -> bool:
+        """Take the role; return whether the user had it."""
+        ...
+
+    async def admins(self) -> Sequence[Admin]:
+        """Return up to ``MAX_ADMINS`` admins by username."""
+        ...
+
+
+MAX_ADMINS = 1_000  # that are listed
 MAX_IDENTITIES = 20  # of a user
 
 

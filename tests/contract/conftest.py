@@ -14,6 +14,7 @@ import pytest_asyncio
 from domain.files import PART_BYTES
 from domain.ports import (
     ActivityReader,
+    AdminStore,
     ConversationStore,
     FileRecords,
     FileStore,
@@ -25,9 +26,10 @@ from domain.ports import (
 )
 from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
-from fakes.identities import MemoryIdentities, MemoryRefreshTokens
+from fakes.identities import MemoryAdmins, MemoryIdentities, MemoryRefreshTokens
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from storage.cassandra.activity import CassandraActivityReader
+from storage.cassandra.admins import CassandraAdminStore
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.files import CassandraFileRecords
@@ -51,6 +53,7 @@ class Stores:
     mirror: MessageMirror
     reader: MessageReader
     users: UserStore
+    admins: AdminStore
     conversations: ConversationStore
     activity: ActivityReader
     identities: IdentityStore
@@ -79,6 +82,7 @@ async def stores(target: CassandraConfig | None) -> AsyncIterator[Stores]:
             mirror=CassandraMessageMirror(session),
             reader=CassandraMessageReader(session, partition_in),
             users=CassandraUserStore(session),
+            admins=CassandraAdminStore(session),
             conversations=CassandraConversationStore(session),
             activity=CassandraActivityReader(session, partition_in),
             identities=CassandraIdentityStore(session),
@@ -94,6 +98,7 @@ def memory_stores() -> Stores:
     messages = MemoryMessages()
     fakes = {
         "users": MemoryUsers(),
+        "admins": MemoryAdmins(),
         "conversations": MemoryConversations(),
         "identities": MemoryIdentities(),
         "refresh_tokens": MemoryRefreshTokens(),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from domain.errors import AlreadyExists, Conflict, NotFound
-from domain.ports import MAX_IDENTITIES, Identity, RefreshToken
+from domain.ports import MAX_IDENTITIES, Admin, Identity, RefreshToken
 from fakes.stores import Outage
 
 
@@ -50,6 +50,35 @@ class MemoryIdentities(Outage):
     def _now(self, identity: Identity) -> Identity:
         others = self._claims[identity.platform, identity.value].keys() - {identity.user_id}
         return replace(identity, contested=bool(others) and not identity.verified)
+
+
+class MemoryAdmins(Outage):
+    """``AdminStore`` over one dict. ``asked``: how often it was asked for a user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._admins: dict[str, Admin] = {}
+        self.asked = 0
+
+    async def is_admin(self, user_id: str) -> bool:
+        self.check()
+        self.asked += 1
+        return user_id in self._admins
+
+    async def grant(self, admin: Admin) -> None:
+        """Give the role."""
+        self.check()
+        self._admins.setdefault(admin.user_id, admin)
+
+    async def revoke(self, user_id: str) -> bool:
+        """Take the role; return whether the user had it."""
+        self.check()
+        return self._admins.pop(user_id, None) is not None
+
+    async def admins(self) -> Sequence[Admin]:
+        """Return all by username."""
+        self.check()
+        return sorted(self._admins.values(), key=lambda admin: admin.username)
 
 
 class MemoryRefreshTokens(Outage):

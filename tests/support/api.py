@@ -14,12 +14,12 @@ from click.testing import Result
 from app.kafka.partitions import partition_for
 from app.settings import Settings
 from domain.errors import LogUnavailable
-from domain.ports import Appended, LogPosition, MirrorEntry
+from domain.ports import Admin, Appended, LogPosition, MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.signed_links import link_key
 from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
-from fakes.identities import MemoryIdentities, MemoryRefreshTokens
+from fakes.identities import MemoryAdmins, MemoryIdentities, MemoryRefreshTokens
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from support.contract import Contract
 from support.live_log import LiveLog
@@ -145,6 +145,7 @@ class Api:
         self.log = MemoryLog()
         self.messages = MemoryMessages()
         self.users = MemoryUsers()
+        self.admins = MemoryAdmins()
         self.identities = MemoryIdentities()
         self.refresh_tokens = MemoryRefreshTokens()
         self.conversations = MemoryConversations()
@@ -163,6 +164,7 @@ class Api:
             log=self.log,
             reader=self.messages,
             users=self.users,
+            admins=self.admins,
             identities=self.identities,
             refresh_tokens=self.refresh_tokens,
             conversations=self.conversations,
@@ -190,6 +192,7 @@ class Api:
             "log",
             "messages",
             "users",
+            "admins",
             "conversations",
             "identities",
             "refresh_tokens",
@@ -271,6 +274,12 @@ class Api:
     async def somebody(self) -> str:
         """Return the token of a new user."""
         return str((await self.login(await self.register()))["access_token"])
+
+    async def admin(self, username: str | None = None) -> str:
+        """Return the token of a new user with the role admin."""
+        logged_in = await self.login(await self.register(username))
+        await self.admins.grant(Admin(logged_in["user_id"], username or "admin", NOW_MS, "root"))
+        return str(logged_in["access_token"])
 
     async def send(self, token: str, conversation_id: str = "c-1", content: str = "hi") -> dict[str, Any]:
         """Return the answer to a message that is accepted."""

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from app.kafka.codec import MAX_RECORD_BYTES, decode, encode
 from domain.errors import MalformedRecord
 from domain.files import FileMetadata
-from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, Record, StatusChanged
+from domain.records import (
+    MAX_LETTERS,
+    DeadLetter,
+    DeadLetterResolved,
+    DeliveryRequested,
+    MessageAccepted,
+    Record,
+    StatusChanged,
+)
 
 text = st.text(max_size=40)
 number = st.integers(-(2**53), 2**53)
@@ -31,6 +39,17 @@ records = st.one_of(
     st.builds(StatusChanged, text, text, text, number, number, number, text, number, maybe, maybe, maybe, text, number),
     st.builds(
         DeadLetter, text, number, number, text, text, st.none() | st.binary(), st.none() | st.binary(), number, number
+    ),
+    st.builds(
+        DeadLetterResolved,
+        text,
+        text,
+        st.lists(number, max_size=5).map(tuple),
+        text,
+        number,
+        text,
+        text,
+        st.booleans(),
     ),
 )
 
@@ -154,3 +173,10 @@ def test_a_dead_letter_with_broken_base64_is_refused() -> None:
     broken = orjson.loads(encode(DeadLetter("t", 0, 0, "r", "d", None, b"x", 1))) | {"value": "%%%"}
     with pytest.raises(MalformedRecord, match="not base64"):
         decode(orjson.dumps(broken), DeadLetter)
+
+
+@pytest.mark.parametrize("offsets", [["1"], [True], [1.5], list(range(MAX_LETTERS + 1)), "1"])
+def test_the_letters_of_a_resolution_are_a_bounded_list_of_whole_numbers(offsets: object) -> None:
+    good = DeadLetterResolved("redriven", "id", (1, 2), "maria", 3)
+    with pytest.raises(MalformedRecord, match="offsets"):
+        decode(orjson.dumps({**orjson.loads(encode(good)), "offsets": offsets}), DeadLetterResolved)

@@ -94,6 +94,7 @@ def test_every_topic_has_the_same_number_of_partitions_and_stands_in_one_list() 
         "x-telegram-accounts",
         "x-status-updates",
         "x-dead-letters",
+        "x-dead-letter-resolutions",
         "x-chat4all-core-message_state-changelog",
         "x-chat4all-whatsapp-attempts-changelog",
         "x-chat4all-whatsapp-queue-changelog",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from app.settings import Settings
 from domain.ports import (
     ActivityReader,
+    AdminStore,
     ConversationStore,
     FileRecords,
     FileStore,
@@ -40,6 +41,7 @@ class Adapters:
     log: MessageLog
     reader: MessageReader
     users: UserStore
+    admins: AdminStore
     identities: IdentityStore
     refresh_tokens: RefreshTokenStore
     conversations: ConversationStore

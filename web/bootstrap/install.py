@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from web.accounts.identities import IDENTITIES
+from web.accounts.roles import ROLES
 from web.accounts.service import ACCOUNTS
 from web.accounts.tokens import TOKENS
 from web.bootstrap.services import Services
@@ -37,6 +38,7 @@ def install(app: web.Application, services: Services) -> None:
     app[CLOCK_MS], app[PROBES] = services.adapters.clock_ms, services.adapters.probes
     app[HISTORY] = services.history
     app[TOKENS], app[ACCOUNTS], app[IDENTITIES] = services.tokens, services.accounts, services.identities
+    app[ROLES] = services.roles
     app[USERNAMES], app[CONVERSATIONS], app[GROUPS] = services.usernames, services.conversations, services.groups
     app[FILES], app[UPLOADS] = services.files, services.uploads
     app[SENDING], app[STATUSES] = services.sending, services.statuses

@@ -13,6 +13,7 @@ from storage.bulk_threads import bulk_threads
 from web.accounts.identities import LinkedIdentities
 from web.accounts.login_throttle import LoginThrottle
 from web.accounts.passwords import Passwords
+from web.accounts.roles import Roles
 from web.accounts.service import Accounts
 from web.accounts.sessions import Sessions
 from web.accounts.tokens import Tokens
@@ -93,6 +94,7 @@ class Services:
             clock_ms=adapters.clock_ms,
             previous_secret=checked(settings.jwt_previous_secret, "CHAT4ALL_JWT_PREVIOUS_SECRET"),
         )
+        self.roles = Roles(adapters.admins, adapters.monotonic)
         self.sessions = Sessions(
             adapters.refresh_tokens,
             ttl_seconds=settings.refresh_ttl_seconds,

@@ -41,7 +41,7 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
     first: dict[int, tuple[str, str]] = {}
     for route in listed:
         operation = OPERATIONS[route.title]
-        described = _operation(route.path, operation, route.member is not None)
+        described = _operation(route.path, operation, route.needs_token)
         name = route.name if route.name not in names else f"{route.name}_at_{_slug(route.path)}"
         names.add(name)
         first_name, first_title = first.setdefault(id(operation), (name, route.title))

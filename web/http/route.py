@@ -27,15 +27,17 @@ class BodyLimit(Enum):
 class Route:
     """A method and a path (with names in braces), and how requests to them are treated.
 
-    ``handler`` for everybody, or ``member`` for callers with a valid token. ``is_address_limited``: the rate limit by
-    address counts it. ``is_transfer``: it takes as long as there are bytes, so slowness is not logged.
-    ``accepts_messages``: transfers of files give way to it. ``answer_headers``: on each of its answers.
+    ``handler`` for everybody, ``member`` for callers with a valid token, or ``admin`` for those with the role admin.
+    ``is_address_limited``: the rate limit by address counts it. ``is_transfer``: it takes as long as there are bytes,
+    so slowness is not logged. ``accepts_messages``: transfers of files give way to it. ``answer_headers``: on each of
+    its answers.
     """
 
     method: str
     path: str
     handler: Handler | None = None
     member: MemberHandler | None = None
+    admin: MemberHandler | None = None
     body_limit: BodyLimit = BodyLimit.JSON
     is_address_limited: bool = True
     is_transfer: bool = False
@@ -48,9 +50,14 @@ class Route:
         return f"{self.method} {self.path}"
 
     @property
+    def needs_token(self) -> bool:
+        """Whether only callers with a valid token are let in."""
+        return self.handler is None
+
+    @property
     def name(self) -> str:
         """The name of its handler."""
-        handler = self.handler or self.member
+        handler = self.handler or self.member or self.admin
         assert handler is not None
         return handler.__name__
 
