@@ -21,11 +21,12 @@ _TIMES = {
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to a message: it is durable."""
+    """The answer to a message: it is durable. ``expires_at``: it is not sent later; ``None``: it goes to no channel."""
 
     message_id: str
     conversation_id: str
     accepted_at: datetime
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,13 @@ class Change:
 
 def accepted_of(answer: Mapping[str, Any]) -> Accepted:
     """Parse the response to a send."""
-    return Accepted(answer["message_id"], answer["conversation_id"], datetime.fromisoformat(answer["accepted_at"]))
+    expires_at = answer.get("expires_at")
+    return Accepted(
+        answer["message_id"],
+        answer["conversation_id"],
+        datetime.fromisoformat(answer["accepted_at"]),
+        None if expires_at is None else datetime.fromisoformat(expires_at),
+    )
 
 
 def has_reached(known: Iterable[Status], until: Status) -> bool:

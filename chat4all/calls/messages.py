@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Literal
 
 from chat4all.answers import Accepted, Change, accepted_of, changes_of, has_reached
@@ -27,6 +28,9 @@ class MessageCalls(Calls):
         conversation_id: str | None = None,
         *,
         file_id: str | None = None,
+        account: str | None = None,
+        expires_at: datetime | None = None,
+        priority: Literal["normal", "bulk"] | None = None,
         idempotency_key: str | None = None,
     ) -> Accepted:
         """Send a message and return once it is durable.
@@ -35,10 +39,21 @@ class MessageCalls(Calls):
         ``recipient`` ``None``: everyone in the conversation.
 
         ``file_id``: a file of this conversation; ``content`` may be empty then.
+        ``account``: which of the system's accounts on the recipient's channel sends it.
+        ``expires_at``: a time with an offset, after which it is not sent any more: then it is FAILED, ``expired``.
+        ``priority`` ``"bulk"``: it gives way to the other messages of its account.
         It has an idempotency key (default: a new one), so however often it has to be repeated, there is one message.
         Raises ``Unconfirmed`` if it may have been accepted although no answer says so.
         """
-        body = given(conversation_id=conversation_id, recipient_id=recipient, content=content, file_id=file_id)
+        body = given(
+            conversation_id=conversation_id,
+            recipient_id=recipient,
+            content=content,
+            file_id=file_id,
+            account=account,
+            expires_at=None if expires_at is None else expires_at.isoformat(),
+            priority=priority,
+        )
         key = idempotency_key or str(uuid.uuid4())
         headers = {"Idempotency-Key": key}
         try:

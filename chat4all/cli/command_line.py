@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -70,6 +71,26 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     """Return `` Did you mean 'send'?``, or nothing."""
     close = get_close_matches(name.lower(), known, _MOST_SUGGESTIONS)
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd])")
+_SPAN = re.compile(rf"(?:{_PART.pattern})+")
+_LONGEST_SPAN = 7 * 86_400
+
+
+class Span(click.ParamType):
+    """A span of time in words, such as 90s, 30m, 2h, 1d, or 1h30m; in seconds."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if not _SPAN.fullmatch(value):
+            self.fail(f"{value!r} is no span of time: expected something like 90s, 30m, 2h or 1d", param, ctx)
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
+        if not 0 < seconds <= _LONGEST_SPAN:
+            self.fail(f"{value} is out of range: expected more than 0 and at most 7d", param, ctx)
+        return seconds
 
 
 class Seconds(click.ParamType):

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from chat4all.cli.files import attached, forget
 from chat4all.cli.following import Story, goal_of
 from chat4all.cli.output import Exit
 from chat4all.cli.session import Session
 from chat4all.contract import Status
+from chat4all.errors import Unconfirmed
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """What the sender asks of the delivery; ``None``: the default."""
+
+    account: str | None = None
+    expires_at: datetime | None = None
+    priority: Literal["normal", "bulk"] | None = None
+
+    @property
+    def again(self) -> str:
+        """The options that a repetition with the same key needs, since a span would end at another time."""
+        return "" if self.expires_at is None else f" and --expires-at {self.expires_at.isoformat()}"
+
+
+DEFAULTS = DeliveryOptions()
 
 
 async def send_and_follow(
@@ -23,6 +43,7 @@ async def send_and_follow(
     seconds: float,
     key: str | None = None,
     attachment: str | None = None,
+    options: DeliveryOptions = DEFAULTS,
 ) -> Exit:
     """Send, follow for at most ``seconds``, and return the exit code. Who is not logged in becomes the demo user.
 
@@ -39,10 +60,20 @@ async def send_and_follow(
     used_key = key or str(uuid.uuid4())
     try:
         accepted = await client.send(
-            recipient, text, conversation, file_id=file["file_id"] if file else None, idempotency_key=used_key
+            recipient,
+            text,
+            conversation,
+            file_id=file["file_id"] if file else None,
+            account=options.account,
+            expires_at=options.expires_at,
+            priority=options.priority,
+            idempotency_key=used_key,
         )
+    except Unconfirmed as error:
+        error.add_note(options.again)
+        raise
     except asyncio.CancelledError:  # Ctrl-C
-        again = f"the same command with --key {used_key} sends it once at most"
+        again = f"the same command with --key {used_key}{options.again} sends it once at most"
         session.out.fail(f"interrupted: the message may have been accepted; {again}", Exit.INTERRUPTED)
         raise
     if attachment is not None and key is None:  # with a key the same command sends the same file again

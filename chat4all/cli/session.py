@@ -163,7 +163,8 @@ async def _renew_demo_user(session: Session) -> None:
 
 def _tell_unconfirmed(out: Output, error: Unconfirmed) -> Exit:
     told = f"`chat4all status {error.message_id}` tells. " if error.message_id else ""
-    again = f"{told}The same command with --key {error.idempotency_key} makes one message of both."
+    more = "".join(getattr(error, "__notes__", ()))  # options that the repetition needs beside the key
+    again = f"{told}The same command with --key {error.idempotency_key}{more} makes one message of both."
     known = {"message_id": error.message_id or None, "idempotency_key": error.idempotency_key}
     return out.fail(f"{error}. {again}", Exit.NO_API, may_have_been_accepted=True, **known)
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 from aiohttp import web
 
 from chat4all import ApiError, Client, ConnectionFailed, Status
+from chat4all.cli.command_line import Span
+from chat4all.cli.commands.sending import expiry_of
 from chat4all.cli.demo_user import DemoUsers, log_in
 from chat4all.cli.output import Exit
-from chat4all.cli.sending import send_and_follow
+from chat4all.cli.sending import DeliveryOptions, send_and_follow
 from chat4all.cli.session import Target, outcome
 from domain.records import StatusChanged
+from support.api import RunCommand
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -124,6 +129,7 @@ async def test_the_command_says_that_a_message_may_have_been_accepted_and_how_to
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     wanted = {"recipient": RECIPIENT, "text": "hello", "conversation": None, "until": None, "seconds": 1.0}
+    wanted["options"] = DeliveryOptions(expires_at=datetime(2026, 11, 28, tzinfo=UTC))
     for as_json in (True, False):
         code = await outcome(send_and_follow, Target(url, "", 0.5, as_json), wanted, needs_login=False)
         assert code is Exit.NO_API
@@ -134,7 +140,42 @@ async def test_the_command_says_that_a_message_may_have_been_accepted_and_how_to
     assert error["idempotency_key"]
     assert "may have been accepted" in told.err
     assert "`chat4all status m-7`" in told.err
-    assert "--key" in told.err
+    assert f"--key {error['idempotency_key']} and --expires-at 2026-11-28T00:00:00+00:00 makes one" in error["detail"]
+
+
+async def test_what_the_sender_asks_of_the_delivery_goes_to_the_api(api: Api, run: RunCommand) -> None:
+    options = ("--account", "default", "--priority", "bulk", "--expires-at", "2025-11-22T23:00:00Z")
+    await run("send", RECIPIENT, "hello", *options, "--wait", "ACCEPTED")
+    message, _, _ = api.log.records[0]
+    assert (message.account, message.priority) == ("default", "bulk")
+    assert message.not_after_ms == 1_763_852_400_000
+    result = await run("send", RECIPIENT, "hello", "--account", "shop", code=Exit.WRONG)
+    assert "whatsapp has no account 'shop'; it has: default" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [("90s", 90), ("30m", 1_800), ("2h", 7_200), ("1.5h", 5_400), ("1d", 86_400), ("1h30m", 5_400)],
+)
+def test_a_span_is_written_in_words(words: str, seconds: float) -> None:
+    assert Span().convert(words, None, None) == seconds
+    ends = expiry_of(seconds, None)
+    assert ends is not None
+    assert abs((ends - datetime.now(UTC)).total_seconds() - seconds) < 60
+
+
+@pytest.mark.parametrize("words", ["", "2", "h", "0s", "8d", "-1h", "2 h", "1e3s", "9999999999d", "２h"])
+def test_what_is_no_span_is_wrong_usage(words: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Span().convert(words, None, None)
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "expires_at"), [(5.0, "2026-11-28T00:00:00Z"), (None, "2026-11-28T00:00:00"), (None, "soon")]
+)
+def test_a_time_that_cannot_be_is_wrong_usage(expires_in: float | None, expires_at: str) -> None:
+    with pytest.raises(click.UsageError):
+        expiry_of(expires_in, expires_at)
 
 
 async def test_the_demo_user_is_made_once_and_again_when_it_is_gone(api: Api) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import click
 
-from chat4all.cli.command_line import Seconds
+from chat4all.cli.command_line import Seconds, Span
 from chat4all.cli.session import Session, api_command
 from chat4all.cli.stdin import text_of_stdin
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
 
@@ -29,6 +34,14 @@ _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
     help="How far to follow it. Default: as far as it comes by itself: READ on a channel, SENT to a user.",
 )
 @click.option("--key", metavar="KEY", help="One key is one message, however often it is sent. Default: a new one.")
+@click.option("--account", "channel_account", metavar="NAME", help="Which account on the channel sends it.")
+@click.option("--expires-in", type=Span(), metavar="SPAN", help="Not sent later than in 90s, 30m, 2h, 1d.")
+@click.option(
+    "--expires-at", metavar="TIME", help="Not sent later: a time with an offset. Take it where a --key is repeated."
+)
+@click.option(
+    "--priority", type=click.Choice(("normal", "bulk")), help="bulk gives way to the account's other messages."
+)
 @click.option(
     "--timeout", "seconds", type=Seconds(), default=30.0, show_default=True, help="How long to follow it at most."
 )
@@ -40,6 +53,10 @@ async def send(
     conversation: str | None,
     until: str | None,
     key: str | None,
+    channel_account: str | None,
+    expires_in: float | None,
+    expires_at: str | None,
+    priority: Literal["normal", "bulk"] | None,
     seconds: float,
 ) -> int:
     """Send TEXT to RECIPIENT (whatsapp:+5511999999999, or user:NAME), and watch what becomes of it.
@@ -49,7 +66,7 @@ async def send(
     Without a login it makes a demo user, for whom later commands act, too. The exit code is 1 also when the message did
     not get as far as --wait says.
     """
-    from chat4all.cli.sending import send_and_follow
+    from chat4all.cli.sending import DeliveryOptions, send_and_follow
     from chat4all.contract import MAX_CONTENT_BYTES, Status
 
     if len(files) > 1:
@@ -59,7 +76,27 @@ async def send(
         text = text_of_stdin(MAX_CONTENT_BYTES)
     wanted = Status(until.upper()) if until else None
     attachment = files[0] if files else None
-    return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key, attachment)
+    options = DeliveryOptions(channel_account, expiry_of(expires_in, expires_at), priority)
+    return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key, attachment, options)
+
+
+def expiry_of(expires_in: float | None, expires_at: str | None) -> datetime | None:
+    """Return the time of one of the two options."""
+    from datetime import UTC, datetime, timedelta
+
+    if expires_in is not None and expires_at is not None:
+        raise click.UsageError("give --expires-in or --expires-at, not both")
+    if expires_in is not None:
+        return datetime.now(UTC) + timedelta(seconds=expires_in)
+    if expires_at is None:
+        return None
+    try:
+        found = datetime.fromisoformat(expires_at.upper())
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise click.UsageError(f"{expires_at!r} is no time with an offset, such as 2026-11-28T22:00:00Z")
+    return found
 
 
 def recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversation: bool) -> tuple[str | None, str]:
