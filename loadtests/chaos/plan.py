@@ -52,7 +52,7 @@ class Plan:
     kills: int = 3
     freezes: int = 1
     joins: int = 1
-    evidence_seconds: float = 20.0
+    evidence_seconds: float = 8.0
     send_seconds: float = 4.0
     limit_seconds: float = 600.0
 
