@@ -51,7 +51,7 @@ def inputs_of(role: str, settings: Settings) -> list[str]:
     """Return the input topics of a role."""
     names = Topics(settings.topic_prefix)
     if role in CHANNELS:
-        return [names.outbound(role)]
+        return [names.outbound(role), names.events(role), names.commands(role)]
     return [names.messages, names.status_updates]
 
 
