@@ -16,11 +16,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+import pytest_asyncio
 
 from loadtests.system import Servers, free_ports
 from support.waiting import until
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(170), pytest.mark.asyncio(loop_scope="module")]
 
 READY_SECONDS = 90.0
 COMMAND = (sys.executable, "-m", "chat4all")
@@ -122,9 +123,9 @@ class System:
             self.text += chunk.decode(errors="replace")
 
 
-@pytest.fixture
-async def system(tmp_path: Path, stack: Servers) -> AsyncIterator[System]:
-    system = System(tmp_path, stack)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory, stack: Servers) -> AsyncIterator[System]:
+    system = System(tmp_path_factory.mktemp("run"), stack)
     await system.start()
     yield system
     if system.process.returncode is None:
@@ -147,17 +148,11 @@ async def test_one_command_starts_everything_and_the_printed_lines_work(system: 
     assert code == 0, output
     assert [json.loads(line)["status"] for line in output.splitlines()] == ["ACCEPTED", "SENT", "DELIVERED", "READ"]
 
-    pids = [int(pid) for pid in re.findall(r"-1 .*pid (\d+)", system.text)]
-    assert len(pids) >= 6
-    assert await system.stop() == 0
-    assert "Stopped." in system.text
-    assert not any(psutil.pid_exists(pid) for pid in pids)
-
 
 async def test_a_worker_that_is_killed_is_back_and_the_message_arrives(system: System) -> None:
     pid = int((await system.until(r"whatsapp-1 +pid (\d+)", 5))[1])
     os.kill(pid, signal.SIGKILL)
-    code, output = await system.call("send", "whatsapp:+5511999999999", "hello", "--json", "--timeout", "30")
+    code, output = await system.call("send", "whatsapp:+5511999999998", "hello", "--json", "--timeout", "30")
     assert code == 0, output
     await system.until(rf"whatsapp-1 \(pid {pid}\) was ended by SIGKILL .* next start in 0 s", 5)
 
@@ -171,3 +166,14 @@ async def test_migrate_may_run_again_beside_it_and_another_run_is_refused(system
     code, output = await system.call("run")
     assert code == 1
     assert f"core-1 is run by pid {system.process.pid} already" in output
+
+
+async def test_ctrl_c_stops_everything(system: System) -> None:
+    started = psutil.Process(system.process.pid).children(recursive=True)
+    shown = {int(pid) for pid in re.findall(r"-1 .*pid (\d+)", system.text)}
+    assert len(shown) >= 6
+    assert shown & {process.pid for process in started}
+    assert await system.stop() == 0
+    assert "Stopped." in system.text
+    assert not any(process.is_running() for process in started)
+    assert not any(psutil.pid_exists(pid) for pid in shown)
