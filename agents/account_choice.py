@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from domain.ports import Connector
     from domain.records import DeliveryRequested
 
-_REFRESHED_MS = 24 * 3_600_000
+REMEMBERED_DAYS = 180
+_DAY_MS = 24 * 3_600_000
+_SWEPT_AT_ONCE = 1_000
 _PAUSES_AT_ONCE = 100
 
 
@@ -36,6 +38,7 @@ class AccountChoice:
         self.default = accounts[0].name
         self.lanes = {account.name: AccountLane(account, connect(account)) for account in accounts}
         self._channel = accounts[0].channel
+        self._swept_to: dict[int, bytes] = {}
 
     def lane(self, name: str) -> AccountLane:
         """Return the lane of an account. Deliveries of an account that is not declared wait there."""
@@ -55,9 +58,20 @@ class AccountChoice:
         account, used_ms = orjson.loads(value) if value is not None else (self.default, 0)
         if account not in self._declared:
             account, used_ms = self.default, 0
-        if now - used_ms < _REFRESHED_MS:
+        if now - used_ms < _DAY_MS:
             return account, []
         return account, [self._table.put(partition, key, orjson.dumps((account, now)))]
+
+    def sweep(self, partitions: Iterable[int]) -> None:
+        """Look at some more rows, and forget conversations that sent nothing for ``REMEMBERED_DAYS``."""
+        oldest_ms = now_ms() - REMEMBERED_DAYS * _DAY_MS
+        for partition in partitions:
+            found = self._table.rows_after(partition, self._swept_to.get(partition, rows.ACCOUNT), _SWEPT_AT_ONCE)
+            mine = [(key, value) for key, value in found if key.startswith(rows.ACCOUNT)]
+            self._swept_to[partition] = mine[-1][0] if len(mine) == _SWEPT_AT_ONCE else rows.ACCOUNT
+            for key, value in mine:
+                if orjson.loads(value)[1] < oldest_ms:
+                    self._table.put(partition, key, None)
 
     def load(self, partitions: Iterable[int]) -> None:
         """Read which accounts are paused on these partitions."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
     from app.kafka.batch_producer import PendingBatch
 
+HOUSEKEEPING_SECONDS = 60.0
 MAX_PENDING_BYTES = 32 * 1024 * 1024  # on their way to Kafka: well before the producer refuses
 
 
@@ -49,6 +50,12 @@ def register(app: StreamApp) -> None:
     dispatcher = Dispatcher(app, channel, choice, rows, attempts.declare(app), attachments)
     commands = Commands(app, dispatcher, choice, rows)
     app.post_start_services.append(AccountReports(app, channel, dispatcher, choice))
+
+    @app.timer(HOUSEKEEPING_SECONDS)  # type: ignore[untyped-decorator]
+    async def keep_house() -> None:
+        dispatcher.receipts.expire()
+        choice.sweep(dispatcher.partitions)
+
     commanded = Checkpoint(app, f"commands_{channel}")
     delivered, received = Checkpoint(app, f"deliver_{channel}"), Checkpoint(app, f"receipts_{channel}")
 

@@ -162,6 +162,8 @@ class Scheduler:
             while self._timers and self._timers[0][0] <= time_ms:
                 self._due(heappop(self._timers)[2])
             sleep = min([LONGEST_SLEEP_SECONDS, *(lane.wakes_at - loop.time() for lane in self._lanes.values())])
+            if any(lane.next_ready() is not None for lane in self._lanes.values()):
+                sleep = min(sleep, SWEEP_SECONDS)
             if self._timers:
                 sleep = min(sleep, (self._timers[0][0] - now_ms()) / 1000)
             try:

@@ -135,7 +135,7 @@ class World:
         """Make the dispatcher of the app."""
         app, queue, table = cast(StreamApp, self.app), cast(DurableTable, self.queue), cast(DurableTable, self.table)
         choice = AccountChoice(self.accounts, queue, lambda account: self.channels[account.name])
-        self.lanes = choice.lanes
+        self.choice, self.lanes = choice, choice.lanes
         attachments = {
             name: Attachments(app, channel, self.open_store, lambda: 0.01) for name, channel in self.channels.items()
         }

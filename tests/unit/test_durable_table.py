@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,3 +118,47 @@ def test_what_rocksdb_keeps_in_memory_for_a_table_has_a_bound_that_a_worker_can_
     options = app.tables["message_state"].data.rocksdb_options
     of_a_partition = options.write_buffer_size * options.max_write_buffer_number + options.block_cache_size
     assert of_a_partition * app.settings.partitions <= 80 * 2**20
+
+
+def changelog_event(key: bytes, value: bytes | None, offset: int, headers: Headers) -> Any:
+    message = SimpleNamespace(
+        key=key, value=value, offset=offset, partition=0, headers=headers, tp=TP("t", 0), checksum=None
+    )
+    return SimpleNamespace(message=message, key=key, value=value)
+
+
+async def test_what_a_frozen_owner_writes_after_its_successor_is_not_restored(table: DurableTable) -> None:
+    """BEGUN and tombstones of a zombie land in the changelog behind those of the partition's next owner."""
+    zombie, owner = (("generation", b"5"),), (("generation", b"6"),)
+    table.apply_changelog_batch(
+        [
+            changelog_event(b"m-1", b"begun", 1, zombie),
+            changelog_event(b"\0generation", b"6", 2, owner),
+            changelog_event(b"m-1", b"sent", 3, owner),
+            changelog_event(b"m-1", None, 4, zombie),
+            changelog_event(b"m-2", b"begun", 5, zombie),
+        ]
+    )
+    assert table.get_bytes(0, b"m-1") == b"sent"
+    assert table.get_bytes(0, b"m-2") is None
+    table.apply_changelog_batch([changelog_event(b"m-3", b"begun", 6, zombie)])  # of the next fetch
+    assert table.get_bytes(0, b"m-3") is None
+
+
+async def test_an_owner_claims_a_later_generation_than_any_it_has_read(table: DurableTable) -> None:
+    late = int(time.time() * 1000) + 3_600_000  # by a clock that goes ahead
+    table.apply_changelog_batch([changelog_event(b"\0generation", str(late).encode(), 1, ())])
+    table.claim(0)
+    table.put(0, b"m-1", b"v")
+    writes = table.batch_producer.writes  # type: ignore[attr-defined]
+    assert [headers for write in writes for _, _, headers in write.records] == [
+        (("generation", str(late + 1).encode()),)
+    ] * 2
+    assert table.rows_after(0, b"", 10) == [(b"m-1", b"v")], "the generation is no row"
+
+
+async def test_records_of_a_release_without_generations_are_restored(table: DurableTable) -> None:
+    table.apply_changelog_batch(
+        [changelog_event(b"\0generation", b"6", 1, (("generation", b"6"),)), changelog_event(b"m-1", b"sent", 2, ())]
+    )
+    assert table.get_bytes(0, b"m-1") == b"sent"
