@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
+# A segment leaves Kafka as a whole, when its last record has passed its retention. So a record stays up to the length
+# of a segment longer, and until the broker looks: every 5 minutes, or as an operator says.
+SEGMENT_HOURS = 24
+RETENTION_MARGIN_HOURS = 24
+
 # below app.stream_app.DRAIN_SECONDS: a longer send would end after the next owner of the partition has begun
 MOST_SEND_SECONDS = 9.0
 
@@ -23,10 +28,17 @@ def contradictions(s: Settings) -> Iterator[str]:
         yield f"{messages} must be at least 1: what is to be delivered would leave Kafka before it is"
     if not fact_hours >= message_hours:
         yield f"{facts} is less than {messages}: facts must be kept as long as what they are about"
-    if not s.state_retention_hours >= message_hours:
+    least_state_hours = message_hours + SEGMENT_HOURS + RETENTION_MARGIN_HOURS
+    if not s.state_retention_hours >= least_state_hours:
         yield (
-            f"{state} is less than {messages}: an attempt would be forgotten while its message may still come again, "
-            "which would then be sent twice"
+            f"{state} is less than {least_state_hours}, which is {messages}, {SEGMENT_HOURS} for a segment of the log, "
+            f"and {RETENTION_MARGIN_HOURS} to spare: an attempt would be forgotten while its message may still come "
+            "again, which would then be sent twice"
+        )
+    if not s.expires_hours <= message_hours:
+        yield (
+            f"CHAT4ALL_EXPIRES_HOURS={s.expires_hours:g} is more than {messages}: a message that is routed again late "
+            "would be sent after its attempt is forgotten, so twice"
         )
     if not s.state_retention_hours <= fact_hours:
         yield f"{state} is more than {facts}: a row would outlive the facts that it is made of"

@@ -80,7 +80,7 @@ class Settings:
     standby_replicas: int = setting(
         1, "Workers that keep a copy of a table beside its owner, to take over at once", zero=True
     )
-    state_retention_hours: float = setting(168.0, "Rows leave the tables so long after their last change")
+    state_retention_hours: float = setting(216.0, "Rows leave the tables so long after their last change")
     audit_stuck_hours: float = setting(
         25.0, "Age at which `chat4all audit` reports a message that is only ACCEPTED", zero=True
     )

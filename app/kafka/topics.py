@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.contradictions import SEGMENT_HOURS
 from app.settings import Settings
 from domain.recipients import CHANNELS
 
-_DAY_MS = 24 * 3600 * 1000
+_HOUR_MS = 3600 * 1000
+_DAY_MS = 24 * _HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +87,19 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         config = {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS), **durable, **extra}
         return TopicSpec(name, settings.partitions, settings.replication_factor, config)
 
+    def messages_of(name: str) -> TopicSpec:
+        """What may cause a second send: the rows that prevent it outlive the longest stay of a record."""
+        return deleting(name, settings.messages_retention_days, **{"segment.ms": str(SEGMENT_HOURS * _HOUR_MS)})
+
     def compacted(name: str) -> TopicSpec:
         config = {"cleanup.policy": "compact", **durable}
         return TopicSpec(name, settings.partitions, settings.replication_factor, config)
 
     return [
-        deleting(names.messages, settings.messages_retention_days),
-        *(deleting(names.outbound(channel), settings.messages_retention_days) for channel in CHANNELS),
+        messages_of(names.messages),
+        *(messages_of(names.outbound(channel)) for channel in CHANNELS),
         *(deleting(names.events(channel), settings.status_retention_days) for channel in CHANNELS),
-        *(deleting(names.commands(channel), settings.messages_retention_days) for channel in CHANNELS),
+        *(messages_of(names.commands(channel)) for channel in CHANNELS),
         *(compacted(names.accounts(channel)) for channel in CHANNELS),
         deleting(names.status_updates, settings.status_retention_days),
         deleting(names.dead_letters, settings.dead_letters_retention_days, **{"max.message.bytes": str(4 << 20)}),

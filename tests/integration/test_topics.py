@@ -78,17 +78,17 @@ async def test_an_operators_own_settings_of_a_topic_survive_every_migration(
 ) -> None:
     await migrate(settings)
     topic = f"{settings.topic_prefix}messages"
-    await set_config(admin, topic, segment_ms="7777777", message_timestamp_type="CreateTime")
+    await set_config(admin, topic, segment_bytes="7777777", message_timestamp_type="CreateTime")
     made = await ensure_topics(settings)
     found = await config_of(admin, topic)
-    assert found["segment.ms"] == "7777777"
+    assert found["segment.bytes"] == "7777777"
     assert found["message.timestamp.type"] == "LogAppendTime"
     assert found["retention.ms"] == str(7 * 86_400_000)
     assert [sentence for sentence in made.changed if "CreateTime → LogAppendTime" in sentence] == list(made.changed)
     assert (await ensure_topics(settings)).changed == ()
     again = await ensure_topics(replace(settings, messages_retention_days=8))
     assert len(again.changed) == KEPT_AS_LONG_AS_MESSAGES
-    assert (await config_of(admin, topic))["segment.ms"] == "7777777"
+    assert (await config_of(admin, topic))["segment.bytes"] == "7777777"
 
 
 async def test_what_kafka_refuses_is_told(settings: Settings) -> None:

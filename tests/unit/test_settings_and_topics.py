@@ -13,6 +13,7 @@ from app.kafka.topics import all_topics, group_of
 from app.roles import ROLES, modules_of
 from app.settings import InvalidSetting, Settings
 from chat4all.env_file import read_env_file
+from domain.recipients import CHANNELS
 
 
 def test_settings_survive_the_environment() -> None:
@@ -112,6 +113,20 @@ def test_tables_are_compacted_and_facts_outlive_messages() -> None:
     assert {config["message.timestamp.type"] for config in specs.values()} == {"LogAppendTime"}
 
 
+def test_rows_that_prevent_a_second_send_outlive_every_record_that_could_cause_it() -> None:
+    settings = Settings()
+    repeating = [
+        spec
+        for spec in all_topics(settings)
+        if spec.name == "messages" or spec.name.endswith(("-outbound", "-commands"))
+    ]
+    assert len(repeating) == 1 + 2 * len(CHANNELS)
+    for spec in repeating:
+        # a segment is removed when its last record has passed the retention; its first may be a segment older
+        longest_ms = int(spec.config["retention.ms"]) + int(spec.config["segment.ms"])
+        assert settings.state_retention_hours * 3_600_000 >= longest_ms + 86_400_000
+
+
 def test_a_group_keeps_its_name() -> None:
     assert [group_of(role) for role in ROLES] == [
         "chat4all-core",
@@ -135,11 +150,15 @@ def test_partitions_are_those_of_every_kafka_client(key: bytes) -> None:
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"STATE_RETENTION_HOURS": "24"}, ["STATE_RETENTION_HOURS=24", "MESSAGES_RETENTION_DAYS=7", "sent twice"]),
+        (
+            {"STATE_RETENTION_HOURS": "215"},
+            ["STATE_RETENTION_HOURS=215", "less than 216", "sent twice"],
+        ),
+        ({"EXPIRES_HOURS": "169"}, ["EXPIRES_HOURS=169", "MESSAGES_RETENTION_DAYS=7 (168 hours)", "twice"]),
         ({"STATE_RETENTION_HOURS": "nan"}, ["STATE_RETENTION_HOURS='nan'"]),
         ({"STATE_RETENTION_HOURS": "2000"}, ["STATE_RETENTION_HOURS=2000", "STATUS_RETENTION_DAYS=30"]),
         ({"STATUS_RETENTION_DAYS": "3"}, ["STATUS_RETENTION_DAYS=3", "MESSAGES_RETENTION_DAYS=7"]),
-        ({"MESSAGES_RETENTION_DAYS": "8"}, ["STATE_RETENTION_HOURS=168", "MESSAGES_RETENTION_DAYS=8"]),
+        ({"MESSAGES_RETENTION_DAYS": "8"}, ["STATE_RETENTION_HOURS=216", "240", "MESSAGES_RETENTION_DAYS=8"]),
         ({"MESSAGES_RETENTION_DAYS": "0"}, ["MESSAGES_RETENTION_DAYS='0'"]),
         ({"FILE_PATIENCE_HOURS": "500"}, ["FILE_PATIENCE_HOURS=500", "MESSAGES_RETENTION_DAYS=7"]),
         ({"MIN_INSYNC_REPLICAS": "2"}, ["MIN_INSYNC_REPLICAS=2", "REPLICATION_FACTOR=1"]),
