@@ -117,7 +117,11 @@ class AccountLane:
         self.in_flight_on[head.partition] += 1
 
     def count(self, outcome: SendOutcome, head: Head, now: float, began: float) -> None:
-        """Let the breaker and the allowance learn from the outcome of a call that began at ``began``."""
+        """Let the breaker and the allowance learn from the outcome of a call that began at ``began``.
+
+        A throttling answer lowers the rate. An outage does not: the account has its whole rate after it.
+        """
+        open_seconds = 0.0
         match outcome:
             case Sent():
                 self.allowance.succeeded(now)
@@ -125,17 +129,22 @@ class AccountLane:
                 self.last_error = f"{code}: {detail}"
                 self.breaker.open_for(now, AUTHENTICATION_SECONDS)
                 return
-            case NotNow(detail, after_seconds, Scope.ACCOUNT):
+            case NotNow(detail, after_seconds, Scope.ACCOUNT, is_throttling):
                 self.last_error = detail
-                self.allowance.throttled(now, after_seconds, None)
+                if is_throttling:
+                    self.allowance.throttled(now, after_seconds, None)
+                else:
+                    open_seconds = after_seconds or 0.0
             case NotNow(_, after_seconds, Scope.PAIR):
                 self.allowance.throttled(now, after_seconds, head.address)
             case Unknown(detail):
                 self.last_error = detail
         is_out_of_order = isinstance(outcome, Unknown) or (
-            isinstance(outcome, NotNow) and outcome.scope is Scope.ACCOUNT
+            isinstance(outcome, NotNow) and outcome.scope is Scope.ACCOUNT and not outcome.is_throttling
         )
         self.breaker.record(now, not is_out_of_order, now - began)
+        if open_seconds:
+            self.breaker.open_for(now, open_seconds)
 
     def end(self, head: Head) -> None:
         """Count a call that ended."""

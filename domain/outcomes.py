@@ -52,11 +52,12 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class NotNow:
     """The channel did not take the message, and may take it later: at the earliest ``after_seconds`` from now, if the
-    channel said so."""
+    channel said so. ``is_throttling``: it gets more messages than it takes; else it is out of order."""
 
     detail: str
     after_seconds: float | None = None
     scope: Scope = Scope.MESSAGE
+    is_throttling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ def bounded(outcome: SendOutcome) -> SendOutcome:
             return outcome
         case Refused(code, detail, kind):
             return Refused(shortened(code), shortened(detail), kind)
-        case NotNow(detail, after_seconds, scope):
-            return NotNow(shortened(detail), after_seconds, scope)
+        case NotNow(detail, after_seconds, scope, is_throttling):
+            return NotNow(shortened(detail), after_seconds, scope, is_throttling)
         case Unknown(detail):
             return Unknown(shortened(detail))
     raise TypeError(f"a connector returns Sent, Refused, NotNow or Unknown, not {type(outcome).__name__}")

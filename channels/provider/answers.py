@@ -32,7 +32,7 @@ def outcome_of(status: int, body: bytes, retry_after: str | None, now_ms: int) -
     words = shortened(f"{detail or code} (status {status})")
     if status == 429 and code:
         scope = Scope.PAIR if _text(error, "scope") == Scope.PAIR else Scope.ACCOUNT
-        return NotNow(words, after_seconds(retry_after, now_ms), scope)
+        return NotNow(words, after_seconds(retry_after, now_ms), scope, is_throttling=True)
     if status == 503 and code:
         return NotNow(words, after_seconds(retry_after, now_ms), Scope.ACCOUNT)
     if status == 401 or (status == 403 and code == "unauthorized"):

@@ -323,7 +323,7 @@ async def test_rows_leave_by_our_clock_not_by_the_channels() -> None:
 
 async def test_a_throttled_account_costs_no_attempt() -> None:
     world = World()
-    world.channel.answers["m-1"] = [NotNow("too many", 0.001, Scope.ACCOUNT)] * 2
+    world.channel.answers["m-1"] = [NotNow("too many", 0.001, Scope.ACCOUNT, is_throttling=True)] * 2
     await world.deliver(requests("m-1"))
     await until(world.is_done)
     assert world.facts() == [("m-1", "SENT")]
