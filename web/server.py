@@ -14,45 +14,27 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
 
 import uvloop
 from aiohttp import web
 
-from app.cassandra import cassandra_config
 from app.file_sweep import SweepReport
 from app.file_sweeper import FileSweeper
-from app.files import open_file_store
 from app.kafka.batch_producer import BatchProducer, WrongPartitions
-from app.kafka.partitions import partition_by
-from app.kafka.topics import Topics
 from app.logs import logging_config
 from app.pulse import Pulse
 from app.settings import Settings
 from app.stacks import dump_on_signal
 from domain.errors import LogUnavailable
-from storage.cassandra.activity import CassandraActivityReader
-from storage.cassandra.admins import CassandraAdminStore
-from storage.cassandra.conversations import CassandraConversationStore
-from storage.cassandra.files import CassandraFileRecords
-from storage.cassandra.identities import CassandraIdentityStore
-from storage.cassandra.reader import CassandraMessageReader
-from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
-from storage.cassandra.schema import check_schema, latest_version
-from storage.cassandra.session import CassandraSession
-from storage.cassandra.users import CassandraUserStore
-from web.bootstrap.adapters import Adapters
+from web.bootstrap.connections import Connections
 from web.bootstrap.gauges import watch_services
 from web.bootstrap.install import install
 from web.bootstrap.services import Services
-from web.history.log_tailer import LogTailer
-from web.history.recent import RecentMessages
 from web.http.headers import add_headers
 from web.http.in_flight import IN_FLIGHT, InFlightRequests
 from web.http.middlewares import answer_every_request
 from web.http.protocol import listen
 from web.live.service import LIVE
-from web.messages.log_writer import KafkaMessageLog
 from web.routes import add_routes
 
 log = logging.getLogger(__name__)
@@ -123,39 +105,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 @asynccontextmanager
 async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[asyncio.Task[None]]]]:
     """Yield the services over the real adapters, and the background tasks; these must not end."""
-    topics = Topics(settings.topic_prefix)
-    batch_producer = BatchProducer(
-        settings.kafka,
-        client_id="chat4all-api",
-        timeout_seconds=settings.accept_timeout_seconds,
-        expected_partitions=dict.fromkeys((topics.messages, topics.status_updates), settings.partitions),
-    )
-    cassandra = CassandraSession(cassandra_config(settings))
-    file_store = open_file_store(settings)
-    recent = RecentMessages(settings.recent_messages)
-    tailer = LogTailer(settings, recent)
-    partition_of = partition_by(settings.partitions)
-    adapters = Adapters(
-        settings=settings,
-        log=KafkaMessageLog(batch_producer, topics, settings.partitions),
-        reader=CassandraMessageReader(cassandra, partition_of),
-        users=CassandraUserStore(cassandra),
-        admins=CassandraAdminStore(cassandra),
-        identities=CassandraIdentityStore(cassandra),
-        refresh_tokens=CassandraRefreshTokenStore(cassandra),
-        conversations=CassandraConversationStore(cassandra),
-        activity=CassandraActivityReader(cassandra, partition_of),
-        files=CassandraFileRecords(cassandra),
-        file_store=file_store,
-        recent=recent,
-        tailer=tailer,
-        probes={
-            "kafka": tailer.ping,
-            "cassandra": partial(check_schema, cassandra, latest_version()),
-            "files": file_store.ping,
-        },
-    )
-    services = Services(adapters)
+    connections = Connections(settings)
+    batch_producer, cassandra, tailer = connections.batch_producer, connections.cassandra, connections.tailer
+    services = Services(connections.adapters())
     tailer.listener = services.live.hub
     services.metrics.watch(
         "chat4all_follower_records_removed_unread",
@@ -178,7 +130,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[async
         await tailer.stop()
         await batch_producer.stop()
         await cassandra.close()
-        await file_store.close()
+        await connections.file_store.close()
         services.passwords.close()
         services.upload_threads.shutdown(wait=False)
 
