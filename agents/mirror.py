@@ -120,9 +120,9 @@ class Mirroring:
         return True
 
     def _message(self, pile: _Pile, record: Any) -> None:
-        place = LogPosition(record.timestamp, record.offset)
+        position = LogPosition(record.timestamp, record.offset)
         clock = pile.clocks[record.partition] = self._clocks[record.partition]
-        if (step := clock.take(place)) is not None:
+        if (step := clock.take(position)) is not None:
             log.warning(
                 "%s[%d]@%d: the broker's clock stepped back by %d ms",
                 record.topic,
@@ -131,27 +131,27 @@ class Mirroring:
                 step.before_ms - step.after_ms,
             )
         message = decode(record.value, MessageAccepted)
-        entry = self._entry(pile, message.message_id, message.conversation_id, place)
+        entry = self._entry(pile, message.message_id, message.conversation_id, position)
         entry.message = message
-        entry.rising_us = clock.rising_us(entry.place)
+        entry.rising_us = clock.rising_us(entry.position)
 
     def _fact(self, pile: _Pile, record: Any) -> None:
         change, fact = read_fact(record.value, record.timestamp)
-        place = LogPosition(change.accepted_at_ms, change.position)
-        entry = self._entry(pile, change.message_id, change.conversation_id, place)
+        position = LogPosition(change.accepted_at_ms, change.position)
+        entry = self._entry(pile, change.message_id, change.conversation_id, position)
         # also if it is there already: the store takes a set, and to look for it in a list of 800 takes longer
         entry.facts.append(fact)
         pile.facts += 1
 
-    def _entry(self, pile: _Pile, message_id: str, conversation_id: str, place: LogPosition) -> MirrorEntry:
+    def _entry(self, pile: _Pile, message_id: str, conversation_id: str, position: LogPosition) -> MirrorEntry:
         """Return the pile's entry of a message. One with an idempotency key may be in the log twice: the first place
         is the message's."""
         key = (conversation_id, message_id)
         entry = pile.entries.get(key)
         if entry is None:
-            entry = pile.entries[key] = MirrorEntry(message_id, conversation_id, place)
-        elif place < entry.place:
-            entry.place = place
+            entry = pile.entries[key] = MirrorEntry(message_id, conversation_id, position)
+        elif position < entry.position:
+            entry.position = position
         return entry
 
     async def _write(self) -> None:
@@ -209,7 +209,7 @@ class Mirroring:
         # by place: the store takes a message as a promise that those before it in the conversation are written
         await self._store.write([], list(pile.clocks.values()))
         refused: dict[str, MalformedRecord] = {}
-        for entry in sorted(pile.entries.values(), key=lambda entry: entry.place):
+        for entry in sorted(pile.entries.values(), key=lambda entry: entry.position):
             try:
                 await self._store.write([entry])
             except StoreUnavailable:

@@ -36,7 +36,9 @@ PAGE_ROWS = 200
 IDS_AT_ONCE = 100
 QUERIES_AT_ONCE = 16
 _BATCH_RECORDS = 2_000
-_PLACES = "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
+_POSITIONS = (
+    "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
+)
 
 
 @dataclass(slots=True)
@@ -209,22 +211,22 @@ async def _differences(settings: Settings, session: CassandraSession, history: H
     for difference in history.missing():
         yield difference
     for ids in _chunks(list(history.accepted), IDS_AT_ONCE):
-        for difference in compare_ids(history, ids, await _places(session, ids)):
+        for difference in compare_ids(history, ids, await _positions(session, ids)):
             yield difference
 
 
 async def _stored(reader: CassandraMessageReader, conversation_id: str) -> Sequence[StoredMessage]:
     found: list[StoredMessage] = []
     while True:
-        after = found[-1].place if found else None
+        after = found[-1].position if found else None
         page = await reader.list(conversation_id, after=after, limit=PAGE_ROWS, descending=False)
         found += page
         if len(page) < PAGE_ROWS:
             return found
 
 
-async def _places(session: CassandraSession, ids: Sequence[str]) -> Mapping[str, tuple[str, LogPosition]]:
-    rows = await session.run(_PLACES, (list(ids),), Kind.READ)
+async def _positions(session: CassandraSession, ids: Sequence[str]) -> Mapping[str, tuple[str, LogPosition]]:
+    rows = await session.run(_POSITIONS, (list(ids),), Kind.READ)
     return {row[0]: (row[1], LogPosition(row[2], row[3])) for row in rows}
 
 

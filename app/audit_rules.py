@@ -49,7 +49,7 @@ class Folded:
     """The fold of the facts on ``status-updates``."""
 
     conversation_id: str
-    place: LogPosition
+    position: LogPosition
     state: State = UNKNOWN
     row_may_be_gone: bool = False
 
@@ -74,7 +74,7 @@ class History:
     _faults: list[Difference] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 
-    def add_message(self, value: bytes | None, place: LogPosition) -> None:
+    def add_message(self, value: bytes | None, position: LogPosition) -> None:
         """Take a record of ``messages``. A malformed record is skipped: its agent has dead-lettered it."""
         try:
             message = decode(value, MessageAccepted)
@@ -85,8 +85,8 @@ class History:
         if known is not None:
             if known[0] == message and may_repeat(message.message_id):
                 return  # two concurrent requests with one idempotency key: the first record is the message's
-            self._faults.append(Difference("log", message.message_id, f"is on `messages` twice, again at {place}"))
-        self.accepted[message.message_id] = (message, place)
+            self._faults.append(Difference("log", message.message_id, f"is on `messages` twice, again at {position}"))
+        self.accepted[message.message_id] = (message, position)
 
     def add_row(self, key: bytes | None, value: bytes | None, load_row: LoadRow) -> None:
         """Take a record of the table's changelog. A malformed row is a difference: its worker fails on it."""
@@ -109,18 +109,19 @@ class History:
             self.unreadable += 1
             return
         self.facts += 1
-        place = LogPosition(change.accepted_at_ms, change.position)
+        position = LogPosition(change.accepted_at_ms, change.position)
         is_late = may_have_left(change.accepted_at_ms, logged_at_ms, self.retention_hours)
         if known is None:
-            self.folded[change.message_id] = Folded(change.conversation_id, place, state, is_late)
+            self.folded[change.message_id] = Folded(change.conversation_id, position, state, is_late)
             return
         known.row_may_be_gone |= is_late
         if may_repeat(change.message_id):
-            known.place = min(known.place, place)
-        if (known.place, known.conversation_id) != (place, change.conversation_id) and not (
+            known.position = min(known.position, position)
+        if (known.position, known.conversation_id) != (position, change.conversation_id) and not (
             may_repeat(change.message_id) and known.conversation_id == change.conversation_id
         ):
-            self._faults.append(Difference("log", change.message_id, f"a fact is at {place}, others at {known.place}"))
+            detail = f"a fact is at {position}, others at {known.position}"
+            self._faults.append(Difference("log", change.message_id, detail))
         known.state = state
 
     def conversations(self) -> set[str]:
@@ -130,29 +131,29 @@ class History:
 
     def is_partial(self, folded: Folded) -> bool:
         """Return whether facts about a message may have left the log, so the views may rightly hold more."""
-        return folded.place.accepted_at_ms < self.facts_from_ms
+        return folded.position.accepted_at_ms < self.facts_from_ms
 
     def stuck(self, before_ms: int) -> Iterator[str]:
         """Yield the messages accepted before ``before_ms`` (epoch ms) with at least one address that has no later
         status.
         """
-        for message_id, (_, place) in self.accepted.items():
-            if message_id not in self.folded and place.accepted_at_ms < before_ms:
+        for message_id, (_, position) in self.accepted.items():
+            if message_id not in self.folded and position.accepted_at_ms < before_ms:
                 yield message_id
         for message_id, folded in self.folded.items():
-            is_old = folded.place.accepted_at_ms < before_ms and not self.is_partial(folded)
+            is_old = folded.position.accepted_at_ms < before_ms and not self.is_partial(folded)
             if is_old and folded.state.status is Status.ACCEPTED:
                 yield message_id
 
     def table_differences(self, oldest_ms: int) -> Iterator[Difference]:
         """Yield where log and table differ. Rows whose last change is before ``oldest_ms`` may have left."""
         yield from self._faults
-        for message_id, (_, place) in self.accepted.items():
+        for message_id, (_, position) in self.accepted.items():
             folded = self.folded.get(message_id)
             if folded is None:
                 yield Difference("log", message_id, "was accepted, and there is no fact about it")
-            elif folded.place != place:
-                yield Difference("log", message_id, f"is at {place}, and its facts say {folded.place}")
+            elif folded.position != position:
+                yield Difference("log", message_id, f"is at {position}, and its facts say {folded.position}")
         expected = {
             key: (state, folded)
             for message_id, folded in self.folded.items()
@@ -180,9 +181,9 @@ class History:
 
     def missing(self) -> Iterator[Difference]:
         """Yield the messages on ``messages`` that were not found in Cassandra."""
-        for message_id, (_, place) in self.accepted.items():
+        for message_id, (_, position) in self.accepted.items():
             if message_id not in self._seen:
-                yield Difference("cassandra", message_id, f"is missing; its place is {place}")
+                yield Difference("cassandra", message_id, f"is missing; its place is {position}")
 
 
 def compare(history: History, stored: Sequence[StoredMessage]) -> Iterator[Difference]:
@@ -190,32 +191,32 @@ def compare(history: History, stored: Sequence[StoredMessage]) -> Iterator[Diffe
     for row in stored:
         message_id = row.message.message_id
         accepted, folded = history.accepted.get(message_id), history.folded.get(message_id)
-        if accepted is None and row.place.position >= history.first_offset:
+        if accepted is None and row.position.offset >= history.first_offset:
             yield Difference("cassandra", message_id, "is not on `messages`")
         if accepted is not None:
-            message, place = accepted
+            message, position = accepted
             for name in _SHOWN:
                 if (found := getattr(row.message, name)) != (sent := getattr(message, name)):
                     yield Difference("cassandra", message_id, f"{name} is {found!r:.100}, sent was {sent!r:.100}")
-            if row.place != place:
-                yield Difference("cassandra", message_id, f"is at {row.place}, on `messages` at {place}")
-        if folded is None or row.state == (state := _as_stored(folded.state, row.place)):
+            if row.position != position:
+                yield Difference("cassandra", message_id, f"is at {row.position}, on `messages` at {position}")
+        if folded is None or row.state == (state := _as_stored(folded.state, row.position)):
             continue
         if not history._may_know_more(folded, state, row.state):
             yield Difference("cassandra", message_id, _shown(row.state, state))
 
 
 def compare_ids(
-    history: History, message_ids: Iterable[str], places: Mapping[str, tuple[str, LogPosition]]
+    history: History, message_ids: Iterable[str], positions: Mapping[str, tuple[str, LogPosition]]
 ) -> Iterator[Difference]:
     """Yield the ``message_ids`` (all on ``messages``) that cannot be found by id, or lead elsewhere."""
     for message_id in message_ids:
-        message, place = history.accepted[message_id]
-        found = places.get(message_id)
+        message, position = history.accepted[message_id]
+        found = positions.get(message_id)
         if found is None:
             yield Difference("cassandra-by-id", message_id, "is missing")
-        elif found != (message.conversation_id, place):
-            yield Difference("cassandra-by-id", message_id, f"leads to {found}, not to {place}")
+        elif found != (message.conversation_id, position):
+            yield Difference("cassandra-by-id", message_id, f"leads to {found}, not to {position}")
 
 
 def _rows_of(message_id: str, state: State) -> Iterator[tuple[str, MessageState]]:
@@ -229,9 +230,10 @@ def _rows_of(message_id: str, state: State) -> Iterator[tuple[str, MessageState]
         yield f"{message_id} {address}", delivery
 
 
-def _as_stored(state: State, place: LogPosition) -> State:
+def _as_stored(state: State, position: LogPosition) -> State:
     """Return ``state`` as a row shows it: the row itself implies ACCEPTED, and a long detail is cut."""
-    at_ms = place.accepted_at_ms if state.accepted_at_ms is None else min(state.accepted_at_ms, place.accepted_at_ms)
+    logged_ms, known_ms = position.accepted_at_ms, state.accepted_at_ms
+    at_ms = logged_ms if known_ms is None else min(known_ms, logged_ms)
     if not isinstance(state, SharedState):
         return replace(state, accepted_at_ms=at_ms, failure_detail=_cut(state.failure_detail))
     facts = (replace(fact, failure_detail=_cut(fact.failure_detail)) for fact in facts_of(state))

@@ -57,15 +57,15 @@ class LogClock:
         self._positions = [step.position for step in self.steps]
         self._latest = list(accumulate((step.before_ms for step in self.steps), max))
 
-    def take(self, place: LogPosition) -> ClockStep | None:
+    def take(self, position: LogPosition) -> ClockStep | None:
         """Compare the next record; return its step if there is one. A repeated record has none."""
         last = self.last
-        if last is not None and place.position <= last.position:
+        if last is not None and position.offset <= last.offset:
             return None
-        self.last = place
-        if last is None or place.accepted_at_ms >= last.accepted_at_ms:
+        self.last = position
+        if last is None or position.accepted_at_ms >= last.accepted_at_ms:
             return None
-        step = ClockStep(self.partition, place.position, last.accepted_at_ms, place.accepted_at_ms)
+        step = ClockStep(self.partition, position.offset, last.accepted_at_ms, position.accepted_at_ms)
         self._set({known.position: known for known in (*self.steps, step)})
         return step
 
@@ -78,12 +78,12 @@ class LogClock:
             for start, end in zip(bounds, ends, strict=True)
         ]
 
-    def rising_us(self, place: LogPosition) -> int:
-        """Return a time (epoch µs) for ``place`` that never falls from one record to the next, and rises at each step.
+    def rising_us(self, position: LogPosition) -> int:
+        """Return a time (epoch µs) for ``position`` that never falls between records and rises at each step.
 
         Without a step it is the record's own. So it serves as the timestamp of a write of which the latest place has
         to win.
         """
-        count = bisect_right(self._positions, place.position)
+        count = bisect_right(self._positions, position.offset)
         latest_ms = self._latest[count - 1] if count else 0
-        return max(place.accepted_at_ms, latest_ms) * 1000 + count
+        return max(position.accepted_at_ms, latest_ms) * 1000 + count

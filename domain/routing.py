@@ -25,26 +25,26 @@ class Routed:
     refused: InvalidRecipient | None = None
 
 
-def decide(message: MessageAccepted, place: LogPosition) -> Routed:
+def decide(message: MessageAccepted, position: LogPosition) -> Routed:
     """Return the destinations of ``message``. It is ACCEPTED once, and immediately SENT to internal recipients.
 
     A message to everyone in a conversation of one has no destination: it is SENT, because it is in the conversation.
     """
     if len(message.recipients) > 1:
-        return _decide_shared(message, place)
+        return _decide_shared(message, position)
     # written out without calls: this runs for every message
-    m, accepted_at_ms, position = message, place.accepted_at_ms, place.position
+    m, accepted_at_ms, offset = message, position.accepted_at_ms, position.offset
     if not m.recipients and not m.recipient_id:
-        stands = _about(m, place, "", Status.SENT, INTERNAL)
-        return Routed((), (_about(m, place, "", Status.ACCEPTED), stands))
+        stands = _about(m, position, "", Status.SENT, INTERNAL)
+        return Routed((), (_about(m, position, "", Status.ACCEPTED), stands))
     try:
         recipient = recorded_recipient(m.recipients[0] if m.recipients else m.recipient_id)
     except InvalidRecipient as error:
-        return Routed((), (_unroutable(m, place, "", error),), error)
+        return Routed((), (_unroutable(m, position, "", error),), error)
     channel = recipient.channel
-    fact = StatusChanged(m.message_id, m.conversation_id, "ACCEPTED", accepted_at_ms, accepted_at_ms, position, channel)
+    fact = StatusChanged(m.message_id, m.conversation_id, "ACCEPTED", accepted_at_ms, accepted_at_ms, offset, channel)
     if channel == INTERNAL:
-        return Routed((), (fact, _about(m, place, "", Status.SENT, INTERNAL)))
+        return Routed((), (fact, _about(m, position, "", Status.SENT, INTERNAL)))
     request = DeliveryRequested(
         m.message_id,
         m.conversation_id,
@@ -53,7 +53,7 @@ def decide(message: MessageAccepted, place: LogPosition) -> Routed:
         m.content,
         m.file_id,
         accepted_at_ms,
-        position,
+        offset,
         1,
         m.file,
         m.account,
@@ -63,19 +63,19 @@ def decide(message: MessageAccepted, place: LogPosition) -> Routed:
     return Routed(((channel, request),), (fact,))
 
 
-def _decide_shared(message: MessageAccepted, place: LogPosition) -> Routed:
+def _decide_shared(message: MessageAccepted, position: LogPosition) -> Routed:
     requests: list[tuple[str, DeliveryRequested]] = []
-    facts = [_about(message, place, "", Status.ACCEPTED)]
+    facts = [_about(message, position, "", Status.ACCEPTED)]
     refused = None
     for target in message.recipients:
         try:
             recipient = recorded_recipient(target)
         except InvalidRecipient as error:
             refused = error
-            facts.append(_unroutable(message, place, target, error))
+            facts.append(_unroutable(message, position, target, error))
             continue
         if recipient.channel == INTERNAL:
-            facts.append(_about(message, place, target, Status.SENT, INTERNAL))
+            facts.append(_about(message, position, target, Status.SENT, INTERNAL))
         else:
             request = DeliveryRequested(
                 message.message_id,
@@ -84,8 +84,8 @@ def _decide_shared(message: MessageAccepted, place: LogPosition) -> Routed:
                 target,
                 message.content,
                 message.file_id,
-                place.accepted_at_ms,
-                place.position,
+                position.accepted_at_ms,
+                position.offset,
                 len(message.recipients),
                 message.file,
                 message.account,
@@ -127,7 +127,7 @@ def status_change(
 
 def _about(
     message: MessageAccepted,
-    place: LogPosition,
+    position: LogPosition,
     address: str,
     status: Status,
     channel: str = "",
@@ -139,9 +139,9 @@ def _about(
         message.message_id,
         message.conversation_id,
         str(status),
-        place.accepted_at_ms,
-        place.accepted_at_ms,
-        place.position,
+        position.accepted_at_ms,
+        position.accepted_at_ms,
+        position.offset,
         channel,
         0,
         None,
@@ -152,6 +152,8 @@ def _about(
     )
 
 
-def _unroutable(message: MessageAccepted, place: LogPosition, address: str, error: InvalidRecipient) -> StatusChanged:
+def _unroutable(
+    message: MessageAccepted, position: LogPosition, address: str, error: InvalidRecipient
+) -> StatusChanged:
     """Return the fact with the reason for the sender of an unroutable message."""
-    return _about(message, place, address, Status.FAILED, "", error.code, str(error))
+    return _about(message, position, address, Status.FAILED, "", error.code, str(error))

@@ -60,11 +60,11 @@ def messages_to(recipients: int, count: int) -> list[MessageAccepted]:
     ]
 
 
-def changes_of(message: MessageAccepted, place: LogPosition) -> Iterator[StatusChanged]:
+def changes_of(message: MessageAccepted, position: LogPosition) -> Iterator[StatusChanged]:
     """Yield every fact about ``message`` until all have read it."""
     several = len(message.targets) > 1
     count = len(message.targets)
-    at = place.accepted_at_ms
+    at = position.accepted_at_ms
 
     def change(word: str, at_ms: int, address: str = "", provider_id: str | None = None) -> StatusChanged:
         return StatusChanged(
@@ -73,7 +73,7 @@ def changes_of(message: MessageAccepted, place: LogPosition) -> Iterator[StatusC
             word,
             at_ms,
             at,
-            place.position,
+            position.offset,
             "whatsapp",
             0 if provider_id is None else 1,
             provider_id,
@@ -127,7 +127,7 @@ def page(recipients: int, count: int) -> float:
     """Return CPU ms of a page of ``count`` messages: rows of Cassandra's to documents."""
     rows = []
     for offset, message in enumerate(messages_to(recipients, count)):
-        place = LogPosition(NOW_MS + offset, offset)
+        position = LogPosition(NOW_MS + offset, offset)
         facts = (
             Fact(
                 c.status,
@@ -137,13 +137,13 @@ def page(recipients: int, count: int) -> float:
                 recipient_id=c.recipient_id,
                 recipient_count=c.recipient_count,
             )
-            for c in changes_of(message, place)
+            for c in changes_of(message, position)
         )
-        rows.append((message, place, [encode_fact(fact) for fact in facts]))
+        rows.append((message, position, [encode_fact(fact) for fact in facts]))
 
     def documents() -> None:
-        for message, place, texts in rows:
-            message_document(StoredMessage(message, place, state_of(place, texts)), {}, 24.0)
+        for message, position, texts in rows:
+            message_document(StoredMessage(message, position, state_of(position, texts)), {}, 24.0)
 
     return min(_timed(documents) for _ in range(3)) * 1000
 

@@ -22,26 +22,26 @@ class LogPosition:
     """
 
     accepted_at_ms: int
-    position: int
+    offset: int
 
     def __lt__(self, other: LogPosition) -> bool:
-        return (self.position, self.accepted_at_ms) < (other.position, other.accepted_at_ms)
+        return (self.offset, self.accepted_at_ms) < (other.offset, other.accepted_at_ms)
 
     def __le__(self, other: LogPosition) -> bool:
-        return (self.position, self.accepted_at_ms) <= (other.position, other.accepted_at_ms)
+        return (self.offset, self.accepted_at_ms) <= (other.offset, other.accepted_at_ms)
 
     def __gt__(self, other: LogPosition) -> bool:
-        return (self.position, self.accepted_at_ms) > (other.position, other.accepted_at_ms)
+        return (self.offset, self.accepted_at_ms) > (other.offset, other.accepted_at_ms)
 
     def __ge__(self, other: LogPosition) -> bool:
-        return (self.position, self.accepted_at_ms) >= (other.position, other.accepted_at_ms)
+        return (self.offset, self.accepted_at_ms) >= (other.offset, other.accepted_at_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
     """A record is durable in Kafka: where, and since when."""
 
-    place: LogPosition
+    position: LogPosition
     partition: int
 
 
@@ -67,7 +67,7 @@ class StoredMessage:
     """A message with everything a list shows."""
 
     message: MessageAccepted
-    place: LogPosition
+    position: LogPosition
     state: State
 
 
@@ -80,7 +80,7 @@ class MirrorEntry:
 
     message_id: str
     conversation_id: str
-    place: LogPosition
+    position: LogPosition
     message: MessageAccepted | None = None
     facts: list[Fact] = field(default_factory=list)
     rising_us: int = 0

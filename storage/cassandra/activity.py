@@ -31,7 +31,9 @@ _RANGE = (
 )
 _IDS = f"SELECT message_id, accepted_at_ms, position {_RANGE} LIMIT ?"
 _COUNT = f"SELECT count(message_id) {_RANGE}"  # of ids, not of rows: facts may be mirrored before their message
-_PLACES = "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
+_POSITIONS = (
+    "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
+)
 _COUNTED = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET counted = ? WHERE conversation_id = ?"
 
 
@@ -64,7 +66,7 @@ class CassandraActivityReader:
             return activity.counted - await self._between(conversation_id, clock, activity.last, start)
         counted = activity.counted + await self._between(conversation_id, clock, start, activity.last)
         last = activity.last
-        fact = (clock.rising_us(last), (last.accepted_at_ms, last.position, counted), conversation_id)
+        fact = (clock.rising_us(last), (last.accepted_at_ms, last.offset, counted), conversation_id)
         with suppress(StoreUnavailable):  # then the next one counts again
             await self._session.run(_COUNTED, fact, Kind.WRITE)
         return counted
@@ -102,12 +104,12 @@ class CassandraActivityReader:
         """Return how many of the rows (id, time, offset) are messages, and not the repetition of one."""
         keyed = [row[0] for row in messages if may_repeat(row[0])]
         chunks = [keyed[at : at + IDS_AT_ONCE] for at in range(0, len(keyed), IDS_AT_ONCE)]
-        pages = await asyncio.gather(*(self._session.run(_PLACES, (chunk,), Kind.READ) for chunk in chunks))
+        pages = await asyncio.gather(*(self._session.run(_POSITIONS, (chunk,), Kind.READ) for chunk in chunks))
         first = {row[0]: tuple(row[1:]) for page in pages for row in page}
         return sum(
             first.get(message_id, here) == here
-            for message_id, *place in messages
-            if (here := (conversation_id, *place))
+            for message_id, *position in messages
+            if (here := (conversation_id, *position))
         )
 
 

@@ -60,10 +60,10 @@ def decode_file(text: str) -> FileMetadata:
     return FileMetadata(**{name: found[name] for name in _FILE_FIELDS})
 
 
-def state_of(place: LogPosition, texts: Iterable[str] | None) -> State:
+def state_of(position: LogPosition, texts: Iterable[str] | None) -> State:
     """Return the state of a stored row. A row with content is ACCEPTED, at its place."""
     facts = (fact for text in texts or () if (fact := decode_fact(text)) is not None)
-    return fold(facts, MessageState(accepted_at_ms=place.accepted_at_ms))
+    return fold(facts, MessageState(accepted_at_ms=position.accepted_at_ms))
 
 
 def bucket_of(accepted_at_ms: int) -> int:
@@ -72,14 +72,14 @@ def bucket_of(accepted_at_ms: int) -> int:
     return when.tm_year * 100 + when.tm_mon
 
 
-def first_wins(place: LogPosition, rising_us: int) -> int:
+def first_wins(position: LogPosition, rising_us: int) -> int:
     """Return a write timestamp for the *first* place to win: it falls as places rise, and Cassandra keeps the highest.
 
     ``rising_us``: ``LogClock.rising_us`` of the place. The timestamp is negative, so every other write is later than
     it and deleted rows stay deleted. Within one millisecond, and until a stepped-back clock has caught up, the order
     is the order of the offsets, except across a multiple of a million offsets.
     """
-    return -(rising_us * 1000 + place.position % 1_000_000)
+    return -(rising_us * 1000 + position.offset % 1_000_000)
 
 
 def is_possible_key(text: str) -> bool:

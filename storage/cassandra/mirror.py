@@ -29,13 +29,13 @@ MAX_BUCKETS_REMEMBERED = 100_000
 _BYTES_A_VALUE = 24  # a cell's timestamp, lengths and flags, as the server counts them
 _BYTES_A_FACT = 24
 
-_PLACE = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
+_AT_POSITION = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 _CONTENT = (
     "UPDATE {ks}.messages SET message_id = ?, sender_id = ?, recipient_id = ?, content = ?, file_id = ?,"
     " file = ?, recipients = ?, recipient_users = ?, account = ?, not_after_ms = ?, priority = ?,"
-    f" facts = facts + ? WHERE {_PLACE}"
+    f" facts = facts + ? WHERE {_AT_POSITION}"
 )
-_FACTS = f"UPDATE {{ks}}.messages SET facts = facts + ? WHERE {_PLACE}"
+_FACTS = f"UPDATE {{ks}}.messages SET facts = facts + ? WHERE {_AT_POSITION}"
 _BY_ID = (
     "INSERT INTO {ks}.messages_by_id (message_id, conversation_id, bucket, accepted_at_ms, position)"
     " VALUES (?, ?, ?, ?, ?)"
@@ -111,7 +111,7 @@ class CassandraMessageMirror:
         self._known_steps.update(steps)
         await self._send_all(driver, self._writes(entries, *prepared))
         # only now: a conversation's last place promises that every message up to it can be read
-        ends = [((last.position + 1), (last.accepted_at_ms, last.position), number) for last, number in compared]
+        ends = [((last.offset + 1), (last.accepted_at_ms, last.offset), number) for last, number in compared]
         await self._send_all(
             driver,
             [_sized(activity.bind(values)) for values in _activities(entries)]
@@ -132,9 +132,9 @@ class CassandraMessageMirror:
         writes = []
         announced = set()
         for entry in entries:
-            place = entry.place
-            bucket = bucket_of(place.accepted_at_ms)
-            where = (entry.conversation_id, bucket, place.accepted_at_ms, place.position)
+            position = entry.position
+            bucket = bucket_of(position.accepted_at_ms)
+            where = (entry.conversation_id, bucket, position.accepted_at_ms, position.offset)
             texts = {encode_fact(fact) for fact in entry.facts}
             if (message := entry.message) is not None:
                 # an unset value is not written; a null would leave a tombstone
@@ -154,7 +154,7 @@ class CassandraMessageMirror:
                 )
                 writes.append(_sized(content.bind((*columns, *where)), len(texts)))
                 if may_repeat(message.message_id):
-                    timestamp = first_wins(place, _rising_us(entry))
+                    timestamp = first_wins(position, _rising_us(entry))
                     writes.append(_sized(by_id_first.bind((message.message_id, *where, timestamp))))
                 else:
                     writes.append(_sized(by_id.bind((message.message_id, *where))))
@@ -205,16 +205,16 @@ def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, in
     last: dict[str, MirrorEntry] = {}
     for entry in entries:
         known = last.get(entry.conversation_id)
-        if entry.message is not None and (known is None or entry.place > known.place):
+        if entry.message is not None and (known is None or entry.position > known.position):
             last[entry.conversation_id] = entry
     return [
-        (_rising_us(entry), (entry.place.accepted_at_ms, entry.place.position), conversation_id)
+        (_rising_us(entry), (entry.position.accepted_at_ms, entry.position.offset), conversation_id)
         for conversation_id, entry in last.items()
     ]
 
 
 def _rising_us(entry: MirrorEntry) -> int:
-    return entry.rising_us or entry.place.accepted_at_ms * 1000
+    return entry.rising_us or entry.position.accepted_at_ms * 1000
 
 
 def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> Write:

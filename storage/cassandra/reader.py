@@ -33,7 +33,9 @@ _ONE = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages"
     " WHERE conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 )
-_PLACES = "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
+_POSITIONS = (
+    "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
+)
 _MONTHS = "SELECT bucket FROM {ks}.message_buckets WHERE conversation_id = ?"
 _ASCENDING, _DESCENDING = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages WHERE conversation_id = ? AND bucket = ?"
@@ -58,11 +60,11 @@ class CassandraMessageReader:
         if not is_possible_key(message_id):
             return None
         async with self._session.deadline():
-            places = await self._session.run(_BY_ID, (message_id,), Kind.READ)
-            if not places:
+            positions = await self._session.run(_BY_ID, (message_id,), Kind.READ)
+            if not positions:
                 return None
-            rows = await self._session.run(_ONE, places[0], Kind.READ)
-        return next(iter(await _messages(places[0][0], rows)), None)
+            rows = await self._session.run(_ONE, positions[0], Kind.READ)
+        return next(iter(await _messages(positions[0][0], rows)), None)
 
     async def list(
         self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
@@ -112,7 +114,7 @@ class CassandraMessageReader:
             values = (conversation_id, part.month, low_ms, low, high_ms, high, asked)
             rows = await self._session.run(cql, values, Kind.READ)
             own = rows if part.is_whole else [row for row in rows if row[1] in part.run]
-            found.extend(await self._at_their_places(await _messages(conversation_id, own)))
+            found.extend(await self._at_their_positions(await _messages(conversation_id, own)))
             if len(rows) < asked or len(found) >= wanted:
                 return found[:wanted]
             if descending:
@@ -120,19 +122,20 @@ class CassandraMessageReader:
             else:
                 low_ms, low = rows[-1][0], rows[-1][1]
 
-    async def _at_their_places(self, messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
+    async def _at_their_positions(self, messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
         """Return ``messages`` without repetitions. A message with an idempotency key may be in the log twice; it
         stays at its first place, as recorded in ``messages_by_id``."""
         ids = [found.message.message_id for found in messages if may_repeat(found.message.message_id)]
         if not ids:
             return messages
         chunks = (ids[start : start + _MAX_IDS_AT_ONCE] for start in range(0, len(ids), _MAX_IDS_AT_ONCE))
-        pages = await asyncio.gather(*(self._session.run(_PLACES, (chunk,), Kind.READ) for chunk in chunks))
-        places = {row[0]: (row[1], LogPosition(row[2], row[3])) for rows in pages for row in rows}
+        pages = await asyncio.gather(*(self._session.run(_POSITIONS, (chunk,), Kind.READ) for chunk in chunks))
+        positions = {row[0]: (row[1], LogPosition(row[2], row[3])) for rows in pages for row in rows}
         return [
             found
             for found in messages
-            if (here := (found.message.conversation_id, found.place)) == places.get(found.message.message_id, here)
+            if (here := (found.message.conversation_id, found.position))
+            == positions.get(found.message.message_id, here)
         ]
 
 
@@ -144,7 +147,7 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
     messages = []
     work = 0
     for row in rows:
-        accepted_at_ms, position, message_id, sender, recipient, content, file_id, file, to, users = row[:10]
+        accepted_at_ms, offset, message_id, sender, recipient, content, file_id, file, to, users = row[:10]
         account, not_after_ms, priority, facts = row[10:]
         if content is None or message_id is None:
             continue
@@ -152,7 +155,7 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
             await asyncio.sleep(0)
             work = 0
         work += _FACTS_A_ROW + len(facts or ())
-        place = LogPosition(accepted_at_ms, position)
+        position = LogPosition(accepted_at_ms, offset)
         message = MessageAccepted(
             message_id,
             conversation_id,
@@ -167,5 +170,5 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
             not_after_ms or 0,
             priority or NORMAL,
         )
-        messages.append(StoredMessage(message, place, state_of(place, facts)))
+        messages.append(StoredMessage(message, position, state_of(position, facts)))
     return messages

@@ -38,7 +38,7 @@ class Slice:
 
     @property
     def edges(self) -> tuple[int, int, int, int]:
-        return self.low.accepted_at_ms, self.low.position, self.high.accepted_at_ms, self.high.position
+        return self.low.accepted_at_ms, self.low.offset, self.high.accepted_at_ms, self.high.offset
 
 
 def slices(
@@ -51,11 +51,11 @@ def slices(
     ordered = sorted(months)
     found = []
     for run in runs:
-        if run.end - 1 <= after.position or run.first > before.position:
+        if run.end - 1 <= after.offset or run.first > before.offset:
             continue
-        low = after if after.position in run else LogPosition(run.first_ms, -1)
-        if before.position in run:
-            high = before if to_end else LogPosition(before.accepted_at_ms, before.position - 1)
+        low = after if after.offset in run else LogPosition(run.first_ms, -1)
+        if before.offset in run:
+            high = before if to_end else LogPosition(before.accepted_at_ms, before.offset - 1)
         else:
             high = LogPosition(run.last_ms, ALL_POSITIONS)
         first, last = _month_of(low), _month_of(high)
@@ -63,8 +63,8 @@ def slices(
     return found
 
 
-def _month_of(place: LogPosition) -> int:
-    return bucket_of(min(max(0, place.accepted_at_ms), MAX_MS))
+def _month_of(position: LogPosition) -> int:
+    return bucket_of(min(max(0, position.accepted_at_ms), MAX_MS))
 
 
 async def clock_of(session: CassandraSession, partition: int) -> LogClock:

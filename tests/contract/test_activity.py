@@ -26,9 +26,9 @@ def fresh() -> str:
     return f"c-{uuid.uuid4()}"
 
 
-def message(conversation: str, place: LogPosition) -> MirrorEntry:
-    name = f"{conversation}/{place.accepted_at_ms}/{place.position}"
-    return MirrorEntry(name, conversation, place, MessageAccepted(name, conversation, "alice", "telegram:5", "hi"))
+def message(conversation: str, position: LogPosition) -> MirrorEntry:
+    name = f"{conversation}/{position.accepted_at_ms}/{position.offset}"
+    return MirrorEntry(name, conversation, position, MessageAccepted(name, conversation, "alice", "telegram:5", "hi"))
 
 
 async def counted(stores, conversation: str) -> tuple[LogPosition, int]:
@@ -38,13 +38,13 @@ async def counted(stores, conversation: str) -> tuple[LogPosition, int]:
 
 async def test_a_conversation_without_messages_has_no_activity(stores):
     silent, only_facts = fresh(), fresh()
-    place = LogPosition(JANUARY, 1)
-    await stores.mirror.write([MirrorEntry("m-1", only_facts, place, None, [Fact("SENT", JANUARY, 1)])])
+    position = LogPosition(JANUARY, 1)
+    await stores.mirror.write([MirrorEntry("m-1", only_facts, position, None, [Fact("SENT", JANUARY, 1)])])
     assert await stores.activity.activities([silent, only_facts, "", "\ud800"]) == {}
     assert await stores.activity.activities([]) == {}
 
 
-places = st.builds(
+positions = st.builds(
     lambda month, ms, position: LogPosition(JANUARY + month * MONTH_MS + ms, position),
     st.integers(0, 2),
     st.integers(0, 1),
@@ -53,7 +53,7 @@ places = st.builds(
 
 
 @FEW
-@given(told=st.lists(places, unique_by=lambda place: place.position, min_size=1, max_size=30), data=st.data())
+@given(told=st.lists(positions, unique_by=lambda position: position.offset, min_size=1, max_size=30), data=st.data())
 async def test_any_order_and_any_repetition_give_the_same_count_and_last_place(stores, told, data):
     """Each four are what one flush of the mirror holds; a flush may come again. In between, somebody counts. Clocks
     step back at random."""
@@ -64,8 +64,8 @@ async def test_any_order_and_any_repetition_give_the_same_count_and_last_place(s
     for done, flush in enumerate(flushes, 1):
         again = data.draw(st.sampled_from(flushes[:done]))
         for batch in (flush, again):
-            await log.write([message(conversation, place) for place in batch], anew=data.draw(st.booleans()))
-        written = {place for batch in flushes[:done] for place in batch}
+            await log.write([message(conversation, position) for position in batch], anew=data.draw(st.booleans()))
+        written = {position for batch in flushes[:done] for position in batch}
         if data.draw(st.booleans()):
             assert await counted(stores, conversation) == (max(written), len(written))
     if ordered:
@@ -76,11 +76,11 @@ async def test_any_order_and_any_repetition_give_the_same_count_and_last_place(s
 async def test_a_count_that_others_took_further_is_right_for_who_asks(stores):
     conversation = fresh()
     held = [LogPosition(JANUARY + n * MONTH_MS // 3, n) for n in range(9)]
-    await stores.mirror.write([message(conversation, place) for place in held])
+    await stores.mirror.write([message(conversation, position) for position in held])
     assert await counted(stores, conversation) == (held[-1], 9)
     (activity,) = (await stores.activity.activities([conversation])).values()
-    for n, place in enumerate(held, 1):
-        assert await stores.activity.count(conversation, Activity(place, activity.counted_to, activity.counted)) == n
+    for n, position in enumerate(held, 1):
+        assert await stores.activity.count(conversation, Activity(position, activity.counted_to, activity.counted)) == n
 
 
 async def test_facts_without_their_message_do_not_count(stores):
@@ -98,13 +98,13 @@ async def test_a_message_that_the_log_holds_twice_counts_once(stores):
     conversation, twice = fresh(), keyed_id("alice", uuid.uuid4().hex)
     plain = [message(conversation, LogPosition(JANUARY, n)) for n in range(4)]
     again = [
-        MirrorEntry(twice, conversation, place, MessageAccepted(twice, conversation, "alice", "telegram:5", "hi"))
-        for place in (LogPosition(JANUARY, 7), LogPosition(JANUARY + 1, 9), LogPosition(JANUARY + MONTH_MS, 11))
+        MirrorEntry(twice, conversation, position, MessageAccepted(twice, conversation, "alice", "telegram:5", "hi"))
+        for position in (LogPosition(JANUARY, 7), LogPosition(JANUARY + 1, 9), LogPosition(JANUARY + MONTH_MS, 11))
     ]
     await stores.mirror.write([*plain, again[0]])
-    assert await counted(stores, conversation) == (again[0].place, 5)
+    assert await counted(stores, conversation) == (again[0].position, 5)
     await stores.mirror.write([again[1]])
-    assert await counted(stores, conversation) == (again[1].place, 5)
+    assert await counted(stores, conversation) == (again[1].position, 5)
     await stores.mirror.write([again[2], message(conversation, LogPosition(JANUARY + MONTH_MS, 12))])
     assert await counted(stores, conversation) == (LogPosition(JANUARY + MONTH_MS, 12), 6)
 
@@ -113,9 +113,9 @@ async def test_more_messages_than_are_looked_at_are_counted(stores):
     conversation = fresh()
     held = [message(conversation, LogPosition(JANUARY + n // 3, n)) for n in range(1_500)]
     await stores.mirror.write(held[:1_100])
-    assert await counted(stores, conversation) == (held[1_099].place, 1_100)
+    assert await counted(stores, conversation) == (held[1_099].position, 1_100)
     await stores.mirror.write(held[1_000:])
-    assert await counted(stores, conversation) == (held[-1].place, 1_500)
+    assert await counted(stores, conversation) == (held[-1].position, 1_500)
 
 
 async def test_many_conversations_are_asked_for_at_once(stores):

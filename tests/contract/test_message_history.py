@@ -48,19 +48,19 @@ def fresh(prefix: str = "c") -> str:
     return f"{prefix}-{uuid.uuid4()}"
 
 
-def accepted(conversation: str, place: LogPosition, content: str = "hi", **more: object) -> MirrorEntry:
+def accepted(conversation: str, position: LogPosition, content: str = "hi", **more: object) -> MirrorEntry:
     message = MessageAccepted(fresh("m"), conversation, "alice", "whatsapp:+5511999990000", content, **more)
-    return MirrorEntry(message.message_id, conversation, place, message)
+    return MirrorEntry(message.message_id, conversation, position, message)
 
 
 async def test_a_message_written_is_found_by_its_id_and_in_its_conversation(stores):
-    conversation, place = fresh(), LogPosition(JANUARY, 7)
-    entry = accepted(conversation, place, file_id="f-1")
+    conversation, position = fresh(), LogPosition(JANUARY, 7)
+    entry = accepted(conversation, position, file_id="f-1")
     entry.facts.append(Fact("SENT", JANUARY + 10, 1, "sim.x"))
     await stores.mirror.write([entry])
     found = await stores.reader.get(entry.message_id)
     assert found.message == entry.message
-    assert found.place == place
+    assert found.position == position
     assert found.state == MessageState(
         accepted_at_ms=JANUARY, sent_at_ms=JANUARY + 10, sent_attempt=1, provider_id="sim.x"
     )
@@ -68,11 +68,11 @@ async def test_a_message_written_is_found_by_its_id_and_in_its_conversation(stor
 
 
 async def test_to_whom_a_message_went_comes_back_with_a_state_for_each(stores):
-    conversation, place = fresh(), LogPosition(JANUARY, 8)
+    conversation, position = fresh(), LogPosition(JANUARY, 8)
     message = MessageAccepted(
         fresh("m"), conversation, "alice", "", "hi", None, ("whatsapp:+5511999990000", "internal:bob"), ("carla", "bob")
     )
-    entry = MirrorEntry(message.message_id, conversation, place, message)
+    entry = MirrorEntry(message.message_id, conversation, position, message)
     entry.facts += [
         Fact("ACCEPTED", JANUARY, recipient_count=2),
         Fact("READ", JANUARY + 9, 1, "sim.x", recipient_id="whatsapp:+5511999990000", recipient_count=2),
@@ -88,11 +88,13 @@ async def test_to_whom_a_message_went_comes_back_with_a_state_for_each(stores):
 
 
 async def test_a_message_to_an_empty_everyone_comes_back_as_it_was(stores):
-    conversation, place = fresh(), LogPosition(JANUARY, 7)
+    conversation, position = fresh(), LogPosition(JANUARY, 7)
     message = MessageAccepted(fresh("m"), conversation, "alice", "", "to nobody yet")
-    await stores.mirror.write([MirrorEntry(message.message_id, conversation, place, message, [Fact("SENT", JANUARY)])])
+    await stores.mirror.write(
+        [MirrorEntry(message.message_id, conversation, position, message, [Fact("SENT", JANUARY)])]
+    )
     found = await stores.reader.get(message.message_id)
-    assert (found.message, found.place, found.state.status) == (message, place, Status.SENT)
+    assert (found.message, found.position, found.state.status) == (message, position, Status.SENT)
     assert list(await stores.reader.list(conversation, after=None, limit=2, descending=False)) == [found]
 
 
@@ -165,12 +167,12 @@ async def test_any_text_comes_back_byte_for_byte(stores, content):
 @FEW
 @given(known=st.lists(facts, max_size=8) | st.lists(shared_facts, max_size=12), data=st.data())
 async def test_facts_in_any_order_repeated_and_split_give_the_same_state(stores, known, data):
-    conversation, place = fresh(), LogPosition(JANUARY, 3)
-    content = accepted(conversation, place)
+    conversation, position = fresh(), LogPosition(JANUARY, 3)
+    content = accepted(conversation, position)
     told = data.draw(st.permutations(known + data.draw(st.lists(st.sampled_from(known)) if known else st.just([]))))
     cut = data.draw(st.integers(0, len(told)))
     first, second = (
-        MirrorEntry(content.message_id, conversation, place, None, part) for part in (told[:cut], told[cut:])
+        MirrorEntry(content.message_id, conversation, position, None, part) for part in (told[:cut], told[cut:])
     )
     for entry in data.draw(st.permutations([first, content, second, content])):
         await stores.mirror.write([entry])
@@ -203,7 +205,7 @@ async def test_every_size_of_write_arrives_whole(stores):
     assert [stored.message for stored in found] == [entry.message for entry in entries]
 
 
-places = st.builds(
+positions = st.builds(
     lambda month, ms, position: LogPosition(JANUARY + month * MONTH_MS + ms, position),
     st.integers(0, 14),
     st.integers(0, 3),
@@ -213,7 +215,7 @@ places = st.builds(
 
 @FEW
 @given(
-    held=st.lists(places, unique_by=lambda place: place.position, max_size=30),
+    held=st.lists(positions, unique_by=lambda position: position.offset, max_size=30),
     piles=st.integers(1, 9),
     limit=st.integers(1, 7),
     descending=st.booleans(),
@@ -225,22 +227,22 @@ async def test_pages_are_slices_of_the_log_however_its_clock_steps(stores, held,
     conversation = log.conversation
     held = sorted(held)
     for start in range(0, len(held), piles):
-        entries = [accepted(conversation, place, str(place)) for place in held[start : start + piles]]
+        entries = [accepted(conversation, position, str(position)) for position in held[start : start + piles]]
         await log.write(entries, anew=data.draw(st.booleans()))
         if data.draw(st.booleans()):
             await log.write(entries, anew=True)  # a pile comes again
     expected = sorted(held, reverse=descending)
     after = data.draw(st.none() | st.sampled_from(held)) if held else None
     if after is not None:
-        expected = [place for place in expected if (place < after if descending else place > after)]
+        expected = [position for position in expected if (position < after if descending else position > after)]
     for _ in range(len(held) + 1):
         page = await stores.reader.list(conversation, after=after, limit=limit, descending=descending)
-        assert [stored.place for stored in page] == expected[:limit]
-        assert [stored.message.content for stored in page] == [str(stored.place) for stored in page]
+        assert [stored.position for stored in page] == expected[:limit]
+        assert [stored.message.content for stored in page] == [str(stored.position) for stored in page]
         expected = expected[limit:]
         if not page:
             break
-        after = page[-1].place
+        after = page[-1].position
     assert expected == []
 
 
@@ -259,25 +261,25 @@ async def test_after_a_clock_stepped_back_every_message_is_listed_once_in_the_or
     times += [stepped_at + 60_000 - HOUR_MS + n * 60_000 for n in range(90)]
     held = [LogPosition(at_ms, 500 + 3 * n) for n, at_ms in enumerate(times)]
     for start in range(0, len(held), 40):
-        await log.write([accepted(log.conversation, place) for place in held[start : start + 40]])
+        await log.write([accepted(log.conversation, position) for position in held[start : start + 40]])
     seen, after = [], None
     while page := await stores.reader.list(log.conversation, after=after, limit=limit, descending=descending):
         assert len(page) == limit or len(seen) + len(page) == len(held)
-        seen += [stored.place for stored in page]
-        after = page[-1].place
+        seen += [stored.position for stored in page]
+        after = page[-1].position
     assert seen == sorted(held, reverse=descending)
 
 
 async def test_a_cursor_from_before_the_clock_stepped_back_misses_nothing_that_came_since(stores):
     log = SteppingLog(stores.mirror)
     before = [LogPosition(JANUARY + HOUR_MS // 2 + n, n) for n in range(20)]
-    await log.write([accepted(log.conversation, place) for place in before])
+    await log.write([accepted(log.conversation, position) for position in before])
     page = await stores.reader.list(log.conversation, after=None, limit=50, descending=False)
-    cursor = page[-1].place
+    cursor = page[-1].position
     since = [LogPosition(JANUARY - HOUR_MS // 2 + n, 20 + n) for n in range(20)]
-    await log.write([accepted(log.conversation, place) for place in since], anew=True)
+    await log.write([accepted(log.conversation, position) for position in since], anew=True)
     found = await stores.reader.list(log.conversation, after=cursor, limit=50, descending=False)
-    assert [stored.place for stored in found] == since
+    assert [stored.position for stored in found] == since
 
 
 async def test_a_keyed_message_twice_in_the_log_around_a_step_back_is_where_it_was_first(stores):
@@ -285,39 +287,41 @@ async def test_a_keyed_message_twice_in_the_log_around_a_step_back_is_where_it_w
     message_id = keyed_id(fresh("u"), "key")
     message = MessageAccepted(message_id, log.conversation, "alice", "whatsapp:+5511999990000", "once")
     first, second = LogPosition(JANUARY + HOUR_MS, 7), LogPosition(JANUARY, 8)
-    entries = [MirrorEntry(message_id, log.conversation, place, message) for place in (first, second)]
+    entries = [MirrorEntry(message_id, log.conversation, position, message) for position in (first, second)]
     await log.write(entries[:1])
     await log.write(entries[1:], anew=True)
-    assert (await stores.reader.get(message_id)).place == first
+    assert (await stores.reader.get(message_id)).position == first
     found = await stores.reader.list(log.conversation, after=None, limit=9, descending=True)
-    assert [stored.place for stored in found] == [first]
+    assert [stored.position for stored in found] == [first]
 
 
 async def test_a_conversation_of_many_months_is_read_in_bounded_time(stores):
     conversation = fresh()
     held = [LogPosition(JANUARY + n * MONTH_MS, n) for n in range(120)]
-    await stores.mirror.write([accepted(conversation, place) for place in held])
+    await stores.mirror.write([accepted(conversation, position) for position in held])
     found = await stores.reader.list(conversation, after=None, limit=100, descending=True)
-    assert [stored.place for stored in found] == held[:-101:-1]
+    assert [stored.position for stored in found] == held[:-101:-1]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 async def test_a_keyed_message_that_is_in_the_log_more_than_once_is_where_it_was_first(stores, order):
     conversation, message_id = fresh(), keyed_id(fresh("u"), "key")
-    places = [LogPosition(JANUARY, 150), LogPosition(JANUARY, 207), LogPosition(JANUARY + MONTH_MS, 403)]
+    positions = [LogPosition(JANUARY, 150), LogPosition(JANUARY, 207), LogPosition(JANUARY + MONTH_MS, 403)]
     message = MessageAccepted(message_id, conversation, "alice", "whatsapp:+5511999990000", "once")
     for index in order:
-        await stores.mirror.write([MirrorEntry(message_id, conversation, places[index], message)])
+        await stores.mirror.write([MirrorEntry(message_id, conversation, positions[index], message)])
     between = accepted(conversation, LogPosition(JANUARY + 5, 300))
-    await stores.mirror.write([between, MirrorEntry(message_id, conversation, places[0], None, [Fact("SENT", 5, 1)])])
+    await stores.mirror.write(
+        [between, MirrorEntry(message_id, conversation, positions[0], None, [Fact("SENT", 5, 1)])]
+    )
     found = await stores.reader.get(message_id)
-    assert (found.place, found.message, found.state.status) == (places[0], message, Status.SENT)
+    assert (found.position, found.message, found.state.status) == (positions[0], message, Status.SENT)
     for descending in (False, True):
         for limit in (1, 2, 10):
             seen, after = [], None
             while page := await stores.reader.list(conversation, after=after, limit=limit, descending=descending):
                 seen += [stored.message.message_id for stored in page]
-                after = page[-1].place
+                after = page[-1].position
             assert seen == ([message_id, between.message_id][:: -1 if descending else 1])
 
 

@@ -54,11 +54,11 @@ class MemoryMessages(Outage):
         self.check()
         self._clocks.update({clock.partition: (list(clock.steps), clock.last) for clock in clocks})
         for entry in entries:
-            row = self.rows.setdefault(entry.conversation_id, {}).setdefault(entry.place, _Row())
+            row = self.rows.setdefault(entry.conversation_id, {}).setdefault(entry.position, _Row())
             row.facts.update(entry.facts)
             if entry.message is not None:
                 row.message = entry.message
-                here = (entry.conversation_id, entry.place)
+                here = (entry.conversation_id, entry.position)
                 first = min(self._by_id.get(entry.message_id, here), here, key=lambda found: found[1])
                 self._by_id[entry.message_id] = first
 
@@ -67,8 +67,8 @@ class MemoryMessages(Outage):
         self.check()
         if message_id not in self._by_id:
             return None
-        conversation_id, place = self._by_id[message_id]
-        return _stored(place, self.rows[conversation_id][place])
+        conversation_id, position = self._by_id[message_id]
+        return _stored(position, self.rows[conversation_id][position])
 
     async def list(
         self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
@@ -79,41 +79,41 @@ class MemoryMessages(Outage):
             raise ValueError(f"limit {limit}: expected at least 1")
         rows = sorted(self.rows.get(conversation_id, {}).items(), key=lambda item: item[0], reverse=descending)
         wanted = (
-            _stored(place, row)
-            for place, row in rows
-            if after is None or (place < after if descending else place > after)
+            _stored(position, row)
+            for position, row in rows
+            if after is None or (position < after if descending else position > after)
         )
         return [stored for stored in wanted if stored is not None and self._is_first(stored)][:limit]
 
     def _is_first(self, stored: StoredMessage) -> bool:
         message = stored.message
-        return self._by_id[message.message_id] == (message.conversation_id, stored.place)
+        return self._by_id[message.message_id] == (message.conversation_id, stored.position)
 
     async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
         """Return the place of each conversation's last message."""
         self.check()
-        places = {wanted: self._places(wanted) for wanted in conversation_ids}
-        return {wanted: Activity(found[-1]) for wanted, found in places.items() if found}
+        positions = {wanted: self._positions(wanted) for wanted in conversation_ids}
+        return {wanted: Activity(found[-1]) for wanted, found in positions.items() if found}
 
     async def count(self, conversation_id: str, activity: Activity) -> int:
         """Return how many messages there are up to ``activity.last``."""
         self.check()
         rows = self.rows.get(conversation_id, {})
         return sum(
-            self._by_id[row.message.message_id] == (conversation_id, place)
-            for place, row in rows.items()
-            if row.message is not None and place <= activity.last
+            self._by_id[row.message.message_id] == (conversation_id, position)
+            for position, row in rows.items()
+            if row.message is not None and position <= activity.last
         )
 
-    def _places(self, conversation_id: str) -> Sequence[LogPosition]:
+    def _positions(self, conversation_id: str) -> Sequence[LogPosition]:
         rows = self.rows.get(conversation_id, {})
-        return sorted(place for place, row in rows.items() if row.message is not None)
+        return sorted(position for position, row in rows.items() if row.message is not None)
 
 
-def _stored(place: LogPosition, row: _Row) -> StoredMessage | None:
+def _stored(position: LogPosition, row: _Row) -> StoredMessage | None:
     if row.message is None:
         return None
-    return StoredMessage(row.message, place, fold(row.facts, MessageState(accepted_at_ms=place.accepted_at_ms)))
+    return StoredMessage(row.message, position, fold(row.facts, MessageState(accepted_at_ms=position.accepted_at_ms)))
 
 
 class MemoryUsers(Outage):

@@ -43,7 +43,7 @@ def events(result: Result) -> list[dict[str, Any]]:
 async def play(api: Api, *words: Status, at: str = "", of: int = 1, detail: str = "") -> None:
     """Let these become of the first message that is accepted; ``at``: at one of ``of`` recipients."""
     await until(lambda: api.log.records)
-    message, place, _ = api.log.records[0]
+    message, position, _ = api.log.records[0]
     for number, word in enumerate(words, 1):
         code = "x" if detail else None
         api.recent.add_fact(
@@ -51,9 +51,9 @@ async def play(api: Api, *words: Status, at: str = "", of: int = 1, detail: str 
                 message.message_id,
                 message.conversation_id,
                 word,
-                place.accepted_at_ms + number * 100,
-                place.accepted_at_ms,
-                place.position,
+                position.accepted_at_ms + number * 100,
+                position.accepted_at_ms,
+                position.offset,
                 "whatsapp",
                 1,
                 None,
@@ -290,7 +290,7 @@ async def test_a_conversation_that_is_not_there_is_not_waited_for(run: Run, ana:
 
 async def test_a_tail_tells_whose_status_changes_and_of_what(api: Api, run: Run, ana: str) -> None:
     sent = events(await run("send", RECIPIENT, "hello there", "--conversation", "c-1", *NOW, "--json"))[-1]
-    [(message, place, _)] = api.log.records
+    [(message, position, _)] = api.log.records
     tail = asyncio.create_task(run("tail", "-n", "1", "--timeout", "20"))
     await until(lambda: api.services.live._transports, 20)
     api.live_log.fact(
@@ -298,9 +298,9 @@ async def test_a_tail_tells_whose_status_changes_and_of_what(api: Api, run: Run,
             message.message_id,
             "c-1",
             "READ",
-            place.accepted_at_ms + 5_000,
-            place.accepted_at_ms,
-            place.position,
+            position.accepted_at_ms + 5_000,
+            position.accepted_at_ms,
+            position.offset,
             "whatsapp",
             1,
         )

@@ -39,16 +39,16 @@ async def send(api: Api, *, until: Status = Status.READ, seconds: float = 5.0, r
 async def play(api: Api, *words: Status) -> None:
     """Let these become of the first message that is accepted."""
     await until(lambda: api.log.records)
-    message, place, _ = api.log.records[0]
+    message, position, _ = api.log.records[0]
     for number, word in enumerate(words, 1):
-        at_ms = place.accepted_at_ms + number * 100
+        at_ms = position.accepted_at_ms + number * 100
         fact = StatusChanged(
             message.message_id,
             message.conversation_id,
             word,
             at_ms,
-            place.accepted_at_ms,
-            place.position,
+            position.accepted_at_ms,
+            position.offset,
             "whatsapp",
             1,
         )

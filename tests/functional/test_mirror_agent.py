@@ -176,9 +176,9 @@ async def test_draining_does_not_wait_for_an_absent_cassandra(world: World) -> N
     assert app.consumer.completed == []
 
 
-def keyed_fact(status: str, place: int) -> bytes:
+def keyed_fact(status: str, position: int) -> bytes:
     return encode(
-        StatusChanged(KEYED, "c-1", status, 1_700_000_000_500, 1_700_000_000_000 + place, place, "whatsapp", 1)
+        StatusChanged(KEYED, "c-1", status, 1_700_000_000_500, 1_700_000_000_000 + position, position, "whatsapp", 1)
     )
 
 
@@ -203,7 +203,7 @@ async def test_a_keyed_message_that_is_in_the_log_twice_is_written_where_it_was_
     await until(lambda: len(app.consumer.completed) == 3)
     stored = await store.get(KEYED)
     assert stored is not None
-    assert (stored.place.position, stored.state.status) == (0, Status.DELIVERED)
+    assert (stored.position.offset, stored.state.status) == (0, Status.DELIVERED)
     listed = await store.list("c-1", after=None, limit=9, descending=False)
     assert [found.message.message_id for found in listed] == [KEYED, "m-5"]
 
@@ -227,7 +227,11 @@ async def test_a_clock_that_steps_back_is_noted_also_by_a_worker_that_takes_over
     assert clock.steps == [ClockStep(2, 2, 9_000, 5_000)]
     assert clock.last == LogPosition(6_000, 3)
     found = await store.list("c-1", after=None, limit=9, descending=False)
-    assert [stored.place for stored in found] == [LogPosition(1_000, 0), LogPosition(9_000, 1), LogPosition(6_000, 3)]
+    assert [stored.position for stored in found] == [
+        LogPosition(1_000, 0),
+        LogPosition(9_000, 1),
+        LogPosition(6_000, 3),
+    ]
 
 
 def replace_epoch(batch: RecordBatch, epoch: int) -> RecordBatch:

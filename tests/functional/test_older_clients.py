@@ -55,8 +55,8 @@ async def test_the_older_clients_flow_works_for_two_users_of_one_system(api: Api
         assert group.recipients == group.recipients[:1] != ()
         assert (phone.recipient_id, user.recipient_users) == ("whatsapp:+5511999990000", group.recipient_users)
         assert phone.conversation_id != user.conversation_id
-        [place] = [place for record, place, _ in api.log.records if record is notes]
-        for fact in decide(notes, place).facts:
+        [position] = [position for record, position, _ in api.log.records if record is notes]
+        for fact in decide(notes, position).facts:
             api.recent.add_fact(fact)
         token = headers[name].rpartition(" ")[2]
         listed = await (await api.call("GET", f"/v1/messages?conversation_id=notes-{name}", token=token)).json()

@@ -148,8 +148,8 @@ async def test_messages_are_counted_once_whichever_view_has_them(api: Api, mirro
 async def test_what_another_process_accepted_counts_at_once(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)
-    place = LogPosition(api.clock.now_ms + 5, 9)
-    api.tailer.unseen.append((MessageAccepted("m-9", "c-1", "u-1", "telegram:5", "elsewhere"), place))
+    position = LogPosition(api.clock.now_ms + 5, 9)
+    api.tailer.unseen.append((MessageAccepted("m-9", "c-1", "u-1", "telegram:5", "elsewhere"), position))
     (found,) = await listed(api, token)
     assert (found["message_count"], found["last_message_at"]) == (2, "2025-11-22T22:00:00.128Z")
 

@@ -357,8 +357,8 @@ async def test_an_address_that_another_process_let_in_is_among_everyone_here(two
     await there.said(None, "c-1")
     await there.said(None, "c-1")  # who takes part is remembered
     await ana.said(PHONE, "c-1")
-    message, place, _ = one.log.records[-1]
-    other.services.live.hub.on_message(0, place.position, message, place)  # as its tailer reads it
+    message, position, _ = one.log.records[-1]
+    other.services.live.hub.on_message(0, position.offset, message, position)  # as its tailer reads it
     await there.said(None, "c-1")
     assert other.log.records[-1][0].recipients == (PHONE,)
 
@@ -401,8 +401,8 @@ async def test_a_full_conversation_takes_messages_to_others_and_nobody_more(api:
     await ana.post("/v1/conversations", {"conversation_id": "c-1", "participants": crowd}, 201)
     await ana.said(PHONE, "c-1")
     assert PHONE not in (await ana.get("/v1/conversations/c-1"))["participants"]
-    message, place, _ = api.log.records[-1]
-    api.services.live.hub.on_message(0, place.position, message, place)
+    message, position, _ = api.log.records[-1]
+    api.services.live.hub.on_message(0, position.offset, message, position)
     await ana.said(None, "c-1")
     assert len(api.log.records[-1][0].recipients) == 255
 
@@ -453,9 +453,9 @@ async def test_without_cassandra_an_address_joins_later_and_its_messages_go_out(
 async def test_a_message_to_an_empty_everyone_is_sent_in_the_conversation(api: Api, ana: Person) -> None:
     for _ in range(2):
         await ana.said(None, "alone")
-    message, place, _ = api.log.records[-1]
+    message, position, _ = api.log.records[-1]
     assert (message.recipients, message.recipient_id, message.targets) == ((), "", ())
-    routed = decide(message, LogPosition(place.accepted_at_ms, place.position))
+    routed = decide(message, LogPosition(position.accepted_at_ms, position.offset))
     assert (list(routed.requests), routed.refused) == ([], None)
     for fact in routed.facts:
         api.recent.add_fact(fact)

@@ -58,7 +58,7 @@ async def test_a_message_in_doubt_is_found_by_its_id_once_it_is_written(api: Api
     token = await api.somebody()
     leave_in_doubt(api, written=True)
     problem = await (await send(api, token)).json(content_type=None)
-    api.tailer.unseen += [(message, place) for message, place, _ in api.log.records]
+    api.tailer.unseen += [(message, position) for message, position, _ in api.log.records]
     found = await api.call("GET", f"/v1/messages/{problem['message_id']}", token=token)
     assert found.status == 200
     assert (await found.json())["message_id"] == problem["message_id"]

@@ -44,7 +44,10 @@ class World:
         self.api.tailer.mirrored_messages[PARTITION] = messages
         self.api.tailer.mirrored_facts[PARTITION] = facts
         await self.api.messages.write(
-            [MirrorEntry(m.message_id, m.conversation_id, place, m) for m, place, _ in self.api.log.records[:messages]]
+            [
+                MirrorEntry(m.message_id, m.conversation_id, position, m)
+                for m, position, _ in self.api.log.records[:messages]
+            ]
         )
         self.api.clock.now_ms += 1_000
 
@@ -137,8 +140,8 @@ async def test_other_partitions_are_served_meanwhile(world: World) -> None:
 async def test_a_word_does_not_step_back_because_facts_were_let_go(world: World) -> None:
     await world.mirror(7)
     recent, message = world.api.recent, world.api.log.records[0][0]
-    place = world.api.log.records[0][1]
-    read = StatusChanged(message.message_id, "c-1", "READ", 9, place.accepted_at_ms, place.position, "whatsapp")
+    position = world.api.log.records[0][1]
+    read = StatusChanged(message.message_id, "c-1", "READ", 9, position.accepted_at_ms, position.offset, "whatsapp")
     recent.add_logged_fact(read, PARTITION, 40)
     answer = await world.get(f"/v1/messages/{message.message_id}")
     assert (await answer.json())["status"] == "READ"
@@ -146,7 +149,7 @@ async def test_a_word_does_not_step_back_because_facts_were_let_go(world: World)
         await world.api.send(world.token)
     await world.mirror(10)
     assert await world.shown(0) == 503
-    await world.api.messages.write([MirrorEntry(message.message_id, "c-1", place, None, [Fact("READ", 9)])])
+    await world.api.messages.write([MirrorEntry(message.message_id, "c-1", position, None, [Fact("READ", 9)])])
     await world.mirror(10, facts=41)
     answer = await world.get(f"/v1/messages/{message.message_id}")
     assert (await answer.json())["status"] == "READ"

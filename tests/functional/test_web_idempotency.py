@@ -276,7 +276,7 @@ async def test_the_fake_store_keeps_the_first_place_too(api: Api) -> None:
     message = MessageAccepted(keyed_id("u", "k"), "c-1", "u", "telegram:5", "hi")
     await api.messages.write([MirrorEntry(message.message_id, "c-1", second, message)])
     await api.messages.write([MirrorEntry(message.message_id, "c-1", first, message)])
-    assert (await api.messages.get(message.message_id)).place == first
+    assert (await api.messages.get(message.message_id)).position == first
     assert len(await api.messages.list("c-1", after=None, limit=9, descending=False)) == 1
 
 

@@ -15,10 +15,10 @@ MICROSECONDS = 1_763_848_800_123_000
 async def test_a_page_with_an_impossible_time_in_a_row_is_answered(api: Api, at_ms: int) -> None:
     token = await api.somebody()
     sent = [await api.send(token) for _ in range(3)]
-    message, place, _ = api.log.records[1]
+    message, position, _ = api.log.records[1]
     facts = [Fact(Status.SENT, at_ms, 1), Fact(Status.DELIVERED, at_ms), Fact(Status.READ, at_ms)]
     await api.mirror()
-    await api.messages.write([MirrorEntry(message.message_id, message.conversation_id, place, message, facts)])
+    await api.messages.write([MirrorEntry(message.message_id, message.conversation_id, position, message, facts)])
     api.forget_recent()
     page = await api.call("GET", "/v1/conversations/c-1/messages", token=token)
     assert page.status == 200

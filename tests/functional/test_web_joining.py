@@ -37,8 +37,8 @@ async def ana(two: Two) -> Person:
 
 def follow(api: Api) -> None:
     """Let the process read the last message of the log."""
-    message, place, _ = api.log.records[-1]
-    api.services.live.hub.on_message(0, place.position, message, place)
+    message, position, _ = api.log.records[-1]
+    api.services.live.hub.on_message(0, position.offset, message, position)
 
 
 def dies_before_it_joins(api: Api) -> None:

@@ -23,12 +23,12 @@ async def test_a_message_is_accepted_with_the_brokers_time(api: Api) -> None:
     answer = await api.call("POST", "/v1/messages", api.message(), login["token"])
     assert answer.status == 202
     accepted = await answer.json()
-    message, place, _ = api.log.records[0]
+    message, position, _ = api.log.records[0]
     assert accepted == {
         "message_id": message.message_id,
         "conversation_id": "c-1",
         "status": "ACCEPTED",
-        "timestamp": place.accepted_at_ms,
+        "timestamp": position.accepted_at_ms,
         "accepted_at": "2025-11-22T22:00:00.123Z",
         "expires_at": "2025-11-23T22:00:00.123Z",
     }
@@ -239,12 +239,12 @@ async def test_without_kafka_a_list_shows_what_was_read_before_but_never_less(ap
 async def test_what_either_view_knows_of_a_status_is_shown(api: Api) -> None:
     token = await api.somebody()
     accepted = await api.send(token)
-    message, place, _ = api.log.records[0]
+    message, position, _ = api.log.records[0]
     sent, delivered = Fact("SENT", 1_763_848_801_000, 1, "wamid-1"), 1_763_848_802_000
-    await api.messages.write([MirrorEntry(message.message_id, "c-1", place, message, [sent])])
+    await api.messages.write([MirrorEntry(message.message_id, "c-1", position, message, [sent])])
     api.recent.add_fact(
         StatusChanged(
-            message.message_id, "c-1", "DELIVERED", delivered, place.accepted_at_ms, place.position, "whatsapp", 1
+            message.message_id, "c-1", "DELIVERED", delivered, position.accepted_at_ms, position.offset, "whatsapp", 1
         )
     )
     by_id = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
@@ -259,7 +259,7 @@ async def test_a_failure_is_shown_until_a_receipt_heals_it(api: Api) -> None:
     token = await api.somebody()
     accepted = await api.send(token)
     path = f"/v1/messages/{accepted['message_id']}"
-    place = api.log.records[0][1]
+    position = api.log.records[0][1]
 
     def tell(status: str, **more: object) -> None:
         api.recent.add_fact(
@@ -267,9 +267,9 @@ async def test_a_failure_is_shown_until_a_receipt_heals_it(api: Api) -> None:
                 accepted["message_id"],
                 "c-1",
                 status,
-                place.accepted_at_ms + 1,
-                place.accepted_at_ms,
-                place.position,
+                position.accepted_at_ms + 1,
+                position.accepted_at_ms,
+                position.offset,
                 "whatsapp",
                 1,
                 **more,

@@ -34,7 +34,7 @@ async def test_the_frames_are_those_of_the_contract(api: Api) -> None:
         "timestamp": api.clock(),
         "cursor": connected["cursor"],
     }
-    place = api.live_log.message(message(1, file_id="f-1"))
+    position = api.live_log.message(message(1, file_id="f-1"))
     pushed = await watcher.frame()
     assert pushed == {
         "type": "new_message",
@@ -42,7 +42,7 @@ async def test_the_frames_are_those_of_the_contract(api: Api) -> None:
         "conversation_id": "c-1",
         "sender_id": "u-9",
         "content": "hi 1",
-        "timestamp": place.accepted_at_ms,
+        "timestamp": position.accepted_at_ms,
         "file_id": "f-1",
         "sender": {"user_id": "u-9", "username": None},
         "cursor": pushed["cursor"],

@@ -54,21 +54,21 @@ class People:
 
     async def routed(self, message: MessageAccepted) -> None:
         """What the core role would report."""
-        for fact in decide(message, self.place(message)).facts:
+        for fact in decide(message, self.position(message)).facts:
             self.api.recent.add_fact(fact)
 
-    def place(self, message: MessageAccepted) -> LogPosition:
-        return next(place for record, place, _ in self.api.log.records if record == message)
+    def position(self, message: MessageAccepted) -> LogPosition:
+        return next(position for record, position, _ in self.api.log.records if record == message)
 
     def happens(self, message: MessageAccepted, address: str, status: str, code: str | None = None) -> None:
-        place, count = self.place(message), len(message.targets)
+        position, count = self.position(message), len(message.targets)
         change = StatusChanged(
             message.message_id,
             message.conversation_id,
             status,
-            place.accepted_at_ms + 10,
-            place.accepted_at_ms,
-            place.position,
+            position.accepted_at_ms + 10,
+            position.accepted_at_ms,
+            position.offset,
             address.partition(":")[0],
             1,
             None,
@@ -232,7 +232,7 @@ async def test_a_message_that_failed_for_all_but_one_is_read_and_says_for_how_ma
             MirrorEntry(
                 message.message_id,
                 "c-1",
-                people.place(message),
+                people.position(message),
                 None,
                 [
                     Fact("READ", 5, recipient_id=f"internal:{people.ids['inside']}", recipient_count=255),
@@ -267,20 +267,26 @@ async def test_reading_is_told_at_once_and_the_first_time_stays(people: People) 
 
 async def test_what_another_process_was_told_before_counts(people: People) -> None:
     message = await people.send("c-1", "inside")
-    place = people.place(message)
+    position = people.position(message)
     earlier = StatusChanged(
-        message.message_id, "c-1", "READ", place.accepted_at_ms + 1, place.accepted_at_ms, place.position, "internal"
+        message.message_id,
+        "c-1",
+        "READ",
+        position.accepted_at_ms + 1,
+        position.accepted_at_ms,
+        position.offset,
+        "internal",
     )
     people.api.tailer.unseen_facts.append(earlier)
     people.api.clock.now_ms += 5_000
-    assert (await (await people.read(message, "inside")).json())["timestamp"] == place.accepted_at_ms + 1
+    assert (await (await people.read(message, "inside")).json())["timestamp"] == position.accepted_at_ms + 1
     assert people.api.log.facts == []
 
 
 async def test_who_reads_sees_that_whichever_process_answers(people: People) -> None:
     message = await people.send("c-1", "inside")
-    place = people.place(message)
-    read = StatusChanged(message.message_id, "c-1", "READ", 9, place.accepted_at_ms, place.position, "internal")
+    position = people.position(message)
+    read = StatusChanged(message.message_id, "c-1", "READ", 9, position.accepted_at_ms, position.offset, "internal")
     people.api.tailer.unseen_facts.append(read)
     assert (await people.show(message, "inside"))["status"] == "READ"
 
@@ -322,10 +328,10 @@ async def test_a_trace_tells_what_is_on_record_and_where(people: People) -> None
     await people.routed(message)
     people.happens(message, "whatsapp:+5511999990000", "FAILED", "blocked")
     trace = await people.show(message, path="/trace")
-    place = people.place(message)
+    position = people.position(message)
     first, *later = trace["events"]
-    assert (first["event"], first["topic"], first["offset"]) == ("ACCEPTED", "messages", place.position)
-    assert first["timestamp"] == place.accepted_at_ms
+    assert (first["event"], first["topic"], first["offset"]) == ("ACCEPTED", "messages", position.offset)
+    assert first["timestamp"] == position.accepted_at_ms
     assert {(e["event"], e["topic"], e["recipient_id"], e["attempt"], e["provider_status"]) for e in later} == {
         ("SENT", "status-updates", people.ids["inside"], None, None),
         ("FAILED", "status-updates", people.ids["whats"], 1, "blocked"),

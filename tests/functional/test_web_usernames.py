@@ -175,8 +175,8 @@ async def test_a_trace_names_its_recipients(people: People) -> None:
     body = {"conversation_id": "c", "participants": ["user:bruno_2", PHONE]}
     await people.call("POST", "/v1/conversations", body, 201)
     accepted = await people.call("POST", "/v1/messages", {"conversation_id": "c", "content": "x"}, 202)
-    message, place, _ = people.api.log.records[-1]
-    for fact in decide(message, LogPosition(place.accepted_at_ms, place.position)).facts:
+    message, position, _ = people.api.log.records[-1]
+    for fact in decide(message, LogPosition(position.accepted_at_ms, position.offset)).facts:
         people.api.recent.add_fact(fact)
     trace = await people.call("GET", f"/v1/messages/{accepted['message_id']}/trace")
     assert [event.get("recipient") for event in trace["events"]] == [None, people.party("Bruno_2")]

@@ -44,8 +44,8 @@ def lists_of(session: CassandraSession, listed: int = 2_000) -> ConversationList
 
 def message(conversation: str, n: int) -> MirrorEntry:
     name = f"{conversation}/{n}"
-    place = LogPosition(JANUARY + n, n)
-    return MirrorEntry(name, conversation, place, MessageAccepted(name, conversation, "u", "telegram:5", "x" * 100))
+    position = LogPosition(JANUARY + n, n)
+    return MirrorEntry(name, conversation, position, MessageAccepted(name, conversation, "u", "telegram:5", "x" * 100))
 
 
 async def a_user_with(session: CassandraSession, conversations: int) -> str:

@@ -34,16 +34,16 @@ async def session(cassandra):
 
 def entry(conversation: str, n: int, content: str = "x" * 200) -> MirrorEntry:
     """A message of the usual kind, delivered and read."""
-    place = LogPosition(JANUARY + n, n)
+    position = LogPosition(JANUARY + n, n)
     message_id = str(uuid.uuid4())
     message = MessageAccepted(message_id, conversation, str(uuid.uuid4()), "whatsapp:+5511999990000", content)
     told = [
-        Fact("SENT", place.accepted_at_ms + 20, 1, f"wamid.{message_id}"),
-        Fact("DELIVERED", place.accepted_at_ms + 1_000, 1, f"wamid.{message_id}"),
-        Fact("READ", place.accepted_at_ms + 3_000, 1),
-        Fact("FAILED", place.accepted_at_ms + 10, 0, None, "rate-limited"),
+        Fact("SENT", position.accepted_at_ms + 20, 1, f"wamid.{message_id}"),
+        Fact("DELIVERED", position.accepted_at_ms + 1_000, 1, f"wamid.{message_id}"),
+        Fact("READ", position.accepted_at_ms + 3_000, 1),
+        Fact("FAILED", position.accepted_at_ms + 10, 0, None, "rate-limited"),
     ]
-    return MirrorEntry(message_id, conversation, place, message, told)
+    return MirrorEntry(message_id, conversation, position, message, told)
 
 
 async def test_a_batch_that_the_server_finds_too_large_is_split(session):

@@ -76,8 +76,8 @@ async def mirror_everything(settings: Settings, cassandra: CassandraConfig) -> N
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
                     message = decode(record.value, MessageAccepted)
-                    place = LogPosition(record.timestamp, record.offset)
-                    entries.append(MirrorEntry(message.message_id, message.conversation_id, place, message))
+                    position = LogPosition(record.timestamp, record.offset)
+                    entries.append(MirrorEntry(message.message_id, message.conversation_id, position, message))
         await CassandraMessageMirror(session).write(entries)
         await consumer.commit(ends)
     finally:

@@ -54,9 +54,9 @@ class MemoryLog:
     async def append(self, message: MessageAccepted, headers: Mapping[str, bytes]) -> Appended:
         if not self.available:
             raise LogUnavailable("the log is switched off")
-        place = LogPosition(NOW_MS + len(self.records) // 3, len(self.records))
-        self.records.append((message, place, headers))
-        return Appended(place, partition_of(message))
+        position = LogPosition(NOW_MS + len(self.records) // 3, len(self.records))
+        self.records.append((message, position, headers))
+        return Appended(position, partition_of(message))
 
     async def report(self, change: StatusChanged, headers: Mapping[str, bytes]) -> None:
         if not self.available:
@@ -89,8 +89,8 @@ class MemoryTailer:
     async def catch_up(self, timeout_seconds: float) -> bool:
         if not self.available:
             return False
-        for message, place in self.unseen:
-            self.recent.add_message(message, place, partition_of(message))
+        for message, position in self.unseen:
+            self.recent.add_message(message, position, partition_of(message))
         self.unseen.clear()
         return True
 
@@ -115,8 +115,8 @@ class SharedLogTailer(MemoryTailer):
     async def catch_up(self, timeout_seconds: float) -> bool:
         if not self.available:
             return False
-        for message, place, _ in self.log.records[self.position :]:
-            self.recent.add_message(message, place, partition_of(message))
+        for message, position, _ in self.log.records[self.position :]:
+            self.recent.add_message(message, position, partition_of(message))
             if self.took_message is not None:
                 self.took_message(message)
         self.position = len(self.log.records)
@@ -301,7 +301,7 @@ class Api:
     async def mirror(self) -> None:
         """Let the mirror catch up: what the log holds is in the store, and the cache is as good as new."""
         await self.messages.write(
-            [MirrorEntry(m.message_id, m.conversation_id, place, m) for m, place, _ in self.log.records]
+            [MirrorEntry(m.message_id, m.conversation_id, position, m) for m, position, _ in self.log.records]
         )
 
     def forget_recent(self) -> None:

@@ -87,10 +87,10 @@ class LiveLog:
 
     def _feed(self, process: Process, log_index: int, entry: Entry) -> None:
         if log_index < self.partitions:
-            message, place = decode(entry.value, MessageAccepted), LogPosition(entry.timestamp_ms, entry.offset)
-            process.recent.add_message(message, place, log_index)
-            if process.recent.is_first(message.message_id, place):
-                process.hub.on_message(log_index, entry.offset, message, place)
+            message, position = decode(entry.value, MessageAccepted), LogPosition(entry.timestamp_ms, entry.offset)
+            process.recent.add_message(message, position, log_index)
+            if process.recent.is_first(message.message_id, position):
+                process.hub.on_message(log_index, entry.offset, message, position)
             return
         change = decode(entry.value, StatusChanged)
         coalescer: StatusCoalescer[Entry] = StatusCoalescer(process.recent)

@@ -30,6 +30,6 @@ class SteppingLog:
         if self._clock is None or anew:
             self._clock = await self._mirror.clock(self.partition)
         for entry in entries:
-            self._clock.take(entry.place)
-            entry.rising_us = self._clock.rising_us(entry.place)
+            self._clock.take(entry.position)
+            entry.rising_us = self._clock.rising_us(entry.position)
         await self._mirror.write(random.sample(entries, len(entries)), [self._clock])

@@ -19,7 +19,7 @@ from domain.status import Fact, MessageState, alone, fold
 from tables.message_state import load
 
 AT = 1_700_000_000_000
-PLACE = LogPosition(AT, 7)
+POSITION = LogPosition(AT, 7)
 MESSAGE = MessageAccepted("m", "c", "u", "whatsapp:+5511999990000", 'quotes " \\ \n 👋', None)
 FACTS = (
     Fact("ACCEPTED", AT),
@@ -31,15 +31,15 @@ STATE = fold(FACTS)
 NO_RETENTION = 0
 
 
-def changed(fact: Fact, place: LogPosition = PLACE, message_id: str = "m", conversation_id: str = "c") -> bytes:
+def changed(fact: Fact, position: LogPosition = POSITION, message_id: str = "m", conversation_id: str = "c") -> bytes:
     return encode(
         StatusChanged(
             message_id,
             conversation_id,
             fact.status,
             fact.at_ms,
-            place.accepted_at_ms,
-            place.position,
+            position.accepted_at_ms,
+            position.offset,
             "whatsapp",
             fact.attempt,
             fact.provider_id,
@@ -52,7 +52,7 @@ def changed(fact: Fact, place: LogPosition = PLACE, message_id: str = "m", conve
 def history(facts: tuple[Fact, ...] = FACTS) -> History:
     """One message that went all the way, with its row in the table."""
     made = History(first_offset=0)
-    made.add_message(encode(MESSAGE), PLACE)
+    made.add_message(encode(MESSAGE), POSITION)
     for fact in facts:
         made.add_fact(changed(fact))
     made.rows["m"] = (fold(facts), "c")
@@ -60,19 +60,19 @@ def history(facts: tuple[Fact, ...] = FACTS) -> History:
 
 
 def stored(
-    message: MessageAccepted = MESSAGE, place: LogPosition = PLACE, state: MessageState = STATE
+    message: MessageAccepted = MESSAGE, position: LogPosition = POSITION, state: MessageState = STATE
 ) -> StoredMessage:
-    return StoredMessage(message, place, state)
+    return StoredMessage(message, position, state)
 
 
 def everything(made: History, rows: list[StoredMessage], oldest_ms: int = NO_RETENTION) -> list[Difference]:
     made.check_off(row.message.message_id for row in rows)
-    places = {row.message.message_id: (row.message.conversation_id, row.place) for row in rows}
+    positions = {row.message.message_id: (row.message.conversation_id, row.position) for row in rows}
     return [
         *made.table_differences(oldest_ms),
         *compare(made, rows),
         *made.missing(),
-        *compare_ids(made, list(made.accepted), places),
+        *compare_ids(made, list(made.accepted), positions),
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_message_without_facts_is_told() -> None:
 
 def test_a_message_that_is_on_the_log_twice_is_told() -> None:
     made = history()
-    made.add_message(encode(MESSAGE), PLACE)
+    made.add_message(encode(MESSAGE), POSITION)
     assert views(everything(made, [stored()])) == ["log"]
 
 
@@ -114,7 +114,7 @@ def test_facts_at_another_place_than_their_message_are_told() -> None:
     made.add_message(encode(MESSAGE), LogPosition(AT, 6))
     made.add_fact(changed(FACTS[0]))
     made.rows["m"] = (fold(FACTS[:1]), "c")
-    assert "log" in views(everything(made, [stored(place=LogPosition(AT, 6), state=fold(FACTS[:1]))]))
+    assert "log" in views(everything(made, [stored(position=LogPosition(AT, 6), state=fold(FACTS[:1]))]))
 
 
 @pytest.mark.parametrize("row", [None, (fold(FACTS[:3]), "c"), (STATE, "another")])
@@ -156,11 +156,11 @@ def test_a_row_of_cassandra_that_is_other_is_told(row: StoredMessage) -> None:
 
 
 def test_a_row_at_another_place_is_told_for_both_tables() -> None:
-    assert views(everything(history(), [stored(place=LogPosition(AT, 8))])) == ["cassandra", "cassandra-by-id"]
+    assert views(everything(history(), [stored(position=LogPosition(AT, 8))])) == ["cassandra", "cassandra-by-id"]
 
 
 def test_a_row_that_nobody_accepted_is_told_unless_the_log_no_longer_reaches_back_to_it() -> None:
-    stranger = stored(message=replace(MESSAGE, message_id="x"), place=LogPosition(AT, 3))
+    stranger = stored(message=replace(MESSAGE, message_id="x"), position=LogPosition(AT, 3))
     assert views(everything(history(), [stored(), stranger])) == ["cassandra"]
     made = history()
     made.first_offset = 5
@@ -178,7 +178,7 @@ def test_a_failure_before_any_acceptance_fact_agrees_with_the_row_that_implies_o
 def test_records_that_are_no_facts_are_counted_and_passed_over(value: bytes | None) -> None:
     made = history()
     made.add_fact(value)
-    made.add_message(value, PLACE)
+    made.add_message(value, POSITION)
     assert made.unreadable == 2
     assert everything(made, [stored()]) == []
 
@@ -194,7 +194,7 @@ SHARED_FACTS = (
 
 def shared_history() -> History:
     made = History(first_offset=0)
-    made.add_message(encode(TO_TWO), PLACE)
+    made.add_message(encode(TO_TWO), POSITION)
     for fact in SHARED_FACTS:
         change = StatusChanged(
             "m",
@@ -242,11 +242,11 @@ def test_cassandra_lacking_one_recipients_fact_is_told() -> None:
 def test_two_records_of_one_keyed_message_are_no_difference_if_they_are_the_same() -> None:
     keyed, second = replace(MESSAGE, message_id=keyed_id("u", "key")), LogPosition(AT + 1, 9)
     made = History(first_offset=0)
-    for place in (PLACE, second):
-        made.add_message(encode(keyed), place)
+    for position in (POSITION, second):
+        made.add_message(encode(keyed), position)
     for fact in FACTS:
-        for place in (second, PLACE):
-            made.add_fact(changed(fact, place, keyed.message_id))
+        for position in (second, POSITION):
+            made.add_fact(changed(fact, position, keyed.message_id))
     made.rows[keyed.message_id] = (STATE, "c")
     assert everything(made, [stored(keyed)]) == []
     made.add_message(encode(replace(keyed, content="other")), LogPosition(AT + 2, 11))

@@ -26,9 +26,9 @@ def test_each_conversation_is_listed_once_by_its_last_activity(
 ) -> None:
     plain: dict[str, int] = {}
     for one in joined:
-        place = last.get(one.conversation_id)
+        position = last.get(one.conversation_id)
         plain[one.conversation_id] = max(
-            plain.get(one.conversation_id, 0), one.joined_at_ms, place.accepted_at_ms if place else 0
+            plain.get(one.conversation_id, 0), one.joined_at_ms, position.accepted_at_ms if position else 0
         )
     expected = sorted(plain.items(), key=lambda item: (-item[1], item[0]))
     assert [(found.conversation_id, found.last_ms) for found in ordered(joined, last)] == expected

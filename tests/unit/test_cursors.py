@@ -22,9 +22,9 @@ from web.live.positions import Positions, live_cursor
         (LogPosition(2**63 - 1, 2**63 - 1), "OTIyMzM3MjAzNjg1NDc3NTgwNy45MjIzMzcyMDM2ODU0Nzc1ODA3"),
     ],
 )
-def test_a_cursor_of_messages_keeps_its_wire_form(place: LogPosition, text: str) -> None:
-    assert HISTORY_CURSOR.encode(place) == text
-    assert HISTORY_CURSOR.decode(text) == place
+def test_a_cursor_of_messages_keeps_its_wire_form(position: LogPosition, text: str) -> None:
+    assert HISTORY_CURSOR.encode(position) == text
+    assert HISTORY_CURSOR.decode(text) == position
 
 
 @pytest.mark.parametrize(

@@ -15,44 +15,44 @@ LOGS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), min_size=1, ma
 )
 
 
-def clock_of(places: list[LogPosition]) -> LogClock:
+def clock_of(positions: list[LogPosition]) -> LogClock:
     clock = LogClock(0)
-    for place in places:
-        clock.take(place)
+    for position in positions:
+        clock.take(position)
     return clock
 
 
 @given(LOGS)
-def test_within_a_run_times_never_fall_and_the_runs_are_the_whole_log(places: list[LogPosition]) -> None:
-    runs = clock_of(places).runs()
-    for place in places:
-        (run,) = [run for run in runs if place.position in run]
-        assert run.first_ms <= place.accepted_at_ms <= run.last_ms
-    for before, after in pairwise(places):
-        same = [run for run in runs if before.position in run and after.position in run]
+def test_within_a_run_times_never_fall_and_the_runs_are_the_whole_log(positions: list[LogPosition]) -> None:
+    runs = clock_of(positions).runs()
+    for position in positions:
+        (run,) = [run for run in runs if position.offset in run]
+        assert run.first_ms <= position.accepted_at_ms <= run.last_ms
+    for before, after in pairwise(positions):
+        same = [run for run in runs if before.offset in run and after.offset in run]
         assert bool(same) == (before.accepted_at_ms <= after.accepted_at_ms)
 
 
 @given(LOGS)
-def test_the_rising_time_never_falls_and_tells_places_around_a_step_apart(places: list[LogPosition]) -> None:
-    clock = clock_of(places)
-    rising = [clock.rising_us(place) for place in places]
+def test_the_rising_time_never_falls_and_tells_places_around_a_step_apart(positions: list[LogPosition]) -> None:
+    clock = clock_of(positions)
+    rising = [clock.rising_us(position) for position in positions]
     assert rising == sorted(rising)
-    for before, after in pairwise(places):
+    for before, after in pairwise(positions):
         if after.accepted_at_ms < before.accepted_at_ms:
             assert clock.rising_us(before) < clock.rising_us(after)
 
 
 @given(LOGS, st.data())
 def test_whoever_takes_over_and_reads_records_again_comes_to_the_same(
-    places: list[LogPosition], data: st.DataObject
+    positions: list[LogPosition], data: st.DataObject
 ) -> None:
-    whole = clock_of(places)
-    cut = data.draw(st.integers(0, len(places)))
-    first = clock_of(places[:cut])
+    whole = clock_of(positions)
+    cut = data.draw(st.integers(0, len(positions)))
+    first = clock_of(positions[:cut])
     second = LogClock(0, first.steps, first.last)
-    for place in places[data.draw(st.integers(0, cut)) :]:
-        second.take(place)
+    for position in positions[data.draw(st.integers(0, cut)) :]:
+        second.take(position)
     assert (second.steps, second.last) == (whole.steps, whole.last)
 
 

@@ -29,9 +29,9 @@ def test_after_a_step_back_no_slice_is_whole_and_each_run_is_read_by_itself() ->
 
 def test_a_slice_ends_before_the_place_unless_it_is_included() -> None:
     runs = LogClock(0).runs()
-    place = LogPosition(NOVEMBER_MS, 7)
-    (included,) = slices([202511], runs, FIRST, place, to_end=True)
-    (excluded,) = slices([202511], runs, FIRST, place, to_end=False)
-    assert (included.high, excluded.high) == (place, LogPosition(NOVEMBER_MS, 6))
-    (after,) = slices([202511], runs, place, LAST, to_end=True)
-    assert after.low == place
+    position = LogPosition(NOVEMBER_MS, 7)
+    (included,) = slices([202511], runs, FIRST, position, to_end=True)
+    (excluded,) = slices([202511], runs, FIRST, position, to_end=False)
+    assert (included.high, excluded.high) == (position, LogPosition(NOVEMBER_MS, 6))
+    (after,) = slices([202511], runs, position, LAST, to_end=True)
+    assert after.low == position

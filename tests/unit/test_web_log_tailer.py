@@ -187,7 +187,7 @@ async def test_facts_are_joined_and_unreadable_records_are_passed_by() -> None:
     assert await tailer.catch_up(1)
     await until(lambda: tailer.records_behind() == 0)
     known = tailer._recent.get("m-0")
-    assert (known.state.status, known.place.position, known.complete) == (Status.READ, 3, True)
+    assert (known.state.status, known.position.offset, known.complete) == (Status.READ, 3, True)
     task.cancel()
 
 
@@ -197,8 +197,8 @@ class Heard:
     def __init__(self) -> None:
         self.notes: list[tuple[Any, ...]] = []
 
-    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: LogPosition) -> None:
-        self.notes.append(("message", partition, offset, message.message_id, place.position))
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, position: LogPosition) -> None:
+        self.notes.append(("message", partition, offset, message.message_id, position.offset))
 
     def on_status(
         self, partition: int, offset: int, change: StatusChanged, published: Recent, logged_at_ms: int

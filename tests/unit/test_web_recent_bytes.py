@@ -50,7 +50,7 @@ def copied(file: FileMetadata) -> FileMetadata:
     return replace(file, **texts, storage_path=str(file.storage_path.encode(), "ascii"))
 
 
-def story(accepted: MessageAccepted, place: LogPosition, words: Iterable[str]) -> Iterator[StatusChanged]:
+def story(accepted: MessageAccepted, position: LogPosition, words: Iterable[str]) -> Iterator[StatusChanged]:
     count = len(accepted.targets)
     for step, word in enumerate(words):
         for address in accepted.targets:
@@ -58,13 +58,13 @@ def story(accepted: MessageAccepted, place: LogPosition, words: Iterable[str]) -
                 str(accepted.message_id.encode(), "ascii"),
                 str(accepted.conversation_id.encode(), "ascii"),
                 word,
-                NOW_MS + 60_000 * step + place.position,
-                place.accepted_at_ms,
-                place.position,
+                NOW_MS + 60_000 * step + position.offset,
+                position.accepted_at_ms,
+                position.offset,
                 "whatsapp",
                 1,
-                f"provider-{place.position}",
-                *(("blocked", f"they said no, {place.position}, and why") if word == "FAILED" else (None, None)),
+                f"provider-{position.offset}",
+                *(("blocked", f"they said no, {position.offset}, and why") if word == "FAILED" else (None, None)),
                 recipient_id=str(address.encode(), "ascii") if count > 1 else "",
                 recipient_count=count,
             )
@@ -72,13 +72,13 @@ def story(accepted: MessageAccepted, place: LogPosition, words: Iterable[str]) -
 
 def fill(recent: RecentMessages, made: Iterable[MessageAccepted], words: Iterable[str], *, facts_first: bool) -> None:
     for position, accepted in enumerate(made):
-        place = LogPosition(NOW_MS + position, 5_000 + position)
+        position = LogPosition(NOW_MS + position, 5_000 + position)
         if not facts_first:
-            recent.add_message(accepted, place, 0)
-        for n, change in enumerate(story(accepted, place, words)):
+            recent.add_message(accepted, position, 0)
+        for n, change in enumerate(story(accepted, position, words)):
             recent.add_logged_fact(change, 0, 1_000 * position + n)
         if facts_first:
-            recent.add_message(accepted, place, 0)
+            recent.add_message(accepted, position, 0)
 
 
 FILE = FileMetadata("holiday.jpg", 182_044, "image/jpeg", "sha256:" + "e" * 64, f"family/{id_of(3)}.jpg")

@@ -55,23 +55,23 @@ def identity_document(identity: Identity, username: str) -> dict[str, Any]:
     }
 
 
-def accepted_document(message: MessageAccepted, place: LogPosition, expires_hours: float) -> dict[str, Any]:
-    """Return the response for a message durable at ``place``; the same for every repetition."""
+def accepted_document(message: MessageAccepted, position: LogPosition, expires_hours: float) -> dict[str, Any]:
+    """Return the response for a message durable at ``position``; the same for every repetition."""
     return {
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
         "status": Status.ACCEPTED,
-        "timestamp": place.accepted_at_ms,
-        "accepted_at": iso_utc(place.accepted_at_ms),
-        "expires_at": _expires_at(message, place, expires_hours),
+        "timestamp": position.accepted_at_ms,
+        "accepted_at": iso_utc(position.accepted_at_ms),
+        "expires_at": _expires_at(message, position, expires_hours),
     }
 
 
-def _expires_at(message: MessageAccepted, place: LogPosition, expires_hours: float) -> str | None:
+def _expires_at(message: MessageAccepted, position: LogPosition, expires_hours: float) -> str | None:
     """Return the time after which a message is not sent; ``None`` if it goes to no channel."""
     if all(address.startswith(f"{INTERNAL}:") for address in message.targets):
         return None
-    return iso_utc(expires_at_ms(message.not_after_ms, place.accepted_at_ms, expires_hours))
+    return iso_utc(expires_at_ms(message.not_after_ms, position.accepted_at_ms, expires_hours))
 
 
 def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def message_document(stored: StoredMessage, names: Names, expires_hours: float) 
 
     ``expires_hours``: how long a message without a time of its own may wait, from its acceptance.
     """
-    message, place = stored.message, stored.place
+    message, position = stored.message, stored.position
     document = {
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
@@ -100,10 +100,10 @@ def message_document(stored: StoredMessage, names: Names, expires_hours: float) 
         "content": message.content,
         "file_id": message.file_id,
         "file_metadata": None if message.file is None else file_metadata_document(message.file),
-        "timestamp": place.accepted_at_ms,
-        "accepted_at": iso_utc(place.accepted_at_ms),
+        "timestamp": position.accepted_at_ms,
+        "accepted_at": iso_utc(position.accepted_at_ms),
         "account": message.account or None,
-        "expires_at": _expires_at(message, place, expires_hours),
+        "expires_at": _expires_at(message, position, expires_hours),
         "priority": message.priority,
         **_state_document(stored.state.overall),
     }

@@ -113,9 +113,9 @@ class ConversationLists:
         await self._history.require_all_messages(conversation_ids)
         activities = await self._activity.activities(conversation_ids)
         last = {
-            one.conversation_id: place
+            one.conversation_id: position
             for one in joined
-            if (place := self._last(one.conversation_id, activities.get(one.conversation_id))) is not None
+            if (position := self._last(one.conversation_id, activities.get(one.conversation_id))) is not None
         }
         candidates = following(ordered(joined, last), cursor)
         real = [found async for found in self._real(user_id, candidates, offset + limit + 1)][offset:]
@@ -169,4 +169,4 @@ class ConversationLists:
         """Return the place of the last message in either view."""
         _, fresh = self._history.latest(conversation_id, None)
         stored = None if activity is None else activity.last
-        return max((place for place in (stored, fresh) if place is not None), default=None)
+        return max((position for position in (stored, fresh) if position is not None), default=None)

@@ -110,7 +110,7 @@ def _result(request: web.Request, index: int, outcome: Outcome) -> dict[str, Any
     """Return ``{"index", "status", "message" | "problem"}``."""
     if isinstance(outcome, AcceptedMessage):
         expires_hours = request.app[SETTINGS].expires_hours
-        document = accepted_document(outcome.message, outcome.place, expires_hours)
+        document = accepted_document(outcome.message, outcome.position, expires_hours)
         return {"index": index, "status": 202, "message": document}
     if isinstance(outcome, Chat4AllError):
         problem = problem_of(outcome)

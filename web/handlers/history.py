@@ -38,7 +38,7 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
             "offset": wanted.offset,
             "returned": len(shown),
             "has_more": page.has_more,
-            "next_cursor": HISTORY_CURSOR.encode(shown[-1].place) if page.has_more else None,
+            "next_cursor": HISTORY_CURSOR.encode(shown[-1].position) if page.has_more else None,
         },
     }
     return json_response(document)

@@ -37,7 +37,7 @@ async def create_message(request: web.Request, caller: Caller) -> web.Response:
     headers = {"Location": f"/v1/messages/{accepted.message.message_id}"}
     if accepted.is_replayed:
         headers["Idempotent-Replayed"] = "true"
-    document = accepted_document(accepted.message, accepted.place, request.app[SETTINGS].expires_hours)
+    document = accepted_document(accepted.message, accepted.position, request.app[SETTINGS].expires_hours)
     return json_response(document, 202, headers)
 
 

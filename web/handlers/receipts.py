@@ -39,7 +39,9 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
         raise Conflict(f"this message failed, so it cannot be read: {state.failure_code}")
     if state.status is not Status.READ:
         now_ms = request.app[CLOCK_MS]()
-        state = await request.app[STATUSES].read(found.message, found.place, address, now_ms, record_headers(request))
+        state = await request.app[STATUSES].read(
+            found.message, found.position, address, now_ms, record_headers(request)
+        )
     return json_response(_read_document(found.message, state))
 
 
@@ -82,8 +84,8 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
     accepted = {
         "topic": topics.messages,
         "partition": partition,
-        "offset": found.place.position,
-        **_event(users, Fact(Status.ACCEPTED, found.place.accepted_at_ms), names),
+        "offset": found.position.offset,
+        **_event(users, Fact(Status.ACCEPTED, found.position.accepted_at_ms), names),
     }
     later = [
         {"topic": topics.status_updates, "partition": partition, "offset": None, **_event(users, fact, names)}

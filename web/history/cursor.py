@@ -8,16 +8,16 @@ from web.cursors import CursorCodec, InvalidCursor
 _MAX_INT64 = 2**63 - 1
 
 
-def _pack(place: LogPosition) -> bytes:
-    return f"{place.accepted_at_ms}.{place.position}".encode()
+def _pack(position: LogPosition) -> bytes:
+    return f"{position.accepted_at_ms}.{position.offset}".encode()
 
 
 def _unpack(packed: bytes) -> LogPosition:
-    accepted_at, dot, position = packed.decode("ascii").partition(".")
-    place = LogPosition(int(accepted_at), int(position))
-    if not dot or not 0 <= place.accepted_at_ms <= _MAX_INT64 or not 0 <= place.position <= _MAX_INT64:
+    accepted_at, dot, offset = packed.decode("ascii").partition(".")
+    position = LogPosition(int(accepted_at), int(offset))
+    if not dot or not 0 <= position.accepted_at_ms <= _MAX_INT64 or not 0 <= position.offset <= _MAX_INT64:
         raise InvalidCursor
-    return place
+    return position
 
 
 # the place of the last message on the page before

@@ -41,17 +41,17 @@ class IdFilter:
     def __init__(self, size_bytes: int = FILTER_BYTES) -> None:
         self._bits = bytearray(size_bytes)
 
-    def _places(self, message_id: str) -> list[int]:
+    def _positions(self, message_id: str) -> list[int]:
         digest = blake2b(message_id.encode(errors="surrogatepass"), digest_size=_HASHES * _WORD_BYTES).digest()
         words = (digest[at : at + _WORD_BYTES] for at in range(0, len(digest), _WORD_BYTES))
         return [int.from_bytes(word, "big") % (8 * len(self._bits)) for word in words]
 
     def add(self, message_id: str) -> None:
-        for place in self._places(message_id):
-            self._bits[place >> 3] |= 1 << (place & 7)
+        for position in self._positions(message_id):
+            self._bits[position >> 3] |= 1 << (position & 7)
 
     def __contains__(self, message_id: str) -> bool:
-        return all(self._bits[place >> 3] & 1 << (place & 7) for place in self._places(message_id))
+        return all(self._bits[position >> 3] & 1 << (position & 7) for position in self._positions(message_id))
 
 
 class Gaps:

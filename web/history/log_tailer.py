@@ -40,7 +40,7 @@ _EAGER_SECONDS = 1.0
 class Listener(Protocol):
     """Receives the records in order. It must not block. ``log_index``: see ``web/live/positions.py``."""
 
-    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: LogPosition) -> None:
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, position: LogPosition) -> None:
         """Receive a record of ``messages``."""
         ...
 
@@ -255,10 +255,10 @@ class LogTailer:
             except MalformedRecord as error:
                 log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
                 continue
-            place = LogPosition(record.timestamp, record.offset)
-            self._recent.add_message(message, place, record.partition)
-            if self.listener is not None and self._recent.is_first(message.message_id, place):
-                self.listener.on_message(record.partition, record.offset, message, place)
+            position = LogPosition(record.timestamp, record.offset)
+            self._recent.add_message(message, position, record.partition)
+            if self.listener is not None and self._recent.is_first(message.message_id, position):
+                self.listener.on_message(record.partition, record.offset, message, position)
 
     def _take_statuses(self, records: list[Any]) -> None:
         coalescer: StatusCoalescer[Any] = StatusCoalescer(self._recent)

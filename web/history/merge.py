@@ -18,7 +18,7 @@ def merged(stored: StoredMessage | None, recent: Recent | None) -> StoredMessage
     if stored is None:
         if recent is None or recent.message is None:
             return None
-        return StoredMessage(recent.message, recent.place, recent.state)
+        return StoredMessage(recent.message, recent.position, recent.state)
     if recent is None:
         return stored
     is_all = recent.complete and recent.message is not None
@@ -47,5 +47,5 @@ async def merge_page(
         by_id[row.message.message_id] = merged(row, facts(row.message.message_id)) or row
     for entry in recent:
         if entry.message is not None and entry.message.message_id not in by_id:
-            by_id[entry.message.message_id] = StoredMessage(entry.message, entry.place, entry.state)
-    return sorted(by_id.values(), key=lambda found: found.place, reverse=descending)[:limit]
+            by_id[entry.message.message_id] = StoredMessage(entry.message, entry.position, entry.state)
+    return sorted(by_id.values(), key=lambda found: found.position, reverse=descending)[:limit]

@@ -68,7 +68,7 @@ class PageReader:
             if not skipped:
                 return []
             to_skip -= len(skipped)
-            after = skipped[-1].place
+            after = skipped[-1].position
         return await self._both_views(wanted, after, wanted.limit + 1)
 
     async def _both_views(self, wanted: PageRequest, after: LogPosition | None, limit: int) -> list[StoredMessage]:
@@ -91,14 +91,14 @@ class PageReader:
         if message is not None:
             stored = known.get(message.message_id) or await self._reader.get(message.message_id)
             if stored is not None and stored.message.conversation_id == message.conversation_id:
-                self._recent.move_up(message.message_id, stored.place)
+                self._recent.move_up(message.message_id, stored.position)
         entry.is_settled = True
 
 
 def _span(wanted: PageRequest, found: list[StoredMessage]) -> tuple[int, int | None]:
     """Return the places covered by a page: the first, and the one after the last (``None``: to the end)."""
-    edge = None if wanted.after is None else wanted.after.position
+    edge = None if wanted.after is None else wanted.after.offset
     is_whole = len(found) <= wanted.limit
     if wanted.descending:
-        return 0 if is_whole else found[-1].place.position, edge
-    return 0 if edge is None else edge + 1, None if is_whole else found[-1].place.position + 1
+        return 0 if is_whole else found[-1].position.offset, edge
+    return 0 if edge is None else edge + 1, None if is_whole else found[-1].position.offset + 1

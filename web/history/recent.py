@@ -35,7 +35,7 @@ class Recent:
     """
 
     conversation_id: str
-    place: LogPosition
+    position: LogPosition
     message: MessageAccepted | None = None
     state: State = UNKNOWN
     complete: bool = False
@@ -68,17 +68,17 @@ class RecentMessages:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def add_message(self, message: MessageAccepted, place: LogPosition, partition: int) -> None:
+    def add_message(self, message: MessageAccepted, position: LogPosition, partition: int) -> None:
         """Cache an accepted message; a repetition changes nothing."""
         known = self._by_id.get(message.message_id)
         if known is None:
-            known = self._enter(message.message_id, message.conversation_id, place)
+            known = self._enter(message.message_id, message.conversation_id, position)
             complete_from = self.complete_from.get(partition)
-            known.complete = complete_from is not None and place.position >= complete_from
+            known.complete = complete_from is not None and position.offset >= complete_from
         elif known.message is not None:
             return  # a message with an idempotency key may be in the log twice: it is where it was first
         known.partition = partition
-        known.place = place  # what facts say of it may be the place of its repetition
+        known.position = position  # what facts say of it may be the place of its repetition
         known.is_settled = not may_repeat(message.message_id)
         if len(message.recipients) > 1:
             message = self._over_roster(message, known)
@@ -87,7 +87,7 @@ class RecentMessages:
         timeline = self._conversations.get(message.conversation_id)
         if timeline is None:
             timeline = self._conversations[message.conversation_id] = Timeline()
-        timeline.add(place.position, message.message_id)
+        timeline.add(position.offset, message.message_id)
         self._make_room()
 
     def add_fact(self, change: StatusChanged) -> Recent:
@@ -95,8 +95,8 @@ class RecentMessages:
         fact = fact_from_change(change)
         known = self._by_id.get(change.message_id)
         if known is None:
-            place = LogPosition(change.accepted_at_ms, change.position)
-            known = self._enter(change.message_id, change.conversation_id, place)
+            position = LogPosition(change.accepted_at_ms, change.position)
+            known = self._enter(change.message_id, change.conversation_id, position)
         before = known.state
         if isinstance(before, SharedState):
             held_bytes = before.held_bytes
@@ -120,28 +120,28 @@ class RecentMessages:
         """Return the cached entry of a message; it may have facts only."""
         return self._by_id.get(message_id)
 
-    def is_first(self, message_id: str, place: LogPosition) -> bool:
-        """Return whether the record at ``place`` is the message and not its repetition, as far as this process
+    def is_first(self, message_id: str, position: LogPosition) -> bool:
+        """Return whether the record at ``position`` is the message and not its repetition, as far as this process
         knows.
         """
         known = self._by_id.get(message_id)
-        return known is None or known.message is None or known.place == place or not may_repeat(message_id)
+        return known is None or known.message is None or known.position == position or not may_repeat(message_id)
 
-    def move_up(self, message_id: str, place: LogPosition) -> None:
-        """Move the message to ``place`` if it is before the cached one."""
+    def move_up(self, message_id: str, position: LogPosition) -> None:
+        """Move the message to ``position`` if it is before the cached one."""
         known = self._by_id.get(message_id)
-        if known is not None and known.message is not None and place < known.place:
+        if known is not None and known.message is not None and position < known.position:
             timeline = self._conversations[known.conversation_id]
-            timeline.discard(known.place.position)
-            timeline.add(place.position, message_id)
-            known.place = place
+            timeline.discard(known.position.offset)
+            timeline.add(position.offset, message_id)
+            known.position = position
 
     def page(self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool) -> list[Recent]:
         """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""
         timeline = self._conversations.get(conversation_id)
         if timeline is None:
             return []
-        key = None if after is None else after.position
+        key = None if after is None else after.offset
         return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
 
     def tail(self, conversation_id: str, after: LogPosition | None) -> tuple[int, LogPosition | None]:
@@ -149,11 +149,11 @@ class RecentMessages:
         timeline = self._conversations.get(conversation_id)
         if timeline is None:
             return 0, None
-        last = self.page(conversation_id, after=None, limit=1, descending=True)[0].place
-        return timeline.after(None if after is None else after.position), last
+        last = self.page(conversation_id, after=None, limit=1, descending=True)[0].position
+        return timeline.after(None if after is None else after.offset), last
 
-    def _enter(self, message_id: str, conversation_id: str, place: LogPosition) -> Recent:
-        known = self._by_id[message_id] = Recent(conversation_id, place)
+    def _enter(self, message_id: str, conversation_id: str, position: LogPosition) -> Recent:
+        known = self._by_id[message_id] = Recent(conversation_id, position)
         self._hold(known, ENTRY_BYTES)
         return known
 
@@ -188,13 +188,13 @@ class RecentMessages:
             self.gaps.evicted(
                 message_id,
                 gone.partition,
-                gone.place.position,
+                gone.position.offset,
                 has_message=gone.message is not None,
                 last_fact=gone.last_fact,
             )
         if gone.message is None:
             return
         timeline = self._conversations[gone.conversation_id]
-        timeline.discard(gone.place.position)
+        timeline.discard(gone.position.offset)
         if not timeline:
             del self._conversations[gone.conversation_id]

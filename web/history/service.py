@@ -97,7 +97,7 @@ class MessageHistory:
             raise no_such_message()
         recent = self._recent.get(message_id)
         if recent is not None and recent.message is not None and recent.complete:
-            return StoredMessage(recent.message, recent.place, recent.state)
+            return StoredMessage(recent.message, recent.position, recent.state)
         stored, away = None, None
         # check before Cassandra is read: the mirror may write a record after the read and close the gap
         is_hidden = await self._mirrored.may_hide(message_id)
@@ -109,7 +109,7 @@ class MessageHistory:
         if found is None:
             return await self._find_in_log(message_id, away, is_hidden=is_hidden)
         gap = await self._mirrored.gap(found.message.conversation_id)
-        if gap is not None and gap.touches(found.place.position, found.place.position + 1):
+        if gap is not None and gap.touches(found.position.offset, found.position.offset + 1):
             raise Unavailable("the message's status is not in the history yet; retry")
         return found
 
@@ -163,11 +163,11 @@ class MessageHistory:
         recent = self._recent.get(message_id)
         return None if recent is None else recent.state
 
-    def is_first(self, message_id: str, place: LogPosition) -> bool:
-        """Return whether the record at ``place`` is the message and not its repetition, as far as this process
+    def is_first(self, message_id: str, position: LogPosition) -> bool:
+        """Return whether the record at ``position`` is the message and not its repetition, as far as this process
         knows.
         """
-        return self._recent.is_first(message_id, place)
+        return self._recent.is_first(message_id, position)
 
     def latest(self, conversation_id: str, after: LogPosition | None) -> tuple[int, LogPosition | None]:
         """Return how many messages in memory come after ``after``, and the place of the conversation's last one."""
@@ -179,9 +179,9 @@ class MessageHistory:
 
     # this process's own records, before the log returns them
 
-    def add_message(self, message: MessageAccepted, place: LogPosition, partition: int) -> None:
-        """Add a message that the log has acknowledged at ``place``."""
-        self._recent.add_message(message, place, partition)
+    def add_message(self, message: MessageAccepted, position: LogPosition, partition: int) -> None:
+        """Add a message that the log has acknowledged at ``position``."""
+        self._recent.add_message(message, position, partition)
 
     def add_fact(self, change: StatusChanged) -> None:
         """Add a fact that the log has acknowledged. Raises ``ValueError`` for an unknown status."""

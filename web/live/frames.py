@@ -69,7 +69,7 @@ class Event:
         return _EVENT_BYTES + 2 * len(self.body) + _RECIPIENT_BYTES * recipients
 
 
-def message_event(log_index: int, offset: int, message: MessageAccepted, place: LogPosition) -> Event:
+def message_event(log_index: int, offset: int, message: MessageAccepted, position: LogPosition) -> Event:
     """Return the event of an accepted message."""
     document: dict[str, Any] = {
         "type": "new_message",
@@ -77,7 +77,7 @@ def message_event(log_index: int, offset: int, message: MessageAccepted, place: 
         "conversation_id": message.conversation_id,
         "sender_id": message.sender_id,
         "content": message.content,
-        "timestamp": place.accepted_at_ms,
+        "timestamp": position.accepted_at_ms,
     }
     if message.account:
         document["account"] = message.account
@@ -90,7 +90,7 @@ def message_event(log_index: int, offset: int, message: MessageAccepted, place: 
         offset,
         message.conversation_id,
         message.message_id,
-        place.accepted_at_ms,
+        position.accepted_at_ms,
         orjson.dumps(document),
         "",
         message,

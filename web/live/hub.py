@@ -79,12 +79,12 @@ class Hub:
 
     # called by the tailer
 
-    def on_message(self, partition: int, offset: int, message: MessageAccepted, place: LogPosition) -> None:
+    def on_message(self, partition: int, offset: int, message: MessageAccepted, position: LogPosition) -> None:
         """Handle a record of ``messages``."""
         if is_address(message.recipient_id):
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if self.count:
-            self._take(message_event(partition, offset, message, place))
+            self._take(message_event(partition, offset, message, position))
 
     def on_status(
         self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int

@@ -206,11 +206,11 @@ class Replayer:
 
     def _give(self, session: ReplaySession, entry: Entry, record: MessageAccepted | StatusChanged) -> None:
         if isinstance(record, MessageAccepted):
-            place = LogPosition(entry.timestamp_ms, entry.offset)
-            if not self._history.is_first(record.message_id, place):
+            position = LogPosition(entry.timestamp_ms, entry.offset)
+            if not self._history.is_first(record.message_id, position):
                 return  # a repetition; only the first record is sent
-            if session.give(message_event(entry.log_index, entry.offset, record, place), self._usernames):
-                self._on_delivered(record, place, session.connection.user_id)
+            if session.give(message_event(entry.log_index, entry.offset, record, position), self._usernames):
+                self._on_delivered(record, position, session.connection.user_id)
             return
         state = self._state(session, record)
         key = publication_key(state)

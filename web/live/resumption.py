@@ -141,8 +141,8 @@ class Resumption:
             if event.status and index <= published_at.get(event.message_id, -1):
                 continue
             if connection.write(frame) and event.message is not None:
-                place = LogPosition(event.logged_at_ms, event.offset)
-                self._on_delivered(event.message, place, connection.user_id)
+                position = LogPosition(event.logged_at_ms, event.offset)
+                self._on_delivered(event.message, position, connection.user_id)
 
     def _greet(self, connection: Connection, positions: Positions) -> None:
         connection.is_greeted = True

@@ -148,8 +148,8 @@ class Live:
         self._metrics.live_frames.count += frames
         self._metrics.live_push.count(max(0, self._clock_ms() - logged_at_ms) / 1000, frames)
 
-    def _tell_delivered(self, message: MessageAccepted, place: LogPosition, user_id: str) -> None:
-        self._statuses.delivered(message, place, user_id, self._clock_ms())
+    def _tell_delivered(self, message: MessageAccepted, position: LogPosition, user_id: str) -> None:
+        self._statuses.delivered(message, position, user_id, self._clock_ms())
 
     def _end_with_token(self, connection: Connection, expires_at_ms: int) -> None:
         left_ms = expires_at_ms - self._clock_ms()

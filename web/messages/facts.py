@@ -28,7 +28,7 @@ class StatusWriter:
         self._history = history
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def delivered(self, message: MessageAccepted, place: LogPosition, user_id: str, at_ms: int) -> None:
+    def delivered(self, message: MessageAccepted, position: LogPosition, user_id: str, at_ms: int) -> None:
         """Record the delivery of a message to one of the user's connections at ``at_ms`` (epoch milliseconds).
 
         Does nothing if the message is not for the user inside the system (a linked channel has its own receipts), or
@@ -41,18 +41,18 @@ class StatusWriter:
             return
         if self._state(message, address).status in (Status.DELIVERED, Status.READ):
             return
-        change = fact_about(message, place, address, Status.DELIVERED, at_ms)
+        change = fact_about(message, position, address, Status.DELIVERED, at_ms)
         task = self._under_way[key] = asyncio.get_running_loop().create_task(self._report_if_possible(change))
         task.add_done_callback(lambda _: self._under_way.pop(key))
 
     async def read(
-        self, message: MessageAccepted, place: LogPosition, address: str, at_ms: int, headers: Mapping[str, bytes]
+        self, message: MessageAccepted, position: LogPosition, address: str, at_ms: int, headers: Mapping[str, bytes]
     ) -> MessageState:
         """Record the reading at ``address``; return the state of this delivery.
 
         The fact is durable when this returns. Raises ``LogUnavailable``.
         """
-        change = fact_about(message, place, address, Status.READ, at_ms)
+        change = fact_about(message, position, address, Status.READ, at_ms)
         await self._log.report(change, headers)
         self._history.add_fact(change)
         return self._state(message, address)
@@ -70,7 +70,9 @@ class StatusWriter:
         self._history.add_fact(change)
 
 
-def fact_about(message: MessageAccepted, place: LogPosition, address: str, status: Status, at_ms: int) -> StatusChanged:
+def fact_about(
+    message: MessageAccepted, position: LogPosition, address: str, status: Status, at_ms: int
+) -> StatusChanged:
     """Return the record of the new ``status`` of a delivery of ``message`` to ``address``."""
     count = len(message.targets)
     return StatusChanged(
@@ -78,8 +80,8 @@ def fact_about(message: MessageAccepted, place: LogPosition, address: str, statu
         message.conversation_id,
         str(status),
         at_ms,
-        place.accepted_at_ms,
-        place.position,
+        position.accepted_at_ms,
+        position.offset,
         address.partition(":")[0],
         recipient_id=address if count > 1 else "",
         recipient_count=count,

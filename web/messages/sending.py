@@ -57,10 +57,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedMessage:
-    """A message durable at ``place``. ``is_replayed``: it was accepted before this request."""
+    """A message durable at ``position``. ``is_replayed``: it was accepted before this request."""
 
     message: MessageAccepted
-    place: LogPosition
+    position: LogPosition
     is_replayed: bool = False
 
 
@@ -182,7 +182,7 @@ class Sending:
                 "then; try again with the same key",
             )
         if known is not None:
-            found[message_id] = _compared(item, known.message, known.place, is_replayed=True)
+            found[message_id] = _compared(item, known.message, known.position, is_replayed=True)
             self._metrics.messages_replayed.count += 1
 
     async def _write(self, fresh: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
@@ -252,15 +252,15 @@ class Sending:
                 )
                 continue
             first = self._history.known(message_id)
-            if first is None or first.place == appended.place:
+            if first is None or first.position == appended.position:
                 found[message_id] = self._remembered(item, appended)
             else:
-                found[message_id] = _compared(item, first.message, first.place, is_replayed=True)
+                found[message_id] = _compared(item, first.message, first.position, is_replayed=True)
 
     def _remembered(self, item: Item, appended: Appended) -> AcceptedMessage:
-        self._history.add_message(item.message, appended.place, appended.partition)
+        self._history.add_message(item.message, appended.position, appended.partition)
         self._metrics.messages_accepted.count += 1
-        return AcceptedMessage(item.message, appended.place)
+        return AcceptedMessage(item.message, appended.position)
 
 
 def _pay(message: MessageAccepted, spend: Spend) -> None:
@@ -269,15 +269,15 @@ def _pay(message: MessageAccepted, spend: Spend) -> None:
         spend(len(message.targets) - 1)
 
 
-def _compared(item: Item, message: MessageAccepted, place: LogPosition, *, is_replayed: bool) -> Outcome:
-    return AcceptedMessage(message, place, is_replayed) if is_same_message(item.message, message) else KeyReused()
+def _compared(item: Item, message: MessageAccepted, position: LogPosition, *, is_replayed: bool) -> Outcome:
+    return AcceptedMessage(message, position, is_replayed) if is_same_message(item.message, message) else KeyReused()
 
 
 def _as_repeated(outcome: Outcome, item: Item, first: Item) -> Outcome:
     """Return the outcome of ``item``; ``first`` has the same id and an earlier index in the request."""
     if item is first or isinstance(outcome, Exception):
         return outcome
-    return _compared(item, first.message, outcome.place, is_replayed=True)
+    return _compared(item, first.message, outcome.position, is_replayed=True)
 
 
 SENDING = web.AppKey("sending", Sending)
