@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.clock import now_ms
 from channels.manifest import CAPABILITIES
-from domain.attachments import Kind, media_plan
+from domain.attachments import MediaKind, media_plan
 from domain.attempts import QueuedDelivery, Reason
 from domain.delivery_policy import DeliveryRules, Failure, Wait, verdict
 from domain.errors import DeliveryFailed, FileStoreUnavailable, NotFound, Unavailable
@@ -119,7 +119,7 @@ class Attachments:
     async def _ready(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
         store = self._open_store()
         attachment = self._attachment(store, request, metadata)
-        if attachment.plan.kind is not Kind.LINK:
+        if attachment.plan.kind is not MediaKind.LINK:
             return replace(attachment, handle=await self._upload(attachment))
         # the size is enough: the downloader sees a broken body, and a checksum would cost reading up to 2 GiB
         size_bytes = await self._in_time(store.size(metadata.storage_path))

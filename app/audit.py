@@ -26,7 +26,7 @@ from app.settings import InvalidSetting, Settings
 from domain.errors import LogUnavailable
 from domain.ports import LogPosition, StoredMessage
 from domain.recipients import CHANNELS
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
 
@@ -226,7 +226,7 @@ async def _stored(reader: CassandraMessageReader, conversation_id: str) -> Seque
 
 
 async def _positions(session: CassandraSession, ids: Sequence[str]) -> Mapping[str, tuple[str, LogPosition]]:
-    rows = await session.run(_POSITIONS, (list(ids),), Kind.READ)
+    rows = await session.run(_POSITIONS, (list(ids),), Access.READ)
     return {row[0]: (row[1], LogPosition(row[2], row[3])) for row in rows}
 
 

@@ -18,7 +18,7 @@ MB = 1_000_000
 MAX_COST = 4  # of a character: it has at most 4 bytes of UTF-8, and at most 2 units of UTF-16
 
 
-class Kind(StrEnum):
+class MediaKind(StrEnum):
     """The form in which a file is sent."""
 
     IMAGE = "image"
@@ -42,7 +42,7 @@ def utf8_bytes(text: str) -> int:
 class MediaLimit:
     """Files of ``types`` (``None``: any) up to ``max_bytes`` go as ``kind``, with a caption up to ``max_caption``."""
 
-    kind: Kind
+    kind: MediaKind
     max_bytes: int
     max_caption: int
     types: frozenset[str] | None = None
@@ -87,7 +87,7 @@ class MediaPlan:
     A link consists of texts only. All parts are within the channel's limits, and together hold all visible content.
     """
 
-    kind: Kind
+    kind: MediaKind
     caption: str = ""
     texts: tuple[str, ...] = ()
 
@@ -100,7 +100,7 @@ def media_plan(capabilities: ChannelCapabilities, metadata: FileMetadata, conten
     limit = _fitting_limit(capabilities, metadata)
     if limit is None:
         texts = _texts_with_link(capabilities, metadata, content, url)
-        return None if texts is None else MediaPlan(Kind.LINK, "", texts)
+        return None if texts is None else MediaPlan(MediaKind.LINK, "", texts)
     if capabilities.cost(content) <= limit.max_caption:
         return MediaPlan(limit.kind, content)
     return MediaPlan(limit.kind, "", split(content, capabilities.max_text, capabilities.cost))

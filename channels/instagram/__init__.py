@@ -5,7 +5,7 @@ A call carries one text or one attachment, so no file has a caption. A text has 
 
 from __future__ import annotations
 
-from domain.attachments import MB, ChannelCapabilities, Kind, MediaLimit, types, utf8_bytes
+from domain.attachments import MB, ChannelCapabilities, MediaKind, MediaLimit, types, utf8_bytes
 
 TITLE = "Instagram"
 
@@ -14,8 +14,8 @@ CAPABILITIES = ChannelCapabilities(
     "bytes of UTF-8",
     utf8_bytes,
     (
-        MediaLimit(Kind.IMAGE, 8 * MB, 0, types("image", "jpeg", "png", "gif")),
-        MediaLimit(Kind.AUDIO, 25 * MB, 0, types("audio", "aac", "mp4", "wav")),
-        MediaLimit(Kind.VIDEO, 25 * MB, 0, types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
+        MediaLimit(MediaKind.IMAGE, 8 * MB, 0, types("image", "jpeg", "png", "gif")),
+        MediaLimit(MediaKind.AUDIO, 25 * MB, 0, types("audio", "aac", "mp4", "wav")),
+        MediaLimit(MediaKind.VIDEO, 25 * MB, 0, types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
     ),
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from channels.manifest import CAPABILITIES
 from channels.simulated.manners import manner_of
-from domain.attachments import Kind, text_fault
+from domain.attachments import MediaKind, text_fault
 from domain.outcomes import Refused, SendOutcome, Sent, Unknown
 from domain.ports import Attachment, ConnectorCapabilities, Receipt
 from domain.records import DeliveryRequested, delivery_key
@@ -57,7 +57,7 @@ class SimulatedConnector:
         log.info("[%s] Delivered to %s", self._title, address)
         if attachment is not None:  # never log the link: it grants access to the file
             file, kind = attachment.metadata, attachment.plan.kind
-            how = f"as a {Kind.LINK}" if kind is Kind.LINK else f"as {kind}, {file.checksum}"
+            how = f"as a {MediaKind.LINK}" if kind is MediaKind.LINK else f"as {kind}, {file.checksum}"
             log.info("[%s] With %s for %s: %s bytes, %s", self._title, file.filename, address, file.size_bytes, how)
         return Sent(_provider_id(request), time.time_ns() // 1_000_000)
 

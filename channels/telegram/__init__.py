@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.attachments import MB, ChannelCapabilities, Kind, MediaLimit, types, utf16_units
+from domain.attachments import MB, ChannelCapabilities, MediaKind, MediaLimit, types, utf16_units
 
 TITLE = "Telegram"
 
@@ -11,9 +11,9 @@ CAPABILITIES = ChannelCapabilities(
     "characters",
     utf16_units,
     (
-        MediaLimit(Kind.IMAGE, 10 * MB, 1_024, types("image", "jpeg", "png", "webp")),
-        MediaLimit(Kind.AUDIO, 50 * MB, 1_024, types("audio", "mpeg", "mp4")),
-        MediaLimit(Kind.VIDEO, 50 * MB, 1_024, types("video", "mp4")),
-        MediaLimit(Kind.DOCUMENT, 50 * MB, 1_024),
+        MediaLimit(MediaKind.IMAGE, 10 * MB, 1_024, types("image", "jpeg", "png", "webp")),
+        MediaLimit(MediaKind.AUDIO, 50 * MB, 1_024, types("audio", "mpeg", "mp4")),
+        MediaLimit(MediaKind.VIDEO, 50 * MB, 1_024, types("video", "mp4")),
+        MediaLimit(MediaKind.DOCUMENT, 50 * MB, 1_024),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.attachments import MB, ChannelCapabilities, Kind, MediaLimit, types, utf16_units
+from domain.attachments import MB, ChannelCapabilities, MediaKind, MediaLimit, types, utf16_units
 
 TITLE = "WhatsApp"
 
@@ -23,9 +23,9 @@ CAPABILITIES = ChannelCapabilities(
     "characters",
     utf16_units,
     (
-        MediaLimit(Kind.IMAGE, 5 * MB, 1_024, types("image", "jpeg", "png")),
-        MediaLimit(Kind.AUDIO, 16 * MB, 0, types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
-        MediaLimit(Kind.VIDEO, 16 * MB, 1_024, types("video", "mp4", "3gpp")),
-        MediaLimit(Kind.DOCUMENT, 100 * MB, 1_024, _DOCUMENTS),
+        MediaLimit(MediaKind.IMAGE, 5 * MB, 1_024, types("image", "jpeg", "png")),
+        MediaLimit(MediaKind.AUDIO, 16 * MB, 0, types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
+        MediaLimit(MediaKind.VIDEO, 16 * MB, 1_024, types("video", "mp4", "3gpp")),
+        MediaLimit(MediaKind.DOCUMENT, 100 * MB, 1_024, _DOCUMENTS),
     ),
 )

@@ -12,7 +12,7 @@ from domain.errors import StoreUnavailable
 from domain.ids import may_repeat
 from domain.log_clock import LogClock
 from domain.ports import Activity, LogPosition
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import FIRST, PartitionOf, Slice, clock_of, slices
@@ -55,7 +55,7 @@ class CassandraActivityReader:
         wanted = [found for found in dict.fromkeys(conversation_ids) if is_possible_key(found)]
         chunks = [wanted[at : at + CONVERSATIONS_AT_ONCE] for at in range(0, len(wanted), CONVERSATIONS_AT_ONCE)]
         async with self._session.deadline():
-            pages = await asyncio.gather(*(self._session.run(_ACTIVITIES, (chunk,), Kind.READ) for chunk in chunks))
+            pages = await asyncio.gather(*(self._session.run(_ACTIVITIES, (chunk,), Access.READ) for chunk in chunks))
         return {row[0]: _activity(*row[1:]) for page in pages for row in page if row[1] is not None}
 
     async def count(self, conversation_id: str, activity: Activity) -> int:
@@ -68,7 +68,7 @@ class CassandraActivityReader:
         last = activity.last
         fact = (clock.rising_us(last), (last.accepted_at_ms, last.offset, counted), conversation_id)
         with suppress(StoreUnavailable):  # then the next one counts again
-            await self._session.run(_COUNTED, fact, Kind.WRITE)
+            await self._session.run(_COUNTED, fact, Access.WRITE)
         return counted
 
     async def _clock(self, conversation_id: str) -> LogClock:
@@ -80,7 +80,7 @@ class CassandraActivityReader:
         if after == upto:
             return 0
         async with self._session.deadline():
-            months = [row[0] for row in await self._session.run(_MONTHS, (conversation_id,), Kind.READ)]
+            months = [row[0] for row in await self._session.run(_MONTHS, (conversation_id,), Access.READ)]
             parts = slices(months, clock.runs(), after, upto, to_end=True)
             return sum(await asyncio.gather(*(self._of_part(conversation_id, part) for part in parts)))
 
@@ -89,9 +89,9 @@ class CassandraActivityReader:
         counted = 0
         while True:
             edges = (low_ms, low, high_ms, high)
-            rows = await self._session.run(_IDS, (conversation_id, part.month, *edges, LOOKED_AT + 1), Kind.READ)
+            rows = await self._session.run(_IDS, (conversation_id, part.month, *edges, LOOKED_AT + 1), Access.READ)
             if len(rows) > LOOKED_AT and part.is_whole:
-                count = await self._session.run(_COUNT, (conversation_id, part.month, *edges), Kind.READ)
+                count = await self._session.run(_COUNT, (conversation_id, part.month, *edges), Access.READ)
                 return counted + int(count[0][0])
             counted += await self._messages_of(
                 conversation_id, [row for row in rows if row[0] is not None and row[2] in part.run]
@@ -104,7 +104,7 @@ class CassandraActivityReader:
         """Return how many of the rows (id, time, offset) are messages, and not the repetition of one."""
         keyed = [row[0] for row in messages if may_repeat(row[0])]
         chunks = [keyed[at : at + IDS_AT_ONCE] for at in range(0, len(keyed), IDS_AT_ONCE)]
-        pages = await asyncio.gather(*(self._session.run(_POSITIONS, (chunk,), Kind.READ) for chunk in chunks))
+        pages = await asyncio.gather(*(self._session.run(_POSITIONS, (chunk,), Access.READ) for chunk in chunks))
         first = {row[0]: tuple(row[1:]) for page in pages for row in page}
         return sum(
             first.get(message_id, here) == here

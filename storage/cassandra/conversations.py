@@ -13,7 +13,7 @@ from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 from domain.conversations import Conversation, Member, Membership, is_address
 from domain.errors import StoreUnavailable
 from domain.ports import Joined, NewParticipant
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
 
@@ -60,7 +60,7 @@ class CassandraConversationStore:
             found = await self._as_participant(conversation_id, user_id)
             if found is not None:
                 return found
-            rows = await self._session.run(_EXISTS, (conversation_id,), Kind.READ)
+            rows = await self._session.run(_EXISTS, (conversation_id,), Access.READ)
             if not rows:
                 return None
             # it may have been created between the two reads, with its participants
@@ -70,7 +70,7 @@ class CassandraConversationStore:
     async def _as_participant(self, conversation_id: str, user_id: str) -> Membership | None:
         if not is_possible_key(user_id):
             return None
-        rows = await self._session.run(_PARTICIPANT, (conversation_id, user_id), Kind.READ)
+        rows = await self._session.run(_PARTICIPANT, (conversation_id, user_id), Access.READ)
         return Membership(takes_part=True, is_group=bool(rows[0][0])) if rows else None
 
     async def participants(self, conversation_id: str) -> Sequence[str] | None:
@@ -78,14 +78,14 @@ class CassandraConversationStore:
         if not is_possible_key(conversation_id):
             return None
         async with self._session.deadline():
-            rows = await self._session.run(_PARTICIPANTS, (conversation_id,), Kind.READ)
+            rows = await self._session.run(_PARTICIPANTS, (conversation_id,), Access.READ)
         return [row[0] for row in rows if row[0] is not None] if rows else None
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation, ``None`` if there is none. Raises ``StoreUnavailable``."""
         if not is_possible_key(conversation_id):
             return None
-        rows = await self._session.run(_WHOLE, (conversation_id,), Kind.READ)
+        rows = await self._session.run(_WHOLE, (conversation_id,), Access.READ)
         if not rows:
             return None
         members = tuple(Member(who, joined_at_ms, bool(admin)) for who, joined_at_ms, admin, *_ in rows if who)
@@ -149,18 +149,18 @@ class CassandraConversationStore:
                 await self._remember(join.conversation_id, [Member(join.participant_id, join.joined_at_ms)])
             # no transaction, which costs ten times as much: a join can only be repeated
             session = await self._session.driver()
-            statement = await session.prepare(_ADD, Kind.WRITE)
+            statement = await session.prepare(_ADD, Access.WRITE)
             batch = BatchStatement(BatchType.UNLOGGED)
             for join in joins:
                 row = (join.conversation_id, join.participant_id, join.joined_at_ms, -join.joined_at_ms)
                 batch.add(statement.bind(row))
-            await self._session.submit(session, batch, Kind.WRITE)
+            await self._session.submit(session, batch, Access.WRITE)
 
     async def of_user(self, user_id: str, limit: int) -> Sequence[Joined]:
         """Return up to ``limit`` conversations of the user, the last joined first. Raises ``StoreUnavailable``."""
         if not is_possible_key(user_id):
             return []
-        rows = await self._session.run(_OF_USER, (user_id, limit), Kind.READ)
+        rows = await self._session.run(_OF_USER, (user_id, limit), Access.READ)
         return [Joined(conversation_id, joined_at_ms) for conversation_id, joined_at_ms in rows]
 
     async def _remember(self, conversation_id: str, members: Iterable[Member]) -> None:
@@ -175,15 +175,15 @@ class CassandraConversationStore:
             for member in members
             if not is_address(member.participant_id)
         ]
-        await asyncio.gather(*(self._session.run(cql, row, Kind.WRITE) for row in rows))
+        await asyncio.gather(*(self._session.run(cql, row, Access.WRITE) for row in rows))
 
     async def _decide(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> Any:
         """Run statements on one partition as one: the condition of the first holds for all of them."""
         driver = await self._session.driver()
         batch = BatchStatement(BatchType.UNLOGGED)
         for cql, values in statements:
-            batch.add((await driver.prepare(cql, Kind.CONDITIONAL)).bind(values))
-        return (await self._session.submit(driver, batch, Kind.CONDITIONAL))[0]
+            batch.add((await driver.prepare(cql, Access.CONDITIONAL)).bind(values))
+        return (await self._session.submit(driver, batch, Access.CONDITIONAL))[0]
 
 
 def _joins(conversation_id: str, members: Iterable[Member]) -> Iterable[tuple[str, tuple[Any, ...]]]:

@@ -60,8 +60,8 @@ class CassandraConfig:
             raise ValueError(f"consistency {self.consistency!r}: expected one like LOCAL_QUORUM")
 
 
-class Kind(StrEnum):
-    """How the driver may treat a statement. Only a statement without harm in repetition is sent twice."""
+class Access(StrEnum):
+    """How a statement accesses rows. Only a statement without harm in repetition is sent twice."""
 
     READ = "read"  # retried on another host, also before the first has answered
     WRITE = "write"  # commutes and may be repeated: retried on another host
@@ -78,14 +78,14 @@ class DriverSession:
         self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._bridge = LoopBridge(self._loop)
-        self._prepared: dict[tuple[str, Kind], asyncio.Future[Any]] = {}
+        self._prepared: dict[tuple[str, Access], asyncio.Future[Any]] = {}
 
     @property
     def is_up(self) -> bool:
         """Whether any host has an open connection."""
         return any(not pool.is_shutdown for pool in tuple(self._session.get_pools()))
 
-    async def prepare(self, cql: str, kind: Kind) -> Any:
+    async def prepare(self, cql: str, kind: Access) -> Any:
         """Return ``cql`` (with ``{ks}`` for the keyspace) prepared; the driver prepares it on further hosts itself.
 
         Raises ``StoreUnavailable``.
@@ -100,10 +100,10 @@ class DriverSession:
             statement = known.result() if known.done() else await asyncio.shield(known)
         except Exception as error:
             raise translate(error) from error
-        statement.is_idempotent = kind is not Kind.CONDITIONAL
+        statement.is_idempotent = kind is not Access.CONDITIONAL
         return statement
 
-    def submit(self, statement: Any, kind: Kind, timeout_seconds: float | None = None, host: Any = None) -> Any:
+    def submit(self, statement: Any, kind: Access, timeout_seconds: float | None = None, host: Any = None) -> Any:
         """Send a bound statement or batch; return the future of its first page of rows (``None`` for a write).
 
         The future raises the driver's own errors, for ``translate``.
@@ -111,7 +111,7 @@ class DriverSession:
         future = self._loop.create_future()
         timeout = self.config.timeout_seconds if timeout_seconds is None else timeout_seconds
         # the profile of writes is the driver's default one: it takes no name of its own
-        profile = EXEC_PROFILE_DEFAULT if kind is Kind.WRITE else kind
+        profile = EXEC_PROFILE_DEFAULT if kind is Access.WRITE else kind
         try:
             response = self._session.execute_async(statement, execution_profile=profile, timeout=timeout, host=host)
         except Exception as error:  # noqa: BLE001 (the driver is being shut down, or the values do not fit)
@@ -139,12 +139,12 @@ def open_cluster(config: CassandraConfig) -> tuple[Any, Any]:
         auth_provider=PlainTextAuthProvider(config.username, config.password) if config.username else None,
         execution_profiles={
             EXEC_PROFILE_DEFAULT: _profile(config, RetryPolicy()),
-            Kind.READ: _profile(
+            Access.READ: _profile(
                 config,
                 RetryPolicy(),
                 speculative_execution_policy=ConstantSpeculativeExecutionPolicy(_SPECULATE_AFTER_SECONDS, 1),
             ),
-            Kind.CONDITIONAL: _profile(config, FallthroughRetryPolicy(), row_factory=dict_factory),
+            Access.CONDITIONAL: _profile(config, FallthroughRetryPolicy(), row_factory=dict_factory),
         },
         reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
         connection_class=_reactor(),

@@ -11,7 +11,7 @@ from typing import Any
 from domain.errors import StoreUnavailable
 from domain.files import File, FileMetadata
 from domain.ports import Upload
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
 
@@ -82,9 +82,9 @@ class CassandraFileRecords:
             raise ValueError(f"upload id {upload.upload_id!r:.80}: cannot be a key")
         hour = upload.started_at_ms // _HOUR_MS
         async with self._session.deadline():
-            await self._session.run(_REMEMBER_HOUR, (hour,), Kind.WRITE)
-            await self._session.run(_REMEMBER, (hour, upload.upload_id), Kind.WRITE)
-            await self._session.run(_BEGIN, _values(upload), Kind.CONDITIONAL)
+            await self._session.run(_REMEMBER_HOUR, (hour,), Access.WRITE)
+            await self._session.run(_REMEMBER, (hour, upload.upload_id), Access.WRITE)
+            await self._session.run(_BEGIN, _values(upload), Access.CONDITIONAL)
 
     async def upload(self, upload_id: str) -> Upload | None:
         """Return the upload, ``None`` if there is none or it is a file by now. Raises ``StoreUnavailable``."""
@@ -100,24 +100,24 @@ class CassandraFileRecords:
         """Return the upload or file with this id. Raises ``StoreUnavailable``."""
         if not is_possible_key(file_id):
             return None
-        rows = await self._session.run(_FIND, (file_id,), Kind.READ)
+        rows = await self._session.run(_FIND, (file_id,), Access.READ)
         return _read(rows[0]) if rows else None
 
     async def identity(self) -> str:
         """Return the unique name of these records. Raises ``StoreUnavailable``."""
         async with self._session.deadline():
-            rows = await self._session.run(_IDENTITY, (), Kind.READ)
+            rows = await self._session.run(_IDENTITY, (), Access.READ)
             if rows:
                 return str(rows[0][0])
             made = str(uuid.uuid4())
-            row = (await self._session.run(_IDENTIFY, (made,), Kind.CONDITIONAL))[0]
+            row = (await self._session.run(_IDENTIFY, (made,), Access.CONDITIONAL))[0]
             return made if row["[applied]"] else str(row["id"])
 
     async def files(self) -> AsyncIterator[File]:
         """Yield all files, in the order of their hashes. Raises ``StoreUnavailable``; each page has the configured
         time."""
         rows: Sequence[Any] = [(_LEAST_TOKEN,)]
-        while rows := await self._session.run(_ALL, (rows[-1][0],), Kind.READ):
+        while rows := await self._session.run(_ALL, (rows[-1][0],), Access.READ):
             for _, *row in rows:
                 if isinstance(found := _read(row), File):
                     yield found
@@ -176,7 +176,7 @@ class CassandraFileRecords:
             if not holder or not await self._applied(_FINISH, (*values, file.file_id, holder)):
                 return await self.find(file.file_id) == file
         with suppress(StoreUnavailable):
-            await self._strike(await self._session.run(_FIND, (file.file_id,), Kind.READ))
+            await self._strike(await self._session.run(_FIND, (file.file_id,), Access.READ))
         return True
 
     async def forget(self, upload_id: str, *, holder: str) -> bool:
@@ -185,7 +185,7 @@ class CassandraFileRecords:
         if not is_possible_key(upload_id):
             return True
         async with self._session.deadline():
-            rows = await self._session.run(_FIND, (upload_id,), Kind.READ)
+            rows = await self._session.run(_FIND, (upload_id,), Access.READ)
             if not holder or not await self._applied(_FORGET, (upload_id, holder)):
                 return await self.find(upload_id) is None
         with suppress(StoreUnavailable):
@@ -205,21 +205,21 @@ class CassandraFileRecords:
 
         Raises ``StoreUnavailable``; each query has the configured time.
         """
-        for (hour,) in await self._session.run(_HOURS, (), Kind.READ):
+        for (hour,) in await self._session.run(_HOURS, (), Access.READ):
             is_past = (hour + 1) * _HOUR_MS + _BEGINNING_MS <= now_ms
             left, entries = 0, [""]
-            while entries := [row[0] for row in await self._session.run(_REMEMBERED, (hour, entries[-1]), Kind.READ)]:
-                found = {row[0]: _read(row) for row in await self._session.run(_FIND_ALL, (entries,), Kind.READ)}
+            while entries := [row[0] for row in await self._session.run(_REMEMBERED, (hour, entries[-1]), Access.READ)]:
+                found = {row[0]: _read(row) for row in await self._session.run(_FIND_ALL, (entries,), Access.READ)}
                 for upload_id in entries:
                     known = found.get(upload_id)
                     if isinstance(known, File) or (known is None and is_past and await self._is_nothing(upload_id)):
-                        await self._session.run(_STRIKE, (hour, upload_id), Kind.WRITE)
+                        await self._session.run(_STRIKE, (hour, upload_id), Access.WRITE)
                         continue
                     left += 1
                     if known is not None and known.expires_at_ms <= now_ms and known.held_until_ms <= now_ms:
                         yield known
             if not left and is_past:
-                await self._session.run(_FORGET_HOUR, (hour,), Kind.WRITE)
+                await self._session.run(_FORGET_HOUR, (hour,), Access.WRITE)
 
     async def _is_nothing(self, upload_id: str) -> bool:
         """Return whether there is no row, and none of a ``begin`` under way either: a transaction completes those."""
@@ -227,12 +227,12 @@ class CassandraFileRecords:
         return await self.find(upload_id) is None
 
     async def _applied(self, cql: str, values: tuple[Any, ...]) -> bool:
-        return bool((await self._session.run(cql, values, Kind.CONDITIONAL))[0]["[applied]"])
+        return bool((await self._session.run(cql, values, Access.CONDITIONAL))[0]["[applied]"])
 
     async def _strike(self, rows: Sequence[Any]) -> None:
         """Delete an upload's entry of ``open_uploads``; the next sweep repeats an interrupted deletion."""
         for row in rows:
-            await self._session.run(_STRIKE, (row[5] // _HOUR_MS, row[0]), Kind.WRITE)
+            await self._session.run(_STRIKE, (row[5] // _HOUR_MS, row[0]), Access.WRITE)
 
 
 def _values(upload: Upload) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from cassandra.query import BatchStatement, BatchType
 
 from domain.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from domain.ports import MAX_IDENTITIES, Identity
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
 
@@ -73,10 +73,10 @@ class CassandraIdentityStore:
                     break
                 if len(known) >= MAX_IDENTITIES:
                     if is_claimed:
-                        await self._session.run(_RELEASE, (address, user_id), Kind.CONDITIONAL)
+                        await self._session.run(_RELEASE, (address, user_id), Access.CONDITIONAL)
                     raise Conflict(f"a user has at most {MAX_IDENTITIES} identities; unlink one first")
                 if not is_claimed:
-                    await self._session.run(_CLAIM, (address, user_id), Kind.CONDITIONAL)
+                    await self._session.run(_CLAIM, (address, user_id), Access.CONDITIONAL)
                     is_claimed = True
                 if await self._list(identity, address, version):
                     break
@@ -94,12 +94,12 @@ class CassandraIdentityStore:
             raise unknown
         async with self._session.deadline():
             standing = await self._standing(user_id)
-            if not (await self._session.run(_UNLIST, (user_id, address), Kind.CONDITIONAL))[0]["[applied]"]:
+            if not (await self._session.run(_UNLIST, (user_id, address), Access.CONDITIONAL))[0]["[applied]"]:
                 raise unknown
             with suppress(StoreUnavailable):  # readers skip a stale claim
-                await self._session.run(_RELEASE, (address, user_id), Kind.CONDITIONAL)
-                await self._session.run(_RELEASE_OLDER, (address, user_id), Kind.CONDITIONAL)
-                await self._session.run(_UNPROVE, (address, user_id), Kind.CONDITIONAL)
+                await self._session.run(_RELEASE, (address, user_id), Access.CONDITIONAL)
+                await self._session.run(_RELEASE_OLDER, (address, user_id), Access.CONDITIONAL)
+                await self._session.run(_UNPROVE, (address, user_id), Access.CONDITIONAL)
         if address not in standing:
             raise unknown
 
@@ -132,7 +132,7 @@ class CassandraIdentityStore:
 
     async def _require_unproven(self, address: str, identity: Identity) -> None:
         if identity.verified:
-            row = (await self._session.run(_PROVE, (identity.user_id, address), Kind.CONDITIONAL))[0]
+            row = (await self._session.run(_PROVE, (identity.user_id, address), Access.CONDITIONAL))[0]
             verified_by = identity.user_id if row["[applied]"] else row["verified_by"]
         else:
             verified_by = (await self._addresses([address]))[address].verified_by
@@ -140,7 +140,7 @@ class CassandraIdentityStore:
             raise AlreadyExists(f"another user has proven that this {identity.platform} address is theirs")
 
     async def _listed(self, user_id: str) -> tuple[int | None, dict[str, tuple[bool | None, int | None]]]:
-        rows = await self._session.run(_LISTED, (user_id,), Kind.READ)
+        rows = await self._session.run(_LISTED, (user_id,), Access.READ)
         version = rows[0][0] if rows else None
         return version, {address: (verified, at_ms) for _, address, verified, at_ms in rows if address is not None}
 
@@ -151,8 +151,8 @@ class CassandraIdentityStore:
         counted = ((version or 0) + 1, identity.user_id, version)
         listed = (identity.user_id, address, identity.verified, identity.linked_at_ms)
         for cql, values in ((_COUNT, counted), (_LIST, listed)):
-            batch.add((await driver.prepare(cql, Kind.CONDITIONAL)).bind(values))
-        return bool((await self._session.submit(driver, batch, Kind.CONDITIONAL))[0]["[applied]"])
+            batch.add((await driver.prepare(cql, Access.CONDITIONAL)).bind(values))
+        return bool((await self._session.submit(driver, batch, Access.CONDITIONAL))[0]["[applied]"])
 
     async def _standing(self, user_id: str) -> dict[str, tuple[tuple[bool, int], _Address]]:
         """Return the user's addresses, each with (verified, linked_at_ms) and the address's rows."""
@@ -165,7 +165,7 @@ class CassandraIdentityStore:
                 standing[address] = ((bool(verified), linked_at_ms), known)
                 if user_id not in known.claimants and len(known.claimants) < _CLAIMANTS:
                     # it was unlinked and linked at once: the one's release came after the other's claim
-                    await self._session.run(_CLAIM, (address, user_id), Kind.CONDITIONAL)
+                    await self._session.run(_CLAIM, (address, user_id), Access.CONDITIONAL)
             elif known.older is not None and known.older[1] == user_id:
                 standing[address] = ((bool(known.older[2]), known.older[3]), known)
         return standing
@@ -175,7 +175,8 @@ class CassandraIdentityStore:
         if not addresses:
             return found
         claims, older = await asyncio.gather(
-            self._session.run(_CLAIMS, (addresses,), Kind.READ), self._session.run(_OLDER, (addresses,), Kind.READ)
+            self._session.run(_CLAIMS, (addresses,), Access.READ),
+            self._session.run(_OLDER, (addresses,), Access.READ),
         )
         for address, user_id, verified_by in claims:
             found[address].verified_by = verified_by
@@ -196,6 +197,6 @@ class CassandraIdentityStore:
 
     async def _still_listed(self, address: str, known: _Address, claimants: set[str]) -> set[str]:
         """Return the ``claimants`` with the address on their list."""
-        rows = await self._session.run(_STILL_LISTED, (sorted(claimants), address), Kind.READ)
+        rows = await self._session.run(_STILL_LISTED, (sorted(claimants), address), Access.READ)
         older = known.older and known.older[1]
         return {user_id for user_id, linked_at_ms in rows if linked_at_ms is not None or user_id == older}

@@ -15,7 +15,7 @@ from domain.ids import may_repeat
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import LogPosition, MirrorEntry
 from domain.records import NORMAL
-from storage.cassandra.driver_session import DriverSession, Kind
+from storage.cassandra.driver_session import Access, DriverSession
 from storage.cassandra.errors import is_rejected
 from storage.cassandra.facts import bucket_of, encode_fact, encode_file, first_wins, is_possible_key
 from storage.cassandra.session import CassandraSession
@@ -82,7 +82,7 @@ class CassandraMessageMirror:
     async def clock(self, partition: int) -> LogClock:
         """Return the clock of a partition. Raises ``StoreUnavailable``."""
         clock, rows = await asyncio.gather(
-            clock_of(self._session, partition), self._session.run(_COMPARED_TO, (partition,), Kind.READ)
+            clock_of(self._session, partition), self._session.run(_COMPARED_TO, (partition,), Access.READ)
         )
         return LogClock(partition, clock.steps, LogPosition(*rows[0][0]) if rows else None)
 
@@ -102,9 +102,9 @@ class CassandraMessageMirror:
         compared = [(clock.last, clock.partition) for clock in clocks if clock.last is not None]
         async with self._session.deadline():
             driver = await self._session.driver()
-            prepared = [await driver.prepare(cql, Kind.WRITE) for cql in _STATEMENTS]
-            activity = await driver.prepare(_ACTIVITY, Kind.WRITE)
-            clock_step, clock_end = [await driver.prepare(cql, Kind.WRITE) for cql in (_STEP, _COMPARED)]
+            prepared = [await driver.prepare(cql, Access.WRITE) for cql in _STATEMENTS]
+            activity = await driver.prepare(_ACTIVITY, Access.WRITE)
+            clock_step, clock_end = [await driver.prepare(cql, Access.WRITE) for cql in (_STEP, _COMPARED)]
         await self._send_all(
             driver, [_sized(clock_step.bind((s.partition, s.position, s.before_ms, s.after_ms))) for s in steps]
         )
@@ -184,13 +184,13 @@ class CassandraMessageMirror:
 
     async def _send_now(self, driver: DriverSession, batch: list[Write]) -> None:
         if len(batch) == 1:
-            await self._session.submit(driver, batch[0].bound, Kind.WRITE)
+            await self._session.submit(driver, batch[0].bound, Access.WRITE)
             return
         request = BatchStatement(BatchType.UNLOGGED)
         for write in batch:
             request.add(write.bound)
         try:
-            await self._session.submit(driver, request, Kind.WRITE)
+            await self._session.submit(driver, request, Access.WRITE)
         except Exception as error:
             if not is_rejected(error):
                 raise

@@ -10,7 +10,7 @@ from domain.ids import may_repeat
 from domain.log_clock import LogClock, Run
 from domain.ports import LogPosition, StoredMessage
 from domain.records import NORMAL, MessageAccepted
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import decode_file, is_possible_key, state_of
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import FIRST, LAST, PartitionOf, Slice, clock_of, slices
@@ -60,10 +60,10 @@ class CassandraMessageReader:
         if not is_possible_key(message_id):
             return None
         async with self._session.deadline():
-            positions = await self._session.run(_BY_ID, (message_id,), Kind.READ)
+            positions = await self._session.run(_BY_ID, (message_id,), Access.READ)
             if not positions:
                 return None
-            rows = await self._session.run(_ONE, positions[0], Kind.READ)
+            rows = await self._session.run(_ONE, positions[0], Access.READ)
         return next(iter(await _messages(positions[0][0], rows)), None)
 
     async def list(
@@ -93,7 +93,7 @@ class CassandraMessageReader:
     async def _slices(self, conversation_id: str, after: LogPosition | None, descending: bool) -> Sequence[Slice]:
         """Return the slices to read for the query, in reading order."""
         rows, runs = await asyncio.gather(
-            self._session.run(_MONTHS, (conversation_id,), Kind.READ), self._runs(conversation_id)
+            self._session.run(_MONTHS, (conversation_id,), Access.READ), self._runs(conversation_id)
         )
         low, high = (FIRST, after or LAST) if descending else (after or FIRST, LAST)
         found = slices((int(row[0]) for row in rows), runs, low, high, to_end=after is None or not descending)
@@ -112,7 +112,7 @@ class CassandraMessageReader:
         while True:
             asked = wanted - len(found) if part.is_whole else max(wanted - len(found), _LEAST_ROWS)
             values = (conversation_id, part.month, low_ms, low, high_ms, high, asked)
-            rows = await self._session.run(cql, values, Kind.READ)
+            rows = await self._session.run(cql, values, Access.READ)
             own = rows if part.is_whole else [row for row in rows if row[1] in part.run]
             found.extend(await self._at_their_positions(await _messages(conversation_id, own)))
             if len(rows) < asked or len(found) >= wanted:
@@ -129,7 +129,7 @@ class CassandraMessageReader:
         if not ids:
             return messages
         chunks = (ids[start : start + _MAX_IDS_AT_ONCE] for start in range(0, len(ids), _MAX_IDS_AT_ONCE))
-        pages = await asyncio.gather(*(self._session.run(_POSITIONS, (chunk,), Kind.READ) for chunk in chunks))
+        pages = await asyncio.gather(*(self._session.run(_POSITIONS, (chunk,), Access.READ) for chunk in chunks))
         positions = {row[0]: (row[1], LogPosition(row[2], row[3])) for rows in pages for row in rows}
         return [
             found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.ports import RefreshToken
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
 
@@ -30,13 +30,13 @@ class CassandraRefreshTokenStore:
     async def start(self, token: RefreshToken, ttl_seconds: int) -> None:
         """Store the first token of a session. Raises ``StoreUnavailable``."""
         values = (token.session_id, token.user_id, token.token_hash, token.expires_at_ms, ttl_seconds)
-        await self._session.run(_START, values, Kind.CONDITIONAL)
+        await self._session.run(_START, values, Access.CONDITIONAL)
 
     async def find(self, session_id: str) -> RefreshToken | None:
         """Return the session's current token. Raises ``StoreUnavailable``."""
         if not is_possible_key(session_id):
             return None
-        rows = await self._session.run(_FIND, (session_id,), Kind.READ)
+        rows = await self._session.run(_FIND, (session_id,), Access.READ)
         return RefreshToken(*rows[0]) if rows else None
 
     async def rotate(self, used_hash: str, token: RefreshToken, ttl_seconds: int) -> bool:
@@ -45,11 +45,11 @@ class CassandraRefreshTokenStore:
         Raises ``StoreUnavailable``; then it may have been replaced.
         """
         values = (ttl_seconds, token.user_id, token.token_hash, token.expires_at_ms, token.session_id, used_hash)
-        row = (await self._session.run(_ROTATE, values, Kind.CONDITIONAL))[0]
+        row = (await self._session.run(_ROTATE, values, Access.CONDITIONAL))[0]
         # a transaction whose first answer got lost finds its own work done
         return bool(row["[applied]"] or row.get("token_hash") == token.token_hash)
 
     async def end(self, session_id: str) -> None:
         """Forget the session; none of its tokens is taken again. Raises ``StoreUnavailable``."""
         if is_possible_key(session_id):
-            await self._session.run(_END, (session_id,), Kind.CONDITIONAL)
+            await self._session.run(_END, (session_id,), Access.CONDITIONAL)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.errors import StoreUnavailable
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.session import CassandraSession
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def latest_version() -> int:
 
 async def schema_version(session: CassandraSession) -> int:
     """Return the highest version applied, 0 for none. Raises ``StoreUnavailable``, also before the first migration."""
-    rows = await session.run(_VERSION, (), Kind.READ)
+    rows = await session.run(_VERSION, (), Access.READ)
     return rows[0][0] or 0
 
 
@@ -114,7 +114,7 @@ async def migrate(session: CassandraSession, *, replication_factor: int, folder:
         return await _apply(session, migrations, owner)
     finally:
         with suppress(StoreUnavailable):  # then it expires
-            await session.run(_UNLOCK, (owner,), Kind.CONDITIONAL)
+            await session.run(_UNLOCK, (owner,), Access.CONDITIONAL)
 
 
 async def _create_keyspace(session: CassandraSession, replication_factor: int) -> None:
@@ -128,7 +128,7 @@ async def _create_keyspace(session: CassandraSession, replication_factor: int) -
 async def _lock(session: CassandraSession, owner: uuid.UUID) -> None:
     deadline = time.monotonic() + _WAIT_FOR_LOCK_SECONDS
     while True:
-        row = (await session.run(_LOCK, (owner,), Kind.CONDITIONAL))[0]
+        row = (await session.run(_LOCK, (owner,), Access.CONDITIONAL))[0]
         if row["[applied]"]:
             return
         if time.monotonic() > deadline:
@@ -137,7 +137,7 @@ async def _lock(session: CassandraSession, owner: uuid.UUID) -> None:
 
 
 async def _apply(session: CassandraSession, migrations: list[Migration], owner: uuid.UUID) -> list[str]:
-    applied: dict[int, str] = dict(await session.run(_APPLIED, (), Kind.READ))
+    applied: dict[int, str] = dict(await session.run(_APPLIED, (), Access.READ))
     for migration in migrations:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise SchemaChanged(f"migration {migration.version:04d}_{migration.name} was applied with another text")
@@ -145,13 +145,13 @@ async def _apply(session: CassandraSession, migrations: list[Migration], owner: 
     for migration in migrations:
         if migration.version in applied:
             continue
-        if not (await session.run(_KEEP, (owner, owner), Kind.CONDITIONAL))[0]["[applied]"]:
+        if not (await session.run(_KEEP, (owner, owner), Access.CONDITIONAL))[0]["[applied]"]:
             raise StoreUnavailable("lost the schema's lock to another process; call again")
         for statement in migration.statements:
             await session.change(statement)
         now_ms = int(time.time() * 1000)
         record = (migration.version, migration.name, migration.checksum, now_ms)
-        await session.run(_RECORD, record, Kind.WRITE)
+        await session.run(_RECORD, record, Access.WRITE)
         log.info("applied migration %04d_%s", migration.version, migration.name)
         done.append(migration.name)
     return done

@@ -14,7 +14,7 @@ from cassandra.query import SimpleStatement
 
 from domain.errors import StoreUnavailable
 from storage.cassandra.driver_logs import quieten
-from storage.cassandra.driver_session import CassandraConfig, DriverSession, Kind, open_cluster
+from storage.cassandra.driver_session import Access, CassandraConfig, DriverSession, open_cluster
 from storage.cassandra.errors import describe, translate
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class CassandraSession:
             raise StoreUnavailable(f"no connection to Cassandra: {self._reason}")
         return self._driver
 
-    async def run(self, cql: str, values: Sequence[Any], kind: Kind) -> Rows:
+    async def run(self, cql: str, values: Sequence[Any], kind: Access) -> Rows:
         """Run one prepared statement (``{ks}`` stands for the keyspace) and return its first page of rows.
 
         READ rows are tuples in the order selected; CONDITIONAL rows are dicts with ``[applied]``. Raises
@@ -106,7 +106,7 @@ class CassandraSession:
             statement = await driver.prepare(cql, kind)
             return await self.submit(driver, statement.bind(values), kind)
 
-    async def submit(self, driver: DriverSession, statement: Any, kind: Kind) -> Rows:
+    async def submit(self, driver: DriverSession, statement: Any, kind: Access) -> Rows:
         """Run a bound statement or a batch on the driver session it was prepared on. Raises ``StoreUnavailable``."""
         try:
             return await driver.submit(statement, kind) or []
@@ -123,13 +123,13 @@ class CassandraSession:
         host: Any = min(hosts, key=lambda known: str(known.endpoint), default=None)
         statement = SimpleStatement(cql.replace("{ks}", self.config.keyspace))
         try:
-            await driver.submit(statement, Kind.CONDITIONAL, _SCHEMA_TIMEOUT_SECONDS, host)
+            await driver.submit(statement, Access.CONDITIONAL, _SCHEMA_TIMEOUT_SECONDS, host)
         except Exception as error:
             raise translate(error) from error
 
     async def ping(self) -> None:
         """Return if Cassandra answers. Raises ``StoreUnavailable`` within the configured time."""
-        await self.run("SELECT key FROM system.local WHERE key = 'local'", (), Kind.READ)
+        await self.run("SELECT key FROM system.local WHERE key = 'local'", (), Access.READ)
 
     async def _keep_connected(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from domain.fact_times import MAX_MS
 from domain.log_clock import ALL_MS, ALL_POSITIONS, ClockStep, LogClock, Run
 from domain.ports import LogPosition
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import bucket_of
 from storage.cassandra.session import CassandraSession
 
@@ -69,5 +69,5 @@ def _month_of(position: LogPosition) -> int:
 
 async def clock_of(session: CassandraSession, partition: int) -> LogClock:
     """Return the steps of a partition. Raises ``StoreUnavailable``."""
-    rows = await session.run(_STEPS, (partition,), Kind.READ)
+    rows = await session.run(_STEPS, (partition,), Access.READ)
     return LogClock(partition, (ClockStep(partition, *row) for row in rows))

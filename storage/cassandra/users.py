@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
 from domain.ports import User
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
 
@@ -38,12 +38,12 @@ class CassandraUserStore:
         async with self._session.deadline():
             # The account first, then its name: a crash in between leaves an unreachable row.
             values = (user.user_id, user.username, user.password_hash, user.email, user.created_at_ms)
-            await self._session.run(_INSERT, values, Kind.WRITE)
-            row = (await self._session.run(_CLAIM, (user.username.lower(), user.user_id), Kind.CONDITIONAL))[0]
+            await self._session.run(_INSERT, values, Access.WRITE)
+            row = (await self._session.run(_CLAIM, (user.username.lower(), user.user_id), Access.CONDITIONAL))[0]
             if row["[applied]"] or row["user_id"] == user.user_id:
                 return
             with suppress(StoreUnavailable):
-                await self._session.run(_DELETE, (user.user_id,), Kind.WRITE)
+                await self._session.run(_DELETE, (user.user_id,), Access.WRITE)
         raise AlreadyExists(f"the username {user.username} is taken; choose another")
 
     async def by_username(self, username: str) -> User | None:
@@ -51,14 +51,14 @@ class CassandraUserStore:
         if not is_possible_key(username):
             return None
         async with self._session.deadline():
-            rows = await self._session.run(_BY_USERNAME, (username.lower(),), Kind.READ)
+            rows = await self._session.run(_BY_USERNAME, (username.lower(),), Access.READ)
             return await self.by_id(rows[0][0]) if rows else None
 
     async def by_id(self, user_id: str) -> User | None:
         """Return the account. Raises ``StoreUnavailable``."""
         if not is_possible_key(user_id):
             return None
-        rows = await self._session.run(_BY_ID, (user_id,), Kind.READ)
+        rows = await self._session.run(_BY_ID, (user_id,), Access.READ)
         return User(*rows[0]) if rows else None
 
     async def usernames(self, user_ids: Sequence[str]) -> Mapping[str, str]:
@@ -67,7 +67,7 @@ class CassandraUserStore:
         async with self._session.deadline():
             pages = await asyncio.gather(
                 *(
-                    self._session.run(_NAMES, (keys[start : start + NAMES_AT_ONCE],), Kind.READ)
+                    self._session.run(_NAMES, (keys[start : start + NAMES_AT_ONCE],), Access.READ)
                     for start in range(0, len(keys), NAMES_AT_ONCE)
                 )
             )
@@ -78,6 +78,6 @@ class CassandraUserStore:
         known = is_possible_key(user_id)
         if (
             not known
-            or not (await self._session.run(_SET_HASH, (password_hash, user_id), Kind.CONDITIONAL))[0]["[applied]"]
+            or not (await self._session.run(_SET_HASH, (password_hash, user_id), Access.CONDITIONAL))[0]["[applied]"]
         ):
             raise NotFound(f"there is no user {user_id!r:.80}")

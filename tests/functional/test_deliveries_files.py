@@ -8,7 +8,7 @@ import pytest
 
 from app.kafka.codec import decode
 from channels.simulated import SimulatedConnector, Simulation
-from domain.attachments import MB, Kind
+from domain.attachments import MB, MediaKind
 from domain.attempts import Attempt, Outcome
 from domain.errors import DeliveryFailed, Unavailable
 from domain.outcomes import OUTCOME_UNKNOWN, NotNow
@@ -32,7 +32,7 @@ async def test_a_file_reaches_the_channel_whole_before_the_message_does() -> Non
     await world.deliver(requests("m-1", file=world.put(data)))
     await until(world.is_done)
     assert world.channel.uploaded == [data]
-    assert attached(world).plan.kind is Kind.IMAGE
+    assert attached(world).plan.kind is MediaKind.IMAGE
     assert attached(world).plan.caption == "hi"
     assert attached(world).handle == "media-1"
     assert attached(world).url.startswith("https://files.example.org/v1/files/f-1/link?")
@@ -106,7 +106,7 @@ async def test_a_file_over_the_channels_cap_goes_as_a_link_without_being_read() 
     await world.deliver(requests("m-1", file=world.put(data, "image/jpeg", "big.jpg")))
     await until(world.is_done)
     way = attached(world).plan
-    assert way.kind is Kind.LINK
+    assert way.kind is MediaKind.LINK
     assert way.texts == (f"hi\n\nbig.jpg (5.0 MB)\n{attached(world).url}",)
     assert (world.store.reads, world.channel.uploaded) == (0, [])
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 from domain.errors import StoreUnavailable
 from domain.files import File, FileMetadata
 from domain.ports import Upload
-from storage.cassandra.driver_session import CassandraConfig, Kind
+from storage.cassandra.driver_session import Access, CassandraConfig
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.session import CassandraSession
 
@@ -28,7 +28,7 @@ class Breaking(CassandraSession):
     left: int | None = None
     does_the_last = False
 
-    async def run(self, cql: str, values: Sequence[Any], kind: Kind) -> list[Any]:
+    async def run(self, cql: str, values: Sequence[Any], kind: Access) -> list[Any]:
         if self.left is None:
             return await super().run(cql, values, kind)
         self.left -= 1
@@ -79,7 +79,7 @@ async def shown(records: CassandraFileRecords, upload: Upload, now_ms: int) -> l
 
 async def noted(session: Breaking, upload: Upload) -> bool:
     cql = "SELECT upload_id FROM {ks}.open_uploads WHERE hour = ? AND upload_id = ?"
-    return bool(await session.run(cql, (upload.started_at_ms // 3_600_000, upload.upload_id), Kind.READ))
+    return bool(await session.run(cql, (upload.started_at_ms // 3_600_000, upload.upload_id), Access.READ))
 
 
 async def test_a_begin_that_breaks_off_leaves_a_row_that_the_sweeper_is_shown_or_none(session, broken):
@@ -158,8 +158,8 @@ async def test_an_hour_without_uploads_is_not_looked_at_again(session):
     await records.begin(one)
     values = (started_at_ms // 3_600_000,)
     assert await shown(records, one, NOW_MS) == [one]
-    assert await session.run(hour, values, Kind.READ)
+    assert await session.run(hour, values, Access.READ)
     await records.acquire_expired_lease(one.upload_id, "sweeper", NOW_MS, NOW_MS + 5)
     await records.forget(one.upload_id, holder="sweeper")
     assert await shown(records, one, NOW_MS) == []
-    assert not await session.run(hour, values, Kind.READ)
+    assert not await session.run(hour, values, Access.READ)

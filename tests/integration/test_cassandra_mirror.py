@@ -15,7 +15,7 @@ from domain.errors import MalformedRecord
 from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from domain.status import Fact
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
@@ -64,7 +64,7 @@ async def test_no_tombstone_is_written(session):
         "SELECT writetime(content), writetime(file_id), writetime(file) FROM {ks}.messages"
         " WHERE conversation_id = ? AND bucket = 202601"
     )
-    ((content_at, *file_at),) = await session.run(cql, (conversation,), Kind.READ)
+    ((content_at, *file_at),) = await session.run(cql, (conversation,), Access.READ)
     assert content_at is not None
     assert file_at == [None, None]
     found = await CassandraMessageReader(session).get(bare.message_id)

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from domain.errors import NotFound
 from domain.ports import Identity
-from storage.cassandra.driver_session import CassandraConfig, Kind
+from storage.cassandra.driver_session import Access, CassandraConfig
 from storage.cassandra.identities import CassandraIdentityStore
 from storage.cassandra.session import CassandraSession
 
@@ -30,8 +30,8 @@ async def session(cassandra: CassandraConfig) -> Any:
 async def older_link(session: CassandraSession) -> Identity:
     one = Identity(str(uuid.uuid4()), "whatsapp", f"+55119{random.randrange(10**8):08d}", False, LINKED_AT_MS)
     address = f"{one.platform}:{one.value}"
-    await session.run(_OLDER, (address, one.user_id, one.platform, one.value, False, LINKED_AT_MS), Kind.WRITE)
-    await session.run(_LISTED, (one.user_id, address), Kind.WRITE)
+    await session.run(_OLDER, (address, one.user_id, one.platform, one.value, False, LINKED_AT_MS), Access.WRITE)
+    await session.run(_LISTED, (one.user_id, address), Access.WRITE)
     return one
 
 
@@ -59,7 +59,7 @@ async def test_a_link_of_an_older_release_stands_is_contested_by_another_and_can
 
 async def test_what_an_older_release_left_half_done_is_no_claim(session: CassandraSession) -> None:
     store, one = CassandraIdentityStore(session), await older_link(session)
-    await session.run("DELETE FROM {ks}.identities_by_user WHERE user_id = ?", (one.user_id,), Kind.WRITE)
+    await session.run("DELETE FROM {ks}.identities_by_user WHERE user_id = ?", (one.user_id,), Access.WRITE)
     other = Identity(str(uuid.uuid4()), one.platform, one.value, False, LINKED_AT_MS + 9)
     assert await store.link(other) == other
     assert await store.owner(one.platform, one.value) == other.user_id

@@ -12,7 +12,7 @@ import pytest
 
 from devstack import Stack
 from domain.errors import StoreUnavailable
-from storage.cassandra.driver_session import CassandraConfig, Kind
+from storage.cassandra.driver_session import Access, CassandraConfig
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.schema import migrate, schema_version
 from storage.cassandra.session import CassandraSession
@@ -151,5 +151,5 @@ async def test_a_session_never_started_refuses(cassandra):
 async def test_many_requests_at_once_are_all_answered(cassandra):
     async with CassandraSession(cassandra) as session:
         cql = "SELECT key FROM system.local WHERE key = 'local'"
-        rows = await asyncio.gather(*(session.run(cql, (), Kind.READ) for _ in range(500)))
+        rows = await asyncio.gather(*(session.run(cql, (), Access.READ) for _ in range(500)))
         assert rows == [[("local",)]] * 500

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from domain.errors import StoreUnavailable
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.schema import (
     MIGRATIONS,
     SchemaChanged,
@@ -108,5 +108,5 @@ async def test_the_replication_factor_is_asked_for(empty):
     with pytest.raises(StoreUnavailable, match="LOCAL_QUORUM"):  # one node cannot make a quorum of three
         await migrate(empty, replication_factor=3)
     cql = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?"
-    ((replication,),) = await empty.run(cql, (empty.config.keyspace,), Kind.READ)
+    ((replication,),) = await empty.run(cql, (empty.config.keyspace,), Access.READ)
     assert set(dict(replication).values()) == {"org.apache.cassandra.locator.NetworkTopologyStrategy", "3"}

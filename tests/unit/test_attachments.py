@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from channels.manifest import CAPABILITIES
 from domain.attachments import (
     MB,
-    Kind,
+    MediaKind,
     human_size,
     media_plan,
     split,
@@ -40,46 +40,46 @@ def test_it_is_known_of_every_channel_what_it_takes() -> None:
 @pytest.mark.parametrize(
     ("channel", "mimetype", "size_bytes", "kind"),
     [
-        ("whatsapp", "image/jpeg", 5 * MB, Kind.IMAGE),
-        ("whatsapp", "image/jpeg", 5 * MB + 1, Kind.LINK),
-        ("whatsapp", "image/png", 1, Kind.IMAGE),
-        ("whatsapp", "image/png", 0, Kind.LINK),
-        ("whatsapp", "image/webp", 1_000, Kind.LINK),
-        ("whatsapp", "audio/mpeg", 16 * MB, Kind.AUDIO),
-        ("whatsapp", "audio/mpeg", 16 * MB + 1, Kind.LINK),
-        ("whatsapp", "audio/x-m4a", 1_000, Kind.AUDIO),
-        ("whatsapp", "video/mp4", 16 * MB, Kind.VIDEO),
-        ("whatsapp", "video/mp4", 16 * MB + 1, Kind.LINK),
-        ("whatsapp", "application/pdf", 100 * MB, Kind.DOCUMENT),
-        ("whatsapp", "application/pdf", 100 * MB + 1, Kind.LINK),
-        ("whatsapp", OFFICE, 1_000, Kind.DOCUMENT),
-        ("whatsapp", "text/plain; charset=utf-8", 1_000, Kind.DOCUMENT),
-        ("whatsapp", "application/zip", 1_000, Kind.LINK),
-        ("whatsapp", "application/octet-stream", 1_000, Kind.LINK),
-        ("instagram", "image/jpeg", 8 * MB, Kind.IMAGE),
-        ("instagram", "image/jpeg", 8 * MB + 1, Kind.LINK),
-        ("instagram", "IMAGE/GIF", 1_000, Kind.IMAGE),
-        ("instagram", "audio/x-wav", 25 * MB, Kind.AUDIO),
-        ("instagram", "audio/wav", 25 * MB + 1, Kind.LINK),
-        ("instagram", "video/quicktime", 25 * MB, Kind.VIDEO),
-        ("instagram", "video/quicktime", 25 * MB + 1, Kind.LINK),
-        ("instagram", "application/pdf", 1_000, Kind.LINK),
-        ("telegram", "image/jpeg", 10 * MB, Kind.IMAGE),
-        ("telegram", "image/jpeg", 10 * MB + 1, Kind.DOCUMENT),
-        ("telegram", "video/mp4", 50 * MB, Kind.VIDEO),
-        ("telegram", "audio/mpeg", 1_000, Kind.AUDIO),
-        ("telegram", "application/zip", 50 * MB, Kind.DOCUMENT),
-        ("telegram", "application/zip", 50 * MB + 1, Kind.LINK),
-        ("telegram", "application/zip", MAX_FILE_BYTES, Kind.LINK),
+        ("whatsapp", "image/jpeg", 5 * MB, MediaKind.IMAGE),
+        ("whatsapp", "image/jpeg", 5 * MB + 1, MediaKind.LINK),
+        ("whatsapp", "image/png", 1, MediaKind.IMAGE),
+        ("whatsapp", "image/png", 0, MediaKind.LINK),
+        ("whatsapp", "image/webp", 1_000, MediaKind.LINK),
+        ("whatsapp", "audio/mpeg", 16 * MB, MediaKind.AUDIO),
+        ("whatsapp", "audio/mpeg", 16 * MB + 1, MediaKind.LINK),
+        ("whatsapp", "audio/x-m4a", 1_000, MediaKind.AUDIO),
+        ("whatsapp", "video/mp4", 16 * MB, MediaKind.VIDEO),
+        ("whatsapp", "video/mp4", 16 * MB + 1, MediaKind.LINK),
+        ("whatsapp", "application/pdf", 100 * MB, MediaKind.DOCUMENT),
+        ("whatsapp", "application/pdf", 100 * MB + 1, MediaKind.LINK),
+        ("whatsapp", OFFICE, 1_000, MediaKind.DOCUMENT),
+        ("whatsapp", "text/plain; charset=utf-8", 1_000, MediaKind.DOCUMENT),
+        ("whatsapp", "application/zip", 1_000, MediaKind.LINK),
+        ("whatsapp", "application/octet-stream", 1_000, MediaKind.LINK),
+        ("instagram", "image/jpeg", 8 * MB, MediaKind.IMAGE),
+        ("instagram", "image/jpeg", 8 * MB + 1, MediaKind.LINK),
+        ("instagram", "IMAGE/GIF", 1_000, MediaKind.IMAGE),
+        ("instagram", "audio/x-wav", 25 * MB, MediaKind.AUDIO),
+        ("instagram", "audio/wav", 25 * MB + 1, MediaKind.LINK),
+        ("instagram", "video/quicktime", 25 * MB, MediaKind.VIDEO),
+        ("instagram", "video/quicktime", 25 * MB + 1, MediaKind.LINK),
+        ("instagram", "application/pdf", 1_000, MediaKind.LINK),
+        ("telegram", "image/jpeg", 10 * MB, MediaKind.IMAGE),
+        ("telegram", "image/jpeg", 10 * MB + 1, MediaKind.DOCUMENT),
+        ("telegram", "video/mp4", 50 * MB, MediaKind.VIDEO),
+        ("telegram", "audio/mpeg", 1_000, MediaKind.AUDIO),
+        ("telegram", "application/zip", 50 * MB, MediaKind.DOCUMENT),
+        ("telegram", "application/zip", 50 * MB + 1, MediaKind.LINK),
+        ("telegram", "application/zip", MAX_FILE_BYTES, MediaKind.LINK),
     ],
 )
 def test_a_file_goes_as_what_the_channel_takes_or_as_a_link(
-    channel: str, mimetype: str, size_bytes: int, kind: Kind
+    channel: str, mimetype: str, size_bytes: int, kind: MediaKind
 ) -> None:
     found = media_plan(CAPABILITIES[channel], of(mimetype, size_bytes), "look", URL)
     assert found is not None
     assert found.kind is kind
-    assert any(URL in text for text in found.texts) is (kind is Kind.LINK)
+    assert any(URL in text for text in found.texts) is (kind is MediaKind.LINK)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_no_limit_is_ever_exceeded_and_no_text_lost(
         assert len(url) > capabilities.max_text
         return
     assert all(0 < sum(map(capabilities.cost, text)) <= capabilities.max_text for text in found.texts)
-    if found.kind is Kind.LINK:
+    if found.kind is MediaKind.LINK:
         assert found.caption == ""
         assert found.texts[-1].endswith(url)
         assert seen("".join(found.texts)).startswith(seen(content))
