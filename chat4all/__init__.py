@@ -18,6 +18,7 @@ answers 503 or asks for patience: reads, changes that come to the same when made
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 if TYPE_CHECKING:
     from chat4all.public import *  # noqa: F403
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     """Return a public name. Raises ``AttributeError`` for any other."""
+    if name == "ConnectionFailed":
+        warn("chat4all.ConnectionFailed is now called ApiUnavailable", DeprecationWarning, stacklevel=2)
     public = import_module("chat4all.public")  # not "from chat4all import", which would ask this function again
     if name not in public.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from chat4all.calls.accounts import AccountCalls
 from chat4all.calls.conversations import ConversationCalls
 from chat4all.calls.files import FileCalls
 from chat4all.calls.messages import MessageCalls
-from chat4all.errors import ApiError, ConnectionFailed
+from chat4all.errors import ApiError, ApiUnavailable
 from chat4all.tokens import MemoryTokenStore, Tokens, TokenStore
 from chat4all.transport import Transport
 
@@ -22,7 +22,7 @@ class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls):
 
     ``retry_seconds``: how long to repeat what is safe to repeat, all attempts together; 0: not at all.
     ``token_store``: where the session's tokens are kept; default: in memory, beginning with ``token``.
-    Every method raises ``ConnectionFailed`` or ``ApiError`` (``chat4all/errors.py``).
+    Every method raises ``ApiUnavailable`` or ``ApiError`` (``chat4all/errors.py``).
     """
 
     def __init__(
@@ -66,6 +66,6 @@ class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls):
         """Return whether the API and its dependencies answer."""
         try:
             await self._transport.call("GET", "/health/ready", with_token=False, retry_seconds=0)
-        except (ConnectionFailed, ApiError):
+        except (ApiUnavailable, ApiError):
             return False
         return True

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from chat4all.errors import ClientError, ConnectionFailed, Damaged
+from chat4all.errors import ApiUnavailable, ClientError, Damaged
 from chat4all.part_file import Sink
 from chat4all.retry_budget import RetryBudget
 from chat4all.transfers import CHUNK_BYTES, OnProgress, Step
@@ -40,7 +40,7 @@ class Downloading:
     async def run(self) -> None:
         """Return when all bytes are present and verified. A wrong remainder of an earlier download is fetched again.
 
-        Raises ``Damaged``, ``LocalFault``, ``ConnectionFailed``, ``ApiError``.
+        Raises ``Damaged``, ``LocalFault``, ``ApiUnavailable``, ``ApiError``.
         """
         had_some = self._sink.size_bytes > 0
         await self._fetch()
@@ -59,14 +59,14 @@ class Downloading:
             trouble: ClientError
             try:
                 refusal = await self._get_rest()
-                trouble = ConnectionFailed(f"{self._transport.url} sends no more of the file")
+                trouble = ApiUnavailable(f"{self._transport.url} sends no more of the file")
                 if refusal is not None:
                     trouble, asked_seconds = self._transport.error_of(refusal), refusal.retry_after_seconds
                     if refusal.status == _NOT_SATISFIABLE:
                         await self._start_again()
                     elif refusal.status not in _PASSING:
                         raise trouble
-            except ConnectionFailed as error:
+            except ApiUnavailable as error:
                 if not self._transport.has_answered:
                     raise
                 trouble = error
@@ -105,7 +105,7 @@ class Downloading:
             return
         found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         if answer.status != 206 or not found or int(found[1]) != self._sink.size_bytes:
-            raise ConnectionFailed(f"{self._transport.url} is not a Chat4All API: GET {self._path}: another range")
+            raise ApiUnavailable(f"{self._transport.url} is not a Chat4All API: GET {self._path}: another range")
 
     async def _start_again(self) -> None:
         if self._sink.size_bytes and not await self._sink.restart():

@@ -5,10 +5,10 @@ ClientError
 │   ├── TargetExists      a download would replace a file
 │   └── OutputClosed      the reader of a download closed the output
 ├── Damaged               the received bytes do not match the checksum
-├── ConnectionFailed           nothing answers, or it cannot serve this now (503); trying again later can help
+├── ApiUnavailable        nothing answers, or the API cannot serve this now (503); trying again later can help
 │   ├── Unconfirmed       … and the message that was sent may have been accepted all the same
 │   └── NotChat4All       something else answers there
-└── ApiError               the API answered with a problem (RFC 9457)
+└── ApiError              the API answered with a problem (RFC 9457)
     ├── InvalidRequest    400: what was asked for cannot be; ``fields`` says what is wrong with which
     ├── NotLoggedIn       401: no token, or it is not valid and could not be refreshed; log in
     ├── Forbidden         403: it is there, and not for this user
@@ -43,8 +43,8 @@ class Damaged(ClientError):
     """The received bytes do not match the file's SHA-256."""
 
 
-class ConnectionFailed(ClientError):
-    """Nothing answers at the API's address, or it has no use of what it depends on; try again later.
+class ApiUnavailable(ClientError):
+    """Nothing answers at the API's address, or the API cannot serve the request now (503); try again later.
 
     ``never_arrived``: nobody listened. ``is_in_doubt``: the request may have been carried out although no answer says
     so. ``message_id``: of the message that is in doubt, empty if no answer told it. ``retry_after_seconds``: what the
@@ -67,14 +67,14 @@ class ConnectionFailed(ClientError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class Unconfirmed(ConnectionFailed):
+class Unconfirmed(ApiUnavailable):
     """A message was sent, and no answer says whether it was accepted: it may have been.
 
     ``message_id``: asking for it later tells; empty if it is not known. ``idempotency_key``: sending the same again
     with it is safe, for it makes one message of both.
     """
 
-    def __init__(self, cause: ConnectionFailed, idempotency_key: str) -> None:
+    def __init__(self, cause: ApiUnavailable, idempotency_key: str) -> None:
         super().__init__(
             f"{cause}; the message may have been accepted",
             message_id=cause.message_id,
@@ -83,7 +83,7 @@ class Unconfirmed(ConnectionFailed):
         self.idempotency_key = idempotency_key
 
 
-class NotChat4All(ConnectionFailed):
+class NotChat4All(ApiUnavailable):
     """The server at the address is not a Chat4All API."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from chat4all.errors import ConnectionFailed, NotLoggedIn, TooManyRequests, api_error_of
+from chat4all.errors import ApiUnavailable, NotLoggedIn, TooManyRequests, api_error_of
 from chat4all.retry_budget import RetryBudget, seconds_of
 from chat4all.transport import Transport
 
@@ -32,7 +32,7 @@ class Notifications:
         self._refused_token = ""
 
     async def frames(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield frames for ever. Raises ``ConnectionFailed``, ``NotLoggedIn``, ``TooManyRequests``, ``ApiError``."""
+        """Yield frames for ever. Raises ``ApiUnavailable``, ``NotLoggedIn``, ``TooManyRequests``, ``ApiError``."""
         while True:
             token = self._transport.tokens.access_token
             asked_seconds: float | None = None
@@ -57,10 +57,10 @@ class Notifications:
                 asked_seconds = seconds_of(error.headers.get("Retry-After") if error.headers else None)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if not self._transport.has_answered:
-                    raise self._transport.connection_failed(error) from error
+                    raise self._transport.unavailable_after(error) from error
                 reason = str(error) or type(error).__name__
             if not await self._budget.wait(asked_seconds):
-                raise ConnectionFailed(f"no live notifications from {self._transport.url}: {reason}")
+                raise ApiUnavailable(f"no live notifications from {self._transport.url}: {reason}")
 
     def _connected(self, token: str) -> Any:
         return self._transport.session.ws_connect(
@@ -90,6 +90,6 @@ async def _documents_of(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterato
         try:
             document = json.loads(message.data)
         except ValueError as error:
-            raise ConnectionFailed("what came over the WebSocket is not of a Chat4All API") from error
+            raise ApiUnavailable("what came over the WebSocket is not of a Chat4All API") from error
         if isinstance(document, dict):
             yield document

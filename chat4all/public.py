@@ -5,9 +5,9 @@ from chat4all.client import Client
 from chat4all.contract import Status
 from chat4all.errors import (
     ApiError,
+    ApiUnavailable,
     ClientError,
     Conflict,
-    ConnectionFailed,
     Damaged,
     Forbidden,
     InvalidRequest,
@@ -25,9 +25,12 @@ from chat4all.tokens import MemoryTokenStore, Tokens, TokenStore
 from chat4all.transfers import OnProgress, Step
 from chat4all.uploads import Begun, UploadStore
 
+ConnectionFailed = ApiUnavailable  # its former name, for programs that use it
+
 __all__ = [
     "Accepted",
     "ApiError",
+    "ApiUnavailable",
     "Begun",
     "Change",
     "Client",

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from chat4all.errors import ApiError, ConnectionFailed, NotChat4All, NotLoggedIn, api_error_of
+from chat4all.errors import ApiError, ApiUnavailable, NotChat4All, NotLoggedIn, api_error_of
 from chat4all.retry_budget import RetryBudget, seconds_of
 from chat4all.tokens import Tokens, TokenStore, tokens_of
 
@@ -109,7 +109,7 @@ class Transport:
         """Return the response; refresh the token once if needed.
 
         ``is_repeatable``: whether the request comes to the same when made twice; default: what its method says.
-        Raises ``ConnectionFailed``, ``ApiError``.
+        Raises ``ApiUnavailable``, ``ApiError``.
         """
         if is_repeatable is None:
             is_repeatable = method in _REPEATED_METHODS
@@ -122,7 +122,7 @@ class Transport:
                 answer = await self.send(method, path, token, body, params=params, headers=headers)
                 if answer.status == 503:
                     raise self.unavailable(answer)
-            except ConnectionFailed as error:
+            except ApiUnavailable as error:
                 doubt.note(error)
                 if not await self._may_repeat(error, budget, is_repeatable):
                     doubt.tell(error)
@@ -137,7 +137,7 @@ class Transport:
 
     async def refresh(self, used_token: str) -> bool:
         """Get another access token than ``used_token``; return whether there is one now. Raises
-        ``ConnectionFailed``.
+        ``ApiUnavailable``.
         """
         async with self.token_store.lock():
             kept = self.token_store.load()
@@ -154,7 +154,7 @@ class Transport:
             self.keep(tokens_of(answer))
             return True
 
-    async def _may_repeat(self, error: ConnectionFailed, budget: RetryBudget, is_repeatable: bool) -> bool:
+    async def _may_repeat(self, error: ApiUnavailable, budget: RetryBudget, is_repeatable: bool) -> bool:
         """Whether to try again, having waited. An address at which nobody ever listened is not waited for: perhaps it
         is wrong. What cannot be repeated is tried again only if it has certainly not arrived."""
         if not self.has_answered and (error.never_arrived or isinstance(error, NotChat4All)):
@@ -174,7 +174,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         chunks: AsyncIterable[bytes] | None = None,
     ) -> Answer:
-        """Send one request and return its response of any status. Raises ``ConnectionFailed``.
+        """Send one request and return its response of any status. Raises ``ApiUnavailable``.
 
         ``chunks``: a body in place of a JSON one, of as many bytes as the header Content-Length says. It may take its
         time; whoever yields them sees to it that they are taken.
@@ -188,7 +188,7 @@ class Transport:
             ) as answer:
                 content = await _read(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self.connection_failed(error) from error
+            raise self.unavailable_after(error) from error
         except ValueError as error:
             raise NotChat4All(f"{self.url} is not a Chat4All API: {method} {path}: {error}") from None
         return self._answer(answer, content)
@@ -199,7 +199,7 @@ class Transport:
     ) -> AsyncIterator[aiohttp.ClientResponse | Answer]:
         """Open a GET and yield the response with its body unread; a problem is read and yielded as an ``Answer``.
 
-        Raises ``ConnectionFailed``, also for a connection lost during the body.
+        Raises ``ApiUnavailable``, also for a connection lost during the body.
         """
         sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
         try:
@@ -212,7 +212,7 @@ class Transport:
                 else:
                     yield self._answer(answer, await _read(answer))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self.connection_failed(error) from error
+            raise self.unavailable_after(error) from error
         except ValueError as error:
             raise NotChat4All(f"{self.url} is not a Chat4All API: GET {path}: {error}") from None
 
@@ -231,26 +231,26 @@ class Transport:
         if isinstance(document, dict):
             return document
         if answer.status in (502, 503, 504):  # of a proxy before the API
-            raise ConnectionFailed(f"{self.url} cannot serve this now: status {answer.status}")
+            raise ApiUnavailable(f"{self.url} cannot serve this now: status {answer.status}")
         what = "without JSON" if document is None else "with other JSON"
         raise NotChat4All(f"{self.url} is not a Chat4All API: {answer.method} {answer.url.path} answered {what}")
 
-    def connection_failed(self, error: BaseException) -> ConnectionFailed:
+    def unavailable_after(self, error: BaseException) -> ApiUnavailable:
         """Return the exception for a missing response."""
         reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
         never_arrived = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
-        return ConnectionFailed(f"no answer from {self.url}: {reason}", never_arrived=never_arrived)
+        return ApiUnavailable(f"no answer from {self.url}: {reason}", never_arrived=never_arrived)
 
-    def error_of(self, answer: Answer) -> ConnectionFailed | ApiError:
+    def error_of(self, answer: Answer) -> ApiUnavailable | ApiError:
         """Return the exception for an unsuccessful response."""
         if answer.status == 503:
             return self.unavailable(answer)
         return api_error_of(answer.status, answer.document, answer.retry_after_seconds)
 
-    def unavailable(self, answer: Answer) -> ConnectionFailed:
+    def unavailable(self, answer: Answer) -> ApiUnavailable:
         """Return the exception for a 503."""
         told = answer.document
-        return ConnectionFailed(
+        return ApiUnavailable(
             f"{self.url} cannot serve this now: {told.get('detail', 'unavailable')}",
             is_in_doubt=told.get("may_have_been_accepted") is True,
             message_id=str(told.get("message_id") or ""),
@@ -265,12 +265,12 @@ class Doubt:
         self._exists = False
         self._message_id = ""
 
-    def note(self, error: ConnectionFailed) -> None:
+    def note(self, error: ApiUnavailable) -> None:
         """An attempt ended so."""
         self._exists |= error.is_in_doubt
         self._message_id = self._message_id or error.message_id
 
-    def tell(self, error: ConnectionFailed) -> None:
+    def tell(self, error: ApiUnavailable) -> None:
         """Copy the doubt of all attempts to ``error``, the error of the last one."""
         error.is_in_doubt, error.message_id = self._exists, self._message_id
 

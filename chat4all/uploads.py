@@ -27,7 +27,7 @@ from time import time
 from typing import Any, Protocol
 
 from chat4all.contract import PART_BYTES
-from chat4all.errors import ClientError, ConnectionFailed, Damaged, NotFound
+from chat4all.errors import ApiUnavailable, ClientError, Damaged, NotFound
 from chat4all.retry_budget import RetryBudget
 from chat4all.source import Fingerprint, Source
 from chat4all.transfers import OnProgress, Step
@@ -132,7 +132,7 @@ class Uploading:
         )
         upload_id = answer.headers.get("Location", "").rstrip("/").rpartition("/")[2]
         if not upload_id:
-            raise ConnectionFailed(f"{self._transport.url} is not a Chat4All API: POST /v1/uploads without a Location")
+            raise ApiUnavailable(f"{self._transport.url} is not a Chat4All API: POST /v1/uploads without a Location")
         begun = Begun(upload_id, self._checksum, self._source.fingerprint, _expiry_of(answer))
         if self._upload_store is not None:
             await self._upload_store.remember(self._path, self._conversation_id, begun)
@@ -154,7 +154,7 @@ class Uploading:
             asked_seconds: float | None = None
             try:
                 answer = await self._asked(begun, offset)
-            except ConnectionFailed as error:
+            except ApiUnavailable as error:
                 if not self._transport.has_answered:
                     raise
                 trouble: ClientError = error
@@ -168,7 +168,7 @@ class Uploading:
                         continue
                     if not was_sent:
                         continue
-                    trouble = ConnectionFailed(f"{self._transport.url} takes no more of the upload")
+                    trouble = ApiUnavailable(f"{self._transport.url} takes no more of the upload")
                 else:
                     trouble, asked_seconds = await self._trouble_of(answer), answer.retry_after_seconds
             offset = None
@@ -236,8 +236,8 @@ class Uploading:
                     "PATCH", f"/v1/uploads/{begun.upload_id}", token, headers=headers, chunks=body()
                 )
         except TimeoutError:
-            raise ConnectionFailed(f"{self._transport.url} takes nothing any more") from None
-        except ConnectionFailed:
+            raise ApiUnavailable(f"{self._transport.url} takes nothing any more") from None
+        except ApiUnavailable:
             if fault is not None:
                 raise fault from None
             raise
@@ -246,7 +246,7 @@ class Uploading:
     def _offset_of(self, answer: Answer) -> int:
         given = answer.headers.get("Upload-Offset", "")
         if not given.isdecimal() or int(given) > self._source.size_bytes:
-            raise ConnectionFailed(f"{self._transport.url} is not a Chat4All API: an upload without its offset")
+            raise ApiUnavailable(f"{self._transport.url} is not a Chat4All API: an upload without its offset")
         offset = int(given)
         self._on_progress(Step.UPLOADING, offset, self._source.size_bytes)
         return offset

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from chat4all.answers import Accepted, Change, accepted_of, changes_of, has_reached
 from chat4all.calls.base import Calls, given, path_part
 from chat4all.contract import Status
-from chat4all.errors import ConnectionFailed, NotChat4All, Unconfirmed
+from chat4all.errors import ApiUnavailable, NotChat4All, Unconfirmed
 from chat4all.notifications import Notifications
 
 LIVE_SECONDS = 300.0
@@ -58,7 +58,7 @@ class MessageCalls(Calls):
         headers = {"Idempotency-Key": key}
         try:
             answer = await self._transport.call("POST", "/v1/messages", body, headers=headers, is_repeatable=True)
-        except ConnectionFailed as error:
+        except ApiUnavailable as error:
             if not error.is_in_doubt or isinstance(error, NotChat4All):
                 raise
             raise Unconfirmed(error, key) from error
@@ -113,6 +113,6 @@ class MessageCalls(Calls):
 
         Frames are those of the API: ``connected`` (each time), ``new_message``, ``status``, ``resync_required``. Each
         has a ``cursor``; ``since`` one of them, what came after it is told first. A connection that is lost is made
-        again without a gap; ``ConnectionFailed`` is raised when there was none for ``patience_seconds``.
+        again without a gap; ``ApiUnavailable`` is raised when there was none for ``patience_seconds``.
         """
         return Notifications(self._transport, since, patience_seconds).frames()

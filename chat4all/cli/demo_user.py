@@ -65,7 +65,7 @@ class DemoUsers:
 async def log_in(client: Client, users: DemoUsers | None = None) -> DemoUser:
     """Log ``client`` in as the demo user; make the account if it is not there.
 
-    Raises ``ApiError``, ``ConnectionFailed``, ``CannotKeepSessions``.
+    Raises ``ApiError``, ``ApiUnavailable``, ``CannotKeepSessions``.
     """
     users = users or DemoUsers(client.url)
     user = await users.known_or_new()

@@ -104,9 +104,9 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
     """Run a command, report its errors, and return the exit code."""
     from chat4all import (
         ApiError,
+        ApiUnavailable,
         Client,
         ClientError,
-        ConnectionFailed,
         InvalidRequest,
         MemoryTokenStore,
         NotLoggedIn,
@@ -131,7 +131,7 @@ async def outcome(function: Command, target: Target, arguments: dict[str, Any], 
             return await function(session, **arguments) or Exit.DONE
     except Unconfirmed as error:
         return _tell_unconfirmed(out, error)
-    except ConnectionFailed as error:
+    except ApiUnavailable as error:
         hint = ". Is it running? `chat4all run` starts everything." if error.never_arrived else ""
         return out.fail(f"{error}{hint}", Exit.NO_API)
     except NotLoggedIn as error:

@@ -85,25 +85,25 @@ class DriverSession:
         """Whether any host has an open connection."""
         return any(not pool.is_shutdown for pool in tuple(self._session.get_pools()))
 
-    async def prepare(self, cql: str, kind: Access) -> Any:
+    async def prepare(self, cql: str, access: Access) -> Any:
         """Return ``cql`` (with ``{ks}`` for the keyspace) prepared; the driver prepares it on further hosts itself.
 
         Raises ``StoreUnavailable``.
         """
-        known = self._prepared.get((cql, kind))
+        known = self._prepared.get((cql, access))
         try:
             if known is None or _has_failed(known):
                 text = cql.replace("{ks}", self.config.keyspace)
                 known = self._loop.run_in_executor(self._threads, self._session.prepare, text)
                 known.add_done_callback(_has_failed)  # looks at the error even if every waiter gave up
-                self._prepared[cql, kind] = known
+                self._prepared[cql, access] = known
             statement = known.result() if known.done() else await asyncio.shield(known)
         except Exception as error:
             raise translate(error) from error
-        statement.is_idempotent = kind is not Access.CONDITIONAL
+        statement.is_idempotent = access is not Access.CONDITIONAL
         return statement
 
-    def submit(self, statement: Any, kind: Access, timeout_seconds: float | None = None, host: Any = None) -> Any:
+    def submit(self, statement: Any, access: Access, timeout_seconds: float | None = None, host: Any = None) -> Any:
         """Send a bound statement or batch; return the future of its first page of rows (``None`` for a write).
 
         The future raises the driver's own errors, for ``translate``.
@@ -111,7 +111,7 @@ class DriverSession:
         future = self._loop.create_future()
         timeout = self.config.timeout_seconds if timeout_seconds is None else timeout_seconds
         # the profile of writes is the driver's default one: it takes no name of its own
-        profile = EXEC_PROFILE_DEFAULT if kind is Access.WRITE else kind
+        profile = EXEC_PROFILE_DEFAULT if access is Access.WRITE else access
         try:
             response = self._session.execute_async(statement, execution_profile=profile, timeout=timeout, host=host)
         except Exception as error:  # noqa: BLE001 (the driver is being shut down, or the values do not fit)

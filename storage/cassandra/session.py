@@ -95,7 +95,7 @@ class CassandraSession:
             raise StoreUnavailable(f"no connection to Cassandra: {self._reason}")
         return self._driver
 
-    async def run(self, cql: str, values: Sequence[Any], kind: Access) -> Rows:
+    async def run(self, cql: str, values: Sequence[Any], access: Access) -> Rows:
         """Run one prepared statement (``{ks}`` stands for the keyspace) and return its first page of rows.
 
         READ rows are tuples in the order selected; CONDITIONAL rows are dicts with ``[applied]``. Raises
@@ -103,13 +103,13 @@ class CassandraSession:
         """
         async with self.deadline():
             driver = await self.driver()
-            statement = await driver.prepare(cql, kind)
-            return await self.submit(driver, statement.bind(values), kind)
+            statement = await driver.prepare(cql, access)
+            return await self.submit(driver, statement.bind(values), access)
 
-    async def submit(self, driver: DriverSession, statement: Any, kind: Access) -> Rows:
+    async def submit(self, driver: DriverSession, statement: Any, access: Access) -> Rows:
         """Run a bound statement or a batch on the driver session it was prepared on. Raises ``StoreUnavailable``."""
         try:
-            return await driver.submit(statement, kind) or []
+            return await driver.submit(statement, access) or []
         except Exception as error:
             raise translate(error) from error
 

@@ -13,7 +13,7 @@ import click
 import pytest
 from aiohttp import web
 
-from chat4all import ApiError, Client, ConnectionFailed, Status
+from chat4all import ApiError, ApiUnavailable, Client, Status
 from chat4all.cli.command_line import Span
 from chat4all.cli.commands.sending import expiry_of
 from chat4all.cli.demo_user import DemoUsers, log_in
@@ -203,5 +203,5 @@ async def test_the_client_raises_what_the_api_says(api: Api) -> None:
         api.down.add("kafka")
         assert not await client.is_ready()
     async with Client("http://127.0.0.1:1") as nobody:
-        with pytest.raises(ConnectionFailed, match=r"no answer from http://127\.0\.0\.1:1"):
+        with pytest.raises(ApiUnavailable, match=r"no answer from http://127\.0\.0\.1:1"):
             await nobody.login("a", "b")

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, web
 
+import chat4all
 from chat4all import (
+    ApiUnavailable,
     Client,
     Conflict,
-    ConnectionFailed,
     Forbidden,
     InvalidRequest,
     NotFound,
@@ -233,7 +234,7 @@ async def test_a_message_that_may_have_been_accepted_is_told_with_its_id_and_its
 @pytest.mark.parametrize("answer", [problem(503, "60"), lambda _: web.Response(body=b"<html>")])
 async def test_a_message_that_was_certainly_not_accepted_is_not_said_to_be_in_doubt(answer: ClientResponse) -> None:
     async with playing(answer) as (url, _), Client(url, retry_seconds=0.5) as client:
-        with pytest.raises(ConnectionFailed) as raised:
+        with pytest.raises(ApiUnavailable) as raised:
             await client.send(RECIPIENT, "hi", "c-1")
     assert not isinstance(raised.value, Unconfirmed)
 
@@ -241,7 +242,7 @@ async def test_a_message_that_was_certainly_not_accepted_is_not_said_to_be_in_do
 async def test_what_is_not_safe_to_repeat_is_asked_once() -> None:
     async with playing(is_well, hangs_up) as (url, asked), Client(url) as client:
         assert await client.is_ready()
-        with pytest.raises(ConnectionFailed):
+        with pytest.raises(ApiUnavailable):
             await client.create_group("friends")
     assert len(asked) == 2
 
@@ -262,7 +263,7 @@ async def test_retry_after_is_honoured_and_one_beyond_the_patience_is_not_waited
 
 async def test_repetition_ends_with_the_patience() -> None:
     async with playing(problem(503, "0")) as (url, asked), Client(url, retry_seconds=1.0) as client:
-        with pytest.raises(ConnectionFailed, match="cannot serve this now: not now"):
+        with pytest.raises(ApiUnavailable, match="cannot serve this now: not now"):
             await client.send(RECIPIENT, "hi", "c-1")
     assert 2 <= len(asked) <= 10
 
@@ -270,7 +271,7 @@ async def test_repetition_ends_with_the_patience() -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"a":', b"\xff"])
 async def test_what_is_no_answer_of_the_api_is_said_to_be_none(body: bytes) -> None:
     async with playing(lambda _: web.Response(body=body)) as (url, _), Client(url) as client:
-        with pytest.raises(ConnectionFailed, match="is not a Chat4All API"):
+        with pytest.raises(ApiUnavailable, match="is not a Chat4All API"):
             await client.me()
 
 
@@ -322,12 +323,18 @@ async def test_notifications_need_a_login_and_an_api(api: Api) -> None:
         with pytest.raises(NotLoggedIn):
             await anext(nobody.notifications())
     async with Client("http://127.0.0.1:1") as lost:
-        with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1:1"):
+        with pytest.raises(ApiUnavailable, match=r"127\.0\.0\.1:1"):
             await anext(lost.notifications())
 
 
 async def test_notifications_are_given_up_when_the_patience_is_at_its_end() -> None:
     async with playing(is_well, problem(503, "0")) as (url, _), Client(url, "a.b.c") as client:
         assert await client.is_ready()
-        with pytest.raises(ConnectionFailed, match="status 503"):
+        with pytest.raises(ApiUnavailable, match="status 503"):
             await anext(client.notifications(patience_seconds=0.5))
+
+
+def test_the_former_name_of_an_error_still_works_and_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="ApiUnavailable"):
+        former = chat4all.ConnectionFailed
+    assert former is ApiUnavailable

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import FormData
 
 from chat4all import (
+    ApiUnavailable,
     Client,
-    ConnectionFailed,
     Damaged,
     LocalFault,
     NotFound,
@@ -251,7 +251,7 @@ async def test_an_api_that_stays_away_is_given_up_and_what_came_is_kept(
         if done >= MIB and not gone:
             gone.append(asyncio.create_task(proxy.off()))
 
-    with pytest.raises(ConnectionFailed):
+    with pytest.raises(ApiUnavailable):
         await ana.download_file(file_id, tmp_path / "copy", on_progress=leave, patience_seconds=0.5)
     await gone[0]
     assert (tmp_path / "copy.part").stat().st_size >= MIB

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from chat4all import Client, ConnectionFailed, Damaged
+from chat4all import ApiUnavailable, Client, Damaged
 
 
 @asynccontextmanager
@@ -70,7 +70,7 @@ async def test_another_range_than_was_asked_for_is_not_taken(tmp_path: Path) -> 
 
     (tmp_path / "copy.part").write_bytes(b"012")
     async with serving(b"0123456789", wrong) as (url, _), Client(url, retry_seconds=0.3) as client:
-        with pytest.raises(ConnectionFailed, match="another range"):
+        with pytest.raises(ApiUnavailable, match="another range"):
             await client.download_file("f-1", tmp_path / "copy")
     assert (tmp_path / "copy.part").read_bytes() == b"012"
 

@@ -12,8 +12,8 @@ import pytest
 
 from chat4all import (
     ApiError,
+    ApiUnavailable,
     Client,
-    ConnectionFailed,
     Forbidden,
     InvalidRequest,
     LocalFault,
@@ -91,7 +91,7 @@ async def test_an_api_that_stays_away_is_given_up(api: Api, ana: Client, proxy: 
     path = written(tmp_path, some_bytes(LONG))
     gone: list[asyncio.Task[None]] = []
     watch = Watch(12 * MIB, lambda: gone.append(asyncio.create_task(proxy.off())))
-    with pytest.raises(ConnectionFailed):
+    with pytest.raises(ApiUnavailable):
         await ana.upload_file(path, "c-1", on_progress=watch, upload_store=memory, patience_seconds=0.5)
     await gone[0]
     assert len(memory.kept) == 1
@@ -102,7 +102,7 @@ async def test_an_api_that_stays_away_is_given_up(api: Api, ana: Client, proxy: 
 
 async def test_an_api_that_never_answered_is_not_waited_for(tmp_path: Path) -> None:
     async with Client("http://127.0.0.1:1", "a.b.c") as nobody:
-        with pytest.raises(ConnectionFailed, match=r"no answer from http://127\.0\.0\.1:1"):
+        with pytest.raises(ApiUnavailable, match=r"no answer from http://127\.0\.0\.1:1"):
             await nobody.upload_file(written(tmp_path, b"hello"), "c-1")
 
 
