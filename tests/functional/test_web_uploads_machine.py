@@ -26,7 +26,7 @@ from fakes.file_records import MemoryFileRecords
 from fakes.file_store import SMALL_PART, MemoryFileStore
 from support.api import Api
 from support.examples import examples
-from support.file_processes import DAY_MS, Turns, gated
+from support.file_processes import DAY_MS, TurnQueue, gated
 from support.uploads import some_bytes
 from web.bootstrap.services import Services
 from web.errors import MalformedBody
@@ -65,8 +65,8 @@ class Killed(BaseException):
     """The process is no more."""
 
 
-class MortalTurns(Turns):
-    """Turns that end."""
+class MortalTurnQueue(TurnQueue):
+    """TurnQueue that end."""
 
     is_dead = False
 
@@ -94,7 +94,7 @@ class Inline(Executor):
 class ScriptedBody:
     """The body of a request: pieces, each when it is its turn, and then an end or a break."""
 
-    def __init__(self, turns: Turns, data: bytes, *, breaks: bool) -> None:
+    def __init__(self, turns: TurnQueue, data: bytes, *, breaks: bool) -> None:
         self.length = None if breaks else len(data)
         self._turns, self._data, self._breaks = turns, data, breaks
         self._stopped: Chat4AllError | None = None
@@ -115,7 +115,7 @@ class ScriptedBody:
 class Process:
     """An API: its memory, and the requests that it has."""
 
-    def __init__(self, services: Services, turns: MortalTurns) -> None:
+    def __init__(self, services: Services, turns: MortalTurnQueue) -> None:
         self.services, self.turns = services, turns
         self.requests: set[asyncio.Task[Any]] = set()
 
@@ -158,7 +158,7 @@ class Uploads(RuleBasedStateMachine):
         self.upload_id = made.file_id if isinstance(made, File) else made.upload_id
 
     def process(self) -> Process:
-        api, turns = Api().beside(self.first_api), MortalTurns()
+        api, turns = Api().beside(self.first_api), MortalTurnQueue()
         api.files, api.file_store = gated(self.records, turns), gated(self.store, turns)
         api._make()
         object.__setattr__(api.services.upload_context, "threads", Inline())  # frozen for the product, not for a test
@@ -221,10 +221,10 @@ class Uploads(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 1))
     def kill(self, number: int) -> None:
-        self.run(self.die(number))
+        self.run(self.crash(number))
         self.processes[number] = self.process()
 
-    async def die(self, number: int) -> None:
+    async def crash(self, number: int) -> None:
         process = self.processes[number]
         process.turns.kill()
         await asyncio.wait_for(asyncio.gather(*process.requests), 20)
@@ -269,7 +269,7 @@ class Uploads(RuleBasedStateMachine):
     async def end(self) -> None:
         """Whatever happened, the client gets its file there in the end, and after a sweep there is nothing else."""
         for number in (0, 1):
-            await self.die(number)
+            await self.crash(number)
         clock = self.first_api.clock
         clock.now_ms += LEASE_MS
         for _ in range(3):

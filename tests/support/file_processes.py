@@ -34,7 +34,7 @@ REST = b"the rest"
 T = TypeVar("T")
 
 
-class Turns:
+class TurnQueue:
     """Those who wait for their turn, of one process."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Turns:
 class Gated:
     """``target``, each of whose calls waits for its turn first."""
 
-    def __init__(self, target: object, turns: Turns) -> None:
+    def __init__(self, target: object, turns: TurnQueue) -> None:
         self._target = target
         self._turns = turns
 
@@ -70,7 +70,7 @@ class Gated:
         return each if inspect.isasyncgenfunction(method) else call
 
 
-def gated(target: T, turns: Turns) -> T:
+def gated(target: T, turns: TurnQueue) -> T:
     """Return ``target`` behind a gate: each call waits for its turn."""
     return cast(T, Gated(target, turns))
 
@@ -78,8 +78,8 @@ def gated(target: T, turns: Turns) -> T:
 class Process:
     """Something that runs, one turn at a time."""
 
-    def __init__(self, work: Callable[[Turns], Coroutine[Any, Any, None]]) -> None:
-        self.turns = Turns()
+    def __init__(self, work: Callable[[TurnQueue], Coroutine[Any, Any, None]]) -> None:
+        self.turns = TurnQueue()
         self.task = asyncio.create_task(work(self.turns))
 
     @property
@@ -117,7 +117,7 @@ class FileWorld:
         self.processes: list[Process] = []
         self.promised: dict[str, int] = {}
 
-    async def start(self, work: Callable[[Turns], Coroutine[Any, Any, None]]) -> Process:
+    async def start(self, work: Callable[[TurnQueue], Coroutine[Any, Any, None]]) -> Process:
         process = Process(work)
         self.processes.append(process)
         await settle()
@@ -151,14 +151,14 @@ class FileWorld:
         assert set(self.store.objects) == paths | {OWNER_KEY}
         assert self.store.uploads == {}
 
-    async def sweep(self, turns: Turns) -> None:
+    async def sweep(self, turns: TurnQueue) -> None:
         records, store = gated(self.records, turns), gated(self.store, turns)
         sweep = Sweep(records, store, lambda: self.now_ms, grace_ms=DAY_MS, believing=True)
         await sweep.uploads()
         await sweep.orphans()
         assert sweep.report.failures == []
 
-    async def upload(self, turns: Turns, count: int, kind: str, expiry_ms: int) -> None:
+    async def upload(self, turns: TurnQueue, count: int, kind: str, expiry_ms: int) -> None:
         """One request that brings a file: all of it, or as much as it can before it lets go."""
         file_id, holder = str(uuid.uuid4()), f"api-{uuid.uuid4()}"
         records, store = gated(self.records, turns), gated(self.store, turns)
@@ -195,7 +195,7 @@ class FileWorld:
             return
         await self.complete(records, store, row, holder)
 
-    async def resume(self, turns: Turns, upload_id: str) -> None:
+    async def resume(self, turns: TurnQueue, upload_id: str) -> None:
         """Another request, which brings the rest of an upload. It is wary of what is in the store, not of time."""
         holder = f"api-{uuid.uuid4()}"
         records, store = gated(self.records, turns), gated(self.store, turns)
@@ -208,7 +208,7 @@ class FileWorld:
                 return
         await self.complete(records, store, row, holder)
 
-    async def terminate(self, turns: Turns, upload_id: str) -> None:
+    async def terminate(self, turns: TurnQueue, upload_id: str) -> None:
         """A request to delete an upload that others may go on with: first of all it expires."""
         holder = f"api-{uuid.uuid4()}"
         records, store = gated(self.records, turns), gated(self.store, turns)
