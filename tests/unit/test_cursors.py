@@ -14,7 +14,7 @@ from web.live.positions import Positions, live_cursor
 
 
 @pytest.mark.parametrize(
-    ("place", "text"),
+    ("position", "text"),
     [
         (LogPosition(1_763_848_800_123, 0), "MTc2Mzg0ODgwMDEyMy4w"),
         (LogPosition(1_763_848_800_123, 4711), "MTc2Mzg0ODgwMDEyMy40NzEx"),
