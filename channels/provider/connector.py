@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from channels.provider.answers import found_of, outcome_of
-from domain.attachments import Kind
+from domain.attachments import MediaKind
 from domain.errors import DeliveryFailed, Unavailable
 from domain.outcomes import NotNow, Refused, Scope, SendOutcome, Sent, Unknown
 from domain.ports import Attachment, ConnectorCapabilities, Receipt
@@ -165,7 +165,7 @@ def _media(attachment: Attachment | None) -> str:
     """Return how the file is named in the call: its handle, or its link."""
     if attachment is None:
         return ""
-    return attachment.url if attachment.plan.kind is Kind.LINK else attachment.handle
+    return attachment.url if attachment.plan.kind is MediaKind.LINK else attachment.handle
 
 
 def _now_ms() -> int:

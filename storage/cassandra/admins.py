@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.ports import MAX_ADMINS, Admin
-from storage.cassandra.driver_session import Kind
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
 
@@ -25,7 +25,7 @@ class CassandraAdminStore:
 
     async def is_admin(self, user_id: str) -> bool:
         """Return whether the user has the role. Raises ``StoreUnavailable``."""
-        return is_possible_key(user_id) and bool(await self._session.run(_FIND, (user_id,), Kind.READ))
+        return is_possible_key(user_id) and bool(await self._session.run(_FIND, (user_id,), Access.READ))
 
     async def grant(self, admin: Admin) -> None:
         """Give the role; a user who has it keeps it as it was granted first.
@@ -33,15 +33,15 @@ class CassandraAdminStore:
         Raises ``StoreUnavailable``; then the user may have it.
         """
         values = (admin.user_id, admin.username, admin.granted_at_ms, admin.granted_by)
-        await self._session.run(_GRANT, values, Kind.CONDITIONAL)
+        await self._session.run(_GRANT, values, Access.CONDITIONAL)
 
     async def revoke(self, user_id: str) -> bool:
         """Take the role; return whether the user had it. Raises ``StoreUnavailable``; revoke it again then."""
         if not is_possible_key(user_id):
             return False
-        return bool((await self._session.run(_REVOKE, (user_id,), Kind.CONDITIONAL))[0]["[applied]"])
+        return bool((await self._session.run(_REVOKE, (user_id,), Access.CONDITIONAL))[0]["[applied]"])
 
     async def admins(self) -> Sequence[Admin]:
         """Return up to ``MAX_ADMINS`` admins by username. Raises ``StoreUnavailable``."""
-        rows = await self._session.run(_ALL, (), Kind.READ)
+        rows = await self._session.run(_ALL, (), Access.READ)
         return sorted((Admin(*row) for row in rows), key=lambda admin: admin.username)

@@ -17,7 +17,7 @@ from channels.simulated import Simulation
 from channels.simulated.provider.faults import Faults
 from channels.simulated.provider.server import Provider
 from domain.accounts import Account
-from domain.attachments import Kind, MediaPlan
+from domain.attachments import MediaKind, MediaPlan
 from domain.errors import DeliveryFailed, FileStoreUnavailable, Unavailable
 from domain.files import FileMetadata
 from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent, Unknown
@@ -216,7 +216,7 @@ def test_capabilities_are_those_of_the_provider() -> None:
 # Files -------------------------------------------------------------------------------------------------------------
 
 
-def attachment(*chunks: bytes, error: Exception | None = None, kind: Kind = Kind.IMAGE) -> Attachment:
+def attachment(*chunks: bytes, error: Exception | None = None, kind: MediaKind = MediaKind.IMAGE) -> Attachment:
     async def read() -> AsyncIterator[bytes]:
         for chunk in chunks:
             yield chunk
