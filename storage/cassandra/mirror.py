@@ -11,6 +11,7 @@ from typing import Any
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from domain.errors import MalformedRecord
+from domain.fact_times import MAX_MS
 from domain.ids import may_repeat
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import LogPosition, MirrorEntry
@@ -148,7 +149,7 @@ class CassandraMessageMirror:
                     message.recipients or UNSET_VALUE,
                     message.recipient_users or UNSET_VALUE,
                     message.account or UNSET_VALUE,
-                    message.not_after_ms or UNSET_VALUE,
+                    min(message.not_after_ms, MAX_MS) or UNSET_VALUE,
                     UNSET_VALUE if message.priority == NORMAL else message.priority,
                     texts or UNSET_VALUE,
                 )

@@ -19,7 +19,7 @@ from web.handlers.messages import record_headers, visible_message
 from web.history.service import HISTORY
 from web.http.app_keys import CLOCK_MS, SETTINGS
 from web.http.caller import Caller
-from web.http.responses import iso_utc, json_response
+from web.http.responses import calendar_ms, iso_utc, json_response
 from web.messages.facts import STATUSES
 
 _ORDER = {str(word): index for index, word in enumerate(Status)}
@@ -65,7 +65,7 @@ def _read_document(message: MessageAccepted, state: MessageState) -> dict[str, A
         "conversation_id": message.conversation_id,
         "status": Status.READ,
         "read_at": iso_utc(read_at_ms),
-        "timestamp": read_at_ms,
+        "timestamp": calendar_ms(read_at_ms),
     }
 
 
@@ -106,7 +106,7 @@ def _event(users: Mapping[str, str], fact: Fact, names: Names) -> dict[str, Any]
     document: dict[str, Any] = {
         "event": fact.status,
         "at": iso_utc(fact.at_ms),
-        "timestamp": fact.at_ms,
+        "timestamp": calendar_ms(fact.at_ms),
         "attempt": fact.attempt or None,  # receipts do not tell
         "provider_status": fact.failure_code,
     }

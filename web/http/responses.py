@@ -25,14 +25,18 @@ def iso_utc(epoch_ms: int) -> str:
 
     A time outside the calendar is clamped to its first or last one: one bad row must not fail a page.
     """
-    return f"{utc(epoch_ms):%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000 if 0 <= epoch_ms <= MAX_MS else 0:03d}Z"
+    epoch_ms = calendar_ms(epoch_ms)
+    return f"{utc(epoch_ms):%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
 
 
 def utc(epoch_ms: int) -> datetime:
     """Return the time to the second; the first or the last of the calendar for one beyond it."""
-    if not 0 <= epoch_ms <= MAX_MS:
-        epoch_ms = 0 if epoch_ms < 0 else MAX_MS
-    return datetime.fromtimestamp(epoch_ms // 1000, UTC)
+    return datetime.fromtimestamp(calendar_ms(epoch_ms) // 1000, UTC)
+
+
+def calendar_ms(epoch_ms: int) -> int:
+    """Return ``epoch_ms``; the first or the last time of the calendar for one beyond it."""
+    return min(max(epoch_ms, 0), MAX_MS)
 
 
 def iso_utc_or_none(epoch_ms: int | None) -> str | None:

@@ -23,6 +23,7 @@ from domain.status import Status
 from web.contract.response_bodies import file_metadata_document, party_document
 from web.conversations.usernames import Usernames
 from web.history.published_state import PublishedState
+from web.http.responses import calendar_ms
 
 # close codes: those of RFC 6455 where one fits, else 4000 plus the HTTP status that says the same
 GOING_AWAY, POLICY, TRY_AGAIN = 1001, 1008, 1013
@@ -109,7 +110,7 @@ def status_event(
         "message_id": change.message_id,
         "conversation_id": change.conversation_id,
         "status": status,
-        "timestamp": change.at_ms if at_ms is None else at_ms,
+        "timestamp": calendar_ms(change.at_ms if at_ms is None else at_ms),
     }
     if status is Status.FAILED:
         document["failure"] = {"code": state.failure_code, "detail": state.failure_detail}
