@@ -10,9 +10,10 @@ import asyncio
 import os
 import signal
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
 
 from devstack import Stack
 from storage.cassandra.driver_session import CassandraConfig
@@ -37,11 +38,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         servers.end_run()
 
 
-@pytest.hookimpl(wrapper=True)  # begins before pytest-xdist reads the marks, which it does first of all others
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if scheduling.is_worker(config):
-        scheduling.group(items)
-    yield
+        scheduling.in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> scheduling.GroupScheduling | None:
+    return scheduling.GroupScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,37 +1,60 @@
-"""How pytest-xdist spreads the tests: those on real servers mostly wait, so they run beside those that compute.
+"""How pytest-xdist spreads the tests on real servers, which mostly wait: some wait beside others that compute.
 
-With `--dist=loadgroup --no-loadscope-reorder` a group stays in one process and groups start in the order of the list.
-A file is a group; the end-to-end tests of the session's one system are a group together, as the system is one for each
-process. The longest groups come first, so that no process is left with one in the end.
+`--dist=loadgroup --no-loadscope-reorder` keeps a group in one process and starts groups in the order of ``ORDER``. A
+file is a group; the end-to-end tests of the session's one system are a group together, as each process that uses the
+system starts its own. ``GroupScheduling`` does the grouping itself: pytest-xdist 3.8 loses the groups with pytest 9.2
+(https://github.com/pytest-dev/pytest-xdist/issues/1386).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
-# seconds of the long ones on a quiet machine of two cores; an unnamed group is short
-LONG_GROUPS = {
-    "system": 200,
-    "e2e/test_files_on_channels.py": 90,
-    "e2e/test_rounds.py": 75,
-    "e2e/test_outages.py": 70,
-    "e2e/test_file_memory.py": 60,
-    "e2e/test_file_faults.py": 50,
-    "integration/test_cli_run.py": 45,
-    "e2e/test_resumable_uploads.py": 45,
-    "e2e/test_files_left_behind.py": 45,
-    "e2e/test_failover.py": 40,
-    "integration/test_devstack.py": 35,
-    "e2e/test_bulkheads.py": 30,
-    "e2e/test_contract_fuzz.py": 30,
-    "integration/test_cassandra_outage.py": 30,
-    "e2e/test_group_of_three.py": 25,
-    "integration/test_notifications_live.py": 20,
-    "integration/test_web_live.py": 20,
-    "contract/test_message_history.py": 20,
+SYSTEM = "system"
+# the files of tests/e2e whose tests use the fixture of that name in its conftest.py
+SYSTEM_FILES = {
+    "test_client.py",
+    "test_client_files.py",
+    "test_commands.py",
+    "test_conversation_counts.py",
+    "test_failover.py",
+    "test_keys.py",
+    "test_one_conversation.py",
+    "test_pipeline.py",
+    "test_poison.py",
+    "test_readme.py",
 }
+# The long groups first, so that no process is left with one in the end. The system comes when what follows it takes
+# about as long as it does: it runs, and costs processor time, until its process ends.
+ORDER = (
+    "e2e/test_files_on_channels.py",
+    "e2e/test_rounds.py",
+    "e2e/test_outages.py",
+    "e2e/test_file_memory.py",
+    "e2e/test_file_faults.py",
+    SYSTEM,
+    "e2e/test_resumable_uploads.py",
+    "e2e/test_bulkheads.py",
+    "e2e/test_contract_fuzz.py",
+    "e2e/test_files_left_behind.py",
+    "integration/test_devstack.py",
+    "integration/test_cassandra_outage.py",
+    "e2e/test_group_of_three.py",
+    "integration/test_cli_run.py",
+    "integration/test_notifications_live.py",
+    "integration/test_web_live.py",
+    "contract/test_message_history.py",
+)
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives whole groups to processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -39,14 +62,13 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def group(items: list[pytest.Item]) -> None:
-    """Mark each test with its group, and put the groups that take long first."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
-    items.sort(key=lambda item: (-LONG_GROUPS.get(_group_of(item), 0), item.get_closest_marker("real") is None))
+def in_order(items: list[pytest.Item]) -> None:
+    """Put the groups that take long first."""
+    places = {group: place for place, group in enumerate(ORDER)}
+    items.sort(key=lambda item: places.get(group_of(item.nodeid), len(places)))
 
 
-def _group_of(item: pytest.Item) -> str:
-    folder, name = Path(item.path).parts[-2:]
-    uses_the_system = folder == "e2e" and "system" in getattr(item, "fixturenames", ())
-    return "system" if uses_the_system else f"{folder}/{name}"
+def group_of(nodeid: str) -> str:
+    """Return the group of a test, such as "e2e/test_rounds.py"."""
+    folder, name = PurePath(nodeid.partition("::")[0]).parts[-2:]
+    return SYSTEM if folder == "e2e" and name in SYSTEM_FILES else f"{folder}/{name}"
