@@ -245,6 +245,9 @@ async def test_a_message_that_failed_for_all_but_one_is_read_and_says_for_how_ma
         listed = await people.api.call("GET", "/v1/messages?conversation_id=c-1", token=people.tokens["sender"])
         (row,) = (await listed.json())["messages"]
         assert (row["status"], row["counts"]) == ("READ", expected)
+        path = f"/v1/messages/{message.message_id}/trace"
+        trace = await (await people.api.call("GET", path, token=people.tokens["sender"])).json()
+        assert (trace["status"], trace["counts"]) == ("READ", expected)
         people.api.forget_recent()
 
 

@@ -126,6 +126,7 @@ class Trace(BaseModel):
     conversation_id: ConversationIdOf
     status: Status
     events: Annotated[list[TraceEvent], Field(description="Ordered by time.")]
+    counts: Annotated[Counts | None, Field(description="Of a message to several.")] = None
 
 
 class Messages(BaseModel):

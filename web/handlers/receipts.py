@@ -13,7 +13,7 @@ from domain.errors import Conflict, NotAllowed
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, Status, delivery_of, facts_of
 from web.accounts.identities import IDENTITIES
-from web.contract.response_bodies import Names, parties_of, party_document
+from web.contract.response_bodies import Names, counts_of, parties_of, party_document
 from web.conversations.usernames import USERNAMES
 from web.handlers.messages import record_headers, visible_message
 from web.history.service import HISTORY
@@ -98,6 +98,8 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
         "status": found.state.status,
         "events": [accepted, *later],
     }
+    if len(found.message.targets) > 1:
+        document["counts"] = counts_of(found)
     return json_response(document)
 
 
