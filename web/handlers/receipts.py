@@ -92,7 +92,7 @@ async def show_trace(request: web.Request, caller: Caller) -> web.Response:
         for fact in facts
         if fact.status != Status.ACCEPTED
     ]
-    document = {
+    document: dict[str, Any] = {
         "message_id": found.message.message_id,
         "conversation_id": found.message.conversation_id,
         "status": found.state.status,
