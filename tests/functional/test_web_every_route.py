@@ -15,7 +15,10 @@ import pytest
 from aiohttp import FormData, WSMsgType
 from jose import jwt
 
-from support.api import Api
+from app.kafka.codec import encode
+from domain.ports import Admin
+from domain.records import DeadLetter, DeliveryRequested
+from support.api import NOW_MS, Api
 from web.uploads.tus import OFFSET_STREAM
 
 FORBIDDEN = frozenset({403, 404})
@@ -42,6 +45,14 @@ class Access:
 
 
 PUBLIC = None
+
+
+def for_admins(path: str = "", body: Any = None) -> Access:
+    return Access(path, body=body, stranger=frozenset({403}))
+
+
+LETTER = "/v1/admin/dead-letters/0-0"
+ACCOUNT = "/v1/admin/channels/whatsapp/default"
 
 MESSAGE = {"conversation_id": "{conversation}", "recipient_id": "telegram:5", "content": "hi"}
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -91,6 +102,15 @@ ROUTES: dict[str, Access | None] = {
         "/v1/uploads/{upload}", headers={**TUS, "Upload-Offset": "0", "Content-Type": OFFSET_STREAM}, member=204
     ),
     "DELETE /v1/uploads/{upload_id}": Access("/v1/uploads/{upload}", headers=TUS, member=204),
+    "GET /v1/admin/dead-letters": for_admins(),
+    "GET /v1/admin/dead-letters/{letter_id}": for_admins(LETTER),
+    "POST /v1/admin/dead-letters/{letter_id}/redrive": for_admins(f"{LETTER}/redrive"),
+    "POST /v1/admin/dead-letters/{letter_id}/discard": for_admins(f"{LETTER}/discard"),
+    "POST /v1/admin/dead-letters/redrive": for_admins(body={"all": True}),
+    "POST /v1/admin/dead-letters/discard": for_admins(body={"all": True}),
+    "GET /v1/admin/channels": for_admins(),
+    "POST /v1/admin/channels/{channel}/{account}/pause": for_admins(f"{ACCOUNT}/pause"),
+    "POST /v1/admin/channels/{channel}/{account}/resume": for_admins(f"{ACCOUNT}/resume"),
     "GET /health": PUBLIC,
     "GET /health/ready": PUBLIC,
     "GET /actuator/health": PUBLIC,
@@ -138,6 +158,12 @@ class World:
         file = await (await api.call("POST", "/v1/files", token=owner["token"], data=form)).json()
         headers = {**TUS, "Upload-Length": "3", "Upload-Metadata": IN_CONVERSATION}
         begun = await api.call("POST", "/v1/uploads", token=owner["token"], headers=headers)
+        await api.admins.grant(Admin(owner["user_id"], "owner", 0, "root"))
+        request = DeliveryRequested(
+            "m", "the-conversation", "u", "whatsapp:+5511999990000", "secret content", None, 1, 1
+        )
+        letter = DeadLetter("whatsapp-outbound", 0, 0, "expired", "", b"the-conversation", encode(request), NOW_MS)
+        await api.record_log.write("dead-letters", 0, letter.key, encode(letter))
         self.names = {
             "file": file["file_id"],
             "upload": begun.headers["Location"].rpartition("/")[2],
@@ -217,6 +243,7 @@ async def test_a_stranger_reaches_nothing_of_others(world: World, name: str) -> 
     assert not [secret for secret in SECRETS if secret in text]
     # and nothing of it was done, either
     assert not [message for message, _, _ in world.api.log.records if message.sender_id == world.names["stranger"]]
+    assert len([records for records in world.api.record_log.topics.values() if records]) == 1
     assert len((await world.api.conversations.get(world.names["group"])).members) == 2
 
 
@@ -229,6 +256,7 @@ async def test_without_a_valid_token_nothing_is_reached(world: World, name: str,
     text = (await answer.text()).replace(answer.url.raw_path, "")
     assert not [secret for secret in SECRETS if secret in text]
     assert (len(world.api.log.records), len(world.api.conversations.members)) == before
+    assert len([records for records in world.api.record_log.topics.values() if records]) == 1
 
 
 @pytest.mark.parametrize("name", [name for name, access in ROUTES.items() if access is PUBLIC])

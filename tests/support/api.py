@@ -20,6 +20,7 @@ from domain.signed_links import link_key
 from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
 from fakes.identities import MemoryAdmins, MemoryIdentities, MemoryRefreshTokens
+from fakes.record_log import MemoryRecordLog
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from support.contract import Contract
 from support.live_log import LiveLog
@@ -143,6 +144,7 @@ class Api:
         self.settings = changed(usual, settings)
         self.clock = Clock()
         self.log = MemoryLog()
+        self.record_log = MemoryRecordLog(self.settings.partitions)
         self.messages = MemoryMessages()
         self.users = MemoryUsers()
         self.admins = MemoryAdmins()
@@ -162,6 +164,7 @@ class Api:
         adapters = Adapters(
             settings=self.settings,
             log=self.log,
+            record_log=self.record_log,
             reader=self.messages,
             users=self.users,
             admins=self.admins,
@@ -190,6 +193,7 @@ class Api:
         """Become another process of the same system: the same log and stores, a memory of its own."""
         for shared in (
             "log",
+            "record_log",
             "messages",
             "users",
             "admins",

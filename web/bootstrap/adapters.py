@@ -20,6 +20,7 @@ from domain.ports import (
     RefreshTokenStore,
     UserStore,
 )
+from web.admin.record_log import RecordLog
 from web.history.recent import RecentMessages
 from web.history.tailer_port import Tailer
 from web.http.app_keys import (
@@ -39,6 +40,7 @@ class Adapters:
 
     settings: Settings
     log: MessageLog
+    record_log: RecordLog
     reader: MessageReader
     users: UserStore
     admins: AdminStore

@@ -20,6 +20,7 @@ from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.schema import check_schema, latest_version
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.users import CassandraUserStore
+from web.admin.record_log import KafkaRecordLog
 from web.bootstrap.adapters import Adapters
 from web.history.log_tailer import LogTailer
 from web.history.recent import RecentMessages
@@ -50,6 +51,7 @@ class Connections:
         return Adapters(
             settings=self._settings,
             log=KafkaMessageLog(self.batch_producer, self._topics, self._settings.partitions),
+            record_log=KafkaRecordLog(self._settings, self.batch_producer),
             reader=CassandraMessageReader(cassandra, partition_of),
             users=CassandraUserStore(cassandra),
             admins=CassandraAdminStore(cassandra),

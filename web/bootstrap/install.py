@@ -8,6 +8,8 @@ from web.accounts.identities import IDENTITIES
 from web.accounts.roles import ROLES
 from web.accounts.service import ACCOUNTS
 from web.accounts.tokens import TOKENS
+from web.admin.channels import ADMIN_CHANNELS
+from web.admin.dead_letters import DEAD_LETTERS
 from web.bootstrap.services import Services
 from web.conversations.groups import GROUPS
 from web.conversations.service import CONVERSATIONS
@@ -43,3 +45,4 @@ def install(app: web.Application, services: Services) -> None:
     app[FILES], app[UPLOADS] = services.files, services.uploads
     app[SENDING], app[STATUSES] = services.sending, services.statuses
     app[LIVE] = services.live
+    app[DEAD_LETTERS], app[ADMIN_CHANNELS] = services.dead_letters, services.channels

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from app.accounts import account_names
+from app.accounts import account_names, load_accounts
+from app.kafka.topics import Topics
 from app.secret_file import checked, secret_of
 from domain.login_attempts import LockoutPolicy
 from domain.signed_links import link_key
@@ -17,6 +18,8 @@ from web.accounts.roles import Roles
 from web.accounts.service import Accounts
 from web.accounts.sessions import Sessions
 from web.accounts.tokens import Tokens
+from web.admin.channels import Channels
+from web.admin.dead_letters import DeadLetters
 from web.bootstrap.adapters import Adapters
 from web.conversations.existing_users import ExistingUsers
 from web.conversations.groups import Groups
@@ -65,6 +68,7 @@ class Services:
         self._build_uploads()
         self._build_messages()
         self._build_live()
+        self._build_admin()
 
     def _build_http(self) -> None:
         settings = self.settings
@@ -237,4 +241,22 @@ class Services:
             statuses=self.statuses,
             open_log=self.adapters.open_log or partial(KafkaLogReader.open, self.settings),
             clock_ms=self.adapters.clock_ms,
+        )
+
+    def _build_admin(self) -> None:
+        adapters, settings = self.adapters, self.settings
+        topics = Topics(settings.topic_prefix)
+        self.dead_letters = DeadLetters(
+            log=adapters.record_log,
+            topics=topics,
+            partitions=settings.partitions,
+            outcome_ms=int(settings.state_retention_hours * 3_600_000),
+            clock_ms=adapters.clock_ms,
+        )
+        self.channels = Channels(
+            log=adapters.record_log,
+            topics=topics,
+            partitions=settings.partitions,
+            accounts=load_accounts(settings),
+            clock_ms=adapters.clock_ms,
         )
