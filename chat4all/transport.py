@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import aiohttp
 
@@ -34,6 +34,18 @@ class Answer:
     @property
     def retry_after_seconds(self) -> float | None:
         return seconds_of(self.headers.get("Retry-After"))
+
+
+class RequestOptions(TypedDict, total=False):
+    """The options of a request. ``is_repeatable``: whether the request comes to the same when made twice; default:
+    what its method says. ``with_token``: default true. ``retry_seconds``: default the client's.
+    """
+
+    params: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    is_repeatable: bool
+    with_token: bool
+    retry_seconds: float
 
 
 class Transport:
@@ -70,54 +82,25 @@ class Transport:
         self.token_store.save(tokens)
 
     async def call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        is_repeatable: bool | None = None,
-        with_token: bool = True,
-        retry_seconds: float | None = None,
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Unpack[RequestOptions]
     ) -> dict[str, Any]:
         """Return the document of the answer, empty for one without: as ``request``."""
-        answer = await self.request(
-            method,
-            path,
-            body,
-            params=params,
-            headers=headers,
-            is_repeatable=is_repeatable,
-            with_token=with_token,
-            retry_seconds=retry_seconds,
-        )
-        return answer.document
+        return (await self.request(method, path, body, **options)).document
 
     async def request(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        is_repeatable: bool | None = None,
-        with_token: bool = True,
-        retry_seconds: float | None = None,
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Unpack[RequestOptions]
     ) -> Answer:
         """Return the response; refresh the token once if needed.
 
-        ``is_repeatable``: whether the request comes to the same when made twice; default: what its method says.
         Raises ``ApiUnavailable``, ``ApiError``.
         """
-        if is_repeatable is None:
-            is_repeatable = method in _REPEATED_METHODS
-        budget = RetryBudget(self.retry_seconds if retry_seconds is None else retry_seconds)
+        is_repeatable = options.get("is_repeatable", method in _REPEATED_METHODS)
+        budget = RetryBudget(options.get("retry_seconds", self.retry_seconds))
+        params, headers = options.get("params"), options.get("headers")
         was_refreshed = False
         doubt = Doubt()
         while True:
-            token = self.tokens.access_token if with_token else ""
+            token = self.tokens.access_token if options.get("with_token", True) else ""
             try:
                 answer = await self.send(method, path, token, body, params=params, headers=headers)
                 if answer.status == 503:

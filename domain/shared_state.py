@@ -1,37 +1,19 @@
-"""The state of a message to several addresses: for 256 of them a few arrays, not 256 objects.
-
-An address has its index in a sorted list, the same index in each array. There is an array of times for each status
-seen of some address. Rare values (provider's id, reason of a failure) are kept apart.
-"""
+"""The state of a message to several addresses: the join of all facts about them, kept in ``AddressColumns``."""
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from sys import getsizeof
+from collections.abc import Mapping, Sequence
 
+from domain.address_columns import NEVER, NOTHING, UNHEARD, AddressColumns
 from domain.message_state import UNKNOWN, Fact, MessageState, Status, alone, join_alone, joined_alone
 
 _WORDS = tuple(Status)
 _INDEX = {str(word): index for index, word in enumerate(_WORDS)}
 _ACCEPTED, _SENT, _DELIVERED, _READ, _FAILED = range(5)
-_NEVER = -(2**63)
-_LATEST = 2**63 - 1
-_MOST_ATTEMPTS = 2**31 - 1
-_UNHEARD = 255
-_NOTHING = (None, None, None)
-
-# as measured with tracemalloc: what every state takes; and an address, with its places in some arrays and the list
-_EMPTY_BYTES = 650
-_BYTES_AN_ADDRESS = 32
-_BYTES_A_NOTE = 100
-
-# provider's id, failure code, failure detail
-_Notes = tuple[str | None, str | None, str | None]
 
 
-class SharedState:
+class SharedState(AddressColumns):
     """The join for a message to several addresses: the facts about itself, and those about each address.
 
     ``own``: the state of the message itself. ``recipient_count``: the number of addresses, so READ by the first is not
@@ -42,39 +24,19 @@ class SharedState:
     recipients of the message.
     """
 
-    __slots__ = (
-        "_addresses",
-        "_attempts",
-        "_notes",
-        "_times",
-        "_words",
-        "counts_by_status",
-        "held_bytes",
-        "own",
-        "recipient_count",
-    )
+    __slots__ = ("counts_by_status", "own", "recipient_count")
 
     def __init__(self, own: MessageState = UNKNOWN, recipient_count: int = 1, addresses: Sequence[str] = ()) -> None:
+        super().__init__(addresses)
         self.own = own
         self.recipient_count = recipient_count
         self.counts_by_status = [0, 0, 0, 0, 0]
-        self._addresses = addresses
-        self._words = bytearray(b"\xff" * len(addresses))
-        self._times: list[array[int] | None] = [None] * 5
-        self._attempts: list[array[int] | None] = [None, None]  # of SENT, of FAILED
-        self._notes: dict[str, _Notes] = {}
-        self.held_bytes = _EMPTY_BYTES + getsizeof(self._words)
 
     def copy(self) -> SharedState:
         """Return an independent copy."""
         other = SharedState(self.own, self.recipient_count)
         other.counts_by_status = self.counts_by_status.copy()
-        other._addresses = tuple(self._addresses)
-        other._words = self._words.copy()
-        other._times = [None if column is None else column[:] for column in self._times]
-        other._attempts = [None if column is None else column[:] for column in self._attempts]
-        other._notes = self._notes.copy()
-        other.held_bytes = self.held_bytes
+        other._copy_columns(self)
         return other
 
     def __eq__(self, other: object) -> bool:
@@ -154,7 +116,7 @@ class SharedState:
     def last_change_ms(self) -> int:
         """The latest time among the facts, 0 without any."""
         latest = [max(column) for column in self._times if column]
-        return max([self.own.last_change_ms, *(at for at in latest if at != _NEVER)])
+        return max([self.own.last_change_ms, *(at for at in latest if at != NEVER)])
 
     # what becomes known
 
@@ -192,11 +154,11 @@ class SharedState:
             index = self._index(address)
             for word in (_ACCEPTED, _SENT, _DELIVERED, _READ):
                 column = other._times[word]
-                if column is not None and column[there] != _NEVER:
+                if column is not None and column[there] != NEVER:
                     self._earliest(word, index, column[there])
             if (attempt := other._attempt_at(0, there)) > self._attempt_at(0, index):
                 self._attempt(0, index, attempt)
-            provider_id, code, detail = other._notes.get(address, _NOTHING)
+            provider_id, code, detail = other._notes.get(address, NOTHING)
             if provider_id is not None:
                 self._note_provider_id(address, provider_id)
             if (failed_at_ms := other._time(_FAILED, there)) is not None:
@@ -210,77 +172,7 @@ class SharedState:
         other.merge(self)
         return other
 
-    # how it is kept
-
-    def _heard(self) -> Iterator[int]:
-        return (index for index, word in enumerate(self._words) if word != _UNHEARD)
-
-    def _is_like(self, other: SharedState) -> bool:
-        """Whether both are kept the same way and say the same of every address."""
-        return (
-            self._words == other._words
-            and self._times == other._times
-            and self._attempts == other._attempts
-            and self._notes == other._notes
-            and list(self._addresses) == list(other._addresses)
-        )
-
-    def _index(self, address: str) -> int:
-        """Return an address's index; an unknown address gets a new one."""
-        addresses = self._addresses
-        index = bisect_left(addresses, address)
-        if index == len(addresses) or addresses[index] != address:
-            if not isinstance(addresses, list):
-                addresses = self._addresses = list(addresses)
-                self.held_bytes += getsizeof(addresses)
-            addresses.insert(index, address)
-            self._words.insert(index, _UNHEARD)
-            for column in self._times:
-                if column is not None:
-                    column.insert(index, _NEVER)
-            for attempts in self._attempts:
-                if attempts is not None:
-                    attempts.insert(index, 0)
-            self.held_bytes += getsizeof(address) + _BYTES_AN_ADDRESS
-        return index
-
-    def _at(self, index: int) -> MessageState:
-        accepted, sent, delivered, read, failed = (self._time(word, index) for word in range(5))
-        return MessageState(
-            accepted,
-            sent,
-            delivered,
-            read,
-            failed,
-            self._attempt_at(0, index),
-            self._attempt_at(1, index),
-            *self._notes.get(self._addresses[index], _NOTHING),
-        )
-
-    def _time(self, word: int, index: int) -> int | None:
-        column = self._times[word]
-        return None if column is None or column[index] == _NEVER else column[index]
-
-    def _attempt_at(self, which: int, index: int) -> int:
-        column = self._attempts[which]
-        return 0 if column is None else column[index]
-
-    def _earliest(self, word: int, index: int, at_ms: int) -> None:
-        column = self._times[word]
-        if column is None:
-            column = self._times[word] = array("q", (_NEVER,)) * len(self._words)
-            self.held_bytes += getsizeof(column)
-        at_ms = _NEVER + 1 if at_ms <= _NEVER else min(at_ms, _LATEST)
-        known = column[index]
-        if known == _NEVER or at_ms < known:
-            column[index] = at_ms
-
-    def _attempt(self, which: int, index: int, attempt: int) -> None:
-        column = self._attempts[which]
-        if column is None:
-            column = self._attempts[which] = array("i", (0,)) * len(self._words)
-            self.held_bytes += getsizeof(column)
-        column[index] = max(-_MOST_ATTEMPTS, min(attempt, _MOST_ATTEMPTS))
+    # the join
 
     def _add_failure(self, index: int, fact: Fact) -> None:
         state = join_alone(self._at(index), alone(fact))
@@ -289,22 +181,11 @@ class SharedState:
             self._attempt(1, index, state.failed_attempt)
         self._note(self._addresses[index], (state.provider_id, state.failure_code, state.failure_detail))
 
-    def _note_provider_id(self, address: str, provider_id: str) -> None:
-        known, code, detail = self._notes.get(address, _NOTHING)
-        if known is None or provider_id < known:
-            self._note(address, (provider_id, code, detail))
-
-    def _note(self, address: str, notes: _Notes) -> None:
-        known = self._notes.get(address, _NOTHING)
-        if known != notes:
-            self.held_bytes += _bytes_of(notes) - _bytes_of(known)
-            self._notes[address] = notes
-
     def _count(self, index: int) -> None:
         """Count the current status of an address."""
         before, word = self._words[index], self._word(index)
         if word != before:
-            if before != _UNHEARD:
+            if before != UNHEARD:
                 self.counts_by_status[before] -= 1
             self.counts_by_status[word] += 1
             self._words[index] = word
@@ -313,12 +194,12 @@ class SharedState:
         times = self._times
         for word in (_READ, _DELIVERED):
             column = times[word]
-            if column is not None and column[index] != _NEVER:
+            if column is not None and column[index] != NEVER:
                 return word
-        is_sent = (column := times[_SENT]) is not None and column[index] != _NEVER
+        is_sent = (column := times[_SENT]) is not None and column[index] != NEVER
         if (
             (column := times[_FAILED]) is not None
-            and column[index] != _NEVER
+            and column[index] != NEVER
             and (not is_sent or self._attempt_at(1, index) >= self._attempt_at(0, index))
         ):
             return _FAILED
@@ -330,10 +211,10 @@ class SharedState:
         if column is None:
             return None
         if self.counts_by_status[_FAILED]:
-            latest = max((at for at, now in zip(column, self._words, strict=True) if now != _FAILED), default=_NEVER)
+            latest = max((at for at, now in zip(column, self._words, strict=True) if now != _FAILED), default=NEVER)
         else:
-            latest = max(column, default=_NEVER)
-        return None if latest == _NEVER else latest
+            latest = max(column, default=NEVER)
+        return None if latest == NEVER else latest
 
     def _failed(self) -> MessageState:
         """The first failure by address stands for all."""
@@ -345,9 +226,3 @@ class SharedState:
             failure_code=first.failure_code,
             failure_detail=first.failure_detail,
         )
-
-
-def _bytes_of(notes: _Notes) -> int:
-    """Codes are few: each is taken to be in memory once."""
-    provider_id, _, detail = notes
-    return 0 if notes == _NOTHING else _BYTES_A_NOTE + sum(getsizeof(text) for text in (provider_id, detail) if text)
