@@ -74,6 +74,16 @@ def count_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def settings_of_servers() -> Settings:
+    """Return the settings once the accounts are checked: a supervisor restarts a process whatever it ended for."""
+    from app.accounts import load_accounts
+
+    settings = read_settings()
+    with sentences():
+        load_accounts(settings)
+    return settings
+
+
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 @click.option("--describe", is_flag=True, help="Say of each what it is for, its unit and its default.")
@@ -183,7 +193,7 @@ def api(processes: int) -> None:
     from cli.supervisor import supervise
     from cli.workers import api_specs, check_ports
 
-    settings = read_settings()
+    settings = settings_of_servers()
     specs = api_specs(settings, processes)
     with sentences():
         check_ports(specs)
@@ -213,7 +223,7 @@ def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
 
     if unknown := sorted(set(roles) - set(ROLES)):
         raise click.BadParameter(f"{', '.join(unknown)}: expected {', '.join(ROLES)}", param_hint="--role")
-    settings = read_settings()
+    settings = settings_of_servers()
     start_logging(settings, "worker")
     with sentences():
         specs = worker_specs(settings, counts_of(roles, counts, settings.partitions))
@@ -233,7 +243,7 @@ def run(processes: int, counts: dict[str, int]) -> None:
     """
     from cli.run import run_everything
 
-    settings = read_settings()
+    settings = settings_of_servers()
     with sentences():
         sys.exit(run_everything(settings, processes, counts))
 

@@ -253,3 +253,16 @@ def test_the_page_shows_a_file_that_is_read() -> None:
     assert examples
     for example in examples:
         parse(example.split("```")[0])
+
+
+@pytest.mark.parametrize("command", [["api"], ["worker"], ["run"]])
+def test_nothing_is_started_and_started_again_with_a_fault_in_the_accounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "accounts.toml").write_text("[[whatsapp]]\nburst = 'x'\n")
+    result = CliRunner().invoke(main, command)
+    assert (result.exit_code, result.output.splitlines()[-1]) == (
+        1,
+        "Error: accounts.toml, line 2: [[whatsapp]] 1: burst='x': expected a whole number",
+    )
