@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import time
 import uuid
@@ -48,6 +49,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--within", type=float, default=10.0, help="seconds until a restart is at work")
     parser.add_argument("--most-mib", type=float, default=400.0, help="of the worker")
     parser.add_argument("--lines", type=int, default=10, help="lines of the table")
+    parser.add_argument("--keep", type=Path, help="folder in which the logs stay")
     return parser.parse_args(arguments)
 
 
@@ -118,7 +120,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print. Returns the exit code."""
     wanted = options(list(sys.argv[1:] if arguments is None else arguments))
     with own_servers("waiting-rows", ["kafka"]) as (stack, folder):
-        return 0 if uvloop.run(measure(wanted, stack, folder)) else 1
+        try:
+            return 0 if uvloop.run(measure(wanted, stack, folder)) else 1
+        finally:
+            if wanted.keep:
+                wanted.keep.mkdir(parents=True, exist_ok=True)
+                for log in folder.glob("*.log"):
+                    shutil.copy(log, wanted.keep)
 
 
 if __name__ == "__main__":
