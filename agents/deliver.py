@@ -13,6 +13,7 @@ from agents.account_choice import AccountChoice
 from agents.account_reports import AccountReports
 from agents.attachments import Attachments
 from agents.commands import Commands
+from agents.connections import Connections
 from agents.dispatcher import Dispatcher
 from agents.receipts import receive_batch
 from app.accounts import load_accounts
@@ -41,6 +42,8 @@ def register(app: StreamApp) -> None:
     rows = queue.declare(app)
     simulation = Simulation(settings.simulated_delivered_seconds, settings.simulated_read_seconds)
     choice = AccountChoice(load_accounts(settings)[channel], rows, lambda account: make_connector(account, simulation))
+    connectors = [lane.connector for lane in choice.lanes.values() if lane.connector is not None]
+    app.pre_start_services.append(Connections(connectors))
     files = FilesOfWorker.of(app).open
     attachments = {
         name: Attachments(app, lane.connector, files)

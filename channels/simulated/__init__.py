@@ -64,6 +64,9 @@ class SimulatedConnector:
     async def look_up(self, request: DeliveryRequested, attempt: int) -> SendOutcome:
         return Unknown("the simulated channel is sent to again instead")
 
+    async def close(self) -> None:
+        """Do nothing: there is no connection."""
+
     def promised_receipts(self, request: DeliveryRequested, sent: Sent) -> Sequence[Receipt]:
         """Return the receipts of the person's side, each with its time."""
         chance = hashlib.blake2s(delivery_key(request).encode(), digest_size=8).digest()

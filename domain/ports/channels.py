@@ -90,3 +90,7 @@ class Connector(Protocol):
         The result depends on the arguments alone: the next owner of the partition asks again.
         """
         ...
+
+    async def close(self) -> None:
+        """Close the connections to the channel. A later call opens new ones."""
+        ...

@@ -46,6 +46,7 @@ class Channel:
         self.attachments: list[Attachment | None] = []
         self.uploaded: list[bytes] = []
         self.answers: dict[str, list[SendOutcome | BaseException]] = {}
+        self.is_closed = False
         self.open = asyncio.Event()
         self.open.set()
 
@@ -69,6 +70,9 @@ class Channel:
     async def look_up(self, request: DeliveryRequested, attempt: int) -> SendOutcome:
         self.questions.append(request.message_id)
         return self.evidence[request.message_id]
+
+    async def close(self) -> None:
+        self.is_closed = True
 
     def promised_receipts(self, request: DeliveryRequested, sent: Sent) -> Sequence[Receipt]:
         return self.promises

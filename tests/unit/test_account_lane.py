@@ -7,12 +7,14 @@ from typing import Any, cast
 import pytest
 
 from agents.account_lane import AccountLane
+from agents.connections import Connections
 from agents.delivery_queue import Head
 from domain.accounts import Account
 from domain.attempts import Reason
 from domain.breaker import BreakerRules, BreakerState
 from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent, Unknown
 from domain.ports import Connector
+from support.deliveries import Channel
 
 OUT = NotNow("out of order", None, Scope.ACCOUNT)
 THROTTLED = NotNow("too many", None, Scope.ACCOUNT, is_throttling=True)
@@ -96,3 +98,10 @@ def test_unknown_outcomes_open_the_breaker_and_successes_close_it() -> None:
     assert lane.breaker.state(4.0) is BreakerState.OPEN
     call(lane, Sent("p-1", 1), 15.0)
     assert lane.breaker.state(15.0) is BreakerState.CLOSED
+
+
+async def test_a_worker_closes_its_connections_when_it_stops() -> None:
+    channels = [Channel(), Channel()]
+    async with Connections(channels):
+        assert not any(channel.is_closed for channel in channels)
+    assert all(channel.is_closed for channel in channels)
