@@ -71,12 +71,12 @@ def story(accepted: MessageAccepted, position: LogPosition, words: Iterable[str]
 
 
 def fill(recent: RecentMessages, made: Iterable[MessageAccepted], words: Iterable[str], *, facts_first: bool) -> None:
-    for position, accepted in enumerate(made):
-        position = LogPosition(NOW_MS + position, 5_000 + position)
+    for number, accepted in enumerate(made):
+        position = LogPosition(NOW_MS + number, 5_000 + number)
         if not facts_first:
             recent.add_message(accepted, position, 0)
         for n, change in enumerate(story(accepted, position, words)):
-            recent.add_logged_fact(change, 0, 1_000 * position + n)
+            recent.add_logged_fact(change, 0, 1_000 * number + n)
         if facts_first:
             recent.add_message(accepted, position, 0)
 
