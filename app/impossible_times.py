@@ -23,7 +23,7 @@ class ImpossibleTimes:
         self._unsaid = 0
 
     def add(self, what: str, at_ms: int, set_to_ms: int) -> None:
-        """Log and count that ``what`` has the time ``at_ms`` and is taken as ``set_to_ms``."""
+        """Log and count an impossible time: ``what`` has ``at_ms``, and ``set_to_ms`` is used in its place."""
         self._metrics.impossible_time()
         now = time.monotonic()
         if now < self._next_line:

@@ -6,14 +6,14 @@ ClientError
 │   └── OutputClosed      the reader of a download closed the output
 ├── Damaged               the received bytes do not match the checksum
 ├── ApiUnavailable        nothing answers, or the API cannot serve this now (503); trying again later can help
-│   ├── Unconfirmed       … and the message that was sent may have been accepted all the same
-│   └── NotChat4All       something else answers there
+│   ├── Unconfirmed       … and the sent message may have been accepted nevertheless
+│   └── NotChat4All       another kind of server answers
 └── ApiError              the API answered with a problem (RFC 9457)
-    ├── InvalidRequest    400: what was asked for cannot be; ``fields`` says what is wrong with which
-    ├── NotLoggedIn       401: no token, or it is not valid and could not be refreshed; log in
-    ├── Forbidden         403: it is there, and not for this user
-    ├── NotFound          404: it is not there, or not for this user to know of
-    ├── Conflict          409: it is in another state, or taken
+    ├── InvalidRequest    400: the request is invalid; ``fields`` lists the errors by field
+    ├── NotLoggedIn       401: no token, or an invalid one that cannot be refreshed; log in
+    ├── Forbidden         403: this user may not do this
+    ├── NotFound          404: there is no such resource, or this user may not know of it
+    ├── Conflict          409: the request contradicts the current state
     └── TooManyRequests   429: ``retry_after_seconds`` says when to try again
 """
 
@@ -46,9 +46,8 @@ class Damaged(ClientError):
 class ApiUnavailable(ClientError):
     """Nothing answers at the API's address, or the API cannot serve the request now (503); try again later.
 
-    ``never_arrived``: nobody listened. ``is_in_doubt``: the request may have been carried out although no answer says
-    so. ``message_id``: of the message that is in doubt, empty if no answer told it. ``retry_after_seconds``: what the
-    API asked for.
+    ``never_arrived``: no server accepted the connection. ``is_in_doubt``: the API may have processed the request.
+    ``message_id``: of the message in doubt, empty if no answer named it. ``retry_after_seconds``: as the API asked.
     """
 
     def __init__(
@@ -68,10 +67,10 @@ class ApiUnavailable(ClientError):
 
 
 class Unconfirmed(ApiUnavailable):
-    """A message was sent, and no answer says whether it was accepted: it may have been.
+    """A message was sent, but no answer confirms it; it may have been accepted.
 
-    ``message_id``: asking for it later tells; empty if it is not known. ``idempotency_key``: sending the same again
-    with it is safe, for it makes one message of both.
+    ``message_id``: query it later to find out; empty if it is not known. ``idempotency_key``: repeat the message with
+    it; both requests then make one message.
     """
 
     def __init__(self, cause: ApiUnavailable, idempotency_key: str) -> None:

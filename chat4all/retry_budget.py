@@ -12,8 +12,8 @@ LONGEST_SECONDS = 5.0
 
 
 class RetryBudget:
-    """``seconds`` from now on. Waits double from ``FIRST_SECONDS`` to ``LONGEST_SECONDS``, each with chance in it, so
-    that clients that lost their server together do not come back together."""
+    """``seconds`` from now on. Waits double from ``FIRST_SECONDS`` to ``LONGEST_SECONDS``. Each has a random
+    part (jitter), so the clients of a failed server do not all return at the same moment."""
 
     def __init__(self, seconds: float, first_seconds: float = FIRST_SECONDS) -> None:
         self._seconds = seconds

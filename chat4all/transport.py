@@ -37,8 +37,8 @@ class Answer:
 
 
 class RequestOptions(TypedDict, total=False):
-    """The options of a request. ``is_repeatable``: whether the request comes to the same when made twice; default:
-    what its method says. ``with_token``: default true. ``retry_seconds``: default the client's.
+    """The options of a request. ``is_repeatable``: whether a second request has the same result as one; default: by
+    its method. ``with_token``: default true. ``retry_seconds``: default the client's.
     """
 
     params: Mapping[str, Any] | None
@@ -77,7 +77,7 @@ class Transport:
         return self._session
 
     def keep(self, tokens: Tokens) -> None:
-        """Carry these from now on."""
+        """Use ``tokens`` for later requests and store them."""
         self.tokens = tokens
         self.token_store.save(tokens)
 
@@ -119,12 +119,10 @@ class Transport:
                 raise self.error_of(answer)
 
     async def refresh(self, used_token: str) -> bool:
-        """Get another access token than ``used_token``; return whether there is one now. Raises
-        ``ApiUnavailable``.
-        """
+        """Replace the access token ``used_token``; return whether there is a new one. Raises ``ApiUnavailable``."""
         async with self.token_store.lock():
             kept = self.token_store.load()
-            if kept.access_token and kept.access_token != used_token:  # somebody was faster
+            if kept.access_token and kept.access_token != used_token:  # another process has refreshed it
                 self.tokens = kept
                 return True
             if not kept.refresh_token:
@@ -138,8 +136,11 @@ class Transport:
             return True
 
     async def _may_repeat(self, error: ApiUnavailable, budget: RetryBudget, is_repeatable: bool) -> bool:
-        """Whether to try again, having waited. An address at which nobody ever listened is not waited for: perhaps it
-        is wrong. What cannot be repeated is tried again only if it has certainly not arrived."""
+        """Wait and return whether to try again.
+
+        An address that has never answered is not tried again, because it may be wrong. A request that is not repeatable
+        is tried again only if it has certainly not arrived.
+        """
         if not self.has_answered and (error.never_arrived or isinstance(error, NotChat4All)):
             return False
         if not (is_repeatable or error.never_arrived):
@@ -159,8 +160,8 @@ class Transport:
     ) -> Answer:
         """Send one request and return its response of any status. Raises ``ApiUnavailable``.
 
-        ``chunks``: a body in place of a JSON one, of as many bytes as the header Content-Length says. It may take its
-        time; whoever yields them sees to it that they are taken.
+        ``chunks``: a body in place of a JSON one, of as many bytes as the header Content-Length says. Sending it has no
+        time limit here; its generator must detect a stalled connection.
         """
         sent = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         timeout = self._timeout if chunks is None else self._stall
@@ -249,7 +250,7 @@ class Doubt:
         self._message_id = ""
 
     def note(self, error: ApiUnavailable) -> None:
-        """An attempt ended so."""
+        """Add the error of an attempt."""
         self._exists |= error.is_in_doubt
         self._message_id = self._message_id or error.message_id
 

@@ -2,8 +2,8 @@
 
     python -I -S cli/die_with_parent.py PARENT_PID COMMAND [ARGUMENT ...]
 
-A program of its own rather than code between fork and exec, which is not safe in a process that has threads. The
-command takes this process's place, so it has the pid that the parent knows. Only the standard library is used here.
+It is a separate program, because code between fork and exec is not safe in a process with threads. The command
+replaces this process (exec), so it has the pid that the parent knows. Only the standard library is used here.
 """
 
 import ctypes

@@ -37,7 +37,7 @@ def _setting(default: Value, about: str, *, secret: bool = False) -> Value:
 class StackConfig:
     """Everything a stack needs to know. Each field can be set as CHAT4ALL_STACK_<FIELD>.
 
-    What each is for stands beside it, in one line, which `chat4all config --describe` and docs/settings.md show.
+    `chat4all config --describe` and docs/settings.md show the line about each field.
     """
 
     folder: Path = field(metadata={"about": "Data, logs and process records; empty: .devstack in the checkout"})

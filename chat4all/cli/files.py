@@ -80,8 +80,8 @@ def _fingerprint(path: Path) -> Fingerprint | None:
 async def attached(session: Session, given: str, recipient: str | None, conversation_id: str | None) -> dict[str, Any]:
     """Return the attachment of a message to ``recipient`` (``None``: everyone).
 
-    ``given``: the id of one that is there, or else the path of one that is uploaded into the conversation, which
-    without ``conversation_id`` is the direct one with this recipient. Raises ``NothingToSend``.
+    ``given``: the id of a stored file, or the path of a local one, which is then uploaded into the conversation.
+    Without ``conversation_id`` that is the direct conversation with ``recipient``. Raises ``NothingToSend``.
     """
     if not _is_here(given):
         if not is_uuid(given.lower()):

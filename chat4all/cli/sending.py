@@ -45,10 +45,10 @@ async def send_and_follow(
     attachment: str | None = None,
     options: DeliveryOptions = DEFAULTS,
 ) -> Exit:
-    """Send, follow for at most ``seconds``, and return the exit code. Who is not logged in becomes the demo user.
+    """Send, follow for at most ``seconds``, and return the exit code. Without a login, log in as the demo user.
 
-    ``until``: how far to follow; ``None``: as far as it will come by itself. ``attachment``: the path of a file, which
-    is uploaded first, or the id of one that is there.
+    ``until``: how far to follow; ``None``: as far as it will come by itself. ``attachment``: the path of a file to
+    upload first, or the id of a stored one.
     """
     client = session.client
     if not client.token:

@@ -145,8 +145,8 @@ def test_a_message_moved_up_is_listed_once_where_it_was_first(
         recent.add_message(message_at(position), position, 0)
     moved = data.draw(st.sampled_from(positions))
     others = {position.offset for position in positions if position != moved}  # a place of the log holds one record
-    position = data.draw(st.integers(-41, 50).filter(lambda position: position not in others))
-    target = LogPosition(moved.accepted_at_ms, position)
+    offset = data.draw(st.integers(-41, 50).filter(lambda offset: offset not in others))
+    target = LogPosition(moved.accepted_at_ms, offset)
     recent.move_up(message_at(moved).message_id, target)
     recent.move_up("unknown", target)
     expected = sorted([*(position for position in positions if position != moved), min(moved, target)])

@@ -27,9 +27,9 @@ def files() -> None:
 @click.argument("file_id")
 @api_command()
 async def delete(session: Session, file_id: str) -> None:
-    """Delete a file that you uploaded, or one of a group that you are an admin of.
+    """Delete a file that you uploaded, or, as a group's admin, any file of the group.
 
-    Messages go on naming it; nobody can download it any more. Copies in other conversations stay.
+    Messages still name it, but it cannot be downloaded. Copies in other conversations stay.
     """
     await session.client.delete_file(file_id)
     session.out.document({"file_id": file_id, "deleted": True}, f"file {printable(file_id)} is deleted")
