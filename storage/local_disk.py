@@ -55,15 +55,15 @@ class Objects:
         """Return the object's path. Raises ``InvalidInput`` for a key outside the folder."""
         return self._folder / checked_key(key)
 
-    def place(self, key: str) -> Path:
-        """Return where the object is to be, with its folder made."""
+    def new_path(self, key: str) -> Path:
+        """Return the path for a new object; its folder is made."""
         path = self.path(key)
         make_folder(path.parent)
         return path
 
     def put(self, key: str, data: bytes) -> None:
         """Store an object; replace an existing one atomically."""
-        target = self.place(key)
+        target = self.new_path(key)
         make_folder(self._drafts)
         draft = self._drafts / f"{secrets.token_hex(16)}{_DRAFT}"
         try:
@@ -94,40 +94,40 @@ class Objects:
 
     def move(self, source: str, target: str) -> None:
         """Rename. Raises ``NotFound`` if there is neither."""
-        origin, place = self.path(source), self.place(target)
+        origin, destination = self.path(source), self.new_path(target)
         try:
-            os.replace(origin, place)
+            os.replace(origin, destination)
         except FileNotFoundError:
             if self.size(target) is None:
                 raise NotFound("this object is gone") from None
             return
-        _drop_other_link(origin, place)
-        sync_folder(place.parent)
+        _drop_other_link(origin, destination)
+        sync_folder(destination.parent)
         sync_folder(origin.parent)
 
     def copy(self, source: str, target: str) -> None:
         """Make a hard link, or copy the bytes; an existing target is replaced. Raises ``NotFound`` without a source."""
         self.open(source)
-        origin, place = self.path(source), self.place(target)
+        origin, destination = self.path(source), self.new_path(target)
         try:
-            os.link(origin, place)
+            os.link(origin, destination)
         except FileExistsError:
-            if not place.samefile(origin):
-                self._copy_bytes(origin, place)
+            if not destination.samefile(origin):
+                self._copy_bytes(origin, destination)
         except FileNotFoundError:
             raise NotFound("this object is gone") from None
         except OSError:  # a file system without hard links, or too many of them
-            self._copy_bytes(origin, place)
-        sync_folder(place.parent)
+            self._copy_bytes(origin, destination)
+        sync_folder(destination.parent)
 
-    def _copy_bytes(self, origin: Path, place: Path) -> None:
+    def _copy_bytes(self, origin: Path, destination: Path) -> None:
         make_folder(self._drafts)
         draft = self._drafts / f"{secrets.token_hex(16)}{_DRAFT}"
         try:
             shutil.copyfile(origin, draft)
             with draft.open("rb") as copied:
                 os.fsync(copied.fileno())
-            os.replace(draft, place)
+            os.replace(draft, destination)
         except BaseException:
             with suppress(OSError):
                 draft.unlink()
@@ -211,8 +211,8 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
         rest, offset = rest[written:], offset + written
 
 
-def _drop_other_link(origin: Path, place: Path) -> None:
+def _drop_other_link(origin: Path, destination: Path) -> None:
     """Finish a rename between two links of one file: POSIX ``rename`` succeeds then without doing anything."""
     with suppress(FileNotFoundError):
-        if origin != place and origin.samefile(place):
+        if origin != destination and origin.samefile(destination):
             origin.unlink()

@@ -75,7 +75,7 @@ class LocalFileStore:
 
     async def finish(self, key: str, upload: str, parts: Sequence[Part]) -> None:
         """Make the parts the object by a rename; the cost does not depend on the size."""
-        await self._call(lambda: self._uploads.finish(key, upload, parts, self._objects.place(key)))
+        await self._call(lambda: self._uploads.finish(key, upload, parts, self._objects.new_path(key)))
 
     async def put(self, key: str, data: bytes, mimetype: str) -> None:
         """Store a whole object."""
