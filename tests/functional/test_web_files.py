@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 from aiohttp import FormData, MultipartWriter
 
+from domain.errors import NotFound
 from domain.files import storage_key
+from domain.ports import Part
 from fakes.file_store import SMALL_PART
 from support.api import Api, StartApi
 from support.waiting import pass_time, until
@@ -377,3 +379,34 @@ async def test_a_file_that_takes_its_time_is_no_slow_request(api: Api, caplog: p
     answer = await api.call("POST", "/v1/files", token=token, data=body(), headers=headers)
     assert answer.status == 201
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+@pytest.mark.parametrize("file_first", [False, True])
+async def test_a_form_whose_object_was_assembled_although_the_answer_was_lost_becomes_a_file(
+    api: Api, monkeypatch: pytest.MonkeyPatch, file_first: bool
+) -> None:
+    """The store says that the upload in parts is gone: it has become the object, which is read back."""
+    token, data, finish = await api.somebody(), some_bytes(SMALL_PART * 2 + 5), api.file_store.finish
+
+    async def answer_is_lost(key: str, upload: str, parts: Sequence[Part]) -> None:
+        await finish(key, upload, parts)
+        raise NotFound("this upload is gone")
+
+    monkeypatch.setattr(api.file_store, "finish", answer_is_lost)
+    file = await upload(api, token, data, file_first=file_first)
+    assert file["checksum"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
+    assert api.file_store.objects[file["storage_path"]][0] == data
+
+
+async def test_a_form_whose_parts_the_store_has_lost_is_refused_and_leaves_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await api.somebody()
+
+    async def parts_are_lost(key: str, upload: str, parts: Sequence[Part]) -> None:
+        raise NotFound("this upload is gone")
+
+    monkeypatch.setattr(api.file_store, "finish", parts_are_lost)
+    answer = await api.call("POST", "/v1/files", token=token, data=form(some_bytes(SMALL_PART * 2 + 5)))
+    assert answer.status == 503
+    assert nothing_is_left(api)

@@ -28,7 +28,7 @@ class WrongChecksum(Exception):
 async def complete(context: UploadContext, received: LeasedUpload, key: str) -> File:
     """Return the file, with its object at ``key``. ``received`` has all of its bytes.
 
-    Raises ``WrongChecksum``, ``WrongOffset`` or ``NotFound`` (the store has lost bytes), ``LeaseLost``, and
+    Raises ``WrongChecksum``, ``WrongOffset`` (the store has lost bytes of a resumable upload), ``LeaseLost``, and
     ``Unavailable`` (the file may or may not exist).
     """
     lease, size_bytes = received.lease, received.end

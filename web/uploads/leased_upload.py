@@ -213,10 +213,10 @@ async def read_incomplete_part(context: UploadContext, lease: Lease) -> bytes:
 async def start_over(lease: Lease) -> NoReturn:
     """Reset an upload to offset 0 after the store has lost it, release its lease and raise ``WrongOffset``.
 
-    Raises ``NotFound`` for an upload of one request.
+    Raises ``Unavailable`` for an upload of one request: only its client has the bytes.
     """
     if not lease.upload.is_resumable:
-        raise NotFound("the store has lost the parts of this upload; send the file again")
+        raise Unavailable("the store has lost bytes of this file; send it again")
     log.warning("the store has lost the parts of upload %s", lease.upload.upload_id)
     await lease.release(offset_bytes=0, store_upload="", mimetype="")
     raise wrong_offset(lease.upload)
