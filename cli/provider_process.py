@@ -21,6 +21,7 @@ from domain.records import ReceiptReported
 
 STOP_SECONDS = 2.0
 WRITE_SECONDS = 5.0
+BACKLOG = 4_096  # a worker that comes back opens a connection for each call in flight
 
 
 async def run(settings: Settings, faults: Faults, host: str, port: int) -> None:
@@ -35,7 +36,7 @@ async def run(settings: Settings, faults: Faults, host: str, port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         except OSError as error:
             raise CannotProvide(f"cannot listen on {host}:{port}: {error}") from None
         click.echo(f"the provider listens on http://{host}:{port}")
