@@ -11,6 +11,7 @@ import pytest
 
 from domain.records import MessageAccepted
 from support.api import NOW_MS, Api, running
+from support.watching import member, message, watch
 
 NOW = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=NOW_MS)
 DAY_LATER = "2025-11-23T22:00:00.123Z"
@@ -162,3 +163,11 @@ async def test_a_user_is_reached_by_an_account_of_the_linked_channel(api: Api) -
     to = {"conversation_id": ..., "recipient_id": user["user_id"]}
     assert await faults_of(await send(api, token, **to, account="bulk"))
     assert (await send(api, token, **to, account="main")).status == 202
+
+
+async def test_a_frame_names_the_account_that_the_sender_chose(api: Api) -> None:
+    token, _ = await member(api)
+    watcher = await watch(api, token)
+    api.live_log.message(message(1, account="bulk"))
+    api.live_log.message(message(2))
+    assert [(await watcher.frame()).get("account") for _ in range(2)] == ["bulk", None]

@@ -85,6 +85,33 @@ def test_a_probe_that_fails_doubles_the_time_up_to_its_bound_and_success_resets_
     assert breaker.wait_seconds(now) == pytest.approx(10)
 
 
+def test_what_failed_before_it_opened_does_not_count_after_it_closed() -> None:
+    breaker = opened()
+    call(breaker, 111.0)
+    call(breaker, 111.1, ok=False)
+    assert breaker.state(111.1) is CLOSED
+    breaker = Breaker(RULES)
+    for _ in range(RULES.least_calls - 1):
+        call(breaker, 100.0, ok=False)
+    breaker.open_for(100.0, 1.0)
+    call(breaker, 101.5)
+    call(breaker, 101.6, ok=False)
+    assert breaker.state(101.6) is CLOSED
+
+
+def test_its_memory_does_not_grow_with_the_calls() -> None:
+    breaker = Breaker(RULES)
+    for n in range(10_000):
+        call(breaker, 100.0 + n / 100)
+    assert len(breaker._slices) <= SLICES + 1
+
+
+def test_the_longest_time_may_be_the_first_one() -> None:
+    breaker = Breaker(BreakerRules(least_calls=1, open_seconds=10, longest_open_seconds=10))
+    call(breaker, 100.0, ok=False)
+    assert breaker.wait_seconds(100.0) == 10
+
+
 def test_a_slow_probe_that_succeeds_closes() -> None:
     breaker = opened()
     breaker.begin(110.0)
