@@ -59,6 +59,8 @@ class Commands:
                 if command.request is None:
                     raise MalformedRecord("a redrive has the request", "request")
                 request = decode(command.request, DeliveryRequested)
+                if fault := rows.fault_of(request):
+                    raise MalformedRecord(f"field 'request.{fault}' is out of range", "request")
                 return self._dispatcher.redrive(partition, record.offset, request, command.request)
             case "cancel" | "release":
                 if record.key is None or not command.token:

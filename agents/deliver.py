@@ -24,7 +24,7 @@ from app.kafka.codec import decode
 from app.worker_files import FilesOfWorker
 from channels import make_connector
 from channels.simulated import Simulation
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, MalformedRecord
 from domain.records import DeliveryRequested
 from tables import attempts, queue
 
@@ -89,6 +89,8 @@ async def deliver_batch(app: StreamApp, dispatcher: Dispatcher, batch: RecordBat
     for record in batch.records:
         try:
             request = decode(record.value, DeliveryRequested)
+            if fault := queue.fault_of(request):
+                raise MalformedRecord(f"field {fault!r} is out of range", fault)
         except InvalidInput as error:
             writes.append(dead_letter(app, batch, record, error, now_ms()))
             continue

@@ -191,8 +191,11 @@ class DeliveryQueue:
         prefix = rows.chain_prefix(account, request.conversation_id, request.recipient_id)
         key = rows.delivery_row_key(prefix, request.position)
         backlog = self._backlog(partition, account)
-        if (known := self._table.get_bytes(partition, key)) is not None:
-            return self._table.put(partition, key, known)
+        while (known := self._table.get_bytes(partition, key)) is not None:
+            if rows.load(known)[0].name == row.name:
+                return self._table.put(partition, key, known)
+            # another message has the place: the log was made anew since. The next free place keeps both.
+            key = rows.next_key(key)
         if backlog.counted_to is None or key <= backlog.counted_to:
             backlog.size += 1
         chain = backlog.chains.get(prefix)

@@ -80,10 +80,9 @@ class Receipts:
         """Return what a receipt led to. Raises ``MalformedRecord``."""
         if report.status not in _REPORTED:
             raise MalformedRecord(f"a channel reports no {shortened(report.status)!r}", "status")
-        if len(report.provider_id) > MOST_TEXT or record.key is None or not report.token:
-            raise MalformedRecord(
-                "a receipt has a conversation as its key, a token, and a provider id of a usual length"
-            )
+        texts = report.provider_id, report.token, report.account
+        if record.key is None or not report.token or any(len(text) > MOST_TEXT for text in texts):
+            raise MalformedRecord("a receipt has a conversation as its key, a token, and texts of a usual length")
         partition, name = batch.partition, report.token
         report = _bounded(report)
         attempt = self._outcome_of(partition, name)

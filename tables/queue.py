@@ -18,16 +18,20 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from domain.accounts import ACCOUNT_NAME
 from domain.attempts import QueuedDelivery
 
 if TYPE_CHECKING:
     from app.faust.durable_table import DurableTable
     from app.faust.stream_app import StreamApp
+    from domain.records import DeliveryRequested
 
 NAME = "queue"
 DELIVERY, RECEIPT, ACCOUNT, PAUSE = b"q", b"r", b"a", b"p"
 _VERSION = 1
 _POSITION_BYTES = 8
+MOST_POSITION = 2**63 - 1_000_000
+MOST_NAME_BYTES = 4_096
 
 
 def declare(app: StreamApp) -> DurableTable:
@@ -57,6 +61,24 @@ def delivery_row_key(chain: bytes, position: int) -> bytes:
     return chain + position.to_bytes(_POSITION_BYTES)
 
 
+def next_key(key: bytes) -> bytes:
+    """Return the key of the next position of the chain."""
+    return delivery_row_key(chain_of(key), int.from_bytes(key[-_POSITION_BYTES:]) + 1)
+
+
+def fault_of(request: DeliveryRequested) -> str | None:
+    """Return the field of ``request`` that no row can hold, ``None`` if there is none."""
+    if not 0 <= request.position < MOST_POSITION:
+        return "position"
+    if len(request.conversation_id.encode()) > MOST_NAME_BYTES:
+        return "conversation_id"
+    if len(request.recipient_id.encode()) > MOST_NAME_BYTES:
+        return "recipient_id"
+    if request.account and not ACCOUNT_NAME.fullmatch(request.account):
+        return "account"
+    return None
+
+
 def chain_of(key: bytes) -> bytes:
     """Return the chain's prefix of a delivery's key."""
     return key[:-_POSITION_BYTES]
@@ -82,7 +104,7 @@ def parts_of(chain: bytes) -> tuple[str, str]:
 
 def dump(row: QueuedDelivery, request: bytes) -> bytes:
     """Return the table's value for a delivery."""
-    headers = [(name, value.decode("latin-1")) for name, value in row.headers]
+    headers = [(name, (value or b"").decode("latin-1")) for name, value in row.headers]
     fields = (
         _VERSION,
         row.name,

@@ -242,6 +242,38 @@ async def test_a_malformed_request_is_a_dead_letter_and_the_rest_goes_on() -> No
     assert world.channel.calls == ["m-1"]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"position": -1},
+        {"position": 2**63 - 1},
+        {"conversation_id": "c" * 70_000},
+        {"recipient_id": "whatsapp:" + "9" * 70_000},
+        {"account": "a b"},
+        {"account": "a" * 64},
+    ],
+    ids=["negative", "too large", "long conversation", "long address", "account with a space", "long account"],
+)
+async def test_a_request_that_no_row_can_hold_is_a_dead_letter(fields: dict[str, Any]) -> None:
+    world = World()
+    await world.deliver(requests("m-1", **fields))
+    await world.deliver(requests("m-2"))
+    await until(world.is_done)
+    assert [letter.reason for letter in world.letters()] == ["malformed-record"]
+    assert world.channel.calls == ["m-2"]
+
+
+async def test_two_messages_at_one_place_are_both_sent() -> None:
+    """The topics were made anew while a row waited: positions begin again."""
+    world = World()
+    world.channel.open.clear()
+    for i in ("m-1", "m-2", "m-3"):
+        await world.deliver(requests(i, position=7))
+    world.channel.open.set()
+    await until(world.is_done)
+    assert world.channel.calls == ["m-1", "m-2", "m-3"]
+
+
 def to_several(*ids: str) -> RecordBatch:
     """Messages to three people, two of them on WhatsApp."""
     values = [
