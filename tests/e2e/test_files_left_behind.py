@@ -32,7 +32,7 @@ from storage.cassandra.session import CassandraSession
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 DATA = random.Random(1).randbytes(6 * MIB)
 TUS = {"Tus-Resumable": "1.0.0"}
-HOLD_SECONDS = 6.0  # renewed every 2 s, also on a machine that is busy; less than the expiry, which the tests wait for anyway
+HOLD_SECONDS = 6.0  # renewed every 2 s, also on a busy machine; the tests wait for the expiry anyway
 EXPIRY_SECONDS = 8.0
 GONE_SECONDS = 60.0
 FAR_MS = 10**15
