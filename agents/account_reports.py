@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mode import Service
@@ -61,7 +61,7 @@ class AccountReports(Service):  # type: ignore[misc]
         return [self._of(lane, partition, len(partitions)) for lane in lanes for partition in partitions]
 
     def _of(self, lane: AccountLane, partition: int, count: int) -> AccountReport:
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         backlog = self._dispatcher.queue.backlogs.get((partition, lane.account.name))
         in_flight = lane.in_flight_on[partition]
         waiting = max(0, backlog.size - in_flight) if backlog is not None else 0

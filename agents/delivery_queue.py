@@ -34,21 +34,20 @@ _COUNTED_AT_ONCE = 2_000
 class Head:
     """The oldest delivery of a chain.
 
-    ``request``: the record, while the delivery is about to start. ``write``: the newest write of its row by this
-    worker. ``is_ready``: it is in its account's lane. ``attachment``: its file, once the channel has it.
+    ``request``, ``decoded``: the record, while the delivery is about to start. ``write``: the newest write of its row
+    by this worker. ``is_ready``: it is in its account's lane. ``attachment``: its file, once the channel has it.
     """
 
-    __slots__ = ("address", "attachment", "chain", "is_ready", "key", "partition", "request", "row", "write")
+    __slots__ = ("address", "attachment", "chain", "decoded", "is_ready", "key", "partition", "request", "row", "write")
 
-    def __init__(
-        self, chain: Chain, partition: int, key: bytes, row: QueuedDelivery, address: str, request: bytes | None = None
-    ) -> None:
+    def __init__(self, chain: Chain, partition: int, key: bytes, row: QueuedDelivery, address: str) -> None:
         self.chain = chain
         self.partition = partition
         self.key = key
         self.row = row
         self.address = address
-        self.request = request
+        self.request: bytes | None = None
+        self.decoded: DeliveryRequested | None = None
         self.write: PendingBatch | None = None
         self.is_ready = False
         self.attachment: Attachment | None = None
@@ -204,10 +203,11 @@ class DeliveryQueue:
             chain.has_older = chain.has_older or (chain.head is not None and key < chain.head.key)
         elif partition in self._adopted and self._has_room(backlog, prefix):
             chain = backlog.chains[prefix] = Chain(backlog, prefix)
-            head = chain.head = Head(chain, partition, key, row, request.recipient_id, value)
+            head = chain.head = Head(chain, partition, key, row, request.recipient_id)
+            head.request, head.decoded = value, request
             self._on_head(head)
             write = head.write or self.update(head, row, value)
-            head.request = None  # what waits is on disk only
+            head.request = head.decoded = None  # what waits is on disk only
             return write
         return self._table.put(partition, key, rows.dump(row, value))
 

@@ -17,6 +17,7 @@ import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from agents.delivery_queue import HEADS_PER_BACKLOG, DeliveryQueue, Head
@@ -275,7 +276,8 @@ class Dispatcher:
 
     def _take(self, lane: AccountLane, head: Head) -> Delivery:
         value = self.queue.load(head)
-        delivery = Delivery(lane, head, decode(value, DeliveryRequested), value, self._generation)
+        request = head.decoded or decode(value, DeliveryRequested)
+        delivery = Delivery(lane, head, request, value, self._generation)
         self._in_hand[head] = delivery
         return delivery
 
@@ -315,10 +317,10 @@ class Dispatcher:
             delivery.gate = self.queue.update(head, head.row.begun(), delivery.value)
         await asyncio.shield(delivery.gate.future)
         delivery.is_called = True
-        began = self._clock()
+        began = monotonic()
         call = connector.send(delivery.request, head.row.attempt, head.attachment)
         outcome = await outcome_of(self._app, connector, call, seconds)
-        lane.count(outcome, head, self._clock(), began)
+        lane.count(outcome, head, monotonic(), began)
         if isinstance(outcome, Sent) and head.attachment is not None:
             self._app.metrics.carried(self._channel, head.attachment.plan.kind)
         await self._end(delivery, self._verdict(head, outcome))
@@ -378,22 +380,22 @@ class Dispatcher:
     def _attempt(
         self, row: QueuedDelivery, request: DeliveryRequested, account: str, result: Sent | Failure
     ) -> Attempt:
-        now = now_ms()
-        known = Attempt(
-            row.attempt,
-            Outcome.SENT,
-            now,
-            recorded_at_ms=now,
-            accepted_at_ms=request.accepted_at_ms,
-            position=request.position,
-            recipient_count=request.recipient_count,
-            account=account,
-        )
+        now = at_ms = now_ms()
         if isinstance(result, Sent):
             at_ms = self.settlement.facts.plausible(f"SENT of {row.name}", result.at_ms, request.accepted_at_ms)
-            return replace(known, at_ms=at_ms, provider_id=result.provider_id)
-        code, detail = shortened(result.code), shortened(result.detail)
-        return replace(known, outcome=Outcome.FAILED, failure_code=code, failure_detail=detail)
+        return Attempt(
+            row.attempt,
+            Outcome.SENT if isinstance(result, Sent) else Outcome.FAILED,
+            at_ms,
+            result.provider_id if isinstance(result, Sent) else None,
+            None if isinstance(result, Sent) else shortened(result.code),
+            None if isinstance(result, Sent) else shortened(result.detail),
+            now,
+            request.accepted_at_ms,
+            request.position,
+            request.recipient_count,
+            account,
+        )
 
     # Evidence ------------------------------------------------------------------------------------------------------
 
@@ -421,6 +423,3 @@ class Dispatcher:
             code, detail = report.failure_code or "failed", report.failure_detail or "the channel reported a failure"
             return self._apply(head, Failure(code, detail))
         return self._apply(head, Sent(report.provider_id, report.at_ms))
-
-    def _clock(self) -> float:
-        return asyncio.get_running_loop().time()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from app.clock import now_ms
@@ -103,12 +104,12 @@ class Scheduler:
         """Return why the ready deliveries of the lane wait, ``None`` if there are none."""
         if lane.next_ready() is None:
             return None
-        blocked = lane.blocked(asyncio.get_running_loop().time())
+        blocked = lane.blocked(monotonic())
         return Reason.IN_FLIGHT if blocked is None else blocked[0]
 
     def stalled_seconds(self) -> float:
         """Return for how long a delivery could have started and did not."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         is_startable = self.is_open and self.in_flight < self._slots
         if not is_startable or all(lane.next_ready() is None or lane.blocked(now) for lane in self._lanes.values()):
             self._startable_since = None
@@ -119,7 +120,7 @@ class Scheduler:
     def _start_ready(self, lane: AccountLane) -> None:
         if not self.is_open:
             return
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         while self.in_flight < self._slots and (head := lane.next_ready()) is not None:
             if head.chain.head is not head:  # it was cancelled
                 lane.take()
@@ -145,10 +146,9 @@ class Scheduler:
             self._changed.set()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            now = loop.time()
+            now = monotonic()
             for lane in tuple(self._lanes.values()):
                 if lane.wakes_at <= now:
                     lane.wakes_at = inf
@@ -161,7 +161,7 @@ class Scheduler:
             time_ms = now_ms()
             while self._timers and self._timers[0][0] <= time_ms:
                 self._due(heappop(self._timers)[2])
-            sleep = min([LONGEST_SLEEP_SECONDS, *(lane.wakes_at - loop.time() for lane in self._lanes.values())])
+            sleep = min([LONGEST_SLEEP_SECONDS, *(lane.wakes_at - monotonic() for lane in self._lanes.values())])
             if any(lane.next_ready() is not None for lane in self._lanes.values()):
                 sleep = min(sleep, SWEEP_SECONDS)
             if self._timers:

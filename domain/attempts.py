@@ -7,7 +7,7 @@ means: it is unknown whether the channel has the message.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -94,4 +94,15 @@ class QueuedDelivery:
 
     def begun(self) -> Self:
         """Return it with one more attempt."""
-        return replace(self, stage=Stage.BEGUN, attempt=self.attempt + 1, tries=self.tries + 1, not_before_ms=0)
+        return type(self)(  # not by ``replace``, which takes three times as long: this is done for every message
+            name=self.name,
+            enqueued_at_ms=self.enqueued_at_ms,
+            not_after_ms=self.not_after_ms,
+            offset=self.offset,
+            stage=Stage.BEGUN,
+            attempt=self.attempt + 1,
+            tries=self.tries + 1,
+            reason=self.reason,
+            priority=self.priority,
+            headers=self.headers,
+        )
