@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from chat4all.calls.accounts import AccountCalls
+from chat4all.calls.admin import AdminCalls
 from chat4all.calls.conversations import ConversationCalls
 from chat4all.calls.files import FileCalls
 from chat4all.calls.messages import MessageCalls
@@ -17,7 +18,7 @@ REQUEST_SECONDS = 10.0
 RETRY_SECONDS = 15.0
 
 
-class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls):
+class Client(AccountCalls, ConversationCalls, MessageCalls, FileCalls, AdminCalls):
     """One connection pool to one API, for one user. Each request takes at most ``request_seconds``.
 
     ``retry_seconds``: how long to repeat what is safe to repeat, all attempts together; 0: not at all.

@@ -7,8 +7,10 @@ from importlib import import_module
 import click
 
 _MODULE_OF = {
+    "channels": "channels",
     "completion": "completion",
     "conversations": "conversations",
+    "dead-letters": "dead_letters",
     "download": "files",
     "files": "files_admin",
     "groups": "groups",
@@ -32,5 +34,5 @@ def command_named(name: str) -> click.Command | None:
     """Return a command, ``None`` if it is none of these."""
     if name not in _MODULE_OF:
         return None
-    found: click.Command = getattr(import_module(f"chat4all.cli.commands.{_MODULE_OF[name]}"), name)
+    found: click.Command = getattr(import_module(f"chat4all.cli.commands.{_MODULE_OF[name]}"), name.replace("-", "_"))
     return found
