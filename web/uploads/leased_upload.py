@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class LeasedUpload:
-    """An upload of which this request has the lease: it takes bytes, and ends as a file, kept for later, or deleted.
+    """An upload leased by this request. It takes bytes, and ends as a file, kept for a later request, or deleted.
 
     ``hashed``: the SHA-256 of the bytes before the request, ``None`` if unknown. With ``digest``, no byte of the
     request counts before the whole body has arrived and matches it. ``incomplete_part``: ``read_incomplete_part``.
