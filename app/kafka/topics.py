@@ -91,8 +91,8 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         """What may cause a second send: the rows that prevent it outlive the longest stay of a record."""
         return deleting(name, settings.messages_retention_days, **{"segment.ms": str(SEGMENT_HOURS * _HOUR_MS)})
 
-    def compacted(name: str) -> TopicSpec:
-        config = {"cleanup.policy": "compact", **durable}
+    def compacted(name: str, **extra: str) -> TopicSpec:
+        config = {"cleanup.policy": "compact", **durable, **extra}
         return TopicSpec(name, settings.partitions, settings.replication_factor, config)
 
     return [
@@ -100,7 +100,8 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         *(messages_of(names.outbound(channel)) for channel in CHANNELS),
         *(deleting(names.events(channel), settings.status_retention_days) for channel in CHANNELS),
         *(messages_of(names.commands(channel)) for channel in CHANNELS),
-        *(compacted(names.accounts(channel)) for channel in CHANNELS),
+        # read from their begin by each API process: what is in the open segment is not compacted
+        *(compacted(names.accounts(channel), **{"segment.ms": str(_HOUR_MS)}) for channel in CHANNELS),
         deleting(names.status_updates, settings.status_retention_days),
         deleting(names.dead_letters, settings.dead_letters_retention_days, **{"max.message.bytes": str(4 << 20)}),
         # a resolution is younger than its letter, so with the same retention it outlives it
