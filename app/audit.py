@@ -1,5 +1,6 @@
 """Checks that the views agree with the log. It compares the fold of ``status-updates``, the ``message_state`` table as
-its changelog has it, and every row in Cassandra, message by message; content byte for byte with ``messages``.
+its changelog has it, and every row in Cassandra, message by message; content byte for byte with ``messages``. Each
+delivery requested of a channel is in its queue or has an outcome, and each dead letter has its fact.
 
 Meant for a system at rest. In a working system ``Report.behind`` is the number of records that the roles have yet to
 process; while it is not 0, a difference may be only a delay.
@@ -17,15 +18,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from app.audit_deliveries import Deliveries, IsDelivery, LoadDelivery
 from app.audit_rules import Difference, History, LoadRow, compare, compare_ids
 from app.cassandra import cassandra_config
 from app.clock import now_ms
+from app.kafka.codec import decode
 from app.kafka.partitions import partition_by
 from app.kafka.topics import Topics, group_of
 from app.settings import InvalidSetting, Settings
-from domain.errors import LogUnavailable
+from domain.errors import LogUnavailable, MalformedRecord
 from domain.ports import LogPosition, StoredMessage
 from domain.recipients import CHANNELS
+from domain.records import DeadLetter
 from storage.cassandra.driver_session import Access
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
@@ -39,6 +43,15 @@ _BATCH_RECORDS = 2_000
 _POSITIONS = (
     "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RowLoaders:
+    """Read rows of tables: ``message_state`` (``state``), ``queue`` (``delivery`` and ``is_delivery``)."""
+
+    state: LoadRow
+    delivery: LoadDelivery
+    is_delivery: IsDelivery
 
 
 @dataclass(slots=True)
@@ -81,12 +94,11 @@ class Report:
         return "\n".join(lines)
 
 
-async def audit(settings: Settings, load_row: LoadRow, *, most: int = 100) -> Report:
+async def audit(settings: Settings, loaders: RowLoaders, *, most: int = 100) -> Report:
     """Compare all views and return at most ``most`` of the differences.
 
-    ``load_row`` decodes a value of the table (``tables.message_state.load``). One partition number at a time is held
-    in memory. Raises ``LogUnavailable``, ``StoreUnavailable``, and ``InvalidSetting`` if the topics are not as
-    the settings say.
+    ``loaders`` is ``tables.loaders.LOADERS``. One partition number at a time is held in memory. Raises
+    ``LogUnavailable``, ``StoreUnavailable``, and ``InvalidSetting`` if the topics are not as the settings say.
     """
     report = Report()
     try:
@@ -95,7 +107,11 @@ async def audit(settings: Settings, load_row: LoadRow, *, most: int = 100) -> Re
             await session.connected(CONNECT_SECONDS)
             report.behind, report.removed_unread = await _behind(settings, consumer, admin)
             for partition in range(settings.partitions):
-                history = await _history(settings, load_row, consumer, partition)
+                # first the queues: what has left them since has its fact in the history
+                deliveries = [
+                    await _deliveries(settings, loaders, consumer, admin, channel, partition) for channel in CHANNELS
+                ]
+                history = await _history(settings, loaders.state, consumer, partition)
                 report.messages += len(history.accepted)
                 report.facts += history.facts
                 report.unreadable += history.unreadable
@@ -103,7 +119,7 @@ async def audit(settings: Settings, load_row: LoadRow, *, most: int = 100) -> Re
                     report.stuck += 1
                     if report.stuck <= most:
                         report.stuck_ids.append(message_id)
-                async for difference in _differences(settings, session, history):
+                async for difference in _differences(settings, session, history, deliveries):
                     report.count += 1
                     if report.count <= most:
                         report.differences.append(difference)
@@ -131,7 +147,9 @@ async def check_topics(settings: Settings, admin: Any) -> None:
     With fewer in the settings the rest of the history would not be looked at.
     """
     names = Topics(settings.topic_prefix)
-    read = [names.messages, names.status_updates, names.changelog("core", "message_state")]
+    read = [names.messages, names.status_updates, names.changelog("core", "message_state"), names.dead_letters]
+    for channel in CHANNELS:
+        read += [names.outbound(channel), names.changelog(channel, "queue")]
     known = await admin.list_topics()
     for topic in read:
         if topic not in known:
@@ -184,6 +202,35 @@ async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partiti
     return history
 
 
+async def _deliveries(
+    settings: Settings, loaders: RowLoaders, consumer: Any, admin: Any, channel: str, partition: int
+) -> Deliveries:
+    """Read one partition number of a channel's requests, as far as they are committed, its queue and its letters."""
+    names = Topics(settings.topic_prefix)
+    requests = TopicPartition(names.outbound(channel), partition)
+    queue = TopicPartition(names.changelog(channel, "queue"), partition)
+    letters = TopicPartition(names.dead_letters, partition)
+    committed = await admin.list_consumer_group_offsets(group_of(channel, settings.topic_prefix))
+    done = committed[requests].offset if requests in committed else -1
+    deliveries = Deliveries(channel, (await consumer.beginning_offsets([requests]))[requests])
+    async for record in _records(consumer, requests):
+        if record.offset < done:
+            deliveries.add_request(record.value)
+    async for record in _records(consumer, queue):
+        deliveries.add_row(record.key, record.value, loaders.is_delivery, loaders.delivery)
+    async for record in _records(consumer, letters):
+        if (letter := _letter(record.value)) is not None and letter.topic == requests.topic:
+            deliveries.add_letter(letter)
+    return deliveries
+
+
+def _letter(value: bytes | None) -> DeadLetter | None:
+    try:
+        return decode(value, DeadLetter)
+    except MalformedRecord:
+        return None  # a resolution, or a record of a later release
+
+
 async def _records(consumer: Any, tp: TopicPartition) -> AsyncIterator[Any]:
     """Yield the records from the first to where the partition ends now."""
     end = (await consumer.end_offsets([tp]))[tp]
@@ -198,10 +245,15 @@ async def _records(consumer: Any, tp: TopicPartition) -> AsyncIterator[Any]:
                 yield record
 
 
-async def _differences(settings: Settings, session: CassandraSession, history: History) -> AsyncIterator[Difference]:
+async def _differences(
+    settings: Settings, session: CassandraSession, history: History, deliveries: Sequence[Deliveries]
+) -> AsyncIterator[Difference]:
     oldest_ms = now_ms() - int(settings.state_retention_hours * 3_600_000)
     for difference in history.table_differences(oldest_ms):
         yield difference
+    for channel in deliveries:
+        for difference in channel.differences(history):
+            yield difference
     reader = CassandraMessageReader(session, partition_by(settings.partitions))
     for ids in _chunks(sorted(history.conversations()), QUERIES_AT_ONCE):
         for stored in await asyncio.gather(*(_stored(reader, conversation_id) for conversation_id in ids)):

@@ -34,7 +34,7 @@ from loadtests.run import Run
 from loadtests.servers import own_servers
 from loadtests.supervised import SupervisedSystem
 from loadtests.system import system_settings
-from tables import message_state
+from tables.loaders import LOADERS
 
 GROUP_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
@@ -179,7 +179,7 @@ class Outages:
             faults.append("the ledger does not balance")
         # the mirror of that many messages is read whole, for which Cassandra may take longer than for a request
         patient = replace(self._system.settings, cassandra_timeout_seconds=AUDIT_READ_SECONDS)
-        report = await audit(patient, message_state.load)
+        report = await audit(patient, LOADERS)
         if not report.is_clean:
             faults.append(f"the audit is not clean: {report}")
         return faults

@@ -20,7 +20,7 @@ from loadtests.provider import ProviderProcess, write_accounts
 from loadtests.run import Run
 from loadtests.supervised import SupervisedSystem
 from loadtests.system import Servers, free_ports, system_settings
-from tables import message_state
+from tables.loaders import LOADERS
 
 WORKERS = {"core": 1, "mirror": 1, CHANNEL: 2}
 AUDIT_READ_SECONDS = 30.0
@@ -85,7 +85,7 @@ async def run(plan: Plan, servers: Servers, folder: Path, say: Callable[[str], N
             )
             result.checks = [_rest_check(is_at_rest, plan), *evidence.checks()]
             result.checks.append(Check("answers of the provider", (), str((await provider.counts())["answers"])))
-            report = await audit(replace(settings, cassandra_timeout_seconds=AUDIT_READ_SECONDS), message_state.load)
+            report = await audit(replace(settings, cassandra_timeout_seconds=AUDIT_READ_SECONDS), LOADERS)
             result.checks.append(Check("the audit is clean", () if report.is_clean else (str(report),)))
     finally:
         provider.end()

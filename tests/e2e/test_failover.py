@@ -18,7 +18,7 @@ from loadtests.standstill import CommitWatch, longest_gap
 from loadtests.supervised import SupervisedSystem
 from loadtests.system import Servers, System, system_settings
 from support.waiting import pass_time
-from tables import message_state
+from tables.loaders import LOADERS
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -85,7 +85,7 @@ async def test_a_killed_workers_partitions_go_to_the_other_one_and_nothing_is_lo
 ) -> None:
     standstill = await _killed_in_the_middle(system, name, seed)
     assert standstill < GOES_ON_WITHIN_SECONDS
-    report = await audit(system.settings, message_state.load)
+    report = await audit(system.settings, LOADERS)
     assert report.is_clean, str(report)
 
 
@@ -101,5 +101,5 @@ async def test_a_killed_worker_that_the_supervisor_starts_again_goes_on_with_its
         return supervised.worker(name).pid not in (0, before)
 
     await until(f"{name} is started again", 10, is_back)
-    report = await audit(supervised.settings, message_state.load)
+    report = await audit(supervised.settings, LOADERS)
     assert report.is_clean, str(report)

@@ -29,7 +29,7 @@ from loadtests.system import Servers, System, system_settings
 from support.proxy import Proxy
 from support.servers import RunningMinio
 from support.waiting import stays
-from tables import message_state
+from tables.loaders import LOADERS
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -272,10 +272,10 @@ async def test_a_worker_that_is_killed_while_a_file_is_made_ready_leaves_it_to_t
 
 async def test_in_the_end_every_view_says_the_same_of_every_file(world: World) -> None:
     async def is_at_rest() -> bool:
-        return (await audit(world.system.settings, message_state.load)).behind == 0
+        return (await audit(world.system.settings, LOADERS)).behind == 0
 
     await until("all is processed", LIFE_SECONDS, is_at_rest)
-    report = await audit(world.system.settings, message_state.load)
+    report = await audit(world.system.settings, LOADERS)
     assert report.is_clean, str(report)
     assert report.messages > 10
 

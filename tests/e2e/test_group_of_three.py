@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from app.audit import audit
 from loadtests.system import Servers, System, system_settings
 from support.waiting import until
-from tables import message_state
+from tables.loaders import LOADERS
 
 pytestmark = pytest.mark.real
 
@@ -120,8 +120,8 @@ async def test_everyone_in_a_group_is_reached_where_they_are_and_each_tells_back
     assert {value: sends.get(value) for _, value in ADDRESSES.values()} == {"+5511999990000": 1, "@maria.silva": 1}
 
     async def is_mirrored() -> bool:
-        return (await audit(settings, message_state.load)).behind == 0
+        return (await audit(settings, LOADERS)).behind == 0
 
     await until(is_mirrored, SECONDS, look_seconds=0.2)
-    report = await audit(settings, message_state.load)
+    report = await audit(settings, LOADERS)
     assert report.is_clean, str(report)

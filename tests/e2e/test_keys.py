@@ -18,7 +18,7 @@ from loadtests.groups import Groups, until
 from loadtests.http_client import Client
 from loadtests.orders import signed_up
 from loadtests.system import System
-from tables import message_state
+from tables.loaders import LOADERS
 
 pytestmark = pytest.mark.real
 
@@ -109,5 +109,5 @@ async def test_a_keyed_message_that_is_in_the_log_more_than_once_is_sent_and_sho
     answer = await client.ask("POST", "/v1/messages", other, headers={"Idempotency-Key": "early"})
     assert answer.status == 422, answer
     assert (await listed(client))[0]["timestamp"] == first["timestamp"]
-    report = await audit(settings, message_state.load)
+    report = await audit(settings, LOADERS)
     assert report.is_clean, str(report)

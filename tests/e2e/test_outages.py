@@ -19,7 +19,7 @@ from loadtests.run import Run
 from loadtests.supervised import SupervisedSystem
 from loadtests.system import system_settings
 from support.waiting import pass_time
-from tables import message_state
+from tables.loaders import LOADERS
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -73,7 +73,7 @@ async def _agrees(system: SupervisedSystem, run: Run, seconds: float) -> None:
     await run.at_rest(seconds)
     balance = run.balance(may_repeat=True)
     assert balance.is_balanced, str(balance)
-    report = await audit(system.settings, message_state.load)
+    report = await audit(system.settings, LOADERS)
     assert report.is_clean, str(report)
 
 

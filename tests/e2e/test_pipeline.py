@@ -12,7 +12,7 @@ from loadtests.orders import Orders, signed_up
 from loadtests.run import Run
 from loadtests.system import System
 from support.waiting import until
-from tables import message_state
+from tables.loaders import LOADERS
 
 pytestmark = pytest.mark.real
 
@@ -69,7 +69,7 @@ async def test_three_thousand_messages_in_150_conversations_arrive_once_and_in_o
         balance = run.balance()
         assert balance.is_balanced, str(balance)
         assert balance.read == MESSAGES + CONVERSATIONS
-    report = await audit(system.settings, message_state.load)
+    report = await audit(system.settings, LOADERS)
     assert report.is_clean, str(report)
     assert report.behind == 0
     assert report.messages >= MESSAGES + CONVERSATIONS

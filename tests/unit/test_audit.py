@@ -8,14 +8,19 @@ from typing import Any
 import pytest
 
 from app.audit import Report, check_topics
+from app.audit_deliveries import Deliveries
 from app.audit_rules import Difference, History, compare, compare_ids
 from app.kafka.codec import encode
 from app.kafka.topics import Topics
 from app.settings import InvalidSetting, Settings
+from domain.attempts import QueuedDelivery
 from domain.ids import keyed_id
 from domain.ports import LogPosition, StoredMessage
-from domain.records import MessageAccepted, StatusChanged
+from domain.recipients import CHANNELS
+from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Fact, MessageState, alone, fold
+from tables import queue
+from tables.loaders import LOADERS
 from tables.message_state import load
 
 AT = 1_700_000_000_000
@@ -356,7 +361,9 @@ class Broker:
 
 
 def broker(changelog: int = 6, **partitions: int) -> Broker:
-    made = Broker(**{"messages": 6, "status_updates": 6, **partitions})
+    made = Broker(**{"messages": 6, "status_updates": 6, "dead_letters": 6, **partitions})
+    for channel in CHANNELS:
+        made.topics |= {Topics("").outbound(channel): 6, Topics("").changelog(channel, "queue"): 6}
     made.topics[Topics("").changelog("core", "message_state")] = changelog
     return made
 
@@ -373,3 +380,66 @@ async def test_an_audit_of_fewer_partitions_than_there_are_is_refused() -> None:
 async def test_an_audit_of_topics_that_are_not_there_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="there is no topic other-messages"):
         await check_topics(Settings(topic_prefix="other-"), broker())
+
+
+def request(**more: object) -> DeliveryRequested:
+    known = DeliveryRequested("m", "c", "u", "whatsapp:+5511999990000", "hi", None, AT, 7)
+    return replace(known, **more)  # type: ignore[arg-type]
+
+
+def deliveries(*requests: DeliveryRequested) -> Deliveries:
+    made = Deliveries("whatsapp")
+    for each in requests:
+        made.add_request(encode(each))
+    return made
+
+
+def queued(made: Deliveries, name: str = "m", key: bytes = b"qdefault-m", value: bytes | None = b"") -> None:
+    row = QueuedDelivery(name=name, enqueued_at_ms=AT, not_after_ms=AT, offset=0)
+    made.add_row(key, queue.dump(row, b"{}") if value == b"" else value, LOADERS.is_delivery, LOADERS.delivery)
+
+
+def test_a_delivery_with_an_outcome_or_a_row_in_the_queue_is_in_order() -> None:
+    assert list(deliveries(request()).differences(history())) == []
+    waiting = deliveries(request())
+    queued(waiting)
+    assert list(waiting.differences(history(FACTS[:1]))) == []
+
+
+def test_a_delivery_in_no_queue_and_without_an_outcome_is_told() -> None:
+    made = deliveries(request())
+    queued(made)
+    queued(made, value=None)
+    (found,) = made.differences(history(FACTS[:1]))
+    assert (found.view, found.message_id) == ("queue", "m")
+
+
+def test_each_address_of_a_message_is_looked_at() -> None:
+    first, second = "whatsapp:+5511999990001", "whatsapp:+5511999990002"
+    made = History(first_offset=0)
+    made.add_message(encode(replace(MESSAGE, recipients=(first, second))), POSITION)
+    for word, address in (("ACCEPTED", ""), ("SENT", first)):
+        made.add_fact(
+            encode(StatusChanged("m", "c", word, AT, AT, 7, "whatsapp", recipient_id=address, recipient_count=2))
+        )
+    both = deliveries(*(request(recipient_id=address, recipient_count=2) for address in (first, second)))
+    (found,) = both.differences(made)
+    assert found.message_id == f"m {second}"
+
+
+def test_a_dead_letter_without_its_fact_and_a_row_without_its_request_are_told() -> None:
+    made = deliveries()
+    letter = DeadLetter("whatsapp-outbound", 0, 3, "expired", "", b"c", encode(request()), AT)
+    made.add_letter(letter)
+    queued(made, name="m-2", key=b"qdefault-m-2")
+    assert views(list(made.differences(history(FACTS[:1])))) == ["dead-letters", "queue"]
+    made.first_offset = 4
+    assert views(list(made.differences(history(FACTS[:1])))) == ["dead-letters"], "its request may have left the log"
+    assert views(list(made.differences(history()))) == [], "a receipt healed it"
+
+
+def test_a_row_of_the_queue_that_cannot_be_read_is_told_and_other_kinds_of_rows_are_not_deliveries() -> None:
+    made = deliveries()
+    queued(made, value=b"nonsense")
+    queued(made, key=b"ac-1", value=b"nonsense")
+    assert views(list(made.differences(history()))) == ["queue"]
