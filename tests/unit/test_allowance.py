@@ -139,6 +139,33 @@ def test_an_account_without_a_rate_gets_one_by_being_throttled_and_loses_it_agai
     assert allowance.wait_seconds(now, "a") == 0
 
 
+def test_the_rate_of_an_account_without_one_is_that_of_this_worker_at_that_time() -> None:
+    allowance = Allowance(account(), 0.25)
+    for n in range(50):
+        allowance.take(100.0 + n / 50, "a")
+    allowance.throttled(101.0, 0.0, None)
+    assert allowance.per_second(101.0) == 25
+    allowance.share = 0.5
+    assert allowance.per_second(101.0) == 50
+    quiet = Allowance(account(), 1.0)
+    for _ in range(50):
+        quiet.take(100.0, "a")
+    quiet.throttled(200.0, 0.0, None)
+    assert quiet.per_second(200.0) == 0.5
+
+
+def test_pauses_of_pairs_are_forgotten_when_they_are_over_and_the_oldest_if_they_are_too_many() -> None:
+    allowance = Allowance(account(), 1.0)
+    for n in range(20_000):
+        allowance.throttled(100.0 + n / 100, 1.0, f"p{n}")
+    assert allowance.pairs <= 2 * FIRST_SWEEP_PAIRS
+    few = Allowance(account(), 1.0, most_pairs=10)
+    for n in range(50):
+        few.throttled(100.0, 60.0, f"p{n}")
+    assert few.pairs == 10
+    assert (few.wait_seconds(100.0, "p0"), few.wait_seconds(100.0, "p49")) == (0, 60)
+
+
 def test_with_a_full_memory_an_unknown_pair_waits_and_no_limit_is_broken() -> None:
     allowance = Allowance(account(pair_seconds=60.0), 1.0, most_pairs=10)
     for n in range(10):
