@@ -96,7 +96,7 @@ async def test_a_live_frame_has_a_time_that_can_be(api: Api, at_ms: int, count: 
     place = api.live_log.message(accepted)
     await watcher.frame()
     # what a row of an older release has may reach the memory as it is
-    state_fact = live_fact(1, "READ", at_ms, accepted_at_ms=place.accepted_at_ms, position=place.position)
+    state_fact = live_fact(1, "READ", at_ms, accepted_at_ms=place.accepted_at_ms, position=place.offset)
     for recipient in recipients:
         shared = replace(state_fact, recipient_id=recipient if count > 1 else "", recipient_count=count)
         api.live_log.fact(shared)
@@ -127,7 +127,7 @@ async def test_a_row_of_cassandra_has_a_time_that_can_be(api: Api, at_ms: int) -
     token = await api.somebody()
     await api.send(token)
     _, place, _ = api.log.records[0]
-    record = StatusChanged("m-1", "c-1", "READ", at_ms, place.accepted_at_ms, place.position, "whatsapp", 1)
+    record = StatusChanged("m-1", "c-1", "READ", at_ms, place.accepted_at_ms, place.offset, "whatsapp", 1)
     _, fact = read_fact(encode(record), place.accepted_at_ms + 4_000)
     read_at_ms = state_of(place, [encode_fact(fact)]).overall.read_at_ms
     assert read_at_ms is not None
