@@ -1,7 +1,7 @@
-"""The accounts of channels: what the workers report of them, and the commands pause and resume.
+"""The accounts of channels: the workers' reports, and the commands pause and resume.
 
 The workers write an ``AccountReport`` for each account and partition to ``<channel>-accounts``, a compacted topic. This
-view reads on from where it was whenever an operator asks, so a process that nobody asks reads nothing.
+view reads the new reports at each request of an operator, so a process without such requests reads nothing.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Channels:
     async def accounts(self) -> tuple[Sequence[AccountState], int]:
         """Return every declared account with its reports, and the time (epoch ms) up to which they were read.
 
-        While Kafka is away this is what was read before. Raises ``LogUnavailable`` if nothing was.
+        Without Kafka, return the reports of the last successful reading. Raises ``LogUnavailable`` before the first.
         """
         async with self._lock:
             if self._as_of_ms is None or self._clock_ms() - self._as_of_ms >= FRESH_MS:
@@ -110,7 +110,7 @@ class Channels:
     async def command(self, channel: str, account: str, command: str, *, by: str, reason: str) -> ChannelCommand:
         """Write ``PAUSE`` or ``RESUME`` to each partition; return it. Workers obey when they have read it.
 
-        Raises ``NotFound`` for an account that is not declared, ``LogUnavailable``; repeat it then.
+        Raises ``NotFound`` for an undeclared account. Raises ``LogUnavailable``; repeat the command then.
         """
         if account not in self._names.get(channel, ()):
             known = ", ".join(self._names.get(channel, ())) or "none"

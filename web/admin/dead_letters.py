@@ -78,7 +78,7 @@ class DeadLetters:
         return await self._resolve_one(letter_id, REDRIVEN, order)
 
     async def discard(self, letter_id: str, order: Order) -> tuple[StoredLetter, Resolution | None]:
-        """Put on record that a letter needs nothing more. As ``redrive``."""
+        """Resolve a letter without writing a command. As ``redrive``."""
         return await self._resolve_one(letter_id, DISCARDED, order)
 
     async def resolve_page(
@@ -86,8 +86,8 @@ class DeadLetters:
     ) -> tuple[Resolved, Ranges | None]:
         """Redrive or discard up to ``SET_LETTERS`` of the wanted letters, in the order of the log.
 
-        With ``dry_run`` nothing is written: the answer is what would become of them. Also returns where the next page
-        begins, ``None`` at the end: letters that appear later are no part of the set.
+        With ``dry_run`` nothing is written, and the answer is a forecast. Also returns the ranges of the next page,
+        ``None`` at the end. Later letters are no part of the set.
         """
         async with self._log.reading() as reader:
             await self._resolutions.catch_up(reader)

@@ -42,7 +42,7 @@ class StoredLetter:
 
     @property
     def letter_id(self) -> str:
-        """The id by which operators name it: ``<partition>-<offset>``."""
+        """The letter's id for operators: ``<partition>-<offset>``."""
         return f"{self.partition}-{self.offset}"
 
     @property
@@ -81,7 +81,7 @@ def stored_letter(record: LogRecord) -> StoredLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterFilter:
-    """The wanted letters; a field that is ``None`` wants all. ``since_ms``, ``until_ms``: of the append time, both
+    """The wanted letters; ``None`` wants all. ``since_ms``, ``until_ms``: of the append time, both
     included. ``topic``: where the record was, with or without the prefix of the settings."""
 
     reason: str | None = None

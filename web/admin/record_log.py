@@ -160,7 +160,7 @@ class KafkaRecordReader:
         waiting: Mapping[TopicPartition, deque[LogRecord]],
         unread: set[TopicPartition],
     ) -> None:
-        """Fetch the next records of ``starved``; note in ``unread`` which partitions have more."""
+        """Fetch the next records of ``starved``; remove the partitions without more from ``unread``."""
         with _unavailable():
             async with asyncio.timeout_at(self._deadline):
                 batches = await self._consumer.getmany(*starved, timeout_ms=1_000, max_records=_BATCH_RECORDS)

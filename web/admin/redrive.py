@@ -66,7 +66,7 @@ class Redrives:
         self._events = frozenset(map(topics.events, CHANNELS))
 
     def plan(self, stored: StoredLetter, order: Order, now_ms: int) -> Redrive:
-        """Return what to write for a letter. Raises ``Conflict`` with the reason for a refusal."""
+        """Return the record of a letter's redrive. Raises ``Conflict`` with the reason for a refusal."""
         letter = stored.letter
         if (channel := self._channel_of.get(letter.topic)) is not None:
             return self._delivery(stored, channel, order, now_ms)

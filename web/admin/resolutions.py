@@ -1,7 +1,7 @@
-"""What operators did about dead letters: a view of ``dead-letter-resolutions`` in memory.
+"""The operators' resolutions of dead letters: a view of ``dead-letter-resolutions`` in memory.
 
 The topic decides between two operators. A record counts for a letter only if it names the letter's resolution of that
-time in ``supersedes`` (empty: none). So every process that reads the topic in its order agrees on the winner.
+time in ``supersedes`` (empty: none). All processes read the topic in the same order, so they agree on the winner.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_RESOLVED = 200_000  # letters whose resolution is in memory, over all parti
 
 @dataclass(slots=True)
 class Resolution:
-    """One operator's word. ``is_done``: all that follows from it is durable. ``logged_at_ms``: the append time of the
+    """One operator's word. ``is_done``: its commands are durable. ``logged_at_ms``: the append time of the
     record."""
 
     action: str
@@ -55,11 +55,11 @@ class Resolutions:
         return self._of[partition].get(offset) if partition in self._of else None
 
     def is_forgotten(self, partition: int, offset: int) -> bool:
-        """Return whether the letter may have a resolution that is not in memory any more."""
+        """Return whether a resolution of the letter may have left the memory."""
         return offset <= self._forgotten.get(partition, -1) and self.of(partition, offset) is None
 
     async def catch_up(self, reader: RecordReader) -> None:
-        """Read all records that are durable by now. Raises ``LogUnavailable``."""
+        """Read all durable records. Raises ``LogUnavailable``."""
         async with self._lock:
             ends = await reader.ranges(self._topic)
             missing = {n: (max(first, self._positions.get(n, 0)), stop) for n, (first, stop) in ends.items()}

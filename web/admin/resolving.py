@@ -1,8 +1,8 @@
-"""Redrive or discard letters that have been read.
+"""Redrive or discard letters.
 
 A redrive has three steps, each durable before the next: a resolution claims the letters, the commands are written, a
-second record says that they are. A claim that stays without it for ``RESUME_MS`` belongs to a process that has ended:
-the next redrive of the letter writes the same command again, under the same id.
+second record reports the commands as durable. A claim without its second record after ``RESUME_MS`` belongs to a dead
+process. The next redrive of the letter writes the same command again, under the same id.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ FORGOTTEN = "whether this letter was resolved before is not in memory any more; 
 
 @dataclass(slots=True)
 class Resolved:
-    """What becomes of some letters, each in the order of the log. ``already``: they have a resolution, which stays.
-    ``under_way``: another request is at them. ``refused``: with the reasons. ``claims``: those of ``resolved`` that
-    need a resolution. ``redrives``: what to write for each of ``resolved``, by id."""
+    """The letters of a request by outcome, in the order of the log.
+
+    ``already``: they keep the resolution of an earlier request. ``under_way``: another request works on them.
+    ``refused``: with the reasons. ``claims``: the letters of ``resolved`` without a resolution of their own yet.
+    ``redrives``: the record to write for each letter of ``resolved``, by id.
+    """
 
     resolved: list[StoredLetter] = field(default_factory=list)
     already: list[StoredLetter] = field(default_factory=list)
@@ -61,7 +64,7 @@ class Resolving:
         *,
         dry_run: bool = False,
     ) -> Resolved:
-        """Return what became of the letters. The resolutions must have caught up before.
+        """Resolve the letters; return them by outcome. The resolutions must have caught up before.
 
         Raises ``LogUnavailable``; a repetition goes on where this one ended.
         """
@@ -100,7 +103,7 @@ class Resolving:
             result.claims.append(stored)
 
     async def _claim(self, reader: RecordReader, action: str, order: Order, result: Resolved) -> None:
-        """Write the resolutions; move letters that another process has claimed meanwhile out of ``resolved``."""
+        """Write the resolutions; move letters claimed meanwhile by another process out of ``resolved``."""
         groups: defaultdict[tuple[int, str], list[StoredLetter]] = defaultdict(list)
         for stored in result.claims:
             current = self._of(stored)
@@ -128,7 +131,7 @@ class Resolving:
         result.resolved = [stored for stored in result.resolved if stored.letter_id not in lost]
 
     async def _carry_out(self, result: Resolved, order: Order) -> None:
-        """Write the commands in the order of the log, then that they are durable."""
+        """Write the commands in the order of the log, then the second records of their resolutions."""
         writes = []
         done: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
         for stored in result.resolved:
