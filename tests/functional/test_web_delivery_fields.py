@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 
 from domain.records import MessageAccepted
 from support.api import NOW_MS, Api, running
@@ -36,12 +37,12 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         yield made
 
 
-async def send(api: Api, token: str, key: str = "", **changes: Any) -> Any:
+async def send(api: Api, token: str, key: str = "", **changes: object) -> Any:
     headers = {"Idempotency-Key": key} if key else {}
     return await api.call("POST", "/v1/messages", api.message(**changes), token, headers=headers)
 
 
-async def faults_of(answer: Any) -> dict[str, str]:
+async def faults_of(answer: ClientResponse) -> dict[str, str]:
     assert answer.status == 400
     return {error["field"]: error["detail"] for error in (await answer.json(content_type=None))["errors"]}
 

@@ -47,7 +47,7 @@ class Access:
 PUBLIC = None
 
 
-def for_admins(path: str = "", body: Any = None) -> Access:
+def for_admins(path: str = "", body: object = None) -> Access:
     return Access(path, body=body, stranger=frozenset({403}))
 
 

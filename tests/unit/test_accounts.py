@@ -220,7 +220,7 @@ def test_any_file_is_read_or_refused_in_words(pairs: list[tuple[str, Any]]) -> N
     assert told == "".join(CHANNELS) or told.startswith(str(PATH))
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None) + "}"
     if isinstance(value, list):
