@@ -94,7 +94,7 @@ def orders_on(channel: str, conversations: int, account: str = "", name: str = "
         yield Order(
             str(uuid.uuid4()),
             f"{name}-{one}",
-            f"{channel}:{_ADDRESS[channel].format(one)}",
+            f"{channel}:{_ADDRESS[channel].format(1_000 + one)}",
             account,
             number // conversations + 1,
         )

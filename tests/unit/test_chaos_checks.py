@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
+import pytest
+
+from domain.addresses import parse_recipient
+from domain.recipients import CHANNELS
+from loadtests.channel_system import orders_on
 from loadtests.chaos.checks import Check, Evidence, State
 from loadtests.chaos.plan import ACCOUNTS, Act, Plan
 from loadtests.feed import Order
@@ -103,3 +109,9 @@ def test_a_plan_has_what_was_asked_for() -> None:
     for name in plan.conversation_ids():
         sequences = [order.sequence for order in orders if order.conversation_id == name]
         assert sequences == list(range(1, len(sequences) + 1))
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_orders_of_a_channel_have_possible_addresses(channel: str) -> None:
+    for order in itertools.islice(orders_on(channel, 200), 200):
+        assert parse_recipient(order.recipient_id).channel == channel
