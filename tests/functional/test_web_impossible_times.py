@@ -73,10 +73,10 @@ async def test_a_row_of_a_message_to_several_with_an_impossible_time_is_shown(ap
     assert (await api.call("POST", "/v1/conversations", body, sender["token"])).status == 201
     accepted = await api.call("POST", "/v1/messages", api.message(recipient_id=...), sender["token"])
     message_id = (await accepted.json())["message_id"]
-    message, place, _ = api.log.records[-1]
+    message, position, _ = api.log.records[-1]
     facts = [Fact(word, at_ms, 1, None, None, None, to, 2) for to in message.recipients]
     await api.mirror()
-    await api.messages.write([MirrorEntry(message.message_id, message.conversation_id, place, message, facts)])
+    await api.messages.write([MirrorEntry(message.message_id, message.conversation_id, position, message, facts)])
     api.forget_recent()
     for shown in await shown_everywhere(api, sender["token"], message_id):
         assert shown["counts"][word] == 2
@@ -93,10 +93,10 @@ async def test_a_live_frame_has_a_time_that_can_be(api: Api, at_ms: int, count: 
     watcher = await watch(api, token)
     recipients = ("telegram:12345", "telegram:6")[:count]
     accepted = live_message(1, recipient_id="", recipients=recipients, recipient_users=("",) * count)
-    place = api.live_log.message(accepted)
+    position = api.live_log.message(accepted)
     await watcher.frame()
     # what a row of an older release has may reach the memory as it is
-    state_fact = live_fact(1, "READ", at_ms, accepted_at_ms=place.accepted_at_ms, position=place.offset)
+    state_fact = live_fact(1, "READ", at_ms, accepted_at_ms=position.accepted_at_ms, position=position.offset)
     for recipient in recipients:
         shared = replace(state_fact, recipient_id=recipient if count > 1 else "", recipient_count=count)
         api.live_log.fact(shared)
@@ -126,10 +126,10 @@ async def test_a_row_of_the_table_has_a_time_that_can_be(at_ms: int, count: int)
 async def test_a_row_of_cassandra_has_a_time_that_can_be(api: Api, at_ms: int) -> None:
     token = await api.somebody()
     await api.send(token)
-    _, place, _ = api.log.records[0]
-    record = StatusChanged("m-1", "c-1", "READ", at_ms, place.accepted_at_ms, place.offset, "whatsapp", 1)
-    _, fact = read_fact(encode(record), place.accepted_at_ms + 4_000)
-    read_at_ms = state_of(place, [encode_fact(fact)]).overall.read_at_ms
+    _, position, _ = api.log.records[0]
+    record = StatusChanged("m-1", "c-1", "READ", at_ms, position.accepted_at_ms, position.offset, "whatsapp", 1)
+    _, fact = read_fact(encode(record), position.accepted_at_ms + 4_000)
+    read_at_ms = state_of(position, [encode_fact(fact)]).overall.read_at_ms
     assert read_at_ms is not None
     assert 0 <= read_at_ms <= MAX_MS
 
@@ -138,9 +138,9 @@ async def test_a_row_of_cassandra_has_a_time_that_can_be(api: Api, at_ms: int) -
 async def test_a_record_with_an_impossible_expiry_is_shown(api: Api, not_after_ms: int) -> None:
     token = await api.somebody()
     accepted = await api.send(token)
-    message, place, _ = api.log.records[0]
+    message, position, _ = api.log.records[0]
     await api.messages.write(
-        [MirrorEntry(message.message_id, "c-1", place, replace(message, not_after_ms=not_after_ms))]
+        [MirrorEntry(message.message_id, "c-1", position, replace(message, not_after_ms=not_after_ms))]
     )
     api.forget_recent()
     shown = await shown_everywhere(api, token, accepted["message_id"])
