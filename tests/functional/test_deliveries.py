@@ -17,7 +17,7 @@ from domain.records import DeliveryRequested, ReceiptReported
 from domain.status import Status
 from support.deliveries import World, failure, requests
 from support.fakes import batch_of
-from support.waiting import until
+from support.waiting import stays, until
 from tables import attempts
 
 
@@ -40,8 +40,7 @@ async def test_a_batch_is_complete_once_its_rows_are_durable_whatever_the_channe
     world.channel.open.clear()
     world.producer.held = True
     delivering = asyncio.create_task(world.deliver(requests("m-1", "m-2")))
-    await asyncio.sleep(0.02)
-    assert not delivering.done()
+    await stays(lambda: not delivering.done())
     world.producer.release()
     await delivering
     assert world.app.consumer.completed
@@ -52,8 +51,7 @@ async def test_the_attempt_is_durable_before_the_channel_is_called() -> None:
     world = World()
     world.producer.held = True
     delivering = asyncio.create_task(world.deliver(requests("m-1")))
-    await asyncio.sleep(0.02)
-    assert world.channel.calls == []
+    await stays(lambda: world.channel.calls == [])
     assert [row.stage for row in world.rows()] == [Stage.BEGUN], "written once, as begun"
     world.producer.release()
     await delivering
@@ -68,8 +66,7 @@ async def test_a_row_stays_until_its_outcome_and_its_fact_are_durable() -> None:
     world.producer.held = True
     world.channel.open.set()
     await until(lambda: len(world.facts()) == 1)
-    await asyncio.sleep(0.02)
-    assert len(world.rows()) == 1
+    await stays(lambda: len(world.rows()) == 1)
     world.producer.release()
     await until(world.is_done)
 

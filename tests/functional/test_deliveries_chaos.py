@@ -25,7 +25,7 @@ from loadtests.chaos.checks import Evidence, State
 from loadtests.feed import Order
 from loadtests.provider import Given, Taken
 from support.deliveries import World, requests
-from support.waiting import until
+from support.waiting import pass_time, until
 
 BREAKER = BreakerRules(open_seconds=0.2, longest_open_seconds=0.5, slow_seconds=0.4)
 ACCOUNTS = (
@@ -96,13 +96,13 @@ class Chaos:
                 account=order.account,
             )
             await self.world.deliver(batch)
-            await asyncio.sleep(self.chance.uniform(0, 0.01))
+            await pass_time(self.chance.uniform(0, 0.01))
 
     async def disturb(self, crashes: int, drains: int) -> None:
         acts = ["crash"] * crashes + ["drain"] * drains
         self.chance.shuffle(acts)
         for act in acts:
-            await asyncio.sleep(self.chance.uniform(0.1, 0.6))
+            await pass_time(self.chance.uniform(0.1, 0.6))
             if act == "crash":
                 self.world.crash()
             else:

@@ -13,7 +13,7 @@ from domain.ports import Receipt
 from domain.records import ReceiptReported
 from domain.status import Status
 from support.deliveries import World, failure, requests
-from support.waiting import until
+from support.waiting import stays, until
 from tables import attempts
 
 
@@ -115,8 +115,7 @@ async def test_draining_waits_for_calls_and_takes_back_what_was_not_called() -> 
     await world.deliver(requests("m-1", "m-2"))
     await until(lambda: world.channel.calls == ["m-1"])
     draining = asyncio.create_task(world.app.drain())
-    await asyncio.sleep(0.02)
-    assert not draining.done()
+    await stays(lambda: not draining.done())
     world.channel.open.set()
     await draining
     assert world.channel.calls == ["m-1"]
@@ -148,8 +147,7 @@ async def test_what_comes_during_a_drain_waits_for_the_next_owner() -> None:
     world = World()
     await world.app.drain()
     await world.deliver(requests("m-1"))
-    await asyncio.sleep(0.01)
-    assert world.channel.calls == []
+    await stays(lambda: world.channel.calls == [])
     world.app.assigned()
     await until(world.is_done)
     assert world.channel.calls == ["m-1"]

@@ -17,7 +17,7 @@ from domain.files import PART_BYTES, FileMetadata
 from storage.local_files import LocalFileStore
 from support.deliveries import World, failure, request, requests, to_three
 from support.fakes import batch_of
-from support.waiting import until
+from support.waiting import stays, until
 
 
 @pytest.mark.parametrize("mimetype", ["image/png", "application/zip"], ids=["as an image", "as a link"])
@@ -102,8 +102,7 @@ async def test_only_so_many_files_are_fetched_at_once() -> None:
     for n in range(5):
         await world.deliver(requests(f"m-{n}", conversation=f"c-{n}", start=n, file=file))
     await until(lambda: world.store.readers == 2)
-    await asyncio.sleep(0.02)
-    assert world.store.readers == 2
+    await stays(lambda: world.store.readers == 2)
     world.store.gate.set()
     await until(world.is_done)
 
@@ -142,8 +141,7 @@ async def test_an_attempt_is_on_record_only_once_the_file_is_ready_and_durable_b
     world.producer.held = True
     world.store.gate.set()
     await until(lambda: [row.stage for row in world.rows()] == [Stage.BEGUN])
-    await asyncio.sleep(0.02)
-    assert world.channel.calls == []
+    await stays(lambda: world.channel.calls == [])
     world.producer.release()
     await until(world.is_done)
     assert world.channel.calls == ["m-1"]

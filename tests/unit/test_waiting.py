@@ -13,8 +13,6 @@ from support.waiting import persistently, stays, until
 
 TESTS = Path(__file__).parents[1]
 WAITING = TESTS / "support" / "waiting.py"
-# being rewritten with the delivery engine (issue 11)
-LATER = "functional/test_deliver"
 
 
 def sleeps_in(source: str) -> list[int]:
@@ -33,7 +31,7 @@ def test_no_test_sleeps_and_hopes() -> None:
     found = {
         f"{path.relative_to(TESTS)}:{line}"
         for path in TESTS.rglob("*.py")
-        if path != WAITING and not str(path.relative_to(TESTS)).startswith(LATER)
+        if path != WAITING
         for line in sleeps_in(path.read_text())
     }
     assert not found, "wait for a condition, or say what the time is for: support.waiting"
