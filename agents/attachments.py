@@ -19,7 +19,7 @@ from app.clock import now_ms
 from channels.manifest import CAPABILITIES
 from domain.attachments import MediaKind, media_plan
 from domain.attempts import QueuedDelivery, Reason
-from domain.delivery_policy import DeliveryRules, Failure, Wait, verdict
+from domain.delivery_policy import DeliveryRules, Failure, Wait, decide
 from domain.errors import DeliveryFailed, FileStoreUnavailable, NotFound, Unavailable
 from domain.files import FALLBACK_NAME, File, FileMetadata, extension_of
 from domain.outcomes import NotNow, shortened
@@ -92,7 +92,7 @@ class Attachments:
             return Wait(replace(row, not_before_ms=due_ms, reason=Reason.FILE_STORE), str(error))
         except Unavailable as error:  # the channel does not take the file now
             outcome = NotNow(shortened(str(error)))
-            result = verdict(outcome, replace(row, tries=row.tries + 1), rules, now, chance)
+            result = decide(outcome, replace(row, tries=row.tries + 1), rules, now, chance)
             assert isinstance(result, Failure | Wait)
             return result
 

@@ -21,10 +21,13 @@ from app.clock import now_ms
 from app.faust.checkpoint import Checkpoint
 from app.faust.dead_letters import dead_letter
 from app.kafka.codec import decode
+from app.settings import InvalidSetting
 from app.worker_files import FilesOfWorker
 from channels import make_connector
 from channels.simulated import Simulation
+from domain.accounts import Account
 from domain.errors import InvalidInput, MalformedRecord
+from domain.ports import Connector
 from domain.records import DeliveryRequested
 from tables import attempts, queue
 
@@ -41,7 +44,14 @@ def register(app: StreamApp) -> None:
     channel, settings = app.role, app.settings
     rows = queue.declare(app)
     simulation = Simulation(settings.simulated_delivered_seconds, settings.simulated_read_seconds)
-    choice = AccountChoice(load_accounts(settings)[channel], rows, lambda account: make_connector(account, simulation))
+
+    def connect(account: Account) -> Connector:
+        try:
+            return make_connector(account, simulation)
+        except ValueError as error:
+            raise InvalidSetting(f"{settings.accounts}: account {account.name} of {channel}: {error}") from None
+
+    choice = AccountChoice(load_accounts(settings)[channel], rows, connect)
     connectors = [lane.connector for lane in choice.lanes.values() if lane.connector is not None]
     app.pre_start_services.append(Connections(connectors))
     files = FilesOfWorker.of(app).open

@@ -29,7 +29,7 @@ from agents.settlement import Settlement
 from app.clock import now_ms
 from app.kafka.codec import decode
 from domain.attempts import Attempt, Outcome, QueuedDelivery, Reason, Stage
-from domain.delivery_policy import DeliveryRules, Failure, Verdict, Wait, expired, verdict, without_evidence
+from domain.delivery_policy import Decision, DeliveryRules, Failure, Wait, decide, expired, without_evidence
 from domain.outcomes import SendOutcome, Sent, Unknown, shortened
 from domain.ports import Attachment
 from domain.records import DeliveryRequested, ReceiptReported, delivery_key
@@ -230,7 +230,7 @@ class Dispatcher:
         elif parked := self.receipts.parked(head.partition, row.name):
             self._settle_by(head, parked[0])
         elif row.stage == Stage.BEGUN:
-            self._apply(head, self._verdict(head, Unknown(CRASHED)))
+            self._apply(head, self._decide(head, Unknown(CRASHED)))
         else:
             self._await_evidence(head)
 
@@ -323,7 +323,7 @@ class Dispatcher:
         lane.count(outcome, head, monotonic(), began)
         if isinstance(outcome, Sent) and head.attachment is not None:
             self._app.metrics.carried(self._channel, head.attachment.plan.kind)
-        await self._end(delivery, self._verdict(head, outcome))
+        await self._end(delivery, self._decide(head, outcome))
 
     async def _ask(self, delivery: Delivery) -> None:
         """Ask about an unknown outcome. What the channel does not have is sent again."""
@@ -335,9 +335,9 @@ class Dispatcher:
         if isinstance(outcome, Unknown):
             await self._end(delivery, without_evidence(outcome.detail))
         else:
-            await self._end(delivery, self._verdict(head, outcome))
+            await self._end(delivery, self._decide(head, outcome))
 
-    async def _end(self, delivery: Delivery, result: Verdict) -> None:
+    async def _end(self, delivery: Delivery, result: Decision) -> None:
         """Apply what follows, and wait until it is durable: only then another delivery gets the slot."""
         if self._in_hand.get(delivery.head) is delivery:
             del self._in_hand[delivery.head]
@@ -347,11 +347,11 @@ class Dispatcher:
 
     # Outcomes ------------------------------------------------------------------------------------------------------
 
-    def _verdict(self, head: Head, outcome: SendOutcome) -> Verdict:
+    def _decide(self, head: Head, outcome: SendOutcome) -> Decision:
         rules = replace(self._rules, may_repeat=True) if self._lane(head).may_repeat else self._rules
-        return verdict(outcome, head.row, rules, now_ms(), self._chance())
+        return decide(outcome, head.row, rules, now_ms(), self._chance())
 
-    def _apply(self, head: Head, result: Verdict, delivery: Delivery | None = None) -> list[PendingBatch]:
+    def _apply(self, head: Head, result: Decision, delivery: Delivery | None = None) -> list[PendingBatch]:
         """Write what follows from an outcome, and go on with the chain."""
         value = delivery.value if delivery is not None else self.queue.load(head)
         if head.write is None:  # the batch of its request may be completed once the row is durable

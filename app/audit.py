@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from app.audit_deliveries import Deliveries, IsDelivery, LoadDelivery
+from app.audit_deliveries import ChannelAudit, IsDelivery, LoadDelivery
 from app.audit_rules import Difference, History, LoadRow, compare, compare_ids
 from app.cassandra import cassandra_config
 from app.clock import now_ms
@@ -204,7 +204,7 @@ async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partiti
 
 async def _deliveries(
     settings: Settings, loaders: RowLoaders, consumer: Any, admin: Any, channel: str, partition: int
-) -> Deliveries:
+) -> ChannelAudit:
     """Read one partition number of a channel's requests, as far as they are committed, its queue and its letters."""
     names = Topics(settings.topic_prefix)
     requests = TopicPartition(names.outbound(channel), partition)
@@ -212,7 +212,7 @@ async def _deliveries(
     letters = TopicPartition(names.dead_letters, partition)
     committed = await admin.list_consumer_group_offsets(group_of(channel, settings.topic_prefix))
     done = committed[requests].offset if requests in committed else -1
-    deliveries = Deliveries(channel, (await consumer.beginning_offsets([requests]))[requests])
+    deliveries = ChannelAudit(channel, (await consumer.beginning_offsets([requests]))[requests])
     async for record in _records(consumer, requests):
         if record.offset < done:
             deliveries.add_request(record.value)
@@ -246,7 +246,7 @@ async def _records(consumer: Any, tp: TopicPartition) -> AsyncIterator[Any]:
 
 
 async def _differences(
-    settings: Settings, session: CassandraSession, history: History, deliveries: Sequence[Deliveries]
+    settings: Settings, session: CassandraSession, history: History, deliveries: Sequence[ChannelAudit]
 ) -> AsyncIterator[Difference]:
     oldest_ms = now_ms() - int(settings.state_retention_hours * 3_600_000)
     for difference in history.table_differences(oldest_ms):

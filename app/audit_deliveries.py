@@ -17,7 +17,7 @@ IsDelivery = Callable[[bytes], bool]  # whether a key of the table is one of a d
 
 
 @dataclass(slots=True)
-class Deliveries:
+class ChannelAudit:
     """One partition number of a channel. ``first_offset``: of the requests; retention has removed those before it.
 
     ``requests``: the committed ones, by ``delivery_key``. ``queued``: the keys of the deliveries in the queue.

@@ -54,10 +54,10 @@ class Wait:
     detail: str
 
 
-Verdict = Sent | Failure | Wait
+Decision = Sent | Failure | Wait
 
 
-def verdict(outcome: SendOutcome, row: QueuedDelivery, rules: DeliveryRules, now_ms: int, chance: float) -> Verdict:
+def decide(outcome: SendOutcome, row: QueuedDelivery, rules: DeliveryRules, now_ms: int, chance: float) -> Decision:
     """Return what follows from ``outcome`` of the newest attempt of ``row``.
 
     ``chance``: from 0 to 1, spreads the back-offs of many messages.

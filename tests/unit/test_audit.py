@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.audit import Report, check_topics
-from app.audit_deliveries import Deliveries
+from app.audit_deliveries import ChannelAudit
 from app.audit_rules import Difference, History, compare, compare_ids
 from app.kafka.codec import encode
 from app.kafka.topics import Topics
@@ -387,14 +387,14 @@ def request(**more: object) -> DeliveryRequested:
     return replace(known, **more)  # type: ignore[arg-type]
 
 
-def deliveries(*requests: DeliveryRequested) -> Deliveries:
-    made = Deliveries("whatsapp")
+def deliveries(*requests: DeliveryRequested) -> ChannelAudit:
+    made = ChannelAudit("whatsapp")
     for each in requests:
         made.add_request(encode(each))
     return made
 
 
-def queued(made: Deliveries, name: str = "m", key: bytes = b"qdefault-m", value: bytes | None = b"") -> None:
+def queued(made: ChannelAudit, name: str = "m", key: bytes = b"qdefault-m", value: bytes | None = b"") -> None:
     row = QueuedDelivery(name=name, enqueued_at_ms=AT, not_after_ms=AT, offset=0)
     made.add_row(key, queue.dump(row, b"{}") if value == b"" else value, LOADERS.is_delivery, LOADERS.delivery)
 

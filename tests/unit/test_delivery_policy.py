@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.attempts import QueuedDelivery, Reason, Stage
-from domain.delivery_policy import DeliveryRules, Failure, Wait, verdict
+from domain.delivery_policy import DeliveryRules, Failure, Wait, decide
 from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent, Unknown
 
 NOW_MS = 1_700_000_000_000
@@ -26,7 +26,7 @@ ROW = QueuedDelivery(
 
 
 def what_follows(outcome: SendOutcome, rules: DeliveryRules = RULES, row: QueuedDelivery = ROW) -> object:
-    result = verdict(outcome, row, rules, NOW_MS, 0.5)
+    result = decide(outcome, row, rules, NOW_MS, 0.5)
     if isinstance(result, Wait):
         return result.row.stage, result.row.reason, result.row.tries
     return (result.code, result.needs_operator) if isinstance(result, Failure) else "sent"
@@ -68,7 +68,7 @@ def test_no_wait_goes_beyond_the_messages_time(
     after: float | None, scope: Scope, tries: int, chance: float, left_ms: int
 ) -> None:
     row = replace(ROW, tries=tries, not_after_ms=NOW_MS + left_ms)
-    result = verdict(NotNow("busy", after, scope), row, RULES, NOW_MS, chance)
+    result = decide(NotNow("busy", after, scope), row, RULES, NOW_MS, chance)
     if isinstance(result, Wait):
         assert NOW_MS <= result.row.not_before_ms <= max(NOW_MS, row.not_after_ms)
         assert result.row.tries <= tries

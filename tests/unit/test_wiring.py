@@ -11,7 +11,7 @@ import pytest
 
 from app.faust.stream_app import StreamApp
 from app.roles import ROLES
-from app.settings import Settings
+from app.settings import InvalidSetting, Settings
 from domain.recipients import CHANNELS
 
 EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
@@ -57,3 +57,11 @@ def test_a_worker_gives_way_to_the_api_unless_told_otherwise(setting: str | None
     code = "import os, app; before = os.nice(0); app.app; print(os.nice(0) - before)"
     run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=30)
     assert run.stdout.split()[-1:] == [str(added)], run.stderr
+
+
+def test_a_wrong_option_of_an_account_is_told_with_its_file_and_its_account(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.toml"
+    file.write_text('[[whatsapp]]\nname = "main"\ndriver = "provider"\nurl = "nowhere"\n')
+    settings = Settings(role="whatsapp", data_dir=str(tmp_path), store="memory", accounts=str(file))
+    with pytest.raises(InvalidSetting, match=r"accounts\.toml: account main of whatsapp"):
+        StreamApp(settings)
