@@ -15,7 +15,7 @@ from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent, 
 from domain.records import BULK
 
 if TYPE_CHECKING:
-    from agents.delivery_queue import Head
+    from agents.chains import Head
     from domain.accounts import Account
     from domain.ports import Connector
 

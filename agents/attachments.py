@@ -130,12 +130,26 @@ class Attachments:
         return attachment
 
     async def _upload(self, attachment: Attachment) -> str:
-        limit_seconds = self._app.settings.upload_seconds
+        """Return the channel's name of the file. An unforeseen error of the connector is ``Unavailable``: an upload has
+        no effect that the recipient sees, so it may be repeated.
+        """
+        limit_seconds, task = self._app.settings.upload_seconds, asyncio.current_task()
+        assert task is not None
         try:
             async with asyncio.timeout(limit_seconds):
                 return await self._connector.upload(attachment)
         except TimeoutError as error:
             raise Unavailable(f"the channel did not take the file within {limit_seconds:g} seconds") from error
+        except (DeliveryFailed, Unavailable):
+            raise
+        except asyncio.CancelledError:
+            if task.cancelling():
+                raise
+            log.exception("the upload to %s was cancelled from inside", self._connector.channel)
+            raise Unavailable("the upload to the channel was cancelled") from None
+        except Exception as error:
+            log.exception("the upload to %s raised", self._connector.channel)
+            raise Unavailable(f"the upload to the channel failed: {error!r}") from error
 
     def _attachment(self, store: FileStore, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
         channel = self._connector.channel

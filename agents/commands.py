@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from agents.interventions import Interventions
 from app.clock import now_ms
 from app.faust.dead_letters import dead_letter
 from app.kafka.codec import decode, encode
@@ -32,7 +33,8 @@ class Commands:
 
     def __init__(self, app: StreamApp, dispatcher: Dispatcher, choice: AccountChoice, table: DurableTable) -> None:
         self._app = app
-        self._dispatcher = dispatcher
+        self._scheduler = dispatcher.scheduler
+        self._interventions = Interventions(dispatcher, choice)
         self._choice = choice
         self._table = table
 
@@ -61,11 +63,11 @@ class Commands:
                 request = decode(command.request, DeliveryRequested)
                 if fault := rows.fault_of(request):
                     raise MalformedRecord(f"field 'request.{fault}' is out of range", "request")
-                return self._dispatcher.redrive(partition, record.offset, request, command.request)
+                return self._interventions.redrive(partition, record.offset, request, command.request)
             case "cancel" | "release":
                 if record.key is None or not command.token:
                     raise MalformedRecord("the command names a delivery by its conversation and its token", "token")
-                act = self._dispatcher.cancel if command.command == "cancel" else self._dispatcher.release
+                act = self._interventions.cancel if command.command == "cancel" else self._interventions.release
                 return act(partition, record.key.decode(), command.token, command.by)
             case "discard":
                 return []  # the resolution of a dead letter is on record beside the letter
@@ -80,5 +82,5 @@ class Commands:
             lane.paused_on.add(partition)
         else:
             lane.paused_on.discard(partition)
-            self._dispatcher.scheduler.changed(lane)
+            self._scheduler.changed(lane)
         return [write]

@@ -20,20 +20,22 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from agents.delivery_queue import HEADS_PER_BACKLOG, DeliveryQueue, Head
+from agents.chains import Head
+from agents.delivery import Delivery
+from agents.delivery_queue import HEADS_PER_BACKLOG, DeliveryQueue
 from agents.durable import when_durable
+from agents.evidence import Evidence
 from agents.receipts import Receipts
 from agents.scheduler import Scheduler
 from agents.sending import outcome_of
 from agents.settlement import Settlement
 from app.clock import now_ms
 from app.kafka.codec import decode
-from domain.attempts import Attempt, Outcome, QueuedDelivery, Reason, Stage
+from domain.attempts import Attempt, QueuedDelivery, Stage
 from domain.delivery_policy import Decision, DeliveryRules, Failure, Wait, decide, expired, without_evidence
-from domain.outcomes import SendOutcome, Sent, Unknown, shortened
+from domain.outcomes import SendOutcome, Sent, Unknown
 from domain.ports import Attachment
-from domain.records import DeliveryRequested, ReceiptReported, delivery_key
-from domain.status import Status
+from domain.records import DeliveryRequested, delivery_key
 
 if TYPE_CHECKING:
     from agents.account_choice import AccountChoice
@@ -45,30 +47,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CANCELLED = "cancelled"
 CRASHED = "the worker ended during the call to the channel"
 QUESTIONS = 100  # look-ups of a worker at a time
 NO_EVIDENCE = "no evidence tells whether the channel has the message"
-
-
-class Delivery:
-    """A delivery in a channel's hands. ``gate``: the write that begins the attempt. ``is_called``: it may be sent."""
-
-    __slots__ = ("before", "gate", "generation", "head", "is_called", "is_look_up", "lane", "request", "task", "value")
-
-    def __init__(
-        self, lane: AccountLane, head: Head, request: DeliveryRequested, value: bytes, generation: int
-    ) -> None:
-        self.lane = lane
-        self.head = head
-        self.request = request
-        self.value = value
-        self.generation = generation
-        self.before = head.row
-        self.gate: PendingBatch | None = None
-        self.is_called = False
-        self.is_look_up = False
-        self.task: asyncio.Task[None] | None = None
 
 
 class Dispatcher:
@@ -93,15 +74,19 @@ class Dispatcher:
         self._attachments = attachments
         self._chance = chance
         self._rules = DeliveryRules(settings.delivery_attempts, settings.evidence_seconds)
-        self._expires_ms = int(settings.expires_hours * 3_600_000)
+        self.expires_ms = int(settings.expires_hours * 3_600_000)
         fail = partial(app.abort, f"deliver_{channel}")
         self.queue = DeliveryQueue(queue, attempts, self._found, self._found_settled, fail, most_heads)
-        self.scheduler = Scheduler(choice.lanes, settings.in_flight_per_worker, self._start, self._due, fail)
         self.settlement = Settlement(app, channel, self.queue)
-        self.receipts = Receipts(app, queue, self.settlement.facts, self.queue.outcome_of, self._evidence)
+        promised = self.settlement.promised
+        self.scheduler = Scheduler(
+            choice.lanes, settings.in_flight_per_worker, self._start, self._due, fail, lambda: promised.is_full
+        )
+        promised.on_room = self.scheduler.start_all
+        self.evidence = Evidence(self, self.queue, self.scheduler, self.settlement)
+        self.receipts = Receipts(app, queue, self.settlement.facts, self.queue.outcome_of, self.evidence.settle)
         self.settlement.receipts = self.receipts
         self.partitions: list[int] = []
-        self._unknown: dict[tuple[int, str], Head] = {}
         self._in_hand: dict[Head, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._questions = asyncio.Semaphore(QUESTIONS)
@@ -130,7 +115,7 @@ class Dispatcher:
         self.partitions = []
         self.scheduler.close()
         self.queue.drop()
-        self._unknown.clear()
+        self.evidence.clear()
         try:
             for delivery in self._in_hand.values():
                 if not delivery.is_called and delivery.task is not None:
@@ -162,59 +147,9 @@ class Dispatcher:
         if (known := self.queue.outcome_of(partition, name)) is not None:
             return [self.settlement.facts.outcome(partition, request.conversation_id, name, known, headers)]
         account, writes = self._choice.account_for(partition, request)
-        not_after_ms = request.not_after_ms or request.accepted_at_ms + self._expires_ms
-        row = self._row(name, request, offset, not_after_ms, headers)
+        not_after_ms = request.not_after_ms or request.accepted_at_ms + self.expires_ms
+        row = QueuedDelivery.of(request, offset, now_ms(), not_after_ms, headers)
         return [*writes, self.queue.add(partition, account, request, value, row)]
-
-    def redrive(self, partition: int, offset: int, request: DeliveryRequested, value: bytes) -> list[PendingBatch]:
-        """Send a failed message again, by the word of an operator; return what was written.
-
-        Nothing happens if it was sent, or waits already, or if its outcome is not on record any more: then nothing
-        tells that it was not sent.
-        """
-        name = delivery_key(request)
-        known = self.queue.outcome_of(partition, name)
-        if known is None or known.outcome != Outcome.FAILED:
-            log.warning("redrive of %s: %s", name, "no failure is on record" if known is None else "it was sent")
-            return []
-        row = replace(self._row(name, request, offset, now_ms() + self._expires_ms, ()), attempt=known.number)
-        forgotten = self.queue.forget_outcome(partition, name)
-        return [self.queue.add(partition, known.account or self._choice.default, request, value, row), forgotten]
-
-    def cancel(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
-        """Fail a delivery that waits. One that was begun goes on."""
-        found = self.queue.find(partition, conversation_id, name)
-        if found is None or found[1].stage != Stage.WAITING or found[3] in self._in_hand:
-            return []
-        key, row, value, head = found
-        detail = f"cancelled by {by}" if by else "cancelled"
-        if head is not None:
-            return self._apply(head, Failure(CANCELLED, detail))
-        request, lane = decode(value, DeliveryRequested), self._choice.lane(self.queue.account_of(key))
-        attempt = self._attempt(row, request, lane.account.name, Failure(CANCELLED, detail))
-        return self.settlement.settle(lane, partition, key, row, request, attempt)
-
-    def release(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
-        """Send a delivery with an unknown outcome again: an operator says that the channel does not have it."""
-        head = self._unknown.get((partition, name))
-        if head is None or head in self._in_hand or self.queue.conversation_of(head) != conversation_id:
-            return []
-        log.warning("%s is sent again by the word of %s", name, by or "an operator")
-        del self._unknown[partition, name]
-        row = replace(head.row, stage=Stage.WAITING, not_before_ms=0, reason=Reason.RETRY)
-        return self._apply(head, Wait(row, "released"))
-
-    def _row(
-        self, name: str, request: DeliveryRequested, offset: int, not_after_ms: int, headers: Headers
-    ) -> QueuedDelivery:
-        return QueuedDelivery(
-            name=name,
-            enqueued_at_ms=now_ms(),
-            not_after_ms=not_after_ms,
-            offset=offset,
-            priority=request.priority,
-            headers=tuple(headers),
-        )
 
     def is_in_hand(self, head: Head) -> bool:
         """Return whether the head is at the channel, or about to be."""
@@ -228,11 +163,11 @@ class Dispatcher:
         if row.stage == Stage.WAITING:
             self._due(head)
         elif parked := self.receipts.parked(head.partition, row.name):
-            self._settle_by(head, parked[0])
+            self.evidence.settle_by(head, parked[0])
         elif row.stage == Stage.BEGUN:
-            self._apply(head, self._decide(head, Unknown(CRASHED)))
+            self.apply(head, self._decide(head, Unknown(CRASHED)))
         else:
-            self._await_evidence(head)
+            self.evidence.wait_for(head)
 
     def _found_settled(self, partition: int, key: bytes, row: QueuedDelivery, value: bytes, attempt: Attempt) -> None:
         self.settlement.again(
@@ -249,7 +184,7 @@ class Dispatcher:
         elif row.stage != Stage.WAITING:
             self._look_up(head)
         elif row.not_after_ms <= now:
-            self._apply(head, expired(row))
+            self.apply(head, expired(row))
         else:
             self.scheduler.offer(self._lane(head), head)
 
@@ -268,7 +203,7 @@ class Dispatcher:
         """Ask the channel about an unknown outcome if it can be asked; else the wait for evidence is over."""
         lane = self._lane(head)
         if lane.connector is None or not lane.connector.capabilities.can_look_up:
-            self._apply(head, without_evidence(NO_EVIDENCE))
+            self.apply(head, without_evidence(NO_EVIDENCE))
             return
         delivery = self._take(lane, head)
         delivery.is_called = delivery.is_look_up = True
@@ -318,7 +253,7 @@ class Dispatcher:
         await asyncio.shield(delivery.gate.future)
         delivery.is_called = True
         began = monotonic()
-        call = connector.send(delivery.request, head.row.attempt, head.attachment)
+        call = partial(connector.send, delivery.request, head.row.attempt, head.attachment)
         outcome = await outcome_of(self._app, connector, call, seconds)
         lane.count(outcome, head, monotonic(), began)
         if isinstance(outcome, Sent) and head.attachment is not None:
@@ -330,7 +265,7 @@ class Dispatcher:
         head, connector = delivery.head, delivery.lane.connector
         assert connector is not None
         async with self._questions:
-            call = connector.look_up(delivery.request, head.row.attempt)
+            call = partial(connector.look_up, delivery.request, head.row.attempt)
             outcome = await outcome_of(self._app, connector, call, self._app.settings.send_seconds)
         if isinstance(outcome, Unknown):
             await self._end(delivery, without_evidence(outcome.detail))
@@ -342,7 +277,7 @@ class Dispatcher:
         if self._in_hand.get(delivery.head) is delivery:
             del self._in_hand[delivery.head]
         if delivery.generation == self._generation:
-            for write in self._apply(delivery.head, result, delivery):
+            for write in self.apply(delivery.head, result, delivery):
                 await write
 
     # Outcomes ------------------------------------------------------------------------------------------------------
@@ -351,7 +286,7 @@ class Dispatcher:
         rules = replace(self._rules, may_repeat=True) if self._lane(head).may_repeat else self._rules
         return decide(outcome, head.row, rules, now_ms(), self._chance())
 
-    def _apply(self, head: Head, result: Decision, delivery: Delivery | None = None) -> list[PendingBatch]:
+    def apply(self, head: Head, result: Decision, delivery: Delivery | None = None) -> list[PendingBatch]:
         """Write what follows from an outcome, and go on with the chain."""
         value = delivery.value if delivery is not None else self.queue.load(head)
         if head.write is None:  # the batch of its request may be completed once the row is durable
@@ -359,15 +294,15 @@ class Dispatcher:
         if isinstance(result, Wait):
             write = self.queue.update(head, result.row, value)
             if result.row.stage == Stage.UNKNOWN:
-                self._await_evidence(head)
+                self.evidence.wait_for(head)
             else:
                 self._due(head)
             return [write]
         request = delivery.request if delivery is not None else decode(value, DeliveryRequested)
         letter = value if isinstance(result, Failure) and result.needs_operator else None
-        attempt = self._attempt(head.row, request, head.chain.backlog.account, result)
+        attempt = self.settlement.attempt(head.row, request, head.chain.backlog.account, result)
         writes = self.settlement.settle(self._lane(head), head.partition, head.key, head.row, request, attempt, letter)
-        self._unknown.pop((head.partition, head.row.name), None)
+        self.evidence.forget(head)
         if self.scheduler.is_open and (following := self.queue.settled(head)) is not None:
             # not from here: a chain of ten thousand expired messages would be as deep a recursion
             asyncio.get_running_loop().call_soon(self._go_on, following, self._generation)
@@ -376,50 +311,3 @@ class Dispatcher:
     def _go_on(self, head: Head, generation: int) -> None:
         if generation == self._generation and self.scheduler.is_open:
             self._found(head)
-
-    def _attempt(
-        self, row: QueuedDelivery, request: DeliveryRequested, account: str, result: Sent | Failure
-    ) -> Attempt:
-        now = at_ms = now_ms()
-        if isinstance(result, Sent):
-            at_ms = self.settlement.facts.plausible(f"SENT of {row.name}", result.at_ms, request.accepted_at_ms)
-        return Attempt(
-            row.attempt,
-            Outcome.SENT if isinstance(result, Sent) else Outcome.FAILED,
-            at_ms,
-            result.provider_id if isinstance(result, Sent) else None,
-            None if isinstance(result, Sent) else shortened(result.code),
-            None if isinstance(result, Sent) else shortened(result.detail),
-            now,
-            request.accepted_at_ms,
-            request.position,
-            request.recipient_count,
-            account,
-        )
-
-    # Evidence ------------------------------------------------------------------------------------------------------
-
-    def _await_evidence(self, head: Head) -> None:
-        if parked := self.receipts.parked(head.partition, head.row.name):
-            self._settle_by(head, parked[0])
-            return
-        self._unknown[head.partition, head.row.name] = head
-        self.scheduler.wake_at(head, head.row.not_before_ms)
-
-    def _evidence(self, partition: int, report: ReceiptReported) -> list[PendingBatch] | None:
-        head = self._unknown.get((partition, report.token))
-        if head is None or head in self._in_hand:
-            return None
-        writes = self._settle_by(head, report)
-        if report.status in (Status.DELIVERED, Status.READ):
-            attempt = self.queue.outcome_of(partition, report.token)
-            assert attempt is not None
-            conversation_id = self.queue.conversation_of(head)
-            writes.append(self.settlement.facts.receipt(partition, conversation_id, report.token, attempt, report))
-        return writes
-
-    def _settle_by(self, head: Head, report: ReceiptReported) -> list[PendingBatch]:
-        if report.status == Status.FAILED:
-            code, detail = report.failure_code or "failed", report.failure_detail or "the channel reported a failure"
-            return self._apply(head, Failure(code, detail))
-        return self._apply(head, Sent(report.provider_id, report.at_ms))

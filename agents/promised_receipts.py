@@ -19,11 +19,17 @@ from domain.records import ReceiptReported
 if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
 
+MOST_PROMISED = 100_000  # each takes about half a KiB
 _TICK_SECONDS = 0.1  # receipts due in it leave together: fewer and larger batches for all who read them
 
 
 class PromisedReceipts:
-    """One heap and one task for all deliveries of a worker."""
+    """One heap and one task for all deliveries of a worker.
+
+    ``on_room`` is called when there is room again after ``is_full``: until then nothing more is sent.
+    """
+
+    on_room: Callable[[], None]
 
     def __init__(self, app: StreamApp, channel: str) -> None:
         self._app = app
@@ -32,6 +38,11 @@ class PromisedReceipts:
         self._order = count()
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many receipts are to come that the channel takes no more messages."""
+        return len(self._due) >= MOST_PROMISED
 
     def follow(
         self, partition: int, conversation_id: str, reports: Sequence[ReceiptReported], done: Callable[[], None]
@@ -60,12 +71,14 @@ class PromisedReceipts:
     async def _run(self) -> None:
         while True:
             self._changed.clear()
-            now = now_ms()
+            now, was_full = now_ms(), self.is_full
             while self._due and self._due[0][0] <= now:
                 _, _, partition, key, report, done = heappop(self._due)
                 write = self._app.batch_producer.enqueue(self._topic, partition, key, encode(report))
                 if done is not None:
                     when_durable(self._app, [write], done)
+            if was_full and not self.is_full:
+                self.on_room()
             wait = max(_TICK_SECONDS, (self._due[0][0] - now_ms()) / 1000) if self._due else None
             try:
                 async with asyncio.timeout(wait):

@@ -19,7 +19,7 @@ from domain.attempts import Reason
 
 if TYPE_CHECKING:
     from agents.account_lane import AccountLane
-    from agents.delivery_queue import Head
+    from agents.chains import Head
 
 LONGEST_SLEEP_SECONDS = 5.0  # the clock may be set
 SWEEP_SECONDS = 1.0  # between two looks for ready deliveries whose time has passed
@@ -28,7 +28,7 @@ SWEEP_SECONDS = 1.0  # between two looks for ready deliveries whose time has pas
 class Scheduler:
     """``start`` begins a delivery that may be sent now; ``due`` gets one whose time has come, or has passed.
 
-    ``fail`` gets an error of the timers' task.
+    ``fail`` gets an error of the timers' task. While ``is_full`` nothing starts.
 
     ``slots``: calls of this worker at a time.
     """
@@ -40,12 +40,14 @@ class Scheduler:
         start: Callable[[AccountLane, Head], None],
         due: Callable[[Head], None],
         fail: Callable[[BaseException], None],
+        is_full: Callable[[], bool],
     ) -> None:
         self._lanes = lanes
         self._slots = slots
         self._start = start
         self._due = due
         self._fail = fail
+        self._is_full = is_full
         self._timers: list[tuple[int, int, Head]] = []
         self._order = count()
         self._task: asyncio.Task[None] | None = None
@@ -93,8 +95,12 @@ class Scheduler:
         self.in_flight -= 1
         self._start_ready(lane)
         if self.in_flight == self._slots - 1:
-            for other in self._lanes.values():
-                self._start_ready(other)
+            self.start_all()
+
+    def start_all(self) -> None:
+        """There is room again: look at all accounts."""
+        for lane in tuple(self._lanes.values()):
+            self._start_ready(lane)
 
     def changed(self, lane: AccountLane) -> None:
         """The account may have become free: look again."""
@@ -110,7 +116,7 @@ class Scheduler:
     def stalled_seconds(self) -> float:
         """Return for how long a delivery could have started and did not."""
         now = monotonic()
-        is_startable = self.is_open and self.in_flight < self._slots
+        is_startable = self.is_open and self.in_flight < self._slots and not self._is_full()
         if not is_startable or all(lane.next_ready() is None or lane.blocked(now) for lane in self._lanes.values()):
             self._startable_since = None
         elif self._startable_since is None:
@@ -121,7 +127,7 @@ class Scheduler:
         if not self.is_open:
             return
         now = monotonic()
-        while self.in_flight < self._slots and (head := lane.next_ready()) is not None:
+        while self.in_flight < self._slots and not self._is_full() and (head := lane.next_ready()) is not None:
             if head.chain.head is not head:  # it was cancelled
                 lane.take()
                 continue

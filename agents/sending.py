@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from domain.outcomes import SendOutcome, Unknown, bounded, shortened
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def outcome_of(app: StreamApp, connector: Connector, call: Awaitable[SendOutcome], seconds: float) -> SendOutcome:
+async def outcome_of(
+    app: StreamApp, connector: Connector, call: Callable[[], Awaitable[SendOutcome]], seconds: float
+) -> SendOutcome:
     """Return the outcome of ``call`` to ``connector``; ``Unknown`` for every unforeseen error.
 
     An error of the connector concerns this message alone, also a cancellation that comes from inside the call. Raises
@@ -26,7 +28,7 @@ async def outcome_of(app: StreamApp, connector: Connector, call: Awaitable[SendO
     assert task is not None
     try:
         async with asyncio.timeout(seconds):
-            return bounded(await call)
+            return bounded(await call())
     except TimeoutError:
         return Unknown(f"the channel gave no answer within {seconds:g} seconds")
     except asyncio.CancelledError:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from agents.delivery_facts import DeliveryFacts
 from agents.durable import when_durable
 from agents.promised_receipts import PromisedReceipts
+from app.clock import now_ms
 from domain.attempts import Attempt, Outcome
-from domain.outcomes import Sent
+from domain.delivery_policy import Failure
+from domain.outcomes import Sent, shortened
 from domain.records import ReceiptReported
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Settlement:
         self._channel = channel
         self._queue = queue
         self.facts = DeliveryFacts(app, channel)
-        self._promised = PromisedReceipts(app, channel)
+        self.promised = PromisedReceipts(app, channel)
         self._finishing: set[tuple[int, bytes]] = set()
         self._generation = 0
 
@@ -41,7 +43,26 @@ class Settlement:
         """Forget what is under way: the partitions are going away, and their next owner finds the rows."""
         self._generation += 1
         self._finishing.clear()
-        self._promised.clear()
+        self.promised.clear()
+
+    def attempt(self, row: QueuedDelivery, request: DeliveryRequested, account: str, result: Sent | Failure) -> Attempt:
+        """Return the outcome as it goes on record."""
+        now = at_ms = now_ms()
+        if isinstance(result, Sent):
+            at_ms = self.facts.plausible(f"SENT of {row.name}", result.at_ms, request.accepted_at_ms)
+        return Attempt(
+            row.attempt,
+            Outcome.SENT if isinstance(result, Sent) else Outcome.FAILED,
+            at_ms,
+            result.provider_id if isinstance(result, Sent) else None,
+            None if isinstance(result, Sent) else shortened(result.code),
+            None if isinstance(result, Sent) else shortened(result.detail),
+            now,
+            request.accepted_at_ms,
+            request.position,
+            request.recipient_count,
+            account,
+        )
 
     def settle(
         self,
@@ -105,7 +126,7 @@ class Settlement:
         self.receipts.unpark(partition, name)
         done = partial(self._remove, partition, key, generation)
         if promised:
-            self._promised.follow(partition, conversation_id, promised, done)
+            self.promised.follow(partition, conversation_id, promised, done)
         else:
             done()
 

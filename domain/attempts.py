@@ -7,11 +7,12 @@ means: it is unknown whether the channel has the message.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
-from domain.records import NORMAL
+from domain.records import NORMAL, DeliveryRequested, delivery_key
 
 
 class Outcome(StrEnum):
@@ -91,6 +92,25 @@ class QueuedDelivery:
     reason: str = Reason.TURN
     priority: str = NORMAL
     headers: tuple[tuple[str, bytes], ...] = field(default=())
+
+    @classmethod
+    def of(
+        cls,
+        request: DeliveryRequested,
+        offset: int,
+        now_ms: int,
+        not_after_ms: int,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> Self:
+        """Return the row of a request that waits."""
+        return cls(
+            name=delivery_key(request),
+            enqueued_at_ms=now_ms,
+            not_after_ms=not_after_ms,
+            offset=offset,
+            priority=request.priority,
+            headers=tuple(headers),
+        )
 
     def begun(self) -> Self:
         """Return it with one more attempt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -160,6 +161,26 @@ async def test_a_channel_that_does_not_take_the_file_fails_the_message(errors: l
     await until(world.is_done)
     assert failure(world).failure_code == code
     assert errors == []
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("id"), asyncio.CancelledError()], ids=["exception", "cancelled from inside"]
+)
+async def test_an_upload_that_raises_costs_its_message_an_attempt_and_no_worker(error: BaseException) -> None:
+    world = World()
+    errors = [error]
+    upload = world.channel.upload
+
+    async def raises_once(attachment: Attachment) -> str:
+        if errors:
+            raise errors.pop()
+        return await upload(attachment)
+
+    world.channel.upload = raises_once  # type: ignore[method-assign]
+    await world.deliver(requests("m-1", "m-2", file=world.put(b"data")))
+    await until(world.is_done)
+    assert world.facts() == [("m-1", "SENT"), ("m-2", "SENT")]
+    assert world.app.aborted == []
 
 
 async def test_what_was_sent_with_a_file_is_not_fetched_again_when_its_event_comes_back() -> None:

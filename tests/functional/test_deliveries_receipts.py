@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from agents import promised_receipts
 from agents import receipts as module
 from agents.receipts import UNCLAIMED
 from app.clock import now_ms
@@ -157,3 +158,15 @@ async def test_a_receipt_of_a_message_that_is_being_asked_about_is_not_lost() ->
     answer.set()
     await until(lambda: not world.queue.rows)
     assert "READ" in {word for _, word in world.facts()}
+
+
+async def test_no_more_is_sent_than_simulated_receipts_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promised_receipts, "MOST_PROMISED", 3)
+    world = World()
+    world.channel.promises = [Receipt(Status.DELIVERED, now_ms() + 300)]
+    for n in range(8):
+        await world.deliver(requests(f"m-{n}", conversation=f"c-{n}"))
+        await until(lambda n=n: len(world.channel.calls) > min(n, 2))  # type: ignore[misc]
+    assert len(world.channel.calls) < 8
+    await until(world.is_done)
+    assert len(world.channel.calls) == 8

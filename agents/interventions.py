@@ -1,0 +1,76 @@
+"""What an operator does to a delivery: send a failed one again, cancel one that waits, release an unknown outcome."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.clock import now_ms
+from app.kafka.codec import decode
+from domain.attempts import Outcome, QueuedDelivery, Reason, Stage
+from domain.delivery_policy import Failure, Wait
+from domain.records import DeliveryRequested, delivery_key
+
+if TYPE_CHECKING:
+    from agents.account_choice import AccountChoice
+    from agents.chains import Head
+    from agents.dispatcher import Dispatcher
+    from app.kafka.batch_producer import PendingBatch
+
+log = logging.getLogger(__name__)
+
+CANCELLED = "cancelled"
+
+
+class Interventions:
+    """Each one returns what it wrote: nothing if the delivery is not in the state that it is for."""
+
+    def __init__(self, dispatcher: Dispatcher, choice: AccountChoice) -> None:
+        self._dispatcher = dispatcher
+        self._queue = dispatcher.queue
+        self._choice = choice
+
+    def redrive(self, partition: int, offset: int, request: DeliveryRequested, value: bytes) -> list[PendingBatch]:
+        """Send a failed message again, by the word of an operator; return what was written.
+
+        Nothing happens if it was sent, or waits already, or if its outcome is not on record any more: then nothing
+        tells that it was not sent.
+        """
+        name = delivery_key(request)
+        known = self._queue.outcome_of(partition, name)
+        if known is None or known.outcome != Outcome.FAILED:
+            log.warning("redrive of %s: %s", name, "no failure is on record" if known is None else "it was sent")
+            return []
+        now = now_ms()
+        waiting = QueuedDelivery.of(request, offset, now, now + self._dispatcher.expires_ms)
+        row = replace(waiting, attempt=known.number)
+        forgotten = self._queue.forget_outcome(partition, name)
+        return [self._queue.add(partition, known.account or self._choice.default, request, value, row), forgotten]
+
+    def cancel(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
+        """Fail a delivery that waits. One that was begun goes on."""
+        found = self._queue.find(partition, conversation_id, name)
+        if found is None or found[1].stage != Stage.WAITING or _is_in_hand(self._dispatcher, found[3]):
+            return []
+        key, row, value, head = found
+        detail = f"cancelled by {by}" if by else "cancelled"
+        if head is not None:
+            return self._dispatcher.apply(head, Failure(CANCELLED, detail))
+        request, lane = decode(value, DeliveryRequested), self._choice.lane(self._queue.account_of(key))
+        attempt = self._dispatcher.settlement.attempt(row, request, lane.account.name, Failure(CANCELLED, detail))
+        return self._dispatcher.settlement.settle(lane, partition, key, row, request, attempt)
+
+    def release(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
+        """Send a delivery with an unknown outcome again: an operator says that the channel does not have it."""
+        head = self._dispatcher.evidence.awaited(partition, name)
+        if head is None or self._queue.conversation_of(head) != conversation_id:
+            return []
+        log.warning("%s is sent again by the word of %s", name, by or "an operator")
+        self._dispatcher.evidence.forget(head)
+        row = replace(head.row, stage=Stage.WAITING, not_before_ms=0, reason=Reason.RETRY)
+        return self._dispatcher.apply(head, Wait(row, "released"))
+
+
+def _is_in_hand(dispatcher: Dispatcher, head: Head | None) -> bool:
+    return head is not None and dispatcher.is_in_hand(head)
