@@ -23,6 +23,7 @@ SYSTEM_FILES = {
     "test_failover.py",
     "test_keys.py",
     "test_one_conversation.py",
+    "test_operators.py",
     "test_pipeline.py",
     "test_poison.py",
     "test_readme.py",

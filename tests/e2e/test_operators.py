@@ -1,0 +1,71 @@
+"""An operator's hour on the whole system: an account is paused, a message expires, and is sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chat4all import Client
+from loadtests.system import System
+from support.waiting import until
+
+pytestmark = pytest.mark.real
+
+PASSWORD = "correct horse battery"
+REPORT_SECONDS = 20.0
+LIFE_SECONDS = 30.0
+
+
+async def chat4all(system: System, *words: str) -> str:
+    """Run the command on the machine of the system and return what it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "chat4all.cli", *words),
+        env={**os.environ, **system.settings.to_environ()},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), LIFE_SECONDS)
+    assert process.returncode == 0, said.decode()
+    return said.decode()
+
+
+async def test_a_message_that_expired_while_its_account_was_paused_is_sent_again(system: System) -> None:
+    mark = os.urandom(4).hex()
+    name, talk = f"ops_{mark}", f"ops-{mark}"
+    async with Client(f"http://{system.settings.host}:{system.settings.port}") as client:
+        await client.register(name, PASSWORD)
+        await client.login(name, PASSWORD)
+        assert f"{name} is an admin" in await chat4all(system, "admin", "grant", name)
+
+        async def is_paused() -> bool:
+            accounts = (await client.channels())["accounts"]
+            return any(a["paused"] for a in accounts if (a["channel"], a["account"]) == ("telegram", "default"))
+
+        async def becomes(message_id: str, status: str) -> None:
+            async def is_there() -> bool:
+                return bool((await client.message(message_id))["status"] == status)
+
+            await until(is_there, LIFE_SECONDS, look_seconds=0.1)
+
+        await client.pause_account("telegram", "default", note="the test of operators")
+        try:
+            await until(is_paused, REPORT_SECONDS, look_seconds=0.2)
+            soon = datetime.now(UTC) + timedelta(seconds=3)
+            first = (await client.send("telegram:@maria", "first", talk, expires_at=soon)).message_id
+            second = (await client.send("telegram:@maria", "second", talk)).message_id
+            await becomes(first, "FAILED")
+            assert (await client.message(second))["status"] == "ACCEPTED"
+        finally:
+            await client.resume_account("telegram", "default")
+        await becomes(second, "READ")
+
+        (letter,) = [each async for each in client.dead_letters(conversation_id=talk)]
+        assert letter["reason"] == "expired"
+        for _ in range(2):
+            await client.redrive_dead_letter(letter["id"], note="it is wanted after all")
+        await becomes(first, "READ")
