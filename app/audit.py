@@ -106,11 +106,13 @@ async def audit(settings: Settings, loaders: RowLoaders, *, most: int = 100) -> 
             await check_topics(settings, admin)
             await session.connected(CONNECT_SECONDS)
             report.behind, report.removed_unread = await _behind(settings, consumer, admin)
+            committed = {
+                channel: await admin.list_consumer_group_offsets(group_of(channel, settings.topic_prefix))
+                for channel in CHANNELS
+            }
             for partition in range(settings.partitions):
                 # first the queues: what has left them since has its fact in the history
-                deliveries = [
-                    await _deliveries(settings, loaders, consumer, admin, channel, partition) for channel in CHANNELS
-                ]
+                deliveries = await _deliveries(settings, loaders, consumer, committed, partition)
                 history = await _history(settings, loaders.state, consumer, partition)
                 report.messages += len(history.accepted)
                 report.facts += history.facts
@@ -203,38 +205,50 @@ async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partiti
 
 
 async def _deliveries(
-    settings: Settings, loaders: RowLoaders, consumer: Any, admin: Any, channel: str, partition: int
-) -> ChannelAudit:
-    """Read one partition number of a channel's requests, as far as they are committed, its queue and its letters."""
-    names = Topics(settings.topic_prefix)
-    requests = TopicPartition(names.outbound(channel), partition)
-    queue = TopicPartition(names.changelog(channel, "queue"), partition)
-    letters = TopicPartition(names.dead_letters, partition)
-    committed = await admin.list_consumer_group_offsets(group_of(channel, settings.topic_prefix))
-    done = committed[requests].offset if requests in committed else -1
-    deliveries = ChannelAudit(channel, (await consumer.beginning_offsets([requests]))[requests])
-    async for record in _records(consumer, requests):
-        if record.offset < done:
-            deliveries.add_request(record.value)
-    async for record in _records(consumer, queue):
-        deliveries.add_row(record.key, record.value, loaders.is_delivery, loaders.delivery)
-    async for record in _records(consumer, letters):
-        if (letter := _letter(record.value)) is not None and letter.topic == requests.topic:
-            deliveries.add_letter(letter)
-    return deliveries
+    settings: Settings, loaders: RowLoaders, consumer: Any, committed: Mapping[str, Mapping[Any, Any]], partition: int
+) -> list[ChannelAudit]:
+    """Read one partition number of each channel: the requests that are ``committed``, the queue, the letters."""
+    names, channels = Topics(settings.topic_prefix), []
+    for channel in CHANNELS:
+        requests = TopicPartition(names.outbound(channel), partition)
+        done = committed[channel][requests].offset if requests in committed[channel] else -1
+        audited = ChannelAudit(channel, await _assign(consumer, requests))
+        async for record in _records(consumer, requests):
+            if record.offset < done:
+                audited.add_request(record.value)
+        async for record in _records(consumer, TopicPartition(names.changelog(channel, "queue"), partition)):
+            audited.add_row(record.key, record.value, loaders.is_delivery, loaders.delivery)
+        channels.append(audited)
+    by_topic = {names.outbound(audited.channel): audited for audited in channels}
+    async for record in _records(consumer, TopicPartition(names.dead_letters, partition)):
+        if (letter := _letter(record.value)) is not None and letter.topic in by_topic:
+            by_topic[letter.topic].add_letter(letter)
+    return channels
 
 
 def _letter(value: bytes | None) -> DeadLetter | None:
     try:
         return decode(value, DeadLetter)
     except MalformedRecord:
-        return None  # a resolution, or a record of a later release
+        return None  # of a later release
+
+
+async def _assign(consumer: Any, tp: TopicPartition) -> int:
+    """Assign a partition and return its first offset.
+
+    A look-up of offsets before the assignment would wait for the metadata of a topic that the client has forgotten.
+    """
+    consumer.assign([tp])
+    first: int = (await consumer.beginning_offsets([tp]))[tp]
+    return first
 
 
 async def _records(consumer: Any, tp: TopicPartition) -> AsyncIterator[Any]:
     """Yield the records from the first to where the partition ends now."""
+    first = await _assign(consumer, tp)
     end = (await consumer.end_offsets([tp]))[tp]
-    consumer.assign([tp])
+    if first >= end:
+        return
     await consumer.seek_to_beginning(tp)
     while await consumer.position(tp) < end:
         batches = await consumer.getmany(tp, timeout_ms=int(SILENCE_SECONDS * 1000), max_records=_BATCH_RECORDS)

@@ -24,7 +24,7 @@ async def chat4all(system: System, *words: str) -> str:
     """Run the command on the machine of the system and return what it says."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "chat4all.cli", *words),
+        *("-c", "from chat4all.cli.main import main; main()", *words),
         env={**os.environ, **system.settings.to_environ()},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
