@@ -43,16 +43,7 @@ MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024  # it holds a refused record, which Kafk
 _BINARY = {"key", "value", "request"}
 _MADE = _BINARY | {"recipients", "recipient_users", "file", "waiting_by", "offsets"}  # from what JSON has for them
 _ABSENT = object()
-_CLASSES = (
-    MessageAccepted,
-    DeliveryRequested,
-    StatusChanged,
-    ReceiptReported,
-    ChannelCommand,
-    AccountReport,
-    DeadLetter,
-    DeadLetterResolved,
-)
+_CLASSES: tuple[type, ...] = R.__constraints__
 # fields added later: left out at their default, so older readers see an unchanged record
 _LATER = {
     "recipients",

@@ -69,7 +69,7 @@ class Refusal(BaseModel):
 
 
 class ResolvedLetters(BaseModel):
-    """What became of up to 500 letters; with `dry_run`, what would."""
+    """The results for up to 500 letters; with `dry_run`, a forecast."""
 
     action: Literal["redriven", "discarded"]
     dry_run: bool
