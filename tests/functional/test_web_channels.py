@@ -77,9 +77,15 @@ async def test_without_kafka_and_without_a_view_it_is_503(api: Api) -> None:
 
 async def test_noise_and_accounts_that_are_not_declared_are_passed_over(api: Api) -> None:
     await api.record_log.write("whatsapp-accounts", 0, b"k", b"noise")
-    await report(api, replace(REPORT, account="gone"))
+    await report(api, replace(REPORT, account="gone", waiting=0))
     accounts, _ = await shown(api, await api.admin())
     assert ("whatsapp", "gone") not in accounts
+
+
+async def test_an_account_that_is_not_declared_any_more_is_shown_while_deliveries_of_it_wait(api: Api) -> None:
+    await report(api, replace(REPORT, account="gone", waiting=3, waiting_by={"no-account": 2}))
+    accounts, _ = await shown(api, await api.admin())
+    assert accounts["whatsapp", "gone"]["waiting_by"] == {"no-account": 2}
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])

@@ -94,6 +94,8 @@ class Channels:
     async def accounts(self) -> tuple[Sequence[AccountState], int]:
         """Return every declared account with its reports, and the time (epoch ms) up to which they were read.
 
+        An account that is not declared any more is among them while deliveries of it wait.
+
         Without Kafka, return the reports of the last successful reading. Raises ``LogUnavailable`` before the first.
         """
         async with self._lock:
@@ -146,14 +148,19 @@ class Channels:
             log.warning("%s[%d]@%d skipped: %s", self._topics.accounts(channel), record.partition, record.offset, error)
             return
         key = (channel, report.account, report.partition)
-        if report.account in self._names[channel] and (key in self._reports or len(self._reports) < MOST_REPORTS):
+        if key in self._reports or len(self._reports) < MOST_REPORTS:
             self._reports[key] = report
 
     def _states(self) -> Iterator[AccountState]:
         for channel, names in self._names.items():
-            for name in names:
+            left = {of for at, of, _ in self._reports if at == channel and of not in names and self._waits(at, of)}
+            for name in (*names, *sorted(left)):
                 reports = (self._reports.get((channel, name, n)) for n in range(self._partitions))
                 yield AccountState(channel, name, [report for report in reports if report is not None])
+
+    def _waits(self, channel: str, account: str) -> bool:
+        found = (self._reports.get((channel, account, n)) for n in range(self._partitions))
+        return any(report is not None and report.waiting > 0 for report in found)
 
 
 ADMIN_CHANNELS = web.AppKey("admin_channels", Channels)
