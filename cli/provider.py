@@ -11,7 +11,7 @@ from cli.commands import read_settings, sentences, start_logging
 from cli.errors import CannotProvide
 
 if TYPE_CHECKING:
-    from channels.simulated.provider.faults import Faults
+    from channels.simulated.chaos.faults import Faults
 
 DEFAULT_PORT = 8090
 LOOPBACK = "127.0.0.1"
@@ -52,7 +52,7 @@ def provider(host: str, port: int, preset: str, seed: int, file: Path | None) ->
 
 
 def _faults(name: str, seed: int, file: Path | None) -> Faults:
-    from channels.simulated.provider.faults import InvalidFaults, from_toml, preset
+    from channels.simulated.chaos.faults import InvalidFaults, from_toml, preset
 
     try:
         faults = preset(name, seed)

@@ -13,7 +13,7 @@ from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
 from app.kafka.topics import Topics
 from app.settings import Settings
-from channels.simulated.provider.faults import Faults
+from channels.simulated.chaos.faults import Faults
 from channels.simulated.provider.receipt_sender import Report
 from channels.simulated.provider.server import Provider
 from cli.errors import CannotProvide

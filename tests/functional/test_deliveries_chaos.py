@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from agents.facts import read_fact
 from channels.provider.connector import ProviderConnector
-from channels.simulated.provider.faults import WORST
+from channels.simulated.chaos.faults import WORST
 from channels.simulated.provider.server import Provider
 from domain.accounts import Account
 from domain.breaker import BreakerRules

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from channels.simulated.provider.faults import Faults
+from channels.simulated.chaos.faults import Faults
 from channels.simulated.provider.server import Provider
 from domain.errors import LogUnavailable
 from domain.records import ReceiptReported

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from channels import make_connector
 from channels.provider.connector import MAX_ANSWER_BYTES, ProviderConnector
 from channels.simulated import Simulation
-from channels.simulated.provider.faults import Faults
+from channels.simulated.chaos.faults import Faults
 from channels.simulated.provider.server import Provider
 from domain.accounts import Account
 from domain.attachments import MediaKind, MediaPlan

@@ -7,9 +7,9 @@ from dataclasses import fields
 
 import pytest
 
-from channels.simulated.provider.decisions import Answer, decide, in_window
-from channels.simulated.provider.faults import CALL_FAULTS, PRESETS, WORST, Faults, InvalidFaults, Window, from_toml
-from channels.simulated.provider.receipts import FAILED_LATER, PlannedReceipt, plan
+from channels.simulated.chaos.decisions import Answer, decide, in_window
+from channels.simulated.chaos.faults import CALL_FAULTS, PRESETS, WORST, Faults, InvalidFaults, Window, from_toml
+from channels.simulated.chaos.receipts import FAILED_LATER, PlannedReceipt, plan
 from domain.status import Status
 
 TOKENS = [f"m-{n}" for n in range(2_000)]

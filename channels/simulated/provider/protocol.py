@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from channels.simulated.chaos.decisions import Answer, Decision
 from channels.simulated.provider.books import Message, Taken
-from channels.simulated.provider.decisions import Answer, Decision
 
 MAX_BODY_BYTES = 256 * 1024
 _TEXTS = ("token", "conversation", "address", "text")

@@ -8,8 +8,8 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
+from channels.simulated.chaos.receipts import PlannedReceipt
 from channels.simulated.provider.books import Books, Taken
-from channels.simulated.provider.receipts import PlannedReceipt
 from domain.errors import Unavailable
 from domain.records import ReceiptReported
 

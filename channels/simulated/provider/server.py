@@ -23,13 +23,13 @@ from typing import Any
 
 from aiohttp import web
 
+from channels.simulated.chaos.chance import Chance
+from channels.simulated.chaos.decisions import Answer, Decision, decide, in_window, throttled
+from channels.simulated.chaos.faults import Faults, InvalidFaults, preset
+from channels.simulated.chaos.receipts import plan
 from channels.simulated.provider import protocol
 from channels.simulated.provider.books import MOST_PAGE, Books, Given, Message, Taken
-from channels.simulated.provider.chance import Chance
-from channels.simulated.provider.decisions import Answer, Decision, decide, in_window, throttled
-from channels.simulated.provider.faults import Faults, InvalidFaults, preset
 from channels.simulated.provider.receipt_sender import ReceiptSender, Report
-from channels.simulated.provider.receipts import plan
 from domain.errors import Unavailable
 from domain.recipients import CHANNELS
 from domain.records import ReceiptReported

@@ -1,4 +1,4 @@
-"""How the simulated provider misbehaves, as one frozen value.
+"""How a simulated provider misbehaves, as one frozen value.
 
 A share is a probability from 0 to 1. Of one call at most one of the faults of ``CALL_FAULTS`` comes true; their shares
 add up to at most 1. Slowness, and each fault of a receipt, is decided by itself.
@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 UNAVAILABLE, SILENT, CUT, UNAUTHORIZED = "unavailable", "silent", "cut", "unauthorized"
 WINDOW_KINDS = (UNAVAILABLE, SILENT, CUT, UNAUTHORIZED)
@@ -108,12 +108,12 @@ class Faults:
         if (total := sum(getattr(self, name) for name in CALL_FAULTS)) > 1 + 1e-9:
             raise InvalidFaults(f"the shares of a call's faults add up to {total:g}; at most 1")
 
-    def changed(self, changes: Mapping[str, Any]) -> Faults:
+    def changed(self, changes: Mapping[str, Any]) -> Self:
         """Return these faults with ``changes`` (name → JSON or TOML value). Raises ``InvalidFaults``."""
-        known = {f.name for f in fields(self)}
-        if unknown := sorted(set(changes) - known):
+        known = {f.name: f.default for f in fields(self)}
+        if unknown := sorted(set(changes) - set(known)):
             raise InvalidFaults(f"unknown fault {unknown[0]!r}; known are {', '.join(sorted(known))}")
-        return replace(self, **{name: _value(name, value) for name, value in changes.items()})
+        return replace(self, **{name: _value(name, value, known[name]) for name, value in changes.items()})
 
     def document(self) -> dict[str, Any]:
         """Return the faults as a JSON object, from which ``changed`` makes them again."""
@@ -144,16 +144,19 @@ def preset(name: object, seed: int = 1) -> Faults:
     return replace(PRESETS[name], seed=seed)
 
 
-def _value(name: str, value: Any) -> Any:
+def _value(name: str, value: Any, default: Any) -> Any:
     if name == "windows":
         if not isinstance(value, list) or len(value) > MOST_WINDOWS:
             raise InvalidFaults(f"windows: expected a list of at most {MOST_WINDOWS}")
         return tuple(_window(each) for each in value)
-    default = _DEFAULTS[name]
     if isinstance(default, tuple):
         if not isinstance(value, list | tuple) or len(value) != 2:
             raise InvalidFaults(f"{name}: expected two numbers, the least and the most")
         return tuple(_number(name, each) for each in value)
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise InvalidFaults(f"{name}: expected true or false, not {value!r:.80}")
+        return value
     if isinstance(default, int):
         if type(value) is not int:
             raise InvalidFaults(f"{name}: expected a whole number, not {value!r:.80}")
@@ -195,7 +198,6 @@ def _check(name: str, value: Any) -> None:
                 raise InvalidFaults(f"windows: kind {window.kind!r}; known are {', '.join(WINDOW_KINDS)}")
 
 
-_DEFAULTS = {f.name: getattr(Faults(), f.name) for f in fields(Faults)}
 _BAD = Faults(
     slow_share=0.02,
     timeout_after_share=0.002,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from channels.simulated.provider.chance import Chance
-from channels.simulated.provider.faults import CALL_FAULTS, CUT, SILENT, UNAUTHORIZED, UNAVAILABLE, Faults
+from channels.simulated.chaos.chance import Chance
+from channels.simulated.chaos.faults import CALL_FAULTS, CUT, SILENT, UNAUTHORIZED, UNAVAILABLE, Faults
 from domain.outcomes import Refusal, Scope
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from channels.simulated.provider.chance import Chance
-from channels.simulated.provider.faults import Faults
+from channels.simulated.chaos.chance import Chance
+from channels.simulated.chaos.faults import Faults
 from domain.status import Status
 
 FAILED_LATER = "undeliverable"
