@@ -6,9 +6,10 @@ everything else, since a second send without evidence may reach the person twice
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+MOST_ANSWER = 4_096  # characters of a provider's answer in a trace
 MOST_TEXT = 2_000  # characters of a channel's text, which goes into records and to users
 OUTCOME_UNKNOWN = "outcome-unknown"
 
@@ -32,12 +33,29 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call to a provider, for the trace. Nothing in it is secret.
+
+    ``status``: the answer's HTTP status, 0 without one. ``answer``: its body, redacted, at most ``MOST_ANSWER``
+    characters. Times are milliseconds, -1 if not measured.
+    """
+
+    status: int = 0
+    answer: str = ""
+    connect_ms: int = -1
+    first_byte_ms: int = -1
+    duration_ms: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """The channel took the message. ``provider_id``: the channel's id of it; ``at_ms``: when, by the channel's clock,
-    epoch milliseconds."""
+    epoch milliseconds. ``to``: the recipient's identifier as the provider names it, if it said so."""
 
     provider_id: str
     at_ms: int
+    to: str = ""
+    exchange: Exchange | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +65,7 @@ class Refused:
     code: str
     detail: str
     kind: Refusal = Refusal.PERMANENT
+    exchange: Exchange | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +77,7 @@ class NotNow:
     after_seconds: float | None = None
     scope: Scope = Scope.MESSAGE
     is_throttling: bool = False
+    exchange: Exchange | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +85,7 @@ class Unknown:
     """Nothing tells whether the channel took the message: a time-out, a cut connection, an answer without meaning."""
 
     detail: str
+    exchange: Exchange | None = field(default=None, compare=False)
 
 
 SendOutcome = Sent | Refused | NotNow | Unknown
@@ -82,14 +103,12 @@ def bounded(outcome: SendOutcome) -> SendOutcome:
     another message's.
     """
     match outcome:
-        case Sent(provider_id, _):
+        case Sent(provider_id):
             if len(provider_id) > MOST_TEXT:
                 raise ValueError(f"the channel's id of the message has {len(provider_id)} characters")
             return outcome
-        case Refused(code, detail, kind):
-            return Refused(shortened(code), shortened(detail), kind)
-        case NotNow(detail, after_seconds, scope, is_throttling):
-            return NotNow(shortened(detail), after_seconds, scope, is_throttling)
-        case Unknown(detail):
-            return Unknown(shortened(detail))
+        case Refused(code, detail):
+            return replace(outcome, code=shortened(code), detail=shortened(detail))
+        case NotNow(detail) | Unknown(detail):
+            return outcome if len(detail) <= MOST_TEXT else replace(outcome, detail=shortened(detail))
     raise TypeError(f"a connector returns Sent, Refused, NotNow or Unknown, not {type(outcome).__name__}")

@@ -17,11 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.files import FileMetadata
+from domain.inbound import ContactChanged, InboundEvent, SentReported, WebhookReceived
+from domain.kinds import FILE, INBOUND, OUTBOUND, TEXT
 
 MAX_CONTENT_BYTES = 10_240
 MAX_CONVERSATION_ID_CHARS = 128
 MAX_RECIPIENTS = 256
 MAX_LETTERS = 500
+MAX_ANSWER_CHARS = 4_096
 NORMAL = "normal"
 BULK = "bulk"
 CHANNEL_COMMANDS = ("redrive", "discard", "cancel", "release", "pause", "resume")
@@ -38,6 +41,16 @@ class MessageAccepted:
     conversation without other participants. ``file`` is the metadata of ``file_id`` at that time, so no later stage
     has to look it up. ``account``: which of ours sends it, empty for the conversation's. ``not_after_ms``: it is not
     sent after this time, 0 if the client named none. ``priority``: ``NORMAL``, or ``BULK`` for what gives way.
+
+    ``kind`` and ``body``: as ``domain/kinds.py`` says; a message with a file and no other kind has the kind ``TEXT``
+    here. ``reply_to``: the quoted message's id. ``target_id``: the provider's id of the message that ``reply_to`` or a
+    reaction names, if the API knew it. ``recipient_ids``: the provider's identifier of each of ``targets``, resolved
+    at acceptance, empty where the address itself is one.
+
+    ``direction``: ``INBOUND`` for a person's message to us. Then ``sender_id`` is the person's address,
+    ``sender_name`` their name, ``provider_id`` the channel's id of the message, ``account`` the one that got it,
+    ``sent_at_ms`` the channel's time of it, and ``members`` the user ids with whom the conversation is made if it does
+    not exist.
     """
 
     message_id: str
@@ -52,6 +65,26 @@ class MessageAccepted:
     account: str = ""
     not_after_ms: int = 0
     priority: str = NORMAL
+    kind: str = TEXT
+    body: Mapping[str, object] = field(default_factory=dict, hash=False)
+    reply_to: str = ""
+    target_id: str = ""
+    recipient_ids: tuple[str, ...] = ()
+    direction: str = OUTBOUND
+    sender_name: str = ""
+    provider_id: str = ""
+    sent_at_ms: int = 0
+    members: tuple[str, ...] = ()
+
+    @property
+    def is_inbound(self) -> bool:
+        """Whether a person sent it to us."""
+        return self.direction == INBOUND
+
+    @property
+    def shown_kind(self) -> str:
+        """The kind as answers name it: a text with a file is a ``FILE``."""
+        return FILE if self.kind == TEXT and self.file_id is not None else self.kind
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -88,6 +121,11 @@ class DeliveryRequested:
     account: str = ""
     not_after_ms: int = 0
     priority: str = NORMAL
+    kind: str = TEXT
+    body: Mapping[str, object] = field(default_factory=dict, hash=False)
+    reply_to: str = ""
+    target_id: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +211,37 @@ class AccountReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceRecorded:
+    """On ``traces``, keyed by conversation: one hop of a delivery that the status facts do not show.
+
+    ``event``: queued, waiting, attempt or receipt. ``at_ms``: its begin; ``duration_ms``: -1 if it has none.
+    ``topic``, ``partition``, ``offset``: the record that led to it; ``offset`` -1 if none did. ``reason``: why it
+    waits. ``outcome``: sent, refused, not-now or unknown. ``answer``: the provider's, redacted, at most
+    ``MAX_ANSWER_CHARS``; ``provider_status``: its HTTP status, 0 without an answer. ``connect_ms``,
+    ``first_byte_ms``: -1 if not measured.
+    """
+
+    message_id: str
+    conversation_id: str
+    event: str
+    at_ms: int
+    channel: str
+    recipient_id: str = ""
+    account: str = ""
+    topic: str = ""
+    partition: int = -1
+    offset: int = -1
+    attempt: int = 0
+    duration_ms: int = -1
+    outcome: str = ""
+    reason: str = ""
+    provider_status: int = 0
+    answer: str = ""
+    connect_ms: int = -1
+    first_byte_ms: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """On ``dead-letters``: an unprocessable record, whole: ``key`` and ``value`` are its bytes."""
 
@@ -221,6 +290,11 @@ Record = (
     | ReceiptReported
     | ChannelCommand
     | AccountReport
+    | TraceRecorded
+    | InboundEvent
+    | SentReported
+    | WebhookReceived
+    | ContactChanged
     | DeadLetter
     | DeadLetterResolved
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
 
 import orjson
 
 from domain.errors import MalformedRecord
 from domain.files import FileMetadata, metadata_fault
+from domain.inbound import ContactChanged, InboundEvent, Media, Person, SentReported, WebhookReceived
 from domain.records import (
     MAX_LETTERS,
     MAX_RECIPIENTS,
@@ -22,6 +24,7 @@ from domain.records import (
     ReceiptReported,
     Record,
     StatusChanged,
+    TraceRecorded,
 )
 
 R = TypeVar(
@@ -32,6 +35,11 @@ R = TypeVar(
     ReceiptReported,
     ChannelCommand,
     AccountReport,
+    TraceRecorded,
+    InboundEvent,
+    SentReported,
+    WebhookReceived,
+    ContactChanged,
     DeadLetter,
     DeadLetterResolved,
 )
@@ -39,9 +47,14 @@ R = TypeVar(
 VERSION = 1
 MAX_RECORD_BYTES = 256 * 1024
 MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024  # it holds a refused record, which Kafka lets have 1 MiB, in base64
+MAX_WEBHOOK_BYTES = 6 * 1024 * 1024  # a provider's POST of at most 4 MiB, in base64
+MAX_MEDIA = 100  # of an inbound message
 
-_BINARY = {"key", "value", "request"}
-_MADE = _BINARY | {"recipients", "recipient_users", "file", "waiting_by", "offsets"}  # from what JSON has for them
+_BINARY = {"key", "value", "request", "raw"}
+_TEXTS = {"recipients", "recipient_users", "recipient_ids", "members"}
+_PEOPLE = {"person", "former"}
+# from what JSON has for them
+_MADE = _BINARY | _TEXTS | _PEOPLE | {"file", "waiting_by", "offsets", "headers", "media"}
 _ABSENT = object()
 _CLASSES: tuple[type, ...] = R.__constraints__
 # fields added later: left out at their default, so older readers see an unchanged record
@@ -54,13 +67,26 @@ _LATER = {
     "account",
     "not_after_ms",
     "priority",
+    "kind",
+    "body",
+    "reply_to",
+    "target_id",
+    "to",
+    "recipient_ids",
+    "direction",
+    "sender_name",
+    "provider_id",
+    "sent_at_ms",
+    "members",
 }
+# records made after all of their fields: what has its default is left out
+_SPARE = {TraceRecorded, InboundEvent, SentReported}
 
 
 def _kind(annotation: str) -> type:
     if annotation.startswith("tuple"):
         return list
-    if annotation.startswith(("FileMetadata", "Mapping")):
+    if annotation.startswith(("FileMetadata", "Mapping", "Person")):
         return dict
     if annotation in ("bool", "float"):
         return bool if annotation == "bool" else float
@@ -68,17 +94,34 @@ def _kind(annotation: str) -> type:
 
 
 _FILE_PARTS = tuple((f.name, _kind(str(f.type))) for f in fields(FileMetadata))
+_PERSON_PARTS = tuple((f.name, _kind(str(f.type))) for f in fields(Person))
+_MEDIA_PARTS = tuple((f.name, _kind(str(f.type))) for f in fields(Media))
 
 # field name, JSON type, may it be null, must it be there
 _SHAPES: dict[type, tuple[tuple[str, type, bool, bool], ...]] = {
     cls: tuple((f.name, _kind(str(f.type)), "None" in str(f.type), f.default is f.default_factory) for f in fields(cls))
     for cls in _CLASSES
 }
-_ALWAYS = {
-    cls: tuple(f.name for f in fields(cls) if f.name not in _LATER or f.default is f.default_factory)
+
+
+def _is_needed(each: Field[Any]) -> bool:
+    return each.default is each.default_factory  # both are MISSING
+
+
+def _default_of(each: Field[Any]) -> object:
+    return each.default if each.default_factory is MISSING else each.default_factory()
+
+
+_MAYBE = {
+    cls: tuple(
+        (f.name, _default_of(f)) for f in fields(cls) if (f.name in _LATER or cls in _SPARE) and not _is_needed(f)
+    )
     for cls in _CLASSES
 }
-_MAYBE = {cls: tuple((f.name, f.default) for f in fields(cls) if f.name not in _ALWAYS[cls]) for cls in _CLASSES}
+_ALWAYS = {
+    cls: tuple(f.name for f in fields(cls) if f.name not in {name for name, _ in _MAYBE[cls]}) for cls in _CLASSES
+}
+_MOST_BYTES: dict[type, int] = {DeadLetter: MAX_DEAD_LETTER_BYTES, WebhookReceived: MAX_WEBHOOK_BYTES}
 
 
 def encode(record: Record) -> bytes:
@@ -98,7 +141,7 @@ def decode(data: bytes | None, cls: type[R]) -> R:
     """Return the ``cls`` encoded in ``data``. Raises ``MalformedRecord`` with the reason, naming the field."""
     if data is None:
         raise MalformedRecord("the record has no value")
-    most = MAX_DEAD_LETTER_BYTES if cls is DeadLetter else MAX_RECORD_BYTES
+    most = _MOST_BYTES.get(cls, MAX_RECORD_BYTES)
     if len(data) > most:
         raise MalformedRecord(f"the record has {len(data)} bytes; at most {most}")
     try:
@@ -130,11 +173,14 @@ def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, need
         return None
     if type(value) is not kind:
         raise MalformedRecord(f"field {name!r} is {_shown(value)}, expected {kind.__name__}", name)
-    if kind is list:
-        return _numbers_of(name, value) if name == "offsets" else _texts_of(name, value)
-    if kind is dict:
-        return _counts_of(name, value) if name == "waiting_by" else _file_of(name, value)
-    return _bytes_of(name, value) if name in _BINARY else value
+    if name in _BINARY:
+        return _bytes_of(name, value)
+    if name in _TEXTS:
+        return _texts_of(name, value)
+    if name in _PEOPLE:
+        return Person(**_parts_of(name, value, _PERSON_PARTS))
+    make = _MAKERS.get(name)
+    return value if make is None else make(name, value)
 
 
 def _texts_of(name: str, value: Any) -> tuple[str, ...]:
@@ -154,15 +200,33 @@ def _numbers_of(name: str, value: Any) -> tuple[int, ...]:
 
 
 def _file_of(name: str, value: Any) -> FileMetadata:
-    found: dict[str, Any] = {}
-    for part, kind in _FILE_PARTS:
-        if type(value.get(part)) is not kind:
-            raise MalformedRecord(f"field '{name}.{part}' is {_shown(value.get(part))}, expected {kind.__name__}", name)
-        found[part] = value[part]
+    found = _parts_of(name, value, _FILE_PARTS)
     metadata = FileMetadata(**found)
     if fault := metadata_fault(metadata):
         raise MalformedRecord(f"field '{name}.{fault}' is {_shown(found[fault])}, which it cannot be", name)
     return metadata
+
+
+def _parts_of(name: str, value: Any, parts: tuple[tuple[str, type], ...]) -> dict[str, Any]:
+    """Return the parts of a nested object, each of its type. Raises ``MalformedRecord``."""
+    for part, kind in parts:
+        if type(value.get(part)) is not kind:
+            raise MalformedRecord(f"field '{name}.{part}' is {_shown(value.get(part))}, expected {kind.__name__}", name)
+    return {part: value[part] for part, _ in parts}
+
+
+def _media_of(name: str, value: Any) -> tuple[Media, ...]:
+    if len(value) > MAX_MEDIA:
+        raise MalformedRecord(f"field {name!r} has {len(value)} elements; at most {MAX_MEDIA}", name)
+    if not all(type(item) is dict for item in value):
+        raise MalformedRecord(f"field {name!r} holds something that is no object", name)
+    return tuple(Media(**_parts_of(name, item, _MEDIA_PARTS)) for item in value)
+
+
+def _headers_of(name: str, value: Any) -> dict[str, str]:
+    if not all(type(text) is str for text in value.values()):
+        raise MalformedRecord(f"field {name!r} holds something that is no text", name)
+    return dict(value)
 
 
 def _counts_of(name: str, value: Any) -> dict[str, int]:
@@ -181,3 +245,12 @@ def _bytes_of(name: str, value: Any) -> bytes:
 def _shown(value: object) -> str:
     """A value from outside, cut for a log line."""
     return repr(value)[:80]
+
+
+_MAKERS: dict[str, Callable[[str, Any], object]] = {
+    "file": _file_of,
+    "waiting_by": _counts_of,
+    "offsets": _numbers_of,
+    "headers": _headers_of,
+    "media": _media_of,
+}

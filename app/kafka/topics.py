@@ -1,7 +1,8 @@
 """Every topic of the pipeline, on one screen.
 
-All are keyed by ``conversation_id`` and have the same number of partitions, so a conversation lives on one partition
-number of each. Records carry the broker's append time: on ``messages`` it is the message's time of acceptance.
+All have the same number of partitions. All but ``<channel>-webhooks`` and ``<channel>-inbound`` are keyed by
+``conversation_id``, so a conversation lives on one partition number of each. Those two are keyed by account. Records
+carry the broker's append time: on ``messages`` it is the message's time of acceptance.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ class Topics:
         return f"{self.prefix}status-updates"
 
     @property
+    def traces(self) -> str:
+        """The hops of deliveries that the status facts do not show."""
+        return f"{self.prefix}traces"
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.prefix}dead-letters"
 
@@ -55,6 +61,18 @@ class Topics:
     def events(self, channel: str) -> str:
         """The channel's receipts and inbound messages."""
         return f"{self.prefix}{channel}-events"
+
+    def webhooks(self, channel: str) -> str:
+        """The raw bodies of the provider's POSTs, keyed by account."""
+        return f"{self.prefix}{channel}-webhooks"
+
+    def inbound(self, channel: str) -> str:
+        """What webhooks say of people, and each send that a provider took: keyed by account."""
+        return f"{self.prefix}{channel}-inbound"
+
+    def contacts(self, channel: str) -> str:
+        """What is known of a person, for each conversation with them."""
+        return f"{self.prefix}{channel}-contacts"
 
     def commands(self, channel: str) -> str:
         """The operators' commands to the channel's deliveries."""
@@ -100,6 +118,13 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         *(messages_of(names.outbound(channel)) for channel in CHANNELS),
         *(deleting(names.events(channel), settings.status_retention_days) for channel in CHANNELS),
         *(messages_of(names.commands(channel)) for channel in CHANNELS),
+        *(
+            deleting(names.webhooks(channel), settings.status_retention_days, **{"max.message.bytes": str(8 << 20)})
+            for channel in CHANNELS
+        ),
+        *(messages_of(names.inbound(channel)) for channel in CHANNELS),
+        *(deleting(names.contacts(channel), settings.status_retention_days) for channel in CHANNELS),
+        deleting(names.traces, settings.messages_retention_days),
         # read from their begin by each API process: what is in the open segment is not compacted
         *(compacted(names.accounts(channel), **{"segment.ms": str(_HOUR_MS)}) for channel in CHANNELS),
         deleting(names.status_updates, settings.status_retention_days),
@@ -107,5 +132,9 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         # a resolution is younger than its letter, so with the same retention it outlives it
         deleting(names.dead_letter_resolutions, settings.dead_letters_retention_days),
         compacted(names.changelog("core", "message_state")),
-        *(compacted(names.changelog(channel, table)) for channel in CHANNELS for table in ("attempts", "queue")),
+        *(
+            compacted(names.changelog(channel, table))
+            for channel in CHANNELS
+            for table in ("attempts", "queue", "people")
+        ),
     ]

@@ -16,7 +16,14 @@ from domain.ports.accounts import (
     User,
     UserStore,
 )
-from domain.ports.channels import Attachment, Connector, ConnectorCapabilities, Receipt
+from domain.ports.channels import (
+    Attachment,
+    Connector,
+    ConnectorCapabilities,
+    Receipt,
+    TwoWayConnector,
+    WebhookProtocol,
+)
 from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined, NewParticipant
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
 from domain.ports.messages import (
@@ -58,7 +65,9 @@ __all__ = [
     "RefreshTokenStore",
     "StoredMessage",
     "StoredObject",
+    "TwoWayConnector",
     "Upload",
     "User",
     "UserStore",
+    "WebhookProtocol",
 ]

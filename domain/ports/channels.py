@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from domain.attachments import MediaPlan
 from domain.files import FileMetadata
+from domain.inbound import InboundEvent, Media
 from domain.outcomes import SendOutcome, Sent
 from domain.records import DeliveryRequested
 from domain.status import Status
@@ -46,12 +47,16 @@ class ConnectorCapabilities:
     ``repeatable``: a send with an unknown outcome may be made again, because the channel recognises our message. No
     real provider offers this. ``echoes_token``: receipts carry our ``delivery_key``. ``receipts``: those that there
     are, so SENT is the last word of a channel without any. ``can_look_up``: it can be asked about an outcome.
+    ``reports_sends``: people answer on this channel, so each send is reported to the address book. ``handle_days``: for
+    how long the result of ``upload`` stays valid; 0: for one send.
     """
 
     repeatable: bool = False
     echoes_token: bool = True
     receipts: frozenset[Status] = frozenset({Status.DELIVERED, Status.READ})
     can_look_up: bool = False
+    reports_sends: bool = False
+    handle_days: int = 0
 
 
 class Connector(Protocol):
@@ -93,4 +98,50 @@ class Connector(Protocol):
 
     async def close(self) -> None:
         """Close the connections to the channel. A later call opens new ones."""
+        ...
+
+
+class TwoWayConnector(Connector, Protocol):
+    """A connector of a channel on which people answer."""
+
+    def fetch(self, media: Media, most_bytes: int) -> AsyncIterator[bytes]:
+        """Yield the bytes of an inbound file in chunks of at most 1 MiB.
+
+        Raises ``DeliveryFailed`` if the provider does not have it (any more), if it is larger than ``most_bytes``, or
+        if its hash is not the announced one; ``Unavailable`` if it may be had later.
+        """
+        ...
+
+    async def mark_read(self, provider_id: str, is_typing: bool) -> None:
+        """Tell the person that their message was read, and with ``is_typing`` that an answer is being written.
+
+        It is a courtesy: an error of the provider is logged and forgotten.
+        """
+        ...
+
+
+class WebhookProtocol(Protocol):
+    """How a channel's provider posts webhooks. It is pure; ``channels/<name>/webhooks.py`` has it as ``PROTOCOL``.
+
+    ``secret``: the name of the account's secret that authenticates a POST (``app_secret``, ``secret_token``).
+    ``headers``: the names, in lower case, of the headers kept beside the raw body.
+    """
+
+    secret: str
+    headers: frozenset[str]
+
+    def challenge(self, query: Mapping[str, str], verify_token: str) -> str | None:
+        """Return the body that answers a verification request, ``None`` if the request is not authentic."""
+        ...
+
+    def is_authentic(self, headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+        """Return whether the POST was signed with ``secret``. Compares in constant time. Header names in lower case."""
+        ...
+
+    def parse(self, body: bytes, received_at_ms: int) -> Iterator[InboundEvent]:
+        """Yield one event for every element of every list in ``body``, in order; ``account`` stays empty.
+
+        An element of an unknown kind is an ``UNKNOWN`` event. Raises ``MalformedRecord`` if the body is not a webhook
+        of this provider.
+        """
         ...

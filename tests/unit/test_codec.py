@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.kafka.codec import MAX_RECORD_BYTES, decode, encode
 from domain.errors import MalformedRecord
 from domain.files import FileMetadata
+from domain.inbound import ContactChanged, InboundEvent, Media, Person, SentReported, WebhookReceived
 from domain.records import (
     MAX_LETTERS,
     DeadLetter,
@@ -18,6 +19,7 @@ from domain.records import (
     MessageAccepted,
     Record,
     StatusChanged,
+    TraceRecorded,
 )
 
 text = st.text(max_size=40)
@@ -33,7 +35,31 @@ metadata = st.builds(
     st.sampled_from(["c-1/0193.pdf", "fam%C3%ADlia/0193", "%2Ehidden/0193"]),
 )
 maybe_file = st.none() | metadata
+people = st.builds(Person, text, text, text, text)
+media = st.lists(st.builds(Media, text, text, text, text, text, text, number), max_size=3).map(tuple)
+bodies = st.dictionaries(text, text | number | st.lists(text, max_size=3), max_size=3)
 records = st.one_of(
+    st.builds(
+        MessageAccepted,
+        *(text,) * 5,
+        kind=text,
+        body=bodies,
+        reply_to=text,
+        target_id=text,
+        recipient_ids=texts,
+        direction=text,
+        sender_name=text,
+        provider_id=text,
+        sent_at_ms=number,
+        members=texts,
+    ),
+    st.builds(
+        InboundEvent, text, text, number, text, text, people, people, text, text, bodies, media, text, text, text, maybe
+    ),
+    st.builds(SentReported, text, text, text, text, text, number, text),
+    st.builds(WebhookReceived, text, st.dictionaries(text, text, max_size=3), st.binary(), number),
+    st.builds(ContactChanged, text, text, text, text, text, people, number, st.booleans(), number),
+    st.builds(TraceRecorded, text, text, text, number, text, text, text, text, number, number, number, number, text),
     st.builds(MessageAccepted, text, text, text, text, text, maybe, texts, texts, maybe_file),
     st.builds(DeliveryRequested, text, text, text, text, text, maybe, number, number, number, maybe_file),
     st.builds(StatusChanged, text, text, text, number, number, number, text, number, maybe, maybe, maybe, text, number),
