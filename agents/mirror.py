@@ -144,7 +144,7 @@ class Mirroring:
         pile.facts += 1
 
     def _entry(self, pile: _Pile, message_id: str, conversation_id: str, position: LogPosition) -> MirrorEntry:
-        """Return the pile's entry of a message. One with an idempotency key may be in the log twice: the first place
+        """Return the pile's entry of a message. One with an idempotency key may be in the log twice: the first position
         is the message's."""
         key = (conversation_id, message_id)
         entry = pile.entries.get(key)
@@ -206,7 +206,7 @@ class Mirroring:
 
     async def _one_by_one(self, pile: _Pile) -> None:
         """Write the entries one by one; refused ones go to ``dead-letters``."""
-        # by place: the store takes a message as a promise that those before it in the conversation are written
+        # by position: the store takes a message as a promise that those before it in the conversation are written
         await self._store.write([], list(pile.clocks.values()))
         refused: dict[str, MalformedRecord] = {}
         for entry in sorted(pile.entries.values(), key=lambda entry: entry.position):

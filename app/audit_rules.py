@@ -183,7 +183,7 @@ class History:
         """Yield the messages on ``messages`` that were not found in Cassandra."""
         for message_id, (_, position) in self.accepted.items():
             if message_id not in self._seen:
-                yield Difference("cassandra", message_id, f"is missing; its place is {position}")
+                yield Difference("cassandra", message_id, f"is missing; its position is {position}")
 
 
 def compare(history: History, stored: Sequence[StoredMessage]) -> Iterator[Difference]:

@@ -35,10 +35,10 @@ def plausible(change: StatusChanged, logged_at_ms: int) -> StatusChanged:
     """Return the fact with a plausible time.
 
     ``logged_at_ms``: the timestamp of its record, 0 or less if it has none. Raises ``ValueError`` if the message's
-    place is impossible.
+    position is impossible.
     """
     accepted_at_ms = change.accepted_at_ms
     if not (0 <= accepted_at_ms <= MAX_MS and 0 <= change.position <= MAX_POSITION):
-        raise ValueError(f"impossible place {accepted_at_ms}, {change.position}")
+        raise ValueError(f"impossible position {accepted_at_ms}, {change.position}")
     at_ms = plausible_ms(change.at_ms, accepted_at_ms, logged_at_ms)
     return change if at_ms == change.at_ms else replace(change, at_ms=at_ms)

@@ -2,7 +2,7 @@
 
 A message sent with a key has the id ``domain.ids.keyed_id(account, key)``. So nothing has to be remembered beside the
 message itself: a repetition finds it in every view, and its fields tell whether the request was the same. Two records
-of one id that got into the log at the same time are the same message, at the place of the first.
+of one id that got into the log at the same time are the same message, at the position of the first.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class LogClock:
     def rising_us(self, position: LogPosition) -> int:
         """Return a time (epoch µs) for ``position`` that never falls between records and rises at each step.
 
-        Without a step it is the record's own. So it serves as the timestamp of a write of which the latest place has
+        Without a step it is the record's own. So it serves as the timestamp of a write of which the latest position has
         to win.
         """
         count = bisect_right(self._positions, position.offset)

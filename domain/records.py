@@ -104,7 +104,7 @@ class DeliveryRequested:
     """On ``<channel>-outbound``: one message for one address of the channel, out of ``recipient_count`` addresses.
 
     ``accepted_at_ms`` (epoch milliseconds) and ``position`` are the broker's append time and the offset of the
-    ``MessageAccepted`` record on ``messages``. Together with the conversation they are the message's place in its
+    ``MessageAccepted`` record on ``messages``. Together with the conversation they are the message's position in its
     history, so every later fact carries them and no view has to look them up.
     """
 

@@ -26,13 +26,13 @@ class _Life:
     """The facts of one message on the topics. ``sent``: (attempt, provider id) of its SENT facts, in their order."""
 
     conversation_id: str = ""
-    place: tuple[int, int] | None = None
+    position: tuple[int, int] | None = None
     document: Any = None
     words: set[str] = field(default_factory=set)
     sent: list[tuple[int, Any]] = field(default_factory=list)
     first_sent: int = -1
-    fact_place: tuple[int, int] | None = None
-    misplaced: bool = False
+    fact_position: tuple[int, int] | None = None
+    facts_disagree: bool = False
     ended_ms: int = 0
 
 
@@ -97,9 +97,9 @@ class Ledger:
             return
         message_id = document["message_id"]
         life = self._life(message_id)
-        if life.place is not None:
+        if life.position is not None:
             self._logged_twice.append(message_id)
-        life.place, life.document = (timestamp_ms, offset), document
+        life.position, life.document = (timestamp_ms, offset), document
         life.conversation_id = document["conversation_id"]
         if message_id not in self.finished:
             self.open.add(message_id)
@@ -121,9 +121,9 @@ class Ledger:
                 life.first_sent = self.facts
                 self.to_sent_ms.append(int(document["at_ms"]) - int(document["accepted_at_ms"]))
         life.words.add(word)
-        place = (document["accepted_at_ms"], document["position"])
-        life.misplaced |= life.fact_place not in (None, place)
-        life.fact_place = place
+        position = (document["accepted_at_ms"], document["position"])
+        life.facts_disagree |= life.fact_position not in (None, position)
+        life.fact_position = position
         if word in FINAL:
             life.ended_ms = life.ended_ms or timestamp_ms
             self.finished.add(message_id)
@@ -140,7 +140,7 @@ class Ledger:
         faults: defaultdict[str, list[str]] = defaultdict(list)
         for message_id, order in self._accepted.items():
             self._check_accepted(message_id, order, faults)
-        strangers = [i for i, life in self._lives.items() if i not in self._accepted and life.place is not None]
+        strangers = [i for i, life in self._lives.items() if i not in self._accepted and life.position is not None]
         if len(strangers) > self.uncertain:
             faults["logged and never accepted"] += strangers
         repeats = 0
@@ -167,9 +167,9 @@ class Ledger:
     def in_log_order(self, conversation_id: str) -> list[str]:
         """Return the ids of a conversation's messages as ``messages`` has them."""
         lives = [
-            (life.place, message_id)
+            (life.position, message_id)
             for message_id, life in self._lives.items()
-            if life.place is not None and life.conversation_id == conversation_id
+            if life.position is not None and life.conversation_id == conversation_id
         ]
         return [message_id for _, message_id in sorted(lives)]
 
@@ -181,7 +181,7 @@ class Ledger:
     def durations_ms(self) -> list[int]:
         """Return, sorted, how long each finished message took from its acceptance to its last state."""
         lives = (self._lives[message_id] for message_id in self.finished)
-        return sorted(life.ended_ms - life.place[0] for life in lives if life.place is not None)
+        return sorted(life.ended_ms - life.position[0] for life in lives if life.position is not None)
 
     def _life(self, message_id: str) -> _Life:
         life = self._lives.get(message_id)
@@ -200,10 +200,10 @@ class Ledger:
                 faults["altered"].append(was)
 
     def _check_life(self, message_id: str, life: _Life, faults: defaultdict[str, list[str]], may_repeat: bool) -> int:
-        if life.place is None:
+        if life.position is None:
             faults["facts of an unknown message"].append(message_id)
-        elif life.misplaced or life.fact_place not in (None, life.place):
-            faults["a fact with another place"].append(message_id)
+        elif life.facts_disagree or life.fact_position not in (None, life.position):
+            faults["a fact with another position"].append(message_id)
         if message_id not in self.finished:
             faults["accepted and never finished"].append(f"{message_id}: {sorted(life.words)}")
         elif "READ" in life.words and (missing := [word for word in LIFE if word not in life.words]):
@@ -220,8 +220,8 @@ class Ledger:
         """Return the conversations with first SENT facts out of log order."""
         conversations: defaultdict[str, list[tuple[tuple[int, int], int, str]]] = defaultdict(list)
         for message_id, life in self._lives.items():
-            if life.place is not None and life.first_sent >= 0:
-                conversations[life.conversation_id].append((life.place, life.first_sent, message_id))
+            if life.position is not None and life.first_sent >= 0:
+                conversations[life.conversation_id].append((life.position, life.first_sent, message_id))
         found = []
         for conversation_id, sent in conversations.items():
             sent.sort()

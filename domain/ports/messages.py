@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """A message's place in its conversation: the broker's append time (epoch ms) and the offset on ``messages``.
+    """A message's position in its conversation: the broker's append time (epoch ms) and the offset on ``messages``.
 
     A conversation lives on one partition, so the offset alone orders it as the log does. The time may step back with
     the broker's clock; it says where the row of the message lies, and decides only between equal offsets.
@@ -75,7 +75,7 @@ class StoredMessage:
 class MirrorEntry:
     """All facts of one message in one mirror batch. ``message`` is set once its ``messages`` record was seen.
 
-    ``rising_us``: ``LogClock.rising_us`` of its place; 0 where no clock steps back: then it is the place's time.
+    ``rising_us``: ``LogClock.rising_us`` of its position; 0 where no clock steps back: then it is the position's time.
     """
 
     message_id: str
@@ -89,8 +89,8 @@ class MirrorEntry:
 class MessageMirror(Protocol):
     """History for queries, written by the mirror agent alone. Writes commute and may be repeated.
 
-    A message with an idempotency key (``domain.ids.may_repeat``) may come with two places, in either order; its first
-    one counts.
+    A message with an idempotency key (``domain.ids.may_repeat``) may come with two positions, in either order; the
+    first position counts.
     """
 
     async def write(self, entries: Sequence[MirrorEntry], clocks: Sequence[LogClock] = ()) -> None:
@@ -114,5 +114,5 @@ class MessageReader(Protocol):
     async def list(
         self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
     ) -> Sequence[StoredMessage]:
-        """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""
+        """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by position."""
         ...

@@ -127,12 +127,12 @@ class Evidence:
             if order is None or taken.token in seen:
                 continue
             seen.add(taken.token)
-            place = taken.conversation, taken.address
-            before = last.get(place)
+            pair = taken.conversation, taken.address
+            before = last.get(pair)
             if before is not None and before[0] > order.sequence:
                 faults.append(f"{taken.conversation}: {taken.token} was taken after {before[1]}")
             else:
-                last[place] = order.sequence, taken.token
+                last[pair] = order.sequence, taken.token
         return Check("nothing was out of order", faults, f"{len(last)} pairs of conversation and address")
 
     def _receipts(self) -> Check:

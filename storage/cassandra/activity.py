@@ -40,10 +40,10 @@ _COUNTED = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET counted = ? 
 class CassandraActivityReader:
     """``domain.ports.ActivityReader`` on Cassandra. ``partition_of``: see ``CassandraMessageReader``.
 
-    Counting is incremental: a stored count up to a place stays true, because the mirror announces a place only after
-    everything before it is written. So repeated writes of the mirror do not change a count. A message may be in the
-    log twice (one idempotency key used in two processes at the same time); it is looked up and counts at its first
-    place. Beyond ``LOOKED_AT`` messages of one month in one call the server counts, and counts such a message twice.
+    Counting is incremental: a stored count up to a position stays true, because the mirror announces a position only
+    after everything before it is written. So repeated writes of the mirror do not change a count. A message may be in
+    the log twice (one idempotency key used in two processes at the same time); it is looked up and counts at its first
+    position. Beyond ``LOOKED_AT`` messages of one month in one call the server counts, and counts such a message twice.
     """
 
     def __init__(self, session: CassandraSession, partition_of: PartitionOf | None = None) -> None:

@@ -61,7 +61,7 @@ def decode_file(text: str) -> FileMetadata:
 
 
 def state_of(position: LogPosition, texts: Iterable[str] | None) -> State:
-    """Return the state of a stored row. A row with content is ACCEPTED, at its place."""
+    """Return the state of a stored row. A row with content is ACCEPTED, at its position."""
     facts = (fact for text in texts or () if (fact := decode_fact(text)) is not None)
     return fold(facts, MessageState(accepted_at_ms=position.accepted_at_ms))
 
@@ -73,11 +73,11 @@ def bucket_of(accepted_at_ms: int) -> int:
 
 
 def first_wins(position: LogPosition, rising_us: int) -> int:
-    """Return a write timestamp for the *first* place to win: it falls as places rise, and Cassandra keeps the highest.
+    """Return a write timestamp that lets the *first* position win: it falls as positions rise.
 
-    ``rising_us``: ``LogClock.rising_us`` of the place. The timestamp is negative, so every other write is later than
-    it and deleted rows stay deleted. Within one millisecond, and until a stepped-back clock has caught up, the order
-    is the order of the offsets, except across a multiple of a million offsets.
+    ``rising_us``: ``LogClock.rising_us`` of the position. Cassandra keeps the highest timestamp. This one is negative,
+    so every other write is later than it and deleted rows stay deleted. Within one millisecond, and until a
+    stepped-back clock has caught up, the order is the order of the offsets, except across a multiple of a million.
     """
     return -(rising_us * 1000 + position.offset % 1_000_000)
 

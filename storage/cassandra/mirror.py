@@ -43,7 +43,7 @@ _BY_ID = (
 )
 _BY_ID_FIRST = f"{_BY_ID} USING TIMESTAMP ?"
 _BUCKET = "INSERT INTO {ks}.message_buckets (conversation_id, bucket) VALUES (?, ?)"
-# the write's time never falls along the log: the later place wins, and of two with the same time the one of greater
+# the write's time never falls along the log: the later position wins, and of two with the same time the one of greater
 # bytes, which for numbers of 8 bytes that are not negative is the later time, and then the greater position
 _ACTIVITY = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET last_place = ? WHERE conversation_id = ?"
 _STEP = "INSERT INTO {ks}.clock_steps (partition, position, before_ms, after_ms) VALUES (?, ?, ?, ?)"
@@ -111,7 +111,7 @@ class CassandraMessageMirror:
         )
         self._known_steps.update(steps)
         await self._send_all(driver, self._writes(entries, *prepared))
-        # only now: a conversation's last place promises that every message up to it can be read
+        # only now: a conversation's last position promises that every message up to it can be read
         ends = [((last.offset + 1), (last.accepted_at_ms, last.offset), number) for last, number in compared]
         await self._send_all(
             driver,
@@ -202,7 +202,7 @@ class CassandraMessageMirror:
 
 
 def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, int], str]]:
-    """Return (write time, last place, conversation) of each conversation with a message among ``entries``."""
+    """Return (write time, last position, conversation) of each conversation with a message among ``entries``."""
     last: dict[str, MirrorEntry] = {}
     for entry in entries:
         known = last.get(entry.conversation_id)

@@ -1,4 +1,4 @@
-"""Reading history: one message by its id, or a conversation's by place."""
+"""Reading history: one message by its id, or a conversation's by position."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class CassandraMessageReader:
 
     async def _at_their_positions(self, messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
         """Return ``messages`` without repetitions. A message with an idempotency key may be in the log twice; it
-        stays at its first place, as recorded in ``messages_by_id``."""
+        stays at its first position, as recorded in ``messages_by_id``."""
         ids = [found.message.message_id for found in messages if may_repeat(found.message.message_id)]
         if not ids:
             return messages

@@ -90,7 +90,7 @@ class MemoryMessages(Outage):
         return self._by_id[message.message_id] == (message.conversation_id, stored.position)
 
     async def activities(self, conversation_ids: Sequence[str]) -> Mapping[str, Activity]:
-        """Return the place of each conversation's last message."""
+        """Return the position of each conversation's last message."""
         self.check()
         positions = {wanted: self._positions(wanted) for wanted in conversation_ids}
         return {wanted: Activity(found[-1]) for wanted, found in positions.items() if found}

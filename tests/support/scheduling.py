@@ -65,8 +65,8 @@ def is_worker(config: pytest.Config) -> bool:
 
 def in_order(items: list[pytest.Item]) -> None:
     """Put the groups that take long first."""
-    places = {group: place for place, group in enumerate(ORDER)}
-    items.sort(key=lambda item: places.get(group_of(item.nodeid), len(places)))
+    ranks = {group: rank for rank, group in enumerate(ORDER)}
+    items.sort(key=lambda item: ranks.get(group_of(item.nodeid), len(ranks)))
 
 
 def group_of(nodeid: str) -> str:

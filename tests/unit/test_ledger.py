@@ -8,23 +8,23 @@ import pytest
 from loadtests.ledger import LIFE, Balance, Ledger
 from loadtests.orders import Order
 
-PLACE = (1_700_000_000_000, 7)
+POSITION = (1_700_000_000_000, 7)
 
 
 def order(n: int = 0, conversation: str = "c") -> Order:
     return Order(conversation, f"whatsapp:+55119{n:08d}", f"hello {n}")
 
 
-def fact(message_id: str, word: str, place: tuple[int, int] = PLACE, **more: object) -> bytes:
+def fact(message_id: str, word: str, position: tuple[int, int] = POSITION, **more: object) -> bytes:
     document = {
         "type": "StatusChanged",
         "version": 1,
         "message_id": message_id,
         "conversation_id": "c",
         "status": word,
-        "at_ms": place[0],
-        "accepted_at_ms": place[0],
-        "position": place[1],
+        "at_ms": position[0],
+        "accepted_at_ms": position[0],
+        "position": position[1],
         "channel": "whatsapp",
         "attempt": 1,
         "provider_id": f"sim.{message_id}",
@@ -32,7 +32,7 @@ def fact(message_id: str, word: str, place: tuple[int, int] = PLACE, **more: obj
     return orjson.dumps({**document, **more})
 
 
-def log(ledger: Ledger, message_id: str, wanted: Order, place: tuple[int, int] = PLACE, **more: object) -> None:
+def log(ledger: Ledger, message_id: str, wanted: Order, position: tuple[int, int] = POSITION, **more: object) -> None:
     document = {
         "type": "MessageAccepted",
         "version": 1,
@@ -42,21 +42,21 @@ def log(ledger: Ledger, message_id: str, wanted: Order, place: tuple[int, int] =
         "recipient_id": wanted.recipient_id,
         "content": wanted.content,
     }
-    ledger.logged(orjson.dumps({**document, **more}), *place)
+    ledger.logged(orjson.dumps({**document, **more}), *position)
 
 
-def life(ledger: Ledger, message_id: str, place: tuple[int, int] = PLACE, leave_out: str = "") -> None:
+def life(ledger: Ledger, message_id: str, position: tuple[int, int] = POSITION, leave_out: str = "") -> None:
     for word in LIFE:
         if word != leave_out:
-            ledger.changed(fact(message_id, word, place))
+            ledger.changed(fact(message_id, word, position))
 
 
-def whole(ledger: Ledger, message_id: str = "m", n: int = 0, place: tuple[int, int] = PLACE) -> Order:
+def whole(ledger: Ledger, message_id: str = "m", n: int = 0, position: tuple[int, int] = POSITION) -> Order:
     """A message that has gone all the way."""
     wanted = order(n)
-    log(ledger, message_id, wanted, place)
+    log(ledger, message_id, wanted, position)
     ledger.accepted(wanted, message_id)
-    life(ledger, message_id, place)
+    life(ledger, message_id, position)
     return wanted
 
 
@@ -66,7 +66,7 @@ def faults(balance: Balance) -> set[str]:
 
 def test_messages_that_went_all_the_way_balance() -> None:
     ledger = Ledger()
-    sent = [whole(ledger, f"m{n}", n, (PLACE[0], n)) for n in range(3)]
+    sent = [whole(ledger, f"m{n}", n, (POSITION[0], n)) for n in range(3)]
     balance = ledger.balance({wanted.recipient_id.partition(":")[2]: 1 for wanted in sent})
     assert balance.is_balanced, str(balance)
     assert (balance.accepted, balance.read, balance.failed, balance.facts) == (3, 3, 0, 12)
@@ -159,23 +159,23 @@ def test_a_message_that_is_in_the_log_twice_is_a_fault() -> None:
 
 def test_a_conversation_that_was_sent_out_of_order_is_a_fault() -> None:
     ledger = Ledger()
-    whole(ledger, "second", 1, (PLACE[0], 8))
-    whole(ledger, "first", 0, (PLACE[0], 7))
+    whole(ledger, "second", 1, (POSITION[0], 8))
+    whole(ledger, "first", 0, (POSITION[0], 7))
     assert faults(ledger.balance()) == {"conversation out of order"}
 
 
 def test_the_order_is_that_of_time_and_then_of_the_offset() -> None:
     ledger = Ledger()
-    whole(ledger, "a", 0, (PLACE[0], 9))
-    whole(ledger, "b", 1, (PLACE[0] + 1, 10))
+    whole(ledger, "a", 0, (POSITION[0], 9))
+    whole(ledger, "b", 1, (POSITION[0] + 1, 10))
     assert ledger.balance().is_balanced
 
 
 def test_a_repeated_fact_is_no_fault_and_does_not_change_the_order() -> None:
     ledger = Ledger()
-    whole(ledger, "a", 0, (PLACE[0], 7))
-    whole(ledger, "b", 1, (PLACE[0], 8))
-    life(ledger, "a", (PLACE[0], 7))
+    whole(ledger, "a", 0, (POSITION[0], 7))
+    whole(ledger, "b", 1, (POSITION[0], 8))
+    life(ledger, "a", (POSITION[0], 7))
     assert ledger.balance().is_balanced
 
 
@@ -211,8 +211,8 @@ def test_sent_without_a_trace_in_the_channels_log_is_a_fault() -> None:
 def test_a_fact_that_names_another_place_is_a_fault() -> None:
     ledger = Ledger()
     whole(ledger)
-    ledger.changed(fact("m", "READ", (PLACE[0], 99)))
-    assert faults(ledger.balance()) == {"a fact with another place"}
+    ledger.changed(fact("m", "READ", (POSITION[0], 99)))
+    assert faults(ledger.balance()) == {"a fact with another position"}
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\xff", b"[]", b"{}", b'{"type":"StatusChanged","version":9}'])

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from app.kafka.topics import Topics
 from domain.errors import Conflict, NotFound
-from web.admin.letters import LetterFilter, StoredLetter, place_of, stored_letter
+from web.admin.letters import LetterFilter, StoredLetter, position_of, stored_letter
 from web.admin.record_log import Ranges, RecordLog, RecordReader
 from web.admin.redrive import Order, Redrives
 from web.admin.resolutions import DISCARDED, REDRIVEN, Resolution, Resolutions
@@ -108,9 +108,9 @@ class DeadLetters:
         return stored, self._resolution(stored)
 
     async def _letter(self, reader: RecordReader, letter_id: str) -> StoredLetter:
-        place = place_of(letter_id)
-        if place is not None:
-            partition, offset = place
+        position = position_of(letter_id)
+        if position is not None:
+            partition, offset = position
             first, stop = (await reader.ranges(self._topics.dead_letters)).get(partition, (0, 0))
             if first <= offset < stop:
                 one = {partition: (offset, offset + 1)}

@@ -33,7 +33,7 @@ REASONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter:
-    """A dead letter and its place on ``dead-letters``. ``at_ms``: the broker's append time."""
+    """A dead letter and its position on ``dead-letters``. ``at_ms``: the broker's append time."""
 
     partition: int
     offset: int
@@ -59,7 +59,7 @@ class StoredLetter:
         return REASONS.get(self.letter.reason, f"The delivery failed with {self.letter.reason!r:.80}.")
 
 
-def place_of(letter_id: str) -> tuple[int, int] | None:
+def position_of(letter_id: str) -> tuple[int, int] | None:
     """Return the partition and the offset of an id, ``None`` if it is none."""
     partition, dash, offset = letter_id.partition("-")
     numbers = (partition, offset)

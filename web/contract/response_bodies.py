@@ -170,7 +170,7 @@ def _people_document(conversation: Conversation, names: Names) -> dict[str, Any]
 def conversation_document(
     conversation: Conversation, last: LogPosition | None, message_count: int, names: Names
 ) -> dict[str, Any]:
-    """Return a conversation. ``last``: the place of its last message."""
+    """Return a conversation. ``last``: the position of its last message."""
     return {
         "conversation_id": conversation.conversation_id,
         "name": conversation.name,

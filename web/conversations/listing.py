@@ -81,7 +81,7 @@ LIST_CURSOR = CursorCodec(pack=_pack, unpack=_unpack, max_chars=_MAX_CURSOR_CHAR
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A conversation with its last message's place and the number of its messages."""
+    """A conversation with its last message's position and the number of its messages."""
 
     conversation: Conversation
     last: LogPosition | None
@@ -166,7 +166,7 @@ class ConversationLists:
             return activity.counted
 
     def _last(self, conversation_id: str, activity: Activity | None) -> LogPosition | None:
-        """Return the place of the last message in either view."""
+        """Return the position of the last message in either view."""
         _, fresh = self._history.latest(conversation_id, None)
         stored = None if activity is None else activity.last
         return max((position for position in (stored, fresh) if position is not None), default=None)

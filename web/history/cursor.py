@@ -20,5 +20,5 @@ def _unpack(packed: bytes) -> LogPosition:
     return position
 
 
-# the place of the last message on the page before
+# the position of the last message on the page before
 HISTORY_CURSOR = CursorCodec(pack=_pack, unpack=_unpack)

@@ -1,6 +1,6 @@
 """Records evicted from memory before the mirror wrote them to Cassandra: neither view has them for now.
 
-For each partition: a range of places, with the offsets at which the mirror closes the gap. For all partitions
+For each partition: a range of positions, with the offsets at which the mirror closes the gap. For all partitions
 together: the message ids in a filter of fixed size, with false positives.
 """
 
@@ -17,7 +17,7 @@ _WORD_BYTES = 4
 
 @dataclass(slots=True)
 class Gap:
-    """In one partition, messages at the places ``first`` to ``end`` (exclusive), or facts about them, may be missing.
+    """In one partition, messages at positions ``first`` to ``end`` (exclusive), or facts about them, may be missing.
 
     ``messages_end``, ``facts_end``: the mirror's offsets of both topics at which the gap closes, 0 if none is
     missing.
@@ -29,7 +29,7 @@ class Gap:
     facts_end: int = 0
 
     def touches(self, start: int, stop: int | None) -> bool:
-        """Return whether the places from ``start`` to ``stop`` (exclusive; ``None``: to the end) overlap with the
+        """Return whether the positions from ``start`` to ``stop`` (exclusive; ``None``: to the end) overlap with the
         gap.
         """
         return self.end > start and (stop is None or self.first < stop)

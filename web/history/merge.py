@@ -33,9 +33,9 @@ async def merge_page(
     limit: int,
     descending: bool,
 ) -> list[StoredMessage]:
-    """Return the first ``limit`` messages of both views, by place.
+    """Return the first ``limit`` messages of both views, by position.
 
-    Each view must begin at the same place and hold its first ``limit`` messages from there. ``facts`` returns the
+    Each view must begin at the same position and hold its first ``limit`` messages from there. ``facts`` returns the
     recent view's entry of a message id. Long merges yield to the event loop.
     """
     by_id: dict[str, StoredMessage] = {}

@@ -28,7 +28,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Messages by place. ``has_more``: others follow the last one."""
+    """Messages by position. ``has_more``: others follow the last one."""
 
     messages: list[StoredMessage]
     has_more: bool
@@ -96,7 +96,7 @@ class PageReader:
 
 
 def _span(wanted: PageRequest, found: list[StoredMessage]) -> tuple[int, int | None]:
-    """Return the places covered by a page: the first, and the one after the last (``None``: to the end)."""
+    """Return the positions covered by a page: the first, and the one after the last (``None``: to the end)."""
     edge = None if wanted.after is None else wanted.after.offset
     is_whole = len(found) <= wanted.limit
     if wanted.descending:

@@ -78,7 +78,7 @@ class RecentMessages:
         elif known.message is not None:
             return  # a message with an idempotency key may be in the log twice: it is where it was first
         known.partition = partition
-        known.position = position  # what facts say of it may be the place of its repetition
+        known.position = position  # what facts say of it may be the position of its repetition
         known.is_settled = not may_repeat(message.message_id)
         if len(message.recipients) > 1:
             message = self._over_roster(message, known)
@@ -137,7 +137,7 @@ class RecentMessages:
             known.position = position
 
     def page(self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool) -> list[Recent]:
-        """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by place."""
+        """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by position."""
         timeline = self._conversations.get(conversation_id)
         if timeline is None:
             return []
@@ -145,7 +145,7 @@ class RecentMessages:
         return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
 
     def tail(self, conversation_id: str, after: LogPosition | None) -> tuple[int, LogPosition | None]:
-        """Return how many cached messages of a conversation come after ``after``, and the last one's place."""
+        """Return how many cached messages of a conversation come after ``after``, and the position of the last one."""
         timeline = self._conversations.get(conversation_id)
         if timeline is None:
             return 0, None

@@ -170,7 +170,7 @@ class MessageHistory:
         return self._recent.is_first(message_id, position)
 
     def latest(self, conversation_id: str, after: LogPosition | None) -> tuple[int, LogPosition | None]:
-        """Return how many messages in memory come after ``after``, and the place of the conversation's last one."""
+        """Return how many messages in memory come after ``after``, and the position of the conversation's last one."""
         return self._recent.tail(conversation_id, after)
 
     async def require_all_messages(self, conversation_ids: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 class StatusCoalescer(Generic[R]):
-    """Collects the changes of one batch of facts, in order. A status change keeps the place of its fact.
+    """Collects the changes of one batch of facts, in order. A status change keeps the position of its fact.
 
     Failures without a change of the message's status are published once a batch, at the last of them: a message to
     256 with 255 failures does not make 255 frames.

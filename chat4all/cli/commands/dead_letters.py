@@ -169,13 +169,13 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _story(one: dict[str, Any]) -> str:
-    place = f"{printable(one['topic'])}[{one['partition']}]@{one['offset']}"
+    record = f"{printable(one['topic'])}[{one['partition']}]@{one['offset']}"
     conversation = printable(one["conversation_id"] or "-")
     lines = [
         f"dead letter {click.style(one['id'], bold=True)}  {clock(one['at'])}  {one['state']}",
         f"{printable(one['reason'])}: {one['reason_text']}",
         f"  {printable(one['detail'])}",
-        f"record {place}, {counted(one['attempts'], 'attempt')}, conversation {conversation}",
+        f"record {record}, {counted(one['attempts'], 'attempt')}, conversation {conversation}",
     ]
     if (done := one["resolution"]) is not None:
         unfinished = "" if done["is_done"] else " (not finished: redrive it again)"
