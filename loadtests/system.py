@@ -10,6 +10,7 @@ processes end with this one, however it ends.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import uuid
@@ -61,6 +62,7 @@ def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
         "data_dir": str(folder / "workers"),
         "files_dir": str(folder / "files"),
         "node": name,
+        "accounts": os.devnull,  # not the accounts.toml of this folder: a load test must not reach people
         "port": free_ports(1),
         "metrics_port": free_ports(16),
         "jwt_secret": uuid.uuid4().hex * 2,

@@ -22,6 +22,7 @@ from storage.cassandra.session import CassandraSession
 from support import scheduling, seconds, servers
 from support.examples import register_profiles
 from support.servers import BorrowedStack, RunningMinio, own_stack, require_minio
+from support.values import NO_ACCOUNTS
 
 register_profiles()
 
@@ -29,6 +30,8 @@ register_profiles()
 def pytest_configure(config: pytest.Config) -> None:
     # a shell starts what it runs in the background with SIGINT ignored, and so would be the commands that tests start
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # what tests start does not read the accounts.toml of the folder in which they run
+    os.environ["CHAT4ALL_ACCOUNTS"] = NO_ACCOUNTS
     if not scheduling.is_worker(config):
         servers.begin_run()
 

@@ -24,6 +24,7 @@ from domain.ports import FileRecords, FileStore, Upload
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.session import CassandraSession
+from support.values import NO_ACCOUNTS
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 TYPE = "text/plain"
@@ -93,6 +94,7 @@ async def system(
     request: pytest.FixtureRequest, cassandra: CassandraConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[System]:
     settings = Settings(
+        accounts=NO_ACCOUNTS,
         cassandra=cassandra.hosts,
         cassandra_port=cassandra.port,
         keyspace=cassandra.keyspace,

@@ -17,6 +17,7 @@ from devstack.ports import is_free
 from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
 from support.proxy import Proxy
+from support.values import NO_ACCOUNTS
 from support.waiting import until_ready
 from web.server import run
 
@@ -41,6 +42,7 @@ async def test_without_cassandra_keyed_sends_go_on_and_stay_one_message(
     await proxy.on()
     port = next(port for port in range(21_900, 31_900, 11) if is_free(LOOPBACK, port))
     settings = Settings(
+        accounts=NO_ACCOUNTS,
         kafka=stack.kafka_bootstrap,
         topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
         partitions=3,

@@ -24,6 +24,7 @@ from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
+from support.values import NO_ACCOUNTS
 from support.waiting import until, until_ready
 from web.server import run
 
@@ -90,6 +91,7 @@ async def test_what_is_in_neither_view_is_a_503_until_the_mirror_has_written_it(
 ) -> None:
     port = next(port for port in range(22_900, 31_900, 11) if is_free(LOOPBACK, port))
     settings = Settings(
+        accounts=NO_ACCOUNTS,
         kafka=stack.kafka_bootstrap,
         topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
         partitions=2,

@@ -25,6 +25,7 @@ from loadtests.system import Servers
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.session import CassandraSession
+from support.values import NO_ACCOUNTS
 from support.waiting import pass_time, until, until_ready
 from support.watching import Watcher
 from web.server import run
@@ -98,6 +99,7 @@ class System:
 async def system(stack: Servers, cassandra: CassandraConfig) -> AsyncIterator[System]:
     ports = [port for port in range(21_503, 31_500, 7) if is_free(LOOPBACK, port)][:2]
     base = Settings(
+        accounts=NO_ACCOUNTS,
         kafka=stack.kafka_bootstrap,
         topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
         partitions=3,

@@ -14,6 +14,7 @@ from app.kafka.topic_admin import ensure_topics
 from app.settings import Settings
 from loadtests.system import Servers, free_ports
 from storage.cassandra.driver_session import CassandraConfig
+from support.values import NO_ACCOUNTS
 from support.waiting import until, until_ready
 from web.server import run
 
@@ -25,6 +26,7 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 async def two_apis(stack: Servers, cassandra: CassandraConfig) -> AsyncIterator[tuple[ClientSession, ClientSession]]:
     base = Settings(
+        accounts=NO_ACCOUNTS,
         kafka=stack.kafka_bootstrap,
         topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
         partitions=3,

@@ -24,7 +24,7 @@ from fakes.record_log import MemoryRecordLog
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from support.contract import Contract
 from support.live_log import LiveLog
-from support.values import changed
+from support.values import NO_ACCOUNTS, changed
 from web.bootstrap.adapters import Adapters
 from web.bootstrap.services import Services
 from web.history.recent import RecentMessages
@@ -139,7 +139,12 @@ class Api:
 
     def __init__(self, live_log: LiveLog | None = None, **settings: object) -> None:
         usual = Settings(
-            jwt_secret="s" * 48, argon2_time_cost=1, argon2_memory_kib=8, recent_messages=1_000, max_body_bytes=65_536
+            accounts=NO_ACCOUNTS,
+            jwt_secret="s" * 48,
+            argon2_time_cost=1,
+            argon2_memory_kib=8,
+            recent_messages=1_000,
+            max_body_bytes=65_536,
         )
         self.settings = changed(usual, settings)
         self.clock = Clock()

@@ -1,13 +1,17 @@
-"""Values with changes, for helpers that pass on names of fields."""
+"""Values that many tests need, and values with changes for helpers that pass on names of fields."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+# for ``Settings.accounts``: an empty file, so each channel has one simulated account
+NO_ACCOUNTS = os.devnull
 
 D = TypeVar("D", bound="DataclassInstance")
 

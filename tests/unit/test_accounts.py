@@ -232,6 +232,7 @@ def _toml(value: object) -> str:
 
 def test_config_shows_the_accounts_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CHAT4ALL_ACCOUNTS")
     (tmp_path / "accounts.toml").write_text(EXAMPLE)
     environ = {"WA_TOKEN": "hush-hush"}
     text = CliRunner().invoke(main, ["config"], env=environ).output
@@ -260,6 +261,7 @@ def test_nothing_is_started_and_started_again_with_a_fault_in_the_accounts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CHAT4ALL_ACCOUNTS")
     (tmp_path / "accounts.toml").write_text("[[whatsapp]]\nburst = 'x'\n")
     result = CliRunner().invoke(main, command)
     assert (result.exit_code, result.output.splitlines()[-1]) == (

@@ -13,6 +13,7 @@ from app.faust.stream_app import StreamApp
 from app.roles import ROLES
 from app.settings import InvalidSetting, Settings
 from domain.recipients import CHANNELS
+from support.values import NO_ACCOUNTS
 
 EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
     "core": ({"route", "track_status"}, {"message_state"}, {"messages", "status-updates"}),
@@ -30,7 +31,7 @@ EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_has_its_agents_tables_and_topics(role: str, tmp_path: Path) -> None:
-    app = StreamApp(Settings(role=role, data_dir=str(tmp_path), store="memory"))
+    app = StreamApp(Settings(role=role, data_dir=str(tmp_path), store="memory", accounts=NO_ACCOUNTS))
     agents, tables, topics = EXPECTED[role]
     assert set(app.agents) == agents
     assert set(app.tables) == tables
@@ -44,7 +45,9 @@ def test_importing_settings_and_topics_does_not_import_faust() -> None:
 
 
 async def test_a_worker_fetches_with_the_size_and_the_wait_of_the_settings(tmp_path: Path) -> None:
-    settings = Settings(data_dir=str(tmp_path), store="memory", fetch_min_bytes=1_234, fetch_wait_ms=56)
+    settings = Settings(
+        data_dir=str(tmp_path), store="memory", accounts=NO_ACCOUNTS, fetch_min_bytes=1_234, fetch_wait_ms=56
+    )
     app = StreamApp(settings)
     consumer = app.consumer._new_consumer_thread()._create_worker_consumer(app.transport)
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1_234, 56)
