@@ -95,21 +95,22 @@ def register(app: StreamApp) -> None:
 
 async def deliver_batch(app: StreamApp, dispatcher: Dispatcher, batch: RecordBatch) -> list[PendingBatch]:
     """Put each request of ``batch`` into the queue; return what must be durable before the batch is complete."""
-    writes: list[PendingBatch] = []
+    writes: dict[PendingBatch, None] = {}  # an ordered set: hundreds of records are in one write
     for record in batch.records:
         try:
             request = decode(record.value, DeliveryRequested)
             if fault := queue.fault_of(request):
                 raise MalformedRecord(f"field {fault!r} is out of range", fault)
         except InvalidInput as error:
-            writes.append(dead_letter(app, batch, record, error, now_ms()))
+            writes[dead_letter(app, batch, record, error, now_ms())] = None
             continue
         if app.batch_producer.pending_bytes > MAX_PENDING_BYTES:
             for write in writes:
                 await write
             writes.clear()
-        writes += dispatcher.enqueue(batch.partition, record.offset, request, record.value, record.headers)
-    return writes
+        for write in dispatcher.enqueue(batch.partition, record.offset, request, record.value, record.headers):
+            writes[write] = None
+    return list(writes)
 
 
 __all__: Sequence[str] = ("deliver_batch", "register")

@@ -61,13 +61,12 @@ class DeliveryQueue:
 
     def outcome_of(self, partition: int, name: str) -> Attempt | None:
         """Return the outcome on record, or ``None``."""
-        attempt = attempt_rows.load(self._attempts.get_bytes(partition, name.encode()))
+        attempt = self.on_record(partition, name)
         return attempt if attempt is not None and attempt.is_final else None
 
-    def is_begun_before(self, partition: int, name: str) -> bool:
-        """Return whether a release without a queue began an attempt, of which no outcome is known."""
-        attempt = attempt_rows.load(self._attempts.get_bytes(partition, name.encode()))
-        return attempt is not None and not attempt.is_final
+    def on_record(self, partition: int, name: str) -> Attempt | None:
+        """Return the outcome on record; or the attempt that a release without a queue began, of unknown outcome."""
+        return attempt_rows.load(self._attempts.get_bytes(partition, name.encode()))
 
     def record_outcome(self, partition: int, name: str, attempt: Attempt) -> PendingBatch:
         """Put the outcome on record."""
@@ -189,7 +188,9 @@ class DeliveryQueue:
             if not key.startswith(chain.prefix) or key >= end:
                 return None
             row, request = rows.load(value)
-            if (attempt := self.outcome_of(partition, row.name)) is None:
+            attempt = self.on_record(partition, row.name)
+            if attempt is None or not attempt.is_final:
+                row = row.begun() if attempt is not None and row.attempt == 0 else row
                 return Head(chain, partition, key, row, rows.parts_of(chain.prefix)[1])
             self._on_settled(partition, key, row, request, attempt)
         return None

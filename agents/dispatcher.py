@@ -144,11 +144,13 @@ class Dispatcher:
     ) -> list[PendingBatch]:
         """Put a request into the queue, and start it if nothing stands in its way. Return what must become durable."""
         name = delivery_key(request)
-        if (known := self.queue.outcome_of(partition, name)) is not None:
+        if (known := self.queue.on_record(partition, name)) is not None and known.is_final:
             return [self.settlement.facts.outcome(partition, request.conversation_id, name, known, headers)]
         account, writes = self._choice.account_for(partition, request)
         not_after_ms = request.not_after_ms or request.accepted_at_ms + self.expires_ms
         row = QueuedDelivery.of(request, offset, now_ms(), not_after_ms, headers)
+        if known is not None:  # a release without a queue began it
+            row = row.begun()
         return [*writes, self.queue.add(partition, account, request, value, row)]
 
     def is_in_hand(self, head: Head) -> bool:
@@ -158,8 +160,6 @@ class Dispatcher:
     def _found(self, head: Head) -> None:
         """Decide on the new head of a chain."""
         row = head.row
-        if row.attempt == 0 and self.queue.is_begun_before(head.partition, row.name):
-            row = head.row = replace(row, stage=Stage.BEGUN, attempt=1, tries=1)
         if row.stage == Stage.WAITING:
             self._due(head)
         elif parked := self.receipts.parked(head.partition, row.name):

@@ -132,14 +132,15 @@ class Receipts:
 
 def receive_batch(app: StreamApp, receipts: Receipts, batch: RecordBatch) -> list[PendingBatch]:
     """Correlate each receipt of ``batch``; return what was written."""
-    writes: list[PendingBatch] = []
+    writes: dict[PendingBatch, None] = {}
     for record in batch.records:
         try:
-            writes += receipts.take(batch, record, decode(record.value, ReceiptReported))
+            for write in receipts.take(batch, record, decode(record.value, ReceiptReported)):
+                writes[write] = None
         except (InvalidInput, UnicodeDecodeError) as error:
             fault = error if isinstance(error, InvalidInput) else MalformedRecord(str(error), "key")
-            writes.append(dead_letter(app, batch, record, fault, now_ms()))
-    return writes
+            writes[dead_letter(app, batch, record, fault, now_ms())] = None
+    return list(writes)
 
 
 def _bounded(report: ReceiptReported) -> ReceiptReported:

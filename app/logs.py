@@ -33,10 +33,18 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, role: str = "") -> None:
         super().__init__()
         self._role = role
+        self._known_second = 0, ""
+
+    def _second(self, record: logging.LogRecord) -> str:
+        """Return the time without fraction: it is the same for thousands of lines."""
+        second = int(record.created)
+        if self._known_second[0] != second:
+            self._known_second = second, self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
+        return self._known_second[1]
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "at": f"{self._second(record)}.{int(record.msecs):03d}",
             "level": record.levelname,
             "role": self._role,
             "logger": record.name,
@@ -77,7 +85,13 @@ class TextFormatter(logging.Formatter):
 
 
 def logging_config(settings: Settings) -> dict[str, Any]:
-    """Return a ``logging.config.dictConfig`` value for the process of ``settings.role``."""
+    """Return a ``logging.config.dictConfig`` value for the process of ``settings.role``.
+
+    It also turns off what a line does not show: the caller, threads and processes cost a third of a line's time
+    (https://docs.python.org/3/howto/logging.html#optimization).
+    """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # type: ignore[attr-defined]
     on_terminal = sys.stderr.isatty()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not on_terminal)
     formatter: dict[str, Any] = (

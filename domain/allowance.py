@@ -41,6 +41,7 @@ class Allowance:
         self._share = _checked(share)
         self._factor = 1.0
         self._base = account.per_second  # 0: no limit
+        self._known_rate: Rate | None = None  # until base, factor or share change: it is asked for at every message
         self._bucket = _Bucket(self._rate())
         self._not_before = -inf
         self._halved_at = -inf
@@ -55,7 +56,7 @@ class Allowance:
 
     @share.setter
     def share(self, share: float) -> None:
-        self._share = _checked(share)
+        self._share, self._known_rate = _checked(share), None
 
     @property
     def pairs(self) -> int:
@@ -107,6 +108,7 @@ class Allowance:
         self._factor, self._grown_at = min(1.0, self._factor + grown), max(now, self._grown_at)
         if self._factor == 1.0:
             self._base = self._account.per_second
+        self._known_rate = None
 
     def per_second(self, now: float) -> float:
         """Return the messages a second that this worker may send in the long run. 0: there is no limit.
@@ -120,10 +122,14 @@ class Allowance:
             self._base = max(1.0, self._sent.per_second(now)) / self._share
         self._factor = max(LEAST_FACTOR, self._factor / 2)
         self._halved_at = self._grown_at = now
+        self._known_rate = None
 
     def _rate(self) -> Rate:
-        # at least one at once: a message that no bucket holds would wait for ever
-        return Rate(self._base * self._factor * self._share, max(1, int(self._account.burst * self._share)))
+        if self._known_rate is None:
+            # at least one at once: a message that no bucket holds would wait for ever
+            burst = max(1, int(self._account.burst * self._share))
+            self._known_rate = Rate(self._base * self._factor * self._share, burst)
+        return self._known_rate
 
 
 class _Bucket:
@@ -143,7 +149,7 @@ class _Bucket:
 
     def _change(self, now: float, rate: Rate) -> None:
         old, self._rate = self._rate, rate
-        if old == rate or not old.is_limited or not rate.is_limited:
+        if old is rate or old == rate or not old.is_limited or not rate.is_limited:
             return
         tokens = old.burst - max(0.0, self._full_at - now) * old.per_second
         self._full_at = now + (rate.burst - min(tokens, rate.burst)) / rate.per_second

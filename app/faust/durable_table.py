@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from functools import partial
 from heapq import nsmallest
 from itertools import islice
+from math import inf
+from time import monotonic
 from typing import Any
 
 import faust
@@ -37,12 +39,14 @@ class DurableTable(faust.Table):  # type: ignore[misc]
     """
 
     batch_producer: BatchProducer  # set by the app that makes the table
+    noted_seconds = 1.0  # between two notes of how far the store holds the changelog: a restart reads so much again
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._newest: dict[int, PendingBatch] = {}
         self._held: dict[int, tuple[int, int]] = {}  # partition → epoch, the changelog's end as far as we wrote it
         self._headers: dict[int, Headers] = {}
+        self._noted_at: dict[int, float] = {}
         self._seen_generation: dict[int, int] = {}
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
@@ -130,7 +134,9 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         if held == offset != _NOT_ALONE:
             held += len(write.records)
             self._held[partition] = epoch, held
-            self.data.set_persisted_offset(tp, held - 1)
+            if (now := monotonic()) - self._noted_at.get(partition, -inf) >= self.noted_seconds:
+                self._noted_at[partition] = now
+                self.data.set_persisted_offset(tp, held - 1)
         elif held != _NOT_ALONE:
             self._held[partition] = epoch, _NOT_ALONE
             log.warning("offset %d of %s[%d] is not of our making since the recovery", offset - 1, *tp)

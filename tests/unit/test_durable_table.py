@@ -44,6 +44,7 @@ async def table(tmp_path: Path) -> DurableTable:
     app._create_directories()
     table = app.durable_table("t", help="")
     table.batch_producer = ControlledProducer()
+    table.noted_seconds = 0.0
     consumer, _, _ = make_consumer(tmp_path)
     app._consumer = consumer
     recovered(table, end=10)
@@ -75,6 +76,13 @@ async def test_our_own_changes_need_not_be_read_again(table: DurableTable) -> No
     assert held(table) is None
     await table.batch_producer.acknowledge(10, 11)
     assert held(table) == 11
+
+
+async def test_what_is_held_is_noted_once_in_a_while_for_each_partition(table: DurableTable) -> None:
+    table.noted_seconds = 3_600.0
+    await put(table, 3)
+    await table.batch_producer.acknowledge(10, 11, 12)
+    assert held(table) == 10, "a restart reads 11 and 12 again, which changes nothing"
 
 
 async def test_after_somebody_elses_change_nothing_counts_as_held(table: DurableTable) -> None:
