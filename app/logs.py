@@ -91,7 +91,7 @@ def logging_config(settings: Settings) -> dict[str, Any]:
     (https://docs.python.org/3/howto/logging.html#optimization).
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     on_terminal = sys.stderr.isatty()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not on_terminal)
     formatter: dict[str, Any] = (
