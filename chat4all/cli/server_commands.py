@@ -23,6 +23,7 @@ _MODULES = {
         "config": "cli.commands",
         "migrate": "cli.commands",
         "provider": "cli.provider",
+        "replay": "cli.replay",
         "run": "cli.commands",
         "stack": "cli.commands",
         "worker": "cli.commands",

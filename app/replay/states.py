@@ -1,0 +1,89 @@
+"""The state of messages at a past moment, by two clocks.
+
+``as_of_ms``: what had happened by then, by the times in the facts. ``known_at_ms``: what the log knew by then, by the
+broker's append times. Both bounds are inclusive. A message accepted later than one of them is not there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.kafka.codec import decode
+from app.replay.entries import LogRecord
+from domain.errors import MalformedRecord
+from domain.ports import LogPosition
+from domain.records import MessageAccepted, StatusChanged
+from domain.status import UNKNOWN, State, fact_in, join
+
+FOREVER_MS = 2**62
+
+
+@dataclass(slots=True)
+class PastMessage:
+    """A message and the join of its facts by the two clocks."""
+
+    message: MessageAccepted
+    position: LogPosition
+    state: State = UNKNOWN
+
+
+class PastStates:
+    """Folds records of ``messages`` and ``status-updates``, in any order. Memory: one entry a wanted message.
+
+    ``message_id``, ``conversation_id``: only that one; empty: all.
+    """
+
+    def __init__(
+        self,
+        as_of_ms: int = FOREVER_MS,
+        known_at_ms: int = FOREVER_MS,
+        *,
+        message_id: str = "",
+        conversation_id: str = "",
+    ) -> None:
+        self._as_of_ms = as_of_ms
+        self._known_at_ms = known_at_ms
+        self._message_id = message_id
+        self._conversation_id = conversation_id
+        self._messages: dict[str, PastMessage] = {}
+        self._states: dict[str, State] = {}
+
+    def add_message(self, record: LogRecord) -> None:
+        """Take a record of ``messages``. A repeated id and a malformed record change nothing."""
+        if record.timestamp_ms > min(self._as_of_ms, self._known_at_ms):
+            return
+        try:
+            message = decode(record.value, MessageAccepted)
+        except MalformedRecord:
+            return
+        if self._is_wanted(message.message_id, message.conversation_id):
+            position = LogPosition(record.timestamp_ms, record.offset)
+            known = self._messages.get(message.message_id)
+            if known is None or position < known.position:
+                self._messages[message.message_id] = PastMessage(message, position)
+
+    def add_fact(self, record: LogRecord) -> None:
+        """Take a record of ``status-updates``. A malformed record and an unknown status change nothing."""
+        if record.timestamp_ms > self._known_at_ms:
+            return
+        try:
+            change = decode(record.value, StatusChanged)
+        except MalformedRecord:
+            return
+        if change.at_ms > self._as_of_ms or not self._is_wanted(change.message_id, change.conversation_id):
+            return
+        try:
+            self._states[change.message_id] = join(self._states.get(change.message_id, UNKNOWN), fact_in(change))
+        except ValueError:
+            return
+
+    def found(self) -> list[PastMessage]:
+        """Return the messages in the order of the log, each with its state."""
+        for message_id, past in self._messages.items():
+            past.state = self._states.get(message_id, UNKNOWN)
+        return sorted(self._messages.values(), key=lambda past: (past.message.conversation_id, past.position.offset))
+
+    def _is_wanted(self, message_id: str, conversation_id: str) -> bool:
+        if self._message_id and message_id != self._message_id:
+            return False
+        return not self._conversation_id or conversation_id == self._conversation_id
