@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.capabilities import NONE, ContentLimits
 from domain.files import FileMetadata
 from domain.graphemes import clusters
 
@@ -50,12 +51,14 @@ class MediaLimit:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCapabilities:
-    """A channel. ``cost`` measures texts and captions, in ``unit``; of ``media`` the first fitting one is used."""
+    """A channel. ``cost`` measures texts and captions, in ``unit``; of ``media`` the first fitting one is used.
+    ``content``: the other kinds."""
 
     max_text: int
     unit: str
     cost: Callable[[str], int]
     media: tuple[MediaLimit, ...]
+    content: ContentLimits = NONE
 
 
 def types(kind: str, *names: str) -> frozenset[str]:

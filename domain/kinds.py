@@ -2,7 +2,8 @@
 
 A message has one kind. The kind's own object is ``body``, a JSON object:
 
-    template       {"name","language","parameters":{"header":[…],"body":[…]|{…},"buttons":[…]}}
+    template       {"name","language","parameters":{"header":[…],"body":[…]|{…},"buttons":[…]|{…}}},
+                   a button's value by its index: the end of its URL
     interactive    {"kind":"buttons","buttons":[{"id","title"}]}
                    {"kind":"list","button":…,"sections":[{"title","rows":[{"id","title","description"}]}]}
                    {"kind":"link","title","url"}                                  beside the text in ``content``
@@ -13,7 +14,7 @@ A message has one kind. The kind's own object is ``body``, a JSON object:
     button_reply   {"id","title"}                                                 inbound: the pressed button or row
     unsupported    {"type": the provider's word for it}                           inbound: shown, never dropped
 
-``text`` and ``file`` have an empty body: their text is ``content``, their file ``file_id``.
+``domain/bodies.py`` reads them. ``text`` and ``file`` have an empty body: their text is ``content``, their file ``file_id``.
 """
 
 from __future__ import annotations

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from domain.attachments import MB, ChannelCapabilities, MediaKind, MediaLimit, types, utf16_units
+from domain.capabilities import ButtonLimits, ContentLimits, LinkLimits
 
 TITLE = "Telegram"
+
+# of ReactionTypeEmoji, without variation selectors
+_EMOJI = (
+    "❤ 👍 👎 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤‍🔥 🌚 🌭 💯 🤣 ⚡ 🍌 🏆 💔 🤨 😐 "
+    "🍓 🍾 💋 🖕 😈 😴 😭 🤓 👻 👨‍💻 👀 🎃 🙈 😇 😨 🤝 ✍ 🤗 🫡 🎅 🎄 ☃ 💅 🤪 🗿 🆒 💘 🙉 🦄 😘 💊 🙊 😎 👾 🤷‍♂ "
+    "🤷 🤷‍♀ 😡"
+)
 
 CAPABILITIES = ChannelCapabilities(
     4_096,
@@ -15,5 +23,14 @@ CAPABILITIES = ChannelCapabilities(
         MediaLimit(MediaKind.AUDIO, 50 * MB, 1_024, types("audio", "mpeg", "mp4")),
         MediaLimit(MediaKind.VIDEO, 50 * MB, 1_024, types("video", "mp4")),
         MediaLimit(MediaKind.DOCUMENT, 50 * MB, 1_024),
+    ),
+    # checked on 2026-11-27
+    ContentLimits(
+        buttons=ButtonLimits(most=100, max_title=64, max_id_bytes=64, max_text=4_096),
+        links=LinkLimits(max_title=64, max_text=4_096),
+        has_locations=True,
+        has_reactions=True,
+        has_replies=True,
+        emoji=frozenset(_EMOJI.split()),
     ),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from domain.attachments import MB, ChannelCapabilities, MediaKind, MediaLimit, types, utf16_units
+from domain.capabilities import ButtonLimits, ContentLimits, LinkLimits, ListLimits
+from domain.kinds import TEMPLATE
 
 TITLE = "WhatsApp"
 
@@ -27,5 +29,25 @@ CAPABILITIES = ChannelCapabilities(
         MediaLimit(MediaKind.AUDIO, 16 * MB, 0, types("audio", "aac", "amr", "mpeg", "mp4", "ogg")),
         MediaLimit(MediaKind.VIDEO, 16 * MB, 1_024, types("video", "mp4", "3gpp")),
         MediaLimit(MediaKind.DOCUMENT, 100 * MB, 1_024, _DOCUMENTS),
+    ),
+    # checked on 2026-11-27
+    ContentLimits(
+        buttons=ButtonLimits(most=3, max_title=20, max_id_bytes=256, max_text=1_024),
+        lists=ListLimits(
+            most_rows=10,
+            max_button=20,
+            max_section_title=24,
+            max_title=24,
+            max_description=72,
+            max_id_bytes=200,
+            max_text=1_024,
+        ),
+        links=LinkLimits(max_title=20, max_text=1_024),
+        has_templates=True,
+        has_locations=True,
+        has_reactions=True,
+        has_replies=True,
+        window_hours=24,
+        outside_window=frozenset({TEMPLATE}),
     ),
 )
