@@ -14,7 +14,8 @@ A message has one kind. The kind's own object is ``body``, a JSON object:
     button_reply   {"id","title"}                                                 inbound: the pressed button or row
     unsupported    {"type": the provider's word for it}                           inbound: shown, never dropped
 
-``domain/bodies.py`` reads them. ``text`` and ``file`` have an empty body: their text is ``content``, their file ``file_id``.
+``domain/bodies.py`` reads them. ``text`` and ``file`` have an empty body: their text is ``content``, their file
+``file_id``.
 """
 
 from __future__ import annotations
