@@ -7,6 +7,7 @@ A batch of requests is complete when its rows are durable, whatever the channel 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.account_choice import AccountChoice
@@ -16,7 +17,7 @@ from agents.commands import Commands
 from agents.connections import Connections
 from agents.dispatcher import Dispatcher
 from agents.receipts import receive_batch
-from app.accounts import load_accounts
+from app.accounts import account_secret, load_accounts
 from app.clock import now_ms
 from app.faust.checkpoint import Checkpoint
 from app.faust.dead_letters import dead_letter
@@ -47,7 +48,9 @@ def register(app: StreamApp) -> None:
 
     def connect(account: Account) -> Connector:
         try:
-            return make_connector(account, simulation)
+            return make_connector(account, simulation, partial(account_secret, account))
+        except InvalidSetting:
+            raise
         except ValueError as error:
             raise InvalidSetting(f"{settings.accounts}: account {account.name} of {channel}: {error}") from None
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from app.settings import InvalidSetting, Settings
-from channels.manifest import DRIVERS
+from channels.manifest import account_options, driver_names
 from domain.accounts import Account, AccountNames
 from domain.breaker import BreakerRules
 from domain.recipients import CHANNELS
@@ -152,16 +152,17 @@ class _Reader:
         before = len(self.faults)
         where = f"[[{channel}]] {number}"
         driver = table.get("driver", Account.__dataclass_fields__["driver"].default)
-        if not isinstance(driver, str) or driver not in DRIVERS:
+        known_options = account_options(channel, driver) if isinstance(driver, str) else None
+        if known_options is None:
             self._fault(
                 self._key_line(channel, number, "driver"),
-                f"{where}: unknown driver: expected one of {', '.join(DRIVERS)}",
+                f"{where}: unknown driver: expected one of {', '.join(driver_names(channel))}",
             )
             return None
         values: dict[str, Any] = {"channel": channel}
         options: dict[str, str] = {}
         for key, value in table.items():
-            fault = self._read(key, value, DRIVERS[driver], values, options)
+            fault = self._read(key, value, known_options, values, options)
             if fault:
                 self._fault(self._key_line(channel, number, key), f"{where}: {fault}")
         for name in {key.removesuffix("_env") for key in options if key.endswith("_env")}:

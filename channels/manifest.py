@@ -1,21 +1,74 @@
-"""The channels: one line for each, with its folder."""
+"""The channels and the drivers of their accounts, read from the folders.
+
+A channel is a line in ``domain/recipients.py`` and a folder of its name here:
+
+* ``__init__.py``: ``TITLE`` and ``CAPABILITIES``;
+* ``connector.py``, if it has one: ``DRIVER``;
+* ``webhooks.py``, if its provider posts any: ``PROTOCOL``.
+
+A driver of another distribution is an entry point of the group ``chat4all.connectors`` that names its ``Driver``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from types import ModuleType
 
-from channels import instagram, telegram, whatsapp
+from channels.driver import ACCOUNT_OPTIONS, Driver
+from channels.provider import connector as provider
+from domain.accounts import SIMULATED
 from domain.attachments import ChannelCapabilities
+from domain.ports import WebhookProtocol
 from domain.recipients import CHANNELS
 
-_MODULES = {"whatsapp": whatsapp, "instagram": instagram, "telegram": telegram}
+CONNECTORS = "chat4all.connectors"
 
-TITLES: Mapping[str, str] = {name: module.TITLE for name, module in _MODULES.items()}
-CAPABILITIES: Mapping[str, ChannelCapabilities] = {name: module.CAPABILITIES for name, module in _MODULES.items()}
-# the drivers of accounts, with the options that each takes in accounts.toml
-DRIVERS: Mapping[str, frozenset[str]] = {
-    "simulated": frozenset(),
-    "provider": frozenset({"url", "look_up", "connect_seconds"}),
+
+def _parts(part: str) -> Mapping[str, ModuleType]:
+    """Return the module ``part`` of each channel that has it."""
+    names = {name: f"channels.{name}.{part}" for name in CHANNELS}
+    return {name: import_module(module) for name, module in names.items() if find_spec(module) is not None}
+
+
+_FOLDERS = {name: import_module(f"channels.{name}") for name in CHANNELS}
+
+TITLES: Mapping[str, str] = {name: folder.TITLE for name, folder in _FOLDERS.items()}
+CAPABILITIES: Mapping[str, ChannelCapabilities] = {name: folder.CAPABILITIES for name, folder in _FOLDERS.items()}
+WEBHOOKS: Mapping[str, WebhookProtocol] = {name: module.PROTOCOL for name, module in _parts("webhooks").items()}
+DRIVERS: Mapping[str, Driver] = {
+    driver.name: driver for driver in (provider.DRIVER, *(module.DRIVER for module in _parts("connector").values()))
 }
 
-assert set(_MODULES) == set(CHANNELS)
+
+@cache
+def drivers() -> Mapping[str, Driver]:
+    """Return all drivers but the simulated one, those of other distributions last.
+
+    Raises ``TypeError`` if another distribution's entry point is no ``Driver``, and ``ValueError`` if it has the name
+    of another one.
+    """
+    found = dict(DRIVERS)
+    for entry in entry_points(group=CONNECTORS):
+        driver = entry.load()
+        if not isinstance(driver, Driver):
+            raise TypeError(f"the entry point {entry.name} of {CONNECTORS} is no Driver: {entry.value}")
+        if driver.name in found or driver.name == SIMULATED:
+            raise ValueError(f"the entry point {entry.name} of {CONNECTORS} has a driver's name: {driver.name!r}")
+        found[driver.name] = driver
+    return found
+
+
+def driver_names(channel: str) -> tuple[str, ...]:
+    """Return the names of the drivers that accounts of ``channel`` may have."""
+    return (SIMULATED, *(name for name, driver in drivers().items() if driver.works_on(channel)))
+
+
+def account_options(channel: str, driver: str) -> frozenset[str] | None:
+    """Return the options of accounts of ``channel`` with this driver; ``None`` if there is no such driver."""
+    if driver not in driver_names(channel):
+        return None
+    return ACCOUNT_OPTIONS if driver == SIMULATED else ACCOUNT_OPTIONS | drivers()[driver].options

@@ -12,7 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from channels import make_connector
-from channels.provider.connector import MAX_ANSWER_BYTES, ProviderConnector
+from channels.http.client import MAX_ANSWER_BYTES
+from channels.provider.connector import ProviderConnector
 from channels.simulated import Simulation
 from channels.simulated.chaos.faults import Faults
 from channels.simulated.provider.server import Provider
@@ -249,10 +250,14 @@ async def test_an_outage_during_an_upload_is_one_of_the_channel(running: Running
         await world.connector.upload(attachment(b"x"))
 
 
+def no_secret(name: str) -> str:
+    raise ValueError(f"there is no {name}")
+
+
 def test_an_account_names_its_driver() -> None:
     options = {"url": "http://127.0.0.1:1"}
-    made = make_connector(Account(channel="telegram", driver="provider", options=options), Simulation())
+    made = make_connector(Account(channel="telegram", driver="provider", options=options), Simulation(), no_secret)
     assert isinstance(made, ProviderConnector)
     assert made.channel == "telegram"
     with pytest.raises(ValueError, match="pigeon"):
-        make_connector(Account(channel="telegram", driver="pigeon"), Simulation())
+        make_connector(Account(channel="telegram", driver="pigeon"), Simulation(), no_secret)

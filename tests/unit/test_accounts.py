@@ -40,6 +40,9 @@ breaker = { open_seconds = 5, failure_share = 0.25 }
 [[telegram]]
 name = "bot"
 in_flight = 30
+inbox = "ana,bruno"
+stop_words = "stop"
+fallback_template = "hello:pt_BR"
 """
 
 
@@ -73,7 +76,14 @@ def test_accounts_are_what_the_file_says_and_the_first_one_comes_first() -> None
             breaker=BreakerRules(open_seconds=5, failure_share=0.25),
         ),
     )
-    assert accounts["telegram"] == (Account(channel="telegram", name="bot", in_flight=30),)
+    assert accounts["telegram"] == (
+        Account(
+            channel="telegram",
+            name="bot",
+            in_flight=30,
+            options={"inbox": "ana,bruno", "stop_words": "stop", "fallback_template": "hello:pt_BR"},
+        ),
+    )
     assert accounts["instagram"] == (Account(channel="instagram"),)
 
 
@@ -123,6 +133,10 @@ def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
         ),
         ("[[whatsapp]]\ndriver = []\n", "line 2: [[whatsapp]] 1: unknown driver: expected one of simu"),
         ("[[telegram]]\nurl = 'http://x'\n", "line 2: [[telegram]] 1: unknown key 'url'"),
+        (
+            "[[telegram]]\nstop_word = 'x'\n",
+            "line 2: [[telegram]] 1: unknown key 'stop_word': did you mean 'stop_words'?",
+        ),
         (
             "[[whatsapp]]\nname = 'a'\n[[whatsapp]]\nburst = 2\nname = 'a'\n",
             "line 5: whatsapp has a second account named 'a'",
