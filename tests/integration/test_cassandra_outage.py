@@ -9,15 +9,17 @@ import time
 from dataclasses import replace
 
 import pytest
+from cassandra.cluster import Cluster, Session
 
+import storage.cassandra.session as session_module
 from devstack import Stack
 from domain.errors import StoreUnavailable
-from storage.cassandra.driver_session import Access, CassandraConfig
+from storage.cassandra.driver_session import Access, CassandraConfig, open_cluster
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.schema import migrate, schema_version
 from storage.cassandra.session import CassandraSession
 from support.proxy import Proxy
-from support.waiting import pass_time, persistently, until
+from support.waiting import persistently, until
 
 pytestmark = pytest.mark.real
 
@@ -80,16 +82,25 @@ async def test_a_server_that_stalls_is_refused_in_time_and_found_again(cassandra
 
 
 async def test_a_long_outage_gets_a_new_driver_and_says_little(
-    cassandra: CassandraConfig, caplog: pytest.LogCaptureFixture
+    cassandra: CassandraConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
+    renewals = 0
+
+    def counted(config: CassandraConfig) -> tuple[Cluster, Session]:
+        nonlocal renewals
+        renewals += 1
+        return open_cluster(config)
+
+    monkeypatch.setattr(session_module, "open_cluster", counted)
     proxy = Proxy(cassandra.hosts[0], cassandra.port)
     await proxy.on()
     async with CassandraSession(replace(cassandra, port=proxy.port, renew_after_seconds=1.0)) as session:
         await answers(session, 10)
         old = await session.driver()
         await proxy.off()
-        await pass_time(4)  # several renewals fail meanwhile
+        renewals = 0
+        await until(lambda: renewals > 3)  # so three have failed
         assert await refused_in(session) < 0.1
         await proxy.on()
         await answers(session, 10)
