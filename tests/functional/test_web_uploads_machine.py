@@ -26,7 +26,7 @@ from fakes.file_records import MemoryFileRecords
 from fakes.file_store import SMALL_PART, MemoryFileStore
 from support.api import Api
 from support.examples import examples
-from support.file_processes import DAY_MS, TurnQueue, gated
+from support.file_processes import DAY_MS, TurnQueue, gated, settle
 from support.uploads import some_bytes
 from web.bootstrap.services import Services
 from web.errors import MalformedBody
@@ -120,18 +120,10 @@ class Process:
         self.requests: set[asyncio.Task[Any]] = set()
 
     async def step(self, turns: int) -> None:
+        await settle()
         for _ in range(turns):
-            while self.turns.waiting:
-                turn = self.turns.waiting.popleft()
-                if not turn.done():
-                    turn.set_result(None)
-                    break
-            await settle()
-
-
-async def settle() -> None:
-    for _ in range(40):
-        await asyncio.sleep(0)
+            if not await self.turns.give():
+                return
 
 
 class Uploads(RuleBasedStateMachine):

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 from aiohttp import ClientResponse, ClientSession, web
@@ -188,11 +189,17 @@ class Api:
         )
         self.services = Services(adapters)
         self.live_log.follow(self.services.live.hub, self.recent)
-        self.app = create_app(self.services)
+        vars(self).pop("app", None)
         self.contract = Contract()
-        self.app.on_response_prepare.append(self.contract.check)
         self.port = 0
         self.session: ClientSession
+
+    @cached_property
+    def app(self) -> web.Application:
+        """The application over the services, made when it is needed: that takes longer than all the rest."""
+        app = create_app(self.services)
+        app.on_response_prepare.append(self.contract.check)
+        return app
 
     def beside(self, other: Api) -> Self:
         """Become another process of the same system: the same log and stores, a memory of its own."""

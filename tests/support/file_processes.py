@@ -28,6 +28,7 @@ DAY_MS = 24 * HOUR_MS
 LEASE_MS = 30_000
 KINDS = ("plain", "staged", "resumable")
 TYPE = "text/plain"
+_MOST_CYCLES = 10_000
 FULL = b"f" * SMALL_PART
 REST = b"the rest"
 
@@ -44,6 +45,16 @@ class TurnQueue:
         turn = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
         await turn
+
+    async def give(self) -> bool:
+        """Let the first one go on, as far as it goes. Return ``False`` if nobody waits."""
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                await settle()
+                return True
+        return False
 
 
 class Gated:
@@ -89,14 +100,8 @@ class Process:
     async def step(self, turns: int = 1) -> None:
         """Let it make so many calls, or as many as it makes."""
         for _ in range(turns):
-            if self.ended:
+            if self.ended or not await self.turns.give():
                 return
-            while self.turns.waiting:
-                turn = self.turns.waiting.popleft()
-                if not turn.done():
-                    turn.set_result(None)
-                    break
-            await settle()
 
     async def kill(self) -> None:
         self.task.cancel()
@@ -104,8 +109,13 @@ class Process:
 
 
 async def settle() -> None:
-    for _ in range(12):
+    """Return when every task waits: for its turn, or for something else than another task."""
+    ready: deque[asyncio.Handle] = vars(asyncio.get_running_loop())["_ready"]
+    for _ in range(_MOST_CYCLES):
         await asyncio.sleep(0)
+        if not ready:
+            return
+    raise TimeoutError(f"a task still runs after {_MOST_CYCLES:,} cycles of the event loop")
 
 
 class FileWorld:
