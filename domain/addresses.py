@@ -11,14 +11,7 @@ from functools import lru_cache
 
 from domain.errors import InvalidRecipient
 from domain.ids import is_uuid
-from domain.recipients import (
-    CHANNELS,
-    INSTAGRAM_HANDLE,
-    INTERNAL,
-    TELEGRAM_CHAT,
-    USER_ID,
-    Recipient,
-)
+from domain.recipients import BUSINESS_SCOPED_ID, CHANNELS, INTERNAL, Recipient, has_shape
 from domain.telephone import normal_telephone
 from domain.text import INVISIBLE
 
@@ -26,12 +19,11 @@ MAX_RECIPIENT_CHARS = 200
 REMEMBERED = 16_384  # texts; each with its recipient takes about 0.4 KB, at most 1.3 KB
 
 _EXPECTED = {
-    "instagram": "a handle, such as instagram:@maria",
+    "instagram": "a handle or a numeric id, such as instagram:@maria or instagram:17841400000000000",
     "telegram": "a handle or a numeric chat id, such as telegram:@maria or telegram:12345",
     INTERNAL: "a user id, such as internal:0193…",
 }
 NO_CHANNEL = f"the recipient must begin with one of {', '.join(f'{name}:' for name in CHANNELS)}"
-_SHAPES = {"instagram": INSTAGRAM_HANDLE, "telegram": TELEGRAM_CHAT, INTERNAL: USER_ID}
 
 
 def parse_recipient(text: str) -> Recipient:
@@ -73,15 +65,24 @@ def _parsed(text: str) -> Recipient | str:
     if not colon or (channel not in CHANNELS and channel != INTERNAL):
         return NO_CHANNEL
     if channel == "whatsapp":
+        scoped = _business_scoped(address)
+        if BUSINESS_SCOPED_ID.fullmatch(scoped):
+            return Recipient(channel, scoped)
         try:
             return Recipient(channel, normal_telephone(address))
         except InvalidRecipient as error:
             return f"not a possible {channel} address: {error}"
     if channel != INTERNAL or is_uuid(address.lower()):
         address = address.lower()
-    if not _SHAPES[channel].fullmatch(address):
+    if not has_shape(channel, address):
         return f"not a possible {channel} address: expected {_EXPECTED[channel]}"
     return Recipient(channel, address)
+
+
+def _business_scoped(address: str) -> str:
+    """Return the address with its country and ``ENT`` in capitals; the rest of such an id tells case apart."""
+    *front, last = address.split(".")
+    return ".".join([*map(str.upper, front), last])
 
 
 def plain(text: str) -> str:

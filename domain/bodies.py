@@ -60,14 +60,14 @@ class Menu:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LinkButton:
     """Interactive: a button with ``title`` that opens ``url``."""
 
     title: str
     url: str
 
 
-Interactive = Buttons | Menu | Link
+Interactive = Buttons | Menu | LinkButton
 # of a template: by position, or by name
 Parameters = tuple[str, ...] | Mapping[str, str]
 
@@ -114,7 +114,7 @@ def interactive_of(body: Body) -> Interactive:
             )
             return Menu(_text(body, "button"), sections)
         case "link":
-            return Link(_text(body, "title"), _text(body, "url"))
+            return LinkButton(_text(body, "title"), _text(body, "url"))
         case other:
             raise MalformedRecord(f"an interactive message has no kind {str(other)[:40]!r}", "body")
 

@@ -21,7 +21,7 @@ from domain.bodies import (
     Body,
     Buttons,
     Interactive,
-    Link,
+    LinkButton,
     Location,
     Menu,
     interactive_of,
@@ -96,7 +96,7 @@ def _lines(interactive: Interactive) -> str:
             return "\n".join(f"{number}. {button.title}" for number, button in enumerate(buttons, 1))
         case Menu():
             return "\n".join(_menu_lines(interactive))
-        case Link(title, url):
+        case LinkButton(title, url):
             return f"{title}: {url}"
 
 
@@ -152,7 +152,7 @@ def _is_taken(interactive: Interactive, limits: ContentLimits) -> bool:
             return limits.buttons is not None
         case Menu():
             return limits.lists is not None
-        case Link():
+        case LinkButton():
             return limits.links is not None
 
 
@@ -212,7 +212,7 @@ def _measures(
                 yield cost(row.title), menu.max_title, f"{unit} in the title of a row"
                 yield cost(row.description), menu.max_description, f"{unit} in the description of a row"
                 yield len(row.id.encode()), menu.max_id_bytes, "bytes in the id of a row"
-        case Link(title, _) if link := limits.links:
+        case LinkButton(title, _) if link := limits.links:
             yield cost(content), link.max_text, f"{unit} in a text over a link"
             yield cost(title), link.max_title, f"{unit} in the title of a link"
 

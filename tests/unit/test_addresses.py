@@ -14,7 +14,7 @@ from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 from domain.addresses import normal_address, parse_recipient
 from domain.errors import InvalidRecipient
-from domain.recipients import recorded_recipient
+from domain.recipients import is_handle, recorded_recipient
 
 
 def plan_says(number: str) -> int | None:
@@ -171,6 +171,11 @@ def test_the_normal_form_of_any_number_is_itself(written: str) -> None:
         ("instagram：＠ｍａｒｉａ", "instagram:@maria"),
         ("telegram:123456", "telegram:123456"),
         ("telegram:\u2212100１２３", "telegram:-100123"),
+        ("whatsapp:br.1502576394655843", "whatsapp:BR.1502576394655843"),
+        ("WhatsApp: us.ent.aBc123", "whatsapp:US.ENT.aBc123"),
+        ("whatsapp:\u2068BR.１５０２\u2069", "whatsapp:BR.1502"),
+        ("Instagram:17841400000000000", "instagram:17841400000000000"),
+        ("instagram:１７８４１", "instagram:17841"),
         ("internal:0193A5E2-0000-7000-8000-00000000ABCD", "internal:0193a5e2-0000-7000-8000-00000000abcd"),
         ("INTERNAL:\u202a0193a5e2-0000-7000-8000-00000000abcd\u202c", "internal:0193a5e2-0000-7000-8000-00000000abcd"),
     ],
@@ -178,6 +183,40 @@ def test_the_normal_form_of_any_number_is_itself(written: str) -> None:
 def test_every_form_of_a_handle_and_of_a_user_is_one_address(written: str, normalised: str) -> None:
     assert str(parse_recipient(written)) == normalised
     assert str(parse_recipient(normalised)) == normalised
+    assert str(recorded_recipient(normalised)) == normalised
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "whatsapp:BRA.1502",
+        "whatsapp:BR.",
+        "whatsapp:BR.1502.3",
+        "whatsapp:BR.ent.",
+        "whatsapp:BR.15-02",
+        "whatsapp:BR." + "1" * 129,
+        "whatsapp:1502",
+        "instagram:0123456",
+        "instagram:1234",
+        "instagram:" + "1" * 33,
+        "instagram:-12345",
+        "instagram:17841400000000000x",
+    ],
+)
+def test_what_cannot_be_a_providers_id_is_refused(written: str) -> None:
+    with pytest.raises(InvalidRecipient):
+        parse_recipient(written)
+
+
+@given(st.from_regex(r"[A-Za-z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}", fullmatch=True))
+def test_the_normal_form_of_any_business_scoped_id_is_itself(written: str) -> None:
+    found = str(parse_recipient(f"whatsapp:{written}"))
+    assert normal_address(found) == found == str(recorded_recipient(found))
+    assert found.rpartition(".")[2] == written.rpartition(".")[2]
+
+
+def test_handles_are_told_from_ids() -> None:
+    assert [is_handle(one) for one in ("instagram:@maria", "telegram:1", "whatsapp:+55119", "@x")] == [1, 0, 0, 1]
 
 
 def test_an_address_is_no_users_id() -> None:
