@@ -182,11 +182,11 @@ def _place(location: Payload) -> dict[str, object]:
 def _pressed(query: Payload, fallback_id: str, now_ms: int) -> InboundEvent | None:
     """Return a pressed button. Its words are on the keyboard of the message, if that is still accessible."""
     message, query_id, presser = part(query, "message"), text(query, "id"), part(query, "from")
-    place = _place_of(message)
+    where = _place_of(message)
     chat = part(message, "chat") or {**presser, "type": "private"}
     if not (query_id and number(chat, "id")):
         return None
-    chat_id, message_id = place or (number(chat, "id"), 0)
+    chat_id, message_id = where or (number(chat, "id"), 0)
     data = text(query, "data")
     rows = part(message, "reply_markup").get("inline_keyboard")
     buttons = [each for row in rows if isinstance(row, list) for each in row] if isinstance(rows, list) else []
