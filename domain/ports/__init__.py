@@ -24,6 +24,7 @@ from domain.ports.channels import (
     TwoWayConnector,
     WebhookProtocol,
 )
+from domain.ports.contacts import MAX_CONTACT_ACCOUNTS, ContactStore
 from domain.ports.conversations import Activity, ActivityReader, ConversationStore, Joined, NewParticipant
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
 from domain.ports.messages import (
@@ -38,6 +39,7 @@ from domain.ports.messages import (
 
 __all__ = [
     "MAX_ADMINS",
+    "MAX_CONTACT_ACCOUNTS",
     "MAX_IDENTITIES",
     "Activity",
     "ActivityReader",
@@ -47,6 +49,7 @@ __all__ = [
     "Attachment",
     "Connector",
     "ConnectorCapabilities",
+    "ContactStore",
     "ConversationStore",
     "FileRecords",
     "FileStore",

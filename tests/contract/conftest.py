@@ -15,6 +15,7 @@ from domain.files import PART_BYTES
 from domain.ports import (
     ActivityReader,
     AdminStore,
+    ContactStore,
     ConversationStore,
     FileRecords,
     FileStore,
@@ -24,12 +25,14 @@ from domain.ports import (
     RefreshTokenStore,
     UserStore,
 )
+from fakes.contacts import MemoryContacts
 from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
 from fakes.identities import MemoryAdmins, MemoryIdentities, MemoryRefreshTokens
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.admins import CassandraAdminStore
+from storage.cassandra.contacts import CassandraContactStore
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.files import CassandraFileRecords
@@ -54,6 +57,7 @@ class Stores:
     reader: MessageReader
     users: UserStore
     admins: AdminStore
+    contacts: ContactStore
     conversations: ConversationStore
     activity: ActivityReader
     identities: IdentityStore
@@ -83,6 +87,7 @@ async def stores(target: CassandraConfig | None) -> AsyncIterator[Stores]:
             reader=CassandraMessageReader(session, partition_in),
             users=CassandraUserStore(session),
             admins=CassandraAdminStore(session),
+            contacts=CassandraContactStore(session),
             conversations=CassandraConversationStore(session),
             activity=CassandraActivityReader(session, partition_in),
             identities=CassandraIdentityStore(session),
@@ -99,6 +104,7 @@ def memory_stores() -> Stores:
     fakes = {
         "users": MemoryUsers(),
         "admins": MemoryAdmins(),
+        "contacts": MemoryContacts(),
         "conversations": MemoryConversations(),
         "identities": MemoryIdentities(),
         "refresh_tokens": MemoryRefreshTokens(),

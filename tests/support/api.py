@@ -18,6 +18,7 @@ from domain.errors import LogUnavailable
 from domain.ports import Admin, Appended, LogPosition, MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.signed_links import link_key
+from fakes.contacts import MemoryContacts
 from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
 from fakes.identities import MemoryAdmins, MemoryIdentities, MemoryRefreshTokens
@@ -156,6 +157,7 @@ class Api:
         self.admins = MemoryAdmins()
         self.identities = MemoryIdentities()
         self.refresh_tokens = MemoryRefreshTokens()
+        self.contacts = MemoryContacts()
         self.conversations = MemoryConversations()
         self.files = MemoryFileRecords()
         self.file_store = MemoryFileStore(key=link_key("s" * 48))
@@ -176,6 +178,7 @@ class Api:
             admins=self.admins,
             identities=self.identities,
             refresh_tokens=self.refresh_tokens,
+            contacts=self.contacts,
             conversations=self.conversations,
             activity=self.messages,
             files=self.files,
@@ -209,6 +212,7 @@ class Api:
             "messages",
             "users",
             "admins",
+            "contacts",
             "conversations",
             "identities",
             "refresh_tokens",

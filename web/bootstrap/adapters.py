@@ -11,6 +11,7 @@ from app.settings import Settings
 from domain.ports import (
     ActivityReader,
     AdminStore,
+    ContactStore,
     ConversationStore,
     FileRecords,
     FileStore,
@@ -46,6 +47,7 @@ class Adapters:
     admins: AdminStore
     identities: IdentityStore
     refresh_tokens: RefreshTokenStore
+    contacts: ContactStore
     conversations: ConversationStore
     activity: ActivityReader
     files: FileRecords

@@ -12,6 +12,7 @@ from app.kafka.topics import Topics
 from app.settings import Settings
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.admins import CassandraAdminStore
+from storage.cassandra.contacts import CassandraContactStore
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.identities import CassandraIdentityStore
@@ -57,6 +58,7 @@ class Connections:
             admins=CassandraAdminStore(cassandra),
             identities=CassandraIdentityStore(cassandra),
             refresh_tokens=CassandraRefreshTokenStore(cassandra),
+            contacts=CassandraContactStore(cassandra),
             conversations=CassandraConversationStore(cassandra),
             activity=CassandraActivityReader(cassandra, partition_of),
             files=CassandraFileRecords(cassandra),
