@@ -1,0 +1,1 @@
+"""The simulator's own REST interface: people, chaos, counts, accounts. No provider has anything like it."""

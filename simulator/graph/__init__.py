@@ -1,0 +1,1 @@
+"""What WhatsApp and Instagram share: the Graph API's errors, its tokens, and the signature of its webhooks."""

@@ -1,0 +1,1 @@
+"""Instagram's messaging: ``validation.py`` reads calls, ``webhooks.py`` builds reports, ``calls.py`` is the HTTP."""
