@@ -41,7 +41,7 @@ class Body(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A provider's answer. ``body``: at most ``MAX_ANSWER_BYTES`` of it."""
+    """A provider's answer. ``body``: at most ``most_bytes`` of it."""
 
     status: int
     body: bytes
@@ -76,11 +76,18 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(
-        self, method: str, path: str, *, seconds: float = 0.0, **body: Unpack[Body]
+        self,
+        method: str,
+        path: str,
+        *,
+        seconds: float = 0.0,
+        most_bytes: int = MAX_ANSWER_BYTES,
+        **body: Unpack[Body],
     ) -> Answer | NotNow | Unknown:
         """Call ``path`` below the base, within ``seconds`` (0: the account's, infinite: none). No redirect is followed.
 
-        Return ``NotNow`` if no connection came about, so nothing was sent; ``Unknown`` if it broke after that.
+        Of the answer ``most_bytes`` are read. Return ``NotNow`` if no connection came about, so nothing was sent;
+        ``Unknown`` if it broke after that.
         """
         bound = seconds or self._call_seconds
         timeout = aiohttp.ClientTimeout(total=bound if isfinite(bound) else None, connect=self._connect_seconds)
@@ -91,7 +98,7 @@ class HttpClient:
                 method, f"{self.base}/{path}", timeout=timeout, allow_redirects=False, trace_request_ctx=times, **body
             ) as answer:
                 times.first_byte = time.monotonic()
-                content = await _read(answer)
+                content = await _read(answer, most_bytes)
                 exchange = times.exchange(answer.status, self._shown(content))
                 return Answer(answer.status, content, answer.headers.get("Retry-After"), exchange)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -103,14 +110,20 @@ class HttpClient:
             return Unknown(detail, times.exchange(0, ""))
 
     async def upload(
-        self, path: str, fields: Mapping[str, str] | None, attachment: Attachment, field: str = "file"
+        self,
+        path: str,
+        fields: Mapping[str, str] | None,
+        attachment: Attachment,
+        field: str = "file",
+        filename: str = "",
     ) -> Answer | NotNow | Unknown:
         """POST the attachment: as the whole body, or with ``fields`` in a form, as its last one, named ``field``.
 
-        The caller bounds the time. Raises the errors of ``attachment.read``.
+        ``filename``: its name in the form, for a channel that shows it; empty: a plain one. The caller bounds the time.
+        Raises the errors of ``attachment.read``.
         """
         file = FileBody(attachment)
-        data = file if fields is None else file_form(fields, file, field)
+        data = file if fields is None else file_form(fields, file, field, filename)
         answered = await self.ask("POST", path, seconds=inf, data=data)
         if file.fault is not None:
             raise file.fault
@@ -215,15 +228,15 @@ def _check_download(answer: aiohttp.ClientResponse, most_bytes: int) -> None:
         raise DeliveryFailed("file-too-large", f"the file has {answer.content_length} bytes, at most {most_bytes}")
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body, cut after ``MAX_ANSWER_BYTES``."""
-    body = b""
+async def _read(answer: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+    """Return the body, cut after ``most_bytes``."""
+    body = bytearray()
     async for chunk in answer.content.iter_any():
         body += chunk
-        if len(body) >= MAX_ANSWER_BYTES:
+        if len(body) >= most_bytes:
             answer.close()
-            return body[:MAX_ANSWER_BYTES]
-    return body
+            return bytes(body[:most_bytes])
+    return bytes(body)
 
 
 def _seconds(options: Mapping[str, str], name: str, default: float) -> float:

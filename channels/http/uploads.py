@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import MultipartWriter
@@ -10,6 +11,8 @@ from aiohttp.payload import AsyncIterablePayload
 from domain.errors import DeliveryFailed, Unavailable
 from domain.files import extension_of
 from domain.ports import Attachment
+
+_NOT_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]')
 
 
 class FileBody(AsyncIterablePayload):
@@ -33,10 +36,12 @@ class FileBody(AsyncIterablePayload):
             raise
 
 
-def file_form(fields: Mapping[str, str], file: FileBody, name: str = "file") -> MultipartWriter:
-    """Return a form (RFC 7578) of ``fields`` and then the file, under a plain name: the message holds the real one."""
+def file_form(fields: Mapping[str, str], file: FileBody, name: str = "file", filename: str = "") -> MultipartWriter:
+    """Return a form (RFC 7578) of ``fields`` and then the file, under a plain name if ``filename`` is empty."""
     form = MultipartWriter("form-data")
     for field, value in fields.items():
         form.append(value).set_content_disposition("form-data", name=field)
-    form.append_payload(file).set_content_disposition("form-data", name=name, filename=f"file{file.extension}")
+    # as browsers send it: in UTF-8, without what could end it
+    shown = _NOT_IN_A_NAME.sub("_", filename) or f"file{file.extension}"
+    form.append_payload(file).set_content_disposition("form-data", quote_fields=False, name=name, filename=shown)
     return form

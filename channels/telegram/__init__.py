@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.attachments import MB, ChannelCapabilities, MediaKind, MediaLimit, types, utf16_units
-from domain.capabilities import ButtonLimits, ContentLimits, LinkLimits
+from domain.capabilities import ButtonLimits, ContentLimits, LinkLimits, ListLimits
 
 TITLE = "Telegram"
 
@@ -27,6 +27,15 @@ CAPABILITIES = ChannelCapabilities(
     # checked on 2026-11-27
     ContentLimits(
         buttons=ButtonLimits(most=100, max_title=64, max_id_bytes=64, max_text=4_096),
+        lists=ListLimits(
+            most_rows=100,
+            max_button=64,  # not shown: the rows are buttons themselves
+            max_section_title=64,
+            max_title=64,
+            max_description=256,
+            max_id_bytes=64,
+            max_text=4_096,
+        ),
         links=LinkLimits(max_title=64, max_text=4_096),
         has_locations=True,
         has_reactions=True,

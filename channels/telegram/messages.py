@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from domain.attachments import MediaKind
+from domain.attachments import MediaKind, utf16_units
+from domain.bodies import Button, Buttons, LinkButton, Menu, Row, interactive_of, location_of, reaction_of
 from domain.kinds import INTERACTIVE, LOCATION, REACTION, TEMPLATE
 from domain.outcomes import Refused
 from domain.ports import Attachment
@@ -20,6 +21,7 @@ from domain.records import DeliveryRequested
 
 MOST_CALLBACK_BYTES = 64  # of a button's id
 MOST_TEXT = 4_096
+_VARIATION = "\ufe0f"  # Telegram's own emoji are without it
 _CHAT_ID = re.compile(r"-?[1-9][0-9]{0,15}")
 _MESSAGE_ID = re.compile(r"(-?[0-9]+):([0-9]+)(?: (\S+)(?: (\S+))?)?")
 # how a file is sent: the method, and the parameter that holds it
@@ -74,7 +76,7 @@ def chat_of(request: DeliveryRequested) -> int | Refused:
 
 
 def calls_of(request: DeliveryRequested, attachment: Attachment | None, chat_id: int) -> tuple[Call, ...] | Refused:
-    """Return the calls that send the message to ``chat_id``, in order."""
+    """Return the calls that send the message to ``chat_id``, in order. Raises ``MalformedRecord`` for its ``body``."""
     if request.kind == TEMPLATE:
         return Refused("kind-unsupported", "Telegram has no templates: send the text itself")
     if request.kind == REACTION:
@@ -104,7 +106,7 @@ def _quoted(request: DeliveryRequested, chat_id: int) -> int:
 
 
 def _reaction(request: DeliveryRequested, chat_id: int) -> tuple[Call, ...] | Refused:
-    message_id, emoji = _quoted(request, chat_id), _text(request.body, "emoji")
+    message_id, emoji = _quoted(request, chat_id), reaction_of(request.body).emoji.replace(_VARIATION, "")
     if not message_id:
         return Refused("unknown-target", "the message to react to is not known on Telegram")
     reaction = [{"type": "emoji", "emoji": emoji}] if emoji else []
@@ -113,35 +115,37 @@ def _reaction(request: DeliveryRequested, chat_id: int) -> tuple[Call, ...] | Re
 
 def _location(request: DeliveryRequested, to: Mapping[str, object]) -> tuple[Call, ...]:
     """Return a venue if the place has a name and an address (it needs both), else a point and its words."""
-    name, address = _text(request.body, "name"), _text(request.body, "address")
-    point = {"latitude": request.body.get("latitude"), "longitude": request.body.get("longitude")}
-    if name and address:
-        first, words = Call("sendVenue", {**to, **point, "title": name, "address": address}), request.content
+    location = location_of(request.body)
+    point = {"latitude": location.latitude, "longitude": location.longitude}
+    if location.name and location.address:
+        first = Call("sendVenue", {**to, **point, "title": location.name, "address": location.address})
+        words = request.content
     else:
         first = Call("sendLocation", {**to, **point})
-        words = "\n".join(part for part in (name, address, request.content) if part)
+        words = "\n".join(part for part in (location.name, location.address, request.content) if part)
     return (first, *_texts((words,), to)) if words else (first,)
 
 
 def _interactive(request: DeliveryRequested, to: Mapping[str, object]) -> tuple[Call, ...] | Refused:
-    body, lines = request.body, [request.content]
-    keyboard: list[list[dict[str, str]]] = []
-    if body.get("kind") == "link":
-        keyboard.append([{"text": _text(body, "title"), "url": _text(body, "url")}])
-    for section in [body] if body.get("kind") == "buttons" else _objects(body, "sections"):
-        for choice in _objects(section, "buttons") or _objects(section, "rows"):
-            choice_id, title = _text(choice, "id"), _text(choice, "title")
-            if not 0 < len(choice_id.encode()) <= MOST_CALLBACK_BYTES:
-                return Refused(
-                    "button-id-too-long", f"Telegram takes ids of 1 to {MOST_CALLBACK_BYTES} bytes for buttons and rows"
-                )
-            keyboard.append([{"text": title, "callback_data": choice_id}])
-            if description := _text(choice, "description"):
-                lines.append(f"{title}: {description}")
-    text = "\n".join(line for line in lines if line)
-    if len(text.encode("utf-16-le", "surrogatepass")) // 2 > MOST_TEXT:
-        text = request.content  # what the choices are is on the buttons, too
-    return (Call("sendMessage", {**to, "text": text, "reply_markup": {"inline_keyboard": keyboard}}),)
+    lines: list[str] = []
+    match interactive_of(request.body):
+        case LinkButton(title, url):
+            rows = [[{"text": title, "url": url}]]
+        case Buttons(buttons):
+            rows = [_button(button) for button in buttons]
+        case Menu() as menu:
+            rows = [_button(row) for row in menu.rows]
+            lines = [f"{row.title}: {row.description}" for row in menu.rows if row.description]
+    if any(not 0 < len(button.get("callback_data", "x").encode()) <= MOST_CALLBACK_BYTES for (button,) in rows):
+        return Refused("button-id-too-long", f"Telegram takes button ids of 1 to {MOST_CALLBACK_BYTES} bytes")
+    text = "\n".join(line for line in (request.content, *lines) if line)
+    if utf16_units(text) > MOST_TEXT:
+        text = request.content  # the choices are on the buttons, too
+    return (Call("sendMessage", {**to, "text": text, "reply_markup": {"inline_keyboard": rows}}),)
+
+
+def _button(choice: Button | Row) -> list[dict[str, str]]:
+    return [{"text": choice.title, "callback_data": choice.id}]
 
 
 def _with_file(attachment: Attachment, to: Mapping[str, object]) -> Iterator[Call]:
@@ -162,13 +166,3 @@ def _texts(texts: tuple[str, ...], to: Mapping[str, object], *, quotes_first: bo
     for n, text in enumerate(texts):
         where = to if quotes_first and n == 0 else {"chat_id": to["chat_id"]}
         yield Call("sendMessage", {**where, "text": text})
-
-
-def _text(body: Mapping[str, object], name: str) -> str:
-    value = body.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _objects(body: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    value = body.get(name)
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

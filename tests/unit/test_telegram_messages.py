@@ -129,7 +129,7 @@ def keyboard(*rows: tuple[str, str]) -> dict[str, object]:
             id="a place without an address has its name as a text",
         ),
         pytest.param(
-            message(kind=REACTION, content="", body={"emoji": "👍"}, target_id="123:41"),
+            message(kind=REACTION, content="", body={"message_id": "m", "emoji": "👍"}, target_id="123:41"),
             None,
             [
                 Call(
@@ -140,7 +140,7 @@ def keyboard(*rows: tuple[str, str]) -> dict[str, object]:
             id="a reaction",
         ),
         pytest.param(
-            message(kind=REACTION, content="", body={"emoji": ""}, target_id="123:41"),
+            message(kind=REACTION, content="", body={"message_id": "m", "emoji": ""}, target_id="123:41"),
             None,
             [Call("setMessageReaction", {"chat_id": 123, "message_id": 41, "reaction": []})],
             id="a reaction taken back",
@@ -198,13 +198,16 @@ def test_a_message_has_its_calls(
     ("request_", "code"),
     [
         (message(kind=TEMPLATE, body={"name": "order"}), "kind-unsupported"),
-        (message(kind=REACTION, body={"emoji": "👍"}), "unknown-target"),
-        (message(kind=REACTION, body={"emoji": "👍"}, target_id="wamid.1"), "unknown-target"),
+        (message(kind=REACTION, body={"message_id": "m", "emoji": "👍"}), "unknown-target"),
+        (message(kind=REACTION, body={"message_id": "m", "emoji": "👍"}, target_id="wamid.1"), "unknown-target"),
         (
             message(kind=INTERACTIVE, body={"kind": "buttons", "buttons": [{"id": "x" * 65, "title": "t"}]}),
             "button-id-too-long",
         ),
-        (message(kind=INTERACTIVE, body={"kind": "buttons", "buttons": [{"title": "no id"}]}), "button-id-too-long"),
+        (
+            message(kind=INTERACTIVE, body={"kind": "buttons", "buttons": [{"id": "", "title": "no id"}]}),
+            "button-id-too-long",
+        ),
     ],
 )
 def test_what_telegram_cannot_do_is_refused_with_a_reason(request_: DeliveryRequested, code: str) -> None:
