@@ -108,10 +108,22 @@ def account_secret(account: Account, name: str, environ: Mapping[str, str] = os.
 
 
 def shown(account: Account) -> Mapping[str, str | float | bool]:
-    """Return the account's keys and values for people, in the file's words. There is no secret in them."""
+    """Return the account's keys and values for people, in the file's words; of a secret, whether it is there."""
     values = {f.name: getattr(account, f.name) for f in fields(account) if f.name not in ("breaker", "options")}
     breaker = {f"breaker.{f.name}": getattr(account.breaker, f.name) for f in fields(BreakerRules)}
-    return {**values, **account.options, **breaker}
+    return {**values, **account.options, **_secrets_shown(account), **breaker}
+
+
+def _secrets_shown(account: Account) -> Mapping[str, str]:
+    """Return "***" for each secret that the account names and this process can read, else "missing"."""
+    names = {key.removesuffix(end) for key in account.options for end in _REFERENCES if key.endswith(end)}
+    found = {}
+    for name in sorted(names):
+        try:
+            found[name] = "***" if account_secret(account, name) else "missing"
+        except InvalidAccounts:
+            found[name] = "missing"
+    return found
 
 
 class _Reader:

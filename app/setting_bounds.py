@@ -13,6 +13,7 @@ _MOST = {
     "_share": 1,
     "partitions": 10_000,
     "listed_conversations": 5_000,
+    "webhooks_max_bytes": 4 * 1024 * 1024,  # in base64 it must fit into a record
 }
 _MOST_OF_ALL = 2**53  # which floats count exactly
 

@@ -134,6 +134,11 @@ class Settings:
         0.0, "Requests from an address to one process; 0: no limit", zero=True
     )
     rate_limit_address_burst: int = setting(1_000, "Requests from an address to one process at once")
+    rate_limit_webhooks_per_second: float = setting(
+        2_000.0, "Webhooks from an address to one process; 0: no limit", zero=True
+    )
+    rate_limit_webhooks_burst: int = setting(4_000, "Webhooks from an address to one process at once")
+    webhooks_max_bytes: int = setting(4 * 1024 * 1024, "Longest body of a provider's webhook; at most 4 MiB")
     cors_origins: str = setting("", 'Origins whose pages may call the API, separated by commas; "*": any; empty: none')
     hsts_seconds: int = setting(
         0, "max-age of Strict-Transport-Security, once all clients come over TLS; 0: not sent", zero=True

@@ -28,6 +28,7 @@ from web.handlers import (
     notifications,
     receipts,
     uploads,
+    webhooks,
 )
 from web.http.app_keys import REQUEST_LIMITS
 from web.http.bodies import expect_continue
@@ -70,6 +71,7 @@ def _guarded(route: Route) -> Handler:
 
 
 _tus_route = partial(Route, body_limit=BodyLimit.FILE, is_transfer=True, answer_headers={"Tus-Resumable": VERSION})
+_webhook_route = partial(Route, body_limit=BodyLimit.WEBHOOK, is_address_limited=False)
 ROUTES: tuple[Route, ...] = (
     Route(method="POST", path="/users", handler=accounts.create_user),
     Route(method="POST", path="/auth/register", handler=accounts.create_user),
@@ -116,6 +118,10 @@ ROUTES: tuple[Route, ...] = (
     _tus_route(method="HEAD", path="/v1/uploads/{upload_id}", member=uploads.show_upload),
     _tus_route(method="PATCH", path="/v1/uploads/{upload_id}", member=uploads.append_to_upload),
     _tus_route(method="DELETE", path="/v1/uploads/{upload_id}", member=uploads.end_upload),
+    _webhook_route(method="GET", path="/webhooks/{channel}", handler=webhooks.verify_webhook),
+    _webhook_route(method="POST", path="/webhooks/{channel}", handler=webhooks.receive_webhook),
+    _webhook_route(method="GET", path="/webhooks/{channel}/{account}", handler=webhooks.verify_webhook),
+    _webhook_route(method="POST", path="/webhooks/{channel}/{account}", handler=webhooks.receive_webhook),
     Route(method="GET", path="/v1/admin/dead-letters", admin=dead_letters.list_dead_letters),
     Route(method="POST", path="/v1/admin/dead-letters/redrive", admin=dead_letters.redrive_dead_letters),
     Route(method="POST", path="/v1/admin/dead-letters/discard", admin=dead_letters.discard_dead_letters),

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Headers = Sequence[tuple[str, bytes]]
 
 MAX_BATCH_BYTES = 256 * 1024
-MAX_RECORD_BYTES = 4 * 1024 * 1024  # a dead letter holds a refused record of up to 1 MiB in base64
+MAX_RECORD_BYTES = 9 * 1024 * 1024  # a dead letter may hold a webhook of up to 4 MiB, twice in base64
 MAX_PENDING_BYTES = 128 * 1024 * 1024
 _RECORD_OVERHEAD_BYTES = 40
 _STOP_SECONDS = 2.0

@@ -46,7 +46,7 @@ R = TypeVar(
 
 VERSION = 1
 MAX_RECORD_BYTES = 256 * 1024
-MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024  # it holds a refused record, which Kafka lets have 1 MiB, in base64
+MAX_DEAD_LETTER_BYTES = 9 * 1024 * 1024  # it holds a refused record in base64: a webhook, or what Kafka lets have 1 MiB
 MAX_WEBHOOK_BYTES = 6 * 1024 * 1024  # a provider's POST of at most 4 MiB, in base64
 MAX_MEDIA = 100  # of an inbound message
 

@@ -128,7 +128,7 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         # read from their begin by each API process: what is in the open segment is not compacted
         *(compacted(names.accounts(channel), **{"segment.ms": str(_HOUR_MS)}) for channel in CHANNELS),
         deleting(names.status_updates, settings.status_retention_days),
-        deleting(names.dead_letters, settings.dead_letters_retention_days, **{"max.message.bytes": str(4 << 20)}),
+        deleting(names.dead_letters, settings.dead_letters_retention_days, **{"max.message.bytes": str(10 << 20)}),
         # a resolution is younger than its letter, so with the same retention it outlives it
         deleting(names.dead_letter_resolutions, settings.dead_letters_retention_days),
         compacted(names.changelog("core", "message_state")),

@@ -14,8 +14,9 @@ from click.testing import Result
 
 from app.kafka.partitions import partition_for
 from app.settings import Settings
+from channels.manifest import WEBHOOKS
 from domain.errors import LogUnavailable
-from domain.ports import Admin, Appended, LogPosition, MirrorEntry
+from domain.ports import Admin, Appended, LogPosition, MirrorEntry, WebhookProtocol
 from domain.records import MessageAccepted, StatusChanged
 from domain.signed_links import link_key
 from fakes.contacts import MemoryContacts
@@ -139,7 +140,12 @@ class Clock:
 class Api:
     """The running application, its fakes, and a client that shortens what tests do often."""
 
-    def __init__(self, live_log: LiveLog | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        live_log: LiveLog | None = None,
+        webhook_protocols: Mapping[str, WebhookProtocol] = WEBHOOKS,
+        **settings: object,
+    ) -> None:
         usual = Settings(
             accounts=NO_ACCOUNTS,
             jwt_secret="s" * 48,
@@ -149,6 +155,7 @@ class Api:
             max_body_bytes=65_536,
         )
         self.settings = changed(usual, settings)
+        self.webhook_protocols = webhook_protocols
         self.clock = Clock()
         self.log = MemoryLog()
         self.record_log = MemoryRecordLog(self.settings.partitions)
@@ -185,6 +192,7 @@ class Api:
             file_store=self.file_store,
             recent=self.recent,
             tailer=self.tailer,
+            webhook_protocols=self.webhook_protocols,
             probes={"kafka": self._probe("kafka"), "cassandra": self._probe("cassandra")},
             clock_ms=self.clock,
             monotonic=lambda: self.clock.now_ms / 1000,

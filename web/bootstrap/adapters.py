@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.settings import Settings
+from channels.manifest import WEBHOOKS
 from domain.ports import (
     ActivityReader,
     AdminStore,
@@ -20,6 +21,7 @@ from domain.ports import (
     MessageReader,
     RefreshTokenStore,
     UserStore,
+    WebhookProtocol,
 )
 from web.admin.record_log import RecordLog
 from web.history.recent import RecentMessages
@@ -54,6 +56,7 @@ class Adapters:
     file_store: FileStore
     recent: RecentMessages
     tailer: Tailer
+    webhook_protocols: Mapping[str, WebhookProtocol] = field(default_factory=lambda: WEBHOOKS)
     probes: Mapping[str, Probe] = field(default_factory=dict)
     # opens the log for a replay; by default Kafka
     open_log: OpenLog | None = None

@@ -30,6 +30,7 @@ from web.live.service import LIVE
 from web.messages.facts import STATUSES
 from web.messages.sending import SENDING
 from web.uploads.service import UPLOADS
+from web.webhooks.service import WEBHOOKS
 
 
 def install(app: web.Application, services: Services) -> None:
@@ -44,5 +45,5 @@ def install(app: web.Application, services: Services) -> None:
     app[USERNAMES], app[CONVERSATIONS], app[GROUPS] = services.usernames, services.conversations, services.groups
     app[FILES], app[UPLOADS] = services.files, services.uploads
     app[SENDING], app[STATUSES] = services.sending, services.statuses
-    app[LIVE] = services.live
+    app[LIVE], app[WEBHOOKS] = services.live, services.webhooks
     app[DEAD_LETTERS], app[ADMIN_CHANNELS] = services.dead_letters, services.channels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from app.accounts import account_names, load_accounts
+from app.accounts import account_names, account_secret, load_accounts
 from app.kafka.topics import Topics
 from app.secret_file import checked, secret_of
 from domain.login_attempts import LockoutPolicy
@@ -49,6 +49,7 @@ from web.messages.sending import Sending
 from web.uploads.context import UploadContext
 from web.uploads.part_writer import HASH_THREADS, PartSlots
 from web.uploads.service import Uploads
+from web.webhooks.service import Webhooks
 
 
 class Services:
@@ -69,6 +70,7 @@ class Services:
         self._build_messages()
         self._build_live()
         self._build_admin()
+        self._build_webhooks()
 
     def _build_http(self) -> None:
         settings = self.settings
@@ -258,5 +260,17 @@ class Services:
             topics=topics,
             partitions=settings.partitions,
             accounts=load_accounts(settings),
+            clock_ms=adapters.clock_ms,
+        )
+
+    def _build_webhooks(self) -> None:
+        adapters, settings = self.adapters, self.settings
+        self.webhooks = Webhooks(
+            log=adapters.record_log,
+            topics=Topics(settings.topic_prefix),
+            partitions=settings.partitions,
+            protocols=adapters.webhook_protocols,
+            accounts=load_accounts(settings),
+            secret_of=account_secret,
             clock_ms=adapters.clock_ms,
         )

@@ -68,6 +68,8 @@ def max_bytes_of(request: web.Request) -> int:
             return settings.files_max_bytes + FORM_OVERHEAD_BYTES
         case BodyLimit.BATCH:
             return settings.max_batch_body_bytes
+        case BodyLimit.WEBHOOK:
+            return settings.webhooks_max_bytes
         case BodyLimit.JSON:
             return settings.max_body_bytes
 

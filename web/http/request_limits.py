@@ -33,6 +33,10 @@ class RequestLimits:
             _rate("RATE_LIMIT_ADDRESS", settings.rate_limit_address_per_second, settings.rate_limit_address_burst),
             clock=clock,
         )
+        self._webhooks = RateLimiter(
+            _rate("RATE_LIMIT_WEBHOOKS", settings.rate_limit_webhooks_per_second, settings.rate_limit_webhooks_burst),
+            clock=clock,
+        )
         self.limits_addresses = self._addresses.rate.is_limited
 
     def take_for_address(self, request: web.Request) -> None:
@@ -40,6 +44,10 @@ class RequestLimits:
         route = route_of(request)
         if route is None or route.is_address_limited:
             self._take(self._addresses, request, self._client_addresses.of(request), 1, "your address")
+
+    def take_for_webhook(self, request: web.Request) -> None:
+        """Take a token for a provider's request, by the client's address. Raises ``RateLimited``."""
+        self._take(self._webhooks, request, self._client_addresses.of(request), 1, "your address")
 
     def take_for_user(self, request: web.Request, user_id: str) -> None:
         """Count ``request`` for the user. Raises ``RateLimited``."""

@@ -21,6 +21,7 @@ class BodyLimit(Enum):
     BATCH = "CHAT4ALL_MAX_BATCH_BODY_BYTES"
     FORM = "CHAT4ALL_FILES_MAX_BYTES, and the form around the file"
     FILE = "CHAT4ALL_FILES_MAX_BYTES"
+    WEBHOOK = "CHAT4ALL_WEBHOOKS_MAX_BYTES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

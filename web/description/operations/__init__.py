@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from web.description.operations import accounts, admin, conversations, files, live, messages, service, uploads
+from web.description.operations import accounts, admin, conversations, files, live, messages, service, uploads, webhooks
 from web.description.operations.operation import Operation
 
-_ROOMS = (accounts, messages, live, conversations, files, uploads, admin, service)
+_ROOMS = (accounts, messages, live, conversations, files, uploads, webhooks, admin, service)
 
 OPERATIONS: Mapping[str, Operation] = {title: one for room in _ROOMS for title, one in room.OPERATIONS.items()}

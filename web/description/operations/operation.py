@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 ACCOUNTS, IDENTITIES, MESSAGES = "Accounts", "Identities", "Messages"
 CONVERSATIONS, GROUPS, LIVE, OPERATIONS_TAG = "Conversations", "Groups", "Live", "Operation"
-FILES, ADMIN = "Files", "Admin"
+FILES, ADMIN, WEBHOOKS = "Files", "Admin", "Webhooks"
 TAGS: Mapping[str, str] = {
     ACCOUNTS: "Register, log in, refresh tokens, log out.",
     IDENTITIES: "Link the user's addresses on the channels.",
@@ -23,6 +23,7 @@ TAGS: Mapping[str, str] = {
     FILES: "Files of up to 2 GiB, for the participants of a conversation.",
     GROUPS: "Conversations with members managed by admins.",
     LIVE: "Notifications in real time.",
+    WEBHOOKS: "For the providers of the channels: verification requests, receipts and messages of people.",
     ADMIN: "Dead letters and the accounts of channels, for users with the role admin.",
     OPERATIONS_TAG: "Health, metrics and this description.",
 }

@@ -1,0 +1,1 @@
+"""The door for providers: authenticate a POST, make its raw body durable, answer."""
