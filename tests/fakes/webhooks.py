@@ -52,9 +52,11 @@ class FakeWebhooks:
 
 
 def _event(element: dict[str, Any], our_id: str, at_ms: int) -> InboundEvent:
-    people = {name: Person(**element[name]) for name in ("person", "former") if name in element}
-    media = tuple(Media(**one) for one in element.get("media", ()))
-    known: dict[str, Any] = {"at_ms": at_ms, "our_id": our_id, **element, **people, "media": media}
+    known = {"at_ms": at_ms, "our_id": our_id, **element}
+    for name in ("person", "former"):
+        if name in known:
+            known[name] = Person(**known[name])
+    known["media"] = tuple(Media(**one) for one in element.get("media", ()))
     return InboundEvent(**known)
 
 

@@ -51,6 +51,11 @@ def for_admins(path: str = "", body: object = None) -> Access:
     return Access(path, body=body, stranger=frozenset({403}))
 
 
+def for_providers(path: str) -> Access:
+    nobody = frozenset({404})
+    return Access(path, member=404, stranger=nobody, nobody=nobody)
+
+
 LETTER = "/v1/admin/dead-letters/0-0"
 ACCOUNT = "/v1/admin/channels/whatsapp/default"
 
@@ -111,6 +116,11 @@ ROUTES: dict[str, Access | None] = {
     "GET /v1/admin/channels": for_admins(),
     "POST /v1/admin/channels/{channel}/{account}/pause": for_admins(f"{ACCOUNT}/pause"),
     "POST /v1/admin/channels/{channel}/{account}/resume": for_admins(f"{ACCOUNT}/resume"),
+    # for providers: the signature stands for a token, and no account has a secret here (more in test_web_webhooks)
+    "GET /webhooks/{channel}": for_providers("/webhooks/telegram"),
+    "POST /webhooks/{channel}": for_providers("/webhooks/telegram"),
+    "GET /webhooks/{channel}/{account}": for_providers("/webhooks/telegram/default"),
+    "POST /webhooks/{channel}/{account}": for_providers("/webhooks/telegram/default"),
     "GET /health": PUBLIC,
     "GET /health/ready": PUBLIC,
     "GET /actuator/health": PUBLIC,
