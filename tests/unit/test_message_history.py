@@ -100,6 +100,13 @@ async def test_a_message_in_cassandra_is_found_with_what_memory_knows_besides() 
     assert (await world.history.find(message.message_id)).state.status == "DELIVERED"
 
 
+async def test_a_message_of_which_memory_may_lack_facts_is_looked_up_in_cassandra_too() -> None:
+    world = World()
+    await world.mirror(1, words=("READ",))
+    (message,) = world.remember(1)
+    assert (await world.history.find(message.message_id)).state.status == "READ"
+
+
 async def test_a_message_that_another_process_accepted_is_found_in_the_log_even_without_cassandra() -> None:
     world, message = World(), message_of(1, NOW_MS)
     world.tailer.unseen.append((message, position_of(1)))
