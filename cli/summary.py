@@ -33,6 +33,7 @@ def summary(
     if missing:
         words = f"Chat4All runs, but is not ready: {', '.join(sorted(missing))}. What follows from the logs says why."
         lines[1] = click.style(words, bold=True, fg="yellow")
+    lines += [f"Open {click.style(f'{url}/', bold=True)} in a browser, or go on here.", ""]
     for process in processes:
         spec = process.spec
         what = f"{url}  /health/ready /metrics" if spec.stage == API_STAGE else f"{_url(port_of(spec))}/metrics"

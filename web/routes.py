@@ -12,10 +12,12 @@ from aiohttp import web
 
 from web.accounts.roles import ROLES
 from web.accounts.tokens import TOKENS
+from web.console.files import console_files
 from web.handlers import (
     accounts,
     batches,
     channels,
+    console,
     conversations,
     dead_letters,
     description,
@@ -138,12 +140,14 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/actuator/prometheus", handler=health.show_metrics, is_address_limited=False),
     Route(method="GET", path="/openapi.json", handler=description.show_openapi),
     Route(method="GET", path="/docs", handler=description.show_docs),
-    Route(method="GET", path="/", handler=description.show_front),
+    Route(method="GET", path="/", handler=console.show_console),
+    Route(method="GET", path="/console/{name}", handler=console.show_console_file),
 )
 
 
 def add_routes(app: web.Application) -> None:
     """Register every route. A ``GET`` also answers ``HEAD``."""
+    app[console.CONSOLE] = console_files()
     app[description.DESCRIPTION] = description.Description(ROUTES)
     known: dict[web.AbstractRoute, Route] = {}
     for route in ROUTES:

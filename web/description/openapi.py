@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from web.contract.problem_responses import Problem
 from web.description.operations import OPERATIONS
-from web.description.operations.operation import ANY_BYTES, ANY_JSON, HTML, TAGS, TEXT, Operation
+from web.description.operations.operation import ANY_BYTES, ANY_JSON, HTML, PAGE_PART, TAGS, TEXT, Operation
 from web.description.parameters import HEADER_PARAMETERS, HEADERS, PATH_PARAMETERS, PROBLEM_HEADERS
 from web.description.texts import ANSWERS, INTRODUCTION, PROBLEMS
 from web.http.problems import PROBLEM_JSON
@@ -28,6 +28,7 @@ _UNMODELLED: dict[str, dict[str, dict[str, Any]]] = {
     ANY_JSON: {ANY_JSON: {"type": "object"}},
     ANY_BYTES: {"application/octet-stream": _BYTES, ANY_BYTES: _BYTES},
     HTML: {HTML: {"type": "string"}},
+    PAGE_PART: {kind: {"type": "string"} for kind in ("text/javascript", "text/css", "image/svg+xml", HTML)},
     TEXT: {TEXT: {"type": "string"}},
 }
 

@@ -48,6 +48,7 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "letter_id": {"type": "string", "pattern": "^[0-9]+-[0-9]+$", "examples": ["3-1207"]},
     "channel": {"type": "string", "enum": list(CHANNELS)},
     "account": {"type": "string", "minLength": 1, "examples": ["default"]},
+    "name": {"type": "string", "minLength": 1, "examples": ["app.js"]},
     "upload_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"]},
     "platform": {"type": "string", "enum": list(CHANNELS)},
     "value": {"type": "string", "minLength": 1, "examples": ["+5511999990000"]},

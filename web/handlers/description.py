@@ -67,11 +67,6 @@ async def show_openapi(request: web.Request) -> web.Response:
     return web.Response(body=document, headers={"Content-Type": JSON})
 
 
-async def show_front(request: web.Request) -> web.Response:
-    """``GET /``: 302 to the docs page. The location is relative, so it works behind a path prefix."""
-    return web.Response(status=302, headers={"Location": "docs"})
-
-
 async def show_docs(request: web.Request) -> web.Response:
     """``GET /docs``."""
     description = request.app[DESCRIPTION]

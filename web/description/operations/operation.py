@@ -28,6 +28,7 @@ TAGS: Mapping[str, str] = {
     OPERATIONS_TAG: "Health, metrics and this description.",
 }
 HTML, TEXT, ANY_JSON, ANY_BYTES = "text/html", "text/plain", "application/json", "*/*"
+PAGE_PART = "a page's part"  # a script, a style, a picture, the page
 FORM = "multipart/form-data"
 
 # a JSON schema, another media type, or no body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from web.contract import health_responses as health
-from web.description.operations.operation import ANY_JSON, HTML, OPERATIONS_TAG, TEXT, Operation
+from web.description.operations.operation import ANY_JSON, HTML, OPERATIONS_TAG, PAGE_PART, TEXT, Operation
 
 READINESS = Operation(
     OPERATIONS_TAG,
@@ -25,13 +25,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /openapi.json": Operation(
         OPERATIONS_TAG, "This description, as OpenAPI 3.1", {200: ANY_JSON}, (429,), is_local=True
     ),
-    "GET /": Operation(
-        OPERATIONS_TAG,
-        "Redirect to the documentation",
-        {302: None},
-        (429,),
-        is_local=True,
-        answer_headers=("Location",),
+    "GET /": Operation(OPERATIONS_TAG, "Console: a page for people", {200: HTML, 304: None}, (429,), is_local=True),
+    "GET /console/{name}": Operation(
+        OPERATIONS_TAG, "File of the console", {200: PAGE_PART, 304: None}, (404, 429), is_local=True
     ),
     "GET /docs": Operation(OPERATIONS_TAG, "API documentation page", {200: HTML}, (429,), is_local=True),
 }

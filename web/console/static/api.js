@@ -1,0 +1,123 @@
+// Calls the HTTP API of the server that served this page. A refused call throws `Refused` with the server's sentence.
+
+const KEY = "chat4all.session";
+
+export class Refused extends Error {
+  constructor(status, detail, problem = {}) {
+    super(detail);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export class Api {
+  #session = JSON.parse(sessionStorage.getItem(KEY) || "null");
+  #refreshing = null;
+  onSessionOver = () => {};
+
+  get isSignedIn() { return this.#session !== null; }
+  get me() { return this.#session?.user_id; }
+  get username() { return this.#session?.username; }
+  get token() { return this.#session?.access_token; }
+
+  async signIn(username, password) {
+    this.#keep({ ...(await this.#call("POST", "auth/login", { username, password })), username });
+  }
+
+  async register(username, password) {
+    await this.#call("POST", "users", { username, password });
+    await this.signIn(username, password);
+  }
+
+  async signOut() {
+    const { refresh_token } = this.#session ?? {};
+    const ended = this.post("auth/logout", { refresh_token }).catch(() => {});
+    await ended;
+    this.#keep(null);
+  }
+
+  get(path, parameters = {}) { return this.#signed("GET", withQuery(path, parameters)); }
+  post(path, body = {}, headers = {}) { return this.#signed("POST", path, body, headers); }
+
+  /** Upload a file into a conversation; `progress` gets a share from 0 to 1. */
+  upload(conversationId, file, progress) {
+    const form = new FormData();
+    form.append("conversation_id", conversationId);
+    form.append("file", file);
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open("POST", "v1/files");
+      request.setRequestHeader("Authorization", `Bearer ${this.token}`);
+      request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
+      request.onload = () => {
+        const answer = parsed(request.responseText);
+        if (request.status === 201) resolve(answer);
+        else reject(new Refused(request.status, answer.detail ?? request.statusText, answer));
+      };
+      request.onerror = () => reject(new Refused(0, ""));
+      request.send(form);
+    });
+  }
+
+  /** Get a new access token. Concurrent calls share one request. */
+  refresh() {
+    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = null));
+    return this.#refreshing;
+  }
+
+  async #refresh() {
+    try {
+      const { refresh_token } = this.#session;
+      this.#keep({ ...this.#session, ...(await this.#call("POST", "auth/refresh", { refresh_token })) });
+    } catch (error) {
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+        this.#keep(null);
+        this.onSessionOver();
+      }
+      throw error;
+    }
+  }
+
+  async #signed(method, path, body, headers = {}) {
+    const call = () => this.#call(method, path, body, { ...headers, Authorization: `Bearer ${this.token}` });
+    try {
+      return await call();
+    } catch (error) {
+      if (error.status !== 401 || !this.#session) throw error;
+      await this.refresh();
+      return call();
+    }
+  }
+
+  async #call(method, path, body, headers = {}) {
+    let answer;
+    try {
+      const json = body === undefined ? {} : { body: JSON.stringify(body) };
+      answer = await fetch(path, { method, headers: { "Content-Type": "application/json", ...headers }, ...json });
+    } catch {
+      throw new Refused(0, "");
+    }
+    const document = parsed(await answer.text());
+    if (!answer.ok) throw new Refused(answer.status, document.detail ?? answer.statusText, document);
+    return document;
+  }
+
+  #keep(session) {
+    this.#session = session;
+    if (session) sessionStorage.setItem(KEY, JSON.stringify(session));
+    else sessionStorage.removeItem(KEY);
+  }
+}
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : {};
+  } catch {
+    return {};
+  }
+}
+
+function withQuery(path, parameters) {
+  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null));
+  return query.size ? `${path}?${query}` : path;
+}
