@@ -16,6 +16,7 @@ from agents.attachments import Attachments
 from agents.commands import Commands
 from agents.connections import Connections
 from agents.dispatcher import Dispatcher
+from agents.polling import Polling
 from agents.receipts import receive_batch
 from app.accounts import account_secret, load_accounts
 from app.clock import now_ms
@@ -66,6 +67,7 @@ def register(app: StreamApp) -> None:
     dispatcher = Dispatcher(app, channel, choice, rows, attempts.declare(app), attachments)
     commands = Commands(app, dispatcher, choice, rows)
     app.post_start_services.append(AccountReports(app, channel, dispatcher, choice))
+    app.post_start_services.append(Polling(app, channel, choice, dispatcher))
 
     @app.timer(HOUSEKEEPING_SECONDS)  # type: ignore[untyped-decorator]
     async def keep_house() -> None:

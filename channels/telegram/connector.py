@@ -28,13 +28,13 @@ from channels.parts import send_parts
 from channels.payloads import number, part, payload_of, text
 from channels.telegram.errors import Migrated, file_id_of, outcome_of
 from channels.telegram.messages import FILES, Call, calls_of, chat_of, moved, name_of, provider_id_of
-from channels.telegram.polling import POLL_SECONDS, Polled, polled_of, request_of
+from channels.telegram.polling import POLL_SECONDS, polled_of, request_of
 from domain.accounts import Account
 from domain.attachments import MediaKind
 from domain.errors import DeliveryFailed, MalformedRecord, Unavailable
 from domain.inbound import Media
 from domain.outcomes import NotNow, Refused, SendOutcome, Sent, Unknown
-from domain.ports import Attachment, ConnectorCapabilities, Receipt
+from domain.ports import Attachment, ConnectorCapabilities, Polled, Receipt
 from domain.records import DeliveryRequested
 
 log = logging.getLogger(__name__)
@@ -137,15 +137,11 @@ class TelegramConnector:
             await self._courtesy("sendChatAction", {"chat_id": name.chat_id, "action": "typing"})
 
     async def poll(self, offset: int) -> Polled:
-        """Wait for updates with numbers from ``offset`` on; Telegram forgets those before it.
-
-        Raises ``Unavailable`` with the time to wait.
-        """
         answered = await self._http.ask(
             "POST", "getUpdates", seconds=POLL_SECONDS + 15.0, most_bytes=MOST_POLLED_BYTES, json=request_of(offset)
         )
         if not isinstance(answered, Answer):
-            raise Unavailable(answered.detail)
+            raise Unavailable(answered.detail, 0)
         try:
             return polled_of(answered.status, answered.body)
         except Unavailable as error:

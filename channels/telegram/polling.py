@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,17 +15,10 @@ from channels.payloads import part
 from channels.telegram.errors import retry_after
 from channels.telegram.webhooks import ALLOWED_UPDATES
 from domain.errors import Unavailable
+from domain.ports import Polled
 
 POLL_SECONDS = 25
 MOST_UPDATES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """``updates``: the JSON of each. ``next_offset``: the offset of the next call, once they are durable; 0: any."""
-
-    updates: tuple[bytes, ...]
-    next_offset: int
 
 
 def request_of(offset: int) -> Mapping[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.attachments import MediaPlan
 from domain.files import FileMetadata
@@ -116,6 +116,28 @@ class TwoWayConnector(Connector, Protocol):
         """Tell the person that their message was read, and with ``is_typing`` that an answer is being written.
 
         It is a courtesy: an error of the provider is logged and forgotten.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """``updates``: the JSON of each. ``next_offset``: where the next poll begins once they are durable; 0: anywhere."""
+
+    updates: tuple[bytes, ...]
+    next_offset: int
+
+
+@runtime_checkable
+class PollingConnector(Protocol):
+    """A connector that fetches what other providers post to a webhook, if the account says so (``is_polled``)."""
+
+    is_polled: bool
+
+    async def poll(self, offset: int) -> Polled:
+        """Wait for updates with numbers from ``offset`` on; the provider forgets those before it. 0: the oldest one.
+
+        The call takes a minute at most. Raises ``Unavailable``, with the time to wait if the provider named one.
         """
         ...
 
