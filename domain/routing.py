@@ -59,6 +59,11 @@ def decide(message: MessageAccepted, position: LogPosition) -> Routed:
         m.account,
         m.not_after_ms,
         m.priority,
+        m.kind,
+        m.body,
+        m.reply_to,
+        m.target_id,
+        m.recipient_ids[0] if m.recipient_ids else "",
     )
     return Routed(((channel, request),), (fact,))
 
@@ -67,7 +72,8 @@ def _decide_shared(message: MessageAccepted, position: LogPosition) -> Routed:
     requests: list[tuple[str, DeliveryRequested]] = []
     facts = [_about(message, position, "", Status.ACCEPTED)]
     refused = None
-    for target in message.recipients:
+    ids = message.recipient_ids or ("",) * len(message.recipients)
+    for target, to in zip(message.recipients, ids, strict=False):
         try:
             recipient = recorded_recipient(target)
         except InvalidRecipient as error:
@@ -91,6 +97,11 @@ def _decide_shared(message: MessageAccepted, position: LogPosition) -> Routed:
                 message.account,
                 message.not_after_ms,
                 message.priority,
+                message.kind,
+                message.body,
+                message.reply_to,
+                message.target_id,
+                to,
             )
             requests.append((recipient.channel, request))
     return Routed(requests, facts, refused)

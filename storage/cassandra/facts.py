@@ -1,4 +1,4 @@
-"""Texts in rows of messages: a fact in the ``facts`` set, a file's metadata, and the check of keys.
+"""Texts in rows of messages: a fact in the ``facts`` set, a file's metadata, a kind's object, and the check of keys.
 
     ["SENT",1732312312345,1,"sim.abc"]      status, epoch ms, attempt, provider id, failure code, failure detail
     ["READ",1732312312345,1,"sim.abc",null,null,"instagram:@maria",3]                  …, recipient, their number
@@ -11,7 +11,7 @@ Trailing nulls are dropped, so a fact has one text only and adding it twice adds
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -58,6 +58,17 @@ def decode_file(text: str) -> FileMetadata:
     """Return the metadata written by ``encode_file``; ignore fields of later releases."""
     found = orjson.loads(text)
     return FileMetadata(**{name: found[name] for name in _FILE_FIELDS})
+
+
+def encode_body(body: Mapping[str, object]) -> str:
+    """Return the object of a message's kind as JSON."""
+    return orjson.dumps(dict(body)).decode()
+
+
+def decode_body(text: str | None) -> Mapping[str, object]:
+    """Return the object written by ``encode_body``; empty if there is none."""
+    found: dict[str, object] = {} if text is None else orjson.loads(text)
+    return found
 
 
 def state_of(position: LogPosition, texts: Iterable[str] | None) -> State:

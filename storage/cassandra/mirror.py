@@ -13,12 +13,13 @@ from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 from domain.errors import MalformedRecord
 from domain.fact_times import MAX_MS
 from domain.ids import may_repeat
+from domain.kinds import OUTBOUND, TEXT
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import LogPosition, MirrorEntry
-from domain.records import NORMAL
+from domain.records import NORMAL, MessageAccepted
 from storage.cassandra.driver_session import Access, DriverSession
 from storage.cassandra.errors import is_rejected
-from storage.cassandra.facts import bucket_of, encode_fact, encode_file, first_wins, is_possible_key
+from storage.cassandra.facts import bucket_of, encode_body, encode_fact, encode_file, first_wins, is_possible_key
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import clock_of
 
@@ -34,6 +35,8 @@ _AT_POSITION = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND po
 _CONTENT = (
     "UPDATE {ks}.messages SET message_id = ?, sender_id = ?, recipient_id = ?, content = ?, file_id = ?,"
     " file = ?, recipients = ?, recipient_users = ?, account = ?, not_after_ms = ?, priority = ?,"
+    " kind = ?, body = ?, reply_to = ?, target_id = ?, direction = ?, sender_name = ?, provider_id = ?,"
+    " sent_at_ms = ?, members = ?,"
     f" facts = facts + ? WHERE {_AT_POSITION}"
 )
 _FACTS = f"UPDATE {{ks}}.messages SET facts = facts + ? WHERE {_AT_POSITION}"
@@ -138,21 +141,7 @@ class CassandraMessageMirror:
             where = (entry.conversation_id, bucket, position.accepted_at_ms, position.offset)
             texts = {encode_fact(fact) for fact in entry.facts}
             if (message := entry.message) is not None:
-                # an unset value is not written; a null would leave a tombstone
-                columns = (
-                    message.message_id,
-                    message.sender_id,
-                    message.recipient_id,
-                    message.content,
-                    UNSET_VALUE if message.file_id is None else message.file_id,
-                    UNSET_VALUE if message.file is None else encode_file(message.file),
-                    message.recipients or UNSET_VALUE,
-                    message.recipient_users or UNSET_VALUE,
-                    message.account or UNSET_VALUE,
-                    min(message.not_after_ms, MAX_MS) or UNSET_VALUE,
-                    UNSET_VALUE if message.priority == NORMAL else message.priority,
-                    texts or UNSET_VALUE,
-                )
+                columns = (*_content_of(message), texts or UNSET_VALUE)
                 writes.append(_sized(content.bind((*columns, *where)), len(texts)))
                 if may_repeat(message.message_id):
                     timestamp = first_wins(position, _rising_us(entry))
@@ -199,6 +188,32 @@ class CassandraMessageMirror:
             middle = len(batch) // 2
             await self._send_now(driver, batch[:middle])
             await self._send_now(driver, batch[middle:])
+
+
+def _content_of(message: MessageAccepted) -> tuple[object, ...]:
+    """Return the values of a message's columns. An unset value is not written; a null would leave a tombstone."""
+    return (
+        message.message_id,
+        message.sender_id,
+        message.recipient_id,
+        message.content,
+        UNSET_VALUE if message.file_id is None else message.file_id,
+        UNSET_VALUE if message.file is None else encode_file(message.file),
+        message.recipients or UNSET_VALUE,
+        message.recipient_users or UNSET_VALUE,
+        message.account or UNSET_VALUE,
+        min(message.not_after_ms, MAX_MS) or UNSET_VALUE,
+        UNSET_VALUE if message.priority == NORMAL else message.priority,
+        UNSET_VALUE if message.kind == TEXT else message.kind,
+        encode_body(message.body) if message.body else UNSET_VALUE,
+        message.reply_to or UNSET_VALUE,
+        message.target_id or UNSET_VALUE,
+        UNSET_VALUE if message.direction == OUTBOUND else message.direction,
+        message.sender_name or UNSET_VALUE,
+        message.provider_id or UNSET_VALUE,
+        min(message.sent_at_ms, MAX_MS) or UNSET_VALUE,
+        message.members or UNSET_VALUE,
+    )
 
 
 def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, int], str]]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.ids import may_repeat
+from domain.kinds import OUTBOUND, TEXT
 from domain.log_clock import LogClock, Run
 from domain.ports import LogPosition, StoredMessage
 from domain.records import NORMAL, MessageAccepted
 from storage.cassandra.driver_session import Access
-from storage.cassandra.facts import decode_file, is_possible_key, state_of
+from storage.cassandra.facts import decode_body, decode_file, is_possible_key, state_of
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import FIRST, LAST, PartitionOf, Slice, clock_of, slices
 
@@ -26,7 +27,8 @@ _LEAST_ROWS = 100  # asked for at a time where rows of another run may have to b
 
 _COLUMNS = (
     "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, file, recipients,"
-    " recipient_users, account, not_after_ms, priority, facts"
+    " recipient_users, account, not_after_ms, priority, kind, body, reply_to, target_id, direction, sender_name,"
+    " provider_id, sent_at_ms, members, facts"
 )
 _BY_ID = "SELECT conversation_id, bucket, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id = ?"
 _ONE = (
@@ -148,7 +150,8 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
     work = 0
     for row in rows:
         accepted_at_ms, offset, message_id, sender, recipient, content, file_id, file, to, users = row[:10]
-        account, not_after_ms, priority, facts = row[10:]
+        account, not_after_ms, priority, kind, body, reply_to, target_id = row[10:17]
+        direction, sender_name, provider_id, sent_at_ms, members, facts = row[17:]
         if content is None or message_id is None:
             continue
         if work > _FACTS_AT_A_TIME:
@@ -169,6 +172,16 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
             account or "",
             not_after_ms or 0,
             priority or NORMAL,
+            kind or TEXT,
+            decode_body(body),
+            reply_to or "",
+            target_id or "",
+            (),
+            direction or OUTBOUND,
+            sender_name or "",
+            provider_id or "",
+            sent_at_ms or 0,
+            tuple(members or ()),
         )
         messages.append(StoredMessage(message, position, state_of(position, facts)))
     return messages

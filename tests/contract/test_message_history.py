@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from domain.errors import StoreUnavailable
 from domain.files import FileMetadata
 from domain.ids import keyed_id
+from domain.kinds import KINDS
 from domain.ports import LogPosition, MirrorEntry
 from domain.records import MAX_CONTENT_BYTES, MessageAccepted
 from domain.status import Fact, MessageState, Status, fold
@@ -51,6 +52,36 @@ def fresh(prefix: str = "c") -> str:
 def accepted(conversation: str, position: LogPosition, content: str = "hi", **more: object) -> MirrorEntry:
     message = MessageAccepted(fresh("m"), conversation, "alice", "whatsapp:+5511999990000", content, **more)
     return MirrorEntry(message.message_id, conversation, position, message)
+
+
+short = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | short, lambda of: st.lists(of, max_size=3)
+)
+kinds = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(sorted(KINDS)),
+        "body": st.dictionaries(short, values, max_size=4),
+        "reply_to": st.sampled_from(["", "m-0"]),
+        "target_id": st.sampled_from(["", "wamid.1"]),
+        "direction": st.sampled_from(["outbound", "inbound"]),
+        "sender_name": short,
+        "provider_id": st.sampled_from(["", "wamid.2"]),
+        "sent_at_ms": st.integers(0, JANUARY),
+        "members": st.lists(st.sampled_from(["u-1", "u-2"]), unique=True).map(tuple),
+    }
+)
+
+
+@FEW
+@given(more=kinds, content=short)
+async def test_a_message_of_any_kind_and_direction_is_read_as_it_was_written(stores, more, content):
+    conversation, position = fresh(), LogPosition(JANUARY, 7)
+    entry = accepted(conversation, position, content, **more)
+    await stores.mirror.write([entry])
+    found = await stores.reader.get(entry.message_id)
+    assert found.message == entry.message
+    assert dict(found.message.body) == more["body"]
 
 
 async def test_a_message_written_is_found_by_its_id_and_in_its_conversation(stores):

@@ -65,6 +65,38 @@ async def test_what_the_sender_asks_of_the_delivery_goes_with_each_request(recip
         assert not {"account", "not_after_ms", "priority"} & set(orjson.loads(value))
 
 
+@pytest.mark.parametrize("recipients", [(), ("whatsapp:+5511999990000", "internal:u-2", "instagram:@maria")])
+async def test_a_kind_its_object_and_its_target_go_with_each_request(recipients: tuple[str, ...]) -> None:
+    app = FakeApp()
+    body = {"message_id": "m-0", "emoji": "❤"}
+    message = MessageAccepted(
+        "m-1",
+        "c-1",
+        "u-1",
+        "" if recipients else "whatsapp:+5511999990000",
+        "",
+        None,
+        recipients,
+        kind="reaction",
+        body=body,
+        reply_to="m-9",
+        target_id="wamid.1",
+        recipient_ids=("BR.1", "", "17841") if recipients else ("BR.1",),
+    )
+    await route_batch(app, batch_of("messages", encode(message)))  # type: ignore[arg-type]
+    made = {
+        channel: [decode(value, DeliveryRequested) for value in app.batch_producer.on(f"{channel}-outbound")]
+        for channel in ("whatsapp", "instagram")
+    }
+    for (request,) in filter(None, made.values()):
+        assert (request.kind, request.body, request.reply_to) == ("reaction", body, "m-9")
+        assert request.target_id == "wamid.1"
+    assert [[request.to for request in requests] for requests in made.values()] == [
+        ["BR.1"],
+        ["17841"] if recipients else [],
+    ]
+
+
 async def test_two_records_of_one_keyed_message_are_one_row_with_the_first_time() -> None:
     app = FakeApp()
     table = FakeTable(app.batch_producer)
