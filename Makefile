@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := stack,dev
+EXTRAS := stack,dev,judges
 N ?= 40
 FROM ?= 1
 TO ?= 50
@@ -12,7 +12,7 @@ JOBS ?= logical
 SERVER_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env run check test test-quick test-servers seeds lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
+.PHONY: help env run check test test-quick test-servers test-judges seeds lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-quick: env ## run the unit and functional tests with all examples, in one p
 test-servers: env ## run the other tests, on a Kafka, a Cassandra and a MinIO that they start themselves
 	@$(BIN)/python -m pytest -q -n $(SERVER_JOBS) --dist=loadgroup --no-loadscope-reorder \
 		tests/contract tests/integration tests/e2e
+
+test-judges: env ## run the tests by what others wrote about the protocols; CHAT4ALL_JUDGES names their folder
+	@$(BIN)/python -m pytest -q tests/judges
 
 seeds: env ## run the tests of properties with the Hypothesis seeds FROM=1 to TO=50, and list what fails
 	@.ci/seeds $(FROM) $(TO) $(ARGS)

@@ -117,6 +117,3 @@ ERROR_PAGE = b"<!DOCTYPE html><title>Bad Gateway</title><body>" + b"<p>Something
 def page(chaos: Chaos) -> web.Response:
     """Return a proxy's page in place of an answer."""
     return web.Response(status=502, body=ERROR_PAGE[: chaos.html_bytes], content_type="text/html")
-
-
-UNKNOWN_FIELDS = {"future_field": {"added": "by drift"}, "future_list": [1, "two", None]}

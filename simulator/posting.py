@@ -53,6 +53,20 @@ class Form(Protocol):
     def headers(self, account: BusinessAccount, raw: bytes) -> Mapping[str, str]: ...
 
 
+UNKNOWN_FIELDS = {"future_field": {"added": "by drift"}, "future_list": [1, "two", None]}
+
+
+def _drifted(update: Update, chaos: Chaos) -> Mapping[str, Any]:
+    """Return the fragment, with unknown fields in it and in its objects if the chaos says so."""
+    if Chance(chaos.seed, f"webhook {update.id}", 1).of("unknown field") >= chaos.unknown_field_share:
+        return update.fragment
+    deeper = {
+        name: {**value, **UNKNOWN_FIELDS} if isinstance(value, Mapping) else value
+        for name, value in update.fragment.items()
+    }
+    return {**deeper, **UNKNOWN_FIELDS}
+
+
 class Poster:
     """One for the process. ``chaos`` returns the chaos in force and for how many seconds it has been."""
 
@@ -106,7 +120,8 @@ class Poster:
 
     async def _until_answered(self, account: BusinessAccount, batch: Sequence[Update]) -> None:
         form = self._forms[account.channel]
-        raw = orjson.dumps(form.body(account, [update.fragment for update in batch]))
+        chaos, _ = self._chaos()
+        raw = orjson.dumps(form.body(account, [_drifted(update, chaos) for update in batch]))
         headers = {"Content-Type": "application/json", **form.headers(account, raw)}
         began, wait_seconds = time.monotonic(), FIRST_RETRY_SECONDS
         while url := self._accounts.callbacks.get(account.key):

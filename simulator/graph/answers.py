@@ -11,9 +11,10 @@ from channels.simulated.chaos.decisions import Answer, Decision
 from domain.outcomes import Refusal, Scope
 from simulator import calls
 from simulator.accounts import WHATSAPP
-from simulator.calls import UNKNOWN_FIELDS, Outcome
+from simulator.calls import Outcome
 from simulator.chaos import Chaos
 from simulator.graph.errors import NEW_CODE, OUTSIDE_WINDOW, GraphError
+from simulator.posting import UNKNOWN_FIELDS
 
 _REFUSALS: Mapping[Refusal, int] = {
     Refusal.PERMANENT: 131026,

@@ -139,7 +139,7 @@ async def test_a_changed_number_is_told_and_the_old_one_takes_nothing_more(world
     assert message["system"]["type"] == "user_changed_number"
     assert message["system"]["wa_id"] == "5511888880000"
     assert all("contacts" not in value for value in world.receiver.changes() if "messages" in value)
-    assert (await world.whatsapp(**TEXT, status=400))["error"]["code"] == 131026
+    assert (await world.whatsapp(**TEXT, code=400))["error"]["code"] == 131026
     await world.whatsapp(**TEXT, to="5511888880000")
     assert len(await world.screen("+5511888880000")) == 2
 
@@ -215,7 +215,7 @@ async def test_opting_out_of_marketing_is_told_and_refuses_marketing_alone(world
     await world.whatsapp(**TEXT)
     await world.post(f"{PHONE}/opt-out")
     marketing = {"type": "template", "template": {"name": "marketing_may", "language": {"code": "en"}}}
-    assert (await world.whatsapp(status=400, **marketing))["error"]["code"] == 131050
+    assert (await world.whatsapp(code=400, **marketing))["error"]["code"] == 131050
     await world.whatsapp(**TEXT)
     await until(lambda: any("user_preferences" in value for value in world.receiver.changes()))
     [preference] = [v["user_preferences"][0] for v in world.receiver.changes() if "user_preferences" in v]
@@ -309,10 +309,10 @@ async def test_the_handshake_of_a_callback_is_made(world: SimulatedWorld) -> Non
 
 
 async def test_peculiar_numbers_behave_as_in_the_simulation_inside_the_workers(world: SimulatedWorld) -> None:
-    assert (await world.whatsapp(**TEXT, to="+12025550101", status=400))["error"]["code"] == 131026
+    assert (await world.whatsapp(**TEXT, to="+12025550101", code=400))["error"]["code"] == 131026
     throttled = {**TEXT, "to": "+12025550103", "biz_opaque_callback_data": "m"}
     for _ in range(2):
-        assert (await world.whatsapp(**throttled, status=429))["error"]["code"] == 131056
+        assert (await world.whatsapp(**throttled, code=429))["error"]["code"] == 131056
     await world.whatsapp(**throttled)
     await world.whatsapp(**TEXT, to="+12025550104")
     await world.whatsapp(**TEXT, to="+12025550105")

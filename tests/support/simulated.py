@@ -105,19 +105,20 @@ class SimulatedWorld:
         self.receiver = receiver
         self.url = str(client.make_url("")).rstrip("/")
 
-    async def whatsapp(self, *, status: int = 200, account: BusinessAccount = WHATSAPP, **document: Any) -> Any:
+    async def whatsapp(self, *, code: int = 200, account: BusinessAccount = WHATSAPP, **document: Any) -> Any:
         """Send on WhatsApp; return the answer's JSON."""
         document = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": MARIA, **document}
         path = f"/graph/v26.0/{account.number_id}/messages"
-        return await self.call("POST", path, status, account.token, json={k: v for k, v in document.items() if v})
+        return await self.call("POST", path, code, account.token, json={k: v for k, v in document.items() if v})
 
-    async def instagram(self, igsid: str, *, status: int = 200, id: str = "me", **document: Any) -> Any:
+    async def instagram(self, igsid: str, *, code: int = 200, id: str = "me", **document: Any) -> Any:
         """Send on Instagram; return the answer's JSON."""
         body = {"recipient": {"id": igsid}, **document}
-        return await self.call("POST", f"/graph/v25.0/{id}/messages", status, INSTAGRAM.token, json=body)
+        return await self.call("POST", f"/graph/v25.0/{id}/messages", code, INSTAGRAM.token, json=body)
 
     async def call(self, method: str, path: str, status: int = 200, token: str = "", **more: Any) -> Any:
         """Call the simulator; assert the status and return the answer's JSON."""
+        path = path.removeprefix(self.url)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with self.client.request(method, path, headers=headers, **more) as answer:
             text = await answer.text()
