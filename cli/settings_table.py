@@ -71,6 +71,9 @@ OTHERS = (
     Described("CHAT4ALL_TEST_MINIO", "host:port", "", "MinIO that tests borrow; empty: they start one", OTHER_SECTION),
     Described("CHAT4ALL_PY_SPY", "file", "", "py-spy, which load tests ask where a hung worker stands", OTHER_SECTION),
     Described("CHAT4ALL_REQUIRE_MINIO", "text", "", "Anything: tests fail, not skip, without MinIO", OTHER_SECTION),
+    Described(
+        "CHAT4ALL_JUDGES", "path", "", "Published descriptions of the protocols, for tests/judges", OTHER_SECTION
+    ),
 )
 
 
