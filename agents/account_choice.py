@@ -62,6 +62,13 @@ class AccountChoice:
             return account, []
         return account, [self._table.put(partition, key, orjson.dumps((account, now)))]
 
+    def begin_on(self, partition: int, conversation_id: str, account: str) -> list[PendingBatch]:
+        """Let a conversation that began with a person's message be answered on ``account``; return what was written."""
+        key = rows.ACCOUNT + conversation_id.encode()
+        if len(self._declared) == 1 or account not in self._declared or self._table.get_bytes(partition, key):
+            return []
+        return [self._table.put(partition, key, orjson.dumps((account, now_ms())))]
+
     def sweep(self, partitions: Iterable[int]) -> None:
         """Look at some more rows, and forget conversations that sent nothing for ``REMEMBERED_DAYS``."""
         oldest_ms = now_ms() - REMEMBERED_DAYS * _DAY_MS

@@ -1,5 +1,5 @@
 """The agents of a channel's role: ``deliver_<channel>`` puts requests into the queue, ``receipts_<channel>`` takes the
-channel's receipts, ``commands_<channel>`` the commands of operators.
+channel's receipts, ``contacts_<channel>`` what is new of people, ``commands_<channel>`` the commands of operators.
 
 A batch of requests is complete when its rows are durable, whatever the channel does. The dispatcher sends them.
 """
@@ -66,15 +66,18 @@ def register(app: StreamApp) -> None:
     }
     dispatcher = Dispatcher(app, channel, choice, rows, attempts.declare(app), attachments)
     commands = Commands(app, dispatcher, choice, rows)
-    app.post_start_services.append(AccountReports(app, channel, dispatcher, choice))
+    reports = AccountReports(app, channel, dispatcher, choice)
+    app.post_start_services.append(reports)
+    app.metrics.watch_accounts(reports.reports)
     app.post_start_services.append(Polling(app, channel, choice, dispatcher))
 
     @app.timer(HOUSEKEEPING_SECONDS)  # type: ignore[untyped-decorator]
     async def keep_house() -> None:
         dispatcher.receipts.expire()
         choice.sweep(dispatcher.partitions)
+        dispatcher.contacts.sweep(dispatcher.partitions)
 
-    commanded = Checkpoint(app, f"commands_{channel}")
+    commanded, met = Checkpoint(app, f"commands_{channel}"), Checkpoint(app, f"contacts_{channel}")
     delivered, received = Checkpoint(app, f"deliver_{channel}"), Checkpoint(app, f"receipts_{channel}")
 
     @app.batch_agent(
@@ -90,6 +93,14 @@ def register(app: StreamApp) -> None:
         async for batch in stream:
             if app.consumer.is_current(batch):
                 await received.when_durable(batch, receive_batch(app, dispatcher.receipts, batch))
+
+    @app.batch_agent(
+        f"contacts_{channel}", app.names.contacts(channel), help=f"takes what is new of people on {channel}"
+    )
+    async def meet(stream: Any) -> None:
+        async for batch in stream:
+            if app.consumer.is_current(batch):
+                await met.when_durable(batch, dispatcher.contacts.receive_batch(batch))
 
     @app.batch_agent(f"commands_{channel}", app.names.commands(channel), help=f"takes the commands to {channel}")
     async def command(stream: Any) -> None:

@@ -14,16 +14,29 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """``gate``: the write that begins the attempt. ``is_called``: the channel may have it. ``before``: the row then."""
+    """``outgoing``: the request as the channel gets it. ``gate``: the write that begins the attempt. ``is_called``: the
+    channel may have it. ``before``: the row then."""
 
-    __slots__ = ("before", "gate", "generation", "head", "is_called", "is_look_up", "lane", "request", "task", "value")
+    __slots__ = (
+        "before",
+        "gate",
+        "generation",
+        "head",
+        "is_called",
+        "is_look_up",
+        "lane",
+        "outgoing",
+        "request",
+        "task",
+        "value",
+    )
 
     def __init__(
         self, lane: AccountLane, head: Head, request: DeliveryRequested, value: bytes, generation: int
     ) -> None:
         self.lane = lane
         self.head = head
-        self.request = request
+        self.request = self.outgoing = request
         self.value = value
         self.generation = generation
         self.before = head.row

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from app.clock import now_ms
 from app.kafka.codec import encode
+from app.kafka.partitions import partition_for
 from domain.attempts import Attempt, Outcome
 from domain.fact_times import plausible_ms
+from domain.inbound import SentReported
 from domain.records import DeadLetter, ReceiptReported, StatusChanged
 from domain.status import Status
 
@@ -64,6 +66,15 @@ class DeliveryFacts:
         letter = DeadLetter(topic, partition, row.offset, code, detail, key, request, now_ms(), attempt.number)
         self._app.metrics.dead_letter(topic, code)
         return self._app.batch_producer.enqueue(self._app.names.dead_letters, partition, key, encode(letter))
+
+    def sent_report(
+        self, address: str, conversation_id: str, name: str, attempt: Attempt, provider_id: str, to: str
+    ) -> PendingBatch:
+        """Report a send to the address book of the account, on the account's partition."""
+        report = SentReported(attempt.account, provider_id, conversation_id, name, address, attempt.at_ms, to)
+        key, topic = attempt.account.encode(), self._app.names.inbound(self._channel)
+        partition = partition_for(key, self._app.settings.partitions)
+        return self._app.batch_producer.enqueue(topic, partition, key, encode(report))
 
     def plausible(self, what: str, at_ms: int, accepted_at_ms: int) -> int:
         """Return the channel's time, or the corrected one if it is impossible."""

@@ -14,27 +14,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from agents.calls import Calls
 from agents.chains import Head
+from agents.contacts import Contacts
 from agents.delivery import Delivery
 from agents.delivery_queue import HEADS_PER_BACKLOG, DeliveryQueue
 from agents.durable import when_durable
 from agents.evidence import Evidence
+from agents.preparation import Preparation
 from agents.receipts import Receipts
 from agents.scheduler import Scheduler
-from agents.sending import outcome_of
 from agents.settlement import Settlement
+from agents.traces import Traces
 from app.clock import now_ms
 from app.kafka.codec import decode
 from domain.attempts import Attempt, QueuedDelivery, Stage
 from domain.delivery_policy import Decision, DeliveryRules, Failure, Wait, decide, expired, without_evidence
 from domain.outcomes import SendOutcome, Sent, Unknown
-from domain.ports import Attachment
 from domain.records import DeliveryRequested, delivery_key
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CRASHED = "the worker ended during the call to the channel"
-QUESTIONS = 100  # look-ups of a worker at a time
 NO_EVIDENCE = "no evidence tells whether the channel has the message"
 
 
@@ -71,7 +71,6 @@ class Dispatcher:
         self._channel = channel
         self._choice = choice
         self._tables = queue, attempts
-        self._attachments = attachments
         self._chance = chance
         self._rules = DeliveryRules(settings.delivery_attempts, settings.evidence_seconds)
         self.expires_ms = int(settings.expires_hours * 3_600_000)
@@ -79,18 +78,28 @@ class Dispatcher:
         self.queue = DeliveryQueue(queue, attempts, self._found, self._found_settled, fail, most_heads)
         self.settlement = Settlement(app, channel, self.queue)
         promised = self.settlement.promised
+        self.traces = Traces(app, channel)
+        self.contacts = Contacts(app, choice, queue)
         self.scheduler = Scheduler(
             choice.lanes, settings.in_flight_per_worker, self._start, self._due, fail, lambda: promised.is_full
+        )
+        self.calls = Calls(
+            app,
+            channel,
+            self.queue,
+            Preparation(channel, self.queue, self.contacts),
+            attachments,
+            self._rules,
+            self.traces,
+            self._decide,
+            self.apply,
+            self.scheduler.released,
         )
         promised.on_room = self.scheduler.start_all
         self.evidence = Evidence(self, self.queue, self.scheduler, self.settlement)
         self.receipts = Receipts(app, queue, self.settlement.facts, self.queue.outcome_of, self.evidence.settle)
         self.settlement.receipts = self.receipts
         self.partitions: list[int] = []
-        self._in_hand: dict[Head, Delivery] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._questions = asyncio.Semaphore(QUESTIONS)
-        self._generation = 0
         app.metrics.watch_in_flight(lambda: self.scheduler.in_flight)
         app.on_assigned(self.begin)
         app.on_drain(self.drain)
@@ -117,20 +126,14 @@ class Dispatcher:
         self.queue.drop()
         self.evidence.clear()
         try:
-            for delivery in self._in_hand.values():
-                if not delivery.is_called and delivery.task is not None:
-                    delivery.task.cancel()
-            while self._tasks:
-                await asyncio.wait(self._tasks)
+            await self.calls.drain()
         finally:
-            self._generation += 1  # what ends later belongs to the partition's next owner
-            self._in_hand.clear()
             self.settlement.clear()
             self.receipts.clear()
 
     def tasks(self) -> list[asyncio.Task[None]]:
         """Return the tasks under way."""
-        return list(self._tasks)
+        return self.calls.tasks()
 
     def _stall(self) -> str | None:
         if self.scheduler.stalled_seconds() > self._app.settings.watchdog_seconds:
@@ -155,7 +158,7 @@ class Dispatcher:
 
     def is_in_hand(self, head: Head) -> bool:
         """Return whether the head is at the channel, or about to be."""
-        return head in self._in_hand
+        return self.calls.has(head)
 
     def _found(self, head: Head) -> None:
         """Decide on the new head of a chain."""
@@ -176,7 +179,7 @@ class Dispatcher:
 
     def _due(self, head: Head) -> None:
         """Do what is due for the head of a chain. A late timer may come for a head that has moved on."""
-        if head.chain.head is not head or head.is_ready or head in self._in_hand:
+        if head.chain.head is not head or head.is_ready or self.calls.has(head):
             return
         row, now = head.row, now_ms()
         if row.not_before_ms > now and row.not_after_ms > now:
@@ -191,94 +194,16 @@ class Dispatcher:
     def _lane(self, head: Head) -> AccountLane:
         return self._choice.lane(head.chain.backlog.account)
 
-    # To the channel ------------------------------------------------------------------------------------------------
-
     def _start(self, lane: AccountLane, head: Head) -> None:
-        delivery = self._take(lane, head)
-        if delivery.request.file_id is None:
-            delivery.gate = self.queue.update(head, head.row.begun(), delivery.value)
-        self._run(delivery, self._deliver(delivery))
+        self.calls.start(lane, head)
 
     def _look_up(self, head: Head) -> None:
         """Ask the channel about an unknown outcome if it can be asked; else the wait for evidence is over."""
         lane = self._lane(head)
         if lane.connector is None or not lane.connector.capabilities.can_look_up:
             self.apply(head, without_evidence(NO_EVIDENCE))
-            return
-        delivery = self._take(lane, head)
-        delivery.is_called = delivery.is_look_up = True
-        self._run(delivery, self._ask(delivery))
-
-    def _take(self, lane: AccountLane, head: Head) -> Delivery:
-        value = self.queue.load(head)
-        request = head.decoded or decode(value, DeliveryRequested)
-        delivery = Delivery(lane, head, request, value, self._generation)
-        self._in_hand[head] = delivery
-        return delivery
-
-    def _run(self, delivery: Delivery, work: Coroutine[Any, Any, None]) -> None:
-        delivery.task = task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._over, delivery))
-
-    def _over(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
-        """Clean up after the task, also if it was cancelled before its first step."""
-        self._tasks.discard(task)
-        head, lane = delivery.head, delivery.lane
-        if self._in_hand.get(head) is delivery:
-            del self._in_hand[head]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._app.abort(f"deliver_{self._channel}", error)  # not durable, or a fault of ours
-        if delivery.is_look_up:
-            return
-        if not delivery.is_called:
-            lane.breaker.forget_probe()
-            if task.cancelled() and delivery.gate is not None and delivery.generation == self._generation:
-                self.queue.update(head, delivery.before, delivery.value)  # the channel was not called
-        lane.end(head)
-        self.scheduler.released(lane)
-
-    async def _deliver(self, delivery: Delivery) -> None:
-        head, lane, seconds = delivery.head, delivery.lane, self._app.settings.send_seconds
-        connector = lane.connector
-        assert connector is not None
-        if delivery.gate is None:
-            if head.attachment is None:
-                prepared = await self._attachments[lane.account.name].prepare(delivery.request, head.row, self._rules)
-                if not isinstance(prepared, Attachment):
-                    await self._end(delivery, prepared)
-                    return
-                head.attachment = prepared
-            delivery.gate = self.queue.update(head, head.row.begun(), delivery.value)
-        await asyncio.shield(delivery.gate.future)
-        delivery.is_called = True
-        began = monotonic()
-        call = partial(connector.send, delivery.request, head.row.attempt, head.attachment)
-        outcome = await outcome_of(self._app, connector, call, seconds)
-        lane.count(outcome, head, monotonic(), began)
-        if isinstance(outcome, Sent) and head.attachment is not None:
-            self._app.metrics.carried(self._channel, head.attachment.plan.kind)
-        await self._end(delivery, self._decide(head, outcome))
-
-    async def _ask(self, delivery: Delivery) -> None:
-        """Ask about an unknown outcome. What the channel does not have is sent again."""
-        head, connector = delivery.head, delivery.lane.connector
-        assert connector is not None
-        async with self._questions:
-            call = partial(connector.look_up, delivery.request, head.row.attempt)
-            outcome = await outcome_of(self._app, connector, call, self._app.settings.send_seconds)
-        if isinstance(outcome, Unknown):
-            await self._end(delivery, without_evidence(outcome.detail))
         else:
-            await self._end(delivery, self._decide(head, outcome))
-
-    async def _end(self, delivery: Delivery, result: Decision) -> None:
-        """Apply what follows, and wait until it is durable: only then another delivery gets the slot."""
-        if self._in_hand.get(delivery.head) is delivery:
-            del self._in_hand[delivery.head]
-        if delivery.generation == self._generation:
-            for write in self.apply(delivery.head, result, delivery):
-                await write
+            self.calls.look_up(lane, head)
 
     # Outcomes ------------------------------------------------------------------------------------------------------
 
@@ -293,6 +218,8 @@ class Dispatcher:
             self.queue.update(head, head.row, value)
         if isinstance(result, Wait):
             write = self.queue.update(head, result.row, value)
+            request = delivery.request if delivery is not None else decode(value, DeliveryRequested)
+            self.traces.waiting(head, request, result.row.reason, result.detail)
             if result.row.stage == Stage.UNKNOWN:
                 self.evidence.wait_for(head)
             else:
@@ -301,13 +228,15 @@ class Dispatcher:
         request = delivery.request if delivery is not None else decode(value, DeliveryRequested)
         letter = value if isinstance(result, Failure) and result.needs_operator else None
         attempt = self.settlement.attempt(head.row, request, head.chain.backlog.account, result)
-        writes = self.settlement.settle(self._lane(head), head.partition, head.key, head.row, request, attempt, letter)
+        to = result.to if isinstance(result, Sent) else ""
+        lane = self._lane(head)
+        writes = self.settlement.settle(lane, head.partition, head.key, head.row, request, attempt, letter, to)
         self.evidence.forget(head)
         if self.scheduler.is_open and (following := self.queue.settled(head)) is not None:
             # not from here: a chain of ten thousand expired messages would be as deep a recursion
-            asyncio.get_running_loop().call_soon(self._go_on, following, self._generation)
+            asyncio.get_running_loop().call_soon(self._go_on, following, self.calls.generation)
         return writes
 
     def _go_on(self, head: Head, generation: int) -> None:
-        if generation == self._generation and self.scheduler.is_open:
+        if generation == self.calls.generation and self.scheduler.is_open:
             self._found(head)

@@ -26,13 +26,13 @@ class Metrics:
         label = {"role": role}
         make: dict[str, Any] = {"const_labels": label, "registry": self.registry}
         self._events = Counter("chat4all_events_total", "Records whose effects are durable, by agent", **make)
-        self._sent = _Tally("messages_sent_total", "Deliveries by outcome, each once", make, "channel", "status")
-        self._attempts = _Tally(
+        self._sent = _Counts("messages_sent_total", "Deliveries by outcome, each once", make, "channel", "status")
+        self._attempts = _Counts(
             "attempts_total", "Answers of the channel, by outcome", make, "channel", "account", "outcome"
         )
-        self._overtaken = _Tally("overtaken_total", "Messages that others overtook", make, "channel", "account")
+        self._overtaken = _Counts("overtaken_total", "Messages that others overtook", make, "channel", "account")
         self._carried = Counter("chat4all_files_carried_total", "Files sent to a channel, by what they went as", **make)
-        self._dead = _Tally("dead_letters_total", "Records that could not be processed", make, "topic", "reason")
+        self._dead = _Counts("dead_letters_total", "Records that could not be processed", make, "topic", "reason")
         self._impossible = Counter("chat4all_impossible_times_total", "Times that cannot be, and were set", **make)
         self._lost = Counter("chat4all_records_removed_unread_total", "Records that retention removed unread", **make)
         self._lag = Gauge("chat4all_lag_records", "Records not yet committed, by topic and partition", **make)
@@ -90,13 +90,13 @@ class Metrics:
             self._in_flight.set({}, self._count_in_flight())
         if self._reports is not None:
             self._accounts.show(self._reports())
-        for tally in (self._sent, self._attempts, self._overtaken, self._dead):
-            tally.show()
+        for counts in (self._sent, self._attempts, self._overtaken, self._dead):
+            counts.show()
         body, headers = render(self.registry, accept)
         return body, dict(headers)
 
 
-class _Tally:
+class _Counts:
     """A counter that is cheap to add to, with at most ``MOST_LABEL_SETS`` sets of labels.
 
     aioprometheus checks each label at each addition, which cost a tenth of a busy worker's time.

@@ -10,6 +10,8 @@ byte of a key is the kind of the row:
 * ``r`` delivery key NUL status: a receipt that came before the outcome of its delivery (``ReceiptReported``).
 * ``a`` conversation: the account on which the conversation began. Value: ``[account, epoch ms of its last use]``.
 * ``p`` account: the account is paused. Value: the ``ChannelCommand``.
+* ``c`` account NUL conversation address, each of the two behind its length as above: what is known of the person
+  (``ContactChanged``).
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from domain.records import DeliveryRequested
 
 NAME = "queue"
-DELIVERY, RECEIPT, ACCOUNT, PAUSE = b"q", b"r", b"a", b"p"
+DELIVERY, RECEIPT, ACCOUNT, PAUSE, CONTACT = b"q", b"r", b"a", b"p", b"c"
 _VERSION = 1
 _POSITION_BYTES = 8
 MOST_POSITION = 2**63 - 1_000_000
@@ -142,6 +144,11 @@ def load(value: bytes) -> tuple[QueuedDelivery, bytes]:
         headers=tuple((key, text.encode("latin-1")) for key, text in headers),
     )
     return row, request
+
+
+def contact_row_key(account: str, conversation_id: str, address: str) -> bytes:
+    """Return the key of what is known of the person at ``address``, for one conversation and account."""
+    return CONTACT + chain_prefix(account, conversation_id, address)[1:]
 
 
 def receipt_row_key(name: str, status: str) -> bytes:

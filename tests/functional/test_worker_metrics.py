@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from agents.account_reports import AccountReports
 from agents.route import route_batch
 from agents.track_status import fold_batch
 from app.faust.watchdog import Watchdog
 from app.kafka.codec import encode
-from app.metrics import Metrics
-from domain.outcomes import Refused
-from domain.records import MessageAccepted
+from app.metrics import MOST_LABEL_SETS, Metrics
+from domain.accounts import Account
+from domain.breaker import BreakerRules
+from domain.outcomes import NotNow, Refused, Unknown
+from domain.records import AccountReport, MessageAccepted
 from support.deliveries import World, requests
 from support.fakes import FakeApp, FakeTable, batch_of
 from support.waiting import until
@@ -104,6 +107,7 @@ def counted(world: World) -> Metrics:
     """Put real metrics into the world."""
     metrics = Metrics("whatsapp")
     metrics.watch_in_flight(lambda: world.dispatcher.scheduler.in_flight)
+    metrics.watch_accounts(lambda: AccountReports(world.app, "whatsapp", world.dispatcher, world.choice).reports())  # type: ignore[arg-type]
     world.app.metrics = metrics  # type: ignore[assignment]
     return metrics
 
@@ -178,3 +182,42 @@ async def test_records_that_are_redelivered_after_a_rebalance_are_counted_when_t
     await checkpoint.drain()
     assert app.consumer.completed == []
     assert shown(app.metrics, "events_total") == {}
+
+
+async def test_the_accounts_of_a_worker_are_shown_with_what_waits_and_why() -> None:
+    world = World(Account(channel="whatsapp", breaker=BreakerRules(least_calls=3, failure_share=0.3), per_second=600.0))
+    metrics = counted(world)
+    world.channel.answers = {"m-1": [Refused("blocked", "")], "m-2": [NotNow("busy", 60.0)], "m-3": [Unknown("broke")]}
+    for n in range(1, 5):
+        await world.deliver(requests(f"m-{n}", conversation=f"c-{n}", start=n))
+        await until(lambda n=n: len(world.channel.calls) == min(n, 3))  # type: ignore[misc]
+    account = 'account="default"'
+    await until(lambda: shown(metrics, "breaker") == {f'{account},state="open"': 1})
+    assert shown(metrics, "waiting_heads") == {
+        f'{account},reason="retry"': 1,
+        f'{account},reason="evidence"': 1,
+        f'{account},reason="breaker"': 1,
+    }
+    assert shown(metrics, "queue_depth") == {account: 3}
+    assert shown(metrics, "account_in_flight") == {account: 0}
+    assert shown(metrics, "allowance_per_second") == {account: 100}
+    assert shown(metrics, "account_paused") == {account: 0}
+    assert shown(metrics, "attempts_total") == {
+        f'{account},channel="whatsapp",outcome="{outcome}"': 1 for outcome in ("refused", "not-now", "unknown")
+    }
+
+
+def test_labels_are_bounded() -> None:
+    metrics = Metrics("whatsapp")
+    reports = [
+        AccountReport("whatsapp", f"a-{n}", 0, "closed", False, 1, 0, 0.0, 0, waiting_by={"turn": 1})
+        for n in range(2 * MOST_LABEL_SETS)
+    ]
+    metrics.watch_accounts(lambda: reports)
+    for report in reports:
+        metrics.attempted("whatsapp", report.account, "sent")
+        metrics.dead_letter("whatsapp-outbound", report.account)
+    for name in ("queue_depth", "waiting_heads", "attempts_total", "dead_letters_total"):
+        samples = shown(metrics, name)
+        assert len(samples) == MOST_LABEL_SETS + 1
+        assert sum(samples.values()) == 2 * MOST_LABEL_SETS, "nothing is left out: the rest is counted as other"

@@ -36,9 +36,12 @@ class Channel:
     ``evidence``: the answers to look-ups; ``promises``: the receipts that it gives in this process.
     """
 
-    def __init__(self, *, repeatable: bool = False, channel: str = "whatsapp", can_look_up: bool = False) -> None:
+    def __init__(
+        self, *, repeatable: bool = False, channel: str = "whatsapp", can_look_up: bool = False, **more: Any
+    ) -> None:
         self.channel = channel
-        self.capabilities = ConnectorCapabilities(repeatable=repeatable, can_look_up=can_look_up)
+        self.capabilities = ConnectorCapabilities(repeatable=repeatable, can_look_up=can_look_up, **more)
+        self.requests: list[DeliveryRequested] = []
         self.questions: list[str] = []
         self.evidence: dict[str, SendOutcome] = {}
         self.promises: list[Receipt] = []
@@ -58,6 +61,7 @@ class Channel:
 
     async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> SendOutcome:
         self.calls.append(request.message_id)
+        self.requests.append(request)
         self.attachments.append(attachment)
         await self.open.wait()
         if self.answers.get(request.message_id):

@@ -20,9 +20,9 @@ EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
     "mirror": ({"mirror"}, set(), {"messages", "status-updates"}),
     **{
         name: (
-            {f"deliver_{name}", f"receipts_{name}", f"commands_{name}"},
+            {f"deliver_{name}", f"receipts_{name}", f"contacts_{name}", f"commands_{name}"},
             {"attempts", "queue"},
-            {f"{name}-outbound", f"{name}-events", f"{name}-commands"},
+            {f"{name}-outbound", f"{name}-events", f"{name}-contacts", f"{name}-commands"},
         )
         for name in CHANNELS
     },
