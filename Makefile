@@ -2,9 +2,10 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := stack,dev,judges
+EXTRAS := stack,dev,judges,load
 N ?= 40
 FROM ?= 1
+SHAPE ?= baseline
 TO ?= 50
 # processes of pytest; "logical" is one a core
 JOBS ?= logical
@@ -12,7 +13,7 @@ JOBS ?= logical
 SERVER_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env run check test test-quick test-servers test-judges seeds lint types imports format bench bench-files rounds openapi settings minio stack-up stack-down lock clean
+.PHONY: help env run check test test-quick test-servers test-judges seeds lint types imports format bench bench-files load rounds openapi settings minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +68,9 @@ bench-files: env ## measure files of 2 GiB through MinIO and a folder, beside th
 
 bench: env ## measure latency, throughput and CPU, with a ledger that must balance
 	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+load: env ## run SHAPE=baseline of Locust against HOST=http://…, or against a system of its own; see docs/load-tests.md
+	@$(BIN)/python -m loadtests.locust --shape $(SHAPE) $(if $(HOST),--host $(HOST)) $(if $(TAGS),--tags $(TAGS)) $(ARGS)
 
 rounds: env ## N=40 rebalance rounds; CONSUMER=stock for Faust's own consumer
 	@$(BIN)/python -m loadtests.rounds -n $(N) $(if $(CONSUMER),--consumer $(CONSUMER)) $(ARGS)

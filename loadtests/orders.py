@@ -41,6 +41,11 @@ _ADDRESSES: dict[str, Callable[[int], str]] = {
 }
 
 
+def address_on(number: int) -> str:
+    """Return an address of its own for each number, on the channels in turn."""
+    return list(_ADDRESSES.values())[number % len(_ADDRESSES)](number)
+
+
 _TRIES = 10
 _NUMBERS = itertools.count(1)
 
@@ -72,10 +77,19 @@ class Orders:
 
 async def signed_up(host: str, port: int) -> str:
     """Register a user through the API and return a token. Raises ``RuntimeError`` with the API's answer."""
-    client = Client(host, port)
-    account = {"username": f"load_{uuid.uuid4().hex[:12]}", "password": uuid.uuid4().hex}
-    await _asked(client, "/users", account, (201, 409))  # 409: a 503 before it was true only for the answer
-    return str((await _asked(client, "/auth/login", account, (200,))).json()["access_token"])
+    username, password = await signed_up_as(host, port)
+    account = {"username": username, "password": password}
+    return str((await _asked(Client(host, port), "/auth/login", account, (200,))).json()["access_token"])
+
+
+async def signed_up_as(host: str, port: int) -> tuple[str, str]:
+    """Register a user through the API and return name and password. Raises ``RuntimeError`` as ``signed_up``."""
+    username, password = f"load_{uuid.uuid4().hex[:12]}", uuid.uuid4().hex
+    document = {"username": username, "password": password}
+    await _asked(
+        Client(host, port), "/users", document, (201, 409)
+    )  # 409: a 503 before it was true only for the answer
+    return username, password
 
 
 async def _asked(client: Client, path: str, document: dict[str, str], wanted: tuple[int, ...]) -> Answer:
