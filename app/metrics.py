@@ -1,4 +1,4 @@
-"""A worker's metrics. ``GET /metrics`` on its port shows them; every name begins with ``chat4all_``."""
+"""A worker's metrics. ``GET /metrics`` on its port shows them; names begin with ``chat4all_`` or ``process_``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aioprometheus import Counter, Gauge, Registry, render
+
+from app.process_readings import PROCESS_READINGS
 
 if TYPE_CHECKING:
     from faust.types import TP
@@ -39,6 +41,10 @@ class Metrics:
         self._mirror_delay = Gauge("chat4all_mirror_delay_seconds", "Age of the newest mirrored record", **make)
         self._in_flight = Gauge("chat4all_in_flight", "Deliveries in hand", **make)
         self._accounts = _AccountGauges(make)
+        self._process = {
+            name: (Counter if name.endswith("_total") else Gauge)(name, doc, **make)
+            for name, (doc, _) in PROCESS_READINGS.items()
+        }
         self._count_in_flight: Callable[[], int] | None = None
         self._reports: Callable[[], Iterable[AccountReport]] | None = None
 
@@ -90,6 +96,8 @@ class Metrics:
             self._in_flight.set({}, self._count_in_flight())
         if self._reports is not None:
             self._accounts.show(self._reports())
+        for name, collector in self._process.items():
+            collector.set({}, PROCESS_READINGS[name][1]())
         for counts in (self._sent, self._attempts, self._overtaken, self._dead):
             counts.show()
         body, headers = render(self.registry, accept)

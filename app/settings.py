@@ -208,6 +208,7 @@ class Settings:
     s3_secret_key: str = setting("minioadmin", "Secret key of the S3", secret=True)
 
     # Metrics and logs
+    metrics_host: str = setting("127.0.0.1", "Address that a worker's metrics listen on; 0.0.0.0: all, in a container")
     metrics_port: int = setting(8082, "Port of a worker's metrics; several workers count upwards from it", zero=True)
     log_level: str = setting("INFO", "Least level that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL")
     log_format: str = setting("auto", "Form of a log line; auto: text on a terminal, else JSON", choices=LOG_FORMATS)

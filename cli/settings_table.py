@@ -24,7 +24,7 @@ SECTIONS: Mapping[str, str] = {
     "host": "API",
     "live_connections": "Live notifications",
     "files": "Files",
-    "metrics_port": "Metrics and logs",
+    "metrics_host": "Metrics and logs",
 }
 STACK_SECTION, OTHER_SECTION = "Servers on this machine (`chat4all stack`, `chat4all run`)", "Command and tests"
 HIDDEN = "***"

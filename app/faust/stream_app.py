@@ -157,7 +157,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             "stream_buffer_maxsize": max(64, settings.partitions * BUFFERED_BATCHES_PER_PARTITION),
             "stream_wait_empty": True,
             "table_standby_replicas": settings.standby_replicas,
-            "web_bind": "127.0.0.1",
+            "web_bind": settings.metrics_host,
             "web_host": "127.0.0.1",
             "worker_redirect_stdouts": False,
             "logging_config": logging_config(settings),

@@ -111,7 +111,7 @@ def page(results: Results) -> str:
     """Return the report as one HTML file."""
     verdict = "balanced" if results.balance.is_balanced else "VOID"
     body = [f"<h1>Load test: {escape(results.shape)}</h1>", f'<p class="{verdict}">Ledger: {verdict}</p>']
-    body.append(_html_table(("", ""), facts(results)))
+    body.append(f'<div class="facts">{_html_table(("", ""), facts(results))}</div>')
     if results.limit_broken:
         body.append(f"<p>A limit was broken at {escape(results.limit_broken)}.</p>")
     for title, head, rows in sections(results):
@@ -163,7 +163,7 @@ _STYLE = """<style>
 body{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2rem auto;padding:0 1rem;color:#1f2937;background:#fff}
 table{border-collapse:collapse;font-size:13px;margin:.5rem 0}
 td,th{border:1px solid #e5e7eb;padding:3px 8px;text-align:right}
-td:first-child,th:first-child{text-align:left}
+td:first-child,th:first-child,.facts td{text-align:left}
 figure{margin:0}figcaption{font-size:12px;color:#6b7280}svg{width:100%;height:auto}
 svg text{font-size:11px;fill:#6b7280}.grid{stroke:#e5e7eb}
 .legend span{margin-right:1rem;font-size:12px}.legend i{display:inline-block;width:10px;height:10px;margin-right:4px}

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from loadtests.ledger import Balance
 from loadtests.locust.recorder import SEND, Line
-from loadtests.meter import Machine
 
 if TYPE_CHECKING:
     from loadtests.locust.run_state import RunState
@@ -81,7 +80,7 @@ def results_of(run: RunState, balance: Balance, histories: Mapping[str, Sequence
         date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         command=run.options.command or "locust -f loadtests/locust/locustfile.py",
         commit=commit(),
-        machine=str(Machine.here()),
+        machine=run.machine,
         settings=run.options.settings or f"those of {run.options.host}",
         users=run.options.users,
         measured_stages=[stage.name for stage in run.shape.stages if stage.is_measured],

@@ -14,6 +14,7 @@ from loadtests.locust.options import Options
 from loadtests.locust.recorder import Recorder
 from loadtests.locust.samples import Samples
 from loadtests.locust.shapes import Shape
+from loadtests.meter import Machine
 
 MOST_ACCOUNTS = 40
 SCRAPE_SECONDS = 2.0
@@ -26,6 +27,7 @@ class RunState:
     options: Options
     shape: Shape
     recorder: Recorder
+    machine: str = field(default_factory=lambda: str(Machine.here()))
     name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     book: Book = field(default_factory=Book)
     samples: Samples = field(default_factory=Samples)

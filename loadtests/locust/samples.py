@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 _LINE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)$")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 LAG, IN_FLIGHT, MEMORY = "chat4all_lag_records", "chat4all_in_flight", "process_resident_memory_bytes"
-WAITING, DELAY = "chat4all_waiting", "chat4all_mirror_delay_seconds"
+WAITING, DELAY = "chat4all_queue_depth", "chat4all_mirror_delay_seconds"
 EVERY_SECONDS = 2.0
 
 

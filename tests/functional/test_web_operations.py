@@ -68,7 +68,8 @@ async def test_metrics_count_what_was_accepted_and_how_long_it_took(api: Api, pa
     for swept in ("files_swept", "file_orphans_swept", "file_sweep_failures"):
         assert f"chat4all_{swept}_total 0" in text
     names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line and not line.startswith("#")}
-    assert all(name.startswith("chat4all_") for name in names)
+    assert all(name.startswith(("chat4all_", "process_")) for name in names)
+    assert "process_resident_memory_bytes" in names
 
 
 def test_the_metrics_of_processes_that_share_a_port_are_told_apart() -> None:

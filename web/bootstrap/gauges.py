@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from app.process_readings import PROCESS_READINGS
 from web.bootstrap.services import Services
 
 
 def watch_services(services: Services) -> None:
     """Add the gauges that are read from services."""
     metrics, recent = services.metrics, services.adapters.recent
+    for name, (doc, read) in PROCESS_READINGS.items():
+        metrics.watch(name, doc, read)
     metrics.watch(
         "chat4all_password_hashes_waiting", "Passwords queued or being hashed.", lambda: services.passwords.waiting
     )

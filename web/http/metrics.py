@@ -32,10 +32,12 @@ class _Tally(Counter):  # type: ignore[misc]
 
 
 class _Reading(Gauge):  # type: ignore[misc]
-    """A gauge with a value computed on a scrape; absent while unknown."""
+    """A gauge, or a counter if its name ends so, with a value computed on a scrape; absent while unknown."""
 
     def __init__(self, name: str, doc: str, registry: Registry, read: Callable[[], float | None]) -> None:
         super().__init__(name, doc, registry=registry)
+        if name.endswith("_total"):
+            self.kind = Counter.kind
         self._read = read
 
     def get_all(self) -> list[tuple[dict[str, str], float]]:

@@ -64,7 +64,7 @@ class Journey(FastHttpUser):  # type: ignore[misc]
         An answer that leaves a doubt is asked for again with the same key, as clients are told to.
         """
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        RUN.book.uncertain += 1  # until there is an answer: the turn may be cut short at any moment
+        RUN.book.uncertain += 1  # until there is an answer: the end of the run may cut a turn short
         response = self.call("POST", SEND_PATH, body, headers=headers)
         for _ in range(TRIES - 1):
             if response.status_code not in (*_IN_DOUBT, 429):
