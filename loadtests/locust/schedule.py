@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Schedule:
-    """Turns every ``every_seconds`` from ``first``, however long a turn takes.
+    """A turn every ``every_seconds`` from ``first``, however long one takes.
 
     A latency counts from the due time, so the delay that a slow answer causes to later turns is part of it (no
     coordinated omission). Times are those of one monotonic clock, in seconds.

@@ -12,7 +12,7 @@ ADMIN_PATHS = ("/v1/admin/channels", "/v1/admin/dead-letters")
 
 
 class Operator(Journey):
-    """Looks around once a turn. Without an admin's account (``CHAT4ALL_LOAD_OPERATOR``) only at what all may see."""
+    """Looks around once a turn. Without an admin's account (``--operator``) only at what all may see."""
 
     label = "operator"
     weight = 1
