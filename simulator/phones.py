@@ -108,15 +108,13 @@ class PhoneBook:
         person = Person(
             id=id or (number or handle.lower() or user_id or f"p{len(self._people) + 1}"),
             name=name or (f"@{handle}" if handle else f"Person {_digits(seed, 4)}"),
-            number=number,
+            number=number or f"1555{_digits('number ' + seed, 7)}",
             handle=handle,
             user_id=user_id or f"{country_of(number)}.{_digits('bsuid ' + seed, 16)}",
             igsid=_digits("igsid " + seed, 16),
             chat_id=int(_digits("chat " + seed, 9)),
             hides_number=bool(user_id and not number),
         )
-        if not number and not handle and not user_id:
-            person.number = f"1555{_digits('number ' + seed, 7)}"
         names = list(_names(person))
         if person.id in self._people or any(name in self._by for name in names):
             raise AlreadyTaken

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Protocol
 
 from aiohttp import web
 
-from simulator.accounts import DEFAULTS, INSTAGRAM, WHATSAPP, Accounts, BusinessAccount
+from simulator.accounts import DEFAULTS, INSTAGRAM, TELEGRAM, WHATSAPP, Accounts, BusinessAccount
 from simulator.books import Books
 from simulator.calls import Calls
 from simulator.chaos import Chaos
@@ -21,13 +22,23 @@ from simulator.media import MediaStore
 from simulator.network import Channel, Network
 from simulator.peculiar import add_peculiar_people
 from simulator.phones import PhoneBook
-from simulator.posting import Poster
+from simulator.posting import Form, Poster, Update
+from simulator.telegram.methods import Methods
+from simulator.telegram.routes import TelegramRoutes
+from simulator.telegram.updates import Updates
+from simulator.telegram.webhooks import Telegram
 from simulator.timer import Timer
 from simulator.whatsapp.calls import WhatsAppCalls
 from simulator.whatsapp.history import History
 from simulator.whatsapp.webhooks import WhatsApp
 
+# what a bot asks for whose webhook is set from the beginning
+ALL_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member", "message_reaction")
 MAX_BODY_BYTES = 4 << 20  # of a JSON body; forms are read by parts, each with its own bound
+
+
+class _Protocol(Channel, Form, Protocol):
+    """A provider's protocol: reports, and the form of their webhooks."""
 
 
 class Simulator:
@@ -53,17 +64,18 @@ class Simulator:
         self._timer = Timer()
         whatsapp = WhatsApp(self.media, self.books.life)
         instagram = Instagram(self.media, self.books.life, lambda id: f"{self.public_url}/cdn/{id}")
-        self.poster = Poster(self.accounts, {WHATSAPP: whatsapp, INSTAGRAM: instagram}, lambda: self.calls.in_force)
-        channels: Mapping[str, Channel] = {WHATSAPP: whatsapp, INSTAGRAM: instagram}
+        self._telegram = Telegram(self.media)
+        channels: Mapping[str, _Protocol] = {WHATSAPP: whatsapp, INSTAGRAM: instagram, TELEGRAM: self._telegram}
+        self.poster = Poster(self.accounts, channels, lambda: self.calls.in_force)
+        self._updates = Updates(self.accounts, self.poster.post)
         self.network = Network(
-            self.accounts,
-            self.phones,
-            self.books,
-            self._timer,
-            channels,
-            lambda: self.calls.chaos,
-            self.poster.post,
+            self.accounts, self.phones, self.books, self._timer, channels, lambda: self.calls.chaos, self._report
         )
+        for account in self.accounts:
+            if account.channel == TELEGRAM and account.secret_token and callback_base:
+                self._telegram.secrets[account.key] = account.secret_token
+                url = f"{callback_base.rstrip('/')}/{account.channel}/{account.name}"
+                self._updates.set_webhook(account, url, ALL_UPDATES, False)
         add_peculiar_people(self.phones)
 
     def app(self) -> web.Application:
@@ -73,12 +85,17 @@ class Simulator:
         history = History(self.accounts, self.books, self.calls)
         instagram = InstagramCalls(self.accounts, self.network, self.calls)
         GraphRoutes(self.accounts, whatsapp, history, instagram).add_to(app)
+        methods = Methods(self.network, self.calls, self.media, self._telegram, self._updates)
+        TelegramRoutes(self.accounts, self.calls, self.media, methods).add_to(app)
         people = People(self.network)
         state = State(self.accounts, self.phones, self.books, self.calls, self.poster, self.media, self._timer)
         control.add_to(app, people, Acts(people, self.network, self.media), state)
         app.router.add_get("/cdn/{id}", self._file)
         app.cleanup_ctx.append(self._running)
         return app
+
+    def _report(self, update: Update) -> None:
+        (self._updates.add if update.account.channel == TELEGRAM else self.poster.post)(update)
 
     async def _file(self, request: web.Request) -> web.Response:
         """A file by its link, without a token, as Instagram gives them out."""

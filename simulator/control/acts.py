@@ -98,10 +98,7 @@ class Acts:
         """Hide the telephone number from businesses; ``{"hidden": false}`` shows it again."""
         person = self._people.person(request)
         document = await body_of(request, frozenset({"hidden"}))
-        is_hidden = flag(document, "hidden", True)
-        if not is_hidden and not person.number:
-            raise BadRequest("there is no number to show", 409)
-        person.hides_number = is_hidden
+        person.hides_number = flag(document, "hidden", True)
         return web.json_response(described(person))
 
     async def change_number(self, request: web.Request) -> web.Response:
