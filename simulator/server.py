@@ -7,6 +7,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from simulator import page
 from simulator.accounts import DEFAULTS, INSTAGRAM, TELEGRAM, WHATSAPP, Accounts, BusinessAccount
 from simulator.books import Books
 from simulator.calls import Calls
@@ -90,6 +91,7 @@ class Simulator:
         people = People(self.network)
         state = State(self.accounts, self.phones, self.books, self.calls, self.poster, self.media, self._timer)
         control.add_to(app, people, Acts(people, self.network, self.media), state)
+        page.add_to(app)
         app.router.add_get("/cdn/{id}", self._file)
         app.cleanup_ctx.append(self._running)
         return app
