@@ -10,6 +10,7 @@ Chat4AllError
 ├── NotFound                                                             → HTTP 404
 ├── Conflict                   it contradicts the current state          → HTTP 409
 │   └── AlreadyExists
+├── NotDeliverable             the person cannot be reached now          → HTTP 422, with the reason as its code
 ├── KeyReused                  an idempotency key with another request   → HTTP 422
 ├── Unavailable                a dependency is down; a retry can help    → HTTP 503 with Retry-After
 │   ├── LogUnavailable         Kafka did not acknowledge in time; nothing was written
@@ -88,6 +89,18 @@ class AlreadyExists(Conflict):
     """The resource to be created exists already."""
 
     code = "already-exists"
+
+
+class NotDeliverable(Chat4AllError):
+    """The recipient's channel would refuse the message: the reply window is closed, the person wants no messages, or
+    is unknown to our account. ``reason``: a stable word, such as ``opted-out``.
+    """
+
+    code = "not-deliverable"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class KeyReused(Chat4AllError):

@@ -14,7 +14,7 @@ from domain.errors import InvalidInput
 from domain.records import MessageAccepted
 
 MAX_KEY_CHARS = 255
-_COMPARED = ("conversation_id", "content", "file_id", "account", "not_after_ms", "priority")
+_COMPARED = ("conversation_id", "content", "file_id", "account", "not_after_ms", "priority", "kind", "body", "reply_to")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 

@@ -44,8 +44,10 @@ class MessageAccepted:
 
     ``kind`` and ``body``: as ``domain/kinds.py`` says; a message with a file and no other kind has the kind ``TEXT``
     here. ``reply_to``: the quoted message's id. ``target_id``: the provider's id of the message that ``reply_to`` or a
-    reaction names, if the API knew it. ``recipient_ids``: the provider's identifier of each of ``targets``, resolved
-    at acceptance, empty where the address itself is one.
+    reaction names, if the API knew it, and ``target_address`` the one address to which it means something.
+    ``recipient_ids``: the provider's identifier of each of ``targets``, resolved at acceptance, empty where the address
+    itself is one; ``recipient_accounts``: if ``account`` is empty, the account with which each of them last wrote,
+    empty for the channel's default.
 
     ``direction``: ``INBOUND`` for a person's message to us. Then ``sender_id`` is the person's address,
     ``sender_name`` their name, ``provider_id`` the channel's id of the message, ``account`` the one that got it,
@@ -75,6 +77,8 @@ class MessageAccepted:
     provider_id: str = ""
     sent_at_ms: int = 0
     members: tuple[str, ...] = ()
+    target_address: str = ""
+    recipient_accounts: tuple[str, ...] = ()
 
     @property
     def is_inbound(self) -> bool:

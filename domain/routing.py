@@ -56,13 +56,13 @@ def decide(message: MessageAccepted, position: LogPosition) -> Routed:
         offset,
         1,
         m.file,
-        m.account,
+        m.account or (m.recipient_accounts[0] if m.recipient_accounts else ""),
         m.not_after_ms,
         m.priority,
         m.kind,
         m.body,
         m.reply_to,
-        m.target_id,
+        m.target_id if m.target_address in ("", str(recipient)) else "",
         m.recipient_ids[0] if m.recipient_ids else "",
     )
     return Routed(((channel, request),), (fact,))
@@ -72,8 +72,9 @@ def _decide_shared(message: MessageAccepted, position: LogPosition) -> Routed:
     requests: list[tuple[str, DeliveryRequested]] = []
     facts = [_about(message, position, "", Status.ACCEPTED)]
     refused = None
-    ids = message.recipient_ids or ("",) * len(message.recipients)
-    for target, to in zip(message.recipients, ids, strict=False):
+    none = ("",) * len(message.recipients)
+    ids, accounts = message.recipient_ids or none, message.recipient_accounts or none
+    for target, to, account in zip(message.recipients, ids, accounts, strict=False):
         try:
             recipient = recorded_recipient(target)
         except InvalidRecipient as error:
@@ -94,13 +95,13 @@ def _decide_shared(message: MessageAccepted, position: LogPosition) -> Routed:
                 position.offset,
                 len(message.recipients),
                 message.file,
-                message.account,
+                message.account or account,
                 message.not_after_ms,
                 message.priority,
                 message.kind,
                 message.body,
                 message.reply_to,
-                message.target_id,
+                message.target_id if message.target_address in ("", target) else "",
                 to,
             )
             requests.append((recipient.channel, request))

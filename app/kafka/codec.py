@@ -51,7 +51,7 @@ MAX_WEBHOOK_BYTES = 6 * 1024 * 1024  # a provider's POST of at most 4 MiB, in ba
 MAX_MEDIA = 100  # of an inbound message
 
 _BINARY = {"key", "value", "request", "raw"}
-_TEXTS = {"recipients", "recipient_users", "recipient_ids", "members"}
+_TEXTS = {"recipients", "recipient_users", "recipient_ids", "recipient_accounts", "members"}
 _PEOPLE = {"person", "former"}
 # from what JSON has for them
 _MADE = _BINARY | _TEXTS | _PEOPLE | {"file", "waiting_by", "offsets", "headers", "media"}
@@ -78,6 +78,8 @@ _LATER = {
     "provider_id",
     "sent_at_ms",
     "members",
+    "target_address",
+    "recipient_accounts",
 }
 # records made after all of their fields: what has its default is left out
 _SPARE = {TraceRecorded, InboundEvent, SentReported}

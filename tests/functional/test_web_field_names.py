@@ -148,8 +148,7 @@ async def test_in_a_batch_each_message_is_looked_at_by_itself(api: Api) -> None:
             "`recipient_id`",
         ),
         ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "to": ADDRESS}, "to", "`recipient_id`"),
-        # fields that the contract promises for later must not be dropped today
-        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "reply_to": "x"}, "reply_to", "it takes "),
+        ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "replyTo": "x"}, "replyTo", "`reply_to`"),
         ("/v1/messages", {"conversation_id": "c-1", "content": "hi", "silent": "x"}, "silent", "it takes "),
         (
             "/v1/messages",

@@ -46,6 +46,7 @@ from web.messages.attached_files import AttachedFiles
 from web.messages.facts import StatusWriter
 from web.messages.recipient_resolver import RecipientResolver
 from web.messages.sending import Sending
+from web.messages.targets import MessageTargets
 from web.uploads.context import UploadContext
 from web.uploads.part_writer import HASH_THREADS, PartSlots
 from web.uploads.service import Uploads
@@ -227,6 +228,7 @@ class Services:
             history=self.history,
             recipient_resolver=self.recipient_resolver,
             attached_files=AttachedFiles(self.known_files, self.memberships),
+            targets=MessageTargets(self.history, self.memberships),
             metrics=self.metrics,
             clock_ms=adapters.clock_ms,
             randomness=adapters.randomness,

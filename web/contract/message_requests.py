@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 
 from domain.accounts import ACCOUNT_NAME
@@ -14,7 +16,15 @@ from domain.content import check_content
 from domain.errors import InvalidInput
 from domain.expiry import MOST_DAYS_AHEAD
 from domain.ids import is_uuid
+from domain.kinds import INTERACTIVE, LOCATION, REACTION, TEMPLATE, TEXT
 from domain.records import MAX_CONTENT_BYTES
+from web.contract.kind_requests import (
+    CreateInteractive,
+    CreateLocation,
+    CreateReaction,
+    CreateTemplate,
+    message_id,
+)
 from web.contract.request_fields import (
     MAX_OFFSET,
     ConversationId,
@@ -29,6 +39,9 @@ from web.contract.request_fields import (
 from web.history.cursor import HISTORY_CURSOR
 
 MAX_BATCH_MESSAGES = 500
+MAX_BODY_BYTES = 32 * 1024  # of a kind's object; a record has at most 256 KiB
+_KINDS = frozenset({TEMPLATE, INTERACTIVE, LOCATION, REACTION})
+Part = CreateTemplate | CreateInteractive | CreateLocation | CreateReaction | None
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 _NO_RECIPIENT = f"{NO_CHANNEL}; or be user:<username> or a user id"
@@ -59,6 +72,11 @@ def _account(text: str | None) -> str | None:
     return text
 
 
+def _kind_in(given: Mapping[str, Any]) -> str:
+    """Return the kind among ``given``, ``TEXT`` if none of the others is there."""
+    return next((kind for kind in sorted(_KINDS) if given.get(kind) is not None), TEXT)
+
+
 def _moment(text: str | None) -> str | None:
     if text is not None:
         try:
@@ -76,7 +94,7 @@ def _epoch_ms(text: str) -> int:
 
 
 class CreateMessage(Creation):
-    """Text, a file, or both."""
+    """A text, a file, or both; or one of template, interactive, location and reaction."""
 
     recipient_id: Annotated[
         str,
@@ -109,6 +127,19 @@ class CreateMessage(Creation):
             examples=["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"],
         ),
     ] = None
+    reply_to: Annotated[
+        str | None,
+        BeforeValidator(_absent_if_empty),
+        AfterValidator(message_id),
+        Field(
+            description="The message of this conversation that it answers, beside any kind but a reaction.",
+            examples=["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"],
+        ),
+    ] = None
+    template: Annotated[CreateTemplate | None, Field(description="In place of `content`.")] = None
+    interactive: Annotated[CreateInteractive | None, Field(description="Beside `content`, its text.")] = None
+    location: Annotated[CreateLocation | None, Field(description="In place of `content`.")] = None
+    reaction: Annotated[CreateReaction | None, Field(description="In place of `content`.")] = None
     content: Annotated[
         str,
         BeforeValidator(absent_if_null),
@@ -116,7 +147,8 @@ class CreateMessage(Creation):
             validate_default=True,
             json_schema_extra={"maxLength": MAX_CONTENT_BYTES},
             description=f"At most {MAX_CONTENT_BYTES} bytes of UTF-8, and within the channel's limit: WhatsApp "
-            "and Telegram 4,096 characters, Instagram 999 bytes. May be empty with a file.",
+            "and Telegram 4,096 characters, Instagram 999 bytes. May be empty with a file, and must be beside a "
+            "template, a location or a reaction.",
             examples=["See you at eight"],
         ),
     ] = ""
@@ -160,9 +192,44 @@ class CreateMessage(Creation):
             raise invalid("is required without a recipient_id: give one of the two, or both")
         return conversation_id
 
+    @property
+    def kind(self) -> str:
+        """The kind as records have it (``domain/kinds.py``)."""
+        return _kind_in({name: getattr(self, name) for name in _KINDS})
+
+    @property
+    def body(self) -> Mapping[str, object]:
+        """The kind's object as records have it."""
+        one = None if self.kind == TEXT else getattr(self, self.kind)
+        return {} if one is None else one.stored()
+
+    @field_validator(*_KINDS)
+    @classmethod
+    def _is_alone(cls, value: Part, info: ValidationInfo) -> Part:
+        if value is None:
+            return value
+        if (other := _kind_in(info.data)) != TEXT:
+            raise invalid(f"cannot be beside {other}: a message has one kind")
+        if info.data.get("file_id") is not None:
+            raise invalid("cannot be beside file_id: a file goes with a text")
+        if info.field_name == REACTION and info.data.get("reply_to") is not None:
+            raise invalid("cannot be beside reply_to")
+        if isinstance(value, CreateInteractive) and (missing := value.missing):
+            raise invalid(f"of the kind {value.kind} needs {' and '.join(missing)}")
+        if len(orjson.dumps(value.stored())) > MAX_BODY_BYTES:
+            raise invalid(f"must have at most {MAX_BODY_BYTES} bytes of JSON")
+        return value
+
     @field_validator("content")
     @classmethod
     def _can_be_delivered(cls, content: str, info: ValidationInfo) -> str:
+        kind = _kind_in(info.data)
+        if kind in (TEMPLATE, LOCATION, REACTION):
+            if content:
+                raise invalid(f"must be empty beside {kind}")
+            return content
+        if not content and any(kind not in info.data for kind in _KINDS):
+            return content  # the kind is there, and wrong
         try:
             return check_content(content, has_file=info.data.get("file_id") is not None)
         except InvalidInput as error:

@@ -52,6 +52,7 @@ STATUS_OF: tuple[tuple[type[errors.Chat4AllError], int], ...] = (
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (BodyTimeout, HTTPStatus.REQUEST_TIMEOUT),
     (errors.Conflict, HTTPStatus.CONFLICT),
+    (errors.NotDeliverable, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedEncoding, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
@@ -103,7 +104,8 @@ def problem_of(error: errors.Chat4AllError) -> Problem:
         found = error.found
     elif isinstance(error, errors.InvalidInput) and error.field:
         found = ((error.field, str(error)),)
-    return Problem(status, error.code, detail, found, headers, more)
+    code = error.reason if isinstance(error, errors.NotDeliverable) else error.code
+    return Problem(status, code, detail, found, headers, more)
 
 
 def _headers_of(error: errors.Chat4AllError) -> dict[str, str]:

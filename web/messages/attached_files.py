@@ -44,15 +44,7 @@ class AttachedFiles:
         """
         if message.file_id is None:
             return message
-        try:
-            await self._memberships.check(message.conversation_id, message.sender_id)
-        except NotFound:
-            raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
-        except NotAllowed:
-            # do not reveal whether a direct conversation exists; the sender's own may not exist yet
-            if is_direct(message.conversation_id):
-                raise FieldErrors([("file_id", NO_SUCH_FILE)]) from None
-            raise
+        await require_inside(self._memberships, message, FieldErrors([("file_id", NO_SUCH_FILE)]))
         file = self._files.remembered(message.file_id) or await self._look_up(message.file_id)
         if file is None or file.conversation_id != message.conversation_id:
             raise FieldErrors([("file_id", NO_SUCH_FILE)])
@@ -63,3 +55,16 @@ class AttachedFiles:
     async def _look_up(self, file_id: str) -> File | None:
         async with self._look_up_slots:
             return await self._circuit.call(lambda: self._files.get(file_id))
+
+
+async def require_inside(memberships: Memberships, message: MessageAccepted, otherwise: FieldErrors) -> None:
+    """Raise ``otherwise`` if the message's conversation does not exist, ``NotAllowed`` for a sender outside of it."""
+    try:
+        await memberships.check(message.conversation_id, message.sender_id)
+    except NotFound:
+        raise otherwise from None
+    except NotAllowed:
+        # do not reveal whether a direct conversation exists; the sender's own may not exist yet
+        if is_direct(message.conversation_id):
+            raise otherwise from None
+        raise

@@ -18,12 +18,15 @@ from domain.accounts import AccountNames, account_fault
 from domain.addresses import normal_address
 from domain.attachments import text_fault
 from domain.conversations import is_address
+from domain.degradation import body_fault
 from domain.direct import is_direct
 from domain.errors import Unavailable
+from domain.kinds import REACTION, TEXT
 from domain.ports import Identity
 from domain.recipients import INTERNAL
 from domain.records import MAX_RECIPIENTS, MessageAccepted
 from web.errors import FieldErrors
+from web.messages.targets import may_see
 
 if TYPE_CHECKING:
     from domain.ports import ConversationStore, IdentityStore, UserStore
@@ -83,11 +86,12 @@ class RecipientResolver:
         self._users: LRUCache[str, bool] = LRUCache(REMEMBERED)
         self._look_up_slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
 
-    async def resolve(self, message: MessageAccepted) -> MessageAccepted:
+    async def resolve(self, message: MessageAccepted, target: MessageAccepted | None = None) -> MessageAccepted:
         """Check the sender's membership; return the message with its recipients.
 
         A conversation that does not exist is created with the sender and the named recipient. A message without
-        recipients is for everyone, and nobody else takes part yet. Raises ``NotAllowed``, ``Unavailable``,
+        recipients is for everyone, and nobody else takes part yet. A reaction to ``target`` goes to those who have
+        the target. Raises ``NotAllowed``, ``Unavailable``,
         ``Conflict``, and ``FieldErrors`` for an unknown recipient, for a text too long for an address, or for an
         account that the channel of a recipient does not have.
         """
@@ -106,12 +110,7 @@ class RecipientResolver:
             await self._named(conversation_id, sender_id, recipient_id)
             users = [recipient_id]
         reached = await asyncio.gather(*map(self._address_of, users))
-        owners: dict[str, str] = {}
-        for reachable, participant in zip(reached, users, strict=True):
-            address = _for_text(reachable, participant, message)
-            # two may be one: a user, and the very address that the user linked
-            if address not in owners or not is_address(participant):
-                owners[address] = "" if is_address(participant) else participant
+        owners = _owners(message, target, list(zip(reached, users, strict=True)))
         self._require_account(message, tuple(owners))
         return replace(message, recipients=tuple(owners), recipient_users=tuple(owners.values()))
 
@@ -187,25 +186,62 @@ class RecipientResolver:
         return address
 
 
-def _for_text(address: str, participant_id: str, message: MessageAccepted) -> str:
-    """Return the participant's address for the message's text; the channel may not take a text of this length.
+def _owners(
+    message: MessageAccepted, target: MessageAccepted | None, reached: Sequence[tuple[str, str]]
+) -> dict[str, str]:
+    """Return the addresses of the message with their users, empty for a participating address.
+
+    ``reached``: each participant's address, and the participant. Raises ``FieldErrors`` if an address cannot have the
+    message; of a reaction only if no address can.
+    """
+    owners: dict[str, str] = {}
+    faults: list[FieldErrors] = []
+    for reachable, participant in reached:
+        try:
+            address = _fitting(reachable, participant, message)
+            if message.kind == REACTION and target is not None and not may_see(target, address):
+                raise FieldErrors([("reaction", f"{address} does not have the message")])
+        except FieldErrors as fault:
+            if message.kind != REACTION:
+                raise
+            faults.append(fault)
+            continue
+        # two may be one: a user, and the very address that the user linked
+        if address not in owners or not is_address(participant):
+            owners[address] = "" if is_address(participant) else participant
+    if faults and not owners:
+        raise faults[0]
+    return owners
+
+
+def _fitting(address: str, participant_id: str, message: MessageAccepted) -> str:
+    """Return the participant's address for the message; the channel may not take one of this kind or length.
 
     A user with a linked channel then gets it inside the system. An address has no other place: raises
     ``FieldErrors``.
     """
     if is_address(participant_id):
         _require_fits(address, message)
-    elif message.file_id is None and text_fault(address, message.content, CAPABILITIES):
+    elif _fault(address, message):
         return f"{INTERNAL}:{participant_id}"
     return address
 
 
+def _fault(address: str, message: MessageAccepted) -> str | None:
+    """Return why the channel of ``address`` does not take the message. Inside the system everything goes."""
+    if message.kind == TEXT:
+        return text_fault(address, message.content, CAPABILITIES) if message.file_id is None else None
+    channel = address.partition(":")[0]
+    capabilities = CAPABILITIES.get(channel)
+    if capabilities is None:
+        return None
+    return body_fault(message.kind, message.body, message.content, message.file_id is not None, channel, capabilities)
+
+
 def _require_fits(address: str, message: MessageAccepted) -> None:
-    """Raise ``FieldErrors`` if the text is too long for one message of the channel. Beside a file texts are cut
-    instead.
-    """
-    if message.file_id is None and (fault := text_fault(address, message.content, CAPABILITIES)):
-        raise FieldErrors([("content", fault)])
+    """Raise ``FieldErrors`` if the channel does not take the message. Beside a file texts are cut instead."""
+    if fault := _fault(address, message):
+        raise FieldErrors([("content" if message.kind == TEXT else message.kind, fault)])
 
 
 def _wrong(detail: str) -> FieldErrors:

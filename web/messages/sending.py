@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from domain.direct import direct_id
-from domain.errors import KeyReused, MayBeAccepted, NotAllowed, Unavailable
+from domain.errors import KeyReused, MayBeAccepted, NotAllowed, NotDeliverable, Unavailable
 from domain.expiry import expiry_fault
 from domain.idempotency import is_same_message
 from domain.ids import keyed_id, uuid7
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from web.http.metrics import Metrics
     from web.messages.attached_files import AttachedFiles
     from web.messages.recipient_resolver import RecipientResolver
+    from web.messages.targets import MessageTargets
 
 CATCH_UP_SECONDS = 3.0
 CONVERSATIONS_AT_ONCE = 100  # of one request
@@ -65,6 +66,8 @@ class AcceptedMessage:
 
 
 Outcome = AcceptedMessage | Exception
+# a message, and the one that it answers or reacts to
+Whole = tuple[MessageAccepted, MessageAccepted | None]
 
 
 class Sending:
@@ -77,6 +80,7 @@ class Sending:
         history: MessageHistory,
         recipient_resolver: RecipientResolver,
         attached_files: AttachedFiles,
+        targets: MessageTargets,
         metrics: Metrics,
         clock_ms: Callable[[], int],
         randomness: Callable[[int], bytes],
@@ -86,6 +90,7 @@ class Sending:
         self._history = history
         self._recipient_resolver = recipient_resolver
         self._attached_files = attached_files
+        self._targets = targets
         self._metrics = metrics
         self._clock_ms = clock_ms
         self._randomness = randomness
@@ -116,6 +121,9 @@ class Sending:
             account=wanted.account or "",
             not_after_ms=wanted.not_after_ms,
             priority=wanted.priority,
+            kind=wanted.kind,
+            body=wanted.body,
+            reply_to=wanted.reply_to or "",
         )
         return Item(message, key is not None)
 
@@ -128,11 +136,9 @@ class Sending:
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
-        message = item.message
-        self._require_future(message)
-        if message.file_id is not None:
-            message = await self._attached_files.attach(message)
-        message = await self._recipient_resolver.resolve(message)
+        self._require_future(item.message)
+        message, target = await self._with_parts(item.message)
+        message = await self._recipient_resolver.resolve(message, target)
         _pay(message, spend)
         return self._remembered(Item(message, False), await self._log.append(message, headers))
 
@@ -205,17 +211,17 @@ class Sending:
             await self._settle(written, found)
 
     async def _admitted(self, fresh: list[Item], spend: Spend, found: dict[str, Outcome]) -> list[Item]:
-        """Return the items with their files and recipients; refused items (an unknown recipient or file, the rate
-        limit) have their outcome in ``found``.
+        """Return the items with their files, targets and recipients; refused items (an unknown recipient or file, the
+        rate limit) have their outcome in ``found``.
         """
         admitted = []
-        for item in await self._with_files(fresh, found):
+        for item, (message, target) in await self._all_with_parts(fresh, found):
             try:
-                self._require_future(item.message)
-                message = await self._recipient_resolver.resolve(item.message)
+                self._require_future(message)
+                message = await self._recipient_resolver.resolve(message, target)
                 _pay(message, spend)
                 admitted.append(Item(message, item.is_keyed))
-            except (FieldErrors, RateLimited) as error:
+            except (FieldErrors, NotDeliverable, RateLimited) as error:
                 found[item.message.message_id] = error
         return admitted
 
@@ -224,17 +230,19 @@ class Sending:
         if message.not_after_ms and (fault := expiry_fault(message.not_after_ms, self._clock_ms())):
             raise FieldErrors([("expires_at", fault)])
 
-    async def _with_files(self, fresh: list[Item], found: dict[str, Outcome]) -> list[Item]:
-        """Return the items without a file or with a usable one. The files are looked up concurrently."""
-        if all(item.message.file_id is None for item in fresh):
-            return fresh
-        results = await asyncio.gather(
-            *(self._attached_files.attach(item.message) for item in fresh), return_exceptions=True
-        )
+    async def _with_parts(self, message: MessageAccepted) -> Whole:
+        """Return the message with its file and the provider's id of its target, and the target."""
+        if message.file_id is not None:
+            message = await self._attached_files.attach(message)
+        return await self._targets.aim(message)
+
+    async def _all_with_parts(self, fresh: list[Item], found: dict[str, Outcome]) -> list[tuple[Item, Whole]]:
+        """Return the items with usable parts, or without any. Files and targets are looked up concurrently."""
+        results = await asyncio.gather(*(self._with_parts(item.message) for item in fresh), return_exceptions=True)
         ready = []
         for item, result in zip(fresh, results, strict=True):
-            if isinstance(result, MessageAccepted):
-                ready.append(Item(result, item.is_keyed))
+            if not isinstance(result, BaseException):
+                ready.append((item, result))
             elif isinstance(result, FieldErrors | Unavailable):
                 found[item.message.message_id] = result
             else:
