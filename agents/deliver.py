@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from agents import people
 from agents.account_choice import AccountChoice
 from agents.account_reports import AccountReports
 from agents.attachments import Attachments
@@ -65,6 +66,9 @@ def register(app: StreamApp) -> None:
         if lane.connector is not None
     }
     dispatcher = Dispatcher(app, channel, choice, rows, attempts.declare(app), attachments)
+    people.declare(
+        app, load_accounts(settings)[channel], {n: lane.connector for n, lane in choice.lanes.items()}, files
+    )
     commands = Commands(app, dispatcher, choice, rows)
     reports = AccountReports(app, channel, dispatcher, choice)
     app.post_start_services.append(reports)

@@ -35,6 +35,7 @@ class Metrics:
         self._overtaken = _Counts("overtaken_total", "Messages that others overtook", make, "channel", "account")
         self._carried = Counter("chat4all_files_carried_total", "Files sent to a channel, by what they went as", **make)
         self._dead = _Counts("dead_letters_total", "Records that could not be processed", make, "topic", "reason")
+        self._elements = _Counts("webhook_elements_total", "Elements of webhooks by outcome", make, "channel", "outcome")
         self._impossible = Counter("chat4all_impossible_times_total", "Times that cannot be, and were set", **make)
         self._lost = Counter("chat4all_records_removed_unread_total", "Records that retention removed unread", **make)
         self._lag = Gauge("chat4all_lag_records", "Records not yet committed, by topic and partition", **make)
@@ -67,6 +68,10 @@ class Metrics:
     def dead_letter(self, topic: str, reason: str) -> None:
         self._dead.add((topic, reason))
 
+    def webhook_element(self, channel: str, outcome: str, count: int = 1) -> None:
+        """``outcome``: a member of ``domain.inbound.ElementOutcome``."""
+        self._elements.add((channel, outcome), count)
+
     def removed_unread(self, topic: str, count: int) -> None:
         self._lost.add({"topic": topic}, count)
 
@@ -98,7 +103,7 @@ class Metrics:
             self._accounts.show(self._reports())
         for name, collector in self._process.items():
             collector.set({}, PROCESS_READINGS[name][1]())
-        for counts in (self._sent, self._attempts, self._overtaken, self._dead):
+        for counts in (self._sent, self._attempts, self._overtaken, self._dead, self._elements):
             counts.show()
         body, headers = render(self.registry, accept)
         return body, dict(headers)

@@ -19,5 +19,5 @@ def modules_of(role: str) -> tuple[str, ...]:
     if role in _FIXED:
         return _FIXED[role]
     if role in CHANNELS:
-        return ("agents.deliver",)
+        return ("agents.deliver", "agents.webhooks")
     raise ValueError(f"unknown role {role!r}: expected one of {', '.join(ROLES)}")

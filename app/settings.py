@@ -97,6 +97,11 @@ class Settings:
     upload_seconds: float = setting(1800.0, "How long a channel may take for the upload of one file; then once more")
     file_patience_hours: float = setting(24.0, "Age at which a message fails whose file's store is away", zero=True)
     files_fetched_at_once: int = setting(8, "Files that a worker fetches at once; each takes a few MiB of memory")
+    inbound_file_max_bytes: int = setting(128 * 1024 * 1024, "Longest file of a person's message that is fetched")
+    inbound_file_seconds: float = setting(120.0, "How long fetching such a file may take at once")
+    inbound_file_patience_seconds: float = setting(
+        900.0, "How long a person's messages wait for such a file; then they are shown without it", zero=True
+    )
     simulated_delivered_seconds: tuple[float, float] = setting(
         (1.0, 3.0), "Simulated channels: from SENT to DELIVERED", zero=True
     )

@@ -1,7 +1,7 @@
-"""The direct conversation of two: its id follows from both sides, so each pair has one, whichever side writes first.
+"""Conversations with reserved ids: those of two, and those that a person began by writing to an account of ours.
 
-No client chooses such an id. A conversation under a reserved id is created only together with both of its sides, so no
-third party can be in it before them.
+The id follows from the sides, so each pair has one, whichever side writes first. No client chooses such an id: a
+conversation under a reserved id is created only together with its sides, so no third party can be in it before them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import unicodedata
 from hashlib import sha256
 
 PREFIX = "direct:"
+INBOUND_PREFIX = "inbound:"
 _DIGITS = 32  # of the hexadecimal form of a SHA-256: 128 bits
 
 
@@ -23,16 +24,22 @@ def direct_id(one: str, other: str) -> str:
     return PREFIX + sha256(sides.encode()).hexdigest()[:_DIGITS]
 
 
+def inbound_id(channel: str, account: str, person_id: str) -> str:
+    """Return the id of the conversation that a person began with an account: ``inbound:`` and 32 hexadecimal digits."""
+    sides = f"{channel}\n{account}\n{person_id}"
+    return INBOUND_PREFIX + sha256(sides.encode()).hexdigest()[:_DIGITS]
+
+
 def is_direct(conversation_id: str) -> bool:
     """Return whether an id has the form made by ``direct_id``; such a conversation may exist or not."""
     return conversation_id.startswith(PREFIX)
 
 
 def is_reserved(conversation_id: str) -> bool:
-    """Return whether no client may choose this id, because it is a direct conversation's or looks like one.
+    """Return whether no client may choose this id, because it is the system's or looks like one of these.
 
     Case, compatibility forms (full-width letters) and invisible characters do not count.
     """
     visible = (character for character in conversation_id if unicodedata.category(character) != "Cf")
     text = unicodedata.normalize("NFKC", "".join(visible))
-    return text.strip().casefold().startswith(PREFIX)
+    return text.strip().casefold().startswith((PREFIX, INBOUND_PREFIX))

@@ -12,6 +12,7 @@ _RANDOM_BITS = 74
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # Ours alone, and for ever: another one would make other ids of keys that are in use.
 _KEYED_MESSAGES = uuid.UUID("5c0ffa1b-6d5e-4d0a-9a52-6f3b8d2f7c41")
+_INBOUND = uuid.UUID("0b4b8a52-9a0f-4f0e-8f5a-2c3d1e6a7b90")
 _VERSION_AT = 14  # where a UUID's 36 characters hold its version
 
 
@@ -47,6 +48,19 @@ def keyed_id(account_id: str, key: str) -> str:
     A line feed separates the parts; neither can hold one (``domain.idempotency.check_key``).
     """
     return str(uuid.uuid5(_KEYED_MESSAGES, f"{account_id}\n{key}"))
+
+
+def inbound_message_id(channel: str, account: str, provider_id: str, part: int = 0) -> str:
+    """Return the id of a person's message: a UUIDv5 of the channel's id of it on our account.
+
+    ``part``: which file of a message with several, from 0: each becomes a message.
+    """
+    return str(uuid.uuid5(_INBOUND, f"{channel}\n{account}\n{part}\n{provider_id}"))
+
+
+def file_id_of_inbound(message_id: str) -> str:
+    """Return the id of the file of a person's message: a UUIDv5."""
+    return str(uuid.uuid5(_INBOUND, f"file\n{message_id}"))
 
 
 def may_repeat(message_id: str) -> bool:

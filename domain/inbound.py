@@ -24,6 +24,25 @@ class Happening(StrEnum):
     UNKNOWN = "unknown"  # a kind that the parser does not know: kept, counted
 
 
+class ElementOutcome(StrEnum):
+    """What came of one element of a webhook. Each ends in exactly one of these."""
+
+    RECEIPT = "receipt"  # went to the delivery that it is about
+    ORPHAN = "orphan"  # a receipt of a message that we do not know
+    MESSAGE = "message"
+    REACTION = "reaction"
+    OPT_OUT = "opt-out"
+    OPT_IN = "opt-in"
+    IDENTITY = "identity"
+    DUPLICATE = "duplicate"
+    ACCOUNT = "account"
+    IGNORED = "ignored"
+    UNKNOWN = "unknown"  # stays in the raw topic; of a person's message it is shown as ``unsupported``
+    NOBODY = "nobody"  # about a person, but without any identifier
+    OTHER_ACCOUNT = "other-account"  # of an account that accounts.toml does not name
+    MALFORMED = "malformed"  # kept as a dead letter
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """The identifiers of a person for one account of ours; each may be empty.
@@ -106,6 +125,18 @@ class SentReported:
     address: str
     at_ms: int
     to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMarked:
+    """On ``<channel>-inbound``, keyed by account: a participant read a person's message, which the person may be told.
+
+    ``provider_id``: the channel's id of the message.
+    """
+
+    account: str
+    provider_id: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.files import FileMetadata
-from domain.inbound import ContactChanged, InboundEvent, SentReported, WebhookReceived
+from domain.inbound import ContactChanged, InboundEvent, ReadMarked, SentReported, WebhookReceived
 from domain.kinds import FILE, INBOUND, OUTBOUND, TEXT
 
 MAX_CONTENT_BYTES = 10_240
@@ -297,6 +297,7 @@ Record = (
     | TraceRecorded
     | InboundEvent
     | SentReported
+    | ReadMarked
     | WebhookReceived
     | ContactChanged
     | DeadLetter

@@ -11,7 +11,7 @@ import orjson
 
 from domain.errors import MalformedRecord
 from domain.files import FileMetadata, metadata_fault
-from domain.inbound import ContactChanged, InboundEvent, Media, Person, SentReported, WebhookReceived
+from domain.inbound import ContactChanged, InboundEvent, Media, Person, ReadMarked, SentReported, WebhookReceived
 from domain.records import (
     MAX_LETTERS,
     MAX_RECIPIENTS,
@@ -38,6 +38,7 @@ R = TypeVar(
     TraceRecorded,
     InboundEvent,
     SentReported,
+    ReadMarked,
     WebhookReceived,
     ContactChanged,
     DeadLetter,
@@ -164,6 +165,16 @@ def decode(data: bytes | None, cls: type[R]) -> R:
         elif needed or value is not _ABSENT:
             values[name] = _field(document, name, kind, null, needed)
     return cls(**values)
+
+
+def type_of(data: bytes | None) -> str:
+    """Return the type that a record names, of a topic with several types; empty if it names none."""
+    try:
+        document = orjson.loads(data or b"")
+    except orjson.JSONDecodeError:
+        return ""
+    name = document.get("type") if isinstance(document, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _field(document: dict[str, Any], name: str, kind: type, nullable: bool, needed: bool) -> Any:

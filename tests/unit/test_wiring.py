@@ -12,6 +12,7 @@ import pytest
 from app.faust.stream_app import StreamApp
 from app.roles import ROLES
 from app.settings import InvalidSetting, Settings
+from channels.manifest import WEBHOOKS
 from domain.recipients import CHANNELS
 from support.values import NO_ACCOUNTS
 
@@ -20,9 +21,11 @@ EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
     "mirror": ({"mirror"}, set(), {"messages", "status-updates"}),
     **{
         name: (
-            {f"deliver_{name}", f"receipts_{name}", f"contacts_{name}", f"commands_{name}"},
-            {"attempts", "queue"},
-            {f"{name}-outbound", f"{name}-events", f"{name}-contacts", f"{name}-commands"},
+            {f"{verb}_{name}" for verb in ("deliver", "receipts", "contacts", "commands", "people")}
+            | {f"webhooks_{name}" for _ in WEBHOOKS if name in WEBHOOKS},
+            {"attempts", "queue", "people"},
+            {f"{name}-{topic}" for topic in ("outbound", "events", "contacts", "commands", "inbound")}
+            | {f"{name}-webhooks" for _ in WEBHOOKS if name in WEBHOOKS},
         )
         for name in CHANNELS
     },

@@ -1,0 +1,110 @@
+"""The rows of people in the table ``people``: each person is found by each of their identifiers."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from domain.inbound import Person
+from domain.people import Known, are_two, merged, normal, united, without
+from tables import people as rows
+
+if TYPE_CHECKING:
+    from app.faust.durable_table import DurableTable
+    from app.kafka.batch_producer import PendingBatch
+
+_PEOPLE = uuid.UUID("7d2b0f5e-0c55-4c4e-9c0e-6a1f0b7c2e11")
+
+
+class AddressBook:
+    """The people of the accounts of ``channel``, on the partitions of ``table``."""
+
+    def __init__(self, channel: str, table: DurableTable) -> None:
+        self._channel = channel
+        self._table = table
+
+    def find(self, partition: int, account: str, person: Person) -> Known | None:
+        """Return the person with these identifiers, the most lasting one first; ``None`` if they are unknown."""
+        for identifier in person.identifiers:
+            known = self._identified(partition, account, identifier)
+            if known is not None and not are_two(known.person, person):
+                return known
+        return None
+
+    def meet(self, partition: int, account: str, person: Person, occasion: str) -> tuple[Known, list[PendingBatch]]:
+        """Return the row of a person who gave these identifiers, made if there is none, and what was written.
+
+        The caller stores the row with ``put``.
+
+        Two rows that turn out to be one person become one. An identifier that was somebody else's is theirs no more.
+        ``occasion`` makes the id of a new person, the same when the event comes again.
+        """
+        person = normal(self._channel, person)
+        found, strangers = self._rows_of(partition, account, person)
+        kept = found.pop(0) if found else Known(str(uuid.uuid5(_PEOPLE, f"{self._channel}\n{account}\n{occasion}")))
+        return self._settle(partition, account, kept, person, found, strangers)
+
+    def rename(
+        self, partition: int, account: str, former: Person, person: Person, occasion: str
+    ) -> tuple[Known, list[PendingBatch]]:
+        """Return the row of a person whose identifiers changed from ``former`` to ``person``, and what was written:
+        as ``meet``."""
+        former = normal(self._channel, former)
+        known = self.find(partition, account, former)
+        if known is None:
+            return self.meet(partition, account, merged(former, person), occasion)
+        person = normal(self._channel, person)
+        known = replace(known, person=merged(known.person, person))
+        found, strangers = self._rows_of(partition, account, known.person)
+        others = [row for row in found if row.person_id != known.person_id]
+        return self._settle(partition, account, known, person, others, strangers)
+
+    def put(self, partition: int, account: str, row: Known) -> PendingBatch:
+        """Store a person's row."""
+        key = rows.row_key(rows.PERSON, account, row.person_id)
+        return self._table.put(partition, key, rows.dump_known(row))
+
+    def _rows_of(self, partition: int, account: str, person: Person) -> tuple[list[Known], list[Known]]:
+        """Return the rows with one of the person's identifiers, and those of other people that have one of them."""
+        found: dict[str, Known] = {}
+        strangers: dict[str, Known] = {}
+        for identifier in person.identifiers:
+            known = self._identified(partition, account, identifier)
+            if known is not None:
+                merged_so_far = next(iter(found.values()), known)
+                is_other = are_two(known.person, person) or are_two(known.person, merged_so_far.person)
+                (strangers if is_other else found)[known.person_id] = known
+        return list(found.values()), list(strangers.values())
+
+    def _settle(
+        self,
+        partition: int,
+        account: str,
+        kept: Known,
+        person: Person,
+        others: list[Known],
+        strangers: list[Known],
+    ) -> tuple[Known, list[PendingBatch]]:
+        writes = []
+        for other in others:
+            kept = united(kept, other)
+            writes.append(self._table.put(partition, rows.row_key(rows.PERSON, account, other.person_id), None))
+        kept = replace(kept, person=merged(kept.person, person))
+        for stranger in strangers:
+            left = replace(stranger, person=without(stranger.person, kept.person.identifiers))
+            writes.append(self.put(partition, account, left))
+        pointed = {*kept.person.identifiers, *(one for other in others for one in other.person.identifiers)}
+        name = kept.person_id.encode()
+        for identifier in sorted(pointed):
+            key = rows.row_key(rows.IDENTIFIER, account, identifier)
+            if self._table.get_bytes(partition, key) != name:
+                writes.append(self._table.put(partition, key, name))
+        return kept, writes
+
+    def _identified(self, partition: int, account: str, identifier: str) -> Known | None:
+        person_id = self._table.get_bytes(partition, rows.row_key(rows.IDENTIFIER, account, identifier))
+        if person_id is None:
+            return None
+        value = self._table.get_bytes(partition, rows.row_key(rows.PERSON, account, person_id.decode()))
+        return None if value is None else rows.load_known(value)

@@ -1,0 +1,363 @@
+"""``people_<channel>``: what people do on a channel, on the partition of our account.
+
+It keeps the address book, the reply windows and the opt-outs (table ``people``), makes messages of what people write,
+and ties receipts without our token to their messages. A record that comes again after a crash leads to the same
+messages under the same ids; an element that the provider posts again leads to nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from agents.address_book import AddressBook
+from agents.durable import when_durable
+from agents.inbox import Inbox
+from agents.tokenless import ParkedReceipts
+from agents.webhooks import receipt_of
+from app.clock import now_ms
+from app.faust.checkpoint import Checkpoint
+from app.faust.dead_letters import dead_letter
+from app.kafka.codec import decode, encode, type_of
+from app.kafka.partitions import partition_for
+from domain.accounts import Account
+from domain.direct import INBOUND_PREFIX, inbound_id
+from domain.errors import InvalidInput, MalformedRecord
+from domain.ids import inbound_message_id
+from domain.inbound import ElementOutcome, Happening, InboundEvent, ReadMarked, SentReported
+from domain.kinds import FILE, INBOUND, KINDS, REACTION, TEXT, UNSUPPORTED
+from domain.people import Known, address_of, contacts_of, is_stop_word, person_at, wrote
+from domain.records import MAX_RECIPIENTS, MessageAccepted, Record
+from tables import people as rows
+
+if TYPE_CHECKING:
+    from app.faust.batches import RecordBatch
+    from app.faust.durable_table import DurableTable
+    from app.faust.stream_app import StreamApp
+    from app.kafka.batch_producer import PendingBatch
+    from domain.ports import Connector, FileStore
+
+log = logging.getLogger(__name__)
+
+MAX_PENDING_BYTES = 32 * 1024 * 1024
+MAX_TEXT_CHARS = 65_536  # of a person's message
+MAX_READ_MARKS = 100  # under way at a time: a courtesy
+READ_MARK_SECONDS = 10.0
+HOUSEKEEPING_SECONDS = 60.0
+_SHOWN = {
+    Happening.MESSAGE: ElementOutcome.MESSAGE,
+    Happening.REACTION: ElementOutcome.REACTION,
+    Happening.UNKNOWN: ElementOutcome.UNKNOWN,
+}
+
+
+class People:
+    """The agent's work. ``accounts``: of the channel; ``connector_of``: by the account's name."""
+
+    def __init__(
+        self,
+        app: StreamApp,
+        accounts: Sequence[Account],
+        table: DurableTable,
+        connector_of: Callable[[str], Connector | None],
+        open_store: Callable[[], FileStore],
+    ) -> None:
+        self._app = app
+        self._channel = app.role
+        self._table = table
+        self._connector_of = connector_of
+        self._inboxes = {one.name: _inbox_of(one) for one in accounts}
+        self._stop_words = {one.name: _words_of(one.options.get("stop_words", "").casefold()) for one in accounts}
+        self._book = AddressBook(self._channel, table)
+        self._parked = ParkedReceipts(table)
+        self._inbox = Inbox(app, table, connector_of, open_store, self._publish)
+        self._marks: set[asyncio.Task[None]] = set()
+        self._partitions: list[int] = []
+        self._warned: set[str] = set()
+        app.on_assigned(self.begin)
+        app.on_drain(self.drain)
+
+    def begin(self) -> None:
+        """Take up what waits on the assigned partitions."""
+        self._partitions = self._table.active_partitions()
+        when_durable(self._app, [self._table.claim(partition) for partition in self._partitions], lambda: None)
+        self._parked.begin(self._partitions)
+        self._inbox.begin(self._partitions)
+
+    async def drain(self) -> None:
+        """Stop what is under way; it is on record."""
+        self._partitions = []
+        await self._inbox.drain()
+
+    def keep_house(self) -> None:
+        """Give up on receipts whose message nobody sent."""
+        orphans = len(self._parked.expire(self._partitions))
+        if orphans:
+            self._count(ElementOutcome.ORPHAN, orphans)
+
+    async def receive_batch(self, batch: RecordBatch) -> list[PendingBatch]:
+        """Take each record of ``batch``; return what must be durable before the batch is complete."""
+        writes: list[PendingBatch] = []
+        for record in batch.records:
+            try:
+                writes += self._take(batch.partition, record)
+            except InvalidInput as error:
+                if type_of(record.value) != SentReported.__name__:
+                    self._count(ElementOutcome.MALFORMED)
+                writes.append(dead_letter(self._app, batch, record, error, now_ms()))
+            if self._app.batch_producer.pending_bytes > MAX_PENDING_BYTES:
+                for write in writes:
+                    await write
+                writes.clear()
+        return writes
+
+    def _take(self, partition: int, record: Any) -> list[PendingBatch]:
+        name = type_of(record.value)
+        if name == SentReported.__name__:
+            return self._sent(partition, decode(record.value, SentReported))
+        if name == ReadMarked.__name__:
+            self._mark_read(decode(record.value, ReadMarked))
+            return []
+        return self._event(partition, record.offset, decode(record.value, InboundEvent))
+
+    # Sends and receipts ---------------------------------------------------------------------------------------------
+
+    def _sent(self, partition: int, sent: SentReported) -> list[PendingBatch]:
+        """Remember a message of ours by the provider's id, and the conversation as that of the last exchange."""
+        _require_usual(sent.account, sent.provider_id, sent.address)
+        person = person_at(self._channel, sent.address, sent.to)
+        before = self._book.find(partition, sent.account, person)
+        row, writes = self._book.meet(partition, sent.account, person, f"{sent.provider_id} {sent.address}")
+        row = row.spoke_in(sent.conversation_id, sent.address)
+        is_repeated = self._message(partition, sent.account, sent.provider_id) is not None
+        if is_repeated or before is None or (before.person, before.conversations) != (row.person, row.conversations):
+            writes += self._tell(partition, sent.account, row)
+        message_id = sent.token.partition(" ")[0]
+        writes.append(
+            self._remember(partition, sent.account, sent.provider_id, sent.conversation_id, message_id, sent.token)
+        )
+        receipts, unparked = self._parked.claim(partition, sent.account, sent.provider_id)
+        for receipt in receipts:
+            writes += self._report(sent.conversation_id, receipt, sent.token)
+        return writes + unparked
+
+    def _receipt(self, partition: int, event: InboundEvent) -> list[PendingBatch]:
+        known = self._message(partition, event.account, event.target_id)
+        if known is None:
+            write = self._parked.park(partition, event)
+            if write is None:
+                self._count(ElementOutcome.ORPHAN)
+            return [] if write is None else [write]
+        if not known.token:  # about a person's own message
+            self._count(ElementOutcome.IGNORED)
+            return []
+        return self._report(known.conversation_id, event, known.token)
+
+    def _report(self, conversation_id: str, event: InboundEvent, token: str) -> list[PendingBatch]:
+        self._count(ElementOutcome.RECEIPT)
+        topic = self._app.names.events(self._channel)
+        return [self._write(topic, conversation_id, receipt_of(event, token))]
+
+    # People ---------------------------------------------------------------------------------------------------------
+
+    def _event(self, partition: int, offset: int, event: InboundEvent) -> list[PendingBatch]:
+        _require_usual(event.account, event.element_id, event.target_id, *event.person.identifiers)
+        if event.happening == Happening.RECEIPT:
+            return self._receipt(partition, event)
+        if not event.person.identifiers:
+            self._count(ElementOutcome.NOBODY)
+            return []
+        key = rows.row_key(rows.SEEN, event.account, f"{event.happening} {event.element_id}")
+        value = self._table.get_bytes(partition, key)
+        seen = None if value is None else rows.load_seen(value)
+        if seen is not None and seen.offset != offset:
+            self._count(ElementOutcome.DUPLICATE)
+            return []
+        conversation_id = "" if seen is None else seen.conversation_id
+        if event.happening in _SHOWN:
+            conversation_id, writes = self._shown(partition, offset, event, conversation_id)
+        elif event.happening == Happening.IDENTITY:
+            writes = self._renamed(partition, event)
+        else:
+            writes = self._opted(partition, event)
+        writes.append(self._table.put(partition, key, rows.dump_seen(rows.Seen(now_ms(), offset, conversation_id))))
+        return writes
+
+    def _shown(
+        self, partition: int, offset: int, event: InboundEvent, conversation_id: str
+    ) -> tuple[str, list[PendingBatch]]:
+        """Make a message of what the person did. ``conversation_id``: where it went when it was taken before."""
+        row, writes = self._book.meet(partition, event.account, event.person, event.element_id)
+        target = self._message(partition, event.account, event.target_id) if event.target_id else None
+        address = address_of(self._channel, row.person)
+        if conversation_id:
+            address = row.address_in(conversation_id) or address
+        elif target is not None and row.address_in(target.conversation_id):
+            conversation_id, address = target.conversation_id, row.address_in(target.conversation_id) or address
+        elif row.conversation is not None:
+            conversation_id, address = row.conversation
+        else:
+            conversation_id = inbound_id(self._channel, event.account, row.person_id)
+        at_ms = min(event.at_ms, now_ms())
+        row = wrote(self._channel, row.spoke_in(conversation_id, address), at_ms)
+        if event.happening == Happening.MESSAGE and is_stop_word(
+            event.content, self._stop_words.get(event.account, ())
+        ):
+            row = replace(row, opted_out=True)
+            self._count(ElementOutcome.OPT_OUT)
+        else:
+            self._count(_SHOWN[Happening(event.happening)])
+        writes += self._tell(partition, event.account, row)
+        message = self._message_of(event, conversation_id, address, row, target)
+        writes.append(self._remember(partition, event.account, event.element_id, conversation_id, message.message_id))
+        if event.media or self._inbox.holds(partition, event.account, row.person_id):
+            writes.append(self._inbox.add(partition, row.person_id, offset, event, message))
+        else:
+            writes.append(self._publish(message))
+        return conversation_id, writes
+
+    def _message_of(
+        self, event: InboundEvent, conversation_id: str, address: str, row: Known, target: rows.Message | None
+    ) -> MessageAccepted:
+        kind, body = event.kind, event.body
+        target_id = "" if target is None else target.message_id
+        if event.happening == Happening.REACTION:
+            kind, body = REACTION, {"message_id": target_id, "emoji": event.body.get("emoji", "")}
+        elif event.happening == Happening.UNKNOWN or kind not in KINDS:
+            kind, body = UNSUPPORTED, event.body or {"type": event.kind or "unknown"}
+        return MessageAccepted(
+            message_id=inbound_message_id(self._channel, event.account, event.element_id),
+            conversation_id=conversation_id,
+            sender_id=address,
+            recipient_id="",
+            content=event.content[:MAX_TEXT_CHARS],
+            account=event.account,
+            kind=TEXT if kind == FILE else kind,
+            body=body,
+            reply_to="" if kind == REACTION else target_id,
+            target_id=event.target_id,
+            direction=INBOUND,
+            sender_name=row.person.name,
+            provider_id=event.element_id,
+            sent_at_ms=event.at_ms,
+            members=self._members(event.account, conversation_id, address),
+        )
+
+    def _members(self, account: str, conversation_id: str, address: str) -> Sequence[str]:
+        """Return with whom the conversation is made, if a person's message made it."""
+        if not conversation_id.startswith(INBOUND_PREFIX):
+            return ()
+        inbox = self._inboxes.get(account, ())
+        if not inbox and account not in self._warned:
+            self._warned.add(account)
+            log.warning(
+                'the account %s of %s has no inbox: nobody sees what new people write. Add inbox = "username" to '
+                "its entry in accounts.toml",
+                account,
+                self._channel,
+            )
+        return (*inbox, address)
+
+    def _renamed(self, partition: int, event: InboundEvent) -> list[PendingBatch]:
+        row, writes = self._book.rename(partition, event.account, event.former, event.person, event.element_id)
+        self._count(ElementOutcome.IDENTITY)
+        return writes + self._tell(partition, event.account, row)
+
+    def _opted(self, partition: int, event: InboundEvent) -> list[PendingBatch]:
+        is_out = event.happening == Happening.OPT_OUT
+        row, writes = self._book.meet(partition, event.account, event.person, event.element_id)
+        self._count(ElementOutcome.OPT_OUT if is_out else ElementOutcome.OPT_IN)
+        return writes + self._tell(partition, event.account, replace(row, opted_out=is_out))
+
+    # What follows ---------------------------------------------------------------------------------------------------
+
+    def _tell(self, partition: int, account: str, row: Known) -> list[PendingBatch]:
+        """Store the row, and tell its conversations."""
+        row, contacts = contacts_of(self._channel, account, row, now_ms())
+        topic = self._app.names.contacts(self._channel)
+        told = [self._write(topic, contact.conversation_id, contact) for contact in contacts]
+        return [self._book.put(partition, account, row), *told]
+
+    def _publish(self, message: MessageAccepted) -> PendingBatch:
+        return self._write(self._app.names.messages, message.conversation_id, message)
+
+    def _write(self, topic: str, conversation_id: str, record: Record) -> PendingBatch:
+        key = conversation_id.encode()
+        partition = partition_for(key, self._app.settings.partitions)
+        return self._app.batch_producer.enqueue(topic, partition, key, encode(record))
+
+    def _message(self, partition: int, account: str, provider_id: str) -> rows.Message | None:
+        value = self._table.get_bytes(partition, rows.row_key(rows.MESSAGE, account, provider_id))
+        return None if value is None else rows.load_message(value)
+
+    def _remember(
+        self, partition: int, account: str, provider_id: str, conversation_id: str, message_id: str, token: str = ""
+    ) -> PendingBatch:
+        value = rows.dump_message(rows.Message(now_ms(), conversation_id, message_id, token))
+        return self._table.put(partition, rows.row_key(rows.MESSAGE, account, provider_id), value)
+
+    def _count(self, outcome: ElementOutcome, count: int = 1) -> None:
+        self._app.metrics.webhook_element(self._channel, outcome, count)
+
+    # Read marks -----------------------------------------------------------------------------------------------------
+
+    def _mark_read(self, mark: ReadMarked) -> None:
+        """Tell the person that we read their message, if we can, now."""
+        connector = self._connector_of(mark.account)
+        tell = getattr(connector, "mark_read", None)
+        if tell is None or len(self._marks) >= MAX_READ_MARKS:
+            return
+        task = asyncio.get_running_loop().create_task(_told(tell, mark))
+        self._marks.add(task)
+        task.add_done_callback(self._marks.discard)
+
+
+async def _told(tell: Callable[[str, bool], Any], mark: ReadMarked) -> None:
+    try:
+        async with asyncio.timeout(READ_MARK_SECONDS):
+            await tell(mark.provider_id, False)
+    except Exception as error:  # noqa: BLE001  it is a courtesy
+        log.info("account %s could not mark a message as read: %r", mark.account, error)
+
+
+def _inbox_of(account: Account) -> Sequence[str]:
+    """Return the members of new conversations: usernames, as ``user:<username>``."""
+    names = _words_of(account.options.get("inbox", ""))[: MAX_RECIPIENTS - 1]
+    return tuple(f"user:{name.removeprefix('user:')}" for name in names)
+
+
+def _words_of(text: str) -> Sequence[str]:
+    return tuple(word for part in text.split(",") if (word := part.strip()))
+
+
+def _require_usual(account: str, *texts: str) -> None:
+    """Raise ``MalformedRecord`` for what no row can hold."""
+    if not account or any(len(text.encode()) > rows.MOST_ID_BYTES or "\0" in text for text in texts):
+        raise MalformedRecord("an account is missing, or an id is longer than any provider's")
+
+
+def declare(
+    app: StreamApp,
+    accounts: Sequence[Account],
+    connectors: Mapping[str, Connector | None],
+    open_store: Callable[[], FileStore],
+) -> People:
+    """Declare the agent and its table on ``app``; ``connectors``: by the account's name."""
+    channel = app.role
+    people = People(app, accounts, rows.declare(app), connectors.get, open_store)
+    checkpoint = Checkpoint(app, f"people_{channel}")
+
+    @app.timer(HOUSEKEEPING_SECONDS)  # type: ignore[untyped-decorator]
+    async def keep_house_of_people() -> None:
+        people.keep_house()
+
+    @app.batch_agent(f"people_{channel}", app.names.inbound(channel), help=f"takes what people do on {channel}")
+    async def take(stream: Any) -> None:
+        async for batch in stream:
+            if app.consumer.is_current(batch):
+                await checkpoint.when_durable(batch, await people.receive_batch(batch))
+
+    return people
