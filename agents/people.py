@@ -7,7 +7,6 @@ messages under the same ids; an element that the provider posts again leads to n
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from agents.address_book import AddressBook
 from agents.durable import when_durable
+from agents.inbound_messages import InboundAccount, message_of
 from agents.inbox import Inbox
+from agents.read_marks import ReadMarks
 from agents.tokenless import ParkedReceipts
 from agents.webhooks import receipt_of
 from app.clock import now_ms
@@ -24,13 +25,11 @@ from app.faust.dead_letters import dead_letter
 from app.kafka.codec import decode, encode, type_of
 from app.kafka.partitions import partition_for
 from domain.accounts import Account
-from domain.direct import INBOUND_PREFIX, inbound_id
+from domain.direct import inbound_id
 from domain.errors import InvalidInput, MalformedRecord
-from domain.ids import inbound_message_id
 from domain.inbound import ElementOutcome, Happening, InboundEvent, ReadMarked, SentReported
-from domain.kinds import FILE, INBOUND, KINDS, REACTION, TEXT, UNSUPPORTED
-from domain.people import Known, address_of, contacts_of, is_stop_word, person_at, wrote
-from domain.records import MAX_RECIPIENTS, MessageAccepted, Record
+from domain.people import Known, address_of, contacts_of, person_at, wrote
+from domain.records import MessageAccepted, Record
 from tables import people as rows
 
 if TYPE_CHECKING:
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_PENDING_BYTES = 32 * 1024 * 1024
-MAX_TEXT_CHARS = 65_536  # of a person's message
-MAX_READ_MARKS = 100  # under way at a time: a courtesy
-READ_MARK_SECONDS = 10.0
 HOUSEKEEPING_SECONDS = 60.0
 _SHOWN = {
     Happening.MESSAGE: ElementOutcome.MESSAGE,
@@ -68,15 +64,12 @@ class People:
         self._app = app
         self._channel = app.role
         self._table = table
-        self._connector_of = connector_of
-        self._inboxes = {one.name: _inbox_of(one) for one in accounts}
-        self._stop_words = {one.name: _words_of(one.options.get("stop_words", "").casefold()) for one in accounts}
+        self._accounts = {one.name: InboundAccount(one) for one in accounts}
+        self._marks = ReadMarks(connector_of)
         self._book = AddressBook(self._channel, table)
         self._parked = ParkedReceipts(table)
         self._inbox = Inbox(app, table, connector_of, open_store, self._publish)
-        self._marks: set[asyncio.Task[None]] = set()
         self._partitions: list[int] = []
-        self._warned: set[str] = set()
         app.on_assigned(self.begin)
         app.on_drain(self.drain)
 
@@ -119,7 +112,7 @@ class People:
         if name == SentReported.__name__:
             return self._sent(partition, decode(record.value, SentReported))
         if name == ReadMarked.__name__:
-            self._mark_read(decode(record.value, ReadMarked))
+            self._marks.tell(decode(record.value, ReadMarked))
             return []
         return self._event(partition, record.offset, decode(record.value, InboundEvent))
 
@@ -201,65 +194,30 @@ class People:
             conversation_id, address = row.conversation
         else:
             conversation_id = inbound_id(self._channel, event.account, row.person_id)
+        ours = self._accounts.get(event.account) or InboundAccount(Account(channel=self._channel, name=event.account))
         at_ms = min(event.at_ms, now_ms())
         row = wrote(self._channel, row.spoke_in(conversation_id, address), at_ms)
-        if event.happening == Happening.MESSAGE and is_stop_word(
-            event.content, self._stop_words.get(event.account, ())
-        ):
+        if event.happening == Happening.MESSAGE and ours.is_stop_word(event.content):
             row = replace(row, opted_out=True)
             self._count(ElementOutcome.OPT_OUT)
         else:
             self._count(_SHOWN[Happening(event.happening)])
         writes += self._tell(partition, event.account, row)
-        message = self._message_of(event, conversation_id, address, row, target)
+        message = message_of(
+            self._channel,
+            event,
+            conversation_id,
+            address,
+            row.person.name,
+            target,
+            ours.members(conversation_id, address),
+        )
         writes.append(self._remember(partition, event.account, event.element_id, conversation_id, message.message_id))
         if event.media or self._inbox.holds(partition, event.account, row.person_id):
             writes.append(self._inbox.add(partition, row.person_id, offset, event, message))
         else:
             writes.append(self._publish(message))
         return conversation_id, writes
-
-    def _message_of(
-        self, event: InboundEvent, conversation_id: str, address: str, row: Known, target: rows.Message | None
-    ) -> MessageAccepted:
-        kind, body = event.kind, event.body
-        target_id = "" if target is None else target.message_id
-        if event.happening == Happening.REACTION:
-            kind, body = REACTION, {"message_id": target_id, "emoji": event.body.get("emoji", "")}
-        elif event.happening == Happening.UNKNOWN or kind not in KINDS:
-            kind, body = UNSUPPORTED, event.body or {"type": event.kind or "unknown"}
-        return MessageAccepted(
-            message_id=inbound_message_id(self._channel, event.account, event.element_id),
-            conversation_id=conversation_id,
-            sender_id=address,
-            recipient_id="",
-            content=event.content[:MAX_TEXT_CHARS],
-            account=event.account,
-            kind=TEXT if kind == FILE else kind,
-            body=body,
-            reply_to="" if kind == REACTION else target_id,
-            target_id=event.target_id,
-            direction=INBOUND,
-            sender_name=row.person.name,
-            provider_id=event.element_id,
-            sent_at_ms=event.at_ms,
-            members=self._members(event.account, conversation_id, address),
-        )
-
-    def _members(self, account: str, conversation_id: str, address: str) -> Sequence[str]:
-        """Return with whom the conversation is made, if a person's message made it."""
-        if not conversation_id.startswith(INBOUND_PREFIX):
-            return ()
-        inbox = self._inboxes.get(account, ())
-        if not inbox and account not in self._warned:
-            self._warned.add(account)
-            log.warning(
-                'the account %s of %s has no inbox: nobody sees what new people write. Add inbox = "username" to '
-                "its entry in accounts.toml",
-                account,
-                self._channel,
-            )
-        return (*inbox, address)
 
     def _renamed(self, partition: int, event: InboundEvent) -> list[PendingBatch]:
         row, writes = self._book.rename(partition, event.account, event.former, event.person, event.element_id)
@@ -301,36 +259,6 @@ class People:
 
     def _count(self, outcome: ElementOutcome, count: int = 1) -> None:
         self._app.metrics.webhook_element(self._channel, outcome, count)
-
-    # Read marks -----------------------------------------------------------------------------------------------------
-
-    def _mark_read(self, mark: ReadMarked) -> None:
-        """Tell the person that we read their message, if we can, now."""
-        connector = self._connector_of(mark.account)
-        tell = getattr(connector, "mark_read", None)
-        if tell is None or len(self._marks) >= MAX_READ_MARKS:
-            return
-        task = asyncio.get_running_loop().create_task(_told(tell, mark))
-        self._marks.add(task)
-        task.add_done_callback(self._marks.discard)
-
-
-async def _told(tell: Callable[[str, bool], Any], mark: ReadMarked) -> None:
-    try:
-        async with asyncio.timeout(READ_MARK_SECONDS):
-            await tell(mark.provider_id, False)
-    except Exception as error:  # noqa: BLE001  it is a courtesy
-        log.info("account %s could not mark a message as read: %r", mark.account, error)
-
-
-def _inbox_of(account: Account) -> Sequence[str]:
-    """Return the members of new conversations: usernames, as ``user:<username>``."""
-    names = _words_of(account.options.get("inbox", ""))[: MAX_RECIPIENTS - 1]
-    return tuple(f"user:{name.removeprefix('user:')}" for name in names)
-
-
-def _words_of(text: str) -> Sequence[str]:
-    return tuple(word for part in text.split(",") if (word := part.strip()))
 
 
 def _require_usual(account: str, *texts: str) -> None:

@@ -35,7 +35,9 @@ class Metrics:
         self._overtaken = _Counts("overtaken_total", "Messages that others overtook", make, "channel", "account")
         self._carried = Counter("chat4all_files_carried_total", "Files sent to a channel, by what they went as", **make)
         self._dead = _Counts("dead_letters_total", "Records that could not be processed", make, "topic", "reason")
-        self._elements = _Counts("webhook_elements_total", "Elements of webhooks by outcome", make, "channel", "outcome")
+        self._elements = _Counts(
+            "webhook_elements_total", "Elements of webhooks by outcome", make, "channel", "outcome"
+        )
         self._impossible = Counter("chat4all_impossible_times_total", "Times that cannot be, and were set", **make)
         self._lost = Counter("chat4all_records_removed_unread_total", "Records that retention removed unread", **make)
         self._lag = Gauge("chat4all_lag_records", "Records not yet committed, by topic and partition", **make)

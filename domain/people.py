@@ -28,6 +28,7 @@ _TAKEN: Mapping[str, tuple[str, ...]] = {
 }
 # for how long a person's message opens the reply window; a channel that is not here has none (2026-11-27)
 WINDOW_MS: Mapping[str, int] = {"whatsapp": 24 * HOUR_MS, "instagram": 24 * HOUR_MS}
+NOBODY = Person()
 _ANY = ("user_id", "phone", "handle")
 
 
@@ -41,7 +42,7 @@ class Known:
     """
 
     person_id: str
-    person: Person
+    person: Person = NOBODY
     conversations: tuple[tuple[str, str], ...] = ()
     window_until_ms: int = 0
     opted_out: bool = False
@@ -77,7 +78,7 @@ def taken_of(channel: str, person: Person) -> str:
 def person_at(channel: str, address: str, to: str = "") -> Person:
     """Return what an address, and the identifier with which the provider answered, say of a person."""
     identifiers = (address.partition(":")[2], to)
-    found = Person()
+    found = NOBODY
     for identifier in identifiers:
         if identifier:
             found = merged(found, _person_with(channel, identifier))
@@ -115,10 +116,10 @@ def are_two(one: Person, other: Person) -> bool:
 
 def without(person: Person, identifiers: Sequence[str]) -> Person:
     """Return the person without the identifiers that are somebody else's by now."""
-    return Person(
-        *("" if value in identifiers else value for value in (person.phone, person.user_id, person.handle)),
-        person.name,
+    phone, user_id, handle = (
+        "" if value in identifiers else value for value in (person.phone, person.user_id, person.handle)
     )
+    return Person(phone, user_id, handle, person.name)
 
 
 def united(kept: Known, other: Known) -> Known:
