@@ -6,7 +6,7 @@ A call carries one text or one attachment, so no file has a caption. A text has 
 from __future__ import annotations
 
 from domain.attachments import MB, ChannelCapabilities, MediaKind, MediaLimit, types, utf8_bytes
-from domain.capabilities import ContentLimits
+from domain.capabilities import ButtonLimits, ContentLimits
 
 TITLE = "Instagram"
 
@@ -20,5 +20,12 @@ CAPABILITIES = ChannelCapabilities(
         MediaLimit(MediaKind.VIDEO, 25 * MB, 0, types("video", "mp4", "ogg", "x-msvideo", "quicktime", "webm")),
     ),
     # checked on 2026-11-27; the tag HUMAN_AGENT is for words of people, so nothing goes out after the window by itself
-    ContentLimits(has_replies=True, window_hours=24, outside_window=frozenset()),
+    ContentLimits(
+        buttons=ButtonLimits(most=13, max_title=20, max_id_bytes=1_000, max_text=999),  # quick replies
+        has_reactions=True,
+        has_replies=True,
+        emoji=frozenset({"❤"}),
+        window_hours=24,
+        outside_window=frozenset(),
+    ),
 )

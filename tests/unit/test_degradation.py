@@ -36,6 +36,7 @@ HEART: Body = {"message_id": "m-0", "emoji": "❤️"}
 BUTTON_LINES = "Coming?\n\n1. Yes\n2. No"
 LIST_LINES = "What?\n\nDrinks\n1. Tea: green\n2. Coffee\n\nFood\n3. Bread"
 LINK_LINES = "Sent.\n\nTrack it: https://example.org/t/1"
+PLAIN = ChannelCapabilities(999, "bytes of UTF-8", utf8_bytes, ())  # texts alone
 PLACE_LINES = "Café\nRua A, 1\nhttps://maps.google.com/?q=-23.55052,-46.633308"
 
 
@@ -48,7 +49,7 @@ def request(kind: str, body: Body, content: str = "", **more: str) -> DeliveryRe
     [
         pytest.param("whatsapp", "interactive", BUTTONS, "Coming?", None, id="WhatsApp has buttons"),
         pytest.param("telegram", "interactive", BUTTONS, "Coming?", None, id="Telegram has buttons"),
-        pytest.param("instagram", "interactive", BUTTONS, "Coming?", BUTTON_LINES, id="buttons as lines on Instagram"),
+        pytest.param("instagram", "interactive", BUTTONS, "Coming?", None, id="Instagram has quick replies"),
         pytest.param("whatsapp", "interactive", LIST, "What?", None, id="WhatsApp has lists"),
         pytest.param("telegram", "interactive", LIST, "What?", None, id="Telegram has buttons for a list"),
         pytest.param("instagram", "interactive", LIST, "What?", LIST_LINES, id="a list as lines on Instagram"),
@@ -77,6 +78,11 @@ def test_a_kind_goes_as_it_is_or_becomes_a_text(
     assert degraded(found, CAPABILITIES[channel]) == found
 
 
+def test_buttons_are_lines_where_there_are_none() -> None:
+    assert degraded(request("interactive", BUTTONS, "Coming?"), PLAIN).content == BUTTON_LINES
+    assert degraded(request("interactive", BUTTONS), PLAIN).content == "1. Yes\n2. No"
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -97,7 +103,7 @@ NO_LISTS = "instagram takes at most 999 bytes of UTF-8 in a text; this one has 1
     [
         ("telegram", "template", TEMPLATE, "", "telegram has no templates"),
         ("instagram", "template", TEMPLATE, "", "instagram has no templates"),
-        ("instagram", "reaction", HEART, "", "instagram takes no reactions"),
+        ("instagram", "reaction", {**HEART, "emoji": "🔥"}, "", "instagram does not take 🔥 as a reaction"),
         ("telegram", "reaction", {"message_id": "m", "emoji": "🧀"}, "", "telegram does not take 🧀 as a reaction"),
         ("whatsapp", "sticker", {}, "", "whatsapp takes no messages of the kind sticker"),
         ("whatsapp", "text", {}, "x" * 4_097, "whatsapp takes at most 4096 characters in a text; this one has 4097"),
@@ -188,7 +194,7 @@ def test_the_kinds_of_each_channel() -> None:
         "reaction",
     }
     assert CAPABILITIES["telegram"].content.kinds == {"text", "file", "interactive", "location", "reaction"}
-    assert CAPABILITIES["instagram"].content.kinds == {"text", "file"}
+    assert CAPABILITIES["instagram"].content.kinds == {"text", "file", "interactive", "reaction"}
     assert CAPABILITIES["whatsapp"].content.outside_window == {"template"}
     assert CAPABILITIES["telegram"].content.window_hours == 0
 
@@ -204,7 +210,7 @@ interactives = st.one_of(
 
 @given(body=interactives, content=st.lists(st.characters() | st.just("👨‍👩‍👧"), max_size=300).map("".join))
 def test_a_degraded_message_is_within_the_limit_and_cuts_no_grapheme(body: Body, content: str) -> None:
-    capabilities = CAPABILITIES["instagram"]
+    capabilities = PLAIN
     whole = degraded(request("interactive", body, content), ChannelCapabilities(10**9, "bytes", utf8_bytes, ()))
     found = degraded(request("interactive", body, content), capabilities)
     assert found.kind == "text"
