@@ -27,11 +27,12 @@ class Reads(StrEnum):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Person:
-    """Somebody with a phone. ``number``: digits; ``user_id``: WhatsApp's business-scoped id; ``igsid``: Instagram's.
+    """Somebody with a phone.
 
-    ``refuses`` is the code with which WhatsApp refuses every message to this person; ``throttles`` so many attempts
-    for each message before it is taken. ``answers`` is the text of the answer to each message; ``{text}`` in it is the
-    message's text. ``wrote_ms``: when the person last wrote to an account, by its key.
+    ``number``: digits, empty if only a handle is known; ``user_id``: WhatsApp's business-scoped id; ``igsid``:
+    Instagram's. ``refuses`` is the code with which WhatsApp refuses every message to this person; ``throttles`` so many
+    attempts for each message before it is taken. ``answers`` is the text of the answer to each message; ``{text}`` in
+    it is the message's text. ``wrote_ms``: when the person last wrote to an account, by its key.
     """
 
     id: str
@@ -108,13 +109,15 @@ class PhoneBook:
         person = Person(
             id=id or (number or handle.lower() or user_id or f"p{len(self._people) + 1}"),
             name=name or (f"@{handle}" if handle else f"Person {_digits(seed, 4)}"),
-            number=number or f"1555{_digits('number ' + seed, 7)}",
+            number=number,
             handle=handle,
             user_id=user_id or f"{country_of(number)}.{_digits('bsuid ' + seed, 16)}",
             igsid=_digits("igsid " + seed, 16),
             chat_id=int(_digits("chat " + seed, 9)),
-            hides_number=bool(user_id and not number),
+            hides_number=not number,
         )
+        if not number and not handle and not user_id:
+            person.number, person.hides_number = f"1555{_digits('number ' + seed, 7)}", False
         names = list(_names(person))
         if person.id in self._people or any(name in self._by for name in names):
             raise AlreadyTaken

@@ -10,7 +10,7 @@ from aiohttp import web
 from simulator.accounts import CHANNELS, TELEGRAM, WHATSAPP, BusinessAccount
 from simulator.control import fields
 from simulator.control.fields import BadRequest, body_of, digits, flag, text
-from simulator.control.people import People, described
+from simulator.control.people import People, described, set_manners
 from simulator.media import SAMPLES, MediaStore
 from simulator.messages import Button, Content, Shown
 from simulator.network import Network, now_ms
@@ -98,7 +98,7 @@ class Acts:
         """Hide the telephone number from businesses; ``{"hidden": false}`` shows it again."""
         person = self._people.person(request)
         document = await body_of(request, frozenset({"hidden"}))
-        person.hides_number = flag(document, "hidden", True)
+        set_manners(person, {"hides_number": flag(document, "hidden", True)})
         return web.json_response(described(person))
 
     async def change_number(self, request: web.Request) -> web.Response:

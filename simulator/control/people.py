@@ -89,7 +89,10 @@ def set_manners(person: Person, document: Mapping[str, Any]) -> None:
     window = text(document, "window", "open" if person.has_open_window else "closed")
     if window not in ("open", "closed"):
         raise BadRequest("window: expected open or closed")
-    person.hides_number = flag(document, "hides_number", person.hides_number)
+    hides_number = flag(document, "hides_number", person.hides_number)
+    if not hides_number and not person.number:
+        raise BadRequest("hides_number: there is no number to show", 409)
+    person.hides_number = hides_number
     person.reads = Reads(reads)
     person.has_open_window = window == "open"
     person.receipts = flag(document, "receipts", person.receipts)
@@ -105,7 +108,7 @@ def described(person: Person) -> dict[str, Any]:
     return {
         "id": person.id,
         "name": person.name,
-        "number": f"+{person.number}",
+        "number": f"+{person.number}" if person.number else None,
         "handle": person.handle or None,
         "user_id": person.user_id,
         "igsid": person.igsid,
