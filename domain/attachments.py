@@ -83,6 +83,12 @@ _USUAL_NAME = {
 }
 
 
+def usual_type(mimetype: str) -> str:
+    """Return a media type by its usual name, without parameters: providers know no other."""
+    mimetype = mimetype.partition(";")[0].strip().lower()
+    return _USUAL_NAME.get(mimetype, mimetype)
+
+
 @dataclass(frozen=True, slots=True)
 class MediaPlan:
     """How a message with a file is sent: as ``kind`` with ``caption`` (may be empty), and then ``texts``, one by one.
@@ -110,8 +116,7 @@ def media_plan(capabilities: ChannelCapabilities, metadata: FileMetadata, conten
 
 
 def _fitting_limit(capabilities: ChannelCapabilities, metadata: FileMetadata) -> MediaLimit | None:
-    mimetype = metadata.mimetype.partition(";")[0].strip().lower()
-    mimetype = _USUAL_NAME.get(mimetype, mimetype)
+    mimetype = usual_type(metadata.mimetype)
     if not metadata.size_bytes:
         return None  # no channel takes an empty file
     for limit in capabilities.media:

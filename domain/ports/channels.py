@@ -142,6 +142,18 @@ class PollingConnector(Protocol):
         ...
 
 
+@runtime_checkable
+class HistoryConnector(Protocol):
+    """A connector whose provider tells what became of a message that it took: lost receipts are found again."""
+
+    async def history(self, provider_id: str) -> Sequence[Receipt]:
+        """Return the receipts that the provider has of the message; none if it does not know the message (any more).
+
+        Raises ``Unavailable`` if the provider did not answer.
+        """
+        ...
+
+
 class WebhookProtocol(Protocol):
     """How a channel's provider posts webhooks. It is pure; ``channels/<name>/webhooks.py`` has it as ``PROTOCOL``.
 

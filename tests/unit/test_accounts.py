@@ -129,7 +129,7 @@ def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
         ("[[whatsapp]]\npair_burst = 0\n", "line 2: [[whatsapp]] 1: pair_burst=0: expected 1 to 1,000,000"),
         (
             "[[whatsapp]]\ndriver = 'cloud'\n",
-            "line 2: [[whatsapp]] 1: unknown driver: expected one of simulated, provider",
+            "line 2: [[whatsapp]] 1: unknown driver: expected one of simulated, provider, whatsapp",
         ),
         ("[[whatsapp]]\ndriver = []\n", "line 2: [[whatsapp]] 1: unknown driver: expected one of simu"),
         ("[[telegram]]\nurl = 'http://x'\n", "line 2: [[telegram]] 1: unknown key 'url'"),
