@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.facts import read_fact
+from agents.mirror_contacts import mirror_contacts
+from agents.mirror_inbound import InboundMirror
 from app.clock import now_ms
+from app.faust.checkpoint import Checkpoint
 from app.faust.dead_letters import dead_letter
 from app.kafka.codec import decode
-from app.mirror_store import mirror_of
+from app.mirror_store import stores_of
 from domain.errors import InvalidInput, MalformedRecord, StoreUnavailable
 from domain.log_clock import LogClock
 from domain.ports import LogPosition, MessageMirror, MirrorEntry
+from domain.recipients import CHANNELS
 from domain.records import MessageAccepted
 
 if TYPE_CHECKING:
@@ -32,13 +36,24 @@ MAX_PILE_BYTES = 16 * 1024 * 1024  # of records
 
 
 def register(app: StreamApp) -> None:
-    mirroring = Mirroring(app, mirror_of(app))
+    stores = stores_of(app)
+    mirroring = Mirroring(app, stores.messages, InboundMirror(stores.conversations, stores.users, stores.files))
+    contacts_mirrored = Checkpoint(app, "mirror_contacts")
+    books = [app.names.contacts(channel) for channel in CHANNELS]
 
     @app.batch_agent("mirror", app.names.messages, app.names.status_updates, help="messages and facts → Cassandra")
     async def mirror(stream: Any) -> None:
         async for batch in stream:
             if app.consumer.is_current(batch):
                 await mirroring.add(batch)
+
+    @app.batch_agent("mirror_contacts", *books, help="address books → Cassandra")
+    async def contacts(stream: Any) -> None:
+        async for batch in stream:
+            if app.consumer.is_current(batch):
+                writes = await mirror_contacts(app, stores.contacts, batch)
+                if writes is not None:
+                    await contacts_mirrored.when_durable(batch, writes)
 
 
 class _Pile:
@@ -57,8 +72,9 @@ class _Pile:
 class Mirroring:
     """Gathers the next write while one is being written; the agent waits while the next one is full."""
 
-    def __init__(self, app: StreamApp, store: MessageMirror) -> None:
+    def __init__(self, app: StreamApp, store: MessageMirror, inbound: InboundMirror) -> None:
         self._app = app
+        self._inbound = inbound
         self._store = store
         self._pile = _Pile()
         self._writer: asyncio.Task[None] | None = None
@@ -183,7 +199,9 @@ class Mirroring:
         backoff = 0.2
         while True:
             try:
-                await self._store.write(list(pile.entries.values()), list(pile.clocks.values()))
+                entries = list(pile.entries.values())
+                await self._inbound.write(entries)  # first: a message that is read has its conversation
+                await self._store.write(entries, list(pile.clocks.values()))
                 break
             except StoreUnavailable as error:
                 self._wait_for_cassandra(error)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mode import Service
 
 from app.cassandra import cassandra_config
+from domain.ports import ContactStore, ConversationStore, FileRecords, MessageMirror, UserStore
+from storage.cassandra.contacts import CassandraContactStore
+from storage.cassandra.conversations import CassandraConversationStore
+from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
+from storage.cassandra.users import CassandraUserStore
 
 if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
@@ -28,8 +34,25 @@ class _SessionService(Service):  # type: ignore[misc]
         await self._session.close()
 
 
-def mirror_of(app: StreamApp) -> CassandraMessageMirror:
-    """Return the mirror's store; its session lives as long as the worker."""
+@dataclass(frozen=True, slots=True)
+class MirrorStores:
+    """The stores of the mirror, over one session that lives as long as the worker."""
+
+    messages: MessageMirror
+    contacts: ContactStore
+    conversations: ConversationStore
+    users: UserStore
+    files: FileRecords
+
+
+def stores_of(app: StreamApp) -> MirrorStores:
+    """Return the mirror's stores."""
     session = CassandraSession(cassandra_config(app.settings))
     app.pre_start_services.append(_SessionService(session))
-    return CassandraMessageMirror(session)
+    return MirrorStores(
+        messages=CassandraMessageMirror(session),
+        contacts=CassandraContactStore(session),
+        conversations=CassandraConversationStore(session),
+        users=CassandraUserStore(session),
+        files=CassandraFileRecords(session),
+    )

@@ -11,6 +11,7 @@ import pytest
 
 from agents import mirror
 from agents.mirror import Mirroring
+from agents.mirror_inbound import InboundMirror
 from app.faust.batches import RecordBatch
 from app.kafka.codec import decode, encode
 from domain.ids import keyed_id
@@ -18,7 +19,8 @@ from domain.log_clock import ClockStep, LogClock
 from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
-from fakes.stores import MemoryMessages
+from fakes.file_records import MemoryFileRecords
+from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from support.fakes import FakeApp, batch_of
 from support.waiting import stays, until
 
@@ -47,10 +49,15 @@ def fact(n: int, status: str) -> bytes:
     return encode(StatusChanged(f"m-{n}", "c-1", status, 1_700_000_000_500, 1_700_000_000_000 + n, n, "whatsapp", 1))
 
 
+def mirroring_of(app: FakeApp, store: MemoryMessages) -> Mirroring:
+    inbound = InboundMirror(MemoryConversations(), MemoryUsers(), MemoryFileRecords())
+    return Mirroring(app, store, inbound)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def world() -> tuple[FakeApp, Store, Mirroring]:
     app, store = FakeApp(mirror_linger_seconds=0.02, mirror_batch_messages=10), Store()
-    return app, store, Mirroring(app, store)  # type: ignore[arg-type]
+    return app, store, mirroring_of(app, store)
 
 
 World = tuple[FakeApp, Store, Mirroring]
@@ -159,7 +166,7 @@ async def test_poison_is_passed_over(world: World) -> None:
 
 async def test_draining_writes_what_is_in_hand_at_once() -> None:
     app, store = FakeApp(mirror_linger_seconds=60.0), Store()
-    mirroring = Mirroring(app, store)  # type: ignore[arg-type]
+    mirroring = mirroring_of(app, store)
     await mirroring.add(batch_of("messages", message(0)))
     await asyncio.wait_for(app.drain(), 2)
     assert len(app.consumer.completed) == 1

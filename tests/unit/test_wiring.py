@@ -18,7 +18,11 @@ from support.values import NO_ACCOUNTS
 
 EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
     "core": ({"route", "track_status"}, {"message_state"}, {"messages", "status-updates"}),
-    "mirror": ({"mirror"}, set(), {"messages", "status-updates"}),
+    "mirror": (
+        {"mirror", "mirror_contacts"},
+        set(),
+        {"messages", "status-updates", *(f"{name}-contacts" for name in CHANNELS)},
+    ),
     **{
         name: (
             {f"{verb}_{name}" for verb in ("deliver", "receipts", "contacts", "commands", "people")}
