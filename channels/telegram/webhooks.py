@@ -101,7 +101,7 @@ def _edited(message: Payload, fallback_id: str, now_ms: int) -> InboundEvent | N
         return None
     edited = number(message, "edit_date")
     element_id, at_ms = provider_id_of(*where, "edited", str(edited)), edited * 1000 or now_ms
-    if "location" in message:
+    if "location" in message and "venue" not in message:
         return InboundEvent(Happening.IGNORED, element_id, at_ms, detail="live location")
     person = _person_of(part(message, "chat"), part(message, "from"))
     return _written(message, element_id, at_ms, person, provider_id_of(*where))

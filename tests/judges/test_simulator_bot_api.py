@@ -6,7 +6,6 @@ The description leaves out the envelope of an answer (``ok``, ``result``, ``erro
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,51 +16,10 @@ import pytest
 from simulator.telegram.content import EMOJI
 from support.simulated import TELEGRAM, SimulatedWorld, simulated
 
+from .bot_api import BotApi
+
 BOT = f"/bot{TELEGRAM.token}"
 ALL = ["message", "callback_query", "message_reaction", "my_chat_member"]
-_PLAIN: dict[str, type | tuple[type, ...]] = {
-    "Integer": int,
-    "String": str,
-    "Boolean": bool,
-    "True": bool,
-    "Float": (int, float),
-}
-
-
-class BotApi:
-    """The description. ``faults`` returns what is wrong with a value of one of the types."""
-
-    def __init__(self, folder: Path) -> None:
-        document = json.loads((folder / "telegram-bot-api.json").read_text())
-        self.methods: dict[str, Any] = document["methods"]
-        self._types: dict[str, Any] = document["types"]
-
-    def faults(self, types: list[str], value: object, where: str = "") -> list[str]:
-        """Return the faults against the first of ``types`` that fits, or against the best one."""
-        found = [self._faults(name, value, where) for name in types]
-        return min(found, key=len)
-
-    def _faults(self, name: str, value: object, where: str) -> list[str]:
-        if name in _PLAIN:
-            is_right = isinstance(value, _PLAIN[name]) and (name in ("Boolean", "True") or not isinstance(value, bool))
-            return [] if is_right else [f"{where}: {value!r} is no {name}"]
-        if name.startswith("Array of "):
-            if not isinstance(value, list):
-                return [f"{where}: {value!r} is no {name}"]
-            inner = name.removeprefix("Array of ")
-            return [fault for n, each in enumerate(value) for fault in self._faults(inner, each, f"{where}[{n}]")]
-        described = self._types[name]
-        if described.get("subtypes"):
-            return self.faults(described["subtypes"], value, where)
-        if not isinstance(value, dict):
-            return [f"{where}: {value!r} is no {name}"]
-        fields = {field["name"]: field for field in described.get("fields", [])}
-        faults = [f"{where}: {name} has no field {key}" for key in value if key not in fields]
-        faults += [f"{where}: {key} is missing" for key, f in fields.items() if f["required"] and key not in value]
-        for key, each in value.items():
-            if key in fields:
-                faults += self.faults(fields[key]["types"], each, f"{where}.{key}")
-        return faults
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +121,6 @@ async def test_parameters_of_an_error(api: BotApi, world: SimulatedWorld) -> Non
 
 
 def test_the_emoji_of_reactions_are_the_described_ones(api: BotApi) -> None:
-    [described] = [f for f in api._types["ReactionTypeEmoji"]["fields"] if f["name"] == "emoji"]
+    [described] = [f for f in api.types["ReactionTypeEmoji"]["fields"] if f["name"] == "emoji"]
     missing = {emoji for emoji in EMOJI if emoji not in described["description"]}
     assert missing == set()
