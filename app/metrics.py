@@ -34,6 +34,7 @@ class Metrics:
         )
         self._overtaken = _Counts("overtaken_total", "Messages that others overtook", make, "channel", "account")
         self._carried = Counter("chat4all_files_carried_total", "Files sent to a channel, by what they went as", **make)
+        self._passed_over = _Counts("mirror_passed_over_total", "Records not mirrored", make, "topic")
         self._dead = _Counts("dead_letters_total", "Records that could not be processed", make, "topic", "reason")
         self._elements = _Counts(
             "webhook_elements_total", "Elements of webhooks by outcome", make, "channel", "outcome"
@@ -74,6 +75,10 @@ class Metrics:
         """``outcome``: a member of ``domain.inbound.ElementOutcome``."""
         self._elements.add((channel, outcome), count)
 
+    def passed_over(self, topic: str) -> None:
+        """Count a record that the mirror cannot write."""
+        self._passed_over.add((topic,))
+
     def removed_unread(self, topic: str, count: int) -> None:
         self._lost.add({"topic": topic}, count)
 
@@ -105,7 +110,7 @@ class Metrics:
             self._accounts.show(self._reports())
         for name, collector in self._process.items():
             collector.set({}, PROCESS_READINGS[name][1]())
-        for counts in (self._sent, self._attempts, self._overtaken, self._dead, self._elements):
+        for counts in (self._sent, self._attempts, self._overtaken, self._dead, self._elements, self._passed_over):
             counts.show()
         body, headers = render(self.registry, accept)
         return body, dict(headers)

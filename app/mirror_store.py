@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from mode import Service
 
@@ -14,10 +15,14 @@ from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.files import CassandraFileRecords
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
+from storage.cassandra.traces import CassandraTraceStore
 from storage.cassandra.users import CassandraUserStore
 
 if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
+
+
+_SESSIONS: WeakKeyDictionary[StreamApp, CassandraSession] = WeakKeyDictionary()
 
 
 class _SessionService(Service):  # type: ignore[misc]
@@ -34,6 +39,15 @@ class _SessionService(Service):  # type: ignore[misc]
         await self._session.close()
 
 
+def session_of(app: StreamApp) -> CassandraSession:
+    """Return the worker's session, the same one for each caller; it lives as long as the worker."""
+    session = _SESSIONS.get(app)
+    if session is None:
+        session = _SESSIONS[app] = CassandraSession(cassandra_config(app.settings))
+        app.pre_start_services.append(_SessionService(session))
+    return session
+
+
 @dataclass(frozen=True, slots=True)
 class MirrorStores:
     """The stores of the mirror, over one session that lives as long as the worker."""
@@ -47,8 +61,7 @@ class MirrorStores:
 
 def stores_of(app: StreamApp) -> MirrorStores:
     """Return the mirror's stores."""
-    session = CassandraSession(cassandra_config(app.settings))
-    app.pre_start_services.append(_SessionService(session))
+    session = session_of(app)
     return MirrorStores(
         messages=CassandraMessageMirror(session),
         contacts=CassandraContactStore(session),
@@ -56,3 +69,8 @@ def stores_of(app: StreamApp) -> MirrorStores:
         users=CassandraUserStore(session),
         files=CassandraFileRecords(session),
     )
+
+
+def traces_of(app: StreamApp) -> CassandraTraceStore:
+    """Return the mirror's store of traces."""
+    return CassandraTraceStore(session_of(app))

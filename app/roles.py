@@ -9,7 +9,7 @@ MIRROR = "mirror"
 
 _FIXED: dict[str, tuple[str, ...]] = {
     CORE: ("agents.route", "agents.track_status"),
-    MIRROR: ("agents.mirror",),
+    MIRROR: ("agents.mirror", "agents.mirror_traces"),
 }
 ROLES: tuple[str, ...] = (CORE, MIRROR, *CHANNELS)
 

@@ -39,6 +39,7 @@ from domain.ports.messages import (
     MirrorEntry,
     StoredMessage,
 )
+from domain.ports.traces import TraceStore
 
 __all__ = [
     "MAX_ADMINS",
@@ -74,6 +75,7 @@ __all__ = [
     "RefreshTokenStore",
     "StoredMessage",
     "StoredObject",
+    "TraceStore",
     "TwoWayConnector",
     "Upload",
     "User",

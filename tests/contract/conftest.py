@@ -23,6 +23,7 @@ from domain.ports import (
     MessageMirror,
     MessageReader,
     RefreshTokenStore,
+    TraceStore,
     UserStore,
 )
 from fakes.contacts import MemoryContacts
@@ -30,6 +31,7 @@ from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
 from fakes.identities import MemoryAdmins, MemoryIdentities, MemoryRefreshTokens
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
+from fakes.traces import MemoryTraces
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.admins import CassandraAdminStore
 from storage.cassandra.contacts import CassandraContactStore
@@ -41,6 +43,7 @@ from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.session import CassandraSession
+from storage.cassandra.traces import CassandraTraceStore
 from storage.cassandra.users import CassandraUserStore
 from storage.local_files import LocalFileStore
 from storage.s3 import S3FileStore
@@ -63,6 +66,7 @@ class Stores:
     identities: IdentityStore
     refresh_tokens: RefreshTokenStore
     file_records: FileRecords
+    traces: TraceStore
     off: Callable[[], Awaitable[None]]
     on: Callable[[], Awaitable[None]]
 
@@ -93,6 +97,7 @@ async def stores(target: CassandraConfig | None) -> AsyncIterator[Stores]:
             identities=CassandraIdentityStore(session),
             refresh_tokens=CassandraRefreshTokenStore(session),
             file_records=CassandraFileRecords(session),
+            traces=CassandraTraceStore(session),
             off=proxy.off,
             on=proxy.on,
         )
@@ -109,6 +114,7 @@ def memory_stores() -> Stores:
         "identities": MemoryIdentities(),
         "refresh_tokens": MemoryRefreshTokens(),
         "file_records": MemoryFileRecords(),
+        "traces": MemoryTraces(),
     }
 
     async def switch(available: bool) -> None:

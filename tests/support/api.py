@@ -25,6 +25,7 @@ from fakes.file_store import MemoryFileStore
 from fakes.identities import MemoryAdmins, MemoryIdentities, MemoryRefreshTokens
 from fakes.record_log import MemoryRecordLog
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
+from fakes.traces import MemoryTraces
 from support.contract import Contract
 from support.live_log import LiveLog
 from support.values import NO_ACCOUNTS, changed
@@ -167,6 +168,7 @@ class Api:
         self.contacts = MemoryContacts()
         self.conversations = MemoryConversations()
         self.files = MemoryFileRecords()
+        self.traces = MemoryTraces()
         self.file_store = MemoryFileStore(key=link_key("s" * 48))
         self.recent = RecentMessages(self.settings.recent_messages)
         self.tailer = MemoryTailer(self.recent)
@@ -189,6 +191,7 @@ class Api:
             conversations=self.conversations,
             activity=self.messages,
             files=self.files,
+            traces=self.traces,
             file_store=self.file_store,
             recent=self.recent,
             tailer=self.tailer,
@@ -228,6 +231,7 @@ class Api:
             "clock",
             "_names",
             "files",
+            "traces",
             "file_store",
         ):
             setattr(self, shared, getattr(other, shared))
@@ -349,7 +353,7 @@ async def running(api: Api) -> AsyncIterator[Api]:
     server.close()
     await runner.cleanup()
     api.services.passwords.close()
-    assert api.contract.breaches == []
+    assert api.contract.breaches == [], api.contract.breaches
 
 
 # starts an ``Api`` with settings of its own: ``async with start_api(max_body_bytes=10) as api``

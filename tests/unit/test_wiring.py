@@ -19,9 +19,9 @@ from support.values import NO_ACCOUNTS
 EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
     "core": ({"route", "track_status"}, {"message_state"}, {"messages", "status-updates"}),
     "mirror": (
-        {"mirror", "mirror_contacts"},
+        {"mirror", "mirror_contacts", "mirror_traces"},
         set(),
-        {"messages", "status-updates", *(f"{name}-contacts" for name in CHANNELS)},
+        {"messages", "status-updates", "traces", *(f"{name}-contacts" for name in CHANNELS)},
     ),
     **{
         name: (

@@ -20,6 +20,7 @@ from domain.ports import (
     MessageLog,
     MessageReader,
     RefreshTokenStore,
+    TraceStore,
     UserStore,
     WebhookProtocol,
 )
@@ -53,6 +54,7 @@ class Adapters:
     conversations: ConversationStore
     activity: ActivityReader
     files: FileRecords
+    traces: TraceStore
     file_store: FileStore
     recent: RecentMessages
     tailer: Tailer

@@ -20,6 +20,7 @@ from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.refresh_tokens import CassandraRefreshTokenStore
 from storage.cassandra.schema import check_schema, latest_version
 from storage.cassandra.session import CassandraSession
+from storage.cassandra.traces import CassandraTraceStore
 from storage.cassandra.users import CassandraUserStore
 from web.admin.record_log import KafkaRecordLog
 from web.bootstrap.adapters import Adapters
@@ -62,6 +63,7 @@ class Connections:
             conversations=CassandraConversationStore(cassandra),
             activity=CassandraActivityReader(cassandra, partition_of),
             files=CassandraFileRecords(cassandra),
+            traces=CassandraTraceStore(cassandra),
             file_store=self.file_store,
             recent=self.recent,
             tailer=self.tailer,

@@ -29,6 +29,7 @@ from web.http.app_keys import (
 from web.live.service import LIVE
 from web.messages.facts import STATUSES
 from web.messages.sending import SENDING
+from web.messages.traces import TRACES
 from web.uploads.service import UPLOADS
 from web.webhooks.service import WEBHOOKS
 
@@ -39,7 +40,7 @@ def install(app: web.Application, services: Services) -> None:
     app[REQUEST_LIMITS], app[CLIENT_ADDRESSES] = services.request_limits, services.client_addresses
     app[ON_MESSAGE_REQUEST] = services.transfer_throttle.message_accepted
     app[CLOCK_MS], app[PROBES] = services.adapters.clock_ms, services.adapters.probes
-    app[HISTORY] = services.history
+    app[HISTORY], app[TRACES] = services.history, services.traces
     app[TOKENS], app[ACCOUNTS], app[IDENTITIES] = services.tokens, services.accounts, services.identities
     app[ROLES] = services.roles
     app[USERNAMES], app[CONVERSATIONS], app[GROUPS] = services.usernames, services.conversations, services.groups

@@ -47,6 +47,7 @@ from web.messages.facts import StatusWriter
 from web.messages.recipient_resolver import RecipientResolver
 from web.messages.sending import Sending
 from web.messages.targets import MessageTargets
+from web.messages.traces import MessageTraces
 from web.uploads.context import UploadContext
 from web.uploads.part_writer import HASH_THREADS, PartSlots
 from web.uploads.service import Uploads
@@ -211,6 +212,8 @@ class Services:
     def _build_messages(self) -> None:
         adapters = self.adapters
         self.statuses = StatusWriter(adapters.log, self.history)
+        topics = Topics(self.settings.topic_prefix)
+        self.traces = MessageTraces(adapters.traces, adapters.record_log, topics, self.settings.partitions)
         self.recipient_resolver = RecipientResolver(
             users=adapters.users,
             identities=adapters.identities,

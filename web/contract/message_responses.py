@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from domain.outcomes import MOST_ANSWER
 from domain.status import Status
 from web.contract.file_responses import FileMetadata
 from web.contract.problem_responses import Problem
@@ -108,14 +109,30 @@ class Read(BaseModel):
 
 
 class TraceEvent(BaseModel):
-    event: Status
+    event: Annotated[
+        Status | Literal["QUEUED", "WAITING", "ATTEMPT", "LOOK-UP", "RECEIPT"],
+        Field(
+            description="A status; QUEUED: it is in the channel's queue; WAITING, with `reason`; ATTEMPT: a call to"
+            " the channel; LOOK-UP: a question about an unknown outcome; RECEIPT: the channel's report, as it came."
+        ),
+    ]
     at: Time
     timestamp: EpochMs
     topic: Annotated[str, Field(examples=["messages"])]
     partition: Count
-    offset: Annotated[int | None, Field(description="Only for the acceptance.", examples=[4711])]
+    offset: Annotated[
+        int | None,
+        Field(description="`null` if the record is not among those that were looked at.", examples=[4711]),
+    ]
     attempt: Annotated[int | None, Field(description="`null` for receipts.", examples=[1])]
-    provider_status: str | None
+    provider_status: Annotated[str | None, Field(description="Its code of the failure, or its HTTP status.")]
+    account: Annotated[str, Field(examples=["main"])] = ""
+    outcome: Annotated[str, Field(description="`sent`, `refused`, `not-now`, `unknown`; a receipt's status.")] = ""
+    reason: Annotated[str, Field(examples=["throttled"])] = ""
+    duration_ms: Annotated[int, Field(ge=0, description="Of the call, or of the planned wait.")] = 0
+    connect_ms: Annotated[int, Field(ge=0)] = 0
+    first_byte_ms: Annotated[int, Field(ge=0)] = 0
+    answer: Annotated[str, Field(max_length=MOST_ANSWER, description="The provider's, without secrets.")] = ""
     recipient_id: Participant = ""
     recipient: Party | None = None
     channel: Annotated[str, Field(examples=["whatsapp"])] = ""

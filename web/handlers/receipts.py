@@ -7,22 +7,19 @@ from typing import Any
 
 from aiohttp import web
 
-from app.kafka.partitions import partition_for
-from app.kafka.topics import Topics
 from domain.errors import Conflict, NotAllowed
 from domain.records import MessageAccepted
-from domain.status import Fact, MessageState, Status, delivery_of, facts_of
+from domain.status import MessageState, Status, delivery_of
 from web.accounts.identities import IDENTITIES
 from web.contract.response_bodies import Names, counts_of, parties_of, party_document
 from web.conversations.usernames import USERNAMES
 from web.handlers.messages import record_headers, visible_message
 from web.history.service import HISTORY
-from web.http.app_keys import CLOCK_MS, SETTINGS
+from web.http.app_keys import CLOCK_MS
 from web.http.caller import Caller
 from web.http.responses import calendar_ms, iso_utc, json_response
 from web.messages.facts import STATUSES
-
-_ORDER = {str(word): index for index, word in enumerate(Status)}
+from web.messages.traces import TRACES, Hop
 
 
 async def mark_read(request: web.Request, caller: Caller) -> web.Response:
@@ -70,50 +67,54 @@ def _read_document(message: MessageAccepted, state: MessageState) -> dict[str, A
 
 
 async def show_trace(request: web.Request, caller: Caller) -> web.Response:
-    """``GET /v1/messages/{message_id}/trace``: the recorded events of the message, in the order of their times.
-
-    The message's own offset is stored with it; of later facts only the topic and partition are known.
-    """
-    settings = request.app[SETTINGS]
+    """``GET /v1/messages/{message_id}/trace``: every hop on record of the message, in the order of their times."""
     found = await visible_message(request, caller)
     names = await request.app[USERNAMES].names_of(parties_of(found))
-    topics = Topics(settings.topic_prefix)
-    partition = partition_for(found.message.conversation_id.encode(), settings.partitions)
-    facts = sorted(facts_of(found.state), key=lambda fact: (fact.at_ms, _ORDER[fact.status]))
+    hops = await request.app[TRACES].of(found)
     users = dict(zip(found.message.recipients, found.message.recipient_users, strict=False))
-    accepted = {
-        "topic": topics.messages,
-        "partition": partition,
-        "offset": found.position.offset,
-        **_event(users, Fact(Status.ACCEPTED, found.position.accepted_at_ms), names),
-    }
-    later = [
-        {"topic": topics.status_updates, "partition": partition, "offset": None, **_event(users, fact, names)}
-        for fact in facts
-        if fact.status != Status.ACCEPTED
-    ]
     document: dict[str, Any] = {
         "message_id": found.message.message_id,
         "conversation_id": found.message.conversation_id,
         "status": found.state.status,
-        "events": [accepted, *later],
+        "events": [_event(users, hop, names) for hop in hops],
     }
     if len(found.message.targets) > 1:
         document["counts"] = counts_of(found)
     return json_response(document)
 
 
-def _event(users: Mapping[str, str], fact: Fact, names: Names) -> dict[str, Any]:
-    """``users``: the user ids of the addresses."""
+def _event(users: Mapping[str, str], hop: Hop, names: Names) -> dict[str, Any]:
+    """Return the hop as JSON. ``users``: the user ids of the addresses, which stand in their place."""
     document: dict[str, Any] = {
-        "event": fact.status,
-        "at": iso_utc(fact.at_ms),
-        "timestamp": calendar_ms(fact.at_ms),
-        "attempt": fact.attempt or None,  # receipts do not tell
-        "provider_status": fact.failure_code,
+        "event": hop.event,
+        "at": iso_utc(hop.at_ms),
+        "timestamp": calendar_ms(hop.at_ms),
+        "topic": hop.topic,
+        "partition": hop.partition,
+        "offset": None if hop.offset < 0 else hop.offset,
+        "attempt": hop.attempt or None,  # receipts do not tell
+        "provider_status": hop.provider_status or None,
     }
-    if fact.recipient_id:
-        document["recipient_id"] = users.get(fact.recipient_id) or fact.recipient_id
+    for name in ("account", "outcome", "reason"):
+        if text := getattr(hop, name):
+            document[name] = text
+    for name in ("duration_ms", "connect_ms", "first_byte_ms"):
+        if (milliseconds := getattr(hop, name)) >= 0:
+            document[name] = milliseconds
+    if hop.answer:
+        document["answer"] = _without_numbers(hop.answer, users)
+    if hop.recipient_id:
+        document["recipient_id"] = users.get(hop.recipient_id) or hop.recipient_id
         document["recipient"] = party_document(document["recipient_id"], names)
-        document["channel"] = fact.recipient_id.partition(":")[0]
+        document["channel"] = hop.recipient_id.partition(":")[0]
     return document
+
+
+def _without_numbers(answer: str, users: Mapping[str, str]) -> str:
+    """Return the provider's answer without the addresses of users, which other participants do not see."""
+    for address, user in users.items():
+        if user:
+            value = address.partition(":")[2]
+            for form in (value, value.lstrip("+@")):
+                answer = answer.replace(form, "…")
+    return answer

@@ -65,11 +65,18 @@ async def trace(session: Session, message_id: str) -> None:
             clock(one["at"]),
             f"{one['topic']}[{one['partition']}]" + (f"@{one['offset']}" if one["offset"] is not None else ""),
             printable(one.get("recipient_id")),
-            printable(one.get("provider_status")),
+            _details(one),
         )
         for one in events
     ]
     session.out.table("events", events, rows)
+
+
+def _details(hop: dict[str, Any]) -> str:
+    """Return what a hop tells besides its place: its outcome, the reason, the provider's status, how long it took."""
+    duration = f"{hop['duration_ms']} ms" if "duration_ms" in hop else ""
+    told = (hop.get("outcome"), hop.get("reason"), hop.get("provider_status"), duration)
+    return ", ".join(printable(one) for one in told if one)
 
 
 def _line(session: Session, message: dict[str, Any]) -> str:

@@ -52,7 +52,11 @@ OPERATIONS: Mapping[str, Operation] = {
         description="Available from every process right after its 202. 404 for a caller outside the conversation.",
     ),
     "GET /v1/messages/{message_id}/trace": Operation(
-        MESSAGES, "Trace a message", {200: message.Trace}, (404,), description="The recorded events of the message."
+        MESSAGES,
+        "Trace a message",
+        {200: message.Trace},
+        (404,),
+        description="Every hop of the message that is on record, also waits and calls to the channel.",
     ),
     "POST /v1/messages/{message_id}/read": Operation(
         MESSAGES,
