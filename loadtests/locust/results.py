@@ -79,7 +79,7 @@ def results_of(run: RunState, balance: Balance, histories: Mapping[str, Sequence
         about=run.shape.about,
         date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         command=run.options.command or "locust -f loadtests/locust/locustfile.py",
-        commit=commit(),
+        commit=run.commit,
         machine=run.machine,
         settings=run.options.settings or f"those of {run.options.host}",
         users=run.options.users,

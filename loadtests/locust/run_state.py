@@ -12,6 +12,7 @@ from loadtests.locust.api import Account, ask
 from loadtests.locust.book import Book
 from loadtests.locust.options import Options
 from loadtests.locust.recorder import Recorder
+from loadtests.locust.results import commit
 from loadtests.locust.samples import Samples
 from loadtests.locust.shapes import Shape
 from loadtests.meter import Machine
@@ -28,6 +29,7 @@ class RunState:
     shape: Shape
     recorder: Recorder
     machine: str = field(default_factory=lambda: str(Machine.here()))
+    commit: str = field(default_factory=commit)
     name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     book: Book = field(default_factory=Book)
     samples: Samples = field(default_factory=Samples)
