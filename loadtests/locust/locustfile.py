@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 VOID = 3
 NOT_RUN = 2
 SIGN_UPS_AT_ONCE = 2
+END_SECONDS, LOOK_SECONDS = 60.0, 0.05
 LIMIT_SECONDS, LIMIT_P99_MS, LIMIT_ERRORS = 10, 1_000.0, 0.01
 
 
@@ -51,14 +52,24 @@ class ShapeOfRun(LoadTestShape):  # type: ignore[misc]
     def tick(self) -> tuple[int, float] | None:
         stage, now = RUN.shape.at(self.get_run_time()), time.monotonic()
         if stage is None:
+            end_turns()
             return None
         RUN.recorder.enter(stage.name, now)
         if RUN.shape.ends_at_limit:
             answers, errors, p99_ms = RUN.recorder.recent(LIMIT_SECONDS, now)
             if p99_ms > LIMIT_P99_MS or errors > answers * LIMIT_ERRORS:
                 RUN.limit_broken = f"{stage.name}: p99 {p99_ms:.0f} ms, {errors} errors of {answers}"
-                return None
+                end_turns()
+            return None
         return stage.users, stage.per_second
+
+
+def end_turns() -> None:
+    """Let the turns that are under way come to their end: Locust cuts them short, and leaves doubts in the ledger."""
+    RUN.is_over = True
+    deadline = time.monotonic() + END_SECONDS
+    while RUN.under_way and time.monotonic() < deadline:
+        gevent.sleep(LOOK_SECONDS)
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]

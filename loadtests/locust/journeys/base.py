@@ -11,6 +11,7 @@ import gevent
 import orjson
 from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FastResponse
+from locust.exception import StopUser
 
 from loadtests.locust.api import Account
 from loadtests.locust.recorder import SEND
@@ -49,7 +50,13 @@ class Journey(FastHttpUser):  # type: ignore[misc]
     @task  # type: ignore[untyped-decorator]
     def take_turn(self) -> None:
         """Do what is due. Locust calls it again after ``wait_time``."""
-        self.turn(self.schedule.take())
+        if RUN.is_over:
+            raise StopUser
+        RUN.under_way += 1
+        try:
+            self.turn(self.schedule.take())
+        finally:
+            RUN.under_way -= 1
 
     def turn(self, due: float) -> None:
         """Do one turn; ``due``: when it was to begin."""

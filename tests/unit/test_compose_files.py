@@ -1,0 +1,149 @@
+"""docker/: the compose files say what the product needs, and their reader leaves nothing out."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.roles import ROLES
+from app.settings import Settings
+from docker.healthcheck import target
+from docker.proof.compose_file import ComposeError, Service, read
+from docker.proof.images import image_of
+from docker.proof.podman import arguments_of
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "docker"
+PORTS = ("TLS_PORT", "HTTP_PORT", "S3_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "GRAFANA_PORT")
+OF_THE_FILE = {f"CHAT4ALL_{name}" for name in ("IMAGE", "LOAD_IMAGE", "BIND", "TLS_BIND", "GRAFANA_PASSWORD", *PORTS)}
+ALL_PROFILES = frozenset({"observability", "load"})
+
+
+def services(*profiles: str, overlay: str = "") -> dict[str, Service]:
+    files = ["compose.yaml", *([overlay] if overlay else [])]
+    found = read([(DOCKER / name).read_text() for name in files], {}, frozenset(profiles))
+    return {each.name: each for each in found}
+
+
+def test_there_is_a_worker_of_every_role_and_two_apis() -> None:
+    commands = [list(each.command) for each in services().values()]
+    for role in ROLES:
+        assert ["worker", "--role", role] in commands
+    assert sum(command[:1] == ["api"] for command in commands) == 2
+
+
+def test_profiles_add_services() -> None:
+    assert "load" not in services()
+    assert "load" in services("load")
+
+
+@pytest.mark.parametrize("name", services("load"))
+def test_every_service_of_ours_may_do_as_little_as_possible(name: str) -> None:
+    service = services("load")[name]
+    if service.target or name == "nginx":
+        assert service.read_only
+        assert list(service.cap_drop) == ["ALL"]
+        assert list(service.security_opt) == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", services(*ALL_PROFILES))
+def test_every_image_of_others_has_a_version(name: str) -> None:
+    service = services(*ALL_PROFILES)[name]
+    if not service.target:
+        _, _, version = service.image.rpartition("/")[2].partition(":")
+        assert version
+        assert version != "latest"
+
+
+def test_every_variable_is_a_setting() -> None:
+    known = {f"CHAT4ALL_{name.upper()}" for name in Settings.__dataclass_fields__} | OF_THE_FILE
+    for file in (*DOCKER.glob("*.yaml"), DOCKER / "Dockerfile"):
+        assert set(re.findall(r"CHAT4ALL_[A-Z0-9_]+", file.read_text())) <= known, file.name
+
+
+def test_every_variable_of_the_compose_file_alone_is_in_its_page() -> None:
+    page = (ROOT / "docs" / "docker.md").read_text()
+    assert all(f"`{name}`" in page for name in OF_THE_FILE)
+
+
+def test_the_image_has_every_package_of_the_server() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = set(config["tool"]["importlinter"]["root_packages"]) | {"loadtests"}
+    text, ignore = (DOCKER / "Dockerfile").read_text(), (ROOT / ".dockerignore").read_text().split()
+    for package in packages:
+        assert f"COPY {package} /app/{package}" in text
+        assert f"!{package}" in ignore
+
+
+def test_the_cluster_asks_for_three_copies_of_three_servers() -> None:
+    cluster = services(overlay="compose.cluster.yaml")
+    for name, service in cluster.items():
+        if service.target:
+            assert service.environment["CHAT4ALL_KAFKA"].count(":9092") == 3, name
+            assert service.environment["CHAT4ALL_REPLICATION_FACTOR"] == "3", name
+            assert service.environment["CHAT4ALL_JWT_SECRET"] == "", "what the first file says stays"
+    voters = {cluster[f"kafka{n}"].environment["KAFKA_CONTROLLER_QUORUM_VOTERS"] for n in ("", "-2", "-3")}
+    assert len(voters) == 1
+    ids = [cluster[f"kafka{n}"].environment["KAFKA_NODE_ID"] for n in ("", "-2", "-3")]
+    assert ids == ["1", "2", "3"]
+    same = [{k: v for k, v in cluster[f"kafka-{n}"].environment.items() if "ID" not in k} for n in (2, 3)]
+    assert {k for k, v in same[0].items() if same[1][k] != v} == {"KAFKA_ADVERTISED_LISTENERS"}
+
+
+def test_tls_adds_a_port_and_leaves_the_plain_one_on_loopback() -> None:
+    nginx = services(overlay="compose.tls.yaml")["nginx"]
+    assert list(nginx.ports) == ["127.0.0.1:8080:8080", "0.0.0.0:8443:8443"]
+
+
+def test_every_default_service_has_an_image_in_the_proof() -> None:
+    assert all(image_of(each) for each in services().values())
+
+
+def test_services_start_after_those_they_depend_on() -> None:
+    order = list(services())
+    assert order.index("kafka") < order.index("migrate") < order.index("api-1") < order.index("nginx")
+
+
+def test_variables_have_their_values_or_defaults() -> None:
+    text = "services: {a: {image: 'x:${TAG:-1}', command: ['$$HOME', '${A}', '${B:?say B}']}}"
+    service = read([text], {"A": "one", "B": "two"}, frozenset())[0]
+    assert (service.image, list(service.command)) == ("x:1", ["$HOME", "one", "two"])
+    with pytest.raises(ComposeError, match="say B"):
+        read([text], {}, frozenset())
+
+
+def test_an_overlay_changes_a_command_and_adds_the_rest() -> None:
+    below = "services: {a: {image: x, command: [one], ports: ['1:1'], environment: {A: '1', B: '2'}}}"
+    above = "services: {a: {command: [two], ports: ['2:2'], environment: {B: '3'}}}"
+    service = read([below, above], {}, frozenset())[0]
+    assert (list(service.command), list(service.ports)) == (["two"], ["1:1", "2:2"])
+    assert service.environment == {"A": "1", "B": "3"}
+
+
+def test_a_key_that_the_reader_does_not_know_is_an_error() -> None:
+    with pytest.raises(ComposeError, match="privileged"):
+        read(["services: {a: {image: x, privileged: true}}"], {}, frozenset())
+
+
+def test_podman_gets_what_the_file_says() -> None:
+    service = services()["api-1"]
+    arguments = arguments_of(service, "image", DOCKER)
+    for part in ("--read-only", "--init", "--cap-drop ALL", "--volume api-data:/data", "--restart unless-stopped"):
+        assert part in " ".join(arguments)
+    assert arguments[-4:] == ["image", "api", "--processes", "1"]
+    nginx = arguments_of(services()["nginx"], "image", DOCKER)
+    assert f"{DOCKER}/nginx/nginx.conf:/etc/nginx/nginx.conf:ro" in nginx
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["python", "/venv/bin/chat4all", "api", "--processes", "1"], (8080, "/health")),
+        (["tini", "--", "chat4all", "worker", "--role", "core"], (9000, "/ready")),
+    ],
+)
+def test_the_health_check_asks_the_process_of_its_container(words: list[str], expected: tuple[int, str]) -> None:
+    assert target(words, {"CHAT4ALL_METRICS_PORT": "9000"}) == expected
