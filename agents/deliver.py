@@ -17,6 +17,7 @@ from agents.attachments import Attachments
 from agents.commands import Commands
 from agents.connections import Connections
 from agents.dispatcher import Dispatcher
+from agents.lost_receipts import LostReceipts
 from agents.polling import Polling
 from agents.receipts import receive_batch
 from app.accounts import account_secret, load_accounts
@@ -74,6 +75,9 @@ def register(app: StreamApp) -> None:
     app.post_start_services.append(reports)
     app.metrics.watch_accounts(reports.reports)
     app.post_start_services.append(Polling(app, channel, choice, dispatcher))
+    lost = dispatcher.settlement.lost = LostReceipts(app, channel, choice)
+    dispatcher.receipts.came = lost.came
+    app.post_start_services.append(lost)
 
     @app.timer(HOUSEKEEPING_SECONDS)  # type: ignore[untyped-decorator]
     async def keep_house() -> None:

@@ -36,7 +36,7 @@ class Receipts:
     """Correlates receipts with attempts.
 
     ``outcome_of`` returns the outcome on record. ``settle`` takes a receipt as the evidence of an unknown outcome and
-    returns what it wrote, ``None`` if the delivery's outcome is not awaited.
+    returns what it wrote, ``None`` if the delivery's outcome is not awaited. ``came`` is told each receipt.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Receipts:
         self._settle = settle
         self._parked: dict[tuple[int, str], dict[str, tuple[ReceiptReported, float]]] = {}
         self._count = 0
+        self.came: Callable[[int, str, str], None] = lambda partition, name, status: None
 
     def load(self, partitions: Iterable[int]) -> None:
         """Read what earlier owners of the partitions parked."""
@@ -85,6 +86,7 @@ class Receipts:
             raise MalformedRecord("a receipt has a conversation as its key, a token, and texts of a usual length")
         partition, name = batch.partition, report.token
         report = _bounded(report)
+        self.came(partition, name, report.status)
         attempt = self._outcome_of(partition, name)
         if attempt is not None:
             return [self._facts.receipt(partition, record.key.decode(), name, attempt, report)]

@@ -18,6 +18,7 @@ from domain.records import ReceiptReported
 if TYPE_CHECKING:
     from agents.account_lane import AccountLane
     from agents.delivery_queue import DeliveryQueue
+    from agents.lost_receipts import LostReceipts
     from agents.receipts import Receipts
     from app.faust.stream_app import StreamApp
     from app.kafka.batch_producer import PendingBatch
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 
 
 class Settlement:
-    """``receipts`` is set by the dispatcher, which receives evidence from it."""
+    """``receipts`` is set by the dispatcher, which receives evidence from it. ``lost``: asks for receipts that are
+    missing; ``None``: nothing does."""
 
     receipts: Receipts
+    lost: LostReceipts | None = None
 
     def __init__(self, app: StreamApp, channel: str, queue: DeliveryQueue) -> None:
         self._app = app
@@ -44,6 +47,8 @@ class Settlement:
         self._generation += 1
         self._finishing.clear()
         self.promised.clear()
+        if self.lost is not None:
+            self.lost.clear()
 
     def attempt(self, row: QueuedDelivery, request: DeliveryRequested, account: str, result: Sent | Failure) -> Attempt:
         """Return the outcome as it goes on record."""
@@ -111,6 +116,10 @@ class Settlement:
         writes.append(self.facts.outcome(partition, conversation_id, row.name, attempt, row.headers))
         for report in self.receipts.parked(partition, row.name):
             writes.append(self.facts.receipt(partition, conversation_id, row.name, attempt, report))
+        if self.lost is not None and attempt.outcome == Outcome.SENT:
+            self.lost.taken(partition, conversation_id, row.name, attempt)
+            for report in self.receipts.parked(partition, row.name):
+                self.lost.came(partition, row.name, report.status)
         self._finishing.add((partition, key))
         promised = _promised(lane, request, row.name, attempt)
         when_durable(
