@@ -235,8 +235,14 @@ def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
 
 @click.command()
 @click.option("--processes", default=API_PROCESSES, show_default=True, type=click.IntRange(1, 64), help=_PROCESSES)
+@click.option(
+    "--simulator/--no-simulator",
+    envvar="CHAT4ALL_SIMULATOR",
+    help="With a simulator of WhatsApp, Instagram and Telegram; all accounts send to it if there is no accounts.toml.",
+)
+@click.option("--simulator-port", default=8090, envvar="CHAT4ALL_SIMULATOR_PORT", type=click.IntRange(1, 65_535))
 @count_option
-def run(processes: int, counts: dict[str, int]) -> None:
+def run(processes: int, counts: dict[str, int], simulator: bool, simulator_port: int) -> None:
     """Start everything on this machine: Kafka, Cassandra, the API and the workers; Ctrl-C stops it.
 
     Kafka is started here unless CHAT4ALL_KAFKA names another one; likewise Cassandra and CHAT4ALL_CASSANDRA.
@@ -245,7 +251,7 @@ def run(processes: int, counts: dict[str, int]) -> None:
 
     settings = settings_of_servers()
     with sentences():
-        sys.exit(run_everything(settings, processes, counts))
+        sys.exit(run_everything(settings, processes, counts, simulator_port if simulator else None))
 
 
 def __getattr__(name: str) -> click.Command:

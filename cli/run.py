@@ -23,9 +23,11 @@ from chat4all.cli.api_address import local_url
 from cli.groups import Groups, open_groups
 from cli.migration import migrate_schema, migrate_topics
 from cli.readable import Screen, fresh, keep_short
+from cli.simulated_accounts import with_simulated_accounts
 from cli.summary import summary
 from cli.supervisor import ProcessSpec, ShutdownSignals, Supervisor
 from cli.workers import (
+    LOOPBACK,
     WORKER_STAGE,
     api_specs,
     check_ports,
@@ -35,6 +37,7 @@ from cli.workers import (
     is_at_work,
     is_left_over,
     port_of,
+    simulator_spec,
     worker_specs,
 )
 from devstack import Stack, StackConfig
@@ -50,8 +53,12 @@ _LOOK_SECONDS = 0.2
 _TRIM_SECONDS = 5.0
 
 
-def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, int]) -> int:
+def run_everything(
+    settings: Settings, api_processes: int, counts: Mapping[str, int], simulator_port: int | None = None
+) -> int:
     """Start the system, follow its logs until Ctrl-C, stop all processes started here, and return the exit code.
+
+    ``simulator_port``: of a simulator of the providers, ``None`` without one.
 
     Raises ``StackError``, ``CannotSupervise`` and the errors of the migration, having stopped what it had started.
     """
@@ -60,8 +67,12 @@ def run_everything(settings: Settings, api_processes: int, counts: Mapping[str, 
     settings = with_public_url(settings)
     if settings.log_format == "auto":
         settings = replace(settings, log_format="text")
+    simulators: list[ProcessSpec] = []
+    if simulator_port is not None:
+        settings = with_simulated_accounts(settings, local_url(LOOPBACK, simulator_port))
+        simulators = [simulator_spec(settings, simulator_port, LOGS)]
     workers = worker_specs(settings, counts_of((), counts, settings.partitions), LOGS)
-    specs = [*api_specs(settings, api_processes, LOGS), *workers]
+    specs = [*simulators, *api_specs(settings, api_processes, LOGS), *workers]
     with claimed(workers, settings):
         check_ports(specs, {name: stack.part(name).port for name in ours})
         files = {name: fresh(LOGS / f"{name}.log") for name in ("run", *(spec.name for spec in specs))}

@@ -60,6 +60,8 @@ OTHERS = (
     Described("CHAT4ALL_URL", "URL", "", "Where the API is, for the command; empty: HOST and PORT", OTHER_SECTION),
     Described("CHAT4ALL_PROVIDER_PORT", "port", "8090", "Of `chat4all provider`, which simulates one", OTHER_SECTION),
     Described("CHAT4ALL_PROVIDER_FAULTS", "file", "", "How `chat4all provider` misbehaves (TOML)", OTHER_SECTION),
+    Described("CHAT4ALL_SIMULATOR", "yes or no", "no", "`chat4all run` starts the simulator, too", OTHER_SECTION),
+    Described("CHAT4ALL_SIMULATOR_PORT", "port", "8090", "Of the simulator; for `chat4all phones`, too", OTHER_SECTION),
     Described("NO_COLOR", "text", "", "Anything: the command's output has no colours", OTHER_SECTION),
     Described(
         "CHAT4ALL_TEST_STACK",

@@ -13,7 +13,7 @@ import click
 from app.settings import Settings
 from chat4all.cli.api_address import local_url
 from cli.supervisor import Supervised
-from cli.workers import API_STAGE, LOOPBACK, port_of
+from cli.workers import API_STAGE, LOOPBACK, SIMULATOR_STAGE, port_of
 from devstack import Part
 
 _TOKEN_OF_ANSWER = r"""sed -E 's/.*"access_token":"([^"]+)".*/\1/'"""
@@ -37,6 +37,8 @@ def summary(
     for process in processes:
         spec = process.spec
         what = f"{url}  /health/ready /metrics" if spec.stage == API_STAGE else f"{_url(port_of(spec))}/metrics"
+        if spec.stage == SIMULATOR_STAGE:
+            what = f"{_url(port_of(spec))}/  the people's telephones; chat4all phones"
         lines.append(_row(spec.name, process.pid, what))
     for part in parts:
         pid = part.process.pid if part.process else None

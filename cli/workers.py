@@ -21,7 +21,13 @@ from cli.errors import CannotSupervise
 from cli.supervisor import ProcessSpec
 
 LOOPBACK = "127.0.0.1"
-API_STAGE, WORKER_STAGE = 0, 1  # workers stop first: the API goes on accepting until they are done
+# the highest stage stops first: the API goes on accepting until the workers are done, and providers are there for both
+SIMULATOR_STAGE, API_STAGE, WORKER_STAGE = 0, 1, 2
+_PORTS = {
+    SIMULATOR_STAGE: "CHAT4ALL_SIMULATOR_PORT",
+    API_STAGE: "CHAT4ALL_PORT",
+    WORKER_STAGE: "CHAT4ALL_METRICS_PORT",
+}
 _UUID_CHARACTERS = 36
 _READY_SECONDS = 1.0
 _LEVELS = {"CRITICAL": "crit", "ERROR": "error", "WARNING": "warn", "INFO": "info", "DEBUG": "debug"}
@@ -105,9 +111,16 @@ def api_specs(settings: Settings, processes: int, logs: Path | None = None) -> l
     ]
 
 
+def simulator_spec(settings: Settings, port: int, logs: Path | None = None) -> ProcessSpec:
+    """Return the process of the simulator of the providers; its webhooks go to the API of ``settings``."""
+    command = (sys.executable, "-m", "chat4all", "simulator")
+    environ = {**settings.to_environ(), _PORTS[SIMULATOR_STAGE]: str(port)}
+    return ProcessSpec("simulator", command, environ, logs and logs / "simulator.log", SIMULATOR_STAGE)
+
+
 def port_of(spec: ProcessSpec) -> int:
     """Return a process's HTTP port."""
-    return int(spec.environ["CHAT4ALL_PORT" if spec.stage == API_STAGE else "CHAT4ALL_METRICS_PORT"])
+    return int(spec.environ[_PORTS[spec.stage]])
 
 
 async def is_at_work(port: int) -> bool:
@@ -146,7 +159,7 @@ def check_ports(specs: Iterable[ProcessSpec], parts: Mapping[str, int] | None = 
     for spec in specs:
         port, is_api = port_of(spec), spec.stage == API_STAGE
         if not is_free(spec.environ["CHAT4ALL_HOST"] if is_api else LOOPBACK, port):
-            setting = "CHAT4ALL_PORT" if is_api else "CHAT4ALL_METRICS_PORT"
+            setting = _PORTS[spec.stage]
             raise CannotSupervise(
                 f"{spec.name} needs port {port}, but it belongs to {owner(port)}. "
                 f"Stop that process, or set {setting} to another port."

@@ -14,7 +14,7 @@ import click
 import chat4all
 
 # Only a checkout has all of these folders beside the package; a user's own folder may have one of the names.
-_FOLDERS = ("agents", "app", "channels", "cli", "devstack", "domain", "storage", "tables", "web")
+_FOLDERS = ("agents", "app", "channels", "cli", "devstack", "domain", "simulator", "storage", "tables", "web")
 _MODULES = {
     "": {
         "admin": "cli.admin",
@@ -22,9 +22,11 @@ _MODULES = {
         "audit": "cli.commands",
         "config": "cli.commands",
         "migrate": "cli.commands",
+        "phones": "cli.phones",
         "provider": "cli.provider",
         "replay": "cli.replay",
         "run": "cli.commands",
+        "simulator": "cli.simulator",
         "stack": "cli.commands",
         "worker": "cli.commands",
     },
