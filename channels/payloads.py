@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -59,8 +60,16 @@ def parts(payload: Payload, name: str) -> list[Payload]:
 
 def excerpt(value: object) -> str:
     """Return the JSON of ``value``, at most ``MOST_DETAIL`` characters of it."""
+    return _json(value).decode()[:MOST_DETAIL]
+
+
+def digest(value: object) -> str:
+    """Return a name for ``value``, the same whenever it comes."""
+    return f"sha256-{sha256(_json(value)).hexdigest()[:32]}"
+
+
+def _json(value: object) -> bytes:
     try:
-        shown = orjson.dumps(value, default=str).decode()
-    except TypeError:
-        shown = repr(value)
-    return shown[:MOST_DETAIL]
+        return orjson.dumps(value, default=str)
+    except TypeError:  # it is nested more deeply than the encoder goes, which is less than the decoder
+        return b'"nested too deeply to be shown"'

@@ -31,7 +31,7 @@ class ErrorClass(Enum):
     AUTHENTICATION = auto()  # the account itself must not send
 
 
-_WORDS: Mapping[ErrorClass, Mapping[str, tuple[int, ...]]] = {
+WORDS: Mapping[ErrorClass, Mapping[str, tuple[int, ...]]] = {
     ErrorClass.THROTTLE: {"throttled": (4, 80007, 130429, 131057)},
     ErrorClass.PAIR: {"pair-throttled": (131056,)},
     ErrorClass.TRANSIENT: {"channel-trouble": (1, 2, 131000, 131016, 135000), "media-not-taken": (131053,)},
@@ -70,7 +70,7 @@ _WORDS: Mapping[ErrorClass, Mapping[str, tuple[int, ...]]] = {
         "display-name-not-approved": (131037,),
     },
 }
-_CODES = {code: (kind, word) for kind, words in _WORDS.items() for word, codes in words.items() for code in codes}
+_CODES = {code: (kind, word) for kind, words in WORDS.items() for word, codes in words.items() for code in codes}
 _TEMPLATES = range(132000, 132017)
 
 _OUTCOMES: Mapping[ErrorClass, Callable[[str, str, float | None], SendOutcome]] = {

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
-
-import orjson
 
 from channels.meta import webhooks
 from channels.meta.errors import error_of
-from channels.payloads import Payload, excerpt, number, part, parts, payload_of, text
+from channels.payloads import Payload, digest, excerpt, number, part, parts, payload_of, text
 from channels.whatsapp.errors import word_of
 from channels.whatsapp.fields import (
     ACCOUNT_FIELDS,
@@ -76,7 +73,7 @@ def _events(document: Payload, now_ms: int) -> Iterator[InboundEvent]:
         for change in changes:
             yield from _change(change, text(entry, "id"), at_ms)
         if not changes:
-            yield InboundEvent(Happening.UNKNOWN, _name_of(entry), at_ms, detail=excerpt(entry))
+            yield InboundEvent(Happening.UNKNOWN, digest(entry), at_ms, detail=excerpt(entry))
 
 
 def _change(change: Payload, entry_id: str, now_ms: int) -> Iterator[InboundEvent]:
@@ -85,7 +82,7 @@ def _change(change: Payload, entry_id: str, now_ms: int) -> Iterator[InboundEven
     our_id = text(part(value, "metadata"), "phone_number_id") or entry_id
     if field in ACCOUNT_FIELDS:
         detail = excerpt({field: change.get("value")})
-        name = f"{_name_of(change)} {now_ms}"  # the same news may come again another day
+        name = f"{digest(change)} {now_ms}"  # the same news may come again another day
         yield InboundEvent(Happening.ACCOUNT, name, now_ms, our_id=our_id, detail=detail)
         return
     contacts, is_empty = parts(value, "contacts"), True
@@ -96,14 +93,14 @@ def _change(change: Payload, entry_id: str, now_ms: int) -> Iterator[InboundEven
             is_empty = False
             yield from _element(field, name, element, contacts, our_id, now_ms)
     if is_empty:
-        yield InboundEvent(Happening.UNKNOWN, _name_of(change), now_ms, our_id=our_id, detail=excerpt(change))
+        yield InboundEvent(Happening.UNKNOWN, digest(change), now_ms, our_id=our_id, detail=excerpt(change))
 
 
 def _element(
     field: str, name: str, element: Payload, contacts: Sequence[Payload], our_id: str, now_ms: int
 ) -> Iterator[InboundEvent]:
     """Yield the event of one element of the list ``name``; of a history one for each message in it."""
-    element_id, at_ms = text(element, "id") or _name_of(element), time_of(element, now_ms)
+    element_id, at_ms = text(element, "id") or digest(element), time_of(element, now_ms)
     if name == "messages" and field == "messages":
         event = event_of(element, contacts, element_id, at_ms)
     elif name == "statuses" and field == "messages":
@@ -163,9 +160,9 @@ def _preference(preference: Payload, contacts: Sequence[Payload], at_ms: int) ->
     category, value = text(preference, "category"), text(preference, "value")
     happening = PREFERENCES.get(value) if category == MARKETING and person.identifiers else None
     if happening is None:
-        return InboundEvent(Happening.UNKNOWN, _name_of(preference), at_ms, detail=excerpt(preference))
+        return InboundEvent(Happening.UNKNOWN, digest(preference), at_ms, detail=excerpt(preference))
     detail = text(preference, "detail") or f"{category} {value}"
-    return InboundEvent(happening, _name_of(preference), at_ms, person=person, detail=detail)
+    return InboundEvent(happening, digest(preference), at_ms, person=person, detail=detail)
 
 
 def _history(chunk: Payload, our_id: str, now_ms: int) -> Iterator[InboundEvent]:
@@ -174,15 +171,10 @@ def _history(chunk: Payload, our_id: str, now_ms: int) -> Iterator[InboundEvent]
     for thread in parts(chunk, "threads"):
         for message in parts(thread, "messages"):
             is_empty = False
-            element_id, at_ms = text(message, "id") or _name_of(message), time_of(message, now_ms)
+            element_id, at_ms = text(message, "id") or digest(message), time_of(message, now_ms)
             yield InboundEvent(
                 Happening.IGNORED, f"{element_id} history", at_ms, our_id=our_id, detail="message of the history"
             )
     if is_empty:
         happening = Happening.ACCOUNT if parts(chunk, "errors") else Happening.IGNORED
-        yield InboundEvent(happening, _name_of(chunk), now_ms, our_id=our_id, detail=excerpt({"history": chunk}))
-
-
-def _name_of(element: Payload) -> str:
-    """Return a name for an element without an id, the same whenever it comes."""
-    return f"sha256-{sha256(orjson.dumps(element, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]}"
+        yield InboundEvent(happening, digest(chunk), now_ms, our_id=our_id, detail=excerpt({"history": chunk}))
