@@ -16,6 +16,7 @@ from agents.address_book import AddressBook
 from agents.durable import when_durable
 from agents.inbound_messages import InboundAccount, message_of
 from agents.inbox import Inbox
+from agents.profiles import Profiles
 from agents.read_marks import ReadMarks
 from agents.tokenless import ParkedReceipts
 from agents.webhooks import receipt_of
@@ -28,6 +29,7 @@ from domain.accounts import Account
 from domain.direct import inbound_id
 from domain.errors import InvalidInput, MalformedRecord
 from domain.inbound import ElementOutcome, Happening, InboundEvent, ReadMarked, SentReported
+from domain.kinds import BUTTON_REPLY
 from domain.people import Known, address_of, contacts_of, person_at, wrote
 from domain.records import MessageAccepted, Record
 from tables import people as rows
@@ -66,6 +68,7 @@ class People:
         self._table = table
         self._accounts = {one.name: InboundAccount(one) for one in accounts}
         self._marks = ReadMarks(connector_of)
+        self._profiles = Profiles(app, app.role, connector_of)
         self._book = AddressBook(self._channel, table)
         self._parked = ParkedReceipts(table)
         self._inbox = Inbox(app, table, connector_of, open_store, self._publish)
@@ -84,6 +87,7 @@ class People:
         """Stop what is under way; it is on record."""
         self._partitions = []
         await self._inbox.drain()
+        await self._profiles.drain()
 
     def keep_house(self) -> None:
         """Give up on receipts whose message nobody sent."""
@@ -184,6 +188,9 @@ class People:
     ) -> tuple[str, list[PendingBatch]]:
         """Make a message of what the person did. ``conversation_id``: where it went when it was taken before."""
         row, writes = self._book.meet(partition, event.account, event.person, event.element_id)
+        self._profiles.ask(event.account, row.person)
+        if event.kind == BUTTON_REPLY:
+            self._marks.acknowledge(event.account, event.element_id)
         target = self._message(partition, event.account, event.target_id) if event.target_id else None
         address = address_of(self._channel, row.person)
         if conversation_id:

@@ -1,4 +1,4 @@
-"""Tells people that we read their messages: a courtesy, so an error is logged and forgotten."""
+"""Tells people that we read their message, or got the button that they pressed; its errors are only logged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from domain.inbound import ReadMarked
+from domain.ports import AcknowledgingConnector
 
 if TYPE_CHECKING:
     from domain.ports import Connector
@@ -28,16 +29,26 @@ class ReadMarks:
     def tell(self, mark: ReadMarked) -> None:
         """Mark a person's message as read at the channel, if it can be done now."""
         mark_read = getattr(self._connector_of(mark.account), "mark_read", None)
-        if mark_read is None or len(self._tasks) >= MAX_UNDER_WAY:
+        if mark_read is not None:
+            self._run(mark.account, lambda: mark_read(mark.provider_id, False))
+
+    def acknowledge(self, account: str, provider_id: str) -> None:
+        """Tell the channel that a pressed button arrived, where the person waits for that."""
+        connector = self._connector_of(account)
+        if isinstance(connector, AcknowledgingConnector):
+            self._run(account, lambda: connector.acknowledge(provider_id))
+
+    def _run(self, account: str, courtesy: Callable[[], Awaitable[None]]) -> None:
+        if len(self._tasks) >= MAX_UNDER_WAY:
             return
-        task = asyncio.get_running_loop().create_task(_told(mark_read, mark))
+        task = asyncio.get_running_loop().create_task(_told(account, courtesy))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-async def _told(mark_read: Callable[[str, bool], Awaitable[None]], mark: ReadMarked) -> None:
+async def _told(account: str, courtesy: Callable[[], Awaitable[None]]) -> None:
     try:
         async with asyncio.timeout(SECONDS):
-            await mark_read(mark.provider_id, False)
+            await courtesy()
     except Exception as error:  # noqa: BLE001
-        log.info("account %s could not mark a message as read: %r", mark.account, error)
+        log.info("account %s could not tell a person that their message arrived: %r", account, error)

@@ -21,13 +21,13 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from channels.driver import Driver, Secret
 from channels.http import Answer, HttpClient
 from channels.http.client import HTTP_OPTIONS
 from channels.instagram.errors import is_done, outcome_of
-from channels.instagram.messages import Call, calls_of, igsid_of, tagged
+from channels.instagram.messages import Call, action, calls_of, igsid_of, tagged
 from channels.parts import send_parts
 from channels.payloads import part, payload_of, text
 from domain.accounts import Account
@@ -123,7 +123,15 @@ class InstagramConnector:
             yield chunk
 
     async def mark_read(self, provider_id: str, is_typing: bool) -> None:
-        """Do nothing: Instagram takes a read mark for a person, and an id of a message names none."""
+        """Mark a person's messages as seen. Instagram takes that for a person, so it is asked who wrote this one."""
+        answered = await self._http.ask("GET", quote(provider_id, safe=""), params={"fields": "from"})
+        igsid = text(part(payload_of(answered.body), "from"), "id") if isinstance(answered, Answer) else ""
+        if not _ID.fullmatch(igsid):
+            return
+        for name in ("mark_seen", "typing_on")[: 1 + is_typing]:
+            answered = await self._http.ask("POST", self._messages, json=action(igsid, name))
+            if not isinstance(answered, Answer) or not is_done(answered.status, answered.body):
+                log.info("[Instagram] %s was not carried out", name)
 
     async def profile(self, user_id: str) -> Person | None:
         """Return the person's handle and name; ``None`` if Instagram does not tell. They never come with a message.

@@ -127,14 +127,16 @@ class TelegramConnector:
             yield chunk
 
     async def mark_read(self, provider_id: str, is_typing: bool) -> None:
-        """Show that an answer is being written, and end the waiting of a pressed button. A bot has no read marks."""
+        """Show that an answer is being written; a bot has no read marks."""
         name = name_of(provider_id)
-        if name is None:
-            return
-        if name.word == "callback":
-            await self._courtesy("answerCallbackQuery", {"callback_query_id": name.detail})
-        if is_typing:
+        if name is not None and is_typing:
             await self._courtesy("sendChatAction", {"chat_id": name.chat_id, "action": "typing"})
+
+    async def acknowledge(self, provider_id: str) -> None:
+        """End the waiting of a pressed button: it shows a clock until it is answered."""
+        name = name_of(provider_id)
+        if name is not None and name.word == "callback":
+            await self._courtesy("answerCallbackQuery", {"callback_query_id": name.detail})
 
     async def poll(self, offset: int) -> Polled:
         answered = await self._http.ask(

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from domain.attachments import MediaPlan
 from domain.files import FileMetadata
-from domain.inbound import InboundEvent, Media
+from domain.inbound import InboundEvent, Media, Person
 from domain.outcomes import SendOutcome, Sent
 from domain.records import DeliveryRequested
 from domain.status import Status
@@ -117,6 +117,24 @@ class TwoWayConnector(Connector, Protocol):
 
         It is a courtesy: an error of the provider is logged and forgotten.
         """
+        ...
+
+
+@runtime_checkable
+class ProfileConnector(Protocol):
+    """A connector of a channel whose webhooks name a person by an id alone."""
+
+    async def profile(self, user_id: str) -> Person | None:
+        """Return the person's handle and name; ``None`` if the provider does not tell. Raises ``Unavailable``."""
+        ...
+
+
+@runtime_checkable
+class AcknowledgingConnector(Protocol):
+    """A connector of a channel on which the person waits for an answer to a pressed button."""
+
+    async def acknowledge(self, provider_id: str) -> None:
+        """Tell the channel that what the person did arrived. It is a courtesy, as ``mark_read``."""
         ...
 
 

@@ -265,6 +265,16 @@ async def test_a_profile_tells_the_handle(connector: InstagramConnector, api: Gr
     assert len(api.calls) == 4
 
 
+async def test_a_persons_messages_are_marked_as_seen(connector: InstagramConnector, api: GraphApi) -> None:
+    api.answers = [web.json_response({"from": {"id": "900", "username": "maria"}, "id": "mid.1/="})]
+    await connector.mark_read("mid.1/=", is_typing=True)
+    assert [call[1] for call in api.calls] == ["/v25.0/mid.1/=", "/v25.0/me/messages", "/v25.0/me/messages"]
+    assert [call[3].get("sender_action") for call in api.calls] == [None, "mark_seen", "typing_on"]
+    api.answers = [failed(100)]
+    await connector.mark_read("mid.2", is_typing=False)
+    assert len(api.calls) == 4
+
+
 def test_the_driver_takes_the_token_from_the_accounts_secret() -> None:
     account = Account(channel="instagram", driver="instagram")
     assert isinstance(DRIVER.connect(account, {"token": TOKEN}.__getitem__), InstagramConnector)

@@ -256,9 +256,9 @@ async def test_the_token_is_in_no_outcome_and_in_no_log(world: World, caplog: py
 
 
 async def test_typing_is_shown_and_a_pressed_button_is_answered(world: World) -> None:
-    await world.connector.mark_read("123:41 callback q7", is_typing=True)
-    await world.connector.mark_read("123:41", is_typing=False)
-    await world.connector.mark_read("wamid.1", is_typing=True)
+    for provider_id in ("123:41 callback q7", "123:41", "wamid.1"):
+        await world.connector.acknowledge(provider_id)
+        await world.connector.mark_read(provider_id, is_typing=provider_id == "123:41")
     assert [(call.method, call.parameters) for call in world.api.calls] == [
         ("answerCallbackQuery", {"callback_query_id": "q7"}),
         ("sendChatAction", {"chat_id": 123, "action": "typing"}),

@@ -104,6 +104,7 @@ async def test_each_kind_of_file(
 
 async def test_everything_else_that_is_called(api: BotApi, server: Server, connector: TelegramConnector) -> None:
     await connector.mark_read("123:41 callback q7", is_typing=True)
+    await connector.acknowledge("123:41 callback q7")
     for offset in (0, 7):
         await connector.poll(offset)
     with pytest.raises(Exception, match="Telegram"):
