@@ -12,6 +12,7 @@ from domain.inbound import Happening, InboundEvent
 from domain.kinds import FILE, INBOUND, KINDS, REACTION, TEXT, UNSUPPORTED
 from domain.people import is_stop_word
 from domain.records import MAX_RECIPIENTS, MessageAccepted
+from domain.usernames import PREFIX, folded
 from tables.people import Message
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class InboundAccount:
     def __init__(self, account: Account) -> None:
         self._account = account
         names = _words_of(account.options.get("inbox", ""))[: MAX_RECIPIENTS - 1]
-        self._inbox = tuple(f"user:{name.removeprefix('user:')}" for name in names)
+        self._inbox = tuple(PREFIX + folded(name.removeprefix(PREFIX)) for name in names)
         self._stop_words = _words_of(account.options.get("stop_words", "").casefold())
         self._has_warned = False
 

@@ -298,3 +298,12 @@ async def test_a_fact_about_a_row_that_has_left_the_table_does_not_make_a_wrong_
     fold_batch(app, table, logged_after(9, change("READ", 9)))  # type: ignore[arg-type]
     (row,) = map(message_state.load, table.rows.values())  # it was there still
     assert (row.state.status, row.state.sent_at_ms) == (Status.READ, accepted_at + DAY_MS)
+
+async def test_a_persons_message_goes_to_no_channel_and_stands_in_the_conversation() -> None:
+    app = FakeApp()
+    ana = "whatsapp:+5511999990000"
+    message = MessageAccepted("m-1", "c-1", ana, "", "oi", account="shop", direction="inbound", members=("user:x", ana))
+    await route_batch(app, batch_of("messages", encode(message)))  # type: ignore[arg-type]
+    assert {topic for topic, *_ in app.batch_producer.records} == {"status-updates"}
+    facts = [decode(value, StatusChanged) for value in app.batch_producer.on("status-updates")]
+    assert [(fact.status, fact.recipient_count) for fact in facts] == [("ACCEPTED", 1), ("SENT", 1)]

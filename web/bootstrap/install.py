@@ -28,6 +28,7 @@ from web.http.app_keys import (
 )
 from web.live.service import LIVE
 from web.messages.facts import STATUSES
+from web.messages.read_marks import READ_MARKS
 from web.messages.sending import SENDING
 from web.messages.traces import TRACES
 from web.uploads.service import UPLOADS
@@ -46,5 +47,6 @@ def install(app: web.Application, services: Services) -> None:
     app[USERNAMES], app[CONVERSATIONS], app[GROUPS] = services.usernames, services.conversations, services.groups
     app[FILES], app[UPLOADS] = services.files, services.uploads
     app[SENDING], app[STATUSES] = services.sending, services.statuses
+    app[READ_MARKS] = services.read_marks
     app[LIVE], app[WEBHOOKS] = services.live, services.webhooks
     app[DEAD_LETTERS], app[ADMIN_CHANNELS] = services.dead_letters, services.channels

@@ -21,6 +21,7 @@ from web.accounts.tokens import Tokens
 from web.admin.channels import Channels
 from web.admin.dead_letters import DeadLetters
 from web.bootstrap.adapters import Adapters
+from web.conversations.announced import AnnouncedMembers
 from web.conversations.existing_users import ExistingUsers
 from web.conversations.groups import Groups
 from web.conversations.listing import ConversationLists
@@ -44,6 +45,7 @@ from web.live.log_reader import KafkaLogReader
 from web.live.service import Live
 from web.messages.attached_files import AttachedFiles
 from web.messages.facts import StatusWriter
+from web.messages.read_marks import ReadMarks
 from web.messages.recipient_resolver import RecipientResolver
 from web.messages.sending import Sending
 from web.messages.targets import MessageTargets
@@ -129,9 +131,14 @@ class Services:
         adapters, settings = self.adapters, self.settings
         store, clock_ms, randomness = adapters.conversations, adapters.clock_ms, adapters.randomness
         self.usernames = Usernames(adapters.users, adapters.monotonic)
-        self.participants = Participants(store, settings.live_membership_seconds)
+        self.announced = AnnouncedMembers(self.usernames.ids_of)
+        self.participants = Participants(store, settings.live_membership_seconds, announced=self.announced)
         self.memberships = Memberships(
-            store, clock_ms, adapters.monotonic, group_seconds=settings.group_membership_seconds
+            store,
+            clock_ms,
+            adapters.monotonic,
+            group_seconds=settings.group_membership_seconds,
+            announced=self.announced,
         )
         self.conversation_opener = ConversationOpener(
             store, self.memberships, self.participants, clock_ms, adapters.monotonic
@@ -214,6 +221,7 @@ class Services:
         self.statuses = StatusWriter(adapters.log, self.history)
         topics = Topics(self.settings.topic_prefix)
         self.traces = MessageTraces(adapters.traces, adapters.record_log, topics, self.settings.partitions)
+        self.read_marks = ReadMarks(adapters.record_log, topics, self.settings.partitions)
         self.recipient_resolver = RecipientResolver(
             users=adapters.users,
             identities=adapters.identities,

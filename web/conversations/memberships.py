@@ -11,6 +11,7 @@ from domain.conversations import Membership
 from domain.direct import is_reserved
 from domain.errors import Chat4AllError, NotAllowed, NotFound, StoreUnavailable
 from domain.ports import ConversationStore
+from web.conversations.announced import AnnouncedMembers
 
 REMEMBERED = 200_000
 GROUP_SECONDS = 2.0
@@ -52,7 +53,9 @@ class Memberships:
         monotonic: Callable[[], float],
         limit: int = REMEMBERED,
         group_seconds: float = GROUP_SECONDS,
+        announced: AnnouncedMembers | None = None,
     ) -> None:
+        self._announced = announced or AnnouncedMembers()
         self._store = store
         self._clock_ms = clock_ms
         self._monotonic = monotonic
@@ -115,6 +118,8 @@ class Memberships:
         key, removals, asked_at = (conversation_id, user_id), self._removals, self._monotonic()
         try:
             found = await self._store.membership(conversation_id, user_id)
+            if found is None and user_id in await self._announced.of(conversation_id):
+                found = Membership(takes_part=True, is_group=False)
         except StoreUnavailable:
             if self._known.get(key) is None:
                 raise

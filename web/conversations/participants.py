@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from domain.conversations import MAX_MEMBERS
 from domain.errors import Unavailable
 from domain.ports import ConversationStore
+from web.conversations.announced import AnnouncedMembers
 from web.conversations.heard import Heard
 
 REMEMBERED = 50_000
@@ -47,8 +48,15 @@ class Participants:
     yet.
     """
 
-    def __init__(self, store: ConversationStore, usable_seconds: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        store: ConversationStore,
+        usable_seconds: float,
+        clock: Callable[[], float] = monotonic,
+        announced: AnnouncedMembers | None = None,
+    ) -> None:
         self._store = store
+        self._announced = announced or AnnouncedMembers()
         self._usable_seconds = usable_seconds
         self._clock = clock
         self._known: LRUCache[str, _Known] = LRUCache(REMEMBERED)
@@ -97,6 +105,13 @@ class Participants:
             return
         self._heard.add(conversation_id, address)
 
+    def announce(self, conversation_id: str, members: tuple[str, ...]) -> None:
+        """Note the members of a conversation that a person's message begins: the store may not have it yet."""
+        self._announced.announce(conversation_id, members)
+        known = self._known.get(conversation_id)
+        if known is not None and not known.users:  # from before it existed
+            self.forget(conversation_id)
+
     def unwritten(self, conversation_id: str) -> frozenset[str]:
         """Return the participants perhaps not in the store yet, because this process only saw a message to them."""
         return (self._known.get(conversation_id) or _NEVER).unwritten
@@ -131,6 +146,7 @@ class Participants:
             asked_at = self._clock()
             try:
                 found = await self._store.get(conversation_id)
+                announced = await self._announced.of(conversation_id) if found is None else ()
             except Unavailable:
                 self._away_until = self._clock() + _AWAY_SECONDS
                 last = self._known.get(conversation_id)
@@ -138,7 +154,7 @@ class Participants:
                     raise
                 self._known[conversation_id] = last._replace(asked_at=asked_at)
                 return last.users
-        known = _Known(() if found is None else tuple(found.participants), asked_at)
+        known = _Known(tuple(announced if found is None else found.participants), asked_at)
         if found is not None and not found.is_group:
             known = _with(known._replace(asked_at=_FOR_EVER), self._heard.of(conversation_id))
         if self._asking.get(conversation_id) is asyncio.current_task():  # else this is from before it was forgotten

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from domain.errors import Conflict, NotAllowed
+from domain.recipients import INTERNAL
 from domain.records import MessageAccepted
 from domain.status import MessageState, Status, delivery_of
 from web.accounts.identities import IDENTITIES
@@ -19,12 +20,13 @@ from web.http.app_keys import CLOCK_MS
 from web.http.caller import Caller
 from web.http.responses import calendar_ms, iso_utc, json_response
 from web.messages.facts import STATUSES
+from web.messages.read_marks import READ_MARKS
 from web.messages.traces import TRACES, Hop
 
 
 async def mark_read(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/messages/{message_id}/read``: 200 for a recipient, with the time of the first read; 403 for other
-    participants; 409 if it failed.
+    participants; 409 if it failed. A person's message is for all participants.
     """
     found = await visible_message(request, caller)
     address = await _address_of(request, found.message, caller)
@@ -39,11 +41,15 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
         state = await request.app[STATUSES].read(
             found.message, found.position, address, now_ms, record_headers(request)
         )
+        if found.message.is_inbound:
+            request.app[READ_MARKS].tell(found.message, now_ms)
     return json_response(_read_document(found.message, state))
 
 
 async def _address_of(request: web.Request, message: MessageAccepted, caller: Caller) -> str:
     """Return the caller's address in the message, also a linked one. Raises ``NotAllowed``."""
+    if message.is_inbound:  # for everyone in the conversation, to which the caller belongs
+        return f"{INTERNAL}:{caller.user_id}"
     address = message.address_of(caller.user_id)
     if address is not None:
         return address

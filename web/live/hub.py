@@ -83,6 +83,8 @@ class Hub:
         """Handle a record of ``messages``."""
         if is_address(message.recipient_id):
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
+        if message.members:
+            self._participants.announce(message.conversation_id, message.members)
         if self.count:
             self._take(message_event(partition, offset, message, position))
 

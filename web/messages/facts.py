@@ -73,8 +73,11 @@ class StatusWriter:
 def fact_about(
     message: MessageAccepted, position: LogPosition, address: str, status: Status, at_ms: int
 ) -> StatusChanged:
-    """Return the record of the new ``status`` of a delivery of ``message`` to ``address``."""
-    count = len(message.targets)
+    """Return the record of the new ``status`` of a delivery of ``message`` to ``address``.
+
+    A message to nobody, such as a person's, has one state for all who take part.
+    """
+    count = max(1, len(message.targets))
     return StatusChanged(
         message.message_id,
         message.conversation_id,
