@@ -299,6 +299,7 @@ async def test_a_fact_about_a_row_that_has_left_the_table_does_not_make_a_wrong_
     (row,) = map(message_state.load, table.rows.values())  # it was there still
     assert (row.state.status, row.state.sent_at_ms) == (Status.READ, accepted_at + DAY_MS)
 
+
 async def test_a_persons_message_goes_to_no_channel_and_stands_in_the_conversation() -> None:
     app = FakeApp()
     ana = "whatsapp:+5511999990000"
