@@ -29,6 +29,7 @@ from domain.retries import retry_seconds
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from agents.handles import Handles
     from app.faust.stream_app import StreamApp
     from domain.records import DeliveryRequested
 
@@ -51,7 +52,10 @@ class _Shared:
 
 
 class Attachments:
-    """Prepares files for ``connector``. ``open_store`` is called when the first file is needed."""
+    """Prepares files for ``connector``. ``open_store`` is called when the first file is needed.
+
+    ``handles``: the channel's names of files uploaded earlier, for a channel that keeps them.
+    """
 
     def __init__(
         self,
@@ -59,8 +63,10 @@ class Attachments:
         connector: Connector,
         open_store: Callable[[], FileStore],
         chance: Callable[[], float] = random.random,
+        handles: Handles | None = None,
     ) -> None:
         self._app = app
+        self._handles = handles
         self._connector = connector
         self._open_store = open_store
         self._chance = chance
@@ -68,7 +74,7 @@ class Attachments:
         self._shared: dict[str, _Shared] = {}
 
     async def prepare(
-        self, request: DeliveryRequested, row: QueuedDelivery, rules: DeliveryRules
+        self, request: DeliveryRequested, row: QueuedDelivery, rules: DeliveryRules, partition: int = 0
     ) -> Attachment | Failure | Wait:
         """Return the file, checked and ready to be sent; or what follows if it is not.
 
@@ -80,7 +86,7 @@ class Attachments:
             return Failure("file-missing", "nothing is known of the message's file; send it again")
         now, chance = now_ms(), self._chance()
         try:
-            return await self._shared_or_own(request, request.file)
+            return await self._shared_or_own(request, request.file, partition)
         except DeliveryFailed as error:
             return Failure(error.reason, str(error))
         except FileStoreUnavailable as error:
@@ -96,12 +102,17 @@ class Attachments:
             assert isinstance(result, Failure | Wait)
             return result
 
-    async def _shared_or_own(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
+    def forget_handle(self, partition: int, file_id: str) -> None:
+        """Upload the file anew for the next attempt: the channel refuses its name of it."""
+        if self._handles is not None:
+            self._handles.forget(partition, file_id)
+
+    async def _shared_or_own(self, request: DeliveryRequested, metadata: FileMetadata, partition: int) -> Attachment:
         if request.recipient_count == 1:
-            return await self._in_room(request, metadata)
+            return await self._in_room(request, metadata, partition)
         shared = self._shared.get(request.message_id)
         if shared is None:
-            task = asyncio.get_running_loop().create_task(self._in_room(request, metadata))
+            task = asyncio.get_running_loop().create_task(self._in_room(request, metadata, partition))
             shared = self._shared[request.message_id] = _Shared(task)
         shared.users += 1
         try:
@@ -112,15 +123,20 @@ class Attachments:
                 shared.task.cancel()
                 self._shared.pop(request.message_id, None)
 
-    async def _in_room(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
+    async def _in_room(self, request: DeliveryRequested, metadata: FileMetadata, partition: int) -> Attachment:
         async with self._room:
-            return await self._ready(request, metadata)
+            return await self._ready(request, metadata, partition)
 
-    async def _ready(self, request: DeliveryRequested, metadata: FileMetadata) -> Attachment:
-        store = self._open_store()
+    async def _ready(self, request: DeliveryRequested, metadata: FileMetadata, partition: int) -> Attachment:
+        store, handles, file_id = self._open_store(), self._handles, request.file_id or ""
         attachment = self._attachment(store, request, metadata)
         if attachment.plan.kind is not MediaKind.LINK:
-            return replace(attachment, handle=await self._upload(attachment))
+            if handles is not None and (known := handles.find(partition, file_id)) is not None:
+                return replace(attachment, handle=known, is_remembered=True)
+            handle = await self._upload(attachment)
+            if handles is not None:
+                handles.remember(partition, file_id, handle)
+            return replace(attachment, handle=handle)
         # the size is enough: the downloader sees a broken body, and a checksum would cost reading up to 2 GiB
         size_bytes = await self._in_time(store.size(metadata.storage_path))
         if size_bytes is None:

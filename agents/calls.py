@@ -17,7 +17,7 @@ from agents.traces import word_of
 from app.clock import now_ms
 from app.kafka.codec import decode
 from domain.delivery_policy import Decision, DeliveryRules, Failure, without_evidence
-from domain.outcomes import NotNow, SendOutcome, Sent, Unknown
+from domain.outcomes import NotNow, Refusal, Refused, SendOutcome, Sent, Unknown
 from domain.ports import Attachment
 from domain.records import DeliveryRequested
 
@@ -142,7 +142,7 @@ class Calls:
         if delivery.gate is None:
             if head.attachment is None:
                 attachments = self._attachments[lane.account.name]
-                prepared = await attachments.prepare(delivery.outgoing, head.row, self._rules)
+                prepared = await attachments.prepare(delivery.outgoing, head.row, self._rules, head.partition)
                 if not isinstance(prepared, Attachment):
                     await self._end(delivery, prepared)
                     return
@@ -158,9 +158,20 @@ class Calls:
         lane.count(outcome, head, now, began)
         self._app.metrics.attempted(self._channel, lane.account.name, _metric_word(outcome))
         self._traces.attempt(delivery, outcome, began_ms, now - began)
-        if isinstance(outcome, Sent) and attachment is not None:
-            self._app.metrics.carried(self._channel, attachment.plan.kind)
+        if attachment is not None:
+            outcome = self._with_file(delivery, attachment, outcome)
         await self._end(delivery, self._decide(head, outcome))
+
+    def _with_file(self, delivery: Delivery, attachment: Attachment, outcome: SendOutcome) -> SendOutcome:
+        """Return the outcome of a message with a file: a remembered name that is refused may be one that expired."""
+        if isinstance(outcome, Sent):
+            self._app.metrics.carried(self._channel, attachment.plan.kind)
+        elif isinstance(outcome, Refused) and outcome.kind is Refusal.PERMANENT and attachment.is_remembered:
+            account, head = delivery.lane.account.name, delivery.head
+            self._attachments[account].forget_handle(head.partition, delivery.outgoing.file_id or "")
+            head.attachment = None
+            return NotNow(f"with the file as it was uploaded before: {outcome.code}: {outcome.detail}")
+        return outcome
 
     async def _ask(self, delivery: Delivery) -> None:
         """Ask about an unknown outcome. What the channel does not have is sent again."""

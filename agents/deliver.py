@@ -17,6 +17,7 @@ from agents.attachments import Attachments
 from agents.commands import Commands
 from agents.connections import Connections
 from agents.dispatcher import Dispatcher
+from agents.handles import Handles
 from agents.lost_receipts import LostReceipts
 from agents.polling import Polling
 from agents.receipts import receive_batch
@@ -61,8 +62,13 @@ def register(app: StreamApp) -> None:
     connectors = [lane.connector for lane in choice.lanes.values() if lane.connector is not None]
     app.pre_start_services.append(Connections(connectors))
     files = FilesOfWorker.of(app).open
+    handles = {
+        name: Handles(rows, name, lane.connector.capabilities.handle_days)
+        for name, lane in choice.lanes.items()
+        if lane.connector is not None and lane.connector.capabilities.handle_days
+    }
     attachments = {
-        name: Attachments(app, lane.connector, files)
+        name: Attachments(app, lane.connector, files, handles=handles.get(name))
         for name, lane in choice.lanes.items()
         if lane.connector is not None
     }
@@ -84,6 +90,8 @@ def register(app: StreamApp) -> None:
         dispatcher.receipts.expire()
         choice.sweep(dispatcher.partitions)
         dispatcher.contacts.sweep(dispatcher.partitions)
+        for of_account in handles.values():
+            of_account.sweep(dispatcher.partitions)
 
     commanded, met = Checkpoint(app, f"commands_{channel}"), Checkpoint(app, f"contacts_{channel}")
     delivered, received = Checkpoint(app, f"deliver_{channel}"), Checkpoint(app, f"receipts_{channel}")

@@ -12,6 +12,7 @@ byte of a key is the kind of the row:
 * ``p`` account: the account is paused. Value: the ``ChannelCommand``.
 * ``c`` account NUL conversation address, each of the two behind its length as above: what is known of the person
   (``ContactChanged``).
+* ``h`` account NUL file id: the channel's name of an uploaded file. Value: ``[handle, epoch ms of the upload]``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from domain.records import DeliveryRequested
 
 NAME = "queue"
-DELIVERY, RECEIPT, ACCOUNT, PAUSE, CONTACT = b"q", b"r", b"a", b"p", b"c"
+DELIVERY, RECEIPT, ACCOUNT, PAUSE, CONTACT, HANDLE = b"q", b"r", b"a", b"p", b"c", b"h"
 _VERSION = 1
 _POSITION_BYTES = 8
 MOST_POSITION = 2**63 - 1_000_000
@@ -149,6 +150,11 @@ def load(value: bytes) -> tuple[QueuedDelivery, bytes]:
 def contact_row_key(account: str, conversation_id: str, address: str) -> bytes:
     """Return the key of what is known of the person at ``address``, for one conversation and account."""
     return CONTACT + chain_prefix(account, conversation_id, address)[1:]
+
+
+def handle_row_key(account: str, file_id: str) -> bytes:
+    """Return the key of the channel's name of a file, for one account."""
+    return HANDLE + account.encode() + b"\0" + file_id.encode()
 
 
 def receipt_row_key(name: str, status: str) -> bytes:

@@ -30,7 +30,8 @@ class Attachment:
     ``read`` yields the file's bytes in chunks of at most 1 MiB. The last one comes only when all of them match the
     uploaded file, so a consumer that passes them on never completes a corrupt one. It raises ``DeliveryFailed``
     (``file-corrupt``, ``file-missing``) or ``FileStoreUnavailable``. ``url``: for channels that fetch files
-    themselves; anybody can get the file there for some days. ``handle``: the result of ``Connector.upload``.
+    themselves; anybody can get the file there for some days. ``handle``: the result of ``Connector.upload``, of an
+    earlier one if ``is_remembered``.
     """
 
     plan: MediaPlan
@@ -38,6 +39,7 @@ class Attachment:
     url: str
     read: Callable[[], AsyncIterator[bytes]]
     handle: str = ""
+    is_remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

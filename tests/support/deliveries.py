@@ -12,6 +12,7 @@ from agents.account_choice import AccountChoice
 from agents.attachments import Attachments
 from agents.deliver import deliver_batch
 from agents.dispatcher import Dispatcher
+from agents.handles import Handles
 from agents.receipts import receive_batch
 from app.clock import now_ms
 from app.faust.batches import RecordBatch
@@ -145,7 +146,14 @@ class World:
         choice = AccountChoice(self.accounts, queue, lambda account: self.channels[account.name])
         self.choice, self.lanes = choice, choice.lanes
         attachments = {
-            name: Attachments(app, channel, self.open_store, lambda: 0.01) for name, channel in self.channels.items()
+            name: Attachments(
+                app,
+                channel,
+                self.open_store,
+                lambda: 0.01,
+                Handles(queue, name, channel.capabilities.handle_days) if channel.capabilities.handle_days else None,
+            )
+            for name, channel in self.channels.items()
         }
         self.dispatcher = Dispatcher(
             app, self.channel.channel, choice, queue, table, attachments, lambda: 0.01, self.most_heads
