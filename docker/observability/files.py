@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-import yaml
-
 from docker.observability.alerts import ALERTS, recordings, rules, trials
 from docker.observability.dashboards import DASHBOARDS, grafana
 from docker.observability.targets import alertmanager, grafana_provider, grafana_source, prometheus
+from docker.yaml_text import yaml_text
 
 _MADE = "# Made by `python -m docker.observability`; change the description there.\n"
 _NAME = re.compile(r"\b(?:chat4all|process)_\w+")
@@ -26,7 +25,7 @@ def files() -> dict[str, str]:
         "grafana/datasources/prometheus.yml": grafana_source(),
         "grafana/provider/chat4all.yml": grafana_provider(),
     }
-    texts = {name: _MADE + yaml.safe_dump(value, sort_keys=False, width=200) for name, value in made.items()}
+    texts = {name: _MADE + yaml_text(value, 200) for name, value in made.items()}
     for dashboard in DASHBOARDS:
         text = json.dumps(grafana(dashboard), indent=1, ensure_ascii=False)
         texts[f"grafana/dashboards/{dashboard.uid}.json"] = text + "\n"

@@ -1,0 +1,67 @@
+"""Kubernetes' published schemas judge docker/kubernetes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from app.roles import ROLES
+from docker.kubernetes.files import files
+
+FOLDER = Path(__file__).parents[2] / "docker" / "kubernetes"
+VERSIONS = ("1.29", "1.37")
+NOT_OF_KUBERNETES = {"Kustomization", "ScaledObject"}
+
+
+def resources() -> Iterator[dict[str, Any]]:
+    for name in files():
+        for document in yaml.safe_load_all((FOLDER / name).read_text()):
+            if document["kind"] not in NOT_OF_KUBERNETES:
+                yield document
+
+
+def test_the_files_are_those_of_the_description() -> None:
+    for name, text in files().items():
+        assert (FOLDER / name).read_text() == text, f"{name}: run python -m docker.kubernetes"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("each", resources(), ids=lambda each: f"{each['kind']}-{each['metadata']['name']}")
+def test_a_resource_is_as_its_schema_says(each: dict[str, Any], version: str) -> None:
+    kubernetes_validate.validate(each, version, strict=True)
+
+
+def test_a_wrong_resource_is_refused() -> None:
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(
+            {"apiVersion": "v1", "kind": "Service", "spec": {"prots": []}}, "1.37", strict=True
+        )
+
+
+def test_every_file_of_a_kustomization_is_there() -> None:
+    for name in files():
+        if name.endswith("kustomization.yaml"):
+            folder = (FOLDER / name).parent
+            document = yaml.safe_load((FOLDER / name).read_text())
+            assert all((folder / each).exists() for each in document["resources"])
+
+
+def test_every_role_has_its_workers() -> None:
+    assert {each["metadata"]["name"] for each in resources() if each["kind"] == "StatefulSet"} == set(ROLES)
+
+
+def test_no_pod_may_do_more_than_it_needs() -> None:
+    for each in resources():
+        if each["kind"] in ("Deployment", "StatefulSet", "Job"):
+            pod = each["spec"]["template"]["spec"]
+            assert pod["securityContext"]["runAsNonRoot"]
+            assert not pod["automountServiceAccountToken"]
+            for container in pod["containers"]:
+                assert container["securityContext"]["readOnlyRootFilesystem"]
+                assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+                assert container["resources"]["limits"]["memory"]
