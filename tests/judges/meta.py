@@ -16,6 +16,23 @@ class Meta:
         text = (folder / "meta-business-messaging-v23.yaml").read_text()
         self._document: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)
 
+    @property
+    def components(self) -> dict[str, Any]:
+        """The description's components, to which its references lead."""
+        found: dict[str, Any] = self._document["components"]
+        return found
+
+    @property
+    def schemas(self) -> dict[str, Any]:
+        """The schemas by their names."""
+        found: dict[str, Any] = self.components["schemas"]
+        return found
+
+    def query_names(self, path: str, method: str = "get") -> set[str]:
+        """Return the names of an operation's parameters in the query."""
+        parameters = self._document["paths"][path][method]["parameters"]
+        return {each["name"] for each in parameters if each.get("in") == "query"}
+
     def schema(self, name: str) -> dict[str, Any]:
         """Return a schema by its name."""
         return {"$ref": f"#/components/schemas/{name}"}
