@@ -9,11 +9,11 @@ SHAPE ?= baseline
 TO ?= 50
 # processes of pytest; "logical" is one a core
 JOBS ?= logical
-# two of them share the servers: what waits runs beside what computes; more than the cores can bear fails bounds in time
-SERVER_JOBS ?= 2
+# they share the servers: what waits runs beside what computes; more than the cores can bear fails bounds in time
+SERVER_JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help env run check test test-quick test-servers test-judges seeds lint types imports format bench bench-files load rounds openapi settings minio stack-up stack-down lock clean
+.PHONY: help env run check test test-quick test-servers test-judges test-long seeds lint types imports format bench bench-files load rounds openapi settings minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,14 +33,17 @@ run: env ## start everything and follow the logs; Ctrl-C stops it (API on :8080)
 check: lint types imports ## the check to run while you work: lint, types, imports, unit and functional tests; no servers
 	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check tests/unit tests/functional
 
-test: test-quick test-servers ## run every test
+test: test-quick test-servers ## run every test but the longer variants of `make test-long`
 
 test-quick: env ## run the unit and functional tests with all examples, in one process a core
 	@$(BIN)/python -m pytest -q -n $(JOBS) tests/unit tests/functional
 
 test-servers: env ## run the other tests, on a Kafka, a Cassandra and a MinIO that they start themselves
-	@$(BIN)/python -m pytest -q -n $(SERVER_JOBS) --dist=loadgroup --no-loadscope-reorder \
+	@$(BIN)/python -m pytest -q -n $(SERVER_JOBS) --dist=loadgroup --no-loadscope-reorder -m "not long" \
 		tests/contract tests/integration tests/e2e
+
+test-long: env ## run the longer variants of tests on servers: chaos of one kind at a time, a file of 2 GiB
+	@$(BIN)/python -m pytest -q -n 2 --dist=loadgroup --no-loadscope-reorder -m long tests/e2e
 
 test-judges: env ## run the tests by what others wrote about the protocols; CHAT4ALL_JUDGES names their folder
 	@$(BIN)/python -m pytest -q tests/judges

@@ -91,9 +91,9 @@ def stoppable_cassandra() -> Iterator[Stack]:
         yield own
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cassandra(stack: Stack | BorrowedStack) -> Iterator[CassandraConfig]:
-    """A fresh keyspace with the latest schema, for one module of tests."""
+    """A keyspace with the latest schema, for all tests of one process: each makes its rows under ids of its own."""
     config = CassandraConfig(
         hosts=tuple(stack.cassandra_contact_points),
         port=stack.cassandra_port,
@@ -101,10 +101,11 @@ def cassandra(stack: Stack | BorrowedStack) -> Iterator[CassandraConfig]:
     )
     asyncio.run(_create(config))
     yield config
-    asyncio.run(_drop(config))
+    if isinstance(stack, BorrowedStack):  # another one goes as a whole
+        asyncio.run(_drop(config))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def keyspace(cassandra: CassandraConfig) -> str:
     """The name of that keyspace."""
     return cassandra.keyspace

@@ -1,4 +1,7 @@
-"""Chaos, shortened: the worst provider, with a disturbance of each kind. `python -m loadtests.chaos` is the whole."""
+"""Chaos, shortened: the worst provider, with disturbances. `python -m loadtests.chaos` is the whole.
+
+`make test` plays one run with a disturbance of each kind; `make test-long` adds a run for each of the kinds.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,14 @@ def short(seed: int, **acts: int) -> Plan:
     )
 
 
-PLANS = {"two kills": short(101, kills=2), "a freeze": short(102, freezes=1), "a third worker": short(103, joins=1)}
+LONG = {"two kills": short(101, kills=2), "a freeze": short(102, freezes=1), "a third worker": short(103, joins=1)}
+PLANS = [
+    pytest.param(short(104, kills=1, freezes=1, joins=1), id="one of each"),
+    *(pytest.param(plan, id=name, marks=pytest.mark.long) for name, plan in LONG.items()),
+]
 
 
-@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS.keys())
+@pytest.mark.parametrize("plan", PLANS)
 async def test_nothing_is_lost_doubled_or_out_of_order(plan: Plan, stack: Servers, tmp_path: Path) -> None:
     result = await run(plan, stack, tmp_path)
     print(result)

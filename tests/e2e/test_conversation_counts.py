@@ -17,8 +17,8 @@ from storage.cassandra.session import CassandraSession
 
 pytestmark = pytest.mark.real
 
-MESSAGES = 3_000
-PER_SECOND = 300.0
+MESSAGES = 1_500
+PER_SECOND = 150.0
 CONVERSATIONS = 60
 LOOK_SECONDS = 0.5
 

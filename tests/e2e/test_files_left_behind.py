@@ -145,7 +145,7 @@ async def _begin_to_send(world: World) -> list[asyncio.Task[None]]:
     async def all_have_a_row() -> bool:
         return len(await world.uploads()) == len(sending)
 
-    await until("all uploads have a row", 30, all_have_a_row)
+    await until("all uploads have a row", 60, all_have_a_row)
     name, conversation = (b64encode(text).decode() for text in (b"film.bin", b"c-1"))
     about = {"Upload-Length": str(12 * MIB), "Upload-Metadata": f"filename {name},conversation_id {conversation}"}
     async with world.session.post("/v1/uploads", headers={**TUS, **about}) as answer:

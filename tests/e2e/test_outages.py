@@ -24,7 +24,7 @@ from tables.loaders import LOADERS
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 WORKERS = {"core": 1, "mirror": 1, "whatsapp": 1}
-PER_SECOND = 100.0
+PER_SECOND = 50.0
 CONVERSATIONS = 50
 AWAY_SECONDS = 8.0
 ANSWER_WITHIN_SECONDS = 8.0

@@ -28,25 +28,29 @@ SYSTEM_FILES = {
     "test_poison.py",
     "test_readme.py",
 }
-# The long groups first, so that no process is left with one in the end. The system comes when what follows it takes
-# about as long as it does: it runs, and costs processor time, until its process ends.
+# the long groups first, so that no process is left with one in the end
 ORDER = (
-    "e2e/test_files_on_channels.py",
-    "e2e/test_rounds.py",
-    "e2e/test_outages.py",
-    "e2e/test_file_memory.py",
-    "e2e/test_file_faults.py",
     SYSTEM,
+    "e2e/test_chaos.py",
+    "e2e/test_files_on_channels.py",
+    "e2e/test_outages.py",
     "e2e/test_resumable_uploads.py",
     "e2e/test_bulkheads.py",
-    "e2e/test_contract_fuzz.py",
     "e2e/test_files_left_behind.py",
-    "integration/test_devstack.py",
+    "e2e/test_rounds.py",
+    "e2e/test_file_memory.py",
+    "e2e/test_file_faults.py",
     "integration/test_cassandra_outage.py",
+    "e2e/test_contract_fuzz.py",
     "e2e/test_group_of_three.py",
+    "integration/test_file_sweep_real.py",
+    "integration/test_devstack.py",
+    "integration/test_topics.py",
+    "integration/test_cassandra_schema.py",
     "integration/test_cli_run.py",
     "integration/test_notifications_live.py",
     "integration/test_web_live.py",
+    "integration/test_cassandra_files.py",
     "contract/test_message_history.py",
 )
 
