@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from time import monotonic
 from typing import Any
 
@@ -11,13 +10,12 @@ import pytest
 from aiohttp import ClientSession
 
 from app.kafka.topic_admin import ensure_topics
-from app.settings import Settings
 from devstack.config import LOOPBACK
 from devstack.ports import is_free
 from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
 from support.proxy import Proxy
-from support.values import NO_ACCOUNTS
+from support.real_api import api_settings
 from support.waiting import until_ready
 from web.server import run
 
@@ -41,19 +39,7 @@ async def test_without_cassandra_keyed_sends_go_on_and_stay_one_message(
     proxy = Proxy(cassandra.hosts[0], cassandra.port)
     await proxy.on()
     port = next(port for port in range(21_900, 31_900, 11) if is_free(LOOPBACK, port))
-    settings = Settings(
-        accounts=NO_ACCOUNTS,
-        kafka=stack.kafka_bootstrap,
-        topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
-        partitions=3,
-        port=port,
-        cassandra=cassandra.hosts,
-        cassandra_port=proxy.port,
-        keyspace=cassandra.keyspace,
-        jwt_secret="s" * 48,
-        argon2_time_cost=1,
-        argon2_memory_kib=64,
-    )
+    settings = api_settings(stack, cassandra, cassandra_port=proxy.port, port=port)
     await ensure_topics(settings)
     stop = asyncio.Event()
     server = asyncio.create_task(run(settings, stop))

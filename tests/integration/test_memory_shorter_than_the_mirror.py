@@ -24,7 +24,7 @@ from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.mirror import CassandraMessageMirror
 from storage.cassandra.session import CassandraSession
-from support.values import NO_ACCOUNTS
+from support.real_api import api_settings
 from support.waiting import until, until_ready
 from web.server import run
 
@@ -90,20 +90,7 @@ async def test_what_is_in_neither_view_is_a_503_until_the_mirror_has_written_it(
     stack: Servers, cassandra: CassandraConfig
 ) -> None:
     port = next(port for port in range(22_900, 31_900, 11) if is_free(LOOPBACK, port))
-    settings = Settings(
-        accounts=NO_ACCOUNTS,
-        kafka=stack.kafka_bootstrap,
-        topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
-        partitions=2,
-        port=port,
-        cassandra=cassandra.hosts,
-        cassandra_port=cassandra.port,
-        keyspace=cassandra.keyspace,
-        jwt_secret="s" * 48,
-        argon2_time_cost=1,
-        argon2_memory_kib=64,
-        recent_messages=REMEMBERED,
-    )
+    settings = api_settings(stack, cassandra, partitions=2, port=port, recent_messages=REMEMBERED)
     await ensure_topics(settings)
     name = uuid.uuid4().hex[:8]
     stop = asyncio.Event()

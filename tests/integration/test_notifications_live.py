@@ -25,7 +25,7 @@ from loadtests.system import Servers
 from storage.cassandra.conversations import CassandraConversationStore
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.session import CassandraSession
-from support.values import NO_ACCOUNTS
+from support.real_api import api_settings
 from support.waiting import pass_time, until, until_ready
 from support.watching import Watcher
 from web.server import run
@@ -98,18 +98,7 @@ class System:
 @pytest.fixture
 async def system(stack: Servers, cassandra: CassandraConfig) -> AsyncIterator[System]:
     ports = [port for port in range(21_503, 31_500, 7) if is_free(LOOPBACK, port)][:2]
-    base = Settings(
-        accounts=NO_ACCOUNTS,
-        kafka=stack.kafka_bootstrap,
-        topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
-        partitions=3,
-        cassandra=cassandra.hosts,
-        cassandra_port=cassandra.port,
-        keyspace=cassandra.keyspace,
-        jwt_secret="s" * 48,
-        argon2_time_cost=1,
-        argon2_memory_kib=64,
-    )
+    base = api_settings(stack, cassandra)
     await ensure_topics(base)
     one, other = (Api(replace(base, port=port)) for port in ports)
     await asyncio.gather(one.up(), other.up())

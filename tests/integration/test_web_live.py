@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from app.kafka.topic_admin import ensure_topics
 from app.settings import Settings
 from loadtests.system import Servers, free_ports
 from storage.cassandra.driver_session import CassandraConfig
-from support.values import NO_ACCOUNTS
+from support.real_api import api_settings
 from support.waiting import until, until_ready
 from web.server import run
 
@@ -25,18 +24,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 async def two_apis(stack: Servers, cassandra: CassandraConfig) -> AsyncIterator[tuple[ClientSession, ClientSession]]:
-    base = Settings(
-        accounts=NO_ACCOUNTS,
-        kafka=stack.kafka_bootstrap,
-        topic_prefix=f"t{uuid.uuid4().hex[:8]}-",
-        partitions=3,
-        cassandra=cassandra.hosts,
-        cassandra_port=cassandra.port,
-        keyspace=cassandra.keyspace,
-        jwt_secret="s" * 48,
-        argon2_time_cost=1,
-        argon2_memory_kib=64,
-    )
+    base = api_settings(stack, cassandra)
     await ensure_topics(base)
     stop = asyncio.Event()
     first = free_ports(2)
