@@ -11,11 +11,13 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from xdist.remote import Producer
 
 from devstack import Stack
+from domain.errors import StoreUnavailable
 from storage.cassandra.driver_session import CassandraConfig
 from storage.cassandra.schema import migrate
 from storage.cassandra.session import CassandraSession
@@ -23,6 +25,7 @@ from support import scheduling, seconds, servers
 from support.examples import register_profiles
 from support.servers import BorrowedStack, RunningMinio, own_stack, require_minio
 from support.values import NO_ACCOUNTS
+from support.waiting import persistently
 
 register_profiles()
 
@@ -94,15 +97,15 @@ def stoppable_cassandra() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def cassandra(stack: Stack | BorrowedStack) -> Iterator[CassandraConfig]:
     """A keyspace with the latest schema, for all tests of one process: each makes its rows under ids of its own."""
-    config = CassandraConfig(
-        hosts=tuple(stack.cassandra_contact_points),
-        port=stack.cassandra_port,
-        keyspace=f"test_{uuid.uuid4().hex[:12]}",
-    )
-    asyncio.run(_create(config))
-    yield config
-    if isinstance(stack, BorrowedStack):  # another one goes as a whole
-        asyncio.run(_drop(config))
+    with _keyspace(stack) as config:
+        yield config
+
+
+@pytest.fixture(scope="module")
+def fresh_cassandra(stack: Stack | BorrowedStack) -> Iterator[CassandraConfig]:
+    """A keyspace of one module alone: for an API with topics of its own, whose positions mean nothing to another."""
+    with _keyspace(stack) as config:
+        yield config
 
 
 @pytest.fixture(scope="session")
@@ -111,10 +114,24 @@ def keyspace(cassandra: CassandraConfig) -> str:
     return cassandra.keyspace
 
 
+@contextmanager
+def _keyspace(stack: Stack | BorrowedStack) -> Iterator[CassandraConfig]:
+    config = CassandraConfig(
+        hosts=tuple(stack.cassandra_contact_points),
+        port=stack.cassandra_port,
+        keyspace=f"test_{uuid.uuid4().hex[:12]}",
+    )
+    asyncio.run(_create(config))
+    yield config
+    if isinstance(stack, BorrowedStack):  # the other one goes as a whole
+        asyncio.run(_drop(config))
+
+
 async def _create(config: CassandraConfig) -> None:
     async with CassandraSession(config) as session:
         await session.connected(30)
-        await migrate(session, replication_factor=1)
+        # a change of the schema may take long while all processes begin; the next call takes up what the last one left
+        await persistently(lambda: migrate(session, replication_factor=1), StoreUnavailable, seconds=90)
 
 
 async def _drop(config: CassandraConfig) -> None:

@@ -34,12 +34,12 @@ async def send(session: ClientSession, token: str, key: str, content: str = "hi"
 
 
 async def test_without_cassandra_keyed_sends_go_on_and_stay_one_message(
-    stack: Servers, cassandra: CassandraConfig
+    stack: Servers, fresh_cassandra: CassandraConfig
 ) -> None:
-    proxy = Proxy(cassandra.hosts[0], cassandra.port)
+    proxy = Proxy(fresh_cassandra.hosts[0], fresh_cassandra.port)
     await proxy.on()
     port = next(port for port in range(21_900, 31_900, 11) if is_free(LOOPBACK, port))
-    settings = api_settings(stack, cassandra, cassandra_port=proxy.port, port=port)
+    settings = api_settings(stack, fresh_cassandra, cassandra_port=proxy.port, port=port)
     await ensure_topics(settings)
     stop = asyncio.Event()
     server = asyncio.create_task(run(settings, stop))

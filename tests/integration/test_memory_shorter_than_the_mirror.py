@@ -87,10 +87,10 @@ async def mirror_everything(settings: Settings, cassandra: CassandraConfig) -> N
 
 
 async def test_what_is_in_neither_view_is_a_503_until_the_mirror_has_written_it(
-    stack: Servers, cassandra: CassandraConfig
+    stack: Servers, fresh_cassandra: CassandraConfig
 ) -> None:
     port = next(port for port in range(22_900, 31_900, 11) if is_free(LOOPBACK, port))
-    settings = api_settings(stack, cassandra, partitions=2, port=port, recent_messages=REMEMBERED)
+    settings = api_settings(stack, fresh_cassandra, partitions=2, port=port, recent_messages=REMEMBERED)
     await ensure_topics(settings)
     name = uuid.uuid4().hex[:8]
     stop = asyncio.Event()
@@ -111,7 +111,7 @@ async def test_what_is_in_neither_view_is_a_503_until_the_mirror_has_written_it(
             other = next(f"{name}-{n}" for n in range(99) if _partition(f"{name}-{n}") != _partition(name))
             assert (await api.send(other, "elsewhere"))[0] == 202
             assert (await api.get(f"/v1/messages?conversation_id={other}"))[0] == 200
-            await mirror_everything(settings, cassandra)
+            await mirror_everything(settings, fresh_cassandra)
 
             async def is_known() -> bool:
                 return (await api.get(f"/v1/messages/{ids[0]}"))[0] != 503

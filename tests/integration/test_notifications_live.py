@@ -96,13 +96,13 @@ class System:
 
 
 @pytest.fixture
-async def system(stack: Servers, cassandra: CassandraConfig) -> AsyncIterator[System]:
+async def system(stack: Servers, fresh_cassandra: CassandraConfig) -> AsyncIterator[System]:
     ports = [port for port in range(21_503, 31_500, 7) if is_free(LOOPBACK, port)][:2]
-    base = api_settings(stack, cassandra)
+    base = api_settings(stack, fresh_cassandra)
     await ensure_topics(base)
     one, other = (Api(replace(base, port=port)) for port in ports)
     await asyncio.gather(one.up(), other.up())
-    async with ClientSession() as session, CassandraSession(cassandra) as link:
+    async with ClientSession() as session, CassandraSession(fresh_cassandra) as link:
         await link.connected(30)
         yield System(one, other, session, CassandraConversationStore(link))
     await asyncio.gather(one.down(), other.down())

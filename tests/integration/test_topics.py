@@ -20,6 +20,7 @@ from app.settings import Settings
 from domain.recipients import CHANNELS
 from loadtests.system import Servers
 from storage.cassandra.driver_session import CassandraConfig
+from support.values import NO_ACCOUNTS
 from support.waiting import until
 from web.server import run
 
@@ -39,8 +40,8 @@ async def admin(settings: Settings) -> AsyncIterator[Any]:
     await admin.close()
 
 
-# messages, and for each channel its requests and its commands
-KEPT_AS_LONG_AS_MESSAGES = 1 + 2 * len(CHANNELS)
+# messages and traces, and for each channel its requests, its commands and what people send
+KEPT_AS_LONG_AS_MESSAGES = 2 + 3 * len(CHANNELS)
 
 
 async def migrate(settings: Settings) -> TopicsMade:
@@ -106,6 +107,7 @@ async def test_the_api_ends_where_the_topics_have_other_partitions_than_its_sett
         await ensure_topics(replace(settings, partitions=3))
     wrong = replace(
         settings,
+        accounts=NO_ACCOUNTS,
         partitions=3,
         port=0,
         cassandra=cassandra.hosts,

@@ -23,8 +23,10 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-async def two_apis(stack: Servers, cassandra: CassandraConfig) -> AsyncIterator[tuple[ClientSession, ClientSession]]:
-    base = api_settings(stack, cassandra)
+async def two_apis(
+    stack: Servers, fresh_cassandra: CassandraConfig
+) -> AsyncIterator[tuple[ClientSession, ClientSession]]:
+    base = api_settings(stack, fresh_cassandra)
     await ensure_topics(base)
     stop = asyncio.Event()
     first = free_ports(2)
