@@ -6,7 +6,6 @@ chat4all api        or        python -m web.server
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import logging.config
 import signal
@@ -20,6 +19,7 @@ from aiohttp import web
 
 from app.file_sweep import SweepReport
 from app.file_sweeper import FileSweeper
+from app.garbage import freeze_objects
 from app.kafka.batch_producer import BatchProducer, WrongPartitions
 from app.logs import logging_config
 from app.pulse import Pulse
@@ -82,9 +82,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await runner.setup()
         server = await listen(runner, settings.host, settings.port)
         try:
-            # the present objects are permanent: exclude them from cyclic garbage collection (30 ms each time)
-            gc.collect()
-            gc.freeze()
+            freeze_objects()
             log.info("listening on http://%s:%d", settings.host, settings.port)
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)

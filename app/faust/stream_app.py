@@ -5,7 +5,6 @@ wrong.
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import logging
 import os
@@ -25,6 +24,7 @@ from app.faust.consumer import BatchTransport
 from app.faust.durable_table import DurableTable
 from app.faust.session_fence import SessionFence
 from app.faust.watchdog import Watchdog
+from app.garbage import freeze_objects
 from app.impossible_times import ImpossibleTimes
 from app.kafka.batch_producer import BatchProducer, PendingBatch, Written, WrongPartitions
 from app.kafka.topics import Topics, TopicSpec, all_topics, group_of
@@ -95,6 +95,8 @@ class _WorkerBatchProducer(BatchProducer):
 class StreamApp(faust.App):  # type: ignore[misc]
     """One role of the pipeline. Agents register themselves with ``register(app)`` (see ``app/roles.py``)."""
 
+    freeze_objects = staticmethod(freeze_objects)
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.role = settings.role
@@ -118,6 +120,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.post_start_services: list[ServiceT] = []  # started after the agents, stopped before them
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._begins: list[Callable[[], None]] = []
+        self._has_begun = False
         self.stalls: list[Callable[[], str | None]] = []
         super().__init__(group_of(settings.role, settings.topic_prefix), **self._options(settings))
         self.finalize()
@@ -243,11 +246,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def assigned(self) -> None:
         """Let the agents begin their work on the assigned partitions."""
-        if not gc.get_freeze_count():
-            # the present objects are permanent; those of a message live for seconds, so cycles are looked for rarely
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(YOUNG_OBJECTS)
+        if not self._has_begun:
+            self._has_begun = True
+            self.freeze_objects(YOUNG_OBJECTS)
         for begin in self._begins:
             begin()
 

@@ -103,6 +103,10 @@ class PaperApp(StreamApp):
     def required_topics(self) -> list[TopicSpec]:
         return []
 
+    @staticmethod
+    def freeze_objects(young_objects: int = 0) -> None:
+        """Leave the objects of the process that runs the tests alone."""
+
 
 Paper = tuple[BatchConsumer, PaperBroker, list[RecordBatch]]
 
