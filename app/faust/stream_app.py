@@ -95,8 +95,6 @@ class _WorkerBatchProducer(BatchProducer):
 class StreamApp(faust.App):  # type: ignore[misc]
     """One role of the pipeline. Agents register themselves with ``register(app)`` (see ``app/roles.py``)."""
 
-    freeze_objects = staticmethod(freeze_objects)
-
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.role = settings.role
@@ -248,7 +246,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         """Let the agents begin their work on the assigned partitions."""
         if not self._has_begun:
             self._has_begun = True
-            self.freeze_objects(YOUNG_OBJECTS)
+            freeze_objects(YOUNG_OBJECTS)
         for begin in self._begins:
             begin()
 

@@ -97,15 +97,15 @@ class PaperBroker:
 class PaperApp(StreamApp):
     """An app without agents. ``drained`` says what happens when it has to finish its work."""
 
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._has_begun = True  # so the objects of the process that runs the tests are not frozen
+
     def register_agents(self) -> None:
         pass
 
     def required_topics(self) -> list[TopicSpec]:
         return []
-
-    @staticmethod
-    def freeze_objects(young_objects: int = 0) -> None:
-        """Leave the objects of the process that runs the tests alone."""
 
 
 Paper = tuple[BatchConsumer, PaperBroker, list[RecordBatch]]
