@@ -6,10 +6,11 @@ Options of the account: ``login`` names how it is set up, and with it the host a
 * ``facebook``: Facebook Login, ``graph.facebook.com``, a Page's token;
 * ``unified``: ``graph.facebook.com``, a system user's token, so ``ig_id`` has to say which account it is.
 
-``ig_id``: the account's id, with which webhooks name it, too (``me`` in calls if it is absent). ``url`` (the host) and
-``version`` (v25.0) replace those of the set-up. ``human_agent = true`` sends once more with that tag what is refused
-because the person's last message is older than 24 hours: only for accounts whose messages are written by people.
-``media_hosts``: the hosts from which inbound files are fetched. Secrets: ``token``, ``app_secret``, ``verify_token``.
+``ig_id``: the account's id, with which webhooks name it, too (``me`` in calls if it is absent). ``base_url`` replaces
+that of the set-up: the host, and the version of the API (v25.0). ``human_agent = true`` sends once more with that tag
+what is refused because the person's last message is older than 24 hours: only for accounts whose messages are written
+by people. ``media_hosts``: the hosts from which inbound files are fetched. Secrets: ``token``, ``app_secret``,
+``verify_token``.
 
 Instagram fetches a file by its link, so the store of files has to be reachable for it.
 """
@@ -40,15 +41,13 @@ from domain.status import Status
 
 log = logging.getLogger(__name__)
 
-VERSION = "v25.0"
-HOSTS: Mapping[str, str] = {
-    "instagram": "https://graph.instagram.com",
-    "facebook": "https://graph.facebook.com",
-    "unified": "https://graph.facebook.com",
+BASE_URLS: Mapping[str, str] = {  # checked 2026-11-27
+    "instagram": "https://graph.instagram.com/v25.0",
+    "facebook": "https://graph.facebook.com/v25.0",
+    "unified": "https://graph.facebook.com/v25.0",
 }
 MEDIA_HOSTS = "cdninstagram.com, fbcdn.net, fbsbx.com"
 _ID = re.compile(r"[0-9]{1,32}")
-_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 _YES = ("yes", "true", "1")
 
 
@@ -61,29 +60,23 @@ class InstagramConnector:
     )
 
     def __init__(self, options: Mapping[str, str], token: str, calls_at_once: int = 1_000) -> None:
-        login, ig_id, version = (
-            options.get("login", "instagram"),
-            options.get("ig_id", ""),
-            options.get("version", VERSION),
-        )
-        if login not in HOSTS:
-            raise ValueError(f"option login is {login!r}, expected one of {', '.join(HOSTS)}")
+        login, ig_id = options.get("login", "instagram"), options.get("ig_id", "")
+        if login not in BASE_URLS:
+            raise ValueError(f"option login is {login!r}, expected one of {', '.join(BASE_URLS)}")
         if ig_id and not _ID.fullmatch(ig_id):
             raise ValueError(f"option ig_id is {ig_id!r}, expected the number of the account")
         if login == "unified" and not ig_id:
             raise ValueError(
                 "option ig_id is needed with login = unified: a system user's token is of several accounts"
             )
-        if not _VERSION.fullmatch(version):
-            raise ValueError(f"option version is {version!r}, expected one such as {VERSION}")
-        url = options.get("url", HOSTS[login]).rstrip("/")
+        url = options.get("base_url", BASE_URLS[login])
         self._messages = f"{ig_id or 'me'}/messages"
         self._has_human_agent = options.get("human_agent", "").lower() in _YES
         hosts = options.get("media_hosts", MEDIA_HOSTS).split(",")
         self._media_hosts = tuple(host.strip().lower() for host in hosts if host.strip())
         self._own_host = (urlsplit(url).hostname or "").lower()
         self._http = HttpClient(
-            f"{url}/{version}",
+            url,
             options,
             headers={"Authorization": f"Bearer {token}"},
             secrets=(token,),
@@ -193,7 +186,7 @@ def _connect(account: Account, secret: Secret) -> InstagramConnector:
 DRIVER = Driver(
     "instagram",
     _connect,
-    HTTP_OPTIONS | {"login", "ig_id", "url", "version", "human_agent", "media_hosts"},
+    HTTP_OPTIONS | {"login", "ig_id", "base_url", "human_agent", "media_hosts"},
     frozenset({"token", "app_secret", "verify_token"}),
     frozenset({"instagram"}),
 )

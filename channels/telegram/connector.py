@@ -1,8 +1,8 @@
 """One bot on Telegram.
 
-Options of the account: ``url`` (https://api.telegram.org), ``updates`` (``webhook``, or ``polling``), ``storage_chat``
-(the number of a chat of ours to which files are uploaded before they are sent), ``connect_seconds``, ``call_seconds``.
-Secrets: ``token``, and ``secret_token`` for webhooks.
+Options of the account: ``base_url`` (https://api.telegram.org), ``updates`` (``webhook`` or ``polling``),
+``storage_chat`` (the number of a chat of ours, to which files are uploaded before they are sent), ``connect_seconds``,
+``call_seconds``. Secrets: ``token``, and ``secret_token`` for webhooks.
 
 Telegram has no upload without a message. With ``storage_chat`` a file is sent there first, silently, and to people by
 its id, so a large one takes its time before the attempt begins. Without it the bytes go with the message, and the id
@@ -39,7 +39,7 @@ from domain.records import DeliveryRequested
 
 log = logging.getLogger(__name__)
 
-URL = "https://api.telegram.org"
+BASE_URL = "https://api.telegram.org"
 WEBHOOK, POLLING = "webhook", "polling"
 HANDLE_DAYS = 30  # a file's id has no announced end; one that is refused is replaced by the bytes [?]
 MOST_FILES = 10_000  # ids that are remembered
@@ -68,7 +68,7 @@ class TelegramConnector:
             handle_days=HANDLE_DAYS if self._storage_chat else 0,
         )
         self.is_polled = updates == POLLING
-        url = options.get("url", URL).rstrip("/")
+        url = options.get("base_url", BASE_URL).rstrip("/")
         self._files_url = f"{url}/file/bot{token}"
         self._http = HttpClient(f"{url}/bot{token}", options, secrets=(token,), calls_at_once=calls_at_once)
         self._file_ids: OrderedDict[tuple[str, MediaKind], str] = OrderedDict()
@@ -228,7 +228,7 @@ def _connect(account: Account, secret: Secret) -> TelegramConnector:
 DRIVER = Driver(
     "telegram",
     _connect,
-    HTTP_OPTIONS | {"url", "updates", "storage_chat"},
+    HTTP_OPTIONS | {"base_url", "updates", "storage_chat"},
     frozenset({"token", "secret_token"}),
     frozenset({"telegram"}),
 )

@@ -8,7 +8,7 @@ error_code         outcome
 =================  ====================================================================================
 429                ``NotNow`` for exactly ``retry_after`` seconds: of the pair in a group, else of the account
 403                ``Refused`` as ``OPTED_OUT``: blocked, deactivated, removed from the group
-401, 404           ``Refused`` as ``AUTHENTICATION``: the token, or the option ``url``, is wrong
+401, 404           ``Refused`` as ``AUTHENTICATION``: the token, or the option ``base_url``, is wrong
 400 with migrate   ``Migrated``: the group became a supergroup, so the message goes to that
 other 4xx          ``Refused`` for good
 everything else    ``Unknown``: also a 5xx may come after the message was taken
@@ -89,7 +89,7 @@ def _sent(result: object) -> Sent | None:
 def _refused(code: int, words: str) -> Refused:
     name, kind = CODES.get(code, ("refused", Refusal.PERMANENT))
     if kind is Refusal.AUTHENTICATION:
-        words = f"Telegram does not know the account's token, or the option url is wrong: {words}"
+        words = f"Telegram does not know the account's token, or the option base_url is wrong: {words}"
     return Refused(name, words, kind)
 
 

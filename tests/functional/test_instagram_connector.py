@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from channels.instagram.connector import DRIVER, HOSTS, InstagramConnector
+from channels.instagram.connector import BASE_URLS, DRIVER, InstagramConnector
 from domain.accounts import Account
 from domain.attachments import MediaKind, MediaPlan
 from domain.errors import DeliveryFailed, FileStoreUnavailable, Unavailable
@@ -69,7 +69,7 @@ async def api() -> AsyncIterator[GraphApi]:
 
 @pytest.fixture
 async def connector(api: GraphApi) -> AsyncIterator[InstagramConnector]:
-    connector = InstagramConnector({"url": api.url}, TOKEN)
+    connector = InstagramConnector({"base_url": f"{api.url}/v25.0"}, TOKEN)
     yield connector
     await connector.close()
 
@@ -137,7 +137,7 @@ async def test_a_reaction_is_carried_out(connector: InstagramConnector, api: Gra
 
 
 async def test_outside_the_window_a_persons_words_go_with_their_tag(api: GraphApi) -> None:
-    connector = InstagramConnector({"url": api.url, "human_agent": "true"}, TOKEN)
+    connector = InstagramConnector({"base_url": api.url, "human_agent": "true"}, TOKEN)
     api.answers = [failed(10, 2534022, 403)]
     assert isinstance(await send(connector), Sent)
     first, second = (call[3] for call in api.calls)
@@ -196,21 +196,21 @@ async def test_the_token_is_in_no_outcome_and_in_no_log(
         ({}, "/v25.0/me/messages"),
         ({"login": "facebook"}, "/v25.0/me/messages"),
         ({"login": "unified", "ig_id": "1784"}, "/v25.0/1784/messages"),
-        ({"ig_id": "1784", "version": "v26.0"}, "/v26.0/1784/messages"),
+        ({"ig_id": "1784"}, "/v25.0/1784/messages"),
     ],
 )
 async def test_each_set_up_has_its_path(api: GraphApi, options: dict[str, str], path: str) -> None:
-    connector = InstagramConnector({"url": api.url, **options}, TOKEN)
+    connector = InstagramConnector({"base_url": f"{api.url}/v25.0", **options}, TOKEN)
     await send(connector)
     assert api.calls[0][1] == path
     await connector.close()
 
 
 def test_each_set_up_has_its_host() -> None:
-    assert HOSTS == {
-        "instagram": "https://graph.instagram.com",
-        "facebook": "https://graph.facebook.com",
-        "unified": "https://graph.facebook.com",
+    assert BASE_URLS == {
+        "instagram": "https://graph.instagram.com/v25.0",
+        "facebook": "https://graph.facebook.com/v25.0",
+        "unified": "https://graph.facebook.com/v25.0",
     }
 
 
@@ -220,8 +220,7 @@ def test_each_set_up_has_its_host() -> None:
         ({"login": "x"}, "login"),
         ({"login": "unified"}, "ig_id"),
         ({"ig_id": "../1"}, "ig_id"),
-        ({"version": "25"}, "version"),
-        ({"url": "graph"}, "url"),
+        ({"base_url": "graph"}, "url"),
     ],
 )
 def test_an_unusable_option_is_told(options: dict[str, str], named: str) -> None:

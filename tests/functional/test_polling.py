@@ -165,7 +165,7 @@ async def test_an_account_with_a_webhook_is_not_polled(worlds: Any) -> None:
 async def test_the_bot_apis_updates_are_polled_over_http(worlds: Any) -> None:
     api = BotApi()
     await api.server.start_server()
-    connector = TelegramConnector({"url": api.url, "updates": "polling"}, TOKEN)
+    connector = TelegramConnector({"base_url": api.url, "updates": "polling"}, TOKEN)
     api.answer("getUpdates", failed(429, retry_after=0), failed(409), result([{"update_id": 7, "poll": {}}]))
     world = await worlds(connector, MINE)
     await until(lambda: any(call.parameters.get("offset") == 8 for call in api.taken("getUpdates")))

@@ -49,7 +49,7 @@ async def api() -> AsyncIterator[BotApi]:
 
 @pytest.fixture
 async def world(api: BotApi) -> AsyncIterator[World]:
-    connector = TelegramConnector({"url": api.url}, TOKEN)
+    connector = TelegramConnector({"base_url": api.url}, TOKEN)
     yield World(api, connector)
     await connector.close()
 
@@ -57,7 +57,7 @@ async def world(api: BotApi) -> AsyncIterator[World]:
 @pytest.fixture
 async def stored(api: BotApi) -> AsyncIterator[World]:
     """A connector with a chat for uploads."""
-    connector = TelegramConnector({"url": api.url, "storage_chat": "-1009"}, TOKEN)
+    connector = TelegramConnector({"base_url": api.url, "storage_chat": "-1009"}, TOKEN)
     yield World(api, connector)
     await connector.close()
 
@@ -342,7 +342,7 @@ async def test_a_poll_that_is_refused_says_how_long_to_wait(world: World, answer
         ({}, "a/../b", "token"),
         ({"updates": "push"}, TOKEN, "updates"),
         ({"storage_chat": "@mine"}, TOKEN, "storage_chat"),
-        ({"url": "ftp://x"}, TOKEN, "url"),
+        ({"base_url": "ftp://x"}, TOKEN, "url"),
         ({"call_seconds": "x"}, TOKEN, "call_seconds"),
     ],
 )

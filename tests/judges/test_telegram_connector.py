@@ -67,7 +67,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def connector(server: Server) -> AsyncIterator[TelegramConnector]:
-    connector = TelegramConnector({"url": server.url, "storage_chat": "-1009"}, TOKEN)
+    connector = TelegramConnector({"base_url": server.url, "storage_chat": "-1009"}, TOKEN)
     yield connector
     await connector.close()
 
