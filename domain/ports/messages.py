@@ -11,6 +11,7 @@ from domain.status import Fact, State
 
 if TYPE_CHECKING:
     from domain.log_clock import LogClock
+    from domain.reactions import PersonReaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +116,12 @@ class MessageReader(Protocol):
         self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
     ) -> Sequence[StoredMessage]:
         """Return up to ``limit`` messages strictly after ``after`` (before it when ``descending``), by position."""
+        ...
+
+    async def has_reactions(self, conversation_id: str) -> bool:
+        """Return whether somebody has reacted to a message of this conversation, or taken a reaction back."""
+        ...
+
+    async def reactions(self, conversation_id: str, message_ids: Sequence[str]) -> Sequence[PersonReaction]:
+        """Return each person's last reaction to each of these messages of the conversation, in any order."""
         ...

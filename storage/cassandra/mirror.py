@@ -16,6 +16,7 @@ from domain.ids import may_repeat
 from domain.kinds import OUTBOUND, TEXT
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import LogPosition, MirrorEntry
+from domain.reactions import reaction_in
 from domain.records import NORMAL, MessageAccepted
 from storage.cassandra.driver_session import Access, DriverSession
 from storage.cassandra.errors import is_rejected
@@ -46,6 +47,10 @@ _BY_ID = (
 )
 _BY_ID_FIRST = f"{_BY_ID} USING TIMESTAMP ?"
 _BUCKET = "INSERT INTO {ks}.message_buckets (conversation_id, bucket) VALUES (?, ?)"
+_REACTION = (
+    "UPDATE {ks}.reactions USING TIMESTAMP ? SET reaction = ?"
+    " WHERE conversation_id = ? AND message_id = ? AND sender_id = ?"
+)
 # the write's time never falls along the log: the later position wins, and of two with the same time the one of greater
 # bytes, which for numbers of 8 bytes that are not negative is the later time, and then the greater position
 _ACTIVITY = "UPDATE {ks}.conversation_activity USING TIMESTAMP ? SET last_place = ? WHERE conversation_id = ?"
@@ -108,12 +113,14 @@ class CassandraMessageMirror:
             driver = await self._session.driver()
             prepared = [await driver.prepare(cql, Access.WRITE) for cql in _STATEMENTS]
             activity = await driver.prepare(_ACTIVITY, Access.WRITE)
+            reaction = await driver.prepare(_REACTION, Access.WRITE)
             clock_step, clock_end = [await driver.prepare(cql, Access.WRITE) for cql in (_STEP, _COMPARED)]
         await self._send_all(
             driver, [_sized(clock_step.bind((s.partition, s.position, s.before_ms, s.after_ms))) for s in steps]
         )
         self._known_steps.update(steps)
-        await self._send_all(driver, self._writes(entries, *prepared))
+        reactions = [_sized(reaction.bind(values)) for values in _reactions(entries)]
+        await self._send_all(driver, self._writes(entries, *prepared) + reactions)
         # only now: a conversation's last position promises that every message up to it can be read
         ends = [((last.offset + 1), (last.accepted_at_ms, last.offset), number) for last, number in compared]
         await self._send_all(
@@ -214,6 +221,18 @@ def _content_of(message: MessageAccepted) -> tuple[object, ...]:
         min(message.sent_at_ms, MAX_MS) or UNSET_VALUE,
         message.members or UNSET_VALUE,
     )
+
+
+def _reactions(entries: Sequence[MirrorEntry]) -> Iterator[tuple[object, ...]]:
+    """Yield the values of each reaction among ``entries``."""
+    for entry in entries:
+        if entry.message is None:
+            continue
+        position = entry.position
+        found = reaction_in(entry.message, position.accepted_at_ms, position.offset)
+        if found is not None and is_possible_key(found.message_id) and is_possible_key(found.by):
+            reaction = (found.offset, min(found.at_ms, MAX_MS), found.emoji)
+            yield _rising_us(entry), reaction, entry.conversation_id, found.message_id, found.by
 
 
 def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, int], str]]:

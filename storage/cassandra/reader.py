@@ -10,6 +10,7 @@ from domain.ids import may_repeat
 from domain.kinds import OUTBOUND, TEXT
 from domain.log_clock import LogClock, Run
 from domain.ports import LogPosition, StoredMessage
+from domain.reactions import PersonReaction
 from domain.records import NORMAL, MessageAccepted
 from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import decode_body, decode_file, is_possible_key, state_of
@@ -38,6 +39,8 @@ _ONE = (
 _POSITIONS = (
     "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
 )
+_ANY_REACTION = "SELECT message_id FROM {ks}.reactions WHERE conversation_id = ? LIMIT 1"
+_REACTIONS = "SELECT message_id, sender_id, reaction FROM {ks}.reactions WHERE conversation_id = ? AND message_id IN ?"
 _MONTHS = "SELECT bucket FROM {ks}.message_buckets WHERE conversation_id = ?"
 _ASCENDING, _DESCENDING = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages WHERE conversation_id = ? AND bucket = ?"
@@ -91,6 +94,24 @@ class CassandraMessageReader:
                     found += page
                 width = min(width * 2, _MAX_MONTHS_AT_ONCE)
         return found[:limit]
+
+    async def has_reactions(self, conversation_id: str) -> bool:
+        """Return whether there are reactions in this conversation. Raises ``StoreUnavailable``."""
+        if not is_possible_key(conversation_id):
+            return False
+        return bool(await self._session.run(_ANY_REACTION, (conversation_id,), Access.READ))
+
+    async def reactions(self, conversation_id: str, message_ids: Sequence[str]) -> Sequence[PersonReaction]:
+        """Return each person's last reaction to each of the messages. Raises ``StoreUnavailable``."""
+        ids = [one for one in message_ids if is_possible_key(one)]
+        chunks = (ids[start : start + _MAX_IDS_AT_ONCE] for start in range(0, len(ids), _MAX_IDS_AT_ONCE))
+        values = [(conversation_id, chunk) for chunk in chunks]
+        pages = await asyncio.gather(*(self._session.run(_REACTIONS, each, Access.READ) for each in values))
+        return [
+            PersonReaction(message_id, by, emoji, at_ms, offset)
+            for rows in pages
+            for message_id, by, (offset, at_ms, emoji) in rows
+        ]
 
     async def _slices(self, conversation_id: str, after: LogPosition | None, descending: bool) -> Sequence[Slice]:
         """Return the slices to read for the query, in reading order."""

@@ -380,3 +380,41 @@ async def test_an_outage_is_told_quickly_and_over_when_it_is_over(stores):
     found = await persistently(lambda: stores.reader.get(entry.message_id), StoreUnavailable, seconds=20)
     assert found.message == entry.message
     await stores.mirror.write([entry])
+
+
+def reacted(conversation: str, offset: int, by: str, target: str, emoji: str, at_ms: int = JANUARY) -> MirrorEntry:
+    body = {"message_id": target, "emoji": emoji}
+    message = MessageAccepted(fresh("m"), conversation, by, "", "", kind="reaction", body=body)
+    return MirrorEntry(message.message_id, conversation, LogPosition(at_ms, offset), message)
+
+
+async def test_the_last_reaction_of_each_person_is_read_in_whatever_order_they_were_written(stores):
+    conversation, other = fresh(), fresh()
+    assert not await stores.reader.has_reactions(conversation)
+    entries = [
+        reacted(conversation, 1, "ana", "t-1", "👍"),
+        reacted(conversation, 2, "bob", "t-1", "🎉"),
+        reacted(conversation, 3, "ana", "t-1", "😀"),  # in the same millisecond
+        reacted(conversation, 4, "ana", "t-2", "👍", JANUARY + 1),
+        reacted(conversation, 5, "ana", "t-2", "", JANUARY + 2),
+        reacted(other, 6, "ana", "t-1", "🧀"),
+    ]
+    random.Random(7).shuffle(entries)
+    for entry in entries:
+        await stores.mirror.write([entry])
+    assert await stores.reader.has_reactions(conversation)
+    found = await stores.reader.reactions(conversation, ["t-1", "t-2", "t-3"])
+    assert sorted((one.message_id, one.by, one.emoji, one.offset) for one in found) == [
+        ("t-1", "ana", "😀", 3),
+        ("t-1", "bob", "🎉", 2),
+        ("t-2", "ana", "", 5),
+    ]
+    assert {one.at_ms for one in found} == {JANUARY, JANUARY + 2}
+    assert await stores.reader.reactions(conversation, ["t-3"]) == []
+
+
+async def test_a_reaction_without_a_target_is_a_message_and_no_more(stores):
+    conversation = fresh()
+    await stores.mirror.write([reacted(conversation, 1, "ana", "", "👍")])
+    assert not await stores.reader.has_reactions(conversation)
+    assert len(await stores.reader.list(conversation, after=None, limit=5, descending=False)) == 1

@@ -12,6 +12,7 @@ from domain.conversations import Conversation, Member, Membership
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import Activity, Joined, LogPosition, MirrorEntry, NewParticipant, StoredMessage, User
+from domain.reactions import PersonReaction, reaction_in
 from domain.records import MessageAccepted
 from domain.status import Fact, MessageState, fold
 
@@ -84,6 +85,29 @@ class MemoryMessages(Outage):
             if after is None or (position < after if descending else position > after)
         )
         return [stored for stored in wanted if stored is not None and self._is_first(stored)][:limit]
+
+    async def has_reactions(self, conversation_id: str) -> bool:
+        """Return whether somebody has reacted in this conversation."""
+        self.check()
+        return bool(self._reactions(conversation_id))
+
+    async def reactions(self, conversation_id: str, message_ids: Sequence[str]) -> Sequence[PersonReaction]:
+        """Return each person's last reaction to each of the messages."""
+        self.check()
+        last: dict[tuple[str, str], PersonReaction] = {}
+        for one in self._reactions(conversation_id):
+            if one.message_id in message_ids:
+                last[one.message_id, one.by] = one
+        return list(last.values())
+
+    def _reactions(self, conversation_id: str) -> Sequence[PersonReaction]:
+        """Return the reactions of a conversation in the order of the log."""
+        found = (
+            reaction_in(row.message, position.accepted_at_ms, position.offset)
+            for position, row in sorted(self.rows.get(conversation_id, {}).items(), key=lambda item: item[0])
+            if row.message is not None
+        )
+        return [one for one in found if one is not None]
 
     def _is_first(self, stored: StoredMessage) -> bool:
         message = stored.message

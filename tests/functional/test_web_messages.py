@@ -185,6 +185,10 @@ async def test_a_message_shows_every_field_of_the_contract(api: Api) -> None:
     assert found == {
         "message_id": accepted["message_id"],
         "conversation_id": "c-1",
+        "direction": "outbound",
+        "kind": "text",
+        "reply_to": None,
+        "reactions": [],
         "sender_id": login["user_id"],
         "sender": {"user_id": login["user_id"], "username": login["username"]},
         "recipient_id": "whatsapp:+5511999990000",

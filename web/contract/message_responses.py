@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from domain.kinds import KINDS
 from domain.outcomes import MOST_ANSWER
 from domain.status import Status
 from web.contract.file_responses import FileMetadata
@@ -22,6 +23,7 @@ from web.contract.response_fields import (
     UserId,
 )
 
+Part = dict[str, Any] | None
 ExpiresAt = Annotated[
     Time | None,
     Field(description="The message is not sent later: then it is FAILED, `expired`. `null`: it goes to no channel."),
@@ -63,9 +65,46 @@ class Counts(BaseModel):
     FAILED: Count
 
 
+class PersonsReaction(BaseModel):
+    by: Annotated[Participant, Field(description="Who reacted: a user's id, or an address.")]
+    emoji: Annotated[str, Field(examples=["👍"])]
+    at: Time
+
+
+def _of_kind(kind: str, example: dict[str, Any]) -> Any:
+    return Field(description=f"Of the kind `{kind}` alone.", examples=[example])
+
+
 class Message(_State):
     message_id: MessageId
     conversation_id: ConversationIdOf
+    direction: Annotated[
+        Literal["outbound", "inbound"], Field(description="`inbound`: written by a person on a channel.")
+    ]
+    kind: Annotated[
+        str,
+        Field(
+            json_schema_extra={"enum": sorted(KINDS)},
+            description="The kind's own object is the field of that name. `unsupported`: a kind that this release "
+            "does not know, with the provider's word for it.",
+        ),
+    ]
+    reply_to: Annotated[MessageId | None, Field(description="The message that it answers.")]
+    template: Annotated[Part, _of_kind("template", {"name": "order_update", "language": "pt_BR"})] = None
+    interactive: Annotated[
+        Part,
+        _of_kind("interactive", {"kind": "buttons", "buttons": [{"id": "yes", "title": "Yes"}]}),
+    ] = None
+    location: Annotated[Part, _of_kind("location", {"latitude": -23.55052, "longitude": -46.633308})] = None
+    reaction: Annotated[
+        Part, _of_kind("reaction", {"message_id": "019aaf33-8f1a-7b22-9c0d-1e2f3a4b5c6d", "emoji": "👍"})
+    ] = None
+    contacts: Annotated[Part, _of_kind("contacts", {"contacts": [{"name": "Ana", "phones": ["+5511999990000"]}]})] = (
+        None
+    )
+    sticker: Annotated[Part, _of_kind("sticker", {})] = None
+    button_reply: Annotated[Part, _of_kind("button_reply", {"id": "yes", "title": "Yes"})] = None
+    unsupported: Annotated[Part, _of_kind("unsupported", {"type": "order"})] = None
     sender_id: UserId
     sender: Party
     recipient_id: Annotated[Participant | None, Field(description="`null`: everyone in the conversation.")]
@@ -77,10 +116,15 @@ class Message(_State):
     accepted_at: Time
     account: Annotated[
         str | None,
-        Field(description="The account that the sender chose; `null`: the default.", examples=["main"]),
+        Field(
+            description="Our account on the channel: the sender's choice, or the one that the person wrote to. `null`: "
+            "the channel's default.",
+            examples=["main"],
+        ),
     ]
     expires_at: ExpiresAt
     priority: Literal["normal", "bulk"]
+    reactions: Annotated[list[PersonsReaction], Field(description="Each person's last one, in the order of the log.")]
     counts: Annotated[
         Counts | None,
         Field(

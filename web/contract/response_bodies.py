@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from domain.conversations import MAX_MEMBERS, Conversation, is_address
+from domain.conversations import MAX_MEMBERS, Conversation
 from domain.direct import is_direct
 from domain.expiry import expires_at_ms
 from domain.files import FileMetadata
 from domain.ports import Identity, LogPosition, StoredMessage, User
+from domain.reactions import PersonReaction
 from domain.recipients import INTERNAL
 from domain.records import MessageAccepted
 from domain.status import MessageState, SharedState, Status, delivery_of
+from web.contract.kind_bodies import (
+    Names,
+    account_of,
+    kind_document,
+    party_document,
+    reactions_document,
+    sender_document,
+)
 from web.http.responses import iso_utc, iso_utc_or_none
-
-Names = Mapping[str, str]  # username by user id; who is not in it is shown without one
-
-
-def party_document(participant_id: str, names: Names) -> dict[str, Any]:
-    """Return a participant: a user with their username, or an address."""
-    if is_address(participant_id):
-        return {"address": participant_id, "name": None}
-    return {"user_id": participant_id, "username": names.get(participant_id)}
 
 
 def parties_of(stored: StoredMessage) -> Iterator[str]:
@@ -84,7 +84,9 @@ def file_metadata_document(metadata: FileMetadata) -> dict[str, Any]:
     }
 
 
-def message_document(stored: StoredMessage, names: Names, expires_hours: float) -> dict[str, Any]:
+def message_document(
+    stored: StoredMessage, names: Names, expires_hours: float, reactions: Sequence[PersonReaction] = ()
+) -> dict[str, Any]:
     """Return a message with its state, one for all recipients.
 
     ``expires_hours``: how long a message without a time of its own may wait, from its acceptance.
@@ -93,8 +95,9 @@ def message_document(stored: StoredMessage, names: Names, expires_hours: float) 
     document = {
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
+        **kind_document(message),
         "sender_id": message.sender_id,
-        "sender": party_document(message.sender_id, names),
+        "sender": sender_document(message, names),
         "recipient_id": message.recipient_id or None,
         "recipient": party_document(message.recipient_id, names) if message.recipient_id else None,
         "content": message.content,
@@ -102,9 +105,10 @@ def message_document(stored: StoredMessage, names: Names, expires_hours: float) 
         "file_metadata": None if message.file is None else file_metadata_document(message.file),
         "timestamp": position.accepted_at_ms,
         "accepted_at": iso_utc(position.accepted_at_ms),
-        "account": message.account or None,
+        "account": account_of(message),
         "expires_at": _expires_at(message, position, expires_hours),
         "priority": message.priority,
+        "reactions": reactions_document(reactions),
         **_state_document(stored.state.overall),
     }
     if len(message.targets) > 1:
@@ -122,12 +126,14 @@ def counts_of(stored: StoredMessage) -> dict[str, int]:
     return counts
 
 
-def message_with_deliveries(stored: StoredMessage, names: Names, expires_hours: float) -> dict[str, Any]:
+def message_with_deliveries(
+    stored: StoredMessage, names: Names, expires_hours: float, reactions: Sequence[PersonReaction] = ()
+) -> dict[str, Any]:
     """As ``message_document``; a message to several has a state for each recipient.
 
     A recipient is shown as the participant, a user or an address; a user's linked address stays private.
     """
-    document = message_document(stored, names, expires_hours)
+    document = message_document(stored, names, expires_hours, reactions)
     message = stored.message
     if len(message.targets) > 1:
         users = dict(zip(message.recipients, message.recipient_users, strict=False))

@@ -10,7 +10,8 @@ from cachetools import LRUCache
 from domain.errors import NotAllowed, NotFound, StoreUnavailable
 from domain.files import File
 from domain.ids import is_uuid
-from web.contract.response_bodies import Names, file_metadata_document, party_document
+from web.contract.kind_bodies import Names, party_document
+from web.contract.response_bodies import file_metadata_document
 from web.errors import Gone
 from web.http.responses import iso_utc
 

@@ -30,9 +30,15 @@ async def list_messages(request: web.Request, caller: Caller) -> web.Response:
     )
     shown = page.messages
     names = await request.app[USERNAMES].names_of(party for found in shown for party in parties_of(found))
+    reactions = await request.app[HISTORY].reactions(
+        wanted.conversation_id, [found.message.message_id for found in shown]
+    )
+    hours = request.app[SETTINGS].expires_hours
     document = {
         "conversation_id": wanted.conversation_id,
-        "messages": [message_document(found, names, request.app[SETTINGS].expires_hours) for found in shown],
+        "messages": [
+            message_document(found, names, hours, reactions.get(found.message.message_id, ())) for found in shown
+        ],
         "pagination": {
             "limit": wanted.limit,
             "offset": wanted.offset,

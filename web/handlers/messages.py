@@ -67,7 +67,10 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
         # it is the caller who reads it, perhaps just now and by another process
         found = await request.app[HISTORY].with_latest_facts(found)
     names = await request.app[USERNAMES].names_of(parties_of(found))
-    return json_response(message_with_deliveries(found, names, request.app[SETTINGS].expires_hours))
+    message_id = found.message.message_id
+    reactions = await request.app[HISTORY].reactions(found.message.conversation_id, [message_id])
+    hours = request.app[SETTINGS].expires_hours
+    return json_response(message_with_deliveries(found, names, hours, reactions.get(message_id, ())))
 
 
 async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:

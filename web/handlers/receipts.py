@@ -12,7 +12,8 @@ from domain.recipients import INTERNAL
 from domain.records import MessageAccepted
 from domain.status import MessageState, Status, delivery_of
 from web.accounts.identities import IDENTITIES
-from web.contract.response_bodies import Names, counts_of, parties_of, party_document
+from web.contract.kind_bodies import Names, party_document
+from web.contract.response_bodies import counts_of, parties_of
 from web.conversations.usernames import USERNAMES
 from web.handlers.messages import record_headers, visible_message
 from web.history.service import HISTORY

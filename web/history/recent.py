@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from domain.ids import may_repeat
 from domain.ports import LogPosition
+from domain.reactions import reaction_in
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, SharedState, State, Status, absorb, joined
 from web.history.facts import fact_from_change
 from web.history.gaps import Gaps
+from web.history.reactions import RecentReactions
 from web.history.rosters import Roster, Rosters
 from web.history.sizes import ENTRY_BYTES, message_bytes, state_bytes
 from web.history.timeline import Timeline
@@ -51,8 +53,9 @@ class Recent:
 class RecentMessages:
     """Caches at most ``limit`` messages and ``max_bytes``. ``held_bytes``: the present size.
 
-    ``complete_from``: for each partition of ``messages``, the first offset with every later fact seen here (set by
-    the tailer when it starts). ``gaps``: the evicted messages not in Cassandra at the time.
+    ``reactions``: those among them, kept longer. ``complete_from``: for each partition of ``messages``, the first
+    offset with every later fact seen here (set by the tailer when it starts). ``gaps``: the evicted messages not in
+    Cassandra at the time.
     """
 
     def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
@@ -60,6 +63,7 @@ class RecentMessages:
         self._max_bytes = max_bytes
         self.held_bytes = 0
         self._rosters = Rosters()
+        self.reactions = RecentReactions()
         self._by_id: dict[str, Recent] = {}
         self._conversations: dict[str, Timeline] = {}
         self.complete_from: dict[int, int] = {}
@@ -77,6 +81,8 @@ class RecentMessages:
             known.complete = complete_from is not None and position.offset >= complete_from
         elif known.message is not None:
             return  # a message with an idempotency key may be in the log twice: it is where it was first
+        if (reaction := reaction_in(message, position.accepted_at_ms, position.offset)) is not None:
+            self.reactions.add(message.conversation_id, reaction)
         known.partition = partition
         known.position = position  # what facts say of it may be the position of its repetition
         known.is_settled = not may_repeat(message.message_id)

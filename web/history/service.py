@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from web.history.doubts import Doubts
 from web.history.merge import merged
 from web.history.mirrored import Mirrored
 from web.history.paging import Page, PageReader, PageRequest
+from web.history.reactions import ReactionReader, Reactions
 from web.history.recent import RecentMessages
 from web.history.tailer_port import Tailer
 
@@ -57,6 +58,7 @@ class MessageHistory:
         self._mirrored = Mirrored(recent.gaps, partitions, tailer.mirrored, monotonic)
         self._doubts = Doubts(log, clock_ms, monotonic)
         self._pages = PageReader(reader, recent, self._mirrored)
+        self._reactions = ReactionReader(reader, recent.reactions)
 
     async def watch(self) -> None:
         """Close gaps as the mirror advances. Runs until cancelled."""
@@ -136,6 +138,10 @@ class MessageHistory:
         """
         await self._tailer.catch_up_with_facts(FIND_SECONDS)
         return merged(found, self._recent.get(found.message.message_id)) or found
+
+    async def reactions(self, conversation_id: str, message_ids: Sequence[str]) -> Reactions:
+        """Return the reactions to each of these messages of a conversation that has some, in their order."""
+        return await self._reactions.of(conversation_id, message_ids)
 
     async def look_up(self, message_id: str, timeout_seconds: float) -> LookUp:
         """Look for a message accepted earlier. It does not fail: while Cassandra is unavailable, a message neither in

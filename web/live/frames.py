@@ -1,9 +1,11 @@
 """The JSON events of the live contract and their encoding as WebSocket frames.
 
-    {"type":"new_message","message_id":"0193…","conversation_id":"c-1","sender_id":"0193…","content":"hi",
-     "timestamp":1763848800123,"sender":{"user_id":"0193…","username":"maria"},"cursor":"AQUA…"}
+    {"type":"new_message","message_id":"0193…","conversation_id":"c-1","direction":"outbound","kind":"text",
+     "reply_to":null,"sender_id":"0193…","content":"hi","timestamp":1763848800123,
+     "sender":{"user_id":"0193…","username":"maria"},"cursor":"AQUA…"}
                                                           with a file also "file_id" and "file_metadata":{…}
-                                                          where the sender chose one also "account"
+                                                          of another kind also its object, as "location":{…}
+                                                          of a known account also "account"
     {"type":"status","message_id":"0193…","conversation_id":"c-1","status":"READ","timestamp":1763848803000,
      "cursor":"AQUB…"}                                    to several also "counts":{"READ":3,"FAILED":1,…}
 
@@ -20,7 +22,8 @@ import orjson
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Status
-from web.contract.response_bodies import file_metadata_document, party_document
+from web.contract.kind_bodies import account_of, kind_document, sender_document
+from web.contract.response_bodies import file_metadata_document
 from web.conversations.usernames import Usernames
 from web.history.published_state import PublishedState
 from web.http.responses import calendar_ms
@@ -76,12 +79,13 @@ def message_event(log_index: int, offset: int, message: MessageAccepted, positio
         "type": "new_message",
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
+        **kind_document(message),
         "sender_id": message.sender_id,
         "content": message.content,
         "timestamp": position.accepted_at_ms,
     }
-    if message.account:
-        document["account"] = message.account
+    if (account := account_of(message)) is not None:
+        document["account"] = account
     if message.file_id is not None:
         document["file_id"] = message.file_id
     if message.file is not None:
@@ -153,7 +157,7 @@ def event_frame(event: Event, cursor: bytes, usernames: Usernames) -> bytes:
     if event.message is not None:
         sender_id = event.message.sender_id
         names = {} if (name := usernames.known(sender_id)) is None else {sender_id: name}
-        sender = b',"sender":' + orjson.dumps(party_document(sender_id, names))
+        sender = b',"sender":' + orjson.dumps(sender_document(event.message, names))
     return text_frame(event.body[:-1] + sender + b',"cursor":"' + cursor + b'"}')
 
 
