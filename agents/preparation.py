@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.clock import now_ms
 from channels.manifest import CAPABILITIES
+from domain.accounts import FALLBACK_TEMPLATE
 from domain.contact_rules import refusal_of
 from domain.degradation import degraded
 from domain.delivery_policy import Failure
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TARGET_UNKNOWN = "target-unknown"
-FALLBACK_TEMPLATE = "fallback_template"
 
 
 class Preparation:

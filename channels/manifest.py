@@ -20,7 +20,7 @@ from types import ModuleType
 
 from channels.driver import ACCOUNT_OPTIONS, Driver
 from channels.provider import connector as provider
-from domain.accounts import SIMULATED
+from domain.accounts import SIMULATED, Account
 from domain.attachments import ChannelCapabilities
 from domain.ports import WebhookProtocol
 from domain.recipients import CHANNELS
@@ -60,6 +60,12 @@ def drivers() -> Mapping[str, Driver]:
             raise ValueError(f"the entry point {entry.name} of {CONNECTORS} has a driver's name: {driver.name!r}")
         found[driver.name] = driver
     return found
+
+
+def has_people(account: Account) -> bool:
+    """Return whether the account has its channel's own driver, so people write to it and its sends are reported."""
+    driver = DRIVERS.get(account.driver)
+    return driver is not None and driver is not provider.DRIVER
 
 
 def driver_names(channel: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from domain.recipients import INTERNAL
 DEFAULT = "default"  # the account of a channel for which none is declared
 SIMULATED = "simulated"
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")  # no space: the name begins keys
+FALLBACK_TEMPLATE = "fallback_template"  # the option: name:language of the template sent outside the reply window
 MOST_PAIR_SECONDS = 86_400.0
 MOST_BURST = 1_000_000
 

@@ -44,6 +44,7 @@ from web.http.request_limits import RequestLimits
 from web.live.log_reader import KafkaLogReader
 from web.live.service import Live
 from web.messages.attached_files import AttachedFiles
+from web.messages.contacts import AddressBook
 from web.messages.facts import StatusWriter
 from web.messages.read_marks import ReadMarks
 from web.messages.recipient_resolver import RecipientResolver
@@ -222,6 +223,14 @@ class Services:
         topics = Topics(self.settings.topic_prefix)
         self.traces = MessageTraces(adapters.traces, adapters.record_log, topics, self.settings.partitions)
         self.read_marks = ReadMarks(adapters.record_log, topics, self.settings.partitions)
+        self.address_book = AddressBook(
+            adapters.contacts,
+            adapters.recent.inbound,
+            load_accounts(self.settings),
+            self.metrics,
+            adapters.clock_ms,
+            adapters.monotonic,
+        )
         self.recipient_resolver = RecipientResolver(
             users=adapters.users,
             identities=adapters.identities,
@@ -230,6 +239,7 @@ class Services:
             conversation_opener=self.conversation_opener,
             participants=self.participants,
             history=self.history,
+            address_book=self.address_book,
             accounts=account_names(self.settings),
             monotonic=adapters.monotonic,
         )

@@ -15,6 +15,7 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, SharedState, State, Status, absorb, joined
 from web.history.facts import fact_from_change
 from web.history.gaps import Gaps
+from web.history.inbound import RecentInbound
 from web.history.reactions import RecentReactions
 from web.history.rosters import Roster, Rosters
 from web.history.sizes import ENTRY_BYTES, message_bytes, state_bytes
@@ -53,9 +54,9 @@ class Recent:
 class RecentMessages:
     """Caches at most ``limit`` messages and ``max_bytes``. ``held_bytes``: the present size.
 
-    ``reactions``: those among them, kept longer. ``complete_from``: for each partition of ``messages``, the first
-    offset with every later fact seen here (set by the tailer when it starts). ``gaps``: the evicted messages not in
-    Cassandra at the time.
+    ``reactions``, ``inbound``: what stays of them longer. ``complete_from``: for each partition of ``messages``, the
+    first offset with every later fact seen here (set by the tailer when it starts). ``gaps``: the evicted messages not
+    in Cassandra at the time.
     """
 
     def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
@@ -64,6 +65,7 @@ class RecentMessages:
         self.held_bytes = 0
         self._rosters = Rosters()
         self.reactions = RecentReactions()
+        self.inbound = RecentInbound()
         self._by_id: dict[str, Recent] = {}
         self._conversations: dict[str, Timeline] = {}
         self.complete_from: dict[int, int] = {}
@@ -83,6 +85,8 @@ class RecentMessages:
             return  # a message with an idempotency key may be in the log twice: it is where it was first
         if (reaction := reaction_in(message, position.accepted_at_ms, position.offset)) is not None:
             self.reactions.add(message.conversation_id, reaction)
+        if message.is_inbound:
+            self.inbound.add(message, position.accepted_at_ms)
         known.partition = partition
         known.position = position  # what facts say of it may be the position of its repetition
         known.is_settled = not may_repeat(message.message_id)

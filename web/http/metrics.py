@@ -31,6 +31,20 @@ class _Tally(Counter):  # type: ignore[misc]
         return [({}, self.count)]
 
 
+class _Reasons(Counter):  # type: ignore[misc]
+    """A counter by reason."""
+
+    def __init__(self, name: str, doc: str, registry: Registry) -> None:
+        super().__init__(name, doc, registry=registry)
+        self._counts: dict[str, int] = {}
+
+    def count(self, reason: str) -> None:
+        self._counts[reason] = self._counts.get(reason, 0) + 1
+
+    def get_all(self) -> list[tuple[dict[str, str], float]]:
+        return [({"reason": reason}, count) for reason, count in self._counts.items()]
+
+
 class _Reading(Gauge):  # type: ignore[misc]
     """A gauge, or a counter if its name ends so, with a value computed on a scrape; absent while unknown."""
 
@@ -131,6 +145,11 @@ class Metrics:
         )
         self.messages_replayed = _Tally(
             "chat4all_messages_replayed_total", "Idempotency keys that came again.", registry=self._registry
+        )
+        self.messages_undeliverable = _Reasons(
+            "chat4all_messages_undeliverable_total",
+            "Messages refused because the person cannot be reached now, by reason.",
+            self._registry,
         )
         self.requests = _Durations(
             "chat4all_http_request_seconds", "Seconds from the request's headers to its answer.", self._registry

@@ -23,6 +23,7 @@ from domain.direct import is_direct
 from domain.errors import Unavailable
 from domain.kinds import REACTION, TEXT
 from domain.ports import Identity
+from domain.reach import Reach
 from domain.recipients import INTERNAL
 from domain.records import MAX_RECIPIENTS, MessageAccepted
 from web.errors import FieldErrors
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from web.conversations.opener import ConversationOpener
     from web.conversations.participants import Participants
     from web.history.service import MessageHistory
+    from web.messages.contacts import AddressBook
 
 REMEMBERED = 50_000
 FRESH_SECONDS = 10.0
@@ -70,6 +72,7 @@ class RecipientResolver:
         conversation_opener: ConversationOpener,
         participants: Participants,
         history: MessageHistory,
+        address_book: AddressBook,
         accounts: AccountNames,
         monotonic: Callable[[], float],
     ) -> None:
@@ -80,6 +83,7 @@ class RecipientResolver:
         self._conversation_opener = conversation_opener
         self._known_participants = participants
         self._history = history
+        self._address_book = address_book
         self._accounts = accounts
         self._monotonic = monotonic
         self._addresses: LRUCache[str, tuple[str, float]] = LRUCache(REMEMBERED)
@@ -104,15 +108,18 @@ class RecipientResolver:
         elif is_address(recipient_id):
             _require_fits(recipient_id, message)
             self._require_account(message, (recipient_id,))
+            found = await self._address_book.reach(message, recipient_id)
             await self._conversation_opener.open(conversation_id, sender_id, recipient_id)
-            return message
+            return _with_reaches(message, (found,))
         else:
             await self._named(conversation_id, sender_id, recipient_id)
             users = [recipient_id]
         reached = await asyncio.gather(*map(self._address_of, users))
         owners = _owners(message, target, list(zip(reached, users, strict=True)))
         self._require_account(message, tuple(owners))
-        return replace(message, recipients=tuple(owners), recipient_users=tuple(owners.values()))
+        reachable, reaches = await self._address_book.reach_all(message, owners)
+        message = replace(message, recipients=tuple(reachable), recipient_users=tuple(reachable.values()))
+        return _with_reaches(message, reaches)
 
     def _require_account(self, message: MessageAccepted, addresses: Sequence[str]) -> None:
         """Raise ``FieldErrors`` if the message's account cannot send to all addresses."""
@@ -184,6 +191,15 @@ class RecipientResolver:
         address = first_linked(participant_id, identities)
         self._addresses[participant_id] = (address, now)
         return address
+
+
+def _with_reaches(message: MessageAccepted, reaches: Sequence[Reach]) -> MessageAccepted:
+    """Return the message with the identifiers and accounts by which its recipients are reached."""
+    ids = tuple(one.to for one in reaches)
+    accounts = () if message.account else tuple(one.account for one in reaches)
+    if not any(ids) and not any(accounts):
+        return message
+    return replace(message, recipient_ids=ids if any(ids) else (), recipient_accounts=accounts if any(accounts) else ())
 
 
 def _owners(
