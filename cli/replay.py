@@ -11,6 +11,7 @@ import click
 
 from chat4all.cli.command_line import Commands
 from cli.commands import read_settings, sentences
+from cli.replay_webhooks import webhooks
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition
@@ -25,6 +26,9 @@ _TIME = "Such as 10m or 2h (ago), 2026-11-28T14:03 (UTC), or epoch milliseconds.
 @click.group(cls=Commands)
 def replay() -> None:
     """Read the topics again: as a timeline, or as the state at a past moment. Nothing is sent."""
+
+
+replay.add_command(webhooks)
 
 
 @replay.command()
