@@ -13,7 +13,9 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -21,6 +23,7 @@ from time import time
 import uvloop
 
 from app.roles import ROLES
+from app.settings import Settings
 from domain.recipients import CHANNELS
 from loadtests.figures import Figures, Latency
 from loadtests.groups import Groups, NotInTime, until
@@ -28,7 +31,8 @@ from loadtests.meter import Machine, Meter
 from loadtests.orders import Orders
 from loadtests.run import Run
 from loadtests.servers import own_servers
-from loadtests.system import Servers, System, system_settings
+from loadtests.system import Servers, System, free_ports, system_settings
+from loadtests.two_way.world import World
 
 IDLE_SECONDS = 3.0
 BACKLOG_SECONDS = 180.0
@@ -48,6 +52,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="workers of each role")
     parser.add_argument("--api", type=int, default=1, help="processes of the API")
     parser.add_argument("--log-level", default="INFO", help="of the API and the workers")
+    parser.add_argument(
+        "--http", action="store_true", help="send through WhatsApp's connector to the simulator, with webhooks"
+    )
+    parser.add_argument("--webhook-batch", type=int, default=50, help="with --http: most updates in one webhook")
     parser.add_argument("--markdown", type=Path, help="write the figures to this file as well")
     return parser.parse_args(arguments)
 
@@ -60,7 +68,7 @@ class Bench:
         self._run = run
         self._meter = meter
         self._figures = figures
-        self._orders = Orders(wanted.conversations, CHANNELS)
+        self._orders = Orders(wanted.conversations, ("whatsapp",) if wanted.http else CHANNELS)
         self._delays_known = 0
 
     async def warm_up(self) -> None:
@@ -143,9 +151,39 @@ class Bench:
 async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path, figures: Figures) -> bool:
     """Fill ``figures``; return whether the ledger balances."""
     settings = system_settings(servers, folder, log_level=wanted.log_level)
+    if wanted.http:
+        settings = replace(settings, accounts=str(folder / "accounts.toml"))
+        async with simulated_world(settings, folder, wanted.webhook_batch) as world:
+            others = {"simulator": world.process.pid}
+            return await _measure(wanted, servers, settings, folder, figures, others)
+    return await _measure(wanted, servers, settings, folder, figures, {})
+
+
+@asynccontextmanager
+async def simulated_world(settings: Settings, folder: Path, webhook_batch: int) -> AsyncIterator[World]:
+    """Run the simulator of the providers with people who read without a delay."""
+    world = World(settings, folder, free_ports(1), 1, "nobody")
+    none = [0.0, 0.0]
+    chaos = {"latency_seconds": none, "delivered_seconds": none, "read_seconds": none, "webhook_batch": webhook_batch}
+    try:
+        await world.start()
+        await world.asked("POST", "/chaos", chaos)
+        yield world
+    finally:
+        await world.end()
+
+
+async def _measure(
+    wanted: argparse.Namespace,
+    servers: Servers,
+    settings: Settings,
+    folder: Path,
+    figures: Figures,
+    others: Mapping[str, int],
+) -> bool:
     _say(f"starting {wanted.api} x API and {wanted.workers} x each of {', '.join(ROLES)}")
     async with System(settings, folder, dict.fromkeys(ROLES, wanted.workers), api_processes=wanted.api) as system:
-        meter = Meter(system, servers)
+        meter = Meter(system, servers, others)
         async with Run(system, wanted.connections) as run:
             bench = Bench(wanted, run, meter, figures)
             try:
@@ -154,7 +192,8 @@ async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path, fi
             except NotInTime as late:
                 _say(f"gave up: {late}")
                 await run.settled()
-            balance = run.balance() if wanted.log_level == "INFO" else run.ledger.balance()
+            has_log = wanted.log_level == "INFO" and not wanted.http
+            balance = run.balance() if has_log else run.ledger.balance()
             figures.ledger = str(balance)
             return balance.is_balanced and figures.messages == wanted.messages
 
@@ -172,7 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         when=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=str(Machine.here()),
         set_up=f"{wanted.api} x API, {wanted.workers} x each of {', '.join(ROLES)}, Kafka, Cassandra and the load "
-        "generator on the same machine; no simulated delay",
+        "generator on the same machine; no simulated delay"
+        + ("; WhatsApp's connector over HTTP to the simulator, receipts by webhooks" if wanted.http else ""),
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     _say("starting Kafka and Cassandra")

@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -18,10 +19,13 @@ GENERATOR = "load generator"
 
 
 class Meter:
-    """Processor time of ``system`` and its servers, by kind of process (``core``, not ``core-1``)."""
+    """Processor time of ``system`` and its servers, by kind of process (``core``, not ``core-1``).
 
-    def __init__(self, system: System, servers: Servers) -> None:
-        self._pids = {process.name: process.pid for process in system.processes}
+    ``others``: the processes besides, by name.
+    """
+
+    def __init__(self, system: System, servers: Servers, others: Mapping[str, int] | None = None) -> None:
+        self._pids = {process.name: process.pid for process in system.processes} | dict(others or {})
         for title, port in (
             ("Kafka", int(servers.kafka_bootstrap.rpartition(":")[2])),
             ("Cassandra", servers.cassandra_port),
