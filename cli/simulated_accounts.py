@@ -62,16 +62,19 @@ def _secret(account: Account, name: str) -> str:
         return ""
 
 
-def write_accounts(folder: Path, url: str, accounts: Sequence[BusinessAccount] = DEFAULTS) -> Path:
+def write_accounts(
+    folder: Path, url: str, accounts: Sequence[BusinessAccount] = DEFAULTS, more: Sequence[str] = ()
+) -> Path:
     """Write ``accounts.toml`` and the files of its secrets into ``folder``, for a simulator at ``url``.
 
-    Return its path. Whoever may read the folder may use the accounts, which open nothing but a simulator.
+    ``more``: lines of TOML for each account. Return its path. Whoever may read the folder may use the accounts, which
+    open nothing but a simulator.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["# accounts at the simulator of the providers, written anew by each `chat4all run --simulator`"]
     for account in accounts:
         lines += ["", f"[[{account.channel}]]", f'name = "{account.name}"', f'driver = "{account.channel}"']
-        lines += [f'{name} = "{value}"' for name, value in _options(account, url).items()]
+        lines += [*(f'{name} = "{value}"' for name, value in _options(account, url).items()), *more]
         for name in _SECRETS[account.channel]:
             file = folder / f"{account.channel}-{account.name}.{name}"
             file.write_text(getattr(account, name), encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CHANNELS = ("whatsapp", "instagram", "telegram")
-ACCOUNT = "main"
+ACCOUNT = "default"
 SEED_TEXT = "hello, I write first"
 
 

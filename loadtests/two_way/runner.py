@@ -187,7 +187,7 @@ async def _send(plan: Plan, client: Client, conversations: dict[str, str]) -> li
     async def deliver(person: str) -> None:
         while (order := await queues[person].get()) is not None:
             body = {"conversation_id": conversations[person], "content": order.text}
-            await client.asked("POST", "/v1/messages", body, key=f"{plan.seed}-{order.text}")
+            await client.asked("POST", "/v1/messages", body, key=f"{plan.seed}-{order.person_id}-{order.sequence}")
             accepted.append(order)
 
     tasks = [asyncio.create_task(deliver(person)) for person in conversations]

@@ -11,17 +11,15 @@ from typing import Any
 import aiohttp
 
 from app.settings import Settings
+from cli.simulated_accounts import write_accounts
 from cli.supervisor import ProcessSpec
 from loadtests.groups import until
 from loadtests.processes import Process
-from loadtests.two_way.plan import ACCOUNT
 
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 30.0
 _PAGE = 2_000
 _TRIES = 20
-_SECRETS = {"token": "two-way-token", "app_secret": "two-way-secret", "verify_token": "two-way-verify"}
-_TELEGRAM = {"token": "123456789:two-way-token", "secret_token": "two-way-secret"}
 
 
 class World:
@@ -29,8 +27,8 @@ class World:
 
     def __init__(self, settings: Settings, folder: Path, port: int, seed: int, inbox: str) -> None:
         self.url = f"http://{LOOPBACK}:{port}"
-        self.accounts = folder / "accounts.toml"
-        write_accounts(self.accounts, folder, self.url, inbox)
+        breaker = "breaker = { open_seconds = 2, longest_open_seconds = 8 }"
+        self.accounts = write_accounts(folder, self.url, more=[f'inbox = "{inbox}"', breaker])
         api = f"http://{LOOPBACK}:{settings.port}/webhooks"
         options = ("--port", str(port), "--seed", str(seed), "--accounts", str(self.accounts), "--callback", api)
         command = (sys.executable, "-m", "chat4all", "simulator", *options)
@@ -88,34 +86,3 @@ class World:
         """Return whether no webhook waits and nothing is due."""
         counts = await self.asked("GET", "/counts")
         return not counts["webhooks_waiting"] and not counts["due_later"]
-
-
-def write_accounts(file: Path, folder: Path, url: str, inbox: str) -> None:
-    """Write an accounts.toml with one account of each channel at the simulator, and the files of its secrets."""
-    for name, value in _SECRETS.items():
-        (folder / name).write_text(value)
-    for name, value in _TELEGRAM.items():
-        (folder / f"telegram-{name}").write_text(value)
-    breaker = "breaker = { open_seconds = 2, longest_open_seconds = 8 }"
-    common = [f'name = "{ACCOUNT}"', f'inbox = "{inbox}"', breaker]
-    meta = [f'{name}_file = "{folder / name}"' for name in _SECRETS]
-    lines = [
-        "[[whatsapp]]",
-        'driver = "whatsapp"',
-        'phone_number_id = "106540352242922"',
-        f'base_url = "{url}/graph/v26.0"',
-        *common,
-        *meta,
-        "[[instagram]]",
-        'driver = "instagram"',
-        'ig_id = "17841405822304914"',
-        f'base_url = "{url}/graph/v25.0"',
-        *common,
-        *meta,
-        "[[telegram]]",
-        'driver = "telegram"',
-        f'base_url = "{url}"',
-        *common,
-        *(f'{name}_file = "{folder / f"telegram-{name}"}"' for name in _TELEGRAM),
-    ]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
