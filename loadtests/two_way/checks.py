@@ -40,7 +40,7 @@ class Evidence:
         ]
 
     def _ours(self) -> dict[str, Document]:
-        return {m["content"]: m for page in self.shown.values() for m in page if m["direction"] == "outbound"}
+        return {m["content"]: m for page in self.shown.values() for m in page if "address" not in m["sender"]}
 
     def _ledger(self) -> Check:
         """Each accepted message is in the API with a final word; a failed one has a reason."""
@@ -101,7 +101,7 @@ class Evidence:
     def _inbound(self) -> Check:
         """Each message that a person wrote is in a conversation, once."""
         theirs = Counter(
-            (person, m["content"]) for person, page in self.shown.items() for m in page if m["direction"] == "inbound"
+            (person, m["content"]) for person, page in self.shown.items() for m in page if "address" in m["sender"]
         )
         wrote = Counter((row["person"], row["text"]) for row in self.written if row["kind"] == "text")
         lost = [f"{text!r} of {person} is lost" for person, text in wrote - theirs]
@@ -116,7 +116,7 @@ class Evidence:
                 wrote[row["person"]].append(row["text"])
         faults = []
         for person, page in self.shown.items():
-            shown = [m["content"] for m in page if m["direction"] == "inbound"]
+            shown = [m["content"] for m in page if "address" in m["sender"]]
             if shown != wrote[person] and Counter(shown) == Counter(wrote[person]):
                 at = next(n for n, (one, other) in enumerate(zip(shown, wrote[person], strict=True)) if one != other)
                 faults.append(f"{person}: {shown[at]!r} stands where {wrote[person][at]!r} was written")

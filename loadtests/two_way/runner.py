@@ -247,7 +247,7 @@ async def _rest(
 async def _open(client: Client, conversations: dict[str, str]) -> int:
     """Return how many messages of ours have no final word yet."""
     shown = await _shown(client, conversations)
-    return sum(m["status"] == "ACCEPTED" for page in shown.values() for m in page if m["direction"] == "outbound")
+    return sum(m["status"] == "ACCEPTED" for page in shown.values() for m in page if "address" not in m["sender"])
 
 
 async def _shown(client: Client, conversations: dict[str, str]) -> dict[str, Sequence[dict[str, Any]]]:

@@ -20,7 +20,8 @@ def taken(text: str, **changes: Any) -> dict[str, Any]:
 
 
 def shown(text: str, direction: str = "outbound", status: str = "READ", code: str = "") -> dict[str, Any]:
-    return {"content": text, "direction": direction, "status": status, "failure": {"code": code} if code else None}
+    sender = {"address": "whatsapp:+5511999990000"} if direction == "inbound" else {"user_id": "ana"}
+    return {"content": text, "sender": sender, "status": status, "failure": {"code": code} if code else None}
 
 
 def wrote(text: str) -> dict[str, Any]:
