@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from domain.errors import InvalidRecipient
 from domain.ids import is_uuid
-from domain.recipients import BUSINESS_SCOPED_ID, CHANNELS, INTERNAL, Recipient, has_shape
+from domain.recipients import BUSINESS_SCOPED_ID, CHANNELS, INTERNAL, Recipient, has_shape, shape_of
 from domain.telephone import normal_telephone
 from domain.text import INVISIBLE
 
@@ -75,7 +75,8 @@ def _parsed(text: str) -> Recipient | str:
     if channel != INTERNAL or is_uuid(address.lower()):
         address = address.lower()
     if not has_shape(channel, address):
-        return f"not a possible {channel} address: expected {_EXPECTED[channel]}"
+        expected = _EXPECTED.get(channel) or f"the form {shape_of(channel)}"
+        return f"not a possible {channel} address: expected {expected}"
     return Recipient(channel, address)
 
 

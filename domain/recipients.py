@@ -64,6 +64,11 @@ def has_shape(channel: str, address: str) -> bool:
     return shape is not None and shape.fullmatch(address) is not None
 
 
+def shape_of(channel: str) -> str:
+    """Return the regular expression of a channel's addresses."""
+    return _SHAPES[channel].pattern
+
+
 def is_handle(address: str) -> bool:
     """Return whether an address, with its channel or without, is a name that no provider sends to."""
     return address.rpartition(":")[2].startswith("@")

@@ -22,6 +22,7 @@ _MODULES = {
         "audit": "cli.commands",
         "config": "cli.commands",
         "migrate": "cli.commands",
+        "new-channel": "cli.new_channel",
         "phones": "cli.phones",
         "provider": "cli.provider",
         "replay": "cli.replay",
@@ -44,7 +45,7 @@ def command_named(name: str, group: str = "") -> click.Command | None:
     module = _MODULES[group].get(name)
     if module is None or not _is_checkout():
         return None
-    found: click.Command = getattr(import_module(module), name)
+    found: click.Command = getattr(import_module(module), name.replace("-", "_"))
     return found
 
 

@@ -16,7 +16,8 @@ CHARACTERS = st.characters() | st.sampled_from([*text.DIRECTIONS, *'<>:"|?*/\\._
 
 def test_words_and_limits_are_the_servers() -> None:
     assert [str(status) for status in contract.Status] == [str(status) for status in message_state.Status]
-    assert contract.CHANNELS == recipients.CHANNELS
+    # the client only tells a recipient from a text by them, so it may know fewer
+    assert set(contract.CHANNELS) <= set(recipients.CHANNELS)
     assert contract.INTERNAL == recipients.INTERNAL
     assert contract.MAX_CONTENT_BYTES == records.MAX_CONTENT_BYTES
     assert contract.PART_BYTES == files.PART_BYTES
