@@ -46,7 +46,7 @@ class TestInstagram(ConnectorConformance):
     }
 
     def connect(self, url: str, secret: str) -> Connector:
-        options = {"url": url, "ig_id": "17841405822304914"}
+        options = {"base_url": url, "ig_id": "17841405822304914"}
         return INSTAGRAM.connect(Account(channel="instagram", options=options), lambda name: secret)
 
 
@@ -60,7 +60,7 @@ class TestTelegram(ConnectorConformance):
     }
 
     def connect(self, url: str, secret: str) -> Connector:
-        return TELEGRAM.connect(Account(channel="telegram", options={"url": url}), lambda name: secret)
+        return TELEGRAM.connect(Account(channel="telegram", options={"base_url": url}), lambda name: secret)
 
 
 class TestProvider(ConnectorConformance):
