@@ -241,3 +241,30 @@ async def test_each_message_of_a_batch_has_its_own_reason(api: Api) -> None:
     answer = await api.call("POST", "/v1/messages/batch", {"messages": messages}, token)
     results = (await answer.json())["results"]
     assert [result["status"] for result in results] == [422, 202, 422]
+
+
+async def test_a_conversation_shows_names_and_reply_windows_of_its_people(api: Api) -> None:
+    token = await api.somebody()
+    body = {"conversation_id": "c-1", "participants": [ANA, "telegram:5", "whatsapp:+5511999990001"]}
+    assert (await api.call("POST", "/v1/conversations", body, token)).status == 201
+    until = NOW_MS + HOUR_MS
+    await api.contacts.write([contact(ANA, "shop", person=Person(name="Ana"), window_until_ms=until, opted_out=True)])
+    await api.contacts.write([contact("telegram:5", "bot", person=Person(handle="@bob"), window_until_ms=0)])
+    api.clock.now_ms += 60_000
+    found = await (await api.call("GET", "/v1/conversations/c-1", token=token)).json()
+    listed = await (await api.call("GET", "/v1/conversations", token=token)).json()
+    assert listed["conversations"][0]["participant_details"] == found["participant_details"]
+    shown = {one["address"]: one for one in found["participant_details"] if "address" in one}
+    assert shown == {
+        ANA: {"address": ANA, "name": "Ana", "window": {"open_until": "2025-11-22T23:00:00.123Z"}, "opted_out": True},
+        "telegram:5": {"address": "telegram:5", "name": "@bob", "window": None, "opted_out": False},
+        "whatsapp:+5511999990001": {
+            "address": "whatsapp:+5511999990001",
+            "name": None,
+            "window": None,
+            "opted_out": False,
+        },
+    }
+    api.contacts.available = False
+    api.clock.now_ms += 60_000
+    assert (await (await api.call("GET", "/v1/conversations/c-1", token=token)).json()) == found

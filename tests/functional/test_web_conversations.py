@@ -46,7 +46,7 @@ async def test_a_conversation_is_begun_and_shows_every_field_of_the_contract(api
         "is_direct": False,
         "participant_details": [
             *sorted((party(maria), party(joao)), key=lambda one: one["user_id"]),
-            {"address": "whatsapp:+5511999990000", "name": None},
+            {"address": "whatsapp:+5511999990000", "name": None, "window": None, "opted_out": False},
         ],
         "created_by": maria["user_id"],
         "creator": party(maria),

@@ -27,6 +27,7 @@ from web.http.app_keys import (
     SETTINGS,
 )
 from web.live.service import LIVE
+from web.messages.contacts import ADDRESS_BOOK
 from web.messages.facts import STATUSES
 from web.messages.read_marks import READ_MARKS
 from web.messages.sending import SENDING
@@ -47,6 +48,6 @@ def install(app: web.Application, services: Services) -> None:
     app[USERNAMES], app[CONVERSATIONS], app[GROUPS] = services.usernames, services.conversations, services.groups
     app[FILES], app[UPLOADS] = services.files, services.uploads
     app[SENDING], app[STATUSES] = services.sending, services.statuses
-    app[READ_MARKS] = services.read_marks
+    app[READ_MARKS], app[ADDRESS_BOOK] = services.read_marks, services.address_book
     app[LIVE], app[WEBHOOKS] = services.live, services.webhooks
     app[DEAD_LETTERS], app[ADMIN_CHANNELS] = services.dead_letters, services.channels

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from channels.manifest import CAPABILITIES
 from domain.conversations import is_address
+from domain.inbound import ContactChanged
 from domain.kinds import FILE, INBOUND, KINDS, OUTBOUND, TEXT, UNSUPPORTED
 from domain.reactions import PersonReaction
 from domain.records import MessageAccepted
@@ -19,6 +21,24 @@ def party_document(participant_id: str, names: Names, name: str = "") -> dict[st
     if is_address(participant_id):
         return {"address": participant_id, "name": name or None}
     return {"user_id": participant_id, "username": names.get(participant_id)}
+
+
+def person_document(address: str, contacts: Sequence[ContactChanged], conversation_id: str) -> dict[str, Any]:
+    """Return a participating address with the person's name, opt-out and reply window, as our accounts know them.
+
+    ``window`` is ``None`` where the channel has none, or as long as nothing is known of the person.
+    """
+    here = [one for one in contacts if one.conversation_id == conversation_id] or contacts
+    last = max(here, key=lambda one: one.at_ms, default=None)
+    if last is None:
+        return {**party_document(address, {}), "window": None, "opted_out": False}
+    has_window = last.channel in CAPABILITIES and CAPABILITIES[last.channel].content.window_hours > 0
+    until_ms = last.window_until_ms
+    return {
+        **party_document(address, {}, last.person.name or last.person.handle),
+        "window": {"open_until": iso_utc(until_ms) if until_ms else None} if has_window else None,
+        "opted_out": last.opted_out,
+    }
 
 
 def sender_document(message: MessageAccepted, names: Names) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.conversations import MAX_MEMBERS, Conversation
+from domain.conversations import MAX_MEMBERS, Conversation, is_address
 from domain.direct import is_direct
 from domain.expiry import expires_at_ms
 from domain.files import FileMetadata
+from domain.inbound import ContactChanged
 from domain.ports import Identity, LogPosition, StoredMessage, User
 from domain.reactions import PersonReaction
 from domain.recipients import INTERNAL
@@ -19,10 +20,13 @@ from web.contract.kind_bodies import (
     account_of,
     kind_document,
     party_document,
+    person_document,
     reactions_document,
     sender_document,
 )
 from web.http.responses import iso_utc, iso_utc_or_none
+
+People = Mapping[str, Sequence[ContactChanged]]  # by address; nothing is known of who is not in it
 
 
 def parties_of(stored: StoredMessage) -> Iterator[str]:
@@ -163,18 +167,25 @@ def _state_document(state: MessageState) -> dict[str, Any]:
     }
 
 
-def _people_document(conversation: Conversation, names: Names) -> dict[str, Any]:
-    """Return the participants, in the order of their ids, and the creator, with their names."""
-    creator = conversation.created_by
+def _people_document(conversation: Conversation, names: Names, people: People) -> dict[str, Any]:
+    """Return the participants, in the order of their ids, and the creator, with their names; of addresses what
+    ``people`` says.
+    """
+    creator, conversation_id = conversation.created_by, conversation.conversation_id
     return {
-        "participant_details": [party_document(one, names) for one in conversation.participants],
+        "participant_details": [
+            person_document(one, people.get(one, ()), conversation_id)
+            if is_address(one)
+            else party_document(one, names)
+            for one in conversation.participants
+        ],
         "created_by": creator,
         "creator": None if creator is None else party_document(creator, names),
     }
 
 
 def conversation_document(
-    conversation: Conversation, last: LogPosition | None, message_count: int, names: Names
+    conversation: Conversation, last: LogPosition | None, message_count: int, names: Names, people: People
 ) -> dict[str, Any]:
     """Return a conversation. ``last``: the position of its last message."""
     return {
@@ -185,12 +196,12 @@ def conversation_document(
         "last_message_at": None if last is None else iso_utc(last.accepted_at_ms),
         "is_group": conversation.is_group,
         "is_direct": is_direct(conversation.conversation_id),
-        **_people_document(conversation, names),
+        **_people_document(conversation, names, people),
         "created_at": iso_utc(conversation.created_at_ms),
     }
 
 
-def group_document(group: Conversation, names: Names) -> dict[str, Any]:
+def group_document(group: Conversation, names: Names, people: People) -> dict[str, Any]:
     """Return a group with its members, in the order of their ids."""
     return {
         "group_id": group.conversation_id,
@@ -200,6 +211,6 @@ def group_document(group: Conversation, names: Names) -> dict[str, Any]:
         "members": group.participants,
         "admins": group.admins,
         "max_members": MAX_MEMBERS,
-        **_people_document(group, names),
+        **_people_document(group, names, people),
         "created_at": iso_utc(group.created_at_ms),
     }

@@ -51,8 +51,27 @@ class AddressParty(BaseModel):
     name: Annotated[str | None, Field(description="As the channel reports it.", examples=["Maria"])]
 
 
+class ReplyWindow(BaseModel):
+    open_until: Annotated[
+        Time | None,
+        Field(
+            description="Until then anything may be sent; later what the channel takes outside the reply window. "
+            "`null`: the person never wrote."
+        ),
+    ]
+
+
+class PersonDetails(AddressParty):
+    window: Annotated[
+        ReplyWindow | None, Field(description="`null`: the channel has no reply window, or the person is not known.")
+    ]
+    opted_out: Annotated[bool, Field(description="The person wants no messages until they write again.")]
+
+
 Party = UserParty | AddressParty
-ParticipantDetails = Annotated[list[Party], Field(description="The participants with their names, ordered by id.")]
+ParticipantDetails = Annotated[
+    list[UserParty | PersonDetails], Field(description="The participants with their names, ordered by id.")
+]
 
 
 class Pagination(BaseModel):

@@ -15,6 +15,7 @@ from web.conversations.usernames import USERNAMES
 from web.http.bodies import body_as, query_as
 from web.http.caller import Caller
 from web.http.responses import json_response
+from web.messages.contacts import ADDRESS_BOOK
 
 
 async def create_conversation(request: web.Request, caller: Caller) -> web.Response:
@@ -65,4 +66,7 @@ async def _documents(request: web.Request, summaries: Sequence[Summary]) -> list
     shown = [(summary.conversation, summary) for summary in summaries]
     named = (one for conversation, _ in shown for one in (*conversation.participants, conversation.created_by or ""))
     names = await request.app[USERNAMES].names_of(named)
-    return [conversation_document(one, summary.last, summary.message_count, names) for one, summary in shown]
+    people = await request.app[ADDRESS_BOOK].people(
+        one for conversation, _ in shown for one in conversation.participants
+    )
+    return [conversation_document(one, summary.last, summary.message_count, names, people) for one, summary in shown]

@@ -16,6 +16,7 @@ from web.conversations.usernames import USERNAMES, no_such
 from web.http.bodies import body_as
 from web.http.caller import Caller
 from web.http.responses import json_response
+from web.messages.contacts import ADDRESS_BOOK
 
 
 async def create_group(request: web.Request, caller: Caller) -> web.Response:
@@ -57,7 +58,7 @@ async def make_admin(request: web.Request, caller: Caller) -> web.Response:
 
 async def _document(request: web.Request, group: Conversation) -> dict[str, Any]:
     names = await request.app[USERNAMES].names_of((*group.participants, group.created_by or ""))
-    return group_document(group, names)
+    return group_document(group, names, await request.app[ADDRESS_BOOK].people(group.participants))
 
 
 async def _named(request: web.Request) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from aiohttp import web
 from cachetools import LRUCache
 
 from channels.manifest import CAPABILITIES, has_people
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 REMEMBERED = 50_000
 FRESH_SECONDS = 10.0
+MAX_SHOWN = 256
 LOOK_UPS_AT_ONCE = 32
 _HOUR_MS = 3_600_000
 
@@ -124,6 +127,16 @@ class AddressBook:
             return ANYWHERE
         return reach(address, message.kind, contacts, account, CAPABILITIES[channel].content, self._clock_ms())
 
+    async def people(self, participants: Iterable[str]) -> Mapping[str, Contacts]:
+        """Return what is known of each address among ``participants``, as far as it can be read.
+
+        At most ``MAX_SHOWN`` of them, which bounds the look-ups for one response.
+        """
+        addresses = (one for one in participants if self.has_people(one.partition(":")[0]))
+        wanted = list(islice(dict.fromkeys(addresses), MAX_SHOWN))
+        found = await asyncio.gather(*map(self.of, wanted))
+        return {address: contacts for address, contacts in zip(wanted, found, strict=True) if contacts}
+
     async def of(self, address: str) -> Contacts | None:
         """Return what each account knows of the person, ``None`` if it cannot be read and is not cached."""
         channel, _, name = address.partition(":")
@@ -164,3 +177,6 @@ def _joined(address: str, contacts: Contacts, heard: Mapping[str, Heard]) -> Con
                 known, conversation_id=last.conversation_id, window_until_ms=until_ms, opted_out=False
             )
     return tuple(found.values())
+
+
+ADDRESS_BOOK = web.AppKey("address_book", AddressBook)
