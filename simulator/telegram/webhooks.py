@@ -170,11 +170,11 @@ def _button(button: Any) -> dict[str, str]:
 
 
 def _location(data: Mapping[str, Any]) -> dict[str, Any]:
-    place = {"latitude": float(data.get("latitude", 0)), "longitude": float(data.get("longitude", 0))}
+    point = {"latitude": float(data.get("latitude", 0)), "longitude": float(data.get("longitude", 0))}
     if data.get("name"):
-        venue = {"location": place, "title": data["name"], "address": data.get("address", "")}
-        return {"location": place, "venue": venue}
-    return {"location": place}
+        venue = {"location": point, "title": data["name"], "address": data.get("address", "")}
+        return {"location": point, "venue": venue}
+    return {"location": point}
 
 
 def _contact(data: Mapping[str, Any]) -> dict[str, str]:
