@@ -1,7 +1,7 @@
 """A circuit breaker for an account: it stops the calls while too many of them fail or are slow.
 
-CLOSED: calls are made; a sliding window counts them. OPEN: none is made, for a time that doubles with every probe that
-fails. HALF_OPEN: one probe at a time is made; its success closes the breaker, its failure opens it again.
+CLOSED: calls are made; a sliding window counts them. OPEN: no call is made for a time, which doubles with each failed
+probe. HALF_OPEN: one probe at a time is made; its success closes the breaker, its failure opens it again.
 
 The breaker has no clock. ``now`` is in seconds, of any clock that does not go back.
 """

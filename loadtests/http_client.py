@@ -1,7 +1,7 @@
 """A lean HTTP/1.1 client: keep-alive connections, ready-made request bytes, one request at a time on each.
 
-A general client costs 0.3 ms a request and more, on the same two cores as the system that is measured; this one does
-what a load generator needs and nothing else. Answers must carry ``Content-Length``, as those of our API do.
+A general client costs 0.3 ms a request and more, on the same two cores as the measured system. This client has only
+the features of a load generator. Answers must carry ``Content-Length``, as those of our API do.
 """
 
 from __future__ import annotations

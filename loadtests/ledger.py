@@ -134,8 +134,8 @@ class Ledger:
     def balance(self, sends: Mapping[str, int] | None = None, *, may_repeat: bool = False) -> Balance:
         """Judge. ``sends``: how often the channels' logs show each recipient (``None``: not counted).
 
-        ``may_repeat``: a worker was killed, so a channel that recognises repetitions may have been asked twice with
-        the same provider id; without a kill that is a fault.
+        ``may_repeat``: a worker was killed. Then a second send with the same provider id is no fault, since the channel
+        recognises repetitions.
         """
         faults: defaultdict[str, list[str]] = defaultdict(list)
         for message_id, order in self._accepted.items():

@@ -1,4 +1,4 @@
-"""Compares what the provider really did with what the system says of it. Pure."""
+"""Compares the provider's own record of its calls with the states in the system. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The input of a round, and its expected result.
 
-Each key gets two events, ``1`` and ``2`` (an established group has seen ``4`` for some keys before), in an order that
-the seed shuffles. The fold of a key is the sum of the bits that were seen, so any order and any repetition of events
-gives the same result, while a lost event, or a state that was lost between two events, leaves a bit out.
+Each key gets two events, ``1`` and ``2``, in an order that the seed shuffles. An established group has seen ``4`` for
+some keys before. The fold of a key is the sum of its bits: order and repetition do not change it, and a lost event or a
+lost state leaves a bit out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The same worker on Faust's stock consumer, as careful as its idioms allow; for comparison only.
- Per-event stream, ``noack``, acks in the order of the offsets once everything that follows is durable, a coalesced
-changelog that is awaited, and events from before a rebalance dropped. BatchProducer and table are the product's, so
-that the consumer is what differs.
+
+It reads a stream of events with ``noack`` and awaits a coalesced changelog. It acks in the order of the offsets, once
+the results are durable, and drops events from before a rebalance. BatchProducer and table are the product's: only the
+consumer differs.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ async def _write(plan: Plan, world: World) -> None:
 
 
 async def _kill(plan: Plan, system: SupervisedSystem, say: Callable[[str], None]) -> None:
-    """Kill workers, which the supervisor starts again, and the API, which is started again here."""
+    """Kill workers and the API. The supervisor restarts the workers; this coroutine restarts the API."""
     began = monotonic()
     for at_seconds, name in plan.kill_times():
         await asyncio.sleep(max(0.0, began + at_seconds - monotonic()))

@@ -24,7 +24,7 @@ class PlannedReceipt:
 
 
 def plan(faults: Faults, token: str, times: int, taken_ms: int) -> list[PlannedReceipt]:
-    """Return the receipts of a message of ``token`` that was taken at ``taken_ms``, in the order in which they are due.
+    """Return the receipts of the message ``token``, taken at ``taken_ms``, in the order of their times.
 
     ``times``: how often ``token`` was taken, this time included.
     """

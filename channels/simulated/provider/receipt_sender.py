@@ -24,7 +24,7 @@ Report = Callable[[str, str, ReceiptReported], Awaitable[None]]
 
 
 class ReceiptSender:
-    """Holds the receipts that are due later, at most a few for each of the taken messages that ``Books`` bounds."""
+    """Holds the receipts that are due later: at most a few for each message in ``Books``, which are bounded."""
 
     def __init__(self, books: Books, report: Report) -> None:
         self._books = books
