@@ -82,9 +82,9 @@ async def signed_up(host: str, port: int) -> str:
     return str((await _asked(Client(host, port), "/auth/login", account, (200,))).json()["access_token"])
 
 
-async def signed_up_as(host: str, port: int) -> tuple[str, str]:
-    """Register a user through the API and return name and password. Raises ``RuntimeError`` as ``signed_up``."""
-    username, password = f"load_{uuid.uuid4().hex[:12]}", uuid.uuid4().hex
+async def signed_up_as(host: str, port: int, username: str = "", password: str = "") -> tuple[str, str]:
+    """Register a user, by default a new one, and return name and password. Raises ``RuntimeError`` as ``signed_up``."""
+    username, password = username or f"load_{uuid.uuid4().hex[:12]}", password or uuid.uuid4().hex
     document = {"username": username, "password": password}
     await _asked(
         Client(host, port), "/users", document, (201, 409)

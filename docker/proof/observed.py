@@ -60,7 +60,8 @@ class Observed:
                     if not found and panel.title not in MAY_BE_EMPTY:
                         empty.append(f"{dashboard.title}: {panel.title}")
         sentence = f"the {count} queries of {len(DASHBOARDS)} dashboards are answered"
-        return not empty, sentence + (f", but nothing for {', '.join(empty)}" if empty else " with data")
+        with_data = f" with data ({len(MAY_BE_EMPTY)} panels may be empty while nothing is wrong)"
+        return not empty, sentence + (f", but nothing for {', '.join(empty)}" if empty else with_data)
 
     def alert(self, name: str, victim: str) -> tuple[bool, str]:
         """Stop a service until an alert fires, start it until the alert is resolved."""

@@ -16,9 +16,12 @@ import shlex
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from app.roles import ROLES
 from app.settings import Settings
@@ -26,11 +29,13 @@ from loadtests.locust.options import Options
 from loadtests.locust.shapes import SHAPES
 from loadtests.orders import signed_up_as
 from loadtests.servers import own_servers
-from loadtests.system import Servers, System, system_settings
+from loadtests.system import Servers, System, free_ports, system_settings
+from loadtests.two_way.world import World
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 STOP_SECONDS = 60
 NOT_RUN = 2
+INBOUND = "inbound"
 
 
 def arguments_of(given: Sequence[str]) -> argparse.Namespace:
@@ -42,10 +47,11 @@ def arguments_of(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=0.0, help="length of the shape; 0: its usual one")
     parser.add_argument("--per-minute", type=float, default=753.0, help="messages of that many users, if all text")
-    parser.add_argument("--tags", default="", help="journeys: text,groups,files,live,operator; default: all")
+    parser.add_argument("--tags", default="", help="journeys: text,groups,files,live,operator,inbound; default: all")
     parser.add_argument("--metrics", default="", help="name=url of workers' metrics, separated by commas")
     parser.add_argument("--operator", default="", help="username:password of an admin, for the operators")
     parser.add_argument("--simulator", default="", help="URL of `chat4all simulator`, for people who write to us")
+    parser.add_argument("--inbox", default="", help="username:password of who gets what people write to us")
     parser.add_argument("--api", type=int, default=2, help="processes of the API, of a system of its own")
     parser.add_argument("--out", default="", help="path of the report without an ending")
     parser.add_argument("--ui", action="store_true", help="with Locust's page; Ctrl-C ends the run")
@@ -63,7 +69,8 @@ def options_of(wanted: argparse.Namespace, given: Sequence[str]) -> Options:
         host=wanted.host.rstrip("/"),
         metrics=wanted.metrics,
         operator=wanted.operator,
-        simulator=wanted.simulator,
+        simulator=wanted.simulator.rstrip("/"),
+        inbox=wanted.inbox,
         out=wanted.out,
         command=" ".join(["python -m loadtests.locust", *map(shlex.quote, given)]),
     )
@@ -84,14 +91,27 @@ def locust(options: Options, *, with_page: bool) -> int:
 async def on_own_system(options: Options, servers: Servers, folder: Path, processes: int, *, with_page: bool) -> int:
     """Run Locust on a system of its own with the usual simulated delays."""
     usual = Settings()
-    changes = {
+    changes: dict[str, Any] = {
         "simulated_delivered_seconds": usual.simulated_delivered_seconds,
         "simulated_read_seconds": usual.simulated_read_seconds,
         "log_level": "WARNING",
     }
+    if INBOUND in options.tag_list:
+        changes["accounts"] = str(folder / "accounts.toml")
     settings = system_settings(servers, folder, **changes)
-    async with System(settings, folder, dict.fromkeys(ROLES, 1), api_processes=processes) as system:
+    async with AsyncExitStack() as parts:
+        if INBOUND in options.tag_list:
+            options = replace(options, inbox=f"load_inbox_{uuid.uuid4().hex[:8]}:{uuid.uuid4().hex}")
+            world = World(settings, folder, free_ports(1), 1, options.inbox.partition(":")[0])
+            parts.push_async_callback(world.end)
+            await world.start()
+            options = replace(options, simulator=world.url)
+        system = await parts.enter_async_context(
+            System(settings, folder, dict.fromkeys(ROLES, 1), api_processes=processes)
+        )
         username, password = await signed_up_as(settings.host, settings.port)
+        if options.inbox:
+            await signed_up_as(settings.host, settings.port, *options.inbox.split(":"))
         grant = (sys.executable, "-m", "chat4all", "admin", "grant", username)
         granting = await asyncio.create_subprocess_exec(
             *grant, env={**os.environ, **settings.to_environ()}, stdout=asyncio.subprocess.DEVNULL

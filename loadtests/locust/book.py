@@ -6,6 +6,7 @@ answers, which have the same fields.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ class Book:
         self.uncertain = 0
         self.to_push: set[str] = set()
         self.pushed: set[str] = set()
+        self.written: list[str] = []  # texts of people on channels
+        self.arrived: list[tuple[str, str, str]] = []  # conversation, message and text of such a one
 
     def accept(self, message_id: str, order: Order, *, is_pushed: bool = False) -> None:
         """A 202 came for ``order``. ``is_pushed``: a WebSocket has to show it."""
@@ -37,7 +40,8 @@ class Book:
 
     def conversations(self) -> list[str]:
         """Return the conversations with an accepted message."""
-        return list(dict.fromkeys(order.conversation_id for order in self.accepted.values()))
+        ours = (order.conversation_id for order in self.accepted.values())
+        return list(dict.fromkeys([*ours, *(conversation_id for conversation_id, _, _ in self.arrived)]))
 
     def balance(self, histories: Mapping[str, Sequence[Document]]) -> Balance:
         """Judge. ``histories``: all messages of each conversation, in the API's order, oldest first."""
@@ -46,18 +50,36 @@ class Book:
         for message_id, order in self.accepted.items():
             ledger.accepted(order, message_id)
         for documents in histories.values():
-            _enter(ledger, documents)
+            _enter(ledger, [document for document in documents if not _is_inbound(document)])
         balance = ledger.balance()
+        balance.faults.update(self._inbound_faults(histories))
         if self.answered_twice:
             balance.faults["answered twice with one id"] = self.answered_twice
         if missing := sorted(self.to_push - self.pushed):
             balance.faults["accepted and never pushed to a listener"] = missing
         return balance
 
+    def _inbound_faults(self, histories: Mapping[str, Sequence[Document]]) -> dict[str, list[str]]:
+        """Return what is wrong with the texts that people wrote: each is in a conversation once, and was pushed."""
+        times = Counter(
+            document["content"] for documents in histories.values() for document in documents if _is_inbound(document)
+        )
+        heard = {text for _, _, text in self.arrived}
+        found = {
+            "written by a person and not in a conversation": [text for text in self.written if not times[text]],
+            "written by a person and there more than once": [text for text in self.written if times[text] > 1],
+            "written by a person and never pushed": [text for text in self.written if text not in heard],
+        }
+        return {kind: texts for kind, texts in found.items() if texts}
+
 
 def is_finished(document: Document) -> bool:
     """Return whether nothing more is to happen to a message."""
-    return document["status"] in FINAL
+    return _is_inbound(document) or document["status"] in FINAL
+
+
+def _is_inbound(document: Document) -> bool:
+    return document.get("direction") == "inbound"
 
 
 def words_of(document: Document) -> tuple[str, ...]:

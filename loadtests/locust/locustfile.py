@@ -17,14 +17,22 @@ from locust.env import Environment
 
 from loadtests.locust.api import Account, LoadError, page_of
 from loadtests.locust.histories import read_histories
-from loadtests.locust.journeys import JOURNEYS, FileSender, GroupMember, Listener, Operator, Texter
+from loadtests.locust.journeys import JOURNEYS, FileSender, GroupMember, Listener, Operator, Phone, Texter
 from loadtests.locust.report import write
 from loadtests.locust.results import results_of
 from loadtests.locust.run_state import MOST_ACCOUNTS, RUN
 from loadtests.locust.samples import EVERY_SECONDS
 from loadtests.locust.shapes import chosen
 
-__all__ = ["FileSender", "GroupMember", "Listener", "Operator", "ShapeOfRun", "Texter"]  # Locust looks for them here
+__all__ = [
+    "FileSender",
+    "GroupMember",
+    "Listener",
+    "Operator",
+    "Phone",
+    "ShapeOfRun",
+    "Texter",
+]  # Locust looks for them here
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +46,8 @@ LIMIT_SECONDS, LIMIT_P99_MS, LIMIT_ERRORS = 10, 1_000.0, 0.01
 def choose() -> None:
     """Leave Locust the journeys whose tags are wanted."""
     wanted = chosen([journey.label for journey in JOURNEYS], RUN.options.tag_list)
+    if not RUN.options.simulator:
+        wanted -= {Phone.label}
     for journey in JOURNEYS:
         journey.abstract = journey.label not in wanted
         journey.host = RUN.options.host
@@ -50,6 +60,8 @@ class ShapeOfRun(LoadTestShape):  # type: ignore[misc]
     """Gives Locust the stages of the run's shape, and ends a run whose limit is broken."""
 
     def tick(self) -> tuple[int, float] | None:
+        if not RUN.has_begun:  # the accounts are being made
+            return RUN.shape.stages[0].users, RUN.shape.stages[0].per_second
         stage, now = RUN.shape.at(self.get_run_time()), time.monotonic()
         if stage is None:
             end_turns()
@@ -68,7 +80,7 @@ def end_turns() -> None:
     """Let the turns that are under way come to their end: Locust cuts them short, and leaves doubts in the ledger."""
     RUN.is_over = True
     deadline = time.monotonic() + END_SECONDS
-    while RUN.under_way and time.monotonic() < deadline:
+    while time.monotonic() < deadline and (RUN.under_way or len(RUN.book.arrived) < len(RUN.book.written)):
         gevent.sleep(LOOK_SECONDS)
 
 
@@ -88,6 +100,7 @@ def prepare(environment: Environment, **_: Any) -> None:
     RUN.recorder.began = time.monotonic()
     if environment.shape_class is not None:
         environment.shape_class.reset_time()
+    RUN.has_begun = True
     gevent.spawn(_sample)
 
 
@@ -109,7 +122,7 @@ def finish(environment: Environment, **_: Any) -> None:
         histories = read_histories(
             RUN.book.conversations(),
             lambda conversation_id, cursor: page_of(RUN.owners[conversation_id], conversation_id, cursor),
-            expected=lambda: len(RUN.book.accepted),
+            expected=lambda: len(RUN.book.accepted) + len(RUN.book.written),
         )
     except LoadError as error:
         log.error("VOID: the ledger cannot be read: %s", error)

@@ -18,7 +18,8 @@ class Options:
 
     ``seconds`` 0: the shape's usual length. ``per_minute``: messages a minute of ``users`` texters together.
     ``tags``: of journeys, separated by commas. ``metrics``: ``name=url`` of Prometheus texts, separated by commas.
-    ``operator``: ``username:password`` of an admin. ``settings``: shown in the report.
+    ``operator`` and ``inbox``: ``username:password`` of an admin, and of
+    the user who gets what people write at the ``simulator``. ``settings``: shown in the report.
     """
 
     shape: str = "baseline"
@@ -30,6 +31,7 @@ class Options:
     metrics: str = ""
     operator: str = ""
     simulator: str = ""
+    inbox: str = ""
     out: str = ""
     command: str = ""
     settings: str = ""

@@ -37,6 +37,7 @@ class RunState:
     owners: dict[str, Account] = field(default_factory=dict)
     at_end: list[Callable[[], None]] = field(default_factory=list)
     limit_broken: str = ""
+    has_begun: bool = False
     is_over: bool = False
     under_way: int = 0  # turns
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from app.accounts import load_accounts
 from app.roles import ROLES
 from app.settings import Settings
 from docker.healthcheck import target
 from docker.proof.compose_file import ComposeError, Service, read
 from docker.proof.images import image_of
 from docker.proof.podman import arguments_of
+from docker.simulator_accounts import write
+from domain.recipients import CHANNELS
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
-PORTS = ("TLS_PORT", "HTTP_PORT", "S3_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "GRAFANA_PORT")
+PORTS = ("TLS_PORT", "HTTP_PORT", "S3_PORT", "SIMULATOR_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "GRAFANA_PORT")
 OF_THE_FILE = {f"CHAT4ALL_{name}" for name in ("IMAGE", "LOAD_IMAGE", "BIND", "TLS_BIND", "GRAFANA_PASSWORD", *PORTS)}
 ALL_PROFILES = frozenset({"observability", "load"})
 
@@ -96,6 +99,24 @@ def test_the_cluster_asks_for_three_copies_of_three_servers() -> None:
 def test_tls_adds_a_port_and_leaves_the_plain_one_on_loopback() -> None:
     nginx = services(overlay="compose.tls.yaml")["nginx"]
     assert list(nginx.ports) == ["127.0.0.1:8080:8080", "0.0.0.0:8443:8443"]
+
+
+def test_the_accounts_at_the_simulator_are_those_that_it_serves(tmp_path: Path) -> None:
+    write(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert sorted(path.name for path in (DOCKER / "simulator").iterdir()) == names
+    for name in names:
+        assert (DOCKER / "simulator" / name).read_text() == (tmp_path / name).read_text()
+    accounts = load_accounts(Settings(accounts=str(DOCKER / "simulator" / "accounts.toml")))
+    assert {account.driver for of_channel in accounts.values() for account in of_channel} == set(CHANNELS)
+
+
+def test_the_overlay_of_the_simulator_gives_everybody_its_accounts() -> None:
+    found = services(overlay="compose.simulator.yaml")
+    assert found["simulator"].target == "server"
+    for name in ("api-1", "worker-whatsapp"):
+        assert found[name].environment["CHAT4ALL_ACCOUNTS"] == "/config/accounts.toml"
+        assert "./simulator:/config:ro" in found[name].volumes
 
 
 def test_every_default_service_has_an_image_in_the_proof() -> None:

@@ -136,3 +136,35 @@ def test_a_history_is_read_until_every_accepted_message_is_there() -> None:
 def test_reading_ends_when_nothing_changes_any_more() -> None:
     stuck = [document(0, status="SENT", read_at=None)]
     assert read(Pages(stuck), 1, [0.0, 1.0, 30.0, 90.0]) == stuck
+
+
+def inbound(text: str, number: int = 7) -> Document:
+    return document(number, content=text, direction="inbound", status="SENT", read_at=None)
+
+
+def test_what_a_person_wrote_is_in_the_conversation_once_and_was_pushed() -> None:
+    made = book(1)
+    made.written.append("hello from a phone")
+    made.arrived.append((CONVERSATION, "m7", "hello from a phone"))
+    found = [document(0), inbound("hello from a phone")]
+    assert made.balance({CONVERSATION: found}).is_balanced
+    assert is_finished(found[1]), "it need not be read"
+
+
+@pytest.mark.parametrize(
+    ("found", "arrived", "fault"),
+    [
+        ([], True, "written by a person and not in a conversation"),
+        ([inbound("hi", 7), inbound("hi", 8)], True, "written by a person and there more than once"),
+        ([inbound("hi")], False, "written by a person and never pushed"),
+    ],
+    ids=["lost", "twice", "not pushed"],
+)
+def test_a_lost_or_repeated_text_of_a_person_makes_the_run_void(
+    found: list[Document], arrived: bool, fault: str
+) -> None:
+    made = Book()
+    made.written.append("hi")
+    if arrived:
+        made.arrived.append((CONVERSATION, "m7", "hi"))
+    assert set(made.balance({CONVERSATION: found}).faults) == {fault}

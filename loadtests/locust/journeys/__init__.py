@@ -5,8 +5,9 @@ from loadtests.locust.journeys.files import FileSender
 from loadtests.locust.journeys.groups import GroupMember
 from loadtests.locust.journeys.listeners import Listener
 from loadtests.locust.journeys.operators import Operator
+from loadtests.locust.journeys.phones import Phone
 from loadtests.locust.journeys.texters import Texter
 
-JOURNEYS: tuple[type[Journey], ...] = (Texter, GroupMember, FileSender, Listener, Operator)
+JOURNEYS: tuple[type[Journey], ...] = (Texter, GroupMember, FileSender, Listener, Operator, Phone)
 
-__all__ = ["JOURNEYS", "FileSender", "GroupMember", "Journey", "Listener", "Operator", "Texter"]
+__all__ = ["JOURNEYS", "FileSender", "GroupMember", "Journey", "Listener", "Operator", "Phone", "Texter"]

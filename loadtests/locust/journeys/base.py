@@ -65,20 +65,28 @@ class Journey(FastHttpUser):  # type: ignore[misc]
     def wait_time(self) -> float:
         return self.schedule.seconds_left(time.monotonic())
 
-    def send(self, body: dict[str, Any], order: Order, due: float, *, is_pushed: bool = False) -> str:
+    def send(
+        self,
+        body: dict[str, Any],
+        order: Order,
+        due: float,
+        *,
+        is_pushed: bool = False,
+        account: Account | None = None,
+    ) -> str:
         """Send a message and enter it into the ledger; return its id, "" if it was not accepted.
 
         An answer that leaves a doubt is asked for again with the same key, as clients are told to.
         """
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         RUN.book.uncertain += 1  # until there is an answer: the end of the run may cut a turn short
-        response = self.call("POST", SEND_PATH, body, headers=headers)
+        response = self.call("POST", SEND_PATH, body, headers=headers, account=account)
         for _ in range(TRIES - 1):
             if response.status_code not in (*_IN_DOUBT, 429):
                 break
             RUN.recorder.repeated += 1
             gevent.sleep(PAUSE_SECONDS)
-            response = self.call("POST", SEND_PATH, body, headers=headers)
+            response = self.call("POST", SEND_PATH, body, headers=headers, account=account)
         status = int(response.status_code)
         RUN.recorder.note(SEND, due, time.monotonic(), "" if status == 202 else f"status {status}")
         RUN.book.uncertain -= status not in _IN_DOUBT
