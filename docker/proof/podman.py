@@ -106,10 +106,10 @@ class Podman:
 
     def remove(self) -> None:
         """End and remove every container, volume and network of the proof; images stay."""
-        for name in self.containers():
-            self.call("rm", "--force", "--volumes", "--time", "10", name, seconds=120, is_checked=False)
-        for name in self.call("volume", "ls", "--quiet").split():
-            self.call("volume", "rm", "--force", name, is_checked=False)
+        if names := self.containers():
+            self.call("rm", "--force", "--volumes", "--time", "1", *names, seconds=300, is_checked=False)
+        if volumes := self.call("volume", "ls", "--quiet").split():
+            self.call("volume", "rm", "--force", *volumes, is_checked=False)
         self.call("network", "rm", "--force", NETWORK, is_checked=False)
 
 
