@@ -116,10 +116,11 @@ class AccountLane:
         self.in_flight += 1
         self.in_flight_on[head.partition] += 1
 
-    def count(self, outcome: SendOutcome, head: Head, now: float, began: float) -> None:
+    def count(self, outcome: SendOutcome, head: Head, now: float, began: float) -> float:
         """Let the breaker and the allowance learn from the outcome of a call that began at ``began``.
 
-        A throttling answer lowers the rate. An outage does not: the account has its whole rate after it.
+        A throttling answer lowers the rate. An outage does not: the account has its whole rate after it. Return for how
+        many seconds the channel's own word stops the account for every worker: a refused login, a named pause.
         """
         open_seconds = 0.0
         match outcome:
@@ -128,7 +129,7 @@ class AccountLane:
             case Refused(code, detail, Refusal.AUTHENTICATION):
                 self.last_error = f"{code}: {detail}"
                 self.breaker.open_for(now, AUTHENTICATION_SECONDS)
-                return
+                return AUTHENTICATION_SECONDS
             case NotNow(detail, after_seconds, Scope.ACCOUNT, is_throttling):
                 self.last_error = detail
                 if is_throttling:
@@ -145,6 +146,7 @@ class AccountLane:
         self.breaker.record(now, not is_out_of_order, now - began)
         if open_seconds:
             self.breaker.open_for(now, open_seconds)
+        return open_seconds
 
     def end(self, head: Head) -> None:
         """Count a call that ended."""

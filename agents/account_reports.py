@@ -84,10 +84,11 @@ class AccountReports(Service):  # type: ignore[misc]
         reasons: Counter[str] = Counter()
         backlog = self._dispatcher.queue.backlogs.get((partition, lane.account.name))
         blocked = self._dispatcher.scheduler.waiting_by(lane)
-        for chain in backlog.chains.values() if backlog is not None else ():
-            head = chain.head
-            if head is None or self._dispatcher.is_in_hand(head):
-                continue
-            is_blocked = head.is_ready and blocked is not None
-            reasons[str(blocked if is_blocked else head.row.reason or Reason.TURN)] += 1
+        if backlog is None:
+            return reasons
+        for head in (head for chain in backlog.chains.values() for head in chain.heads()):
+            if not self._dispatcher.is_in_hand(head):
+                is_blocked = head.is_ready and blocked is not None
+                reasons[str(blocked if is_blocked else head.row.reason or Reason.TURN)] += 1
+        reasons.update(sleep.reason for sleep in backlog.sleeping.values())
         return reasons

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agents.attachments import Attachments
     from agents.chains import Head
     from agents.delivery_queue import DeliveryQueue
+    from agents.holds import Holds
     from agents.preparation import Preparation
     from agents.traces import Traces
     from app.faust.stream_app import StreamApp
@@ -52,6 +53,7 @@ class Calls:
         decide: Callable[[Head, SendOutcome], Decision],
         apply: Callable[[Head, Decision, Delivery], list[PendingBatch]],
         released: Callable[[AccountLane], None],
+        holds: Holds,
     ) -> None:
         self._app = app
         self._channel = channel
@@ -63,6 +65,7 @@ class Calls:
         self._decide = decide
         self._apply = apply
         self._released = released
+        self._holds = holds
         self._in_hand: dict[Head, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._questions = asyncio.Semaphore(QUESTIONS)
@@ -155,7 +158,8 @@ class Calls:
         call = partial(connector.send, delivery.outgoing, head.row.attempt, attachment)
         outcome = await outcome_of(self._app, connector, call, seconds)
         now = monotonic()
-        lane.count(outcome, head, now, began)
+        if stopped_seconds := lane.count(outcome, head, now, began):
+            self._holds.tell(lane.account.name, stopped_seconds, lane.last_error)
         self._app.metrics.attempted(self._channel, lane.account.name, _metric_word(outcome))
         self._traces.attempt(delivery, outcome, began_ms, now - began)
         if attachment is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agents.sleepers import Sleep
     from app.kafka.batch_producer import PendingBatch
     from domain.attempts import QueuedDelivery
     from domain.ports import Attachment
@@ -15,10 +17,23 @@ class Head:
     """The oldest delivery of a chain.
 
     ``request``, ``decoded``: the record, while the delivery is about to start. ``write``: the newest write of its row
-    by this worker. ``is_ready``: it is in its account's lane. ``attachment``: its file, once the channel has it.
+    by this worker. ``is_ready``: it is in its account's lane. ``is_gone``: it is in memory no more. ``attachment``: its
+    file, once the channel has it.
     """
 
-    __slots__ = ("address", "attachment", "chain", "decoded", "is_ready", "key", "partition", "request", "row", "write")
+    __slots__ = (
+        "address",
+        "attachment",
+        "chain",
+        "decoded",
+        "is_gone",
+        "is_ready",
+        "key",
+        "partition",
+        "request",
+        "row",
+        "write",
+    )
 
     def __init__(self, chain: Chain, partition: int, key: bytes, row: QueuedDelivery, address: str) -> None:
         self.chain = chain
@@ -30,13 +45,17 @@ class Head:
         self.decoded: DeliveryRequested | None = None
         self.write: PendingBatch | None = None
         self.is_ready = False
+        self.is_gone = False
         self.attachment: Attachment | None = None
 
 
 class Chain:
-    """``has_more``: there may be rows behind the head. ``has_older``: one was put before it, to be sent again."""
+    """``has_more``: there may be rows behind the head. ``has_older``: one was put before it, to be sent again.
 
-    __slots__ = ("backlog", "has_more", "has_older", "head", "prefix")
+    ``overtaken``: deliveries that wait beside the head, which went before them.
+    """
+
+    __slots__ = ("backlog", "has_more", "has_older", "head", "overtaken", "prefix")
 
     def __init__(self, backlog: Backlog, prefix: bytes) -> None:
         self.backlog = backlog
@@ -44,17 +63,44 @@ class Chain:
         self.head: Head | None = None
         self.has_more = False
         self.has_older = False
+        self.overtaken: dict[bytes, Head] = {}
+
+    def heads(self) -> Iterator[Head]:
+        """Return the head, and those that it overtook."""
+        if self.head is not None:
+            yield self.head
+        yield from self.overtaken.values()
+
+    def head_at(self, key: bytes) -> Head | None:
+        """Return the head with this key, ``None`` if none has it."""
+        return next((head for head in self.heads() if head.key == key), None)
 
 
 class Backlog:
-    """The chains of one account on one partition that are in memory. ``size``: rows, as far as they are counted."""
+    """The chains of one account on one partition that are in memory. ``size``: rows, as far as they are counted.
 
-    __slots__ = ("account", "chains", "counted_to", "cursor", "is_scanning", "missed", "partition", "size")
+    ``sleeping``: chains on disk whose head waits for long, by prefix. ``overtaken``: how many deliveries are.
+    """
+
+    __slots__ = (
+        "account",
+        "chains",
+        "counted_to",
+        "cursor",
+        "is_scanning",
+        "missed",
+        "overtaken",
+        "partition",
+        "size",
+        "sleeping",
+    )
 
     def __init__(self, partition: int, account: str) -> None:
         self.partition = partition
         self.account = account
         self.chains: dict[bytes, Chain] = {}
+        self.sleeping: dict[bytes, Sleep] = {}
+        self.overtaken = 0
         self.cursor: bytes | None = None
         self.missed = False
         self.is_scanning = False

@@ -7,6 +7,7 @@ One that comes again does nothing.
 from __future__ import annotations
 
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from agents.interventions import Interventions
@@ -57,6 +58,9 @@ class Commands:
         match command.command:
             case "pause" | "resume":
                 return self._pause(partition, command)
+            case "hold":
+                self._hold(command)
+                return []
             case "redrive":
                 if command.request is None:
                     raise MalformedRecord("a redrive has the request", "request")
@@ -72,6 +76,13 @@ class Commands:
             case "discard":
                 return []  # the resolution of a dead letter is on record beside the letter
         raise MalformedRecord(f"the commands are {', '.join(CHANNEL_COMMANDS)}", "command")
+
+    def _hold(self, command: ChannelCommand) -> None:
+        """Another worker was told by the channel that the account must not send: neither does this one."""
+        lane, seconds = self._choice.lanes.get(command.account), (command.until_ms - now_ms()) / 1000
+        if lane is not None and seconds > 0:
+            lane.last_error = command.reason
+            lane.breaker.open_for(monotonic(), seconds)
 
     def _pause(self, partition: int, command: ChannelCommand) -> list[PendingBatch]:
         if not command.account:

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.chains import Backlog, Chain, Head
+from agents.queue_rows import QueueRows
+from agents.sleepers import LEAST_SECONDS, Sleepers
+from app.clock import now_ms
 from domain.attempts import Attempt, QueuedDelivery
-from tables import attempts as attempt_rows
 from tables import queue as rows
 
 if TYPE_CHECKING:
@@ -27,12 +30,13 @@ if TYPE_CHECKING:
     from domain.records import DeliveryRequested
 
 HEADS_PER_BACKLOG = 5_000
+MOST_OVERTAKEN = 20  # of a chain
 _SCANNED_AT_ONCE = 200  # chains between two turns of the event loop
-_COUNTED_AT_ONCE = 2_000
 
 
-class DeliveryQueue:
-    """``on_head`` is called with each new head, ``on_settled`` with each row whose outcome is on record already.
+class DeliveryQueue(QueueRows):
+    """``on_head`` is called with each new head, ``on_more`` with a head behind which another delivery comes,
+    ``on_settled`` with each row whose outcome is on record already.
 
     ``fail`` is called with an error of the work in the background.
     """
@@ -44,86 +48,19 @@ class DeliveryQueue:
         on_head: Callable[[Head], None],
         on_settled: Callable[[int, bytes, QueuedDelivery, bytes, Attempt], None],
         fail: Callable[[BaseException], None],
+        on_more: Callable[[Head], None],
         most_heads: int = HEADS_PER_BACKLOG,
     ) -> None:
-        self._table = queue
-        self._attempts = attempts
+        super().__init__(queue, attempts)
         self._on_head = on_head
         self._on_settled = on_settled
         self._fail = fail
+        self._on_more = on_more
         self._most_heads = most_heads
         self._generation = 0
         self._adopted: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.backlogs: dict[tuple[int, str], Backlog] = {}
-
-    # Rows ----------------------------------------------------------------------------------------------------------
-
-    def outcome_of(self, partition: int, name: str) -> Attempt | None:
-        """Return the outcome on record, or ``None``."""
-        attempt = self.on_record(partition, name)
-        return attempt if attempt is not None and attempt.is_final else None
-
-    def on_record(self, partition: int, name: str) -> Attempt | None:
-        """Return the outcome on record; or the attempt that a release without a queue began, of unknown outcome."""
-        return attempt_rows.load(self._attempts.get_bytes(partition, name.encode()))
-
-    def record_outcome(self, partition: int, name: str, attempt: Attempt) -> PendingBatch:
-        """Put the outcome on record."""
-        return self._attempts.put(partition, name.encode(), attempt_rows.dump(attempt))
-
-    def forget_outcome(self, partition: int, name: str) -> PendingBatch:
-        """Take the outcome off the record: an operator sends the message again."""
-        return self._attempts.put(partition, name.encode(), None)
-
-    def load(self, head: Head) -> bytes:
-        """Return the request of the head as it was on the topic."""
-        if head.request is not None:
-            return head.request
-        value = self._table.get_bytes(head.partition, head.key)
-        assert value is not None, f"the row of {head.row.name} is gone"
-        return rows.load(value)[1]
-
-    def conversation_of(self, head: Head) -> str:
-        """Return the conversation of the head."""
-        return rows.parts_of(head.chain.prefix)[0]
-
-    def account_of(self, key: bytes) -> str:
-        """Return the account of a row."""
-        return rows.account_of(key)
-
-    def find(
-        self, partition: int, conversation_id: str, name: str
-    ) -> tuple[bytes, QueuedDelivery, bytes, Head | None] | None:
-        """Return the key, the row and the request of a delivery in the queue, and its head if it is one in memory."""
-        for account in [account for number, account in self.backlogs if number == partition]:
-            prefix = key = rows.conversation_prefix(account, conversation_id)
-            while found := self._table.rows_after(partition, key, _SCANNED_AT_ONCE):
-                for key, value in found:
-                    if not key.startswith(prefix):
-                        break
-                    row, request = rows.load(value)
-                    if row.name == name:
-                        chain = self.backlogs[partition, account].chains.get(rows.chain_of(key))
-                        head = chain.head if chain is not None else None
-                        return key, row, request, head if head is not None and head.key == key else None
-                else:
-                    continue
-                break
-        return None
-
-    def update(self, head: Head, row: QueuedDelivery, request: bytes) -> PendingBatch:
-        """Write the head's new state."""
-        head.row = row
-        head.write = self._table.put(head.partition, head.key, rows.dump(row, request))
-        return head.write
-
-    def remove(self, partition: int, key: bytes) -> PendingBatch:
-        """Delete the row of a delivery whose outcome is durable."""
-        backlog = self.backlogs.get((partition, rows.account_of(key)))
-        if backlog is not None and (backlog.counted_to is None or key <= backlog.counted_to):
-            backlog.size -= 1
-        return self._table.put(partition, key, None)
+        self._sleepers = Sleepers()
 
     # Chains --------------------------------------------------------------------------------------------------------
 
@@ -146,11 +83,20 @@ class DeliveryQueue:
         if backlog.counted_to is None or key <= backlog.counted_to:
             backlog.size += 1
         chain = backlog.chains.get(prefix)
-        if chain is not None:
-            chain.has_more = True
-            chain.has_older = chain.has_older or (chain.head is not None and key < chain.head.key)
-        elif partition in self._adopted and self._has_room(backlog, prefix):
-            chain = backlog.chains[prefix] = Chain(backlog, prefix)
+        if chain is not None and chain.head is not None:
+            chain.has_older = chain.has_older or key < chain.head.key
+            write, had_more, chain.has_more = (
+                self._table.put(partition, key, rows.dump(row, value)),
+                chain.has_more,
+                True,
+            )
+            if not had_more:
+                self._on_more(chain.head)
+            return write
+        if chain is not None or (
+            partition in self._adopted and prefix not in backlog.sleeping and self._has_room(backlog, prefix)
+        ):
+            chain = chain or backlog.chains.setdefault(prefix, Chain(backlog, prefix))
             head = chain.head = Head(chain, partition, key, row, request.recipient_id)
             head.request, head.decoded = value, request
             self._on_head(head)
@@ -170,14 +116,43 @@ class DeliveryQueue:
         return False
 
     def settled(self, head: Head) -> Head | None:
-        """Return the next head of the chain of ``head``, which has its outcome; ``None`` if the chain is at its end."""
-        chain = head.chain
-        key, chain.has_older = (chain.prefix if chain.has_older else head.key), False
+        """Return the next head of the chain of ``head``, which has its outcome.
+
+        ``None`` if the chain is at its end, or if another delivery is its head.
+        """
+        chain, head.is_gone = head.chain, True
+        if chain.overtaken.pop(head.key, None) is not None:
+            chain.backlog.overtaken -= 1
+            self._forget_empty(chain)
+            return None
+        return self._follow(chain, head.key)
+
+    def _follow(self, chain: Chain, key: bytes) -> Head | None:
+        """Make the row after ``key`` the head of the chain, and return it."""
+        key, chain.has_older = (chain.prefix if chain.has_older else key), False
         chain.head = following = self._head_after(chain, key) if chain.has_more else None
         if following is None:
+            chain.has_more = False
+            self._forget_empty(chain)
+        return following
+
+    def _forget_empty(self, chain: Chain) -> None:
+        if chain.head is None and not chain.overtaken:
             chain.backlog.chains.pop(chain.prefix, None)
             self._refill(chain.backlog)
-        return following
+
+    def overtake(self, head: Head) -> Head | None:
+        """Let the next delivery of the chain go before ``head``, whose row says so; return it, the new head."""
+        chain, backlog = head.chain, head.chain.backlog
+        chain.overtaken[head.key] = head
+        backlog.overtaken += 1
+        return self._follow(chain, head.key)
+
+    def may_overtake(self, head: Head) -> bool:
+        """Return whether ``head`` holds other deliveries, and is not one of too many that were overtaken."""
+        chain = head.chain
+        has_room = len(chain.overtaken) < MOST_OVERTAKEN and chain.backlog.overtaken < self._most_heads
+        return chain.head is head and chain.has_more and has_room
 
     def _head_after(self, chain: Chain, key: bytes) -> Head | None:
         """Return the first row of the chain behind ``key`` that has no outcome."""
@@ -191,9 +166,54 @@ class DeliveryQueue:
             attempt = self.on_record(partition, row.name)
             if attempt is None or not attempt.is_final:
                 row = row.begun() if attempt is not None and row.attempt == 0 else row
-                return Head(chain, partition, key, row, rows.parts_of(chain.prefix)[1])
+                if not row.is_overtaken:
+                    return Head(chain, partition, key, row, rows.parts_of(chain.prefix)[1])
+                if key not in chain.overtaken:
+                    self._take_beside(Head(chain, partition, key, row, rows.parts_of(chain.prefix)[1]))
+                continue
             self._on_settled(partition, key, row, request, attempt)
         return None
+
+    def _take_beside(self, head: Head) -> None:
+        """Take up a delivery that was overtaken before the partition was assigned."""
+        head.chain.overtaken[head.key] = head
+        head.chain.backlog.overtaken += 1
+        asyncio.get_running_loop().call_soon(self._tell, head, self._generation)
+
+    def _tell(self, head: Head, generation: int) -> None:
+        if generation == self._generation and not head.is_gone:
+            self._on_head(head)
+
+    # Waiting for long ----------------------------------------------------------------------------------------------
+
+    def let_sleep(self, head: Head, due_ms: int) -> bool:
+        """Let ``head``, which waits until ``due_ms`` (epoch ms), leave the memory if that is short; return whether."""
+        chain, backlog = head.chain, head.chain.backlog
+        is_worth_it = due_ms - now_ms() >= LEAST_SECONDS * 1000 and len(backlog.chains) > self._most_heads // 2
+        if not is_worth_it or chain.head is not head or chain.overtaken or self._sleepers.is_full:
+            return False
+        head.is_gone = True
+        backlog.chains.pop(chain.prefix, None)
+        self._sleepers.add(backlog, chain.prefix, due_ms, head.row.reason)
+        self._refill(backlog)
+        return True
+
+    def wake_sleepers(self) -> None:
+        """Take the chains up again that are due."""
+        for backlog, prefix in self._sleepers.awake(now_ms()):
+            self._wake(backlog, prefix)
+
+    def rouse(self, partition: int, account: str, prefix: bytes) -> None:
+        """Take a chain up again if it sleeps: its first delivery is another one now."""
+        backlog = self.backlogs.get((partition, account))
+        if backlog is not None and backlog.sleeping.pop(prefix, None) is not None:
+            self._wake(backlog, prefix)
+
+    def _wake(self, backlog: Backlog, prefix: bytes) -> None:
+        if self._has_room(backlog, prefix):
+            self._take_up(backlog, prefix)
+        else:
+            self._refill(backlog)
 
     # Assignment ----------------------------------------------------------------------------------------------------
 
@@ -211,7 +231,7 @@ class DeliveryQueue:
                 backlog.cursor = backlog.counted_to = rows.account_prefix(account)
                 backlog.size = 0
                 self._refill(backlog)
-                self._spawn(self._count(backlog, self._generation))
+                self._spawn(self.count(backlog, partial(self._is_current, self._generation)))
                 key = rows.account_prefix(account)[:-1] + b"\x01"
 
     def drop(self) -> None:
@@ -219,8 +239,12 @@ class DeliveryQueue:
         self._generation += 1
         self._adopted.clear()
         self.backlogs.clear()
+        self._sleepers.clear()
         for task in self._tasks:
             task.cancel()
+
+    def _is_current(self, generation: int) -> bool:
+        return generation == self._generation
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -260,7 +284,7 @@ class DeliveryQueue:
                     continue
                 chain_prefix = rows.chain_of(found[0][0])
                 backlog.cursor = rows.after_chain(chain_prefix)
-                if chain_prefix not in backlog.chains:
+                if chain_prefix not in backlog.chains and chain_prefix not in backlog.sleeping:
                     self._take_up(backlog, chain_prefix)
                 seen += 1
                 if not seen % _SCANNED_AT_ONCE:
@@ -274,15 +298,7 @@ class DeliveryQueue:
         chain = Chain(backlog, prefix)
         chain.has_more = True
         chain.head = self._head_after(chain, prefix)
-        if chain.head is not None:
+        if chain.head is not None or chain.overtaken:
             backlog.chains[prefix] = chain
+        if chain.head is not None:
             self._on_head(chain.head)
-
-    async def _count(self, backlog: Backlog, generation: int) -> None:
-        prefix = rows.account_prefix(backlog.account)
-        while generation == self._generation and backlog.counted_to is not None:
-            found = self._table.rows_after(backlog.partition, backlog.counted_to, _COUNTED_AT_ONCE)
-            mine = [key for key, _ in found if key.startswith(prefix)]
-            backlog.size += len(mine)
-            backlog.counted_to = mine[-1] if len(mine) == _COUNTED_AT_ONCE else None
-            await asyncio.sleep(0.01)

@@ -26,6 +26,7 @@ from agents.delivery import Delivery
 from agents.delivery_queue import HEADS_PER_BACKLOG, DeliveryQueue
 from agents.durable import when_durable
 from agents.evidence import Evidence
+from agents.holds import Holds
 from agents.preparation import Preparation
 from agents.receipts import Receipts
 from agents.scheduler import Scheduler
@@ -33,7 +34,7 @@ from agents.settlement import Settlement
 from agents.traces import Traces
 from app.clock import now_ms
 from app.kafka.codec import decode
-from domain.attempts import Attempt, QueuedDelivery, Stage
+from domain.attempts import Attempt, QueuedDelivery, Reason, Stage
 from domain.delivery_policy import Decision, DeliveryRules, Failure, Wait, decide, expired, without_evidence
 from domain.outcomes import SendOutcome, Sent, Unknown
 from domain.records import DeliveryRequested, delivery_key
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CRASHED = "the worker ended during the call to the channel"
+OVERTAKEN = "overtaken"
+_HOLDING = (Reason.RETRY, Reason.FILE_STORE)  # waits of one message; what stops its pair or account stops the next, too
 NO_EVIDENCE = "no evidence tells whether the channel has the message"
 
 
@@ -75,13 +78,20 @@ class Dispatcher:
         self._rules = DeliveryRules(settings.delivery_attempts, settings.evidence_seconds)
         self.expires_ms = int(settings.expires_hours * 3_600_000)
         fail = partial(app.abort, f"deliver_{channel}")
-        self.queue = DeliveryQueue(queue, attempts, self._found, self._found_settled, fail, most_heads)
+        self._overtake_ms = int(settings.overtake_minutes * 60_000)
+        self.queue = DeliveryQueue(queue, attempts, self._found, self._found_settled, fail, self._more, most_heads)
         self.settlement = Settlement(app, channel, self.queue)
         promised = self.settlement.promised
         self.traces = Traces(app, channel)
         self.contacts = Contacts(app, choice, queue)
         self.scheduler = Scheduler(
-            choice.lanes, settings.in_flight_per_worker, self._start, self._due, fail, lambda: promised.is_full
+            choice.lanes,
+            settings.in_flight_per_worker,
+            self._start,
+            self._due,
+            fail,
+            lambda: promised.is_full,
+            self.queue.wake_sleepers,
         )
         self.calls = Calls(
             app,
@@ -94,6 +104,7 @@ class Dispatcher:
             self._decide,
             self.apply,
             self.scheduler.released,
+            Holds(app, channel),
         )
         promised.on_room = self.scheduler.start_all
         self.evidence = Evidence(self, self.queue, self.scheduler, self.settlement)
@@ -179,17 +190,44 @@ class Dispatcher:
 
     def _due(self, head: Head) -> None:
         """Do what is due for the head of a chain. A late timer may come for a head that has moved on."""
-        if head.chain.head is not head or head.is_ready or self.calls.has(head):
+        if head.is_gone or head.is_ready or self.calls.has(head):
             return
         row, now = head.row, now_ms()
         if row.not_before_ms > now and row.not_after_ms > now:
-            self.scheduler.wake_at(head, row.not_before_ms)
+            self._wait(head, now)
         elif row.stage != Stage.WAITING:
             self._look_up(head)
         elif row.not_after_ms <= now:
             self.apply(head, expired(row))
         else:
             self.scheduler.offer(self._lane(head), head)
+
+    def _wait(self, head: Head, now: int) -> None:
+        """Wait for the head's time; those behind it wait no longer than ``overtake_minutes`` for it."""
+        row, due_ms = head.row, head.row.not_before_ms
+        if row.held_since_ms and not row.is_overtaken and self._overtake_ms:
+            overtaken_ms = row.held_since_ms + self._overtake_ms
+            if overtaken_ms > now:
+                due_ms = min(due_ms, overtaken_ms)
+            elif self.queue.may_overtake(head):
+                self._overtake(head)
+        if self._overtake_ms or row.stage != Stage.WAITING or not self.queue.let_sleep(head, due_ms):
+            self.scheduler.wake_at(head, due_ms)
+
+    def _overtake(self, head: Head) -> None:
+        value, account = self.queue.load(head), head.chain.backlog.account
+        request = decode(value, DeliveryRequested)
+        self.queue.update(head, replace(head.row, is_overtaken=True), value)
+        log.warning("%s waits for too long (%s): the next ones go before it", head.row.name, head.row.reason)
+        self._app.metrics.overtaken(self._channel, account)
+        self.traces.waiting(head, request, OVERTAKEN, f"it held the next messages since {head.row.held_since_ms}")
+        if (following := self.queue.overtake(head)) is not None:
+            asyncio.get_running_loop().call_soon(self._go_on, following, self.calls.generation)
+
+    def _more(self, head: Head) -> None:
+        """Another delivery came behind the head: it may go before it."""
+        if self._overtake_ms and head.row.held_since_ms:
+            self._due(head)
 
     def _lane(self, head: Head) -> AccountLane:
         return self._choice.lane(head.chain.backlog.account)
@@ -217,10 +255,13 @@ class Dispatcher:
         if head.write is None:  # the batch of its request may be completed once the row is durable
             self.queue.update(head, head.row, value)
         if isinstance(result, Wait):
-            write = self.queue.update(head, result.row, value)
+            row = result.row
+            if self._overtake_ms and row.reason in _HOLDING and not row.held_since_ms:
+                row = replace(row, held_since_ms=now_ms())
+            write = self.queue.update(head, row, value)
             request = delivery.request if delivery is not None else decode(value, DeliveryRequested)
-            self.traces.waiting(head, request, result.row.reason, result.detail)
-            if result.row.stage == Stage.UNKNOWN:
+            self.traces.waiting(head, request, row.reason, result.detail)
+            if row.stage == Stage.UNKNOWN:
                 self.evidence.wait_for(head)
             else:
                 self._due(head)

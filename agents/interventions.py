@@ -11,6 +11,7 @@ from app.kafka.codec import decode
 from domain.attempts import Outcome, QueuedDelivery, Reason, Stage
 from domain.delivery_policy import Failure, Wait
 from domain.records import DeliveryRequested, delivery_key
+from tables import queue as rows
 
 if TYPE_CHECKING:
     from agents.account_choice import AccountChoice
@@ -45,8 +46,11 @@ class Interventions:
         now = now_ms()
         waiting = QueuedDelivery.of(request, offset, now, now + self._dispatcher.expires_ms)
         row = replace(waiting, attempt=known.number)
-        forgotten = self._queue.forget_outcome(partition, name)
-        return [self._queue.add(partition, known.account or self._choice.default, request, value, row), forgotten]
+        account, forgotten = known.account or self._choice.default, self._queue.forget_outcome(partition, name)
+        writes = [self._queue.add(partition, account, request, value, row), forgotten]
+        chain = rows.chain_prefix(account, request.conversation_id, request.recipient_id)
+        self._queue.rouse(partition, account, chain)
+        return writes
 
     def cancel(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
         """Fail a delivery that waits. One that was begun goes on."""
@@ -59,7 +63,9 @@ class Interventions:
             return self._dispatcher.apply(head, Failure(CANCELLED, detail))
         request, lane = decode(value, DeliveryRequested), self._choice.lane(self._queue.account_of(key))
         attempt = self._dispatcher.settlement.attempt(row, request, lane.account.name, Failure(CANCELLED, detail))
-        return self._dispatcher.settlement.settle(lane, partition, key, row, request, attempt)
+        writes = self._dispatcher.settlement.settle(lane, partition, key, row, request, attempt)
+        self._queue.rouse(partition, lane.account.name, rows.chain_of(key))
+        return writes
 
     def release(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
         """Send a delivery with an unknown outcome again: an operator says that the channel does not have it."""

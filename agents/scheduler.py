@@ -28,7 +28,8 @@ SWEEP_SECONDS = 1.0  # between two looks for ready deliveries whose time has pas
 class Scheduler:
     """``start`` begins a delivery that may be sent now; ``due`` gets one whose time has come, or has passed.
 
-    ``fail`` gets an error of the timers' task. While ``is_full`` nothing starts.
+    ``fail`` gets an error of the timers' task. While ``is_full`` nothing starts. ``each_turn`` is called at least every
+    ``LONGEST_SLEEP_SECONDS``.
 
     ``slots``: calls of this worker at a time.
     """
@@ -41,6 +42,7 @@ class Scheduler:
         due: Callable[[Head], None],
         fail: Callable[[BaseException], None],
         is_full: Callable[[], bool],
+        each_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._lanes = lanes
         self._slots = slots
@@ -48,6 +50,7 @@ class Scheduler:
         self._due = due
         self._fail = fail
         self._is_full = is_full
+        self._each_turn = each_turn
         self._timers: list[tuple[int, int, Head]] = []
         self._order = count()
         self._task: asyncio.Task[None] | None = None
@@ -128,7 +131,7 @@ class Scheduler:
             return
         now = monotonic()
         while self.in_flight < self._slots and not self._is_full() and (head := lane.next_ready()) is not None:
-            if head.chain.head is not head:  # it was cancelled
+            if head.is_gone:  # it was cancelled
                 lane.take()
                 continue
             if head.row.not_after_ms <= now_ms():
@@ -164,6 +167,8 @@ class Scheduler:
                 for lane in tuple(self._lanes.values()):
                     for head in lane.remove_expired(now_ms()):
                         self._due(head)
+            if self.is_open:
+                self._each_turn()
             time_ms = now_ms()
             while self._timers and self._timers[0][0] <= time_ms:
                 self._due(heappop(self._timers)[2])

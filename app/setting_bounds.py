@@ -6,6 +6,7 @@ from __future__ import annotations
 _MOST = {
     "_ms": 86_400_000,
     "_seconds": 3_153_600_000,
+    "_minutes": 52_560_000,
     "_hours": 876_000,
     "_days": 36_500,
     "port": 65_535,

@@ -93,6 +93,11 @@ class Settings:
     evidence_seconds: float = setting(
         60.0, "How long a message with an unknown outcome waits for evidence; then it fails"
     )
+    overtake_minutes: float = setting(
+        0.0,
+        "How long a message that waits holds the next ones to its address; 0: always",
+        zero=True,
+    )
     send_seconds: float = setting(8.0, "How long a channel may take to answer a send; then its outcome is unknown")
     upload_seconds: float = setting(1800.0, "How long a channel may take for the upload of one file; then once more")
     file_patience_hours: float = setting(24.0, "Age at which a message fails whose file's store is away", zero=True)

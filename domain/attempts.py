@@ -78,7 +78,8 @@ class QueuedDelivery:
 
     ``name``: its ``delivery_key``. ``attempt``: the number of the newest attempt; ``tries``: how many attempts counted
     against the limit. ``offset``: of its request on ``<channel>-outbound``. ``not_before_ms``: the next step is due
-    then. ``not_after_ms``: no attempt begins later. All times are epoch milliseconds.
+    then. ``not_after_ms``: no attempt begins later. ``held_since_ms``: since then it has held those behind it, by its
+    own wait. ``is_overtaken``: it holds them no more. All times are epoch milliseconds.
     """
 
     name: str
@@ -92,6 +93,8 @@ class QueuedDelivery:
     reason: str = Reason.TURN
     priority: str = NORMAL
     headers: tuple[tuple[str, bytes], ...] = field(default=())
+    held_since_ms: int = 0
+    is_overtaken: bool = False
 
     @classmethod
     def of(
@@ -125,4 +128,6 @@ class QueuedDelivery:
             reason=self.reason,
             priority=self.priority,
             headers=self.headers,
+            held_since_ms=self.held_since_ms,
+            is_overtaken=self.is_overtaken,
         )

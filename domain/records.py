@@ -27,7 +27,7 @@ MAX_LETTERS = 500
 MAX_ANSWER_CHARS = 4_096
 NORMAL = "normal"
 BULK = "bulk"
-CHANNEL_COMMANDS = ("redrive", "discard", "cancel", "release", "pause", "resume")
+CHANNEL_COMMANDS = ("redrive", "discard", "cancel", "release", "pause", "resume", "hold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +178,8 @@ class ChannelCommand:
     """On ``<channel>-commands``: an operator's command to the deliveries of a channel.
 
     ``command``: a member of ``CHANNEL_COMMANDS``. ``token``: the ``delivery_key`` of the delivery; ``request``: the
-    ``DeliveryRequested`` to be sent again, as it was on ``<channel>-outbound``. Pause and resume name an ``account``
-    and are written to each partition.
+    ``DeliveryRequested`` to be sent again, as it was on ``<channel>-outbound``. Pause, resume and hold name an
+    ``account`` and are written to each partition. A worker writes hold: the account sends nothing before ``until_ms``.
     """
 
     command: str
@@ -191,6 +191,7 @@ class ChannelCommand:
     by: str = ""
     at_ms: int = 0
     reason: str = ""
+    until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def parts_of(chain: bytes) -> tuple[str, str]:
 def dump(row: QueuedDelivery, request: bytes) -> bytes:
     """Return the table's value for a delivery."""
     headers = [(name, (value or b"").decode("latin-1")) for name, value in row.headers]
-    fields = (
+    fields: tuple[object, ...] = (
         _VERSION,
         row.name,
         row.enqueued_at_ms,
@@ -122,15 +122,17 @@ def dump(row: QueuedDelivery, request: bytes) -> bytes:
         row.priority,
         headers,
     )
+    if row.held_since_ms:
+        fields += row.held_since_ms, row.is_overtaken
     return orjson.dumps(fields) + b"\n" + request
 
 
 def load(value: bytes) -> tuple[QueuedDelivery, bytes]:
     """Return the delivery stored in ``value``, and its request as it was on the topic."""
     head, _, request = value.partition(b"\n")
-    _, name, enqueued, not_after, offset, stage, attempt, tries, not_before, reason, priority, headers = orjson.loads(
-        head
-    )
+    fields = orjson.loads(head)
+    _, name, enqueued, not_after, offset, stage, attempt, tries, not_before, reason, priority, headers = fields[:12]
+    held_since_ms, is_overtaken = fields[12:14] or (0, False)
     row = QueuedDelivery(
         name=name,
         enqueued_at_ms=enqueued,
@@ -143,6 +145,8 @@ def load(value: bytes) -> tuple[QueuedDelivery, bytes]:
         reason=reason,
         priority=priority,
         headers=tuple((key, text.encode("latin-1")) for key, text in headers),
+        held_since_ms=held_since_ms,
+        is_overtaken=is_overtaken,
     )
     return row, request
 

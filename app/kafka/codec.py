@@ -79,6 +79,7 @@ _LATER = {
     "provider_id",
     "sent_at_ms",
     "members",
+    "until_ms",
     "target_address",
     "recipient_accounts",
 }

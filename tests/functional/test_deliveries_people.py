@@ -12,7 +12,7 @@ from app.kafka.codec import decode, encode
 from app.kafka.partitions import partition_for
 from domain.accounts import Account
 from domain.inbound import ContactChanged, Person, SentReported
-from domain.kinds import INTERACTIVE, REACTION, TEMPLATE, TEXT
+from domain.kinds import LOCATION, REACTION, TEMPLATE, TEXT
 from domain.outcomes import Sent
 from support.deliveries import Channel, World, failure, requests
 from support.fakes import batch_of
@@ -155,17 +155,13 @@ async def test_a_reaction_to_an_unknown_message_fails_and_a_reply_goes_without_i
 
 
 async def test_what_the_channel_does_not_take_goes_as_a_text() -> None:
-    world = world_of_people(channel="telegram")
-    buttons = [{"id": str(n), "title": f"button {n}"} for n in range(3)]
-    section = {"title": "all", "rows": [{"id": "1", "title": "one", "description": ""}]}
-    body = {"kind": "list", "button": "choose", "sections": [section]}
-    await world.deliver(requests("m-1", kind=INTERACTIVE, body={"kind": "buttons", "buttons": buttons}))
-    await world.deliver(requests("m-2", kind=INTERACTIVE, body=body))
+    world = world_of_people(channel="instagram")
+    body = {"latitude": -23.5, "longitude": -46.6, "name": "Praça", "address": ""}
+    await world.deliver(requests("m-1", kind=LOCATION, body=body))
     await until(world.is_done)
-    first, second = world.channel.requests
-    assert first.kind == INTERACTIVE, "Telegram has buttons"
-    assert (second.kind, second.body) == (TEXT, {})
-    assert "one" in second.content
+    [sent] = world.channel.requests
+    assert (sent.kind, sent.body) == (TEXT, {})
+    assert "Praça" in sent.content
 
 
 async def test_each_send_is_reported_to_the_address_book_on_the_accounts_partition() -> None:
