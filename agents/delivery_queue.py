@@ -125,9 +125,9 @@ class DeliveryQueue(QueueRows):
             chain.backlog.overtaken -= 1
             self._forget_empty(chain)
             return None
-        return self._follow(chain, head.key)
+        return self._move_to_next(chain, head.key)
 
-    def _follow(self, chain: Chain, key: bytes) -> Head | None:
+    def _move_to_next(self, chain: Chain, key: bytes) -> Head | None:
         """Make the row after ``key`` the head of the chain, and return it."""
         key, chain.has_older = (chain.prefix if chain.has_older else key), False
         chain.head = following = self._head_after(chain, key) if chain.has_more else None
@@ -146,7 +146,7 @@ class DeliveryQueue(QueueRows):
         chain, backlog = head.chain, head.chain.backlog
         chain.overtaken[head.key] = head
         backlog.overtaken += 1
-        return self._follow(chain, head.key)
+        return self._move_to_next(chain, head.key)
 
     def may_overtake(self, head: Head) -> bool:
         """Return whether ``head`` holds other deliveries, and is not one of too many that were overtaken."""
