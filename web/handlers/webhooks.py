@@ -20,10 +20,21 @@ async def receive_webhook(request: web.Request) -> web.Response:
     """``POST`` to the same paths: 200 once the body is durable. It is not parsed."""
     request.app[REQUEST_LIMITS].take_for_webhook(request)
     body = await read_body(request, max_bytes_of(request))
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    await request.app[WEBHOOKS].receive(*_place_of(request), headers, body)
+    await request.app[WEBHOOKS].receive(*_place_of(request), _headers_of(request), body)
     return web.Response()
 
 
 def _place_of(request: web.Request) -> tuple[str, str | None]:
     return request.match_info["channel"].lower(), request.match_info.get("account")
+
+
+def _headers_of(request: web.Request) -> dict[str, str]:
+    """Return the headers by their names in lower case; the values of a repeated one are joined (RFC 9110, 5.3).
+
+    So two proofs of which one is right are no proof, whichever of them somebody before us looked at.
+    """
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
