@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from agents.delivery import Delivery
+from agents.opt_outs import tell_opt_out
 from agents.sending import outcome_of
 from agents.traces import word_of
 from app.clock import now_ms
@@ -162,6 +163,7 @@ class Calls:
             self._holds.tell(lane.account.name, stopped_seconds, lane.last_error)
         self._app.metrics.attempted(self._channel, lane.account.name, _metric_word(outcome))
         self._traces.attempt(delivery, outcome, began_ms, now - began)
+        tell_opt_out(self._app, lane.account.name, delivery.outgoing, outcome)
         if attachment is not None:
             outcome = self._with_file(delivery, attachment, outcome)
         await self._end(delivery, self._decide(head, outcome))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.clock import now_ms
 from domain.accounts import Account
 from domain.correlation import SEPARATOR
+from domain.outcomes import Refusal, Refused
 from domain.people import HOUR_MS
+from support.deliveries import World, requests
 from support.people import ANA, Inbound, message, receipt
 from support.waiting import until
 
@@ -276,3 +280,16 @@ async def test_a_read_mark_goes_to_the_channel() -> None:
     world = Inbound()
     await world.take(encode(ReadMarked("shop", "w-1", 1)))
     await until(lambda: world.phone.read == ["w-1"])
+
+
+async def test_a_send_that_is_refused_because_of_an_opt_out_is_told_to_the_address_book() -> None:
+    world, deliveries = Inbound(), World(Account(channel="whatsapp", name="shop"))
+    await world.sent("m-1", "c-1", PHONE)
+    refused = Refused("131050", "stopped marketing", Refusal.OPTED_OUT)
+    deliveries.channel.answers = {"m-2": [refused], "m-3": [replace(refused, kind=Refusal.PERMANENT)]}
+    await deliveries.deliver(requests("m-2", "m-3"))
+    await until(deliveries.is_done)
+    (event,) = deliveries.producer.on("whatsapp-inbound")
+    await world.take(event)
+    assert world.contact().opted_out
+    assert world.contact().address == PHONE
