@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -24,10 +24,15 @@ class MessageCalls(Calls):
     async def send(
         self,
         recipient: str | None,
-        content: str,
+        content: str = "",
         conversation_id: str | None = None,
         *,
         file_id: str | None = None,
+        template: Mapping[str, Any] | None = None,
+        interactive: Mapping[str, Any] | None = None,
+        location: Mapping[str, Any] | None = None,
+        reaction: Mapping[str, Any] | None = None,
+        reply_to: str | None = None,
         account: str | None = None,
         expires_at: datetime | None = None,
         priority: Literal["normal", "bulk"] | None = None,
@@ -39,6 +44,8 @@ class MessageCalls(Calls):
         ``recipient`` ``None``: everyone in the conversation.
 
         ``file_id``: a file of this conversation; ``content`` may be empty then.
+        ``template``, ``location``, ``reaction``: in place of ``content``. ``interactive``: the choices under it.
+        docs/sending.md has their forms. ``reply_to``: the id of the message of this conversation that it answers.
         ``account``: which of the system's accounts on the recipient's channel sends it.
         ``expires_at``: a time with an offset, after which it is not sent any more: then it is FAILED, ``expired``.
         ``priority`` ``"bulk"``: it gives way to the other messages of its account.
@@ -50,6 +57,11 @@ class MessageCalls(Calls):
             recipient_id=recipient,
             content=content,
             file_id=file_id,
+            template=template,
+            interactive=interactive,
+            location=location,
+            reaction=reaction,
+            reply_to=reply_to,
             account=account,
             expires_at=None if expires_at is None else expires_at.isoformat(),
             priority=priority,
@@ -63,6 +75,16 @@ class MessageCalls(Calls):
                 raise
             raise Unconfirmed(error, key) from error
         return accepted_of(answer)
+
+    async def react(self, message_id: str, emoji: str, conversation_id: str | None = None) -> Accepted:
+        """React to a message with one emoji, to everyone in its conversation; an empty one takes the reaction back.
+
+        Without a ``conversation_id`` the message is looked up first. Raises as ``send``.
+        """
+        if conversation_id is None:
+            conversation_id = str((await self.message(message_id))["conversation_id"])
+        reaction = {"message_id": message_id, "emoji": emoji}
+        return await self.send(None, conversation_id=conversation_id, reaction=reaction)
 
     async def message(self, message_id: str) -> dict[str, Any]:
         """Return the message as the API tells it."""

@@ -10,7 +10,8 @@ from time import monotonic
 from typing import Any
 
 from chat4all import Client, ClientError
-from chat4all.cli.output import file_line, printable
+from chat4all.cli.kinds_shown import content_line
+from chat4all.cli.output import printable
 
 MOST = 1_000
 SNIPPET_CHARS = 40
@@ -69,8 +70,8 @@ class Seen:
 
 
 def snippet(message: Mapping[str, Any]) -> str:
-    """Return the beginning of a message's text in quotes, or its file, for a terminal."""
+    """Return the beginning of a message's text in quotes, or else its file or its kind's object, for a terminal."""
     text = printable(message.get("content"))
     if not text:
-        return file_line(message)
+        return content_line(message)
     return f'"{text}"' if len(text) <= SNIPPET_CHARS else f'"{text[:SNIPPET_CHARS]}…"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,11 +45,12 @@ async def send_and_follow(
     key: str | None = None,
     attachment: str | None = None,
     options: DeliveryOptions = DEFAULTS,
+    fields: Mapping[str, Any] | None = None,
 ) -> Exit:
     """Send, follow for at most ``seconds``, and return the exit code. Without a login, log in as the demo user.
 
     ``until``: how far to follow; ``None``: as far as it will come by itself. ``attachment``: the path of a file to
-    upload first, or the id of a stored one.
+    upload first, or the id of a stored one. ``fields``: more arguments of ``Client.send``.
     """
     client = session.client
     if not client.token:
@@ -68,6 +70,7 @@ async def send_and_follow(
             expires_at=options.expires_at,
             priority=options.priority,
             idempotency_key=used_key,
+            **(fields or {}),
         )
     except Unconfirmed as error:
         error.add_note(options.again)

@@ -49,7 +49,10 @@ class Session:
         is everyone. ``party``: what the API tells of them, such as ``{"user_id": "0193…", "username": "maria"}``."""
         if participant and participant == self.client.user_id:
             return self.username
-        return printable((party or {}).get("username") or participant or "everyone")
+        named = party or {}
+        if participant and named.get("name"):
+            return printable(f"{named['name']} ({participant})")
+        return printable(named.get("username") or participant or "everyone")
 
     def names_of(self, participants: Sequence[str], document: Mapping[str, Any]) -> list[str]:
         """Return the names of the participants of ``document``, a conversation or a group."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from click.testing import Result
 
 from chat4all import Tokens
 from chat4all.cli.saved_sessions import SavedSessions, default_file
-from support.api import Api
+from domain.ports import LogPosition
+from support.api import NOW_MS, Api, partition_of
 from support.waiting import until
 from support.watching import message
 
@@ -127,6 +129,39 @@ async def test_messages_are_sent_listed_and_looked_at(run: Run, ana: str) -> Non
     shown = await run("status", listed[0]["message_id"])
     assert "ACCEPTED" in shown.output
     assert told(await run("status", listed[0]["message_id"], "--json")) == listed[0]
+
+
+async def test_kinds_are_sent_answered_and_reacted_to(api: Api, run: Run, ana: str) -> None:
+    to = ("--conversation", "c-1", "--wait", "accepted")
+    await run("send", RECIPIENT, "--template", "order:pt_BR", "--param", "Ana", *to)
+    await run("send", RECIPIENT, "Coming?", "--button", "y=Yes", "--button", "No", *to)
+    await run("send", RECIPIENT, "--location", "-23.5,-46.6,Café", *to)
+    first = lines(await run("messages", "c-1", "--json"))[0]["message_id"]
+    await run("send", RECIPIENT, "any news?", "--reply-to", first, *to)
+    await run("react", first, "👍")
+    assert [record.kind for record, _, _ in api.log.records] == [
+        "template",
+        "interactive",
+        "location",
+        "text",
+        "reaction",
+    ]
+    theirs = replace(
+        message(9, direction="inbound", sender_name="Ana", kind="button_reply", body={"id": "y", "title": "Yes"}),
+        conversation_id="c-1",
+        sender_id=RECIPIENT,
+        content="",
+    )
+    api.recent.add_message(theirs, LogPosition(NOW_MS, 10_000), partition_of(theirs))
+    shown = (await run("messages", "c-1")).output.splitlines()
+    assert shown[0].endswith("[template order pt_BR: Ana] 👍")
+    assert shown[1].endswith("Coming? [Yes, No]")
+    assert shown[2].endswith("[location Café, -23.5,-46.6]")
+    assert shown[3].endswith(f"re {first}: any news?")
+    assert shown[4].endswith(f"[👍 to {first}]")
+    assert shown[5].endswith(f"<- Ana ({RECIPIENT})  [pressed Yes]")
+    await run("send", RECIPIENT, "hi", "--template", "order", *to, code=2)
+    await run("send", RECIPIENT, "hi", "--location", "1,2", *to, code=2)
 
 
 async def test_a_message_to_everyone_is_read_and_traced(run: Run, ana: str) -> None:

@@ -224,7 +224,7 @@ def test_sizes_are_short(size: int, words: str) -> None:
 def test_one_word_with_a_file_is_the_recipient_if_it_looks_like_one(
     words: tuple[str, ...], has_conversation: bool, meant: tuple[str | None, str]
 ) -> None:
-    assert recipient_and_text(words, has_file=True, has_conversation=has_conversation) == meant
+    assert recipient_and_text(words, has_other=True, has_conversation=has_conversation) == meant
 
 
 @pytest.mark.parametrize(

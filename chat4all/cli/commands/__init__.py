@@ -18,6 +18,7 @@ _MODULE_OF = {
     "login": "accounts",
     "logout": "accounts",
     "messages": "messages",
+    "react": "sending",
     "read": "messages",
     "register": "accounts",
     "send": "sending",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chat4all.cli.command_line import Seconds
-from chat4all.cli.output import Exit, clock, file_line, printable, word
+from chat4all.cli.kinds_shown import content_line, is_inbound
+from chat4all.cli.output import Exit, clock, printable, word
 from chat4all.cli.session import Session, api_command
 from chat4all.cli.shares import shares
 
@@ -63,9 +64,9 @@ async def _words(session: Session, seen: Seen, frame: dict[str, Any]) -> list[st
     kind = frame.get("type")
     if kind == "new_message":
         seen.note(frame)
-        text = " ".join(filter(None, (printable(frame["content"]), file_line(frame))))
         sender = session.name_of(frame["sender_id"], frame.get("sender"))
-        return [_time(frame), _where(frame), click.style(sender, bold=True), text]
+        arrow = "<-" if is_inbound(frame) else ""
+        return [_time(frame), _where(frame), arrow, click.style(sender, bold=True), content_line(frame)]
     if kind == "status":
         gist = await seen.gist(frame["message_id"])
         whose = [] if gist is None else [f"-> {session.name_of(gist.recipient_id, gist.recipient)}", gist.text]

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from chat4all.cli.output import clock, file_line, printable, word
+from chat4all.cli.kinds_shown import content_line, is_inbound
+from chat4all.cli.output import clock, printable, word
 from chat4all.cli.session import Session, api_command
 from chat4all.cli.shares import shares
 
@@ -35,7 +36,7 @@ async def status(session: Session, message_id: str) -> None:
     message = await session.client.message(message_id)
     lines = [f"message {message['message_id']}, conversation {printable(message['conversation_id'])}"]
     lines += [_from_and_to(session, message)]
-    lines += [_content(message), *_life(message)]
+    lines += [content_line(message), *_life(message)]
     if share := shares(message):
         lines.append(f"{word(message['status'])} {share}")
     for one in message.get("deliveries", ()):
@@ -82,17 +83,14 @@ def _details(hop: dict[str, Any]) -> str:
 def _line(session: Session, message: dict[str, Any]) -> str:
     who = _from_and_to(session, message)
     share = shares(message) and f"{shares(message)} "
-    return f"{clock(message['accepted_at'])}  {word(message['status'], 9)}  {share}{who}  {_content(message)}"
+    return f"{clock(message['accepted_at'])}  {word(message['status'], 9)}  {share}{who}  {content_line(message)}"
 
 
 def _from_and_to(session: Session, message: dict[str, Any]) -> str:
     sender = session.name_of(message["sender_id"], message.get("sender"))
+    if is_inbound(message):
+        return f"<- {sender}"
     return f"{sender} -> {session.name_of(message['recipient_id'], message.get('recipient'))}"
-
-
-def _content(message: dict[str, Any]) -> str:
-    """Return the text and the description of the file."""
-    return " ".join(filter(None, (printable(message["content"]), file_line(message))))
 
 
 def _life(message: dict[str, Any]) -> list[str]:

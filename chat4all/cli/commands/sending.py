@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from chat4all.cli.command_line import Seconds, Span
+from chat4all.cli.content_options import content_of, content_options, has_no_text
+from chat4all.cli.output import word
 from chat4all.cli.session import Session, api_command
 from chat4all.cli.stdin import text_of_stdin
 
@@ -26,6 +28,7 @@ _WORDS = ("ACCEPTED", "SENT", "DELIVERED", "READ")
     type=click.Path(),
     help="Goes with it: a file of this machine, uploaded first, or one that is uploaded already.",
 )
+@content_options
 @click.option("--conversation", metavar="ID", help="Default: the direct one with the recipient.")
 @click.option(
     "--wait",
@@ -58,11 +61,13 @@ async def send(
     expires_at: str | None,
     priority: Literal["normal", "bulk"] | None,
     seconds: float,
+    **content: Any,
 ) -> int:
     """Send TEXT to RECIPIENT (whatsapp:+5511999999999, or user:NAME), and watch what becomes of it.
 
     Without a recipient it goes to everyone in the --conversation. TEXT - is read from stdin; with a --file it may be
-    left out. A message has one file at most; an upload that was interrupted goes on when the same command is run again.
+    left out, with a --template or a --location it must be. A message has one file at most; an upload that was
+    interrupted goes on when the same command is run again.
     Without a login it makes a demo user, for whom later commands act, too. The exit code is 1 also when the message did
     not get as far as --wait says.
     """
@@ -71,13 +76,28 @@ async def send(
 
     if len(files) > 1:
         raise click.UsageError("a message has one file at most; send a message for each")
-    recipient, text = recipient_and_text(words, has_file=bool(files), has_conversation=conversation is not None)
+    fields = content_of(content)
+    has_other = bool(files) or has_no_text(fields)
+    recipient, text = recipient_and_text(words, has_other=has_other, has_conversation=conversation is not None)
     if text == "-":
         text = text_of_stdin(MAX_CONTENT_BYTES)
     wanted = Status(until.upper()) if until else None
     attachment = files[0] if files else None
     options = DeliveryOptions(channel_account, expiry_of(expires_in, expires_at), priority)
-    return await send_and_follow(session, recipient, text, conversation, wanted, seconds, key, attachment, options)
+    return await send_and_follow(
+        session, recipient, text, conversation, wanted, seconds, key, attachment, options, fields
+    )
+
+
+@click.command()
+@click.argument("message_id")
+@click.argument("emoji", default="")
+@api_command()
+async def react(session: Session, message_id: str, emoji: str) -> None:
+    """React to a message with EMOJI; without one the reaction is taken back."""
+    accepted = await session.client.react(message_id, emoji)
+    document = {"message_id": accepted.message_id, "conversation_id": accepted.conversation_id}
+    session.out.document(document, f"{word('ACCEPTED')}  {emoji or 'taken back'}")
 
 
 def expiry_of(expires_in: float | None, expires_at: str | None) -> datetime | None:
@@ -99,20 +119,23 @@ def expiry_of(expires_in: float | None, expires_at: str | None) -> datetime | No
     return found
 
 
-def recipient_and_text(words: tuple[str, ...], *, has_file: bool, has_conversation: bool) -> tuple[str | None, str]:
-    """Return recipient and text. A single word with a file is the recipient if it has the form of one."""
+def recipient_and_text(words: tuple[str, ...], *, has_other: bool, has_conversation: bool) -> tuple[str | None, str]:
+    """Return recipient and text.
+
+    ``has_other``: a file, a template or a location goes. A single word is then the recipient if it has the form of one.
+    """
     if len(words) > 2:
         raise click.UsageError("expected RECIPIENT TEXT; put the text in quotes")
     if len(words) == 2:
         return words
     if not words:
-        if not has_file:
+        if not has_other:
             raise click.UsageError("expected RECIPIENT TEXT, or --conversation ID TEXT, or a --file")
         if not has_conversation:
             raise click.UsageError("the recipient is missing: expected RECIPIENT --file PATH, or --conversation ID")
         return None, ""
     [only] = words
-    if has_file and (not has_conversation or _is_recipient(only)):
+    if has_other and (not has_conversation or _is_recipient(only)):
         return only, ""
     if _is_recipient(only):
         raise click.UsageError(f'the text is missing: chat4all send {only} "hello"')
