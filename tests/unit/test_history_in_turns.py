@@ -42,8 +42,9 @@ def facts_to_all(word: str) -> list[Fact]:
 
 async def test_a_page_of_messages_to_256_is_decoded_in_many_turns() -> None:
     texts = [encode_fact(fact) for word in ("SENT", "DELIVERED", "READ") for fact in facts_to_all(word)]
+    nothing_more = (None,) * 12
     rows = [
-        (1, n, f"m-{n}", "u-1", "", "hi", None, None, ADDRESSES, ADDRESSES, None, None, None, texts) for n in range(30)
+        (1, n, f"m-{n}", "u-1", "", "hi", None, None, ADDRESSES, ADDRESSES, *nothing_more, texts) for n in range(30)
     ]
     found, turns = await turns_of_others(_messages("c-1", rows))
     assert [one.state.status for one in found] == ["READ"] * 30
