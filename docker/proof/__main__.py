@@ -31,7 +31,9 @@ HERE = Path(__file__).parents[1]
 NEEDED = {"podman": "podman", "runc": "runc", "debootstrap": "debootstrap", "iptables": "iptables", "curl": "curl"}
 PACKAGES = ("podman", "runc", "debootstrap", "iptables", "netavark", "aardvark-dns", "catatonit", "curl", "uidmap")
 FOLDER = "/var/tmp/chat4all-proof"
+LOAD_SECONDS = 30
 PORTS = ("HTTP_PORT", "S3_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "TLS_PORT", "SIMULATOR_PORT")
+OBSERVED = ("PROMETHEUS_PORT", "ALERTMANAGER_PORT")
 TLS, CLUSTER, SIMULATOR = "compose.tls.yaml", "compose.cluster.yaml", "compose.simulator.yaml"
 
 
@@ -75,7 +77,7 @@ class Proof:
         texts = [(HERE / name).read_text(encoding="utf-8") for name in ("compose.yaml", *self.wanted.overlay)]
         variables = {f"CHAT4ALL_{name}": str(self._port(name)) for name in PORTS}
         variables["CHAT4ALL_S3_PUBLIC_URL"] = f"http://127.0.0.1:{self._port('S3_PORT')}"
-        variables["CHAT4ALL_TLS_BIND"] = "127.0.0.1"
+        variables |= {"CHAT4ALL_TLS_BIND": "127.0.0.1", "SHAPE_SECONDS": str(LOAD_SECONDS)}
         found = read(texts, variables, frozenset(self.wanted.profile))
         return [each for each in found if image_of(each)]
 
@@ -103,6 +105,8 @@ class Proof:
             self.checks.note(balance.is_balanced, str(balance))
             self.checks.websocket(Sender.signed_up(self.url))
         self.checks.file(Sender.signed_up(self.url))
+        if "load" in self.wanted.profile:
+            self._load()
         if TLS in self.wanted.overlay:
             self.checks.tls(self._port("TLS_PORT"), HERE / "certs" / "tls.crt")
         if "observability" in self.wanted.profile:
@@ -110,8 +114,14 @@ class Proof:
         self.checks.services(services)
         return self.checks.all_hold
 
+    def _load(self) -> None:
+        until(lambda: self.podman.state("load")[0] == "exited", "the load ends", self.podman, "load")
+        words = [line for line in self.podman.logs("load").splitlines() if "ledger" in line.lower()]
+        _, code = self.podman.state("load")
+        self.checks.note(code == 0, f"Locust in its container, {LOAD_SECONDS} s, exit code {code}: {' '.join(words)}")
+
     def _alerts(self) -> None:
-        observed = Observed(self.podman, f"http://127.0.0.1:{self._port('PROMETHEUS_PORT')}")
+        observed = Observed(self.podman, *(f"http://127.0.0.1:{self._port(name)}" for name in OBSERVED))
         self.checks.note(*observed.targets())
         self.checks.note(*observed.rules())
         self.checks.note(*observed.panels())
@@ -121,9 +131,10 @@ class Proof:
     def _messages(self) -> Balance:
         sender, count = Sender.signed_up(self.url), self.wanted.messages
         pids: dict[str, int] = {}
+        killed: dict[str, float] = {}
 
         def kill(name: str) -> None:
-            pids[name] = crash(self.podman, name)
+            pids[name], killed[name] = crash(self.podman, name), time.monotonic()
             self.say(f"killed {name} (pid {pids[name]}) before message {len(sender.book.accepted)}")
 
         victims = {count // 3: "worker-whatsapp", count // 2: "api-1", 2 * count // 3: "worker-core"}
@@ -132,7 +143,8 @@ class Proof:
         sender.send_all(count, {at: (lambda name=name: kill(name)) for at, name in victims.items()})  # type: ignore[misc]
         self.say(f"{count} messages accepted through nginx, {sender.repeated} requests repeated with their key")
         for name, pid in pids.items():
-            self.say(f"{name} is back {await_return(self.podman, name, pid):.0f} s after it was waited for")
+            await_return(self.podman, name, pid)
+            self.say(f"{name} is back and healthy, at most {time.monotonic() - killed[name]:.0f} s after its end")
         return sender.balance()
 
 

@@ -20,11 +20,12 @@ MAY_BE_EMPTY = frozenset(
 
 
 class Observed:
-    """Asks Prometheus at ``url``. Each check returns whether it holds, and a sentence."""
+    """Asks Prometheus at ``url``, and Alertmanager. Each check returns whether it holds, and a sentence."""
 
-    def __init__(self, podman: Podman, url: str) -> None:
+    def __init__(self, podman: Podman, url: str, alertmanager: str) -> None:
         self._podman = podman
         self._url = url
+        self._alertmanager = alertmanager
 
     def targets(self) -> tuple[bool, str]:
         """Return whether every target is scraped."""
@@ -69,17 +70,27 @@ class Observed:
         began = time.monotonic()
         until(lambda: name in self._firing(), f"{name} fires", self._podman, "prometheus", ALERT_SECONDS)
         fired_seconds = time.monotonic() - began
+        until(
+            lambda: name in self._received(),
+            f"{name} reaches Alertmanager",
+            self._podman,
+            "alertmanager",
+            ALERT_SECONDS,
+        )
         self._podman.call("start", victim)
         began = time.monotonic()
         until(lambda: name not in self._firing(), f"{name} is resolved", self._podman, "prometheus", ALERT_SECONDS)
         resolved_seconds = time.monotonic() - began
         until(lambda: self._podman.is_healthy(victim), f"{victim} is well", self._podman, victim)
-        sentence = f"{name} fired {fired_seconds:.0f} s after the stop of {victim}"
+        sentence = f"{name} fired {fired_seconds:.0f} s after the stop of {victim}, reached Alertmanager"
         return True, f"{sentence}, and was resolved {resolved_seconds:.0f} s after its start"
 
     def _firing(self) -> set[str]:
         alerts = asked("GET", f"{self._url}/api/v1/alerts")["data"]["alerts"]
         return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+
+    def _received(self) -> set[str]:
+        return {each["labels"]["alertname"] for each in asked("GET", f"{self._alertmanager}/api/v2/alerts")}
 
     def _query(self, expression: str) -> list[Any]:
         found = asked("GET", f"{self._url}/api/v1/query?query={quote(expression, safe='')}")
