@@ -21,6 +21,7 @@ _MODULES = {
         "api": "cli.commands",
         "audit": "cli.commands",
         "config": "cli.commands",
+        "doctor": "cli.doctor",
         "migrate": "cli.commands",
         "new-channel": "cli.new_channel",
         "phones": "cli.phones",

@@ -111,6 +111,7 @@ class Proof:
             self.checks.tls(self._port("TLS_PORT"), HERE / "certs" / "tls.crt")
         if "observability" in self.wanted.profile:
             self._alerts()
+        self.checks.doctor()
         self.checks.services(services)
         return self.checks.all_hold
 

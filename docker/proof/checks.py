@@ -95,6 +95,15 @@ class Checks:
             (status, old) == (200, 0), f"TLS at nginx: {status} with the certificate trusted, nothing over TLS 1.1"
         )
 
+    def doctor(self) -> None:
+        """Let `chat4all doctor` look at everything from inside a container."""
+        code = "import subprocess, sys; sys.exit(subprocess.run(['chat4all', 'doctor']).returncode)"
+        try:
+            said = self._podman.call("exec", "api-1", "python", "-c", code, seconds=90)
+            self.note(True, f"chat4all doctor, in a container: {said.splitlines()[-1]}")
+        except PodmanFailed as error:
+            self.note(False, f"chat4all doctor, in a container: {error}")
+
     def services(self, services: Sequence[Service]) -> None:
         """Look at the state of each service at the end."""
         for service in services:

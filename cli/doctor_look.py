@@ -1,0 +1,139 @@
+"""Looks at everything that `chat4all doctor` judges. Nothing is changed, and nothing is sent to anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from app.accounts import InvalidAccounts, account_secret, load_accounts
+from app.cassandra import cassandra_config
+from app.kafka.topics import TopicSpec, group_of
+from app.roles import ROLES
+from app.settings import Settings
+from cli.doctor_findings import Seen, TopicSeen
+from cli.groups import Groups
+from domain.errors import StoreUnavailable
+from storage.cassandra.driver_session import Access
+from storage.cassandra.schema import latest_version, schema_version
+from storage.cassandra.session import CassandraSession
+
+SECONDS = 10.0
+_COPIES = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?"
+_SECRET_ENDS = ("_env", "_file")
+
+
+async def look(settings: Settings, specs: Sequence[TopicSpec], url: str) -> Seen:
+    """Return what there is, each server within ``SECONDS``."""
+    (brokers, topics, workers), (schema, copies), (api, seconds_off) = await asyncio.gather(
+        _kafka(settings, specs), _cassandra(settings), asyncio.to_thread(_api, url)
+    )
+    return Seen(
+        brokers=brokers,
+        topics=topics,
+        workers=workers,
+        schema=schema,
+        latest_schema=latest_version(),
+        copies=copies,
+        api=api,
+        seconds_off=seconds_off,
+        account_faults=_account_faults(settings),
+    )
+
+
+async def _kafka(
+    settings: Settings, specs: Sequence[TopicSpec]
+) -> tuple[int | None, dict[str, TopicSeen], dict[str, int]]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(SECONDS * 1000))
+    try:
+        async with asyncio.timeout(SECONDS):
+            await admin.start()
+            brokers = len((await admin.describe_cluster())["brokers"])
+            present = set(await admin.list_topics()) & {spec.name for spec in specs}
+            topics = await _topics(admin, sorted(present))
+            workers = {
+                role: len(await Groups(admin, [group_of(role, settings.topic_prefix)]).members()) for role in ROLES
+            }
+            return brokers, topics, workers
+    except (KafkaError, OSError, TimeoutError):
+        return None, {}, {}
+    finally:
+        await admin.close()
+
+
+async def _topics(admin: Any, names: list[str]) -> dict[str, TopicSeen]:
+    if not names:
+        return {}
+    configs: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names]):
+        for _code, _reason, _kind, name, entries in response.resources:
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return {
+        found["topic"]: TopicSeen(
+            len(found["partitions"]),
+            min(len(partition["replicas"]) for partition in found["partitions"]),
+            min(len(partition["isr"]) for partition in found["partitions"]),
+            configs.get(found["topic"], {}),
+        )
+        for found in await admin.describe_topics(names)
+    }
+
+
+async def _cassandra(settings: Settings) -> tuple[int | None, int]:
+    """Return the version of the schema (0: none) and the copies of the keyspace (0: there is none)."""
+    try:
+        async with CassandraSession(cassandra_config(settings)) as session:
+            await session.connected(SECONDS)
+            rows = await session.run(_COPIES, (settings.keyspace,), Access.READ)
+            if not rows:
+                return 0, 0
+            return await schema_version(session), _copies(rows[0][0])
+    except StoreUnavailable:
+        return None, 0
+
+
+def _copies(replication: Mapping[str, str]) -> int:
+    """Return the fewest copies of a keyspace in any of its datacenters."""
+    return min((int(value) for value in replication.values() if value.isdecimal()), default=0)
+
+
+def _api(url: str) -> tuple[dict[str, str] | None, float]:
+    """Return the state of each component by the API's word, and how far this machine's clock is ahead of its."""
+    try:
+        try:
+            answer = urlopen(f"{url}/health/ready", timeout=SECONDS)
+        except HTTPError as error:
+            answer = error
+        with answer:
+            found = json.loads(answer.read())
+            said = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+            components = {name: str(each["status"]) for name, each in found["components"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, 0.0
+    return components, time.time() - said
+
+
+def _account_faults(settings: Settings) -> list[str]:
+    """Return what is wrong with the file of accounts, and each secret that it names and that is not there."""
+    try:
+        accounts = [account for of_channel in load_accounts(settings).values() for account in of_channel]
+    except InvalidAccounts as error:
+        return [str(error)]
+    faults = []
+    for account in accounts:
+        names = {key.removesuffix(end) for key in account.options for end in _SECRET_ENDS if key.endswith(end)}
+        for name in sorted(names):
+            try:
+                account_secret(account, name)
+            except InvalidAccounts as error:
+                faults.append(str(error))
+    return faults
