@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from loadtests.system import Servers, System, free_ports, system_settings
-from loadtests.two_way.plan import ACCOUNT
+from loadtests.two_way.plan import ACCOUNT, CHANNELS
 from loadtests.two_way.runner import Client
 from loadtests.two_way.world import LOOPBACK, World
 from simulator.media import SAMPLES
@@ -97,7 +97,7 @@ async def test_a_phone_writes_the_answer_arrives_and_its_receipt_comes_back(
     two_way: TwoWay, channel: str, last: str
 ) -> None:
     name = f"ana-{channel}"
-    await two_way.phone(name, len(channel))
+    await two_way.phone(name, CHANNELS.index(channel))
     await two_way.writes(name, channel, text=f"oi from {channel}")
     frame = await two_way.live(f"oi from {channel}")
     conversation = frame["conversation_id"]
@@ -131,7 +131,7 @@ async def test_a_phone_writes_the_answer_arrives_and_its_receipt_comes_back(
 @pytest.mark.parametrize("channel", ["whatsapp", "instagram", "telegram"])
 async def test_a_photo_is_in_the_store_when_the_message_is_shown(two_way: TwoWay, channel: str) -> None:
     name = f"zoe-{channel}"
-    await two_way.phone(name, 100 + len(channel))
+    await two_way.phone(name, 100 + CHANNELS.index(channel))
     await two_way.writes(name, channel, kind="image", text=f"look {channel}")
     if channel == "instagram":  # a text and a file are two messages there
         await until(lambda: [one for one in two_way.frames if one.get("file_id") and _from(one, channel)], SECONDS)

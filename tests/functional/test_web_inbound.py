@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from agents.mirror_inbound import InboundMirror
 from app.kafka.codec import decode
-from domain.ids import inbound_message_id
+from domain.files import FileMetadata
+from domain.ids import file_id_of_inbound, inbound_message_id
 from domain.inbound import ReadMarked
 from domain.kinds import INBOUND
 from domain.ports import MirrorEntry
@@ -79,6 +81,20 @@ async def test_the_inbox_may_answer_before_the_mirror_has_the_conversation(api: 
     assert sent.status == 202, await sent.text()
     (message, _, _) = api.log.records[-1]
     assert message.targets == (ANA,)
+
+
+async def test_its_file_can_be_had_before_the_mirror_has_its_row(api: Api) -> None:
+    logged_in = await maria(api)
+    file_id = file_id_of_inbound(MESSAGE_ID)
+    file = FileMetadata("a.txt", 2, "text/plain", f"sha256:{sha256(b'oi').hexdigest()}", f"inbound%3A1/{file_id}.txt")
+    await api.file_store.put(file.storage_path, b"oi", "text/plain")
+    api.live_log.message(replace(WRITTEN, file_id=file_id, file=file))
+    answer = await api.call("GET", f"/v1/files/{file_id}", token=logged_in["token"])
+    assert answer.status == 200, await answer.text()
+    assert (await answer.json())["conversation_id"] == CONVERSATION
+    content = await api.call("GET", f"/v1/files/{file_id}/content", token=logged_in["token"])
+    assert await content.text() == "oi"
+    assert (await api.call("GET", f"/v1/files/{file_id}", token=await api.somebody())).status == 404
 
 
 async def test_nobody_can_take_the_conversation_of_a_person_before_they_write(api: Api) -> None:

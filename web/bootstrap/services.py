@@ -264,6 +264,7 @@ class Services:
             history=self.history,
             metrics=self.metrics,
             statuses=self.statuses,
+            known_files=self.known_files,
             open_log=self.adapters.open_log or partial(KafkaLogReader.open, self.settings),
             clock_ms=self.adapters.clock_ms,
         )

@@ -36,6 +36,7 @@ class KnownFiles:
         self._monotonic = monotonic
         # until when (on the monotonic clock) it holds
         self._known: LRUCache[str, tuple[File, float]] = LRUCache(limit)
+        self._announced: LRUCache[str, File] = LRUCache(limit)
 
     async def get(self, file_id: str) -> File | None:
         """Return the file, also a deleted one; ``None`` if there is none, or it is incomplete.
@@ -50,12 +51,19 @@ class KnownFiles:
         try:
             found = await self._records.get(file_id)
         except StoreUnavailable:
-            if (stale := self._known.get(file_id)) is None:
+            if (stale := self._known.get(file_id)) is not None:
+                return stale[0]
+            if file_id not in self._announced:
                 raise
-            return stale[0]
-        if found is not None:
-            self.add(found)
+            found = None
+        if found is None:
+            return self._announced.get(file_id)
+        self.add(found)
         return found
+
+    def announce(self, file: File) -> None:
+        """Note the file of a person's message: the mirror stores its row some time later."""
+        self._announced[file.file_id] = file
 
     def remembered(self, file_id: str) -> File | None:
         """Return the file if it is cached and fresh."""

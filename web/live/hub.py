@@ -17,6 +17,7 @@ from functools import partial
 
 from domain.conversations import is_address
 from domain.errors import Unavailable
+from domain.files import File
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from web.conversations.participants import Participants
@@ -36,6 +37,8 @@ _LATE_AT_A_TIME = 100  # parked frames handed over before other tasks run
 
 # called after a frame with the message was written to a connection of this user
 OnDelivered = Callable[[MessageAccepted, LogPosition, str], None]
+# called with the file of a person's message
+OnFile = Callable[[File], None]
 # called with the number of frames written for an event, and the event's time
 OnPushed = Callable[[int, int], None]
 
@@ -61,7 +64,9 @@ class Hub:
         *,
         on_pushed: OnPushed,
         on_delivered: OnDelivered,
+        on_file: OnFile | None = None,
     ) -> None:
+        self._on_file = on_file
         self._participants = participants
         self._usernames = usernames
         self._partitions = partitions
@@ -85,6 +90,14 @@ class Hub:
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if message.members:
             self._participants.announce(message.conversation_id, message.members)
+        if (
+            message.is_inbound
+            and message.file is not None
+            and message.file_id is not None
+            and self._on_file is not None
+        ):
+            at_ms = position.accepted_at_ms
+            self._on_file(File(message.file_id, message.conversation_id, message.sender_id, message.file, at_ms))
         if self.count:
             self._take(message_event(partition, offset, message, position))
 

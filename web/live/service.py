@@ -15,6 +15,7 @@ from domain.ports import LogPosition
 from domain.records import MessageAccepted
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
+from web.files.registry import KnownFiles
 from web.history.service import MessageHistory
 from web.http.caller import Caller
 from web.http.metrics import Metrics
@@ -51,6 +52,7 @@ class Live:
         history: MessageHistory,
         metrics: Metrics,
         statuses: StatusWriter,
+        known_files: KnownFiles,
         open_log: OpenLog,
         clock_ms: Callable[[], int],
     ) -> None:
@@ -65,6 +67,7 @@ class Live:
             settings.partitions,
             on_pushed=self._count_pushed,
             on_delivered=self._tell_delivered,
+            on_file=known_files.announce,
         )
         self._replayer = Replayer(
             open_log, self.participants, usernames, history, settings.partitions, self._tell_delivered
