@@ -10,8 +10,9 @@ from aiohttp import ClientResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.kafka.codec import decode, encode
 from domain.ids import uuid7
-from domain.ports import LogPosition
+from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from support.api import NOW_MS, Api, partition_of
 
@@ -90,6 +91,16 @@ async def test_a_list_opens_with_a_button_and_titles_may_be_left_out(api: Api) -
         ({"template": {"name": "order", "language": "portuguese"}}, "template.language", "must be such as en"),
         ({"template": TEMPLATE, "content": "hi"}, "content", "must be empty beside template"),
         ({"template": {**TEMPLATE, "colour": 1}}, "template.colour", "is no field of this request"),
+        (
+            {"template": {**TEMPLATE, "lang": 1}},
+            "template.lang",
+            "is no field of this request; did you mean `language`?",
+        ),
+        (
+            {"interactive": {"kind": "buttons", "buttons": [{"id": "1", "title": "x", "titel": "y"}]}, "content": "?"},
+            "interactive.buttons.0.titel",
+            "is no field of this request; did you mean `title`?",
+        ),
         ({"template": {**TEMPLATE, "parameters": {"body": [7]}}}, "template.parameters.body", "must be a list of"),
         (
             {"template": {**TEMPLATE, "parameters": {"buttons": {"first": "x"}}}},
@@ -284,6 +295,64 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
     max_leaves=6,
 )
+TEXTS = st.text(st.characters(whitelist_categories=["L", "N", "S"]), min_size=1, max_size=12)
+CHOICES = st.lists(
+    st.fixed_dictionaries({"id": TEXTS, "title": TEXTS}), min_size=1, max_size=3, unique_by=lambda c: c["id"]
+)
+VALID = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "template": st.fixed_dictionaries(
+                {"name": st.just("order"), "language": st.sampled_from(["en", "pt_BR"])},
+                optional={
+                    "parameters": st.fixed_dictionaries(
+                        {"body": st.lists(TEXTS, min_size=1) | st.dictionaries(TEXTS, TEXTS, min_size=1)}
+                    )
+                },
+            )
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "content": TEXTS,
+            "interactive": st.one_of(
+                CHOICES.map(lambda those: {"kind": "buttons", "buttons": those}),
+                CHOICES.map(lambda rows: {"kind": "list", "button": "Open", "sections": [{"rows": rows}]}),
+                st.fixed_dictionaries(
+                    {"kind": st.just("link"), "title": TEXTS, "url": st.just("https://example.org/7?a=b#c")}
+                ),
+            ),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "location": st.fixed_dictionaries(
+                {"latitude": st.floats(-90, 90), "longitude": st.floats(-180, 180)},
+                optional={"name": TEXTS, "address": TEXTS},
+            )
+        }
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(VALID)
+async def test_any_kind_comes_back_through_record_and_row_as_it_was_sent(api: Api, fields: dict[str, Any]) -> None:
+    token = await api.somebody()
+    answer = await send(api, token, conversation_id=..., recipient_id=WHATSAPP, **fields)
+    assert answer.status == 202, await answer.text()
+    record, position, _ = api.log.records[-1]
+    assert decode(encode(record), MessageAccepted) == record
+    entry = MirrorEntry(record.message_id, record.conversation_id, position, decode(encode(record), MessageAccepted))
+    await api.messages.write([entry])
+    api.tailer.mirrored_messages[partition_of(record)] = position.offset + 1
+    api.clock.now_ms += 1_000  # the mirror's offsets are asked for anew
+    api.recent._drop(record.message_id)
+    found = await (await api.call("GET", answer.headers["Location"], token=token)).json()
+    (kind,) = set(fields) - {"content"}
+    assert (found["kind"], found[kind], found["content"]) == (kind, fields[kind], fields.get("content", ""))
+
+
 KIND_FIELDS = ("template", "interactive", "location", "reaction", "reply_to", "content", "file_id")
 PARTS = (
     "kind", "name", "language", "parameters", "body", "header", "buttons", "button", "sections", "rows", "id", "title",

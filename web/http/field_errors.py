@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from web.http.field_names import MAX_SHOWN_ERRORS, FieldNames
+from web.http.field_names import MAX_SHOWN_ERRORS, FieldNames, shown_name
 
 Context = Mapping[str, Any]
 
@@ -76,7 +76,14 @@ def told(error: ValidationError, names: FieldNames, settled: set[str]) -> list[t
     """
     found = error.errors(include_url=False, include_input=False)[:MAX_SHOWN_ERRORS]
     return [
-        (".".join(map(str, item["loc"])), sentence_of(item))
+        (".".join(shown_name(str(part)) for part in item["loc"]), _sentence(item, names))
         for item in found
         if not item["loc"] or names.field_of(str(item["loc"][0])) not in settled
     ]
+
+
+def _sentence(error: ErrorDetails, names: FieldNames) -> str:
+    """Return the sentence; of an unknown field inside an object, with the nearest known one."""
+    *path, last = error["loc"] or ("",)
+    inner = names.inside(path) if error["type"] == "extra_forbidden" and path else None
+    return sentence_of(error) if inner is None else inner.unknown(shown_name(str(last)))

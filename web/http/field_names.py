@@ -7,10 +7,10 @@ not mean "everyone" (docs/adr/0071-names-of-fields.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from pydantic import AliasChoices, BaseModel
@@ -28,6 +28,7 @@ class FieldNames:
     """The names of ``schema``'s fields; built once for each schema."""
 
     def __init__(self, schema: type[BaseModel]) -> None:
+        self._schema = schema
         self._groups = {name: _names_of(name, field.validation_alias) for name, field in schema.model_fields.items()}
         self._field_of = {one: name for name, names in self._groups.items() for one in names}
         self._known = frozenset(self._field_of)
@@ -54,6 +55,15 @@ class FieldNames:
     def unknown(self, name: str) -> str:
         """Return the error text for the unknown ``name``, with the nearest known name."""
         return f"{_UNKNOWN}; {self._hint(name)}"
+
+    def inside(self, path: Sequence[int | str]) -> FieldNames | None:
+        """Return the names of the object at ``path``, fields and indices from here; ``None`` if there is no schema."""
+        schema: type[BaseModel] | None = self._schema
+        for part in path:
+            if schema is not None and isinstance(part, str):
+                field = schema.model_fields.get(self.field_of(part) if schema is self._schema else part)
+                schema = None if field is None else _schema_in(field.annotation)
+        return None if schema is None else names_of(schema)
 
     def field_of(self, name: str) -> str:
         """Return the field with this ``name``."""
@@ -91,6 +101,13 @@ def names_of(schema: type[BaseModel]) -> FieldNames:
 def shown_name(name: str) -> str:
     """Return a client's name for use in a response, cut to ``MAX_SHOWN_CHARS`` characters."""
     return name if len(name) <= MAX_SHOWN_CHARS else f"{name[:MAX_SHOWN_CHARS]}…"
+
+
+def _schema_in(annotation: object) -> type[BaseModel] | None:
+    """Return the schema in an annotation such as ``list[CreateRow] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _schema_in(one)) is not None), None)
 
 
 def _names_of(field: str, alias: object) -> tuple[str, ...]:
