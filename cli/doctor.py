@@ -23,7 +23,7 @@ def doctor(url: str, as_json: bool) -> None:
 
     from app.kafka.topics import all_topics
     from chat4all.cli.api_address import local_url
-    from cli.doctor_findings import findings
+    from cli.doctor_findings import findings, lines_of
     from cli.doctor_look import look
 
     settings = read_settings()
@@ -37,8 +37,8 @@ def doctor(url: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
     else:
-        for each in found:
-            click.echo(f"{'warning' if each.is_warning else 'FAULT'} {each.name}: {each.detail}. Do: {each.advice}.")
+        for line in lines_of(found):
+            click.echo(line)
         faults = sum(not each.is_warning for each in found)
         click.echo(f"{faults} faults, {len(found) - faults} warnings." if found else "Everything is well.")
     if any(not each.is_warning for each in found):

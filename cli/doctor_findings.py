@@ -9,6 +9,7 @@ from app.kafka.topics import TopicSpec
 from app.settings import Settings
 
 MOST_SECONDS_OFF = 2.0
+MOST_SHOWN = 3
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MIN_INSYNC = "min.insync.replicas"
 
@@ -62,6 +63,18 @@ def findings(settings: Settings, specs: Sequence[TopicSpec], seen: Seen) -> list
         *(Finding("account", fault, "see docs/accounts.md") for fault in seen.account_faults),
         *_risks(settings),
     ]
+
+
+def lines_of(found: Sequence[Finding]) -> Iterator[str]:
+    """Yield a line for each fault; those of one name with one advice share it, since topics have their faults alike."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for each in found:
+        groups.setdefault((each.name, each.advice), []).append(each)
+    for (name, advice), alike in groups.items():
+        word = "warning" if alike[0].is_warning else "FAULT"
+        more = f" (and {len(alike) - MOST_SHOWN} more)" if len(alike) > MOST_SHOWN else ""
+        details = "; ".join(each.detail for each in alike[:MOST_SHOWN])
+        yield f"{word} {name}: {details}{more}. Do: {advice}."
 
 
 def _of_kafka(settings: Settings, specs: Sequence[TopicSpec], seen: Seen) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ from storage.cassandra.driver_session import Access
 from storage.cassandra.schema import latest_version, schema_version
 from storage.cassandra.session import CassandraSession
 
-SECONDS = 10.0
+SECONDS = 20.0
 _COPIES = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?"
 _SECRET_ENDS = ("_env", "_file")
 
@@ -108,6 +108,7 @@ def _copies(replication: Mapping[str, str]) -> int:
 
 def _api(url: str) -> tuple[dict[str, str] | None, float]:
     """Return the state of each component by the API's word, and how far this machine's clock is ahead of its."""
+    before = time.time()
     try:
         try:
             answer = urlopen(f"{url}/health/ready", timeout=SECONDS)
@@ -119,7 +120,12 @@ def _api(url: str) -> tuple[dict[str, str] | None, float]:
             components = {name: str(each["status"]) for name, each in found["components"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return None, 0.0
-    return components, time.time() - said
+    return components, seconds_ahead(before, said, time.time())
+
+
+def seconds_ahead(before: float, said: float, after: float) -> float:
+    """Return how far this machine's clock is ahead for certain: the API said ``said``, in whole seconds, in between."""
+    return max(0.0, before - (said + 1)) or min(0.0, after - said)
 
 
 def _account_faults(settings: Settings) -> list[str]:

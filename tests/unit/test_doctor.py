@@ -10,8 +10,8 @@ import pytest
 from app.kafka.topics import all_topics
 from app.roles import ROLES
 from app.settings import Settings
-from cli.doctor_findings import Seen, TopicSeen, findings
-from cli.doctor_look import _account_faults, _api, _copies
+from cli.doctor_findings import MOST_SHOWN, Seen, TopicSeen, findings, lines_of
+from cli.doctor_look import _account_faults, _api, _copies, seconds_ahead
 
 SETTINGS = Settings(
     replication_factor=3,
@@ -112,3 +112,19 @@ def test_a_secret_that_is_not_there_is_told_with_its_account(tmp_path: Path, mon
 
 def test_nobody_who_answers_is_no_api() -> None:
     assert _api("http://127.0.0.1:1") == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "after", "expected"),
+    [(100.2, 100.0, 100.3, 0.0), (100.9, 100.0, 108.0, 0.0), (160.5, 100.0, 161.0, 59.5), (40.5, 100.0, 41.0, -59.0)],
+    ids=["at once", "a slow answer", "ahead", "behind"],
+)
+def test_a_slow_answer_is_no_wrong_clock(before: float, said: float, after: float, expected: float) -> None:
+    assert seconds_ahead(before, said, after) == pytest.approx(expected)
+
+
+def test_faults_that_all_topics_have_share_a_line() -> None:
+    seen = replace(WELL, topics={name: replace(topic, replicas=1, in_sync=1) for name, topic in WELL.topics.items()})
+    lines = list(lines_of(findings(SETTINGS, SPECS, seen)))
+    assert len(lines) == 1
+    assert f"and {len(SPECS) - MOST_SHOWN} more" in lines[0]
