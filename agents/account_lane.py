@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from domain.allowance import Allowance
@@ -38,6 +39,7 @@ class AccountLane:
         self.in_flight = 0
         self.in_flight_on: Counter[int] = Counter()  # by partition
         self.last_error = ""
+        self.blocked_by: Reason | None = None  # why a delivery that was ready could not start, last time
         self.wakes_at = inf
         self._normal: deque[Head] = deque()
         self._bulk: deque[Head] = deque()
@@ -50,7 +52,7 @@ class AccountLane:
 
     def ready(self, head: Head) -> None:
         """Add a delivery that may start when the account may send."""
-        head.is_ready = True
+        head.is_ready, head.ready_at = True, monotonic()
         (self._bulk if head.row.priority == BULK else self._normal).append(head)
 
     def heads(self) -> Iterator[Head]:

@@ -17,6 +17,7 @@ from agents.sending import outcome_of
 from agents.traces import word_of
 from app.clock import now_ms
 from app.kafka.codec import decode
+from domain.attempts import Reason
 from domain.delivery_policy import Decision, DeliveryRules, Failure, without_evidence
 from domain.outcomes import NotNow, Refusal, Refused, SendOutcome, Sent, Unknown
 from domain.ports import Attachment
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from app.kafka.batch_producer import PendingBatch
 
 QUESTIONS = 100  # look-ups of a worker at a time
+TRACED_WAIT_SECONDS = 1.0  # a wait for the account that a trace shows
 
 
 class Calls:
@@ -100,6 +102,8 @@ class Calls:
             self._run(delivery, self._end(delivery, prepared))
             return
         delivery.outgoing = prepared
+        if (waited := monotonic() - head.ready_at) >= TRACED_WAIT_SECONDS:
+            self._traces.waited(head, delivery.request, lane.blocked_by or Reason.IN_FLIGHT, waited)
         if prepared.file_id is None:
             delivery.gate = self._queue.update(head, head.row.begun(), delivery.value)
         self._run(delivery, self._deliver(delivery))

@@ -17,7 +17,8 @@ class Head:
     """The oldest delivery of a chain.
 
     ``request``, ``decoded``: the record, while the delivery is about to start. ``write``: the newest write of its row
-    by this worker. ``is_ready``: it is in its account's lane. ``is_gone``: it is in memory no more. ``attachment``: its
+    by this worker. ``is_ready``: it is in its account's lane, since ``ready_at`` (seconds of a clock that does not
+    go back). ``is_gone``: it is in memory no more. ``attachment``: its
     file, once the channel has it.
     """
 
@@ -30,6 +31,7 @@ class Head:
         "is_ready",
         "key",
         "partition",
+        "ready_at",
         "request",
         "row",
         "write",
@@ -45,6 +47,7 @@ class Head:
         self.decoded: DeliveryRequested | None = None
         self.write: PendingBatch | None = None
         self.is_ready = False
+        self.ready_at = 0.0
         self.is_gone = False
         self.attachment: Attachment | None = None
 

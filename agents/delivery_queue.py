@@ -1,10 +1,10 @@
 """The queue of deliveries of a worker: rows on disk, and the heads of its chains in memory.
 
-A *chain* is the deliveries of one conversation to one address, on one account. Its *head* is the oldest delivery
-without an outcome. The others wait as rows of the table ``queue`` (``tables/queue.py``). Invariants:
+A *chain*: the deliveries of one conversation to one address, on one account. Its *head*: the oldest delivery without
+an outcome. The others wait as rows of the table ``queue`` (``tables/queue.py``). Invariants:
 
 1. A delivery's row is durable before its batch is completed, and it stays until its outcome is durable.
-2. At most one delivery of a chain is in a channel's hands: the head.
+2. Of a chain the head alone is in a channel's hands, besides those that it overtook.
 3. A backlog (partition, account) has at most ``most_heads`` heads in memory. While chains of it are on disk only,
    ``cursor`` is not ``None``: each chain with a greater key will be found by the scan. For a chain with a smaller key
    ``missed`` says that another scan is needed.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.chains import Backlog, Chain, Head
@@ -85,11 +84,8 @@ class DeliveryQueue(QueueRows):
         chain = backlog.chains.get(prefix)
         if chain is not None and chain.head is not None:
             chain.has_older = chain.has_older or key < chain.head.key
-            write, had_more, chain.has_more = (
-                self._table.put(partition, key, rows.dump(row, value)),
-                chain.has_more,
-                True,
-            )
+            had_more, chain.has_more = chain.has_more, True
+            write = self._table.put(partition, key, rows.dump(row, value))
             if not had_more:
                 self._on_more(chain.head)
             return write
@@ -137,7 +133,7 @@ class DeliveryQueue(QueueRows):
         return following
 
     def _forget_empty(self, chain: Chain) -> None:
-        if chain.head is None and not chain.overtaken:
+        if not any(chain.heads()):
             chain.backlog.chains.pop(chain.prefix, None)
             self._refill(chain.backlog)
 
@@ -222,6 +218,7 @@ class DeliveryQueue(QueueRows):
 
         Each backlog on disk is known before the first delivery is added, so none overtakes an older one of its chain.
         """
+        generation = self._generation
         for partition in partitions:
             self._adopted.add(partition)
             key = rows.DELIVERY
@@ -231,7 +228,7 @@ class DeliveryQueue(QueueRows):
                 backlog.cursor = backlog.counted_to = rows.account_prefix(account)
                 backlog.size = 0
                 self._refill(backlog)
-                self._spawn(self.count(backlog, partial(self._is_current, self._generation)))
+                self._spawn(self.count(backlog, lambda: generation == self._generation))
                 key = rows.account_prefix(account)[:-1] + b"\x01"
 
     def drop(self) -> None:
@@ -242,9 +239,6 @@ class DeliveryQueue(QueueRows):
         self._sleepers.clear()
         for task in self._tasks:
             task.cancel()
-
-    def _is_current(self, generation: int) -> bool:
-        return generation == self._generation
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -298,7 +292,7 @@ class DeliveryQueue(QueueRows):
         chain = Chain(backlog, prefix)
         chain.has_more = True
         chain.head = self._head_after(chain, prefix)
-        if chain.head is not None or chain.overtaken:
+        if any(chain.heads()):
             backlog.chains[prefix] = chain
         if chain.head is not None:
             self._on_head(chain.head)

@@ -139,6 +139,7 @@ class Scheduler:
                 self._due(head)
                 continue
             if blocked := lane.blocked(now):
+                lane.blocked_by = blocked[0]
                 self._wake_lane(lane, now + blocked[1])
                 return
             lane.take()

@@ -45,6 +45,11 @@ class Traces:
         now = now_ms()
         self._write(head, request, WAITING, now, max(0, head.row.not_before_ms - now), reason=reason, answer=detail)
 
+    def waited(self, head: Head, request: DeliveryRequested, reason: str, seconds: float) -> None:
+        """Record that the delivery was ready and waited for its account until now."""
+        milliseconds = int(seconds * 1000)
+        self._write(head, request, WAITING, now_ms() - milliseconds, milliseconds, reason=reason)
+
     def _call(self, event: str, delivery: Delivery, outcome: SendOutcome, began_ms: int, seconds: float) -> None:
         exchange = outcome.exchange or _NO_EXCHANGE
         self._write(

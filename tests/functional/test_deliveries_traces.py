@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from agents import calls
 from app.clock import now_ms
 from app.kafka.codec import decode
 from domain.outcomes import MOST_ANSWER, Exchange, NotNow, Sent
 from domain.records import TraceRecorded
 from support.deliveries import World, requests
-from support.waiting import until
+from support.waiting import stays, until
 
 
 def traces(world: World) -> list[TraceRecorded]:
@@ -43,3 +46,19 @@ async def test_what_a_simulated_channel_takes_at_once_leaves_no_trace() -> None:
     await world.deliver(requests("m-1"))
     await until(world.is_done)
     assert traces(world) == []
+
+
+async def test_a_wait_for_the_account_is_shown_once_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "TRACED_WAIT_SECONDS", 0.02)
+    world = World()
+    world.lanes["default"].paused_on.add(2)
+    await world.deliver(requests("m-1"))
+    await stays(lambda: world.channel.calls == [], 0.05)
+    assert traces(world) == []
+    world.lanes["default"].paused_on.clear()
+    world.dispatcher.scheduler.changed(world.lanes["default"])
+    await until(world.is_done)
+    [wait] = traces(world)
+    assert (wait.event, wait.reason) == ("waiting", "paused")
+    assert wait.duration_ms >= 50
+    assert wait.at_ms <= now_ms() - wait.duration_ms

@@ -67,7 +67,7 @@ async def test_a_message_that_comes_when_the_time_is_over_overtakes_at_once() ->
 
 async def test_an_overtaken_message_is_sent_in_its_time_also_after_a_restart() -> None:
     world = overtaking()
-    world.channel.answers["m-1"] = [NotNow("busy", 0.5)]
+    world.channel.answers["m-1"] = [NotNow("busy", 2.0)]
     world.channel.open.set()
     await world.deliver(requests("m-1", "m-2"))
     await until(lambda: world.channel.calls == ["m-1", "m-2"])
