@@ -1,4 +1,4 @@
-"""The counted truth: the messages that the providers took and those that people wrote. All of it is bounded."""
+"""The counted truth: messages taken by the providers, and messages written by people. All of it is bounded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Counted:
 
 
 class Books:
-    """What was taken and what was written, by number and by provider id."""
+    """Taken and written messages, by number and by provider id."""
 
     def __init__(self) -> None:
         self.taken: OrderedDict[int, Taken] = OrderedDict()

@@ -1,4 +1,4 @@
-"""What becomes of a call, whatever its protocol: latency, throttles, errors, time-outs, cuts, drift."""
+"""The chaos of a call of any protocol: latency, throttles, errors, time-outs, cuts, drift."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Calls:
         return Outcome(decision, taken, has_new_code, with_fields)
 
     async def outage(self, account: BusinessAccount) -> Decision | None:
-        """Return the outage that the account is in, for calls that send nothing. Raises ``CutOff``."""
+        """Return the account's outage, ``None`` without one; for calls that send nothing. Raises ``CutOff``."""
         chaos, seconds = self.in_force
         decision = in_window(chaos, *account.key, seconds)
         if decision is not None and decision.answer is Answer.HANG:

@@ -19,7 +19,7 @@ class Chaos(Faults):
     the receipts, ``drop_messages_share`` of the inbound messages, both from ``drop_from_seconds`` to
     ``drop_to_seconds`` after the chaos was set. ``webhook_batch`` updates at most are in one post.
 
-    Drift: unknown fields in answers and webhooks, a code that no table knows yet, a webhook field that is new.
+    Drift: unknown fields in answers and webhooks, a new error code, a new webhook field.
     """
 
     late_read_seconds: tuple[float, float] = (60.0, 120.0)

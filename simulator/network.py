@@ -1,4 +1,4 @@
-"""What becomes of a message between an account and a person: shown, delivered, read, answered."""
+"""A message between an account and a person: shown, delivered, read, answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book of people: who they are on each channel, and how they treat what they get."""
+"""The book of people: their identifiers on each channel, and their manners."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ class PhoneBook:
             number=number,
             handle=handle,
             user_id=user_id or f"{country_of(number)}.{_digits('bsuid ' + seed, 16)}",
-            igsid=_digits("igsid " + seed, 16),
-            chat_id=int(_digits("chat " + seed, 9)),
+            igsid=self._free("ig", "igsid " + seed, 16),
+            chat_id=int(self._free("tg", "chat " + seed, 9)),
             hides_number=not number,
         )
         if not number and not handle and not user_id:
@@ -125,6 +125,14 @@ class PhoneBook:
         self._by.update(dict.fromkeys(names, person))
         self._left.discard(person.number)
         return person
+
+    def _free(self, prefix: str, seed: str, length: int) -> str:
+        """Return digits that nobody has: among many people two seeds may have the same."""
+        found = _digits(seed, length)
+        while f"{prefix}:{found}" in self._by:
+            seed += " again"
+            found = _digits(seed, length)
+        return found
 
     def find(self, name: str) -> Person | None:
         """Return the person of an id, a number with or without +, @handle, BSUID, IGSID or chat id."""

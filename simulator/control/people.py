@@ -1,4 +1,4 @@
-"""``/phones``: the people, what each of them sees, and what they may be. What they do is in ``acts.py``."""
+"""``/phones``: the people, their screens and their manners. ``acts.py`` has their acts."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class InstagramCalls:
         return id == "me" or self._network.phones.of_igsid(id) is not None
 
     async def profile(self, request: web.Request, id: str) -> web.Response:
-        """``GET /{igsid}?fields=name,username``: who somebody is; only of people who wrote."""
+        """``GET /{igsid}?fields=name,username``: the profile of a person who wrote."""
         account = owner_of_token(self._accounts, INSTAGRAM, request)
         if id == "me":
             return web.json_response({"id": account.number_id, "username": account.username})

@@ -46,6 +46,13 @@ def test_nobody_has_anothers_name(names: dict[str, str]) -> None:
     assert len(book) == 1
 
 
+def test_two_people_never_share_a_chat(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = PhoneBook()
+    monkeypatch.setattr(phones, "_digits", lambda seed, length: ("2" if "again" in seed else "1") * length)
+    first, second = book.make(number="5511999990000", user_id="BR.1"), book.make(number="5511999990001", user_id="BR.2")
+    assert first.chat_id != second.chat_id
+
+
 def test_a_book_and_a_screen_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(phones, "MOST_PHONES", 1)
     monkeypatch.setattr(phones, "MOST_SHOWN", 3)
