@@ -42,7 +42,8 @@ class DeliveryFacts:
     ) -> PendingBatch:
         """Write the fact of a receipt: it belongs to the attempt on record."""
         status = Status(report.status)
-        at_ms = self.plausible(f"{status} of {name}", report.at_ms, attempt.accepted_at_ms)
+        at_ms = not_before_ms(report.at_ms, attempt.at_ms)
+        at_ms = self.plausible(f"{status} of {name}", at_ms, attempt.accepted_at_ms)
         fact = self._fact(
             conversation_id,
             name,

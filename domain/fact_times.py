@@ -42,3 +42,11 @@ def plausible(change: StatusChanged, logged_at_ms: int) -> StatusChanged:
         raise ValueError(f"impossible position {accepted_at_ms}, {change.position}")
     at_ms = plausible_ms(change.at_ms, accepted_at_ms, logged_at_ms)
     return change if at_ms == change.at_ms else replace(change, at_ms=at_ms)
+
+
+def not_before_ms(at_ms: int, sent_at_ms: int) -> int:
+    """Return the time of a receipt, corrected if it is a whole second in which the message was sent.
+
+    Channels that report in seconds cut the fraction, so a receipt would seem to come before the send.
+    """
+    return sent_at_ms if at_ms % 1000 == 0 and at_ms < sent_at_ms < at_ms + 1000 else at_ms

@@ -25,7 +25,7 @@ export function composer(model, api, conversationId, channels) {
   const pick = el("input", { type: "file", hidden: true });
   const submit = el("button", { type: "submit" }, say("send"));
   const form = el("form", { class: "compose" }, notes, fault, progress,
-    el("div", { class: "line" }, button("＋", () => pick.click(), { title: say("attach"), "aria-label": say("attach"), class: "quiet" }),
+    el("div", { class: "line" }, button("+", () => pick.click(), { title: say("attach"), "aria-label": say("attach"), class: "quiet" }),
       pick, text, left, submit));
 
   const limits = [LIMITS[""], ...channels.map((channel) => LIMITS[channel]).filter(Boolean)];

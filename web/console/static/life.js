@@ -21,6 +21,7 @@ export async function lifePanel(api, message, close) {
 
 function timeline(events) {
   if (!events.length) return [el("p", { class: "soft" }, say("noEvents"))];
+  events = [...events].sort((a, b) => a.timestamp - b.timestamp);
   const begin = events[0].timestamp, end = Math.max(...events.map((one) => one.timestamp + Math.max(0, one.duration_ms ?? 0)), begin + 1);
   const share = (ms) => ((ms - begin) / (end - begin)) * WIDTH;
   const rows = events.map((one) => row(one, begin, share));
@@ -45,7 +46,7 @@ function row(one, begin, share) {
   const more = [one.attempt ? `${say("attempt")} ${one.attempt}` : "", one.recipient_id, one.reason, one.outcome, one.provider_status,
     one.duration_ms >= 0 ? `${one.duration_ms} ms` : "", place];
   return el("li", {},
-    el("div", { class: "hop" }, el("strong", {}, say(one.event)), el("time", { class: "soft", title: timeOf(one.timestamp, true) }, `+${one.timestamp - begin} ms`)),
+    el("div", { class: "hop" }, el("strong", {}, say(String(one.event))), el("time", { class: "soft", title: timeOf(one.timestamp, true) }, `+${one.timestamp - begin} ms`)),
     el("div", { class: "scale" }, bar),
     el("p", { class: "soft" }, more.filter(Boolean).join(" · ")),
     one.answer ? el("pre", {}, one.answer) : null);

@@ -37,7 +37,7 @@ export class Model extends EventTarget {
     if (older ? !one.next : one.isLoaded) return;
     const parameters = { order: "desc", limit: PAGE, cursor: older ? one.next : undefined };
     const { messages, pagination } = await this.#api.get(`v1/conversations/${encodeURIComponent(id)}/messages`, parameters);
-    const fresh = messages.filter((message) => !one.byId.has(message.message_id)).reverse();
+    const fresh = messages.filter((message) => !one.byId.has(message.message_id) && !isFolded(message, messages, one)).reverse();
     for (const message of fresh) one.byId.set(message.message_id, message);
     one.messages = older ? [...fresh, ...one.messages] : [...fresh, ...one.messages].sort((a, b) => a.timestamp - b.timestamp);
     one.next = pagination.next_cursor;
@@ -79,6 +79,12 @@ export class Model extends EventTarget {
 
   async #newMessage(frame) {
     const one = await this.#conversation(frame.conversation_id);
+    const target = frame.kind === "reaction" ? one.byId.get(frame.reaction?.message_id) : null;
+    if (target) {
+      react(target, frame);
+      this.#changed("status", one.id, target);
+      return;
+    }
     const isNew = this.#add(one, { status: "ACCEPTED", recipient: null, ...frame });
     if (isNew && frame.sender_id !== this.#api.me) {
       one.unread += 1;
@@ -145,6 +151,19 @@ export class Model extends EventTarget {
   #changed(what, id = null, message = null) {
     this.dispatchEvent(new CustomEvent("change", { detail: { what, id, message } }));
   }
+}
+
+/** Tell whether a message is a reaction to one that is shown: the server has put it into `reactions` there. */
+function isFolded(message, page, one) {
+  const id = message.kind === "reaction" ? message.reaction?.message_id : null;
+  return id !== null && (one.byId.has(id) || page.some((other) => other.message_id === id));
+}
+
+/** Put a reaction onto its message: one for each person; an empty emoji takes it back. */
+function react(target, { reaction, sender, timestamp }) {
+  const by = sender.user_id ?? sender.address;
+  const others = (target.reactions ?? []).filter((one) => (one.by?.user_id ?? one.by?.address ?? one.by) !== by);
+  target.reactions = reaction.emoji ? [...others, { by: sender, emoji: reaction.emoji, at: timestamp }] : others;
 }
 
 /** Return the title of a conversation for this user. */

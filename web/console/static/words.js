@@ -21,6 +21,7 @@ const WORDS = {
     paused: "paused", noLimit: "no limit", attempt: "Attempt", noEvents: "Nothing more is known of this message.",
     sessionOver: "Your session is over. Sign in again.", unreachable: "The server does not answer.", refresh: "Refresh",
     location: "Location", contacts: "Contacts", sticker: "Sticker", template: "Template", resolved: "resolved",
+    QUEUED: "Queued", WAITING: "Waiting", ATTEMPT: "Call to the provider", RECEIPT: "Receipt",
     live: "New messages appear here", total: "in all", asOf: "What had happened by",
   },
   pt: {
@@ -43,6 +44,7 @@ const WORDS = {
     paused: "pausada", noLimit: "sem limite", attempt: "Tentativa", noEvents: "Nada mais se sabe desta mensagem.",
     sessionOver: "Sua sessão terminou. Entre de novo.", unreachable: "O servidor não responde.", refresh: "Atualizar",
     location: "Localização", contacts: "Contatos", sticker: "Figurinha", template: "Modelo", resolved: "resolvida",
+    QUEUED: "Na fila", WAITING: "Esperando", ATTEMPT: "Chamada ao provedor", RECEIPT: "Recibo",
     live: "Novas mensagens aparecem aqui", total: "no total", asOf: "O que tinha acontecido até",
   },
 };
