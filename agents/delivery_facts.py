@@ -9,7 +9,7 @@ from app.clock import now_ms
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
 from domain.attempts import Attempt, Outcome
-from domain.fact_times import plausible_ms
+from domain.fact_times import not_before_ms, plausible_ms
 from domain.inbound import SentReported
 from domain.records import DeadLetter, ReceiptReported, StatusChanged
 from domain.status import Status

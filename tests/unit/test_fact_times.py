@@ -12,7 +12,7 @@ from agents.facts import read_fact
 from app.audit_rules import History
 from app.kafka.codec import encode
 from domain.errors import MalformedRecord
-from domain.fact_times import MAX_MS, SKEW_MS, plausible, plausible_ms
+from domain.fact_times import MAX_MS, SKEW_MS, not_before_ms, plausible, plausible_ms
 from domain.records import StatusChanged
 from web.http.responses import iso_utc, utc
 
@@ -69,3 +69,17 @@ def test_every_number_is_written_as_a_time_that_every_client_can_read(epoch_ms: 
     if 0 <= epoch_ms <= MAX_MS:
         assert round(datetime.fromisoformat(text).timestamp() * 1000) == epoch_ms
     assert utc(epoch_ms).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "sent_at_ms", "expected"),
+    [
+        (5_000, 5_642, 5_642),  # the second in which it was sent
+        (5_000, 5_000, 5_000),
+        (5_000, 6_000, 5_000),  # another second: a clock that differs, which is no matter of a unit
+        (6_000, 5_642, 6_000),
+        (5_001, 5_642, 5_001),  # in milliseconds
+    ],
+)
+def test_a_receipt_in_whole_seconds_is_not_before_its_message(at_ms: int, sent_at_ms: int, expected: int) -> None:
+    assert not_before_ms(at_ms, sent_at_ms) == expected
