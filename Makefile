@@ -43,7 +43,7 @@ test-servers: env ## run the other tests, on a Kafka, a Cassandra and a MinIO th
 		tests/contract tests/integration tests/e2e
 
 test-long: env ## run the longer variants of tests on servers: chaos of one kind at a time, a file of 2 GiB
-	@$(BIN)/python -m pytest -q -n 2 --dist=loadgroup --no-loadscope-reorder -m long tests/e2e
+	@$(BIN)/python -m pytest -q -n $(SERVER_JOBS) --dist=worksteal -m long tests/e2e
 
 test-judges: env ## run the tests by what others wrote about the protocols; CHAT4ALL_JUDGES names their folder
 	@$(BIN)/python -m pytest -q tests/judges

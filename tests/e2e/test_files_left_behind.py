@@ -131,8 +131,8 @@ def _form(content: object, *, file_first: bool = False) -> FormData:
 
 async def _send(session: ClientSession, form: FormData) -> None:
     with suppress(ClientConnectionError, OSError):
-        async with session.post("/v1/files", data=form):
-            raise AssertionError("an upload that never ends was answered")
+        async with session.post("/v1/files", data=form) as answer:
+            raise AssertionError(f"an upload that never ends was answered: {answer.status} {await answer.text()}")
 
 
 async def _begin_to_send(world: World) -> list[asyncio.Task[None]]:
@@ -143,6 +143,9 @@ async def _begin_to_send(world: World) -> list[asyncio.Task[None]]:
     sending = [asyncio.create_task(_send(world.session, form)) for form in forms]
 
     async def all_have_a_row() -> bool:
+        for task in sending:
+            if task.done():
+                task.result()  # raises with the answer
         return len(await world.uploads()) == len(sending)
 
     await until("all uploads have a row", 60, all_have_a_row)
