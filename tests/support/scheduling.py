@@ -20,6 +20,7 @@ SYSTEM_FILES = {
     "test_client_files.py",
     "test_commands.py",
     "test_conversation_counts.py",
+    "test_doctor.py",
     "test_failover.py",
     "test_keys.py",
     "test_one_conversation.py",
@@ -32,6 +33,7 @@ SYSTEM_FILES = {
 ORDER = (
     SYSTEM,
     "e2e/test_chaos.py",
+    "e2e/test_two_way.py",
     "e2e/test_files_on_channels.py",
     "e2e/test_outages.py",
     "e2e/test_resumable_uploads.py",
