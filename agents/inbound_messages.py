@@ -7,17 +7,18 @@ from collections.abc import Sequence
 
 from domain.accounts import Account
 from domain.direct import INBOUND_PREFIX
+from domain.errors import MalformedRecord
 from domain.ids import inbound_message_id
 from domain.inbound import Happening, InboundEvent
 from domain.kinds import FILE, INBOUND, KINDS, REACTION, TEXT, UNSUPPORTED
 from domain.people import is_stop_word
 from domain.records import MAX_RECIPIENTS, MessageAccepted
 from domain.usernames import PREFIX, folded
-from tables.people import Message
+from tables.people import MOST_ID_BYTES, Message
 
 log = logging.getLogger(__name__)
 
-MAX_TEXT_CHARS = 65_536  # of a person's message
+MAX_TEXT_CHARS = 16_384  # of a person's message
 
 
 class InboundAccount:
@@ -82,6 +83,12 @@ def message_of(
         sent_at_ms=event.at_ms,
         members=members,
     )
+
+
+def require_usual(account: str, *texts: str) -> None:
+    """Raise ``MalformedRecord`` for what no row can hold."""
+    if not account or any(len(text.encode()) > MOST_ID_BYTES or "\0" in text for text in texts):
+        raise MalformedRecord("an account is missing, or an id is longer than any provider's")
 
 
 def _words_of(text: str) -> Sequence[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.address_book import AddressBook
 from agents.durable import when_durable
-from agents.inbound_messages import InboundAccount, message_of
+from agents.inbound_messages import InboundAccount, message_of, require_usual
 from agents.inbox import Inbox
 from agents.profiles import Profiles
 from agents.read_marks import ReadMarks
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_PENDING_BYTES = 32 * 1024 * 1024
+MAX_EVENT_BYTES = 192 * 1024  # its message, with the names of the members, must fit into a record
 HOUSEKEEPING_SECONDS = 60.0
 _SHOWN = {
     Happening.MESSAGE: ElementOutcome.MESSAGE,
@@ -118,13 +119,15 @@ class People:
         if name == ReadMarked.__name__:
             self._marks.tell(decode(record.value, ReadMarked))
             return []
+        if len(record.value) > MAX_EVENT_BYTES:
+            raise MalformedRecord(f"the element has {len(record.value)} bytes; at most {MAX_EVENT_BYTES}")
         return self._event(partition, record.offset, decode(record.value, InboundEvent))
 
     # Sends and receipts ---------------------------------------------------------------------------------------------
 
     def _sent(self, partition: int, sent: SentReported) -> list[PendingBatch]:
         """Remember a message of ours by the provider's id, and the conversation as that of the last exchange."""
-        _require_usual(sent.account, sent.provider_id, sent.address)
+        require_usual(sent.account, sent.provider_id, sent.address)
         person = person_at(self._channel, sent.address, sent.to)
         before = self._book.find(partition, sent.account, person)
         row, writes = self._book.meet(partition, sent.account, person, f"{sent.provider_id} {sent.address}")
@@ -161,7 +164,7 @@ class People:
     # People ---------------------------------------------------------------------------------------------------------
 
     def _event(self, partition: int, offset: int, event: InboundEvent) -> list[PendingBatch]:
-        _require_usual(event.account, event.element_id, event.target_id, *event.person.identifiers)
+        require_usual(event.account, event.element_id, event.target_id, *event.person.identifiers)
         if event.happening == Happening.RECEIPT:
             return self._receipt(partition, event)
         if not event.person.identifiers:
@@ -240,7 +243,10 @@ class People:
     # What follows ---------------------------------------------------------------------------------------------------
 
     def _tell(self, partition: int, account: str, row: Known) -> list[PendingBatch]:
-        """Store the row, and tell its conversations."""
+        """Store the row, and tell its conversations: for somebody in none, the one that their first message begins."""
+        address = address_of(self._channel, row.person)
+        if not row.conversations and address:
+            row = row.spoke_in(inbound_id(self._channel, account, row.person_id), address)
         row, contacts = contacts_of(self._channel, account, row, now_ms())
         topic = self._app.names.contacts(self._channel)
         told = [self._write(topic, contact.conversation_id, contact) for contact in contacts]
@@ -266,12 +272,6 @@ class People:
 
     def _count(self, outcome: ElementOutcome, count: int = 1) -> None:
         self._app.metrics.webhook_element(self._channel, outcome, count)
-
-
-def _require_usual(account: str, *texts: str) -> None:
-    """Raise ``MalformedRecord`` for what no row can hold."""
-    if not account or any(len(text.encode()) > rows.MOST_ID_BYTES or "\0" in text for text in texts):
-        raise MalformedRecord("an account is missing, or an id is longer than any provider's")
 
 
 def declare(

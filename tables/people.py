@@ -64,7 +64,8 @@ def declare(app: StreamApp) -> DurableTable:
 
 def recorded_at_ms(value: bytes) -> int:
     """Return when the row was written, by our clock; a time that never passes for rows that stay."""
-    return int(value.partition(b" ")[0]) if value[:1].isdigit() else _NEVER
+    head, space, _ = value.partition(b" ")
+    return int(head) if space and head.isdigit() else _NEVER
 
 
 def row_key(kind: bytes, account: str, name: str = "") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,18 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiokafka import TopicPartition
 
+from app.kafka.codec import decode
+from app.kafka.topics import Topics
+from app.replay.span import Span, open_consumer
+from domain.inbound import WebhookReceived
+from domain.records import DeadLetter
 from loadtests.system import Servers, System, free_ports, system_settings
 from loadtests.two_way.plan import ACCOUNT, CHANNELS
 from loadtests.two_way.runner import Client
 from loadtests.two_way.world import LOOPBACK, World
+from simulator.accounts import DEFAULTS
 from simulator.media import SAMPLES
 from support.waiting import until
 
@@ -149,6 +157,27 @@ async def test_a_photo_is_in_the_store_when_the_message_is_shown(two_way: TwoWay
 
 def _from(frame: dict[str, Any], channel: str) -> bool:
     return str(frame["sender_id"]).startswith(f"{channel}:")
+
+
+async def test_a_body_of_four_mib_is_stored_and_one_that_is_no_webhook_is_a_dead_letter(two_way: TwoWay) -> None:
+    settings = two_way.system.settings
+    body = b"{" + b" " * ((4 << 20) - 1)
+    signed = f"sha256={hmac.new(DEFAULTS[0].app_secret.encode(), body, 'sha256').hexdigest()}"
+    headers = {"X-Hub-Signature-256": signed}
+    url = f"http://{LOOPBACK}:{settings.port}/webhooks/whatsapp/{ACCOUNT}"
+    async with aiohttp.request("POST", url, data=body, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+    partitions = [
+        TopicPartition(Topics(settings.topic_prefix).dead_letters, number) for number in range(settings.partitions)
+    ]
+
+    async def is_kept_whole() -> bool:
+        async with open_consumer(settings) as consumer:
+            found = [record.value async for record in Span(consumer, partitions).records()]
+        letters = [decode(value, DeadLetter) for value in found]
+        return [decode(one.value, WebhookReceived).raw for one in letters if one.value] == [body]
+
+    await until(is_kept_whole, SECONDS)
 
 
 async def test_what_people_write_while_the_workers_die_is_there_once_and_in_order(two_way: TwoWay) -> None:

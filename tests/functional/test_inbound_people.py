@@ -293,3 +293,20 @@ async def test_a_send_that_is_refused_because_of_an_opt_out_is_told_to_the_addre
     await world.take(event)
     assert world.contact().opted_out
     assert world.contact().address == PHONE
+
+
+async def test_an_opt_out_of_somebody_who_never_wrote_is_known_all_the_same() -> None:
+    world = Inbound()
+    await world.post({"happening": "opt-out", "element_id": "o-1", "at_ms": now_ms(), "person": ANA})
+    assert (world.contact().opted_out, world.contact().address) == (True, PHONE)
+    await world.post(message("w-1"))
+    assert world.messages()[0].conversation_id == world.contacts()[0].conversation_id
+    assert world.messages()[0].members
+
+
+async def test_an_element_that_no_record_can_hold_is_a_dead_letter() -> None:
+    world = Inbound()
+    await world.post(message("w-1", body={"long": "x" * 200_000}), message("w-2"))
+    assert [one.provider_id for one in world.messages()] == ["w-2"]
+    assert len(world.letters()) == 1
+    assert world.metrics.outcomes == {"malformed": 1, "message": 1}
