@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from docker.observability.alerts import ALERTS, recordings, rules, trials
+from docker.observability.alerts import ALERTS, rules, trials
+from docker.observability.api_alerts import recordings
 from docker.observability.dashboards import DASHBOARDS, grafana
 from docker.observability.targets import alertmanager, grafana_provider, grafana_source, prometheus
 from docker.yaml_text import yaml_text

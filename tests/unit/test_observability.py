@@ -9,7 +9,8 @@ import pytest
 
 from app.metrics import Metrics as WorkerMetrics
 from app.roles import ROLES
-from docker.observability.alerts import ALERTS, recordings
+from docker.observability.alerts import ALERTS
+from docker.observability.api_alerts import recordings
 from docker.observability.dashboards import DASHBOARDS, REFRESH, grafana
 from docker.observability.files import expressions, files, metrics_named
 from docker.observability.targets import WORKERS
