@@ -37,7 +37,7 @@ _CONTENT = (
     "UPDATE {ks}.messages SET message_id = ?, sender_id = ?, recipient_id = ?, content = ?, file_id = ?,"
     " file = ?, recipients = ?, recipient_users = ?, account = ?, not_after_ms = ?, priority = ?,"
     " kind = ?, body = ?, reply_to = ?, target_id = ?, direction = ?, sender_name = ?, provider_id = ?,"
-    " sent_at_ms = ?, members = ?,"
+    " sent_at_ms = ?, members = ?, recipient_accounts = ?,"
     f" facts = facts + ? WHERE {_AT_POSITION}"
 )
 _FACTS = f"UPDATE {{ks}}.messages SET facts = facts + ? WHERE {_AT_POSITION}"
@@ -220,6 +220,7 @@ def _content_of(message: MessageAccepted) -> tuple[object, ...]:
         message.provider_id or UNSET_VALUE,
         min(message.sent_at_ms, MAX_MS) or UNSET_VALUE,
         message.members or UNSET_VALUE,
+        message.recipient_accounts or UNSET_VALUE,
     )
 
 

@@ -29,7 +29,7 @@ _LEAST_ROWS = 100  # asked for at a time where rows of another run may have to b
 _COLUMNS = (
     "accepted_at_ms, position, message_id, sender_id, recipient_id, content, file_id, file, recipients,"
     " recipient_users, account, not_after_ms, priority, kind, body, reply_to, target_id, direction, sender_name,"
-    " provider_id, sent_at_ms, members, facts"
+    " provider_id, sent_at_ms, members, recipient_accounts, facts"
 )
 _BY_ID = "SELECT conversation_id, bucket, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id = ?"
 _ONE = (
@@ -172,7 +172,7 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
     for row in rows:
         accepted_at_ms, offset, message_id, sender, recipient, content, file_id, file, to, users = row[:10]
         account, not_after_ms, priority, kind, body, reply_to, target_id = row[10:17]
-        direction, sender_name, provider_id, sent_at_ms, members, facts = row[17:]
+        direction, sender_name, provider_id, sent_at_ms, members, accounts, facts = row[17:]
         if content is None or message_id is None:
             continue
         if work > _FACTS_AT_A_TIME:
@@ -203,6 +203,8 @@ async def _messages(conversation_id: str, rows: Sequence[Any]) -> list[StoredMes
             provider_id or "",
             sent_at_ms or 0,
             tuple(members or ()),
+            "",
+            tuple(accounts or ()),
         )
         messages.append(StoredMessage(message, position, state_of(position, facts)))
     return messages

@@ -68,6 +68,7 @@ kinds = st.fixed_dictionaries(
         "sender_name": short,
         "provider_id": st.sampled_from(["", "wamid.2"]),
         "sent_at_ms": st.integers(0, JANUARY),
+        "recipient_accounts": st.lists(st.sampled_from(["", "main"]), max_size=2).map(tuple),
         "members": st.lists(st.sampled_from(["u-1", "u-2"]), unique=True).map(tuple),
     }
 )

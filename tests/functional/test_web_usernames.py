@@ -132,6 +132,7 @@ async def test_a_name_that_looks_like_an_id_without_dashes_is_a_name(people: Peo
 async def test_the_username_is_beside_every_user_id(people: People, is_fresh: bool) -> None:
     ana, bruno = people.party("Ana_1"), people.party("Bruno_2")
     phone = {"address": PHONE, "name": None}
+    member = {**phone, "window": None, "opted_out": False}
 
     async def call(*args: object, **more: object) -> Any:
         if is_fresh:
@@ -140,15 +141,15 @@ async def test_the_username_is_beside_every_user_id(people: People, is_fresh: bo
 
     by_id = sorted([ana, bruno], key=lambda party: party["user_id"])
     group = await call("POST", "/v1/groups", {"name": "g", "initial_members": ["user:bruno_2", PHONE]}, 201)
-    assert (group["creator"], group["participant_details"]) == (ana, [*by_id, phone])
+    assert (group["creator"], group["participant_details"]) == (ana, [*by_id, member])
     shown = await call("GET", f"/v1/groups/{group['group_id']}")
-    assert (shown["creator"], shown["participant_details"]) == (ana, [*by_id, phone])
+    assert (shown["creator"], shown["participant_details"]) == (ana, [*by_id, member])
     assert (shown["created_by"], shown["members"]) == (ana["user_id"], [*(one["user_id"] for one in by_id), PHONE])
     for found in (
         await call("GET", f"/v1/conversations/{group['group_id']}"),
         (await call("GET", "/v1/conversations", who="Bruno_2"))["conversations"][0],
     ):
-        assert (found["creator"], found["participant_details"], found["is_direct"]) == (ana, [*by_id, phone], False)
+        assert (found["creator"], found["participant_details"], found["is_direct"]) == (ana, [*by_id, member], False)
     accepted = await call("POST", "/v1/messages", {"conversation_id": group["group_id"], "content": "x"}, 202)
     message = await call("GET", f"/v1/messages/{accepted['message_id']}")
     assert (message["sender"], message["sender_id"], message["recipient"]) == (ana, ana["user_id"], None)

@@ -42,7 +42,7 @@ def facts_to_all(word: str) -> list[Fact]:
 
 async def test_a_page_of_messages_to_256_is_decoded_in_many_turns() -> None:
     texts = [encode_fact(fact) for word in ("SENT", "DELIVERED", "READ") for fact in facts_to_all(word)]
-    nothing_more = (None,) * 12
+    nothing_more = (None,) * 13
     rows = [
         (1, n, f"m-{n}", "u-1", "", "hi", None, None, ADDRESSES, ADDRESSES, *nothing_more, texts) for n in range(30)
     ]

@@ -40,7 +40,7 @@ from web.history.cursor import HISTORY_CURSOR
 
 MAX_BATCH_MESSAGES = 500
 MAX_BODY_BYTES = 32 * 1024  # of a kind's object; a record has at most 256 KiB
-_KINDS = frozenset({TEMPLATE, INTERACTIVE, LOCATION, REACTION})
+_KINDS = (INTERACTIVE, LOCATION, REACTION, TEMPLATE)
 Part = CreateTemplate | CreateInteractive | CreateLocation | CreateReaction | None
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -74,7 +74,7 @@ def _account(text: str | None) -> str | None:
 
 def _kind_in(given: Mapping[str, Any]) -> str:
     """Return the kind among ``given``, ``TEXT`` if none of the others is there."""
-    return next((kind for kind in sorted(_KINDS) if given.get(kind) is not None), TEXT)
+    return next((kind for kind in _KINDS if given.get(kind) is not None), TEXT)
 
 
 def _moment(text: str | None) -> str | None:
@@ -195,12 +195,13 @@ class CreateMessage(Creation):
     @property
     def kind(self) -> str:
         """The kind as records have it (``domain/kinds.py``)."""
-        return _kind_in({name: getattr(self, name) for name in _KINDS})
+        return next((kind for kind in _KINDS if getattr(self, kind) is not None), TEXT)
 
     @property
     def body(self) -> Mapping[str, object]:
         """The kind's object as records have it."""
-        one = None if self.kind == TEXT else getattr(self, self.kind)
+        kind = self.kind
+        one: Part = None if kind == TEXT else getattr(self, kind)
         return {} if one is None else one.stored()
 
     @field_validator(*_KINDS)
