@@ -35,6 +35,7 @@ class Commands:
     def __init__(self, app: StreamApp, dispatcher: Dispatcher, choice: AccountChoice, table: DurableTable) -> None:
         self._app = app
         self._scheduler = dispatcher.scheduler
+        self._holds = dispatcher.holds
         self._interventions = Interventions(dispatcher, choice)
         self._choice = choice
         self._table = table
@@ -80,7 +81,7 @@ class Commands:
     def _hold(self, command: ChannelCommand) -> None:
         """Another worker was told by the channel that the account must not send: neither does this one."""
         lane, seconds = self._choice.lanes.get(command.account), (command.until_ms - now_ms()) / 1000
-        if lane is not None and seconds > 0:
+        if lane is not None and seconds > 0 and command.by != self._holds.name:
             lane.last_error = command.reason
             lane.breaker.open_for(monotonic(), seconds)
 

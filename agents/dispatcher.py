@@ -93,6 +93,7 @@ class Dispatcher:
             lambda: promised.is_full,
             self.queue.wake_sleepers,
         )
+        self.holds = Holds(app, channel)
         self.calls = Calls(
             app,
             channel,
@@ -104,7 +105,7 @@ class Dispatcher:
             self._decide,
             self.apply,
             self.scheduler.released,
-            Holds(app, channel),
+            self.holds,
         )
         promised.on_room = self.scheduler.start_all
         self.evidence = Evidence(self, self.queue, self.scheduler, self.settlement)

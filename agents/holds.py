@@ -20,15 +20,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OTHERS_LONGER_SECONDS = (
+    5.0  # the worker that found out is the one that tries again; if in vain, it tells the others anew
+)
 REPEATED_SECONDS = 10.0  # an account's calls in flight end one after the other, with the same answer
 
 
 class Holds:
-    """Writes the command ``hold`` to each partition of ``<channel>-commands``. Nothing waits for it."""
+    """Writes the command ``hold`` to each partition of ``<channel>-commands``. Nothing waits for it.
+
+    ``name``: of this worker in its commands, which it passes over when it reads them.
+    """
 
     def __init__(self, app: StreamApp, channel: str) -> None:
         self._app = app
         self._topic = app.names.commands(channel)
+        self.name = f"{app.settings.instance or app.role} {uuid.uuid4()}"
         self._told: dict[str, float] = {}
 
     def tell(self, account: str, seconds: float, reason: str) -> None:
@@ -37,11 +44,11 @@ class Holds:
         if now - self._told.get(account, -REPEATED_SECONDS) < REPEATED_SECONDS:
             return
         self._told[account] = now
-        at_ms, wait_ms = now_ms(), int(min(seconds, LONGEST_WAIT_SECONDS) * 1000)
-        by = self._app.settings.instance or "a worker"
-        log.warning("%s of %s sends nothing for %d s: %s", account, self._app.role, wait_ms // 1000, reason)
+        log.warning("%s of %s sends nothing for %d s: %s", account, self._app.role, seconds, reason)
+        at_ms = now_ms()
+        until_ms = at_ms + int((min(seconds, LONGEST_WAIT_SECONDS) + OTHERS_LONGER_SECONDS) * 1000)
         command = ChannelCommand(
-            "hold", str(uuid.uuid4()), account, by=by, at_ms=at_ms, reason=reason, until_ms=at_ms + wait_ms
+            "hold", str(uuid.uuid4()), account, by=self.name, at_ms=at_ms, reason=reason, until_ms=until_ms
         )
         for partition in range(self._app.settings.partitions):
             self._app.batch_producer.enqueue(self._topic, partition, account.encode(), encode(command))
