@@ -36,15 +36,14 @@ def image_of(service: Service) -> str:
 
 
 def make_images(podman: Podman, services: Iterable[Service], say: Say) -> None:
-    """Make what the services need and is not there yet; the product's own images always, for the code may be new."""
+    """Make what the services need. Only the base is kept from an earlier run; of the rest podman keeps the layers."""
     services = list(services)
     if not podman.has_image(BASE):
         say(f"making {BASE} of Debian's packages")
         _make_base(podman)
     for image in sorted({image_of(each) for each in services if not each.target}):
-        if not podman.has_image(image):
-            say(f"making {image}")
-            _make_stand_in(podman, image.removeprefix("localhost/chat4all-stand-in-"), image)
+        say(f"making {image}")
+        _make_stand_in(podman, image.removeprefix("localhost/chat4all-stand-in-"), image)
     for target in sorted({each.target for each in services if each.target}):
         say(f"building docker/Dockerfile, target {target}")
         podman.build(ROOT, ROOT / "docker" / "Dockerfile", f"localhost/chat4all-{target}", target=target, base=BASE)

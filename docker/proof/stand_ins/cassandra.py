@@ -16,6 +16,11 @@ from devstack.cassandra import Cassandra
 from devstack.config import StackConfig
 
 DATA = Path("/var/lib/cassandra")
+_OF_A_RING_OF_ONE = (
+    "-Dcassandra.ring_delay_ms",
+    "-Dcassandra.skip_wait_for_gossip_to_settle",
+    "-Dcassandra.shutdown_announce_in_ms",
+)
 
 
 class _InContainer(Cassandra):
@@ -37,6 +42,11 @@ class _InContainer(Cassandra):
             "broadcast_rpc_address": here,
             "hinted_handoff_enabled": True,
         }
+
+    def java_arguments(self) -> list[str]:
+        """Return the devstack's arguments, with the waits that a ring of several nodes needs to find each other."""
+        found = [each for each in super().java_arguments() if not each.startswith(_OF_A_RING_OF_ONE)]
+        return ["-Dcassandra.ring_delay_ms=10000", *found]
 
     def configuration(self) -> dict[str, str]:
         rack = f"dc={os.environ.get('CASSANDRA_DC', 'dc1')}\nrack={os.environ.get('CASSANDRA_RACK', 'rack1')}\n"
