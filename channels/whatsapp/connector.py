@@ -121,7 +121,7 @@ class WhatsAppConnector:
             raise Unavailable(f"WhatsApp did not name the file's place (status {answered.status})")
         if size_bytes > most_bytes:
             raise DeliveryFailed("file-too-large", f"the file has {size_bytes} bytes, at most {most_bytes}")
-        headers = self._headers if self._is_metas(url) else None
+        headers = self._headers if self.may_have_token(url) else None
         async for chunk in self._http.download(url, most_bytes, media.sha256 or text(found, "sha256"), headers):
             yield chunk
 
@@ -153,7 +153,7 @@ class WhatsAppConnector:
             outcome = replace(outcome, detail=self._http.redacted(outcome.detail))
         return replace(outcome, exchange=answer.exchange)
 
-    def _is_metas(self, url: str) -> bool:
+    def may_have_token(self, url: str) -> bool:
         """Return whether the token may go to ``url``."""
         there, base = urlsplit(url), urlsplit(self._http.base)
         if (there.scheme, there.netloc) == (base.scheme, base.netloc):

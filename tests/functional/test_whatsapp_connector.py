@@ -261,3 +261,22 @@ async def test_each_fault_has_its_outcome(fault: str, expected: type) -> None:
 def test_an_unusable_account_is_refused(options: dict[str, str], token: str) -> None:
     with pytest.raises(ValueError, match=r"phone_number_id|token|url"):
         WhatsAppConnector(options, token)
+
+
+@pytest.mark.parametrize(
+    ("url", "has_token"),
+    [
+        ("{base}/graph/v26.0/files/1", True),
+        ("{base}/elsewhere", True),
+        ("http://127.0.0.1:9/files/1", False),
+        ("https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=1", True),
+        ("https://mmg.whatsapp.net/v/1", True),
+        ("http://lookaside.fbsbx.com/1", False),
+        ("https://fbsbx.com.example.org/1", False),
+        ("https://evilfbsbx.com/1", False),
+        ("https://user@example.org/fbsbx.com", False),
+    ],
+)
+def test_the_token_goes_to_metas_hosts_alone(url: str, has_token: bool) -> None:
+    connector = connector_to("http://127.0.0.1:8090")
+    assert connector.may_have_token(url.format(base="http://127.0.0.1:8090")) == has_token
