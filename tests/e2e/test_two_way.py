@@ -155,6 +155,40 @@ async def test_a_photo_is_in_the_store_when_the_message_is_shown(two_way: TwoWay
         assert await answer.read() == SAMPLES["image"][0]
 
 
+@pytest.mark.parametrize("channel", ["instagram", "telegram"])
+async def test_a_handle_is_known_once_its_owner_wrote_and_a_pressed_button_comes_back(
+    two_way: TwoWay, channel: str
+) -> None:
+    name = f"rosa_{channel}"
+    await two_way.phone(name, 300 + CHANNELS.index(channel))
+    await two_way.writes(name, channel, text=f"rosa on {channel}")
+    await two_way.live(f"rosa on {channel}")
+    buttons = {"kind": "buttons", "buttons": [{"id": "y", "title": "Yes"}, {"id": "n", "title": "No"}]}
+    body = {"recipient_id": f"{channel}:@{name}", "content": "Coffee?", "interactive": buttons}
+    answers: list[dict[str, Any]] = []
+
+    async def is_accepted() -> bool:  # Instagram tells the handle by a question of its own
+        try:
+            answers.append(await two_way.client.asked("POST", "/v1/messages", body))
+        except RuntimeError:
+            return False
+        return True
+
+    await until(is_accepted, SECONDS)
+
+    async def has_arrived() -> bool:
+        return "Coffee?" in [one["text"] for one in await two_way.screen(name) if one["from"] == "account"]
+
+    await until(has_arrived, SECONDS)
+    await two_way.world.asked("POST", f"/phones/{name}/press", {"button": "y"})
+
+    def pressed() -> list[dict[str, Any]]:
+        return [one for one in two_way.frames if one.get("kind") == "button_reply" and _from(one, channel)]
+
+    await until(pressed, SECONDS)
+    assert pressed()[0]["content"] == "Yes"
+
+
 def _from(frame: dict[str, Any], channel: str) -> bool:
     return str(frame["sender_id"]).startswith(f"{channel}:")
 
