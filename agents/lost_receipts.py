@@ -12,6 +12,7 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_REMEMBERED = 100_000  # messages in one worker; the oldest one goes
-# The first question is about DELIVERED: a healthy channel reports it within seconds. The later one is about READ too.
-ASKED_AFTER_SECONDS = (45.0, 210.0)
+# The first question is about DELIVERED, which a healthy channel reports within seconds. The later one is about READ,
+# which people may leave out for days: it is asked only while receipts are known to be lost.
+ASKED_AFTER_SECONDS = (30.0, 110.0)
+LOSS_SECONDS = 600.0  # so long after a lost receipt others may be lost, too
 ASKED_AT_ONCE = 8
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 1.0
@@ -62,6 +65,7 @@ class LostReceipts(Service):  # type: ignore[misc]
         self._awaited: OrderedDict[tuple[int, str], Awaited] = OrderedDict()
         self._due: list[tuple[float, int, tuple[int, str]]] = []
         self._number = 0
+        self._lost_at = -inf
         self.healed = 0
         super().__init__(**kwargs)
 
@@ -108,7 +112,7 @@ class LostReceipts(Service):  # type: ignore[misc]
                 del self._awaited[key]
             else:
                 self._plan(key, awaited.sent_at + ASKED_AFTER_SECONDS[awaited.asked])
-            if is_last or Status.DELIVERED not in awaited.words:
+            if Status.DELIVERED not in awaited.words or (is_last and now - self._lost_at < LOSS_SECONDS):
                 found.append(awaited)
         return found
 
@@ -134,6 +138,7 @@ class LostReceipts(Service):  # type: ignore[misc]
 
     def _report(self, awaited: Awaited, receipt: Receipt) -> None:
         self.healed += 1
+        self._lost_at = monotonic()
         log.info("the receipt %s of %s had not come; the channel's history has it", receipt.status, awaited.name)
         report = ReceiptReported(awaited.account, awaited.provider_id, awaited.name, str(receipt.status), receipt.at_ms)
         key = awaited.conversation_id.encode()

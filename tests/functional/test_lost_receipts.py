@@ -84,13 +84,28 @@ async def test_a_message_without_receipts_is_asked_about_and_what_is_missing_is_
     assert {(key, partition) for _, partition, key, _ in memory.producer.records} == {(b"c-1", 2)}
 
 
-async def test_it_is_asked_twice_at_most_and_once_if_delivered_came(memory: Memory) -> None:
+async def test_it_is_asked_twice_at_most_and_not_at_all_if_delivered_came(memory: Memory) -> None:
     memory.taken("silent")
     memory.taken("delivered")
     memory.lost.came(2, "delivered", "DELIVERED")
     assert await memory.passes(FIRST) == 1
-    assert await memory.passes(LAST - FIRST) == 2
+    assert await memory.passes(LAST - FIRST) == 1
     assert await memory.passes(10_000) == 0
+
+
+async def test_while_receipts_are_known_to_be_lost_what_was_delivered_is_asked_about_too(memory: Memory) -> None:
+    memory.taken("silent")
+    memory.taken("delivered")
+    memory.lost.came(2, "delivered", "DELIVERED")
+    memory.channel.receipts = [Receipt(Status.DELIVERED, 2)]
+    assert await memory.passes(FIRST) == 1
+    memory.channel.receipts = [Receipt(Status.DELIVERED, 2), Receipt(Status.READ, 3)]
+    assert await memory.passes(LAST - FIRST) == 2
+    assert [(one.token, one.status) for one in memory.reports()] == [
+        ("silent", "DELIVERED"),
+        ("silent", "READ"),
+        ("delivered", "READ"),
+    ]
 
 
 async def test_what_was_read_is_asked_about_no_more(memory: Memory) -> None:
