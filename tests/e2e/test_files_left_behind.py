@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientConnectionError, ClientSession, FormData
+from aiohttp import ClientConnectionError, ClientSession, FormData, TCPConnector
 
 from app.cassandra import cassandra_config
 from app.clock import now_ms
@@ -105,7 +105,9 @@ async def world(
         parts.push_async_callback(store.close)
         headers = {"Authorization": f"Bearer {await signed_up(settings.host, settings.port)}"}
         url = f"http://{settings.host}:{settings.port}"
-        session = await parts.enter_async_context(ClientSession(url, headers=headers))
+        # a connection for each request: none is left over from an API that was killed
+        connector = TCPConnector(force_close=True)
+        session = await parts.enter_async_context(ClientSession(url, headers=headers, connector=connector))
         conversation = {"conversation_id": "c-1", "participants": ["whatsapp:+5511999990001"]}
         async with session.post("/v1/conversations", json=conversation) as answer:
             assert answer.status == 201, await answer.text()
@@ -144,8 +146,7 @@ async def _begin_to_send(world: World) -> list[asyncio.Task[None]]:
 
     async def all_have_a_row() -> bool:
         for task in sending:
-            if task.done():
-                task.result()  # raises with the answer
+            assert not task.done(), f"a stalled upload has ended: {task.exception() or 'its connection broke'}"
         return len(await world.uploads()) == len(sending)
 
     await until("all uploads have a row", 60, all_have_a_row)
