@@ -55,10 +55,10 @@ class Preparation:
         if contact is not None and contact.to:
             request = replace(request, to=contact.to)
         limits = self._capabilities.content
-        refused = refusal_of(request.kind, contact, limits, now_ms())
+        template = lane.account.options.get(FALLBACK_TEMPLATE, "")
+        refused = refusal_of(request.kind, contact, limits, now_ms(), has_fallback=bool(template))
         if refused is None:
             return request
-        template = lane.account.options.get(FALLBACK_TEMPLATE, "")
         if refused.kind is Refusal.OUTSIDE_WINDOW and template and TEMPLATE in limits.outside_window:
             log.info("%s goes as the template %s: %s", request.message_id, template, refused.detail)
             name, _, language = template.partition(":")
