@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,8 +136,12 @@ async def test_a_phone_writes_the_answer_arrives_and_its_receipt_comes_back(
     await two_way.client.asked("POST", f"/v1/messages/{quoting['message_id']}/read")
     (listed,) = [one for one in await two_way.messages(conversation) if one["content"] == f"bye {channel}"]
     assert (listed["reply_to"], listed["status"]) == (answer["message_id"], "READ")
-    found = await two_way.client.pages("/v1/conversations", "conversations")
-    assert conversation in [one["conversation_id"] for one in found]
+
+    async def is_listed() -> bool:  # once the mirror has the conversation
+        found = await two_way.client.pages("/v1/conversations", "conversations")
+        return conversation in [one["conversation_id"] for one in found]
+
+    await until(is_listed, SECONDS)
 
 
 @pytest.mark.parametrize("channel", ["whatsapp", "instagram", "telegram"])
@@ -241,3 +249,24 @@ async def test_what_people_write_while_the_workers_die_is_there_once_and_in_orde
         assert listed == sorted(listed)
         by_sender[conversation] = listed
     assert sorted(one for listed in by_sender.values() for one in listed) == wanted
+
+
+async def test_the_raw_webhooks_parsed_again_change_nothing_that_was_taken(two_way: TwoWay) -> None:
+    settings = two_way.system.settings
+    await two_way.phone("again", 400)
+    await two_way.writes("again", "whatsapp", text="once more")
+    conversation = (await two_way.live("once more"))["conversation_id"]
+    environ = {**os.environ, **settings.to_environ()}
+    for options in (["--dry-run"], []):
+        command = [sys.executable, "-m", "chat4all", "replay", "webhooks", "--since", "1h", "--json", *options]
+        replayed = await asyncio.to_thread(
+            subprocess.run, command, env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert replayed.returncode == 0, replayed.stderr
+        lines = [json.loads(line) for line in replayed.stdout.splitlines()]
+        counts = {line["channel"]: line["counts"] for line in lines if "counts" in line}
+        assert counts["whatsapp"]["same"] > 0
+        assert not [line for line in lines if line.get("difference") == "+"]
+    await two_way.writes("again", "whatsapp", text="and once more")
+    await two_way.live("and once more")
+    assert [one["content"] for one in await two_way.messages(conversation)] == ["once more", "and once more"]
