@@ -16,7 +16,7 @@ import pytest_asyncio
 from loadtests.system import Servers, System, free_ports, system_settings
 from loadtests.two_way.runner import Client
 from loadtests.two_way.world import World
-from support.waiting import until
+from support.waiting import pass_time, until
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -71,11 +71,11 @@ async def test_what_people_write_is_there_once_and_in_order_though_each_worker_d
         for number in range(WRITTEN):
             message = {"channel": "telegram", "account": "default", "text": f"line {number:02d}"}
             await running.world.asked("POST", "/phones/eva/send", message)
-            await asyncio.sleep(0.1)
+            await pass_time(0.1)
 
     async def kill() -> None:
         for name in ("telegram-1", "telegram-2"):  # one of them polls
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
             process = running.system.worker(name)
             process.kill()
             process.start()

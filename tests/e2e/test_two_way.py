@@ -30,7 +30,7 @@ from loadtests.two_way.runner import Client
 from loadtests.two_way.world import LOOPBACK, World
 from simulator.accounts import DEFAULTS
 from simulator.media import SAMPLES
-from support.waiting import until
+from support.waiting import pass_time, until
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -229,11 +229,11 @@ async def test_what_people_write_while_the_workers_die_is_there_once_and_in_orde
     async def write() -> None:
         for number in range(CROWD):
             await two_way.writes(f"crowd-{number % 4}", "whatsapp", text=f"crowd {number:02d}")
-            await asyncio.sleep(0.05)
+            await pass_time(0.05)
 
     async def kill() -> None:
         for role in ("whatsapp", "core", "mirror", "whatsapp"):
-            await asyncio.sleep(0.4)
+            await pass_time(0.4)
             process = two_way.system.worker(f"{role}-1")
             process.kill()
             process.start()
