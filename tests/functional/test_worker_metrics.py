@@ -198,7 +198,7 @@ async def test_the_accounts_of_a_worker_are_shown_with_what_waits_and_why() -> N
         f'{account},reason="evidence"': 1,
         f'{account},reason="breaker"': 1,
     }
-    assert shown(metrics, "queue_depth") == {account: 3}
+    await until(lambda: shown(metrics, "queue_depth") == {account: 3})
     assert shown(metrics, "account_in_flight") == {account: 0}
     assert shown(metrics, "allowance_per_second") == {account: 100}
     assert shown(metrics, "account_paused") == {account: 0}
