@@ -45,6 +45,24 @@ class AddressBook:
         kept = found.pop(0) if found else Known(str(uuid.uuid5(_PEOPLE, f"{self._channel}\n{account}\n{occasion}")))
         return self._settle(partition, account, kept, person, found, strangers)
 
+    def reached(
+        self, partition: int, account: str, known: Known | None, person: Person, occasion: str
+    ) -> tuple[Known, list[PendingBatch]]:
+        """Return the row of a person who was sent something at these identifiers, and what was written: as ``meet``.
+
+        Of somebody ``known`` only what is missing is learnt: the address that a conversation has for them may be a
+        former one, or that of somebody else by now.
+        """
+        if known is None:
+            return self.meet(partition, account, person, occasion)
+        person = normal(self._channel, person)
+        foreign = []
+        for identifier in person.identifiers:
+            owner = self._identified(partition, account, identifier)
+            if owner is not None and are_two(owner.person, known.person):
+                foreign.append(identifier)
+        return self.meet(partition, account, merged(without(person, foreign), known.person), occasion)
+
     def rename(
         self, partition: int, account: str, former: Person, person: Person, occasion: str
     ) -> tuple[Known, list[PendingBatch]]:
@@ -71,10 +89,12 @@ class AddressBook:
         strangers: dict[str, Known] = {}
         for identifier in person.identifiers:
             known = self._identified(partition, account, identifier)
-            if known is not None:
-                merged_so_far = next(iter(found.values()), known)
-                is_other = are_two(known.person, person) or are_two(known.person, merged_so_far.person)
-                (strangers if is_other else found)[known.person_id] = known
+            if known is None or known.person_id in found:
+                continue
+            merged_so_far = next(iter(found.values()), known)
+            is_former = identifier not in known.person.identifiers  # given up: it may be anybody's by now
+            is_other = is_former or are_two(known.person, person) or are_two(known.person, merged_so_far.person)
+            (strangers if is_other else found)[known.person_id] = known
         return list(found.values()), list(strangers.values())
 
     def _settle(

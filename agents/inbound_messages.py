@@ -59,9 +59,11 @@ def message_of(
     target: Message | None,
     members: tuple[str, ...],
 ) -> MessageAccepted:
-    """Return the message. ``target``: the one that it quotes or reacts to, if it is known."""
+    """Return the message. ``target``: the one that it quotes or reacts to, if it is known; one of another conversation
+    is not named."""
     kind, body = event.kind, event.body
-    target_id = "" if target is None else target.message_id
+    is_here = target is not None and target.conversation_id == conversation_id  # another conversation is not shown
+    target_id = target.message_id if target is not None and is_here else ""
     if event.happening == Happening.REACTION:
         kind, body = REACTION, {"message_id": target_id, "emoji": event.body.get("emoji", "")}
     elif event.happening == Happening.UNKNOWN or kind not in KINDS:

@@ -130,7 +130,7 @@ class Inbox:
                 self._wait(line, error)
                 return
             for write in [self._publish(one) for one in finished]:
-                await write
+                await asyncio.shield(write.future)  # others wait for the same batch
             self._tries.pop(line, None)
             self._table.put(partition, key, None)
         self._waiting.discard(line)  # no await since the look at the rows

@@ -37,6 +37,7 @@ MOST_REMEMBERED = 100_000  # messages in one worker; the oldest one goes
 ASKED_AFTER_SECONDS = (30.0, 110.0)
 LOSS_SECONDS = 600.0  # so long after a lost receipt others may be lost, too
 ASKED_AT_ONCE = 8
+MOST_ASKED = 1_000  # of one look: a channel that does not answer holds up no more
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 
@@ -88,6 +89,8 @@ class LostReceipts(Service):  # type: ignore[misc]
         self._plan(key, now + ASKED_AFTER_SECONDS[0])
         if len(self._awaited) > MOST_REMEMBERED:
             self._awaited.popitem(last=False)
+        if len(self._due) > 2 * MOST_REMEMBERED:
+            self._forget_stale()
 
     def came(self, partition: int, name: str, status: str) -> None:
         """Note a receipt."""
@@ -99,9 +102,9 @@ class LostReceipts(Service):  # type: ignore[misc]
             del self._awaited[partition, name]
 
     def due(self, now: float) -> list[Awaited]:
-        """Return the messages to ask about now, each once for each time that is due."""
-        found = []
-        while self._due and self._due[0][0] <= now:
+        """Return the messages to ask about now, at most ``MOST_ASKED``, each once for each time that is due."""
+        found: list[Awaited] = []
+        while self._due and self._due[0][0] <= now and len(found) < MOST_ASKED:
             key = heappop(self._due)[2]
             awaited = self._awaited.get(key)
             if awaited is None:
@@ -148,6 +151,11 @@ class LostReceipts(Service):  # type: ignore[misc]
         self._number += 1
         heappush(self._due, (at, self._number, key))
 
+    def _forget_stale(self) -> None:
+        """Drop the plans for what is not awaited any more; of several for one message the earliest stays."""
+        plans = sorted(self._due, reverse=True)
+        self._due = sorted({plan[2]: plan for plan in plans if plan[2] in self._awaited}.values())
+
     async def _look(self) -> None:
         room = asyncio.Semaphore(ASKED_AT_ONCE)
 
@@ -159,4 +167,5 @@ class LostReceipts(Service):  # type: ignore[misc]
             found = self.due(monotonic())
             if found:
                 await asyncio.gather(*map(bounded, found))
-            await self.sleep(LOOK_SECONDS)
+            if len(found) < MOST_ASKED:
+                await self.sleep(LOOK_SECONDS)

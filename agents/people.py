@@ -130,7 +130,7 @@ class People:
         require_usual(sent.account, sent.provider_id, sent.address)
         person = person_at(self._channel, sent.address, sent.to)
         before = self._book.find(partition, sent.account, person)
-        row, writes = self._book.meet(partition, sent.account, person, f"{sent.provider_id} {sent.address}")
+        row, writes = self._book.reached(partition, sent.account, before, person, f"{sent.provider_id} {sent.address}")
         row = row.spoke_in(sent.conversation_id, sent.address)
         is_repeated = self._message(partition, sent.account, sent.provider_id) is not None
         if is_repeated or before is None or (before.person, before.conversations) != (row.person, row.conversations):

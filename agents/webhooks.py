@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from app.accounts import load_accounts
 from app.clock import now_ms
 from app.faust.checkpoint import Checkpoint
 from app.faust.dead_letters import dead_letter
-from app.kafka.codec import decode, encode
+from app.kafka.codec import MAX_RECORD_BYTES, decode, encode
 from app.kafka.partitions import partition_for
 from channels.manifest import WEBHOOKS
 from domain.accounts import Account
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_PENDING_BYTES = 32 * 1024 * 1024  # on their way to Kafka: well before the producer refuses
+MOST_ELEMENTS = 100_000  # of one webhook; providers put at most 1,000 into one
+_DAY_MS = 24 * 3_600_000
 # the options of an account that hold the payload's own id of it
 ID_OPTIONS = ("phone_number_id", "ig_id", "bot_id")
 _COUNTED_HERE = {
@@ -73,12 +76,14 @@ class Sorter:
     def sort(self, received: WebhookReceived) -> Sequence[Sorted]:
         """Return what becomes of each element. Raises ``MalformedRecord`` if the body cannot be parsed."""
         try:
-            events = tuple(self._protocol.parse(received.raw, received.at_ms))
+            events = tuple(islice(self._protocol.parse(received.raw, received.at_ms), MOST_ELEMENTS + 1))
         except InvalidInput:
             raise
         except Exception as error:
             log.exception("the parser failed")
             raise MalformedRecord(f"the parser failed: {error!r}") from error
+        if len(events) > MOST_ELEMENTS:
+            raise MalformedRecord(f"the webhook has more than {MOST_ELEMENTS} elements")
         return tuple(self._sorted(received, event) for event in events)
 
     def _sorted(self, received: WebhookReceived, event: InboundEvent) -> Sorted:
@@ -86,7 +91,8 @@ class Sorter:
         if not account:
             log.warning("an element of a webhook is of an account that accounts.toml does not name: %r", event.our_id)
             return Sorted(outcome=ElementOutcome.OTHER_ACCOUNT)
-        event = replace(event, account=account)
+        is_possible = 0 <= event.at_ms <= received.at_ms + _DAY_MS  # another time fits into no row, or hides later ones
+        event = replace(event, account=account, at_ms=event.at_ms if is_possible else received.at_ms)
         if event.happening == Happening.RECEIPT:
             return self._receipt(event)
         if event.happening == Happening.UNKNOWN and event.person.identifiers:
@@ -150,21 +156,45 @@ async def parse_batch(app: StreamApp, sorter: Sorter, batch: RecordBatch) -> lis
     channel = app.role
     topics = {"events": app.names.events(channel), "inbound": app.names.inbound(channel)}
     for record in batch.records:
+        fault: InvalidInput | None = None
+        elements: Sequence[Sorted] = ()
         try:
             elements = sorter.sort(decode(record.value, WebhookReceived))
         except InvalidInput as error:
             app.metrics.webhook_element(channel, ElementOutcome.MALFORMED)
-            writes.append(dead_letter(app, batch, record, error, now_ms()))
-            continue
+            fault = error
         for element in elements:
-            if element.record is not None:
-                key = element.key.encode()
-                partition = partition_for(key, app.settings.partitions)
-                writes.append(app.batch_producer.enqueue(topics[element.room], partition, key, encode(element.record)))
-            if element.outcome is not None:
-                app.metrics.webhook_element(channel, element.outcome)
+            outcome = element.outcome
+            try:
+                if element.record is not None:
+                    key, value = element.key.encode(), _encoded(element.record)
+                    partition = partition_for(key, app.settings.partitions)
+                    writes.append(app.batch_producer.enqueue(topics[element.room], partition, key, value))
+            except MalformedRecord as error:
+                outcome, fault = ElementOutcome.MALFORMED, error
+            if outcome is not None:
+                app.metrics.webhook_element(channel, outcome)
+            if app.batch_producer.pending_bytes > MAX_PENDING_BYTES:
+                await _all_durable(writes)
+        if fault is not None:  # one letter holds the whole webhook
+            writes.append(dead_letter(app, batch, record, fault, now_ms()))
         if app.batch_producer.pending_bytes > MAX_PENDING_BYTES:
-            for write in writes:
-                await write
-            writes.clear()
+            await _all_durable(writes)
     return writes
+
+
+def _encoded(record: Record) -> bytes:
+    """Return the record for Kafka. Raises ``MalformedRecord`` for one that the broker or a reader would refuse."""
+    try:
+        value = encode(record)
+    except TypeError as error:
+        raise MalformedRecord(f"an element cannot be written as JSON: {error}") from error
+    if len(value) > MAX_RECORD_BYTES:
+        raise MalformedRecord(f"an element has {len(value)} bytes; at most {MAX_RECORD_BYTES}")
+    return value
+
+
+async def _all_durable(writes: list[PendingBatch]) -> None:
+    for write in writes:
+        await write
+    writes.clear()

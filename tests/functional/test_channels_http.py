@@ -242,6 +242,11 @@ def test_tokens_are_hidden_in_every_form(text: str) -> None:
         assert secret not in shown
 
 
+@pytest.mark.parametrize("shown", [13, 20, len(TOKEN) - 1])
+def test_a_token_that_a_text_was_cut_in_is_hidden(shown: int) -> None:
+    assert Redaction([TOKEN])(f"'you sent {TOKEN[:shown]}'") == "'you sent [hidden]'"
+
+
 def test_an_option_out_of_range_is_refused_and_shows_no_token() -> None:
     for base, options in (("ftp://x", {}), ("http://x", {"call_seconds": "0"}), ("http://x", {"connect_seconds": "x"})):
         with pytest.raises(ValueError, match="expected") as caught:

@@ -247,6 +247,18 @@ async def test_a_file_is_fetched_from_the_providers_hosts_alone(connector: Insta
     assert len(api.calls) == 1
 
 
+async def test_a_redirect_leads_to_the_providers_hosts_alone(connector: InstagramConnector, api: GraphApi) -> None:
+    elsewhere = f"{api.url}/media/1".replace("127.0.0.1", "localhost")
+    api.answers = [web.Response(status=302, headers={"Location": elsewhere})]
+    with pytest.raises(DeliveryFailed, match="localhost"):
+        async for _ in connector.fetch(Media(url=f"{api.url}/media/0"), 1_000):
+            pass
+    assert len(api.calls) == 1
+    api.answers = [web.Response(status=302, headers={"Location": f"{api.url}/media/1"})]
+    chunks = [chunk async for chunk in connector.fetch(Media(url=f"{api.url}/media/0"), 1_000)]
+    assert b"".join(chunks) == DATA
+
+
 async def test_a_profile_tells_the_handle(connector: InstagramConnector, api: GraphApi) -> None:
     api.answers = [
         web.json_response({"id": "900", "name": "Maria", "username": "Maria.S"}),

@@ -275,6 +275,7 @@ def test_an_unusable_account_is_refused(options: dict[str, str], token: str) -> 
         ("https://fbsbx.com.example.org/1", False),
         ("https://evilfbsbx.com/1", False),
         ("https://user@example.org/fbsbx.com", False),
+        ("https://[lookaside.fbsbx.com", False),
     ],
 )
 def test_the_token_goes_to_metas_hosts_alone(url: str, has_token: bool) -> None:

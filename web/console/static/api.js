@@ -41,6 +41,10 @@ export class Api {
 
   /** Upload a file into a conversation; `progress` gets a share from 0 to 1. */
   upload(conversationId, file, progress) {
+    return this.#authorized(() => this.#uploaded(conversationId, file, progress));
+  }
+
+  #uploaded(conversationId, file, progress) {
     const form = new FormData();
     form.append("conversation_id", conversationId);
     form.append("file", file);
@@ -78,8 +82,12 @@ export class Api {
     }
   }
 
-  async #signed(method, path, body, headers = {}) {
-    const call = () => this.#call(method, path, body, { ...headers, Authorization: `Bearer ${this.token}` });
+  #signed(method, path, body, headers = {}) {
+    return this.#authorized(() => this.#call(method, path, body, { ...headers, Authorization: `Bearer ${this.token}` }));
+  }
+
+  /** Make a call; once more with a new access token if the old one is over. */
+  async #authorized(call) {
     try {
       return await call();
     } catch (error) {

@@ -12,9 +12,12 @@ const LIMITS = {
 };
 const SHOWN_BELOW = 200;
 
+/** Return a new idempotency key. */
+export const newKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+
 /** Return {element, replyTo(message), tell(text), close()}. `channels`: those of the other participants. */
 export function composer(model, api, conversationId, channels) {
-  let file = null, reply = null, key = null;
+  let file = null, reply = null, key = null, isSending = false;
   const draftKey = `chat4all.draft.${conversationId}`;
   const text = el("textarea", { rows: 1, placeholder: say("write"), "aria-label": say("write") });
   text.value = sessionStorage.getItem(draftKey) ?? "";
@@ -36,11 +39,17 @@ export function composer(model, api, conversationId, channels) {
     const rest = Math.min(...limits.map((limit) => limit.most - limit.size(text.value)));
     left.textContent = rest < 0 ? `${say("tooLong")} ${-rest}` : rest < SHOWN_BELOW ? `${rest} ${say("left")}` : "";
     left.classList.toggle("over", rest < 0);
-    submit.disabled = rest < 0 || (!text.value.trim() && !file);
+    submit.disabled = isSending || rest < 0 || (!text.value.trim() && !file);
     key = null; // another text is another message
   }
 
+  function keepDraft() {
+    if (text.value) sessionStorage.setItem(draftKey, text.value);
+    else sessionStorage.removeItem(draftKey);
+  }
+
   function drawNotes() {
+    key = null; // so is one with another reply or file
     const chip = (label, clear) => el("span", { class: "chip" }, label, button("×", clear, { "aria-label": say("remove") }));
     notes.replaceChildren(...[
       reply && chip(`${say("replyingTo")} “${(reply.content || reply.file_metadata?.filename || "…").slice(0, 60)}”`, () => { reply = null; drawNotes(); }),
@@ -49,29 +58,34 @@ export function composer(model, api, conversationId, channels) {
   }
 
   async function send() {
+    if (isSending) return;
+    isSending = true;
     fault.textContent = "";
     submit.disabled = true;
-    key ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`; // the same for each try of one message
+    key ??= newKey(); // the same for each try of one message
+    const own = { key, file, reply, content: text.value }; // what is written meanwhile belongs to the next message
     try {
-      const body = { conversation_id: conversationId, content: text.value };
-      if (reply) body.reply_to = reply.message_id;
-      if (file) {
+      const body = { conversation_id: conversationId, content: own.content };
+      if (own.reply) body.reply_to = own.reply.message_id;
+      if (own.file) {
         progress.hidden = false;
-        file.uploaded ??= (await api.upload(conversationId, file, (share) => (progress.value = share))).file_id;
-        body.file_id = file.uploaded;
+        own.file.uploaded ??= (await api.upload(conversationId, own.file, (share) => (progress.value = share))).file_id;
+        body.file_id = own.file.uploaded;
       }
-      const accepted = await api.post("v1/messages", body, { "Idempotency-Key": key });
+      const accepted = await api.post("v1/messages", body, { "Idempotency-Key": own.key });
       const message = { ...accepted, content: body.content, sender_id: api.me, sender: { user_id: api.me, username: api.username }, reply_to: body.reply_to };
-      if (file) message.file_id = body.file_id, message.file_metadata = { filename: file.name, size_bytes: file.size, mimetype: file.type };
-      text.value = "";
-      sessionStorage.removeItem(draftKey);
-      file = reply = null;
+      if (own.file) message.file_id = body.file_id, message.file_metadata = { filename: own.file.name, size_bytes: own.file.size, mimetype: own.file.type };
+      if (text.value.startsWith(own.content)) text.value = text.value.slice(own.content.length);
+      keepDraft();
+      if (file === own.file) file = null;
+      if (reply === own.reply) reply = null;
       drawNotes();
       await model.sent(conversationId, message);
     } catch (error) {
       fault.textContent = error.status === 0 ? say("unreachable") : error.message;
     } finally {
       progress.hidden = true;
+      isSending = false;
       const kept = fault.textContent ? key : null;
       measure();
       key = kept;
@@ -81,7 +95,7 @@ export function composer(model, api, conversationId, channels) {
 
   const take = (one) => { file = one ?? null; drawNotes(); measure(); };
   pick.addEventListener("change", () => take(pick.files[0]));
-  text.addEventListener("input", () => { sessionStorage.setItem(draftKey, text.value); measure(); });
+  text.addEventListener("input", () => { keepDraft(); measure(); });
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();

@@ -39,6 +39,8 @@ export class Model extends EventTarget {
     const { messages, pagination } = await this.#api.get(`v1/conversations/${encodeURIComponent(id)}/messages`, parameters);
     const fresh = messages.filter((message) => !one.byId.has(message.message_id) && !isFolded(message, messages, one)).reverse();
     for (const message of fresh) one.byId.set(message.message_id, message);
+    // a reaction may have come before the message that it belongs to
+    one.messages = one.messages.filter((message) => !isFolded(message, fresh, one));
     one.messages = older ? [...fresh, ...one.messages] : [...fresh, ...one.messages].sort((a, b) => a.timestamp - b.timestamp);
     one.next = pagination.next_cursor;
     one.isLoaded = true;
@@ -103,7 +105,7 @@ export class Model extends EventTarget {
   }
 
   async #resync() {
-    for (const one of this.conversations.values()) Object.assign(one, { messages: [], byId: new Map(), isLoaded: false, next: null });
+    for (const one of this.conversations.values()) Object.assign(one, { messages: [], byId: new Map(), isLoaded: false, next: null, last: null });
     await this.load();
     this.#changed("resync");
   }

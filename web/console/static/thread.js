@@ -1,6 +1,6 @@
 // A conversation: its messages, what is being written, and the life of one message beside them.
 
-import { composer } from "./compose.js";
+import { composer, newKey } from "./compose.js";
 import { button, el } from "./elements.js";
 import { lifePanel } from "./life.js";
 import { bubble } from "./message.js";
@@ -40,7 +40,7 @@ export class ThreadView {
   async #open() {
     await this.#model.loadMessages(this.#id);
     const { document } = this.#conversation;
-    this.#compose = composer(this.#model, this.#api, this.#id, channelsOf(document));
+    this.#compose ??= composer(this.#model, this.#api, this.#id, channelsOf(document));
     const people = (document.participant_details ?? []).map(nameOf).join(", ");
     this.element.replaceChildren(
       el("header", { class: "head" }, el("a", { href: "#/", class: "back", "aria-label": say("conversations") }, "‹"),
@@ -56,7 +56,10 @@ export class ThreadView {
   get #conversation() { return this.#model.conversations.get(this.#id); }
 
   #changed({ what, id, message }) {
-    if (what === "resync") return void this.#open();
+    if (what === "resync") {
+      this.#drawn.clear(); // its messages are read anew
+      return void this.#open();
+    }
     if (id !== this.#id || !this.#drawn) return;
     const isAtEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END_PX;
     if (message && this.#drawn.has(message.message_id)) this.#redraw(message);
@@ -179,17 +182,24 @@ export function newMessageView(model, api) {
   const to = el("input", { id: "to", placeholder: say("toHint"), required: true, autocomplete: "off" });
   const text = el("textarea", { id: "first", rows: 4, required: true });
   const fault = el("p", { class: "fault", role: "alert" });
+  const submit = el("button", { type: "submit" }, say("send"));
+  let key = null, keyed = "";
   const form = el("form", { class: "new" }, el("h1", {}, say("newConversation")),
-    el("label", { for: "to" }, say("to")), to, el("label", { for: "first" }, say("write")), text, fault,
-    el("button", { type: "submit" }, say("send")));
+    el("label", { for: "to" }, say("to")), to, el("label", { for: "first" }, say("write")), text, fault, submit);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (submit.disabled) return;
+    submit.disabled = true;
+    const body = { recipient_id: to.value.trim(), content: text.value }, words = JSON.stringify(body);
+    if (words !== keyed) key = newKey(); // the same for each try of one message
+    keyed = words;
     try {
-      const headers = { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) };
-      const { conversation_id } = await api.post("v1/messages", { recipient_id: to.value.trim(), content: text.value }, headers);
+      const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
       location.hash = `#/c/${encodeURIComponent(conversation_id)}`;
     } catch (error) {
       fault.textContent = error.status === 0 ? say("unreachable") : error.message;
+    } finally {
+      submit.disabled = false;
     }
   });
   return form;

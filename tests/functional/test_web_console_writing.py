@@ -1,0 +1,152 @@
+"""The console's scripts on a small document: what is written goes out once, and nothing that is typed gets lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from web.console.files import FOLDER
+
+HARNESS = Path(__file__).parent.parent / "support" / "console.mjs"
+COMPOSER = """
+const { composer } = await load("compose.js");
+const api = new Calls(), sent = [];
+const made = composer({ sent: async (id, message) => sent.push(message.content) }, api, "c-1", []);
+const [text] = made.element.all("textarea"), fault = made.element.children[1];
+"""
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node runs the scripts; it is not installed")
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("console")
+    for script in FOLDER.glob("*.js"):
+        shutil.copy(script, folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    return folder
+
+
+def played(scripts: Path, scenario: str) -> Any:
+    """Return what the scenario returns."""
+    done = subprocess.run(
+        ["node", str(HARNESS), str(scripts), scenario], capture_output=True, check=False, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_is_typed_during_a_send_belongs_to_the_next_message(scripts: Path) -> None:
+    found = played(
+        scripts,
+        COMPOSER
+        + """
+        type(text, "hello"); press(text, "Enter"); await settled();
+        type(text, " again"); press(text, "Enter"); await settled();
+        const during = api.posted.length;
+        api.posted[0].answer({ message_id: "m-1" }); await settled();
+        const left = text.value, draft = sessionStorage.getItem("chat4all.draft.c-1");
+        press(text, "Enter"); await settled();
+        return { during, left, draft, bodies: api.posted.map(({ body }) => body.content), sent };
+        """,
+    )
+    assert found["during"] == 1, "a second Enter sends nothing while the first is on its way"
+    assert found["left"] == found["draft"] == " again"
+    assert found["bodies"] == ["hello", " again"]
+    assert found["sent"] == ["hello"]
+
+
+def test_another_try_has_the_same_key_and_another_message_another_one(scripts: Path) -> None:
+    found = played(
+        scripts,
+        COMPOSER
+        + """
+        const enter = async () => { press(text, "Enter"); await settled(); };
+        const error = Object.assign(new Error("no"), { status: 503 });
+        const failed = async (n) => { api.posted[n].refuse(error); await settled(); };
+        type(text, "hello"); await enter(); await failed(0);
+        const kept = text.value;
+        await enter(); await failed(1);
+        made.replyTo({ message_id: "m-0", content: "what?" });
+        await enter(); api.posted[2].answer({ message_id: "m-1" }); await settled();
+        return { kept, keys: api.posted.map(({ key }) => key), left: text.value, fault: fault.textContent };
+        """,
+    )
+    first, again, answering = found["keys"]
+    assert found["kept"] == "hello"
+    assert first == again
+    assert answering != first, "with a quotation it is another message, and the key would be refused"
+    assert (found["left"], found["fault"]) == ("", "")
+
+
+def test_the_first_message_of_a_conversation_is_sent_once(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        const { newMessageView } = await load("thread.js");
+        const api = new Calls(), form = newMessageView({}, api);
+        form.all("input")[0].value = "telegram:1"; form.all("textarea")[0].value = "hello";
+        const submit = async () => { form.requestSubmit(); await settled(); };
+        await submit(); await submit();
+        const during = api.posted.length;
+        api.posted[0].refuse(Object.assign(new Error(), { status: 0 })); await settled();
+        await submit();
+        api.posted[1].answer({ conversation_id: "c-1" }); await settled();
+        return { during, keys: api.posted.map(({ key }) => key), hash: location.hash };
+        """,
+    )
+    assert found["during"] == 1
+    assert len(found["keys"]) == 2
+    assert found["keys"][0] == found["keys"][1], "the server may have it though it did not answer"
+    assert found["hash"] == "#/c/c-1"
+
+
+def test_an_upload_goes_on_with_a_new_access_token(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        const tokens = [];
+        globalThis.FormData = class { append() {} };
+        globalThis.XMLHttpRequest = class {
+          upload = {};
+          open() {}
+          setRequestHeader(name, value) { tokens.push(value); }
+          send() {
+            const isNew = tokens.at(-1) === "Bearer new";
+            this.status = isNew ? 201 : 401;
+            this.responseText = isNew ? '{"file_id":"f-1"}' : '{"detail":"over"}';
+            this.onload();
+          }
+        };
+        globalThis.fetch = async () => ({ ok: true, text: async () => '{"access_token":"new"}' });
+        sessionStorage.setItem("chat4all.session", '{"access_token":"old","refresh_token":"r"}');
+        const { Api } = await load("api.js");
+        const { file_id } = await new Api().upload("c-1", {}, () => {});
+        return { file_id, tokens };
+        """,
+    )
+    assert found == {"file_id": "f-1", "tokens": ["Bearer old", "Bearer new"]}
+
+
+def test_a_reaction_that_came_before_its_message_is_shown_once(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        const { Model } = await load("model.js");
+        const by = { user_id: "u2" }, target = { message_id: "m-1", timestamp: 1, reactions: [{ emoji: "❤", by }] };
+        const reaction = { message_id: "m-2", timestamp: 2, kind: "reaction" };
+        reaction.reaction = { message_id: "m-1", emoji: "❤" };
+        const get = async (path) => path.endsWith("messages")
+          ? { messages: [reaction, target], pagination: { next_cursor: null } } : { conversation_id: "c-1" };
+        const model = new Model({ me: "u", get });
+        await model.take({ type: "new_message", conversation_id: "c-1", sender_id: "u2", sender: by, ...reaction });
+        await model.loadMessages("c-1");
+        return model.conversations.get("c-1").messages.map((message) => message.message_id);
+        """,
+    )
+    assert found == ["m-1"]
