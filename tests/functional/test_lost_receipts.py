@@ -141,3 +141,21 @@ async def test_the_memory_is_bounded_and_goes_with_the_partitions(
     assert memory.channel.asked == ["wamid.2", "wamid.3", "wamid.4"]
     memory.lost.clear()
     assert await memory.passes(LAST) == 0
+
+
+async def test_plans_for_what_is_not_awaited_any_more_are_bounded(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_REMEMBERED", 3)
+    for number in range(50):  # no look meanwhile: the channel does not answer the questions under way
+        memory.taken(f"m-{number}", provider_id=f"wamid.{number}")
+        assert len(memory.lost._due) <= 6
+    await memory.passes(FIRST)
+    assert memory.channel.asked == ["wamid.47", "wamid.48", "wamid.49"]
+
+
+async def test_a_look_asks_about_a_bounded_number(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_ASKED", 2)
+    for number in range(5):
+        memory.taken(f"m-{number}")
+    assert [await memory.passes(FIRST), await memory.passes(0), await memory.passes(0)] == [2, 2, 1]
