@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as sha256_of
 from math import inf, isfinite
@@ -130,18 +130,35 @@ class HttpClient:
         return answered
 
     async def download(
-        self, url: str, most_bytes: int, sha256: str = "", headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        most_bytes: int,
+        sha256: str = "",
+        headers: Mapping[str, str] | None = None,
+        is_trusted: Callable[[str], bool] = lambda url: True,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes at ``url`` in chunks of at most 1 MiB. The caller bounds the time.
 
-        ``headers`` are the only ones sent. ``sha256``: the expected hash, hexadecimal; empty: any. Raises
-        ``DeliveryFailed`` (``file-missing``, ``file-too-large``, ``file-corrupt``), or ``Unavailable``.
+        ``headers`` are the only ones sent. ``sha256``: the expected hash, hexadecimal; empty: any. ``is_trusted``: of
+        each URL asked, also one of a redirect. Raises ``DeliveryFailed`` (``file-missing``, ``file-too-large``,
+        ``file-corrupt``), or ``Unavailable``.
         """
+
+        async def guarded(request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            if not is_trusted(str(request.url)):
+                raise DeliveryFailed("file-missing", f"no file is fetched from the host {request.url.host}")
+            return await ask(request)
+
         timeout = aiohttp.ClientTimeout(total=None, connect=self._connect_seconds, sock_read=self._call_seconds)
         found, size_bytes = sha256_of(), 0
         try:
             async with self._open().get(
-                url, timeout=timeout, headers=headers, max_redirects=3, trace_request_ctx=_Times()
+                url,
+                timeout=timeout,
+                headers=headers,
+                max_redirects=3,
+                middlewares=(guarded,),
+                trace_request_ctx=_Times(),
             ) as answer:
                 _check_download(answer, most_bytes)
                 async for chunk in answer.content.iter_chunked(CHUNK_BYTES):

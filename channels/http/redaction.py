@@ -10,6 +10,7 @@ import orjson
 
 HIDDEN = "[hidden]"
 LEAST_SECRET = 4  # characters: a shorter text is in every other sentence
+BEGINNING = 12  # characters of a longer secret by which a cut one is known
 # what a provider or a library quotes of a request: bearer tokens, and the values of parameters that hold a secret
 _SHAPES = re.compile(
     r"(?i)(?<=bearer )[a-z0-9._~+/=|-]{4,}"
@@ -19,7 +20,10 @@ _SHAPES = re.compile(
 
 
 class Redaction:
-    """Replaces ``secrets``, in each form in which a URL or JSON may hold them, and what has the shape of a token."""
+    """Replaces ``secrets``, in each form in which a URL or JSON may hold them, and what has the shape of a token.
+
+    A secret that a text was cut in is hidden by its beginning.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms: set[str] = set()
@@ -28,7 +32,8 @@ class Redaction:
                 forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
                 forms |= {orjson.dumps(secret).decode()[1:-1], repr(secret)[1:-1]}
         longest_first = sorted(forms, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        cut = {re.escape(form[:BEGINNING]) + r"[\w.:%~+|-]*" for form in forms if len(form) > BEGINNING}
+        self._secrets = re.compile("|".join([*map(re.escape, longest_first), *sorted(cut)])) if forms else None
 
     def __call__(self, text: str) -> str:
         """Return ``text`` with ``HIDDEN`` in place of each secret."""

@@ -112,7 +112,7 @@ class InstagramConnector:
         if not self._is_trusted(media.url):
             where = media.url[:100]
             raise DeliveryFailed("file-missing", f"no file is fetched from {where}: see the option media_hosts")
-        async for chunk in self._http.download(media.url, most_bytes, media.sha256):
+        async for chunk in self._http.download(media.url, most_bytes, media.sha256, is_trusted=self._is_trusted):
             yield chunk
 
     async def mark_read(self, provider_id: str, is_typing: bool) -> None:

@@ -155,7 +155,10 @@ class WhatsAppConnector:
 
     def may_have_token(self, url: str) -> bool:
         """Return whether the token may go to ``url``."""
-        there, base = urlsplit(url), urlsplit(self._http.base)
+        try:
+            there, base = urlsplit(url), urlsplit(self._http.base)
+        except ValueError:  # it is no URL
+            return False
         if (there.scheme, there.netloc) == (base.scheme, base.netloc):
             return True
         host = there.hostname or ""
