@@ -3,7 +3,7 @@
     {"recipient_id":"<IGSID>","message_id":"mid.…"}
     {"error":{"message":"(#10) outside of allowed window","type":"IGApiException","code":10,"error_subcode":2534022}}
 
-Codes decide, never the text. A code that is in no list is permanent with a 4xx, unknown with a 5xx.
+Codes decide, never the text. A code that is in no list is permanent with a 4xx, unknown with a 408 or a 5xx.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _classified(error: GraphError, status: int, wait: float | None) -> SendOutco
         return Refused("unauthorized", detail, Refusal.AUTHENTICATION)
     if status == 503 and wait is not None:
         return NotNow(detail, wait, Scope.ACCOUNT)
-    if status >= 500 or status < 400:
+    if status >= 500 or status < 400 or status == 408:
         return Unknown(detail)
     return Refused(str(code), detail)
 

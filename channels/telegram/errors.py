@@ -11,7 +11,7 @@ error_code         outcome
 401, 404           ``Refused`` as ``AUTHENTICATION``: the token, or the option ``base_url``, is wrong
 400 with migrate   ``Migrated``: the group became a supergroup, so the message goes to that
 other 4xx          ``Refused`` for good
-everything else    ``Unknown``: also a 5xx may come after the message was taken
+everything else    ``Unknown``: also a 5xx or a 408 may come after the message was taken
 =================  ====================================================================================
 """
 
@@ -58,7 +58,7 @@ def outcome_of(status: int, body: bytes, chat_id: int) -> SendOutcome | Migrated
     if code in (409, 429):
         scope = Scope.PAIR if code == 429 and chat_id < 0 else Scope.ACCOUNT
         return NotNow(words, retry_after(parameters), scope, is_throttling=code == 429)
-    if 400 <= code < 500:
+    if 400 <= code < 500 and code != 408:
         return _refused(code, words)
     return Unknown(words)
 

@@ -84,6 +84,26 @@ def test_another_try_has_the_same_key_and_another_message_another_one(scripts: P
     assert (found["left"], found["fault"]) == ("", "")
 
 
+def test_a_draft_that_is_sent_again_after_a_reload_is_the_same_message(scripts: Path) -> None:
+    found = played(
+        scripts,
+        COMPOSER
+        + """
+        type(text, "hello"); press(text, "Enter"); await settled();
+        const [later] = composer({ sent: async () => {} }, api, "c-1", []).element.all("textarea");
+        press(later, "Enter"); await settled();
+        for (const { answer } of api.posted) answer({ message_id: "m-1" });
+        await settled();
+        type(later, "hello"); press(later, "Enter"); await settled();
+        return api.posted.map(({ body, key }) => [body.content, key]);
+        """,
+    )
+    assert [content for content, _ in found] == ["hello"] * 3
+    first, again, another = (key for _, key in found)
+    assert first == again
+    assert another != first, "the same words are another message once the first one was accepted"
+
+
 def test_the_first_message_of_a_conversation_is_sent_once(scripts: Path) -> None:
     found = played(
         scripts,
@@ -131,6 +151,44 @@ def test_an_upload_goes_on_with_a_new_access_token(scripts: Path) -> None:
         """,
     )
     assert found == {"file_id": "f-1", "tokens": ["Bearer old", "Bearer new"]}
+
+
+def test_a_page_that_begins_anew_while_it_loads_opens_one_connection(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        const sockets = [], waiting = [];
+        globalThis.WebSocket = class { constructor(url) { sockets.push(String(url)); } close() {} };
+        globalThis.fetch = () => new Promise((answer) => waiting.push(answer));
+        sessionStorage.setItem("chat4all.session", '{"access_token":"t","refresh_token":"r"}');
+        await load("app.js");
+        const [language] = document.getElementById("app").all("button");
+        language.dispatchEvent(new Event("click"));
+        for (const answer of waiting) answer({ ok: true, text: async () => '{"conversations":[]}' });
+        await settled();
+        setTimeout(() => process.exit(0), 100);
+        return [waiting.length, sockets.length];
+        """,
+    )
+    assert found == [2, 1]
+
+
+def test_after_a_gap_the_last_messages_are_read_anew(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        const { Model } = await load("model.js");
+        let last = { message_id: "m-1", timestamp: 1 };
+        const get = async (path) => path.endsWith("messages")
+          ? { messages: [last], pagination: { next_cursor: null } } : { conversations: [{ conversation_id: "c-1" }] };
+        const model = new Model({ me: "u", get });
+        await model.load();
+        last = { message_id: "m-2", timestamp: 2 };
+        await model.take({ type: "resync_required" });
+        return model.conversations.get("c-1").last.message_id;
+        """,
+    )
+    assert found == "m-2"
 
 
 def test_a_reaction_that_came_before_its_message_is_shown_once(scripts: Path) -> None:

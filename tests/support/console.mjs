@@ -26,9 +26,12 @@ const storage = () => {
   const kept = new Map();
   return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key) };
 };
-const events = new EventTarget();
+const events = new EventTarget(), byId = {};
 Object.assign(globalThis, {
-  document: { createElement: (name) => new Element(name), documentElement: {}, body: new Element("body") },
+  document: {
+    createElement: (name) => new Element(name), getElementById: (id) => (byId[id] ??= new Element(id)),
+    querySelector: () => new Element("any"), documentElement: {}, body: new Element("body"), baseURI: "http://chat.example/",
+  },
   sessionStorage: storage(), localStorage: storage(), location: { hash: "" }, requestAnimationFrame: (draw) => draw(),
   addEventListener: events.addEventListener.bind(events), removeEventListener: events.removeEventListener.bind(events),
 });

@@ -230,6 +230,7 @@ THROTTLED = NotNow("so it is (4)", None, Scope.ACCOUNT, is_throttling=True)
             400, error(99_999), None, Refused("99999", "so it is (99999)"), id="a code of tomorrow with a 4xx"
         ),
         pytest.param(500, error(99_999), None, Unknown("so it is (99999)"), id="a code of tomorrow with a 5xx"),
+        pytest.param(408, error(99_999), None, Unknown("so it is (99999)"), id="a code of tomorrow with a 408"),
         pytest.param(200, error(99_999), None, Unknown("so it is (99999)"), id="an error with a 200"),
         pytest.param(503, error(100), "5", NotNow("so it is (100)", 5.0, Scope.ACCOUNT), id="503 with a time"),
         pytest.param(

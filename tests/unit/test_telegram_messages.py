@@ -306,6 +306,7 @@ def error(code: int, description: str = "so it is", **parameters: object) -> byt
         pytest.param(418, error(418), Refused("refused", "so it is (418)"), id="another 4xx"),
         pytest.param(409, error(409), NotNow("so it is (409)", None, Scope.ACCOUNT), id="conflict"),
         pytest.param(500, error(500), Unknown("so it is (500)"), id="a 5xx in the Bot API's form"),
+        pytest.param(408, error(408), Unknown("so it is (408)"), id="a 408 in the Bot API's form"),
         pytest.param(
             200,
             b'{"ok":true,"result":{}}',

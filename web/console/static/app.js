@@ -21,12 +21,15 @@ function begin(notice = "") {
   view?.close?.();
   view = null;
   if (!api.isSignedIn) return root.replaceChildren(signInView(notice));
-  model = new Model(api);
-  live = new Live(api);
-  live.addEventListener("frame", (event) => model.take(event.detail).catch(report));
+  const own = (model = new Model(api)), frames = (live = new Live(api));
+  live.addEventListener("frame", (event) => own.take(event.detail).catch(report));
   list = new ConversationList(model, api);
   root.replaceChildren(shell());
-  model.load().then(() => { live.start(); route(); }).catch(report);
+  own.load().then(() => {
+    if (live !== frames || !api.isSignedIn) return; // the page began anew meanwhile
+    frames.start();
+    route();
+  }).catch(report);
 }
 
 function shell() {

@@ -12,12 +12,23 @@ const LIMITS = {
 };
 const SHOWN_BELOW = 200;
 
-/** Return a new idempotency key. */
-export const newKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+/**
+ * Return {key, forget()}: the idempotency key of the message `body` written at `place`. It is the same for each try, also
+ * after a reload, until the message is accepted: an earlier try may have reached the server without an answer.
+ */
+export function keyFor(place, body) {
+  const name = `chat4all.key.${place}`, words = JSON.stringify(body);
+  let kept = JSON.parse(sessionStorage.getItem(name) ?? "null");
+  if (kept?.words !== words) {
+    kept = { words, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
+    sessionStorage.setItem(name, JSON.stringify(kept));
+  }
+  return { key: kept.key, forget: () => sessionStorage.removeItem(name) };
+}
 
 /** Return {element, replyTo(message), tell(text), close()}. `channels`: those of the other participants. */
 export function composer(model, api, conversationId, channels) {
-  let file = null, reply = null, key = null, isSending = false;
+  let file = null, reply = null, isSending = false;
   const draftKey = `chat4all.draft.${conversationId}`;
   const text = el("textarea", { rows: 1, placeholder: say("write"), "aria-label": say("write") });
   text.value = sessionStorage.getItem(draftKey) ?? "";
@@ -40,7 +51,6 @@ export function composer(model, api, conversationId, channels) {
     left.textContent = rest < 0 ? `${say("tooLong")} ${-rest}` : rest < SHOWN_BELOW ? `${rest} ${say("left")}` : "";
     left.classList.toggle("over", rest < 0);
     submit.disabled = isSending || rest < 0 || (!text.value.trim() && !file);
-    key = null; // another text is another message
   }
 
   function keepDraft() {
@@ -49,7 +59,6 @@ export function composer(model, api, conversationId, channels) {
   }
 
   function drawNotes() {
-    key = null; // so is one with another reply or file
     const chip = (label, clear) => el("span", { class: "chip" }, label, button("×", clear, { "aria-label": say("remove") }));
     notes.replaceChildren(...[
       reply && chip(`${say("replyingTo")} “${(reply.content || reply.file_metadata?.filename || "…").slice(0, 60)}”`, () => { reply = null; drawNotes(); }),
@@ -62,8 +71,7 @@ export function composer(model, api, conversationId, channels) {
     isSending = true;
     fault.textContent = "";
     submit.disabled = true;
-    key ??= newKey(); // the same for each try of one message
-    const own = { key, file, reply, content: text.value }; // what is written meanwhile belongs to the next message
+    const own = { file, reply, content: text.value }; // what is written meanwhile belongs to the next message
     try {
       const body = { conversation_id: conversationId, content: own.content };
       if (own.reply) body.reply_to = own.reply.message_id;
@@ -72,7 +80,9 @@ export function composer(model, api, conversationId, channels) {
         own.file.uploaded ??= (await api.upload(conversationId, own.file, (share) => (progress.value = share))).file_id;
         body.file_id = own.file.uploaded;
       }
-      const accepted = await api.post("v1/messages", body, { "Idempotency-Key": own.key });
+      const { key, forget } = keyFor(conversationId, body);
+      const accepted = await api.post("v1/messages", body, { "Idempotency-Key": key });
+      forget();
       const message = { ...accepted, content: body.content, sender_id: api.me, sender: { user_id: api.me, username: api.username }, reply_to: body.reply_to };
       if (own.file) message.file_id = body.file_id, message.file_metadata = { filename: own.file.name, size_bytes: own.file.size, mimetype: own.file.type };
       if (text.value.startsWith(own.content)) text.value = text.value.slice(own.content.length);
@@ -86,9 +96,7 @@ export function composer(model, api, conversationId, channels) {
     } finally {
       progress.hidden = true;
       isSending = false;
-      const kept = fault.textContent ? key : null;
       measure();
-      key = kept;
       text.focus();
     }
   }

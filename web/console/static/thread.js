@@ -1,6 +1,6 @@
 // A conversation: its messages, what is being written, and the life of one message beside them.
 
-import { composer, newKey } from "./compose.js";
+import { composer, keyFor } from "./compose.js";
 import { button, el } from "./elements.js";
 import { lifePanel } from "./life.js";
 import { bubble } from "./message.js";
@@ -183,18 +183,16 @@ export function newMessageView(model, api) {
   const text = el("textarea", { id: "first", rows: 4, required: true });
   const fault = el("p", { class: "fault", role: "alert" });
   const submit = el("button", { type: "submit" }, say("send"));
-  let key = null, keyed = "";
   const form = el("form", { class: "new" }, el("h1", {}, say("newConversation")),
     el("label", { for: "to" }, say("to")), to, el("label", { for: "first" }, say("write")), text, fault, submit);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (submit.disabled) return;
     submit.disabled = true;
-    const body = { recipient_id: to.value.trim(), content: text.value }, words = JSON.stringify(body);
-    if (words !== keyed) key = newKey(); // the same for each try of one message
-    keyed = words;
+    const body = { recipient_id: to.value.trim(), content: text.value }, { key, forget } = keyFor("new", body);
     try {
       const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
+      forget();
       location.hash = `#/c/${encodeURIComponent(conversation_id)}`;
     } catch (error) {
       fault.textContent = error.status === 0 ? say("unreachable") : error.message;
