@@ -23,6 +23,7 @@ class AddressBook:
     def __init__(self, channel: str, table: DurableTable) -> None:
         self._channel = channel
         self._table = table
+        self._left: list[Known] = []
 
     def find(self, partition: int, account: str, person: Person) -> Known | None:
         """Return the person with these identifiers, the most lasting one first; ``None`` if they are unknown."""
@@ -83,6 +84,11 @@ class AddressBook:
         key = rows.row_key(rows.PERSON, account, row.person_id)
         return self._table.put(partition, key, rows.dump_known(row))
 
+    def take_left(self) -> list[Known]:
+        """Return, once, the rows of those who lost an identifier to the person of the last ``meet`` or ``rename``."""
+        left, self._left = self._left, []
+        return left
+
     def _rows_of(self, partition: int, account: str, person: Person) -> tuple[list[Known], list[Known]]:
         """Return the rows with one of the person's identifiers, and those of other people that have one of them."""
         found: dict[str, Known] = {}
@@ -107,13 +113,19 @@ class AddressBook:
         strangers: list[Known],
     ) -> tuple[Known, list[PendingBatch]]:
         writes = []
+        self._left = []
         for other in others:
             kept = united(kept, other)
             writes.append(self._table.put(partition, rows.row_key(rows.PERSON, account, other.person_id), None))
         kept = replace(kept, person=merged(kept.person, person))
         for stranger in strangers:
+            if stranger.person_id == kept.person_id:  # the row as it was before
+                continue
             left = replace(stranger, person=without(stranger.person, kept.person.identifiers))
             writes.append(self.put(partition, account, left))
+            if left.person != stranger.person:
+                self._left.append(left)
+                kept = replace(kept, at_ms=max(kept.at_ms, left.at_ms + 2))  # so its contacts are the last word
         pointed = {*kept.person.identifiers, *(one for other in others for one in other.person.identifiers)}
         name = kept.person_id.encode()
         for identifier in sorted(pointed):

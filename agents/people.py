@@ -243,14 +243,16 @@ class People:
     # What follows ---------------------------------------------------------------------------------------------------
 
     def _tell(self, partition: int, account: str, row: Known) -> list[PendingBatch]:
-        """Store the row, and tell its conversations: for somebody in none, the one that their first message begins."""
+        """Store the row, and tell its conversations: for somebody in none, the one that their first message begins.
+        Those of people who lost an identifier to this person are told before."""
+        lost = [write for left in self._book.take_left() for write in self._tell(partition, account, left)]
         address = address_of(self._channel, row.person)
         if not row.conversations and address:
             row = row.spoke_in(inbound_id(self._channel, account, row.person_id), address)
-        row, contacts = contacts_of(self._channel, account, row, now_ms())
+        row, contacts = contacts_of(self._channel, account, row, now_ms() + 2 * bool(lost))
         topic = self._app.names.contacts(self._channel)
         told = [self._write(topic, contact.conversation_id, contact) for contact in contacts]
-        return [self._book.put(partition, account, row), *told]
+        return [*lost, self._book.put(partition, account, row), *told]
 
     def _publish(self, message: MessageAccepted) -> PendingBatch:
         return self._write(self._app.names.messages, message.conversation_id, message)

@@ -143,3 +143,15 @@ async def test_a_worker_that_ends_leaves_the_batch_to_those_who_wait_for_it() ->
     await world.people.drain()
     assert held
     assert not any(write.future.cancelled() for write in held)
+
+
+async def test_who_lost_a_number_to_somebody_else_is_written_to_by_another_identifier() -> None:
+    world = Inbound()
+    await world.post(message("w-1"))
+    assert world.contact().to == "+5511999990000"
+    await world.post(message("w-2", person={**ANA, "user_id": "BR.99", "name": "Zoe"}))
+    ana, zoe = world.messages()
+    told = {one.conversation_id: one for one in world.contacts()}
+    assert (told[ana.conversation_id].to, told[ana.conversation_id].person.user_id) == ("BR.1", "BR.1")
+    assert (told[zoe.conversation_id].to, told[zoe.conversation_id].person.user_id) == ("+5511999990000", "BR.99")
+    assert told[zoe.conversation_id].at_ms > told[ana.conversation_id].at_ms
