@@ -1,6 +1,7 @@
 """What a channel takes besides texts and files, and how much of it. A channel's folder holds the values.
 
-Titles, texts and descriptions are measured as the channel measures its texts: ``ChannelCapabilities.cost``.
+Titles, texts and descriptions are measured as the channel measures its texts: ``ChannelCapabilities.cost``; the titles
+of buttons in characters, also on Instagram.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from domain.attachments import ChannelCapabilities
+from domain.attachments import ChannelCapabilities, utf16_units
 from domain.bodies import (
     Body,
     Buttons,
@@ -200,7 +200,7 @@ def _measures(
             yield len(buttons), of.most, "buttons"
             yield cost(content), of.max_text, f"{unit} in a text over buttons"
             for button in buttons:
-                yield cost(button.title), of.max_title, f"{unit} in the title of a button"
+                yield utf16_units(button.title), of.max_title, "characters in the title of a button"
                 yield len(button.id.encode()), of.max_id_bytes, "bytes in the id of a button"
         case Menu(button, sections) if menu := limits.lists:
             yield len(interactive.rows), menu.most_rows, "rows in a list"

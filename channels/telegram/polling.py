@@ -48,7 +48,7 @@ def _object(body: bytes) -> dict[str, Any]:
     for read in (orjson.loads, json.loads):
         try:
             document = read(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(document, dict):
             return document

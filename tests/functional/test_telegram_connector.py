@@ -326,6 +326,7 @@ async def test_large_and_odd_updates_are_read(world: World) -> None:
         (failed(401), 0),
         (web.Response(status=502, text="<html>"), 0),
         (web.Response(text="[]"), 0),
+        (web.Response(text="[" * 100_000), 0),
     ],
 )
 async def test_a_poll_that_is_refused_says_how_long_to_wait(world: World, answer: web.Response, seconds: int) -> None:

@@ -173,6 +173,29 @@ def test_a_page_that_begins_anew_while_it_loads_opens_one_connection(scripts: Pa
     assert found == [2, 1]
 
 
+def test_a_connection_that_answers_no_ping_is_closed(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        const { Live } = await load("live.js"), deeds = [];
+        let tick, socket;
+        globalThis.setInterval = (each) => { tick = each; };
+        globalThis.WebSocket = class {
+          static OPEN = 1;
+          readyState = 1;
+          constructor() { socket = this; }
+          send(text) { deeds.push(text); }
+          close() { deeds.push("close"); }
+        };
+        new Live({ token: "t", isSignedIn: true }).start();
+        tick(); socket.onmessage({ data: '{"type":"pong"}' });
+        tick(); tick();
+        return deeds;
+        """,
+    )
+    assert found == ['{"type":"ping"}', '{"type":"ping"}', "close"]
+
+
 def test_after_a_gap_the_last_messages_are_read_anew(scripts: Path) -> None:
     found = played(
         scripts,

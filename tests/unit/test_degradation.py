@@ -123,6 +123,13 @@ NO_LISTS = "instagram takes at most 999 bytes of UTF-8 in a text; this one has 1
             "whatsapp takes at most 20 characters in the title of a button; this one has 21",
         ),
         (
+            "instagram",
+            "interactive",
+            {"kind": "buttons", "buttons": [{"id": "1", "title": "é" * 20}, {"id": "2", "title": "é" * 21}]},
+            "?",
+            "instagram takes at most 20 characters in the title of a button; this one has 21",
+        ),
+        (
             "telegram",
             "interactive",
             {"kind": "buttons", "buttons": [{"id": "é" * 33, "title": "x"}]},

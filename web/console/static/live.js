@@ -10,6 +10,7 @@ export class Live extends EventTarget {
   #pause = FIRST_PAUSE_MS;
   #stopped = false;
   #ping = null;
+  #isSilent = false; // nothing came since the last ping
 
   constructor(api) {
     super();
@@ -35,11 +36,21 @@ export class Live extends EventTarget {
     socket.onmessage = (event) => this.#take(JSON.parse(event.data));
     socket.onclose = (event) => this.#closed(event.code);
     clearInterval(this.#ping);
-    this.#ping = setInterval(() => socket.readyState === WebSocket.OPEN && socket.send('{"type":"ping"}'), PING_MS);
+    this.#isSilent = false;
+    this.#ping = setInterval(() => this.#askForLife(socket), PING_MS);
+  }
+
+  /** Send a ping; close a connection on which the last one was not answered, as after a change of the network. */
+  #askForLife(socket) {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    if (this.#isSilent) return socket.close();
+    this.#isSilent = true;
+    socket.send('{"type":"ping"}');
   }
 
   #take(frame) {
     this.#pause = FIRST_PAUSE_MS;
+    this.#isSilent = false;
     if (frame.cursor) this.#cursor = frame.cursor;
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
   }
