@@ -21,7 +21,9 @@ from loadtests.supervised import SupervisedSystem
 from loadtests.system import Servers, free_ports, system_settings
 from loadtests.two_way.checks import Evidence, right_share
 from loadtests.two_way.plan import ACCOUNT, SEED_TEXT, Outbound, Plan, Someone
+from loadtests.two_way.secrets import secrets_check, secrets_of
 from loadtests.two_way.world import LOOPBACK, World
+from simulator.accounts import DEFAULTS
 from tables.loaders import LOADERS
 
 WORKERS = {"core": 1, "mirror": 1, "whatsapp": 2, "instagram": 1, "telegram": 1}
@@ -136,6 +138,7 @@ async def run(plan: Plan, servers: Servers, folder: Path, say: Callable[[str], N
             counts = await world.asked("GET", "/counts")
             for name, words in sorted(counts["accounts"].items()):
                 result.checks.append(Check(f"{name}", (), str(words)))
+            result.checks.append(await secrets_check(settings, folder, secrets_of(DEFAULTS)))
             report = await audit(replace(settings, cassandra_timeout_seconds=_AUDIT_SECONDS), LOADERS)
             result.checks.append(Check("the audit is clean", () if report.is_clean else (str(report),)))
     finally:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loadtests.two_way.checks import Evidence, right_share
 from loadtests.two_way.plan import Outbound, Plan
+from loadtests.two_way.secrets import in_logs, secrets_of
+from simulator.accounts import DEFAULTS
 
 OURS = [Outbound("w", 1, "one"), Outbound("w", 2, "two")]
 
@@ -88,3 +91,12 @@ def test_a_plan_is_its_seed() -> None:
     assert len(one.inbound()) == one.written
     texts = [order.text for order in one.outbound()]
     assert len(set(texts)) == len(texts)
+
+
+def test_a_secret_in_a_log_is_found(tmp_path: Path) -> None:
+    secrets = secrets_of(DEFAULTS)
+    (tmp_path / "api-1.log").write_text("nothing to see")
+    assert in_logs(tmp_path, secrets) == (1, [])
+    (tmp_path / "whatsapp-1.log").write_text("Authorization: Bearer simulated-whatsapp-token")
+    assert in_logs(tmp_path, secrets) == (2, ["whatsapp token is in whatsapp-1.log"])
+    assert len(secrets) == 8
