@@ -47,6 +47,4 @@ async def secrets_check(settings: Settings, folder: Path, secrets: dict[str, byt
             faults += [
                 f"{name} is in a record of {record.topic}" for name, secret in secrets.items() if secret in whole
             ]
-    return Check(
-        "no secret is in logs or records", faults, f"{len(logs)} logs, {count} records, {len(secrets)} secrets"
-    )
+    return Check("no secret is in logs or records", faults, f"{logs} logs, {count} records, {len(secrets)} secrets")
