@@ -47,7 +47,7 @@ from devstack.progress_line import ProgressLine
 log = logging.getLogger(__name__)
 
 LOGS = Path(".chat4all/logs")
-MIGRATION_SECONDS = 60.0
+MIGRATION_SECONDS = 120.0
 READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
 _TRIM_SECONDS = 5.0

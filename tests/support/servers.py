@@ -26,6 +26,10 @@ HOME = Path(__file__).parents[2] / ".devstack"
 JARS = HOME / "jars"
 # the processes of one run share the folder that the first one names here; those that pytest-xdist starts inherit it
 RUN_FOLDER = "PYTEST_RUN_FOLDER"
+# a run leaves some twenty keyspaces of thirty tables and as many systems' topics: with 512 MiB Cassandra ends for want
+# of memory
+SHARED_KAFKA_HEAP_MB = 768
+SHARED_CASSANDRA_HEAP_MB = 1_536
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ class SharedStack:
         return self.folder / self.name
 
     def _stack(self, state: dict[str, Any]) -> Stack:
-        return Stack(StackConfig(folder=self._data, jars_folder=JARS, **state["ports"]))
+        heaps = {"kafka_heap_mb": SHARED_KAFKA_HEAP_MB, "cassandra_heap_mb": SHARED_CASSANDRA_HEAP_MB}
+        return Stack(StackConfig(folder=self._data, jars_folder=JARS, **heaps, **state["ports"]))
 
     def _end(self, state: dict[str, Any]) -> None:
         self._stack(state).down()
