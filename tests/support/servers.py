@@ -102,8 +102,14 @@ class SharedStack:
         return self.folder / self.name
 
     def _stack(self, state: dict[str, Any]) -> Stack:
-        heaps = {"kafka_heap_mb": SHARED_KAFKA_HEAP_MB, "cassandra_heap_mb": SHARED_CASSANDRA_HEAP_MB}
-        return Stack(StackConfig(folder=self._data, jars_folder=JARS, **heaps, **state["ports"]))
+        config = StackConfig(
+            folder=self._data,
+            jars_folder=JARS,
+            kafka_heap_mb=SHARED_KAFKA_HEAP_MB,
+            cassandra_heap_mb=SHARED_CASSANDRA_HEAP_MB,
+            **state["ports"],
+        )
+        return Stack(config)
 
     def _end(self, state: dict[str, Any]) -> None:
         self._stack(state).down()
