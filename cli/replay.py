@@ -165,9 +165,10 @@ async def _partitions(
 
     from app.kafka.partitions import partition_for
     from app.kafka.topics import all_topics
+    from app.replay.span import known_partitions
     from app.settings import InvalidSetting
 
-    known = await consumer.topics()
+    known = await known_partitions(consumer)
     chosen = topics or tuple(
         spec.name for spec in all_topics(settings) if spec.name in known and not spec.name.endswith("-changelog")
     )
@@ -175,7 +176,7 @@ async def _partitions(
     for topic in dict.fromkeys(chosen):
         if topic not in known:
             raise InvalidSetting(f"there is no topic {topic}; `chat4all config` shows the prefix of their names")
-        numbers = sorted(consumer.partitions_for_topic(topic) or ())
+        numbers = known[topic]
         if conversation_id and not topic.endswith(("-webhooks", "-inbound")):
             numbers = [partition_for(conversation_id.encode(), len(numbers))]
         partitions += [TopicPartition(topic, number) for number in numbers]

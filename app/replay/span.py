@@ -40,6 +40,12 @@ async def open_consumer(settings: Settings) -> AsyncIterator[Any]:
         await consumer.stop()
 
 
+async def known_partitions(consumer: Any) -> dict[str, list[int]]:
+    """Return the partitions of every topic. The consumer's own metadata holds only the topics it was assigned."""
+    cluster = await consumer._client.fetch_all_metadata()
+    return {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+
+
 class Span:
     """The records of ``partitions`` with a time from ``since_ms`` to before ``until_ms`` (``None``: to their ends now).
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiokafka import TopicPartition
 
 from app.kafka.topics import all_topics
-from app.replay.span import Span, open_consumer
+from app.replay.span import Span, known_partitions, open_consumer
 from app.settings import Settings
 from loadtests.chaos.checks import Check
 from simulator.accounts import BusinessAccount
@@ -38,9 +38,9 @@ async def secrets_check(settings: Settings, folder: Path, secrets: dict[str, byt
     """Return the verdict on the logs in ``folder`` and on all topics. It needs the run's Kafka."""
     count, (logs, faults) = 0, await asyncio.to_thread(in_logs, folder, secrets)
     async with open_consumer(settings) as consumer:
-        known = await consumer.topics()
+        known = await known_partitions(consumer)
         names = [spec.name for spec in all_topics(settings) if spec.name in known]
-        partitions = [TopicPartition(name, n) for name in names for n in sorted(consumer.partitions_for_topic(name))]
+        partitions = [TopicPartition(name, n) for name in names for n in known[name]]
         async for record in Span(consumer, partitions).records():
             count += 1
             whole = (record.key or b"") + (record.value or b"")
