@@ -68,7 +68,7 @@ class Bench:
         self._run = run
         self._meter = meter
         self._figures = figures
-        self._orders = Orders(wanted.conversations, ("whatsapp",) if wanted.http else CHANNELS)
+        self._orders = Orders(wanted.conversations, ("whatsapp",) if wanted.http else CHANNELS, is_to_many=True)
         self._delays_known = 0
 
     async def warm_up(self) -> None:

@@ -1,4 +1,4 @@
-"""Messages with distinct recipients, and the requests for them."""
+"""Messages to people of their own, and the requests for them."""
 
 from __future__ import annotations
 
@@ -51,15 +51,19 @@ _NUMBERS = itertools.count(1)
 
 
 class Orders:
-    """Makes orders. No two of a process have the same recipient, so a channel's log tells how often each was sent.
+    """Makes orders. A conversation has one channel and one person: the order is kept from a conversation to an address.
 
-    A conversation has one channel, because order is kept within a conversation on a channel.
+    ``is_to_many``: each message goes to a person of its own, so none waits for another and no order is promised. No two
+    conversations of a process share a person, so a channel's log tells how often each was sent.
     """
 
-    def __init__(self, conversations: int, channels: Sequence[str], name: str = "") -> None:
+    def __init__(
+        self, conversations: int, channels: Sequence[str], name: str = "", *, is_to_many: bool = False
+    ) -> None:
         name = name or uuid.uuid4().hex[:8]
         self.conversations = [f"{name}-{n}" for n in range(conversations)]
         self._channels = [channels[n % len(channels)] for n in range(conversations)]
+        self._people = None if is_to_many else [next(_NUMBERS) for _ in range(conversations)]
 
     def one_for_each_conversation(self) -> list[Order]:
         """Return one message for each conversation, to make it known."""
@@ -71,7 +75,8 @@ class Orders:
 
     def _order(self, conversation: int) -> Order:
         number = next(_NUMBERS)
-        recipient = _ADDRESSES[self._channels[conversation]](number)
+        person = number if self._people is None else self._people[conversation]
+        recipient = _ADDRESSES[self._channels[conversation]](person)
         return Order(self.conversations[conversation], recipient, f"{SAMPLE}{number}")
 
 

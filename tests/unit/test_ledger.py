@@ -11,8 +11,8 @@ from loadtests.orders import Order
 POSITION = (1_700_000_000_000, 7)
 
 
-def order(n: int = 0, conversation: str = "c") -> Order:
-    return Order(conversation, f"whatsapp:+55119{n:08d}", f"hello {n}")
+def order(n: int = 0, conversation: str = "c", person: int | None = None) -> Order:
+    return Order(conversation, f"whatsapp:+55119{n if person is None else person:08d}", f"hello {n}")
 
 
 def fact(message_id: str, word: str, position: tuple[int, int] = POSITION, **more: object) -> bytes:
@@ -51,9 +51,15 @@ def life(ledger: Ledger, message_id: str, position: tuple[int, int] = POSITION, 
             ledger.changed(fact(message_id, word, position))
 
 
-def whole(ledger: Ledger, message_id: str = "m", n: int = 0, position: tuple[int, int] = POSITION) -> Order:
+def whole(
+    ledger: Ledger,
+    message_id: str = "m",
+    n: int = 0,
+    position: tuple[int, int] = POSITION,
+    person: int | None = None,
+) -> Order:
     """A message that has gone all the way."""
-    wanted = order(n)
+    wanted = order(n, person=person)
     log(ledger, message_id, wanted, position)
     ledger.accepted(wanted, message_id)
     life(ledger, message_id, position)
@@ -159,22 +165,29 @@ def test_a_message_that_is_in_the_log_twice_is_a_fault() -> None:
 
 def test_a_conversation_that_was_sent_out_of_order_is_a_fault() -> None:
     ledger = Ledger()
+    whole(ledger, "second", 1, (POSITION[0], 8), person=1)
+    whole(ledger, "first", 0, (POSITION[0], 7), person=1)
+    assert faults(ledger.balance()) == {"conversation out of order"}
+
+
+def test_messages_to_two_people_of_a_conversation_have_no_order() -> None:
+    ledger = Ledger()
     whole(ledger, "second", 1, (POSITION[0], 8))
     whole(ledger, "first", 0, (POSITION[0], 7))
-    assert faults(ledger.balance()) == {"conversation out of order"}
+    assert ledger.balance().is_balanced
 
 
 def test_the_order_is_that_of_time_and_then_of_the_offset() -> None:
     ledger = Ledger()
-    whole(ledger, "a", 0, (POSITION[0], 9))
-    whole(ledger, "b", 1, (POSITION[0] + 1, 10))
+    whole(ledger, "a", 0, (POSITION[0], 9), person=1)
+    whole(ledger, "b", 1, (POSITION[0] + 1, 10), person=1)
     assert ledger.balance().is_balanced
 
 
 def test_a_repeated_fact_is_no_fault_and_does_not_change_the_order() -> None:
     ledger = Ledger()
-    whole(ledger, "a", 0, (POSITION[0], 7))
-    whole(ledger, "b", 1, (POSITION[0], 8))
+    whole(ledger, "a", 0, (POSITION[0], 7), person=1)
+    whole(ledger, "b", 1, (POSITION[0], 8), person=1)
     life(ledger, "a", (POSITION[0], 7))
     assert ledger.balance().is_balanced
 
@@ -200,6 +213,15 @@ def test_a_second_handing_over_in_the_channels_log_is_a_fault_unless_a_worker_wa
     sends = {whole(ledger).recipient_id.partition(":")[2]: 2}
     assert faults(ledger.balance(sends)) == {"handed to the channel more than once"}
     assert ledger.balance(sends, may_repeat=True).is_balanced
+
+
+def test_each_message_to_a_person_is_handed_over_once() -> None:
+    ledger = Ledger()
+    whole(ledger, "a", 0, (POSITION[0], 7), person=1)
+    address = whole(ledger, "b", 1, (POSITION[0], 8), person=1).recipient_id.partition(":")[2]
+    assert ledger.balance({address: 2}).is_balanced
+    assert faults(ledger.balance({address: 1})) == {"SENT and never handed to the channel"}
+    assert faults(ledger.balance({address: 3})) == {"handed to the channel more than once"}
 
 
 def test_sent_without_a_trace_in_the_channels_log_is_a_fault() -> None:
