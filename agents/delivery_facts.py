@@ -69,10 +69,10 @@ class DeliveryFacts:
         return self._app.batch_producer.enqueue(self._app.names.dead_letters, partition, key, encode(letter))
 
     def sent_report(
-        self, address: str, conversation_id: str, name: str, attempt: Attempt, provider_id: str, to: str
+        self, address: str, conversation_id: str, name: str, attempt: Attempt, provider_id: str
     ) -> PendingBatch:
         """Report a send to the address book of the account, on the account's partition."""
-        report = SentReported(attempt.account, provider_id, conversation_id, name, address, attempt.at_ms, to)
+        report = SentReported(attempt.account, provider_id, conversation_id, name, address, attempt.at_ms, attempt.to)
         key, topic = attempt.account.encode(), self._app.names.inbound(self._channel)
         partition = partition_for(key, self._app.settings.partitions)
         return self._app.batch_producer.enqueue(topic, partition, key, encode(report))

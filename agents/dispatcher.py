@@ -36,7 +36,7 @@ from app.clock import now_ms
 from app.kafka.codec import decode
 from domain.attempts import Attempt, QueuedDelivery, Reason, Stage
 from domain.delivery_policy import Decision, DeliveryRules, Failure, Wait, decide, expired, without_evidence
-from domain.outcomes import SendOutcome, Sent, Unknown
+from domain.outcomes import SendOutcome, Unknown
 from domain.records import DeliveryRequested, delivery_key
 
 if TYPE_CHECKING:
@@ -270,9 +270,8 @@ class Dispatcher:
         request = delivery.request if delivery is not None else decode(value, DeliveryRequested)
         letter = value if isinstance(result, Failure) and result.needs_operator else None
         attempt = self.settlement.attempt(head.row, request, head.chain.backlog.account, result)
-        to = result.to if isinstance(result, Sent) else ""
         lane = self._lane(head)
-        writes = self.settlement.settle(lane, head.partition, head.key, head.row, request, attempt, letter, to)
+        writes = self.settlement.settle(lane, head.partition, head.key, head.row, request, attempt, letter)
         self.evidence.forget(head)
         if self.scheduler.is_open and (following := self.queue.settled(head)) is not None:
             # not from here: a chain of ten thousand expired messages would be as deep a recursion

@@ -67,6 +67,7 @@ class Settlement:
             request.position,
             request.recipient_count,
             account,
+            result.to if isinstance(result, Sent) else "",
         )
 
     def settle(
@@ -78,18 +79,14 @@ class Settlement:
         request: DeliveryRequested,
         attempt: Attempt,
         letter: bytes | None = None,
-        to: str = "",
     ) -> list[PendingBatch]:
-        """Put the outcome on record; return the writes. ``letter``: the request, if an operator has to look at it.
-
-        ``to``: the recipient's identifier by the provider's answer.
-        """
+        """Put the outcome on record; return the writes. ``letter``: the request, if an operator has to look at it."""
         writes = [self._queue.record_outcome(partition, row.name, attempt)]
         if letter is not None:
             writes.append(self.facts.letter(partition, request.conversation_id, row, letter, attempt))
         is_sent = attempt.outcome == Outcome.SENT
         self._app.metrics.sent(self._channel, "success" if is_sent else "failure")
-        return self._report(lane, partition, key, row, request, attempt, writes, to)
+        return self._report(lane, partition, key, row, request, attempt, writes)
 
     def again(
         self, lane: AccountLane, partition: int, key: bytes, row: QueuedDelivery, request: DeliveryRequested, a: Attempt
@@ -107,12 +104,11 @@ class Settlement:
         request: DeliveryRequested,
         attempt: Attempt,
         writes: list[PendingBatch],
-        to: str = "",
     ) -> list[PendingBatch]:
         conversation_id = request.conversation_id
         if attempt.provider_id and lane.connector is not None and lane.connector.capabilities.reports_sends:
             address = request.recipient_id
-            writes.append(self.facts.sent_report(address, conversation_id, row.name, attempt, attempt.provider_id, to))
+            writes.append(self.facts.sent_report(address, conversation_id, row.name, attempt, attempt.provider_id))
         writes.append(self.facts.outcome(partition, conversation_id, row.name, attempt, row.headers))
         for report in self.receipts.parked(partition, row.name):
             writes.append(self.facts.receipt(partition, conversation_id, row.name, attempt, report))

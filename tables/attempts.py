@@ -1,8 +1,8 @@
 """``attempts``: delivery key → its outcome (``domain.attempts.Attempt``); a message to several has one an address.
 
 One table for each channel role; written by that role alone; on the partition of the message's conversation. Value:
-``[1,"sent",1732312312377,"sim.0193…",null,null,1732312312377,1732312312001,42,1,"default"]``. Rows of older releases
-end after the sixth element.
+``[1,"sent",1732312312377,"sim.0193…",null,null,1732312312377,1732312312001,42,1,"default"]``. The provider's identifier
+of the recipient follows if its answer had one. Rows of older releases end after the sixth element.
 """
 
 from __future__ import annotations
@@ -36,21 +36,20 @@ def recorded_at_ms(value: bytes) -> int:
 
 def dump(a: Attempt) -> bytes:
     """Return the table's value for ``a``."""
-    return orjson.dumps(
-        (
-            a.number,
-            a.outcome,
-            a.at_ms,
-            a.provider_id,
-            a.failure_code,
-            a.failure_detail,
-            a.recorded_at_ms,
-            a.accepted_at_ms,
-            a.position,
-            a.recipient_count,
-            a.account,
-        )
+    fields: tuple[object, ...] = (
+        a.number,
+        a.outcome,
+        a.at_ms,
+        a.provider_id,
+        a.failure_code,
+        a.failure_detail,
+        a.recorded_at_ms,
+        a.accepted_at_ms,
+        a.position,
+        a.recipient_count,
+        a.account,
     )
+    return orjson.dumps((*fields, a.to) if a.to else fields)
 
 
 def load(value: bytes | None) -> Attempt | None:

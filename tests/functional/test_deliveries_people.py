@@ -12,6 +12,8 @@ from domain.accounts import Account
 from domain.inbound import ContactChanged, Person, SentReported
 from domain.kinds import LOCATION, REACTION, TEMPLATE, TEXT
 from domain.outcomes import Sent
+from domain.ports import Receipt
+from domain.status import Status
 from support.deliveries import Channel, World, failure, requests
 from support.fakes import batch_of
 from support.waiting import until
@@ -185,6 +187,20 @@ async def test_each_send_is_reported_to_the_address_book_on_the_accounts_partiti
         MARIA,
         "BR.1502",
     )
+
+
+async def test_a_send_that_is_reported_again_after_a_crash_names_the_person_as_the_provider_did() -> None:
+    """Without it the address book would take the new owner of a number for the person who got the message."""
+    world = world_of_people()
+    world.channel.answers["m-1"] = [Sent("wamid.1", now_ms(), to="BR.1502")]
+    world.channel.promises = [Receipt(Status.DELIVERED, now_ms() + 3_600_000)]  # so the row stays
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.facts() == [("m-1", "SENT")])
+    world.channel.promises = []
+    world.crash()
+    await until(world.is_done)
+    reports = [decode(value, SentReported) for value in world.producer.on("whatsapp-inbound")]
+    assert [(each.provider_id, each.to) for each in reports] == [("wamid.1", "BR.1502")] * 2
 
 
 async def test_a_channel_on_which_nobody_answers_reports_no_sends() -> None:
