@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """``bad`` series make the alert fire after ``fires_after``; ``good`` ones never do. ``labels``: of the alert."""
+    """``bad`` series make the alert fire after ``fires_after``; ``good`` ones never do. ``labels``: of the alert.
 
-    bad: Sequence[tuple[str, str]]
+    ``bad``: series, values, and the later values that end the alert by ``resolved_after``. ``good``: series and values.
+    """
+
+    bad: Sequence[tuple[str, str, str]]
     good: Sequence[tuple[str, str]]
     fires_after: str
+    resolved_after: str
     labels: dict[str, str]
 
 
@@ -30,3 +34,13 @@ class Alert:
     about: str
     trial: Trial
     role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording rule. Its trial: ``series`` (with values for 60 minutes), and its ``samples`` after them."""
+
+    name: str
+    expression: str
+    series: Sequence[tuple[str, str]]
+    samples: Sequence[tuple[str, float]]

@@ -1,53 +1,33 @@
-"""The alerts of the API, and the recording rules that they stand on."""
+"""The alerts of the API."""
 
 from __future__ import annotations
 
 from docker.observability.alert import Alert, Trial
+from docker.observability.recordings import SEND, error_ratio
 
 ACCEPT_OBJECTIVE = 0.999
 BURNS = (("Fast", 14.4, "1h", "5m", "page"), ("Slow", 6.0, "6h", "30m", "ticket"))
-_SEND = 'method="POST",route="/v1/messages"'
-_COUNT = "chat4all_http_request_seconds_count"
-_SEND_SERIES = f'{_COUNT}{{method="POST",route="/v1/messages",status="%s",job="api",instance="a"}}'
-
-
-def _burn(window: str) -> str:
-    return f"chat4all:accept_errors:ratio_rate{window}"
-
-
-def recordings() -> dict[str, str]:
-    """Return the recording rules: expression by name."""
-    windows = sorted({window for _, _, long, short, _ in BURNS for window in (long, short)})
-    errors = {
-        _burn(window): f'sum(rate({_COUNT}{{{_SEND},status=~"5.."}}[{window}])) or vector(0)' for window in windows
-    }
-    totals = {f"chat4all:accepts:rate{window}": f"sum(rate({_COUNT}{{{_SEND}}}[{window}]))" for window in windows}
-    ratios = {name: f"({errors[name]}) / {total}" for name, total in zip(errors, totals.values(), strict=True)}
-    return {
-        **ratios,
-        "chat4all:accept_seconds:p99": "histogram_quantile(0.99, sum by (le) "
-        f"(rate(chat4all_http_request_seconds_bucket{{{_SEND}}}[5m])))",
-        # the names of older dashboards
-        "messages_accepted_total": "sum(chat4all_messages_accepted_total)",
-        "messages_processed_total": 'sum(chat4all_events_total{role="core"})',
-        "messages_sent_total": "sum by (channel, status) (chat4all_messages_sent_total)",
-        "files_uploaded_total": "sum by (size_bucket) (chat4all_files_uploaded_total)",
-    }
+_SEND_SERIES = f'chat4all_http_request_seconds_count{{{SEND},status="%s",job="api",instance="a"}}'
 
 
 def _budget(name: str, factor: float, long: str, short: str, severity: str) -> Alert:
     limit = factor * (1 - ACCEPT_OBJECTIVE)
+    minutes = 60 * int(long.removesuffix("h")) + 40  # of the trial: the long window, and some more
     return Alert(
         f"AcceptErrors{name}",
-        f"{_burn(long)} > {limit:.4f} and {_burn(short)} > {limit:.4f}",
+        f"{error_ratio(long)} > {limit:.4f} and {error_ratio(short)} > {limit:.4f}",
         "1m",
         severity,
         f"{limit:.1%} of the sends or more end in a 5xx: the month's budget of errors lasts for "
         f"{30 / factor:.1f} days only.",
         Trial(
-            bad=[(_SEND_SERIES % "202", "0+90x800"), (_SEND_SERIES % "503", "0+10x800")],
-            good=[(_SEND_SERIES % "202", "0+100000x800"), (_SEND_SERIES % "503", "0+1x800")],
-            fires_after="400m",
+            bad=[
+                (_SEND_SERIES % "202", f"0+90x{minutes}", f"{90 * minutes}+100x60"),
+                (_SEND_SERIES % "503", f"0+10x{minutes}", f"{10 * minutes}x60"),
+            ],
+            good=[(_SEND_SERIES % "202", f"0+100000x{minutes}"), (_SEND_SERIES % "503", f"0+1x{minutes}")],
+            fires_after=f"{minutes}m",
+            resolved_after=f"{minutes + 45}m",
             labels={},
         ),
     )
@@ -63,14 +43,19 @@ API_ALERTS: tuple[Alert, ...] = (
         "The 99th percentile of accepting a message is over 250 ms.",
         Trial(
             bad=[
-                (f'chat4all_http_request_seconds_bucket{{{_SEND},status="202",le="{le}"}}', value)
-                for le, value in (("0.25", "0+10x60"), ("0.5", "0+100x60"), ("+Inf", "0+100x60"))
+                (f'chat4all_http_request_seconds_bucket{{{SEND},status="202",le="{le}"}}', value, then)
+                for le, value, then in (
+                    ("0.25", "0+10x60", "700+100x30"),
+                    ("0.5", "0+100x60", "6100+100x30"),
+                    ("+Inf", "0+100x60", "6100+100x30"),
+                )
             ],
             good=[
-                (f'chat4all_http_request_seconds_bucket{{{_SEND},status="202",le="{le}"}}', value)
+                (f'chat4all_http_request_seconds_bucket{{{SEND},status="202",le="{le}"}}', value)
                 for le, value in (("0.01", "0+100x60"), ("0.25", "0+100x60"), ("+Inf", "0+100x60"))
             ],
             fires_after="20m",
+            resolved_after="80m",
             labels={},
         ),
     ),
@@ -81,9 +66,10 @@ API_ALERTS: tuple[Alert, ...] = (
         "page",
         "No process of the API answers: nobody can send.",
         Trial(
-            bad=[('up{job="api",instance="api-1:8080"}', "0x60")],
+            bad=[('up{job="api",instance="api-1:8080"}', "0x60", "1x30")],
             good=[('up{job="api",instance="api-1:8080"}', "1x60"), ('up{job="api",instance="api-2:8080"}', "0x60")],
             fires_after="5m",
+            resolved_after="65m",
             labels={},
         ),
     ),
@@ -94,9 +80,10 @@ API_ALERTS: tuple[Alert, ...] = (
         "page",
         "A process of the API is far behind the log: histories and notifications are late.",
         Trial(
-            bad=[('chat4all_follower_records_behind{process="api-1"}', "9000x60")],
+            bad=[('chat4all_follower_records_behind{process="api-1"}', "9000x60", "10x30")],
             good=[('chat4all_follower_records_behind{process="api-1"}', "10x60")],
             fires_after="5m",
+            resolved_after="65m",
             labels={"process": "api-1"},
         ),
     ),
@@ -107,9 +94,10 @@ API_ALERTS: tuple[Alert, ...] = (
         "ticket",
         "WebSockets are cut off because their clients do not read.",
         Trial(
-            bad=[('chat4all_live_too_slow_total{process="api-1"}', "0+5x60")],
+            bad=[('chat4all_live_too_slow_total{process="api-1"}', "0+5x60", "300x30")],
             good=[('chat4all_live_too_slow_total{process="api-1"}', "0x60")],
             fires_after="10m",
+            resolved_after="75m",
             labels={},
         ),
     ),
@@ -120,9 +108,10 @@ API_ALERTS: tuple[Alert, ...] = (
         "ticket",
         "Unfinished uploads cannot be cleared away: the store of files is away or full.",
         Trial(
-            bad=[('chat4all_file_sweep_failures_total{process="api-1"}', "0+1x60")],
+            bad=[('chat4all_file_sweep_failures_total{process="api-1"}', "0+1x60", "60x90")],
             good=[('chat4all_file_sweep_failures_total{process="api-1"}', "0x60")],
             fires_after="10m",
+            resolved_after="130m",
             labels={},
         ),
     ),

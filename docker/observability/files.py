@@ -6,8 +6,8 @@ import json
 import re
 
 from docker.observability.alerts import ALERTS, rules, trials
-from docker.observability.api_alerts import recordings
 from docker.observability.dashboards import DASHBOARDS, grafana
+from docker.observability.recordings import RECORDINGS
 from docker.observability.targets import alertmanager, grafana_provider, grafana_source, prometheus
 from docker.yaml_text import yaml_text
 
@@ -36,7 +36,7 @@ def files() -> dict[str, str]:
 def expressions() -> list[str]:
     """Return every expression of a rule, an alert or a panel."""
     panels = [expression for each in DASHBOARDS for panel in each.panels for expression, _ in panel.queries]
-    return [*recordings().values(), *(alert.expression for alert in ALERTS), *panels]
+    return [*(each.expression for each in RECORDINGS), *(alert.expression for alert in ALERTS), *panels]
 
 
 def metrics_named() -> set[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from docker.observability.alert import Alert, Trial
 
 _ACCOUNT = {"role": "whatsapp", "account": "main"}
+_SENT = 'chat4all_messages_sent_total{role="telegram",channel="telegram",status="%s"}'
+_MEMORY = 'process_resident_memory_bytes{job="api",instance="i",process="api-1"}'
 
 
 def _account(name: str, value: str, more: str = "") -> tuple[str, str]:
@@ -19,9 +21,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "ticket",
         "A process does not answer.",
         Trial(
-            bad=[('up{job="api",instance="api-1:8080"}', "0x60")],
+            bad=[('up{job="api",instance="api-1:8080"}', "0x60", "1x30")],
             good=[('up{job="api",instance="api-1:8080"}', "1x60")],
             fires_after="5m",
+            resolved_after="65m",
             labels={"job": "api", "instance": "api-1:8080"},
         ),
     ),
@@ -33,9 +36,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
             "page",
             f"No worker of the role {role} answers: its messages wait.",
             Trial(
-                bad=[],
+                bad=[(f'process_start_time_seconds{{job="worker",role="{role}",instance="i"}}', "_x60", "1x30")],
                 good=[(f'process_start_time_seconds{{job="worker",role="{role}",instance="i"}}', "1x60")],
                 fires_after="5m",
+                resolved_after="65m",
                 labels={"job": "worker", "role": role},
             ),
             role,
@@ -49,9 +53,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "ticket",
         "A process starts again and again.",
         Trial(
-            bad=[('process_start_time_seconds{job="worker",role="core",instance="i"}', "1+1x60")],
+            bad=[('process_start_time_seconds{job="worker",role="core",instance="i"}', "1+1x60", "61x30")],
             good=[('process_start_time_seconds{job="worker",role="core",instance="i"}', "1x60")],
             fires_after="20m",
+            resolved_after="80m",
             labels={"job": "worker", "role": "core", "instance": "i"},
         ),
     ),
@@ -62,9 +67,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "page",
         "A role is more than 5,000 records behind for five minutes.",
         Trial(
-            bad=[('chat4all_lag_records{role="core",topic="messages",partition="0"}', "6000x60")],
+            bad=[('chat4all_lag_records{role="core",topic="messages",partition="0"}', "6000x60", "100x30")],
             good=[('chat4all_lag_records{role="core",topic="messages",partition="0"}', "100x60")],
             fires_after="10m",
+            resolved_after="65m",
             labels={"role": "core"},
         ),
     ),
@@ -76,14 +82,15 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "Cassandra is more than a minute behind the log.",
         Trial(
             bad=[
-                ('chat4all_mirror_delay_seconds{role="mirror"}', "90x60"),
-                ('chat4all_lag_records{role="mirror",topic="messages",partition="0"}', "5x60"),
+                ('chat4all_mirror_delay_seconds{role="mirror"}', "90x60", "1x30"),
+                ('chat4all_lag_records{role="mirror",topic="messages",partition="0"}', "5x60", "0x30"),
             ],
             good=[
                 ('chat4all_mirror_delay_seconds{role="mirror"}', "90x60"),
                 ('chat4all_lag_records{role="mirror",topic="messages",partition="0"}', "0x60"),
             ],
             fires_after="10m",
+            resolved_after="65m",
             labels={},
         ),
     ),
@@ -94,9 +101,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "page",
         "Records could not be processed; they are kept as dead letters.",
         Trial(
-            bad=[('chat4all_dead_letters_total{role="core",topic="messages",reason="undecodable"}', "0+1x60")],
+            bad=[('chat4all_dead_letters_total{role="core",topic="messages",reason="undecodable"}', "0+1x60", "60x30")],
             good=[('chat4all_dead_letters_total{role="core",topic="messages",reason="undecodable"}', "3x60")],
             fires_after="5m",
+            resolved_after="75m",
             labels={"topic": "messages", "reason": "undecodable"},
         ),
     ),
@@ -107,9 +115,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "page",
         "The channel of an account fails: its messages wait.",
         Trial(
-            bad=[_account("chat4all_breaker", "1x60", ',state="open"')],
+            bad=[(*_account("chat4all_breaker", "1x60", ',state="open"'), "_x30")],
             good=[_account("chat4all_breaker", "1x60", ',state="closed"')],
             fires_after="5m",
+            resolved_after="70m",
             labels={**_ACCOUNT, "state": "open"},
         ),
     ),
@@ -120,9 +129,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "ticket",
         "An operator paused an account an hour ago, and it still is.",
         Trial(
-            bad=[_account("chat4all_account_paused", "6x120")],
+            bad=[(*_account("chat4all_account_paused", "6x120"), "0x30")],
             good=[_account("chat4all_account_paused", "0x120")],
             fires_after="90m",
+            resolved_after="130m",
             labels=_ACCOUNT,
         ),
     ),
@@ -133,9 +143,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "ticket",
         "More than 10,000 deliveries of an account wait.",
         Trial(
-            bad=[_account("chat4all_queue_depth", "20000x60")],
+            bad=[(*_account("chat4all_queue_depth", "20000x60"), "20x30")],
             good=[_account("chat4all_queue_depth", "20x60")],
             fires_after="20m",
+            resolved_after="65m",
             labels=_ACCOUNT,
         ),
     ),
@@ -150,12 +161,14 @@ WORKER_ALERTS: tuple[Alert, ...] = (
                 (
                     'chat4all_attempts_total{role="whatsapp",channel="whatsapp",account="main",outcome="unknown"}',
                     "0+5x60",
+                    "300x30",
                 )
             ],
             good=[
                 ('chat4all_attempts_total{role="whatsapp",channel="whatsapp",account="main",outcome="sent"}', "0+5x60")
             ],
             fires_after="10m",
+            resolved_after="75m",
             labels={"channel": "whatsapp", "account": "main"},
         ),
     ),
@@ -168,14 +181,23 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "More than 5 % of a channel's deliveries fail.",
         Trial(
             bad=[
-                ('chat4all_messages_sent_total{role="telegram",channel="telegram",status="failure"}', "0+10x60"),
-                ('chat4all_messages_sent_total{role="telegram",channel="telegram",status="success"}', "0+90x60"),
+                (
+                    'chat4all_messages_sent_total{role="telegram",channel="telegram",status="failure"}',
+                    "0+10x60",
+                    "600x60",
+                ),
+                (
+                    'chat4all_messages_sent_total{role="telegram",channel="telegram",status="success"}',
+                    "0+90x60",
+                    "5400+90x60",
+                ),
             ],
             good=[
-                ('chat4all_messages_sent_total{role="telegram",channel="telegram",status="failure"}', "0+1x60"),
-                ('chat4all_messages_sent_total{role="telegram",channel="telegram",status="success"}', "0+99x60"),
+                (_SENT % "failure", "0+1x60"),
+                (_SENT % "success", "0+99x60"),
             ],
             fires_after="30m",
+            resolved_after="80m",
             labels={"channel": "telegram"},
         ),
     ),
@@ -186,9 +208,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "page",
         "Kafka's retention removed records that no worker had read: messages are lost.",
         Trial(
-            bad=[('chat4all_records_removed_unread_total{role="core",topic="messages"}', "0+1x60")],
+            bad=[('chat4all_records_removed_unread_total{role="core",topic="messages"}', "0+1x60", "60x90")],
             good=[('chat4all_records_removed_unread_total{role="core",topic="messages"}', "0x60")],
             fires_after="5m",
+            resolved_after="130m",
             labels={"topic": "messages"},
         ),
     ),
@@ -199,9 +222,10 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "ticket",
         "Times came that cannot be: a clock is wrong, here or at a provider.",
         Trial(
-            bad=[('chat4all_impossible_times_total{role="whatsapp"}', "0+1x60")],
+            bad=[('chat4all_impossible_times_total{role="whatsapp"}', "0+1x60", "60x90")],
             good=[('chat4all_impossible_times_total{role="whatsapp"}', "0x60")],
             fires_after="5m",
+            resolved_after="130m",
             labels={},
         ),
     ),
@@ -212,9 +236,16 @@ WORKER_ALERTS: tuple[Alert, ...] = (
         "ticket",
         "A process holds more than 1.5 GB.",
         Trial(
-            bad=[('process_resident_memory_bytes{job="api",instance="i",process="api-1"}', "2000000000x60")],
-            good=[('process_resident_memory_bytes{job="api",instance="i",process="api-1"}', "100000000x60")],
+            bad=[
+                (
+                    'process_resident_memory_bytes{job="api",instance="i",process="api-1"}',
+                    "2000000000x60",
+                    "100000000x30",
+                )
+            ],
+            good=[(_MEMORY, "100000000x60")],
             fires_after="10m",
+            resolved_after="65m",
             labels={"job": "api", "instance": "i", "process": "api-1"},
         ),
     ),

@@ -10,9 +10,9 @@ import pytest
 from app.metrics import Metrics as WorkerMetrics
 from app.roles import ROLES
 from docker.observability.alerts import ALERTS
-from docker.observability.api_alerts import recordings
 from docker.observability.dashboards import DASHBOARDS, REFRESH, grafana
 from docker.observability.files import expressions, files, metrics_named
+from docker.observability.recordings import RECORDINGS
 from docker.observability.targets import WORKERS
 from web.http.metrics import Metrics as ApiMetrics
 
@@ -41,7 +41,7 @@ def test_every_metric_that_is_named_is_one_of_the_product() -> None:
 
 def test_every_recording_that_is_used_is_made() -> None:
     used = set(re.findall(r"chat4all:[\w:]+", "\n".join(expressions())))
-    assert used <= set(recordings())
+    assert used <= {each.name for each in RECORDINGS}
 
 
 def test_a_metric_of_another_name_would_be_noticed() -> None:
@@ -60,11 +60,13 @@ def test_every_alert_has_a_page_and_a_sentence(alert: object) -> None:
     assert about.endswith(".")
 
 
-def test_every_alert_is_tried() -> None:
+def test_every_rule_is_tried() -> None:
     tests = files()["rules_test.yml"]
     for alert in ALERTS:
-        assert f"name: {alert.name} fires" in tests
-        assert f"name: {alert.name} is quiet" in tests
+        assert f"name: {alert.name}{alert.role} fires and is resolved\n" in tests
+        assert f"name: {alert.name}{alert.role} is quiet\n" in tests
+    for recording in RECORDINGS:
+        assert f"{recording.name} is recorded" in tests
 
 
 def test_the_dashboards_are_those_of_the_document_and_fresh() -> None:
