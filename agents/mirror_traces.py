@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agents.side_mirror import SideMirror
 from app.kafka.codec import decode
 from app.mirror_store import traces_of
-from domain.records import TraceRecorded
+from domain.traces import TraceRecorded
 
 if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.clock import now_ms
 from app.kafka.codec import encode
 from domain.outcomes import MOST_ANSWER, Exchange, NotNow, SendOutcome, Sent
-from domain.records import TraceRecorded
+from domain.traces import TraceRecorded
 
 if TYPE_CHECKING:
     from agents.chains import Head

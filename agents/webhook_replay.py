@@ -1,7 +1,7 @@
 """Raw webhooks through today's parser, compared with what a former one made of them. No I/O.
 
-Receipts may be written again: the deliveries know each already, or are healed by it. Of what people did only what is
-new may be written: the rest was taken. Nothing of it is sent to anybody.
+Receipts may be written again: the deliveries know each already, or are healed by it. Of people's messages only
+new ones are written. Nothing is sent to anybody.
 """
 
 from __future__ import annotations

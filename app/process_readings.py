@@ -1,4 +1,4 @@
-"""What every process shows of itself, under the names that Prometheus' own client libraries use."""
+"""The readings of a process (CPU, memory, files), under the names of Prometheus' client libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `chat4all doctor` makes of what it saw: each fault by its name, with advice. Pure."""
+"""The findings of `chat4all doctor`: each fault by its name, with advice. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Seen:
 
 
 def findings(settings: Settings, specs: Sequence[TopicSpec], seen: Seen) -> list[Finding]:
-    """Return what is wrong, the causes before what follows from them."""
+    """Return the faults, causes before their consequences."""
     return [
         *_of_kafka(settings, specs, seen),
         *_of_cassandra(settings, seen),

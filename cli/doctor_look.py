@@ -129,7 +129,7 @@ def seconds_ahead(before: float, said: float, after: float) -> float:
 
 
 def _account_faults(settings: Settings) -> list[str]:
-    """Return what is wrong with the file of accounts, and each secret that it names and that is not there."""
+    """Return the faults of the file of accounts, and the secrets that it names and nobody has set."""
     try:
         accounts = [account for of_channel in load_accounts(settings).values() for account in of_channel]
     except InvalidAccounts as error:

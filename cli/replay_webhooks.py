@@ -66,7 +66,7 @@ async def _replay(settings: Settings, since: str, channel: str, is_dry: bool, as
 
 
 def _require_remembered(settings: Settings, since_ms: int, now_ms: int) -> None:
-    """Raise ``InvalidInput`` for a span in which the address book no longer knows what it took."""
+    """Raise ``InvalidInput`` for a span older than the address book's memory."""
     from domain.errors import InvalidInput
 
     if since_ms < now_ms - settings.state_retention_hours * 3_600_000:

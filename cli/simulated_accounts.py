@@ -1,4 +1,4 @@
-"""The accounts of the simulator: those of ``accounts.toml`` that send to it, or its own ones in a file of that form."""
+"""The accounts of the simulator: the accounts of ``accounts.toml`` that send to it, or a file of its own."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def write_accounts(
 ) -> Path:
     """Write ``accounts.toml`` and the files of its secrets into ``folder``, for a simulator at ``url``.
 
-    ``more``: lines of TOML for each account. Return its path. Whoever may read the folder may use the accounts, which
-    open nothing but a simulator.
+    ``more``: lines of TOML for each account. Return its path. Readers of the folder may use the accounts, which
+    open a simulator only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["# accounts at the simulator of the providers, written anew by each `chat4all run --simulator`"]

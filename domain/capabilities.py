@@ -44,7 +44,7 @@ class LinkLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentLimits:
-    """The kinds that a channel takes; what is absent degrades to a text or is refused (``domain/degradation.py``).
+    """The kinds that a channel takes; other kinds degrade to a text or are refused (``domain/degradation.py``).
 
     ``emoji``: those that may stand in a reaction, without variation selectors; ``None``: any. ``window_hours``: for so
     long after a person's last message anything may be sent, 0: always; after it only the kinds ``outside_window``.

@@ -76,7 +76,7 @@ def taken_of(channel: str, person: Person) -> str:
 
 
 def person_at(channel: str, address: str, to: str = "") -> Person:
-    """Return what an address, and the identifier with which the provider answered, say of a person."""
+    """Return the person that an address and the provider's identifier ``to`` describe."""
     identifiers = (address.partition(":")[2], to)
     found = NOBODY
     for identifier in identifiers:
@@ -148,10 +148,10 @@ def is_stop_word(text: str, words: Sequence[str]) -> bool:
 
 
 def contacts_of(channel: str, account: str, row: Known, now_ms: int) -> tuple[Known, Sequence[ContactChanged]]:
-    """Return the row with a new time, and what its conversations are told, that of the last exchange last.
+    """Return the row with a new time, and a contact for each conversation, the last exchange's at the end.
 
-    The times rise with each call, whatever the clock does, and that of the last exchange is the greatest: so it wins
-    where a row is for all conversations of the person.
+    The times rise with each call, even if the clock goes back. The conversation of the last exchange has the
+    greatest time, so its contact wins in a row for all conversations of the person.
     """
     at_ms = max(now_ms, row.at_ms + 2)
     to = taken_of(channel, row.person)

@@ -1,4 +1,4 @@
-"""How a person is reached: by which account of ours, under which identifier, or why not now. Pure."""
+"""Decides the account and the identifier for a message to a person, or the reason against it. Pure."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from domain.files import FileMetadata
 from domain.inbound import ContactChanged, InboundEvent, ReadMarked, SentReported, WebhookReceived
 from domain.kinds import FILE, INBOUND, OUTBOUND, TEXT
+from domain.traces import TraceRecorded
 
 MAX_CONTENT_BYTES = 10_240
 MAX_CONVERSATION_ID_CHARS = 128
 MAX_RECIPIENTS = 256
 MAX_LETTERS = 500
-MAX_ANSWER_CHARS = 4_096
 NORMAL = "normal"
 BULK = "bulk"
 CHANNEL_COMMANDS = ("redrive", "discard", "cancel", "release", "pause", "resume", "hold")
@@ -213,37 +213,6 @@ class AccountReport:
     at_ms: int
     last_error: str = ""
     waiting_by: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TraceRecorded:
-    """On ``traces``, keyed by conversation: one hop of a delivery that the status facts do not show.
-
-    ``event``: queued, waiting, attempt or receipt. ``at_ms``: its begin; ``duration_ms``: -1 if it has none.
-    ``topic``, ``partition``, ``offset``: the record that led to it; ``offset`` -1 if none did. ``reason``: why it
-    waits. ``outcome``: sent, refused, not-now or unknown. ``answer``: the provider's, redacted, at most
-    ``MAX_ANSWER_CHARS``; ``provider_status``: its HTTP status, 0 without an answer. ``connect_ms``,
-    ``first_byte_ms``: -1 if not measured.
-    """
-
-    message_id: str
-    conversation_id: str
-    event: str
-    at_ms: int
-    channel: str
-    recipient_id: str = ""
-    account: str = ""
-    topic: str = ""
-    partition: int = -1
-    offset: int = -1
-    attempt: int = 0
-    duration_ms: int = -1
-    outcome: str = ""
-    reason: str = ""
-    provider_status: int = 0
-    answer: str = ""
-    connect_ms: int = -1
-    first_byte_ms: int = -1
 
 
 @dataclass(frozen=True, slots=True)

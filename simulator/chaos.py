@@ -14,10 +14,11 @@ MOST_BATCH = 1_000  # updates in one post: as many as WhatsApp was seen to send
 class Chaos(Faults):
     """Friendly by default; a share is a probability from 0 to 1.
 
-    ``read_seconds`` is the time until somebody reads who reads ``soon``, ``late_read_seconds`` of somebody who reads
-    ``late``, ``answer_seconds`` until somebody answers. A dropped update is never posted: ``drop_statuses_share`` of
-    the receipts, ``drop_messages_share`` of the inbound messages, both from ``drop_from_seconds`` to
-    ``drop_to_seconds`` after the chaos was set. ``webhook_batch`` updates at most are in one post.
+    ``read_seconds``: the time until a person reads, for people who read ``soon``; ``late_read_seconds``: the same for
+    ``late``. ``answer_seconds``: the time until a person answers. A dropped update is never posted:
+    ``drop_statuses_share`` of the receipts, ``drop_messages_share`` of the inbound messages, both from
+    ``drop_from_seconds`` to ``drop_to_seconds`` after the chaos was set. ``webhook_batch`` updates at most are in one
+    post.
 
     Drift: unknown fields in answers and webhooks, a new error code, a new webhook field.
     """

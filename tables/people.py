@@ -1,12 +1,12 @@
-"""``people``: the address book of a channel's accounts, and what is remembered to tie webhooks to messages.
+"""``people``: the address book of a channel's accounts, and the rows that tie webhooks to messages.
 
 One table for each channel role; written by that role alone; on the partition of the *account*, as
 ``<channel>-inbound`` is. The first byte of a key is the kind of the row; the account and a NUL follow:
 
 * ``p`` account NUL person id: a person (``domain.people.Known``).
-* ``n`` account NUL identifier: the person id of whom it identifies.
-* ``i`` account NUL person id NUL offset (8 bytes, big-endian): a message that waits for its files, or for one before it
-  that does. The offset is its record's on ``<channel>-inbound``, so they follow each other in their order.
+* ``n`` account NUL identifier: the person id of its owner.
+* ``i`` account NUL person id NUL offset (8 bytes, big-endian): a message that waits for its own files, or for those of
+  an earlier message. The offset is that of its record on ``<channel>-inbound``, so the rows are in its order.
 * ``s`` account NUL happening, space, element id: an element that was taken (``Seen``).
 * ``m`` account NUL provider id: a message, ours or a person's (``Message``).
 * ``r`` account NUL provider id NUL status: a receipt that came before its message was known.
@@ -63,7 +63,7 @@ def declare(app: StreamApp) -> DurableTable:
 
 
 def recorded_at_ms(value: bytes) -> int:
-    """Return when the row was written, by our clock; a time that never passes for rows that stay."""
+    """Return the time of the row's writing, by our clock; for a row that stays, a time beyond every retention."""
     head, space, _ = value.partition(b" ")
     return int(head) if space and head.isdigit() else _NEVER
 

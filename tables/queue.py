@@ -1,4 +1,4 @@
-"""``queue``: the deliveries of a channel that have no outcome yet, in the order in which they are to be sent.
+"""``queue``: the deliveries of a channel without an outcome, in the order of sending.
 
 One table for each channel role; written by that role alone; on the partition of the message's conversation. The first
 byte of a key is the kind of the row:

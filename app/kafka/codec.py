@@ -24,8 +24,8 @@ from domain.records import (
     ReceiptReported,
     Record,
     StatusChanged,
-    TraceRecorded,
 )
+from domain.traces import TraceRecorded
 
 R = TypeVar(
     "R",

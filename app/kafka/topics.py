@@ -67,11 +67,11 @@ class Topics:
         return f"{self.prefix}{channel}-webhooks"
 
     def inbound(self, channel: str) -> str:
-        """What webhooks say of people, and each send that a provider took: keyed by account."""
+        """Return the topic of webhook events about people and of reported sends, keyed by account."""
         return f"{self.prefix}{channel}-inbound"
 
     def contacts(self, channel: str) -> str:
-        """What is known of a person, for each conversation with them."""
+        """Return the topic of contacts: a person's identifiers, for each conversation with them."""
         return f"{self.prefix}{channel}-contacts"
 
     def commands(self, channel: str) -> str:

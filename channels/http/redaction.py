@@ -20,9 +20,9 @@ _SHAPES = re.compile(
 
 
 class Redaction:
-    """Replaces ``secrets``, in each form in which a URL or JSON may hold them, and what has the shape of a token.
+    """Replaces ``secrets``, in all their forms in URLs and JSON, and texts in the shape of a token.
 
-    A secret that a text was cut in is hidden by its beginning.
+    A secret cut off at the end of a text is hidden by its beginning.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:

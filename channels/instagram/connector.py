@@ -7,9 +7,9 @@ Options of the account: ``login`` names how it is set up, and with it the host a
 * ``unified``: ``graph.facebook.com``, a system user's token, so ``ig_id`` has to say which account it is.
 
 ``ig_id``: the account's id, with which webhooks name it, too (``me`` in calls if it is absent). ``base_url`` replaces
-that of the set-up: the host, and the version of the API (v25.0). ``human_agent = true`` sends once more with that tag
-what is refused because the person's last message is older than 24 hours: only for accounts whose messages are written
-by people. ``media_hosts``: the hosts from which inbound files are fetched. Secrets: ``token``, ``app_secret``,
+that of the set-up: the host, and the version of the API (v25.0). ``human_agent = true``: a message
+refused 24 hours after the person's last one is sent once more with that tag; only for accounts whose messages people
+write. ``media_hosts``: the hosts from which inbound files are fetched. Secrets: ``token``, ``app_secret``,
 ``verify_token``.
 
 Instagram fetches a file by its link, so the store of files has to be reachable for it.
@@ -116,7 +116,7 @@ class InstagramConnector:
             yield chunk
 
     async def mark_read(self, provider_id: str, is_typing: bool) -> None:
-        """Mark a person's messages as seen. Instagram takes that for a person, so it is asked who wrote this one."""
+        """Mark a person's messages as seen. Instagram marks by person, so the connector first asks for the author."""
         answered = await self._http.ask("GET", quote(provider_id, safe=""), params={"fields": "from"})
         igsid = text(part(payload_of(answered.body), "from"), "id") if isinstance(answered, Answer) else ""
         if not _ID.fullmatch(igsid):

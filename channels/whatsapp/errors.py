@@ -1,6 +1,6 @@
 """WhatsApp's errors: the code decides, the words never do (Cloud API, "Error codes"; checked on 2026-11-27).
 
-What each class of codes means for a message is ``_OUTCOMES``; a code has a word, which becomes ``failure.code``.
+``_OUTCOMES`` maps each class of codes to an outcome; the word of a code becomes ``failure.code``.
 """
 
 from __future__ import annotations

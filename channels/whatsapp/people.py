@@ -13,7 +13,7 @@ from domain.recipients import BUSINESS_SCOPED_ID, E164
 
 
 def person_of(number: str, user_id: str, contacts: Sequence[Payload]) -> Person:
-    """Return the person with this number and id, each of which may be empty, and what ``contacts`` say of them."""
+    """Return the person with this number and id (either may be empty), completed from ``contacts``."""
     phone, user_id = phone_of(number), user_id_of(user_id) or user_id_of(number)
     contact = _contact_of(phone, user_id, contacts)
     profile = part(contact, "profile")

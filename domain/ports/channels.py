@@ -115,7 +115,7 @@ class TwoWayConnector(Connector, Protocol):
         ...
 
     async def mark_read(self, provider_id: str, is_typing: bool) -> None:
-        """Tell the person that their message was read, and with ``is_typing`` that an answer is being written.
+        """Show the person that their message was read; with ``is_typing`` show that an answer is coming.
 
         It is a courtesy: an error of the provider is logged and forgotten.
         """
@@ -136,7 +136,7 @@ class AcknowledgingConnector(Protocol):
     """A connector of a channel on which the person waits for an answer to a pressed button."""
 
     async def acknowledge(self, provider_id: str) -> None:
-        """Tell the channel that what the person did arrived. It is a courtesy, as ``mark_read``."""
+        """Acknowledge a person's action to the channel. It is a courtesy, as ``mark_read``."""
         ...
 
 
@@ -150,7 +150,7 @@ class Polled:
 
 @runtime_checkable
 class PollingConnector(Protocol):
-    """A connector that fetches what other providers post to a webhook, if the account says so (``is_polled``)."""
+    """A connector that polls for its events instead of a webhook, if the account says so (``is_polled``)."""
 
     is_polled: bool
 
@@ -164,7 +164,7 @@ class PollingConnector(Protocol):
 
 @runtime_checkable
 class HistoryConnector(Protocol):
-    """A connector whose provider tells what became of a message that it took: lost receipts are found again."""
+    """A connector whose provider keeps the receipts of its messages: lost receipts are found again."""
 
     async def history(self, provider_id: str) -> Sequence[Receipt]:
         """Return the receipts that the provider has of the message; none if it does not know the message (any more).

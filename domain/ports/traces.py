@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from domain.records import TraceRecorded
+from domain.traces import TraceRecorded
 
 MAX_TRACES = 300  # of one message in one answer: the newest
 

@@ -19,7 +19,7 @@ Document = Mapping[str, Any]
 
 
 class Book:
-    """What was accepted, by conversation, and which messages have to be pushed to a listener."""
+    """The accepted messages by conversation, and the messages that listeners expect."""
 
     def __init__(self) -> None:
         self.accepted: dict[str, Order] = {}
@@ -60,7 +60,7 @@ class Book:
         return balance
 
     def _inbound_faults(self, histories: Mapping[str, Sequence[Document]]) -> dict[str, list[str]]:
-        """Return what is wrong with the texts that people wrote: each is in a conversation once, and was pushed."""
+        """Return the faults of inbound texts: each is in one conversation once, and was pushed."""
         times = Counter(
             document["content"] for documents in histories.values() for document in documents if _is_inbound(document)
         )

@@ -19,7 +19,7 @@ class Options:
     ``seconds`` 0: the shape's usual length. ``per_minute``: messages a minute of ``users`` texters together.
     ``tags``: of journeys, separated by commas. ``metrics``: ``name=url`` of Prometheus texts, separated by commas.
     ``operator`` and ``inbox``: ``username:password`` of an admin, and of
-    the user who gets what people write at the ``simulator``. ``settings``: shown in the report.
+    the owner of the ``simulator``'s inbound conversations. ``settings``: shown in the report.
     """
 
     shape: str = "baseline"

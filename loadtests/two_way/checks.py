@@ -1,4 +1,4 @@
-"""Compares what the people saw and wrote with what the system says. Pure."""
+"""Compares the simulated people's telephones with the system's records. Pure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Evidence:
         return Check("out: nobody got a message twice", faults, f"{len(self.taken)} taken")
 
     def _belief(self) -> Check:
-        """What is SENT was taken, what is READ was read, and what was read with a receipt is READ."""
+        """Compare the words: SENT with the telephones' messages, READ with the messages that were read."""
         taken, faults, hidden, late = {row["text"]: row for row in self.taken}, [], 0, 0
         for text, message in self._ours().items():
             row, status = taken.get(text), message["status"]

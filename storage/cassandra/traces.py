@@ -9,7 +9,7 @@ from dataclasses import asdict
 import orjson
 
 from domain.ports.traces import MAX_TRACES
-from domain.records import TraceRecorded
+from domain.traces import TraceRecorded
 from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession

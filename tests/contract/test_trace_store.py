@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from domain.ports.traces import MAX_TRACES
-from domain.records import TraceRecorded
+from domain.traces import TraceRecorded
 from tests.contract.conftest import Stores
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

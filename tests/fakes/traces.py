@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.ports.traces import MAX_TRACES
-from domain.records import TraceRecorded
+from domain.traces import TraceRecorded
 from fakes.stores import Outage
 
 

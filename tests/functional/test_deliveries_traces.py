@@ -8,7 +8,7 @@ from agents import calls
 from app.clock import now_ms
 from app.kafka.codec import decode
 from domain.outcomes import MOST_ANSWER, Exchange, NotNow, Sent
-from domain.records import TraceRecorded
+from domain.traces import TraceRecorded
 from support.deliveries import World, requests
 from support.waiting import stays, until
 

@@ -15,7 +15,8 @@ from app.metrics import Metrics
 from domain.accounts import Account
 from domain.breaker import BreakerState
 from domain.outcomes import NotNow, Refusal, Refused, Scope, Sent
-from domain.records import ChannelCommand, TraceRecorded
+from domain.records import ChannelCommand
+from domain.traces import TraceRecorded
 from support.deliveries import World, requests
 from support.fakes import batch_of
 from support.waiting import stays, until

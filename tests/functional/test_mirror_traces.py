@@ -11,7 +11,7 @@ import pytest
 from agents import side_mirror
 from agents.side_mirror import SideMirror
 from app.kafka.codec import decode, encode
-from domain.records import TraceRecorded
+from domain.traces import TraceRecorded
 from fakes.traces import MemoryTraces
 from support.fakes import FakeApp, batch_of
 from support.waiting import stays, until

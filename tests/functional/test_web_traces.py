@@ -10,7 +10,8 @@ import pytest
 
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
-from domain.records import DeliveryRequested, ReceiptReported, StatusChanged, TraceRecorded
+from domain.records import DeliveryRequested, ReceiptReported, StatusChanged
+from domain.traces import TraceRecorded
 from support.api import Api
 from web.messages import traces
 

@@ -19,8 +19,8 @@ from domain.records import (
     MessageAccepted,
     Record,
     StatusChanged,
-    TraceRecorded,
 )
+from domain.traces import TraceRecorded
 
 text = st.text(max_size=40)
 number = st.integers(-(2**53), 2**53)

@@ -216,7 +216,7 @@ class CreateInteractive(_Object):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The fields that the kind needs and that are not there."""
+        """Return the absent fields that the kind needs."""
         return tuple(name for name in _NEEDED[self.kind] if getattr(self, name) is None)
 
     def stored(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Tells the channel's role that a participant read a person's message, so that the person may be told."""
+"""Tells the channel's role that a participant read a person's message; its connector may tell the person."""
 
 from __future__ import annotations
 

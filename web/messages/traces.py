@@ -16,8 +16,9 @@ from domain.errors import InvalidInput, Unavailable
 from domain.fact_times import plausible_ms
 from domain.ports import StoredMessage, TraceStore
 from domain.recipients import CHANNELS
-from domain.records import ReceiptReported, StatusChanged, TraceRecorded
+from domain.records import ReceiptReported, StatusChanged
 from domain.status import Fact, Status, facts_of
+from domain.traces import TraceRecorded
 from web.admin.record_log import LogRecord, RecordLog, RecordReader
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ CHANNELS = ("whatsapp", "instagram")  # Telegram tells a bot of no receipts, so 
 
 
 class Inbox:
-    """The user who gets what people write: hears of it, reads it, answers it. One for the run."""
+    """The owner of the inbound conversations: listens, reads, answers. One for the run."""
 
     def __init__(self) -> None:
         username, _, password = RUN.options.inbox.partition(":")
