@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from domain.allowance import Allowance
 from domain.attempts import Reason
 from domain.breaker import Breaker
-from domain.delivery_policy import AUTHENTICATION_SECONDS
+from domain.delivery_policy import AUTHENTICATION_SECONDS, POLICY_SECONDS
 from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent, Unknown
 from domain.records import BULK
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from domain.ports import Connector
 
 BULK_TURN = 8  # of so many deliveries one is of the bulk, even while others are ready
+_STOPS = {Refusal.AUTHENTICATION: AUTHENTICATION_SECONDS, Refusal.POLICY: POLICY_SECONDS}  # the account, for so long
 
 
 class AccountLane:
@@ -122,16 +123,17 @@ class AccountLane:
         """Let the breaker and the allowance learn from the outcome of a call that began at ``began``.
 
         A throttling answer lowers the rate. An outage does not: the account has its whole rate after it. Return for how
-        many seconds the channel's own word stops the account for every worker: a refused login, a named pause.
+        many seconds the channel's own word stops the account for every worker: a refused login, a broken rule, a named
+        pause.
         """
         open_seconds = 0.0
         match outcome:
             case Sent():
                 self.allowance.succeeded(now)
-            case Refused(code, detail, Refusal.AUTHENTICATION):
+            case Refused(code, detail, kind) if kind in _STOPS:
                 self.last_error = f"{code}: {detail}"
-                self.breaker.open_for(now, AUTHENTICATION_SECONDS)
-                return AUTHENTICATION_SECONDS
+                self.breaker.open_for(now, _STOPS[kind])
+                return _STOPS[kind]
             case NotNow(detail, after_seconds, Scope.ACCOUNT, is_throttling):
                 self.last_error = detail
                 if is_throttling:

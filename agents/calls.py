@@ -6,7 +6,7 @@ The row of a delivery becomes BEGUN; the channel is called once that is durable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from domain.delivery_policy import Decision, DeliveryRules, Failure, without_evi
 from domain.outcomes import NotNow, Refusal, Refused, SendOutcome, Sent, Unknown
 from domain.ports import Attachment
 from domain.records import DeliveryRequested
+from domain.status import Status
 
 if TYPE_CHECKING:
     from agents.account_lane import AccountLane
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from agents.traces import Traces
     from app.faust.stream_app import StreamApp
     from app.kafka.batch_producer import PendingBatch
+    from domain.records import ReceiptReported
 
 QUESTIONS = 100  # look-ups of a worker at a time
 TRACED_WAIT_SECONDS = 1.0  # a wait for the account that a trace shows
@@ -41,7 +43,7 @@ TRACED_WAIT_SECONDS = 1.0  # a wait for the account that a trace shows
 class Calls:
     """``decide`` returns what follows from an outcome; ``apply`` writes it. ``released``: a slot is free again.
 
-    ``attachments``: by the account's name.
+    ``attachments``: by the account's name. ``receipts_of`` returns the parked receipts of a delivery.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Calls:
         apply: Callable[[Head, Decision, Delivery], list[PendingBatch]],
         released: Callable[[AccountLane], None],
         holds: Holds,
+        receipts_of: Callable[[int, str], Sequence[ReceiptReported]],
     ) -> None:
         self._app = app
         self._channel = channel
@@ -69,6 +72,7 @@ class Calls:
         self._apply = apply
         self._released = released
         self._holds = holds
+        self._receipts_of = receipts_of
         self._in_hand: dict[Head, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._questions = asyncio.Semaphore(QUESTIONS)
@@ -95,8 +99,14 @@ class Calls:
             self._in_hand.clear()
 
     def start(self, lane: AccountLane, head: Head) -> None:
-        """Send the delivery: its turn has come, and its account may send."""
+        """Send the delivery: its turn has come, and its account may send.
+
+        A receipt proves that the channel took an earlier attempt, whatever it answered: then it is not sent again.
+        """
         delivery = self._take(lane, head)
+        if head.row.attempt and (proof := _proof(self._receipts_of(head.partition, head.row.name))) is not None:
+            self._run(delivery, self._end(delivery, proof))
+            return
         prepared = self._preparation.prepare(lane, head.partition, delivery.request)
         if isinstance(prepared, Failure):
             self._run(delivery, self._end(delivery, prepared))
@@ -204,6 +214,11 @@ class Calls:
         if delivery.generation == self.generation:
             for write in self._apply(delivery.head, result, delivery):
                 await write
+
+
+def _proof(parked: Iterable[ReceiptReported]) -> Sent | None:
+    found = next((one for one in parked if one.status != Status.FAILED), None)
+    return None if found is None else Sent(found.provider_id, found.at_ms)
 
 
 def _metric_word(outcome: SendOutcome) -> str:

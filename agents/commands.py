@@ -94,5 +94,6 @@ class Commands:
             lane.paused_on.add(partition)
         else:
             lane.paused_on.discard(partition)
+            lane.breaker.reset()  # an operator knows that the account may send again
             self._scheduler.changed(lane)
         return [write]

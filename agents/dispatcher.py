@@ -106,6 +106,7 @@ class Dispatcher:
             self.apply,
             self.scheduler.released,
             self.holds,
+            lambda partition, name: self.receipts.parked(partition, name),
         )
         promised.on_room = self.scheduler.start_all
         self.evidence = Evidence(self, self.queue, self.scheduler, self.settlement)

@@ -1,4 +1,6 @@
-"""Tells the channel's other workers that an account must not send: its login is refused, or the channel named a pause.
+"""Tells the channel's other workers that an account must not send.
+
+Its login is refused, it broke a rule of the channel, or the channel named a pause.
 
 A worker finds out by a call. Without this each of them would make such calls, and some providers ban who insists.
 """
@@ -44,7 +46,7 @@ class Holds:
         if now - self._told.get(account, -REPEATED_SECONDS) < REPEATED_SECONDS:
             return
         self._told[account] = now
-        log.warning("%s of %s sends nothing for %d s: %s", account, self._app.role, seconds, reason)
+        log.error("account %s of %s sends nothing for %d s: %s", account, self._app.role, seconds, reason)
         at_ms = now_ms()
         until_ms = at_ms + int((min(seconds, LONGEST_WAIT_SECONDS) + OTHERS_LONGER_SECONDS) * 1000)
         command = ChannelCommand(

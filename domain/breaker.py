@@ -129,6 +129,11 @@ class Breaker:
             self._slices.clear()
         self._open_until = max(self._open_until, now + wait)
 
+    def reset(self) -> None:
+        """Close: somebody says that the provider takes calls again."""
+        self._close()
+        self._slices.clear()
+
     def forget_probe(self) -> None:
         """Let another probe begin: this one was cancelled, and tells nothing."""
         self._is_probing = False

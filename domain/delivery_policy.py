@@ -4,7 +4,8 @@
 outcome                    what follows
 =========================  ==============================================================================
 Sent                       SENT
-Refused                    FAILED; for a lost authentication the account stops, and the message waits
+Refused                    FAILED; for a lost authentication the account stops, and the message waits; for the
+                           channel's policy the account stops, and the message is FAILED for an operator
 NotNow, scope message      another attempt after a back-off, at most ``attempts``; then FAILED
 NotNow, pair or account    another attempt when the channel takes messages again; it counts against no limit
 Unknown                    evidence is awaited, then FAILED ``outcome-unknown``; a channel that recognises a
@@ -23,6 +24,7 @@ from domain.retries import retry_seconds
 
 EXPIRED = "expired"
 AUTHENTICATION_SECONDS = 30.0  # between two calls of an account whose credentials are refused
+POLICY_SECONDS = 900.0  # between two calls of an account that the channel restricts: each of them fails a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ def decide(outcome: SendOutcome, row: QueuedDelivery, rules: DeliveryRules, now_
             return outcome
         case Refused(code, detail, Refusal.AUTHENTICATION):
             return _wait(row, Reason.THROTTLED, AUTHENTICATION_SECONDS, f"{code}: {detail}", now_ms, is_free=True)
-        case Refused(code, detail):
-            return Failure(code, detail)
+        case Refused(code, detail, kind):
+            return Failure(code, detail, needs_operator=kind is Refusal.POLICY)
         case NotNow(detail, after_seconds, Scope.MESSAGE):
             if row.tries >= rules.attempts:
                 return Failure(Unavailable.code, detail, needs_operator=True)

@@ -13,6 +13,7 @@ from channels.payloads import payload_of
 from channels.provider.answers import after_seconds
 from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Unknown, shortened
 
+DOUBT_SECONDS = 30.0  # a taken message's first status comes within seconds
 LONG_SECONDS = 3_600.0  # of a limit that counts by the hour
 EXCERPT = 200  # characters of an answer that is not understood
 
@@ -71,6 +72,7 @@ WORDS: Mapping[ErrorClass, Mapping[str, tuple[int, ...]]] = {
     },
 }
 _CODES = {code: (kind, word) for kind, words in WORDS.items() for word, codes in words.items() for code in codes}
+_DOUBTFUL = frozenset({1, 2, 131000})  # with a 5xx Meta does not know itself what went wrong
 _TEMPLATES = range(132000, 132017)
 
 _OUTCOMES: Mapping[ErrorClass, Callable[[str, str, float | None], SendOutcome]] = {
@@ -103,12 +105,15 @@ def word_of(code: int) -> str:
 def refusal_of(status: int, body: bytes, retry_after: str | None, now_ms: int) -> SendOutcome:
     """Return the outcome of an answer that is not a success. ``now_ms``: for a ``Retry-After`` date.
 
-    A code that is not in the table refuses the message with a 4xx, and leaves the outcome open with a 5xx.
+    A code that is not in the table refuses the message with a 4xx, and leaves the outcome open with a 5xx. A doubtful
+    code is tried again after ``DOUBT_SECONDS``: a status with our token, which proves the first send, comes before.
     """
     error, after = graph_error(payload_of(body)), after_seconds(retry_after, now_ms)
     detail = _detail(status, body, error)
     if error is not None and (found := class_of(error.code)):
         kind, word = found
+        if status >= 500 and error.code in _DOUBTFUL:
+            after = max(after or 0.0, DOUBT_SECONDS)
         return _OUTCOMES[kind](word, detail, after)
     if status == 429 or (status == 503 and after is not None):
         return NotNow(detail, after, Scope.ACCOUNT, is_throttling=status == 429)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from agents.account_reports import AccountReports
 from agents.commands import Commands
@@ -11,7 +12,7 @@ from app.kafka.codec import encode
 from domain.accounts import Account
 from domain.attempts import Reason, Stage
 from domain.breaker import BreakerRules
-from domain.delivery_policy import AUTHENTICATION_SECONDS
+from domain.delivery_policy import AUTHENTICATION_SECONDS, POLICY_SECONDS
 from domain.outcomes import NotNow, Refusal, Refused, Scope, Unknown
 from domain.records import BULK, AccountReport, ChannelCommand
 from support.deliveries import Channel, World, failure, requests
@@ -81,6 +82,28 @@ async def test_a_refused_login_stops_the_account_and_fails_no_message() -> None:
     assert world.facts() == []
     due_ms = next(row.not_before_ms for row in world.rows() if row.name == "m-1")
     assert 0 < due_ms - now_ms() <= (AUTHENTICATION_SECONDS + 1) * 1000
+
+
+async def test_a_broken_rule_stops_the_account_and_fails_one_message_for_an_operator() -> None:
+    """WhatsApp's 368, 131031, 131042: each further call would fail another message and anger the channel more."""
+    world = World()
+    world.channel.answers["m-1"] = [Refused("account-restricted", "blocked for spam", Refusal.POLICY)]
+    await world.deliver(requests("m-1"))
+    await until(world.is_done)
+    assert (failure(world).failure_code, [each.reason for each in world.letters()]) == (
+        "account-restricted",
+        ["account-restricted"],
+    )
+    await world.deliver(requests("m-2"))
+    await world.deliver(requests("o-1", conversation="other"))
+    await stays(lambda: world.channel.calls == ["m-1"])
+    assert 800 < world.lanes["default"].breaker.wait_seconds(monotonic()) <= POLICY_SECONDS
+    [report] = [each for each in reports(world) if each.breaker == "open"]
+    assert (report.last_error, report.waiting_by) == ("account-restricted: blocked for spam", {"breaker": 2})
+    assert len(world.producer.on("whatsapp-commands")) == world.app.settings.partitions, "each worker is told"
+    command(world, "resume", account="default")
+    await until(world.is_done)
+    assert sorted(world.channel.calls) == ["m-1", "m-2", "o-1"]
 
 
 async def test_an_hours_retry_after_is_waited_for_and_fails_nothing() -> None:

@@ -11,7 +11,8 @@ from agents import receipts as module
 from agents.receipts import UNCLAIMED
 from app.clock import now_ms
 from app.kafka.codec import decode, encode
-from domain.outcomes import Unknown
+from domain.attempts import Reason
+from domain.outcomes import NotNow, Unknown
 from domain.ports import Receipt
 from domain.records import ReceiptReported
 from domain.status import Fact, Status, fold
@@ -72,6 +73,30 @@ async def test_a_receipt_before_the_answer_survives_a_crash_and_is_the_evidence(
     await until(lambda: not world.queue.rows)
     assert world.facts() == [("m-1", "SENT"), ("m-1", "READ")]
     assert world.channel.calls == ["m-1"]
+
+
+@pytest.mark.parametrize("status", ["SENT", "READ"])
+async def test_a_receipt_proves_an_attempt_to_which_the_channel_answered_with_an_error(status: str) -> None:
+    """WhatsApp's "something went wrong" with a 500: if it took the message nevertheless, it must not go twice."""
+    world = World()
+    world.channel.answers["m-1"] = [NotNow("something went wrong (131000)", 0.2)]
+    await world.deliver(requests("m-1", "m-2"))
+    await until(lambda: [row.reason for row in world.rows()][:1] == [Reason.RETRY])
+    world.receive(report(status))
+    await until(lambda: not world.queue.rows)
+    facts = ["SENT", "SENT"] if status == "SENT" else ["SENT", status]
+    assert [fact for fact in world.facts() if fact[0] == "m-1"] == [("m-1", one) for one in facts]
+    assert (world.channel.calls, world.dispatcher.scheduler.in_flight) == (["m-1", "m-2"], 0)
+
+
+async def test_a_failure_reported_of_an_attempt_is_no_proof_of_it() -> None:
+    world = World()
+    world.channel.answers["m-1"] = [NotNow("something went wrong (131000)", 0.2)]
+    await world.deliver(requests("m-1"))
+    await until(lambda: [row.reason for row in world.rows()] == [Reason.RETRY])
+    world.receive(report("FAILED", failure_code="channel-trouble"))
+    await until(world.is_done)
+    assert world.channel.calls == ["m-1", "m-1"]
 
 
 async def test_a_receipt_that_comes_twice_is_one_row_and_the_same_fact() -> None:

@@ -148,6 +148,7 @@ def holds(world: World) -> list[ChannelCommand]:
     ("answer", "least_seconds"),
     [
         (Refused("190", "the token has expired", Refusal.AUTHENTICATION), 25),
+        (Refused("368", "blocked for spam", Refusal.POLICY), 890),
         (NotNow("the account is restricted", 600.0, Scope.ACCOUNT), 590),
     ],
 )

@@ -37,6 +37,7 @@ def what_follows(outcome: SendOutcome, rules: DeliveryRules = RULES, row: Queued
     [
         (Sent("p-1", 1), "sent"),
         (Refused("131026", "undeliverable"), ("131026", False)),
+        (Refused("368", "blocked for spam", Refusal.POLICY), ("368", True)),
         (Refused("190", "no such token", Refusal.AUTHENTICATION), (Stage.WAITING, Reason.THROTTLED, 1)),
         (NotNow("busy"), (Stage.WAITING, Reason.RETRY, 2)),
         (NotNow("busy", None, Scope.PAIR), (Stage.WAITING, Reason.THROTTLED, 1)),

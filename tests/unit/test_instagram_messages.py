@@ -220,7 +220,9 @@ THROTTLED = NotNow("so it is (4)", None, Scope.ACCOUNT, is_throttling=True)
         ),
         pytest.param(400, error(551), None, Refused("person-unavailable", "so it is (551)"), id="551: not there"),
         pytest.param(400, error(368), None, Refused("368", "so it is (368)", Refusal.POLICY), id="368: policy"),
-        pytest.param(500, error(2), None, NotNow("so it is (2)"), id="2: transient, with a 500"),
+        pytest.param(400, error(2), None, NotNow("so it is (2)"), id="2: transient"),
+        pytest.param(500, error(2), None, Unknown("so it is (2)"), id="2 with a 500: it may have been taken"),
+        pytest.param(500, error(1200), None, NotNow("so it is (1200)"), id="1200 with a 500: it was not sent"),
         pytest.param(400, error(1200), None, NotNow("so it is (1200)"), id="1200: transient"),
         pytest.param(
             400, error(100, 2018001), None, Refused("100", "so it is (100/2018001)"), id="100: no such person"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from channels.whatsapp.errors import LONG_SECONDS, WORDS, class_of, refusal_of, word_of
+from channels.whatsapp.errors import DOUBT_SECONDS, LONG_SECONDS, WORDS, class_of, refusal_of, word_of
 from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Unknown
 
 NOW_MS = 1_764_000_000_000
@@ -39,6 +39,24 @@ def test_transient_trouble_is_tried_again(status: int, code: int) -> None:
     found = outcome(status, code)
     assert isinstance(found, NotNow)
     assert (found.scope, found.is_throttling) == (Scope.MESSAGE, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "after", "seconds"),
+    [
+        (500, 1, None, DOUBT_SECONDS),
+        (503, 2, "7", DOUBT_SECONDS),
+        (500, 131000, "60", 60.0),
+        (500, 131016, None, None),
+        (400, 131000, None, None),
+    ],
+)
+def test_an_error_that_meta_does_not_know_leaves_time_for_a_status_of_the_message(
+    status: int, code: int, after: str | None, seconds: float | None
+) -> None:
+    found = outcome(status, code, after)
+    assert isinstance(found, NotNow)
+    assert (found.scope, found.after_seconds) == (Scope.MESSAGE, seconds)
 
 
 @pytest.mark.parametrize("code", [132069, 133016])

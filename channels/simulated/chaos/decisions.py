@@ -59,7 +59,8 @@ _OF_WINDOW = {
     CUT: Answer.CUT,
     UNAUTHORIZED: Answer.UNAUTHORIZED,
 }
-REFUSALS = (Refusal.PERMANENT, Refusal.OPTED_OUT, Refusal.OUTSIDE_WINDOW, Refusal.POLICY)
+# of one message: what breaks the channel's rules stops the whole account
+REFUSALS = (Refusal.PERMANENT, Refusal.OPTED_OUT, Refusal.OUTSIDE_WINDOW)
 
 
 def in_window(faults: Faults, channel: str, account: str, seconds: float) -> Decision | None:
