@@ -70,6 +70,7 @@ def run_everything(
     simulators: list[ProcessSpec] = []
     if simulator_port is not None:
         settings = with_simulated_accounts(settings, local_url(LOOPBACK, simulator_port))
+        settings = replace(settings, simulator_url=settings.simulator_url or local_url(LOOPBACK, simulator_port))
         simulators = [simulator_spec(settings, simulator_port, LOGS)]
     workers = worker_specs(settings, counts_of((), counts, settings.partitions), LOGS)
     specs = [*simulators, *api_specs(settings, api_processes, LOGS), *workers]

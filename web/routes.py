@@ -12,7 +12,7 @@ from aiohttp import web
 
 from web.accounts.roles import ROLES
 from web.accounts.tokens import TOKENS
-from web.console.files import console_files
+from web.console.files import console_files, policy
 from web.handlers import (
     accounts,
     batches,
@@ -32,7 +32,7 @@ from web.handlers import (
     uploads,
     webhooks,
 )
-from web.http.app_keys import REQUEST_LIMITS
+from web.http.app_keys import REQUEST_LIMITS, SETTINGS
 from web.http.bodies import expect_continue
 from web.http.caller import Caller
 from web.http.route import ROUTE_OF, BodyLimit, Handler, MemberHandler, Route
@@ -147,7 +147,8 @@ ROUTES: tuple[Route, ...] = (
 
 def add_routes(app: web.Application) -> None:
     """Register every route. A ``GET`` also answers ``HEAD``."""
-    app[console.CONSOLE] = console_files()
+    simulator_url = app[SETTINGS].simulator_url
+    app[console.CONSOLE], app[console.POLICY] = console_files(simulator_url), policy(simulator_url)
     app[description.DESCRIPTION] = description.Description(ROUTES)
     known: dict[web.AbstractRoute, Route] = {}
     for route in ROUTES:

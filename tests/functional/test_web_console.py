@@ -8,9 +8,11 @@ import subprocess
 
 import pytest
 
+from app.settings import InvalidSetting
 from support.api import Api
-from web.console.files import FOLDER
+from web.console.files import FOLDER, PAGE, console_files, policy
 
+MOST_BYTES = 250_000
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.js"))
 
 
@@ -42,6 +44,25 @@ async def test_nothing_else_is_served(api: Api, name: str) -> None:
     assert (await api.session.get(f"/console/{name}")).status in (400, 404)
 
 
+def test_the_page_and_all_its_files_are_small() -> None:
+    assert sum(len(file.body) for file in console_files().values()) < MOST_BYTES
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8090; script-src *", "javascript:1", "http://a/b", "'unsafe-inline'"]
+)
+def test_the_telephones_address_cannot_widen_the_policy(url: str) -> None:
+    with pytest.raises(InvalidSetting):
+        policy(url)
+
+
+def test_the_page_names_the_telephones_and_may_frame_them() -> None:
+    url = "http://127.0.0.1:8090"
+    assert f'content="{url}"'.encode() in console_files(url)[PAGE].body
+    assert f"frame-src {url};" in policy(url)
+    assert "frame-src 'none';" in policy()
+
+
 def test_no_script_makes_markup_of_text() -> None:
     for script in SCRIPTS:
         text = (FOLDER / script).read_text()
@@ -50,7 +71,7 @@ def test_no_script_makes_markup_of_text() -> None:
 
 def test_both_languages_have_the_same_words() -> None:
     text = (FOLDER / "words.js").read_text()
-    table = text.partition("const KEY")[0]
+    table = text.partition("export const LANGUAGE_KEY")[0]
     english, portuguese = (set(re.findall(r"(\w+): \"", part)) for part in table.split("pt: {"))
     assert english == portuguese
 

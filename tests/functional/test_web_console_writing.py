@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from web.console.files import FOLDER
+from support.console import copied, played
 
-HARNESS = Path(__file__).parent.parent / "support" / "console.mjs"
 COMPOSER = """
 const { composer } = await load("compose.js");
 const api = new Calls(), sent = [];
@@ -20,25 +16,8 @@ const made = composer({ sent: async (id, message) => sent.push(message.content) 
 const [text] = made.element.all("textarea"), fault = made.element.children[1];
 """
 
+scripts = pytest.fixture(scope="module")(copied)
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node runs the scripts; it is not installed")
-
-
-@pytest.fixture(scope="module")
-def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("console")
-    for script in FOLDER.glob("*.js"):
-        shutil.copy(script, folder)
-    (folder / "package.json").write_text('{"type": "module"}')
-    return folder
-
-
-def played(scripts: Path, scenario: str) -> Any:
-    """Return what the scenario returns."""
-    done = subprocess.run(
-        ["node", str(HARNESS), str(scripts), scenario], capture_output=True, check=False, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_what_is_typed_during_a_send_belongs_to_the_next_message(scripts: Path) -> None:
@@ -108,8 +87,8 @@ def test_the_first_message_of_a_conversation_is_sent_once(scripts: Path) -> None
     found = played(
         scripts,
         """
-        const { newMessageView } = await load("thread.js");
-        const api = new Calls(), form = newMessageView({}, api);
+        const { newMessageView } = await load("new.js");
+        const api = new Calls(), form = newMessageView(api).element;
         form.all("input")[0].value = "telegram:1"; form.all("textarea")[0].value = "hello";
         const submit = async () => { form.requestSubmit(); await settled(); };
         await submit(); await submit();
@@ -126,33 +105,6 @@ def test_the_first_message_of_a_conversation_is_sent_once(scripts: Path) -> None
     assert found["hash"] == "#/c/c-1"
 
 
-def test_an_upload_goes_on_with_a_new_access_token(scripts: Path) -> None:
-    found = played(
-        scripts,
-        """
-        const tokens = [];
-        globalThis.FormData = class { append() {} };
-        globalThis.XMLHttpRequest = class {
-          upload = {};
-          open() {}
-          setRequestHeader(name, value) { tokens.push(value); }
-          send() {
-            const isNew = tokens.at(-1) === "Bearer new";
-            this.status = isNew ? 201 : 401;
-            this.responseText = isNew ? '{"file_id":"f-1"}' : '{"detail":"over"}';
-            this.onload();
-          }
-        };
-        globalThis.fetch = async () => ({ ok: true, text: async () => '{"access_token":"new"}' });
-        sessionStorage.setItem("chat4all.session", '{"access_token":"old","refresh_token":"r"}');
-        const { Api } = await load("api.js");
-        const { file_id } = await new Api().upload("c-1", {}, () => {});
-        return { file_id, tokens };
-        """,
-    )
-    assert found == {"file_id": "f-1", "tokens": ["Bearer old", "Bearer new"]}
-
-
 def test_a_page_that_begins_anew_while_it_loads_opens_one_connection(scripts: Path) -> None:
     found = played(
         scripts,
@@ -162,9 +114,10 @@ def test_a_page_that_begins_anew_while_it_loads_opens_one_connection(scripts: Pa
         globalThis.fetch = () => new Promise((answer) => waiting.push(answer));
         sessionStorage.setItem("chat4all.session", '{"access_token":"t","refresh_token":"r"}');
         await load("app.js");
-        const [language] = document.getElementById("app").all("button");
+        const buttons = document.getElementById("app").all("button");
+        const language = buttons.find((one) => one.textContent === "Português");
         language.dispatchEvent(new Event("click"));
-        for (const answer of waiting) answer({ ok: true, text: async () => '{"conversations":[]}' });
+        for (const answer of waiting) answer({ ok: true, text: async () => '{"conversations":[],"pagination":{}}' });
         await settled();
         setTimeout(() => process.exit(0), 100);
         return [waiting.length, sockets.length];
@@ -203,11 +156,14 @@ def test_after_a_gap_the_last_messages_are_read_anew(scripts: Path) -> None:
         const { Model } = await load("model.js");
         let last = { message_id: "m-1", timestamp: 1 };
         const get = async (path) => path.endsWith("messages")
-          ? { messages: [last], pagination: { next_cursor: null } } : { conversations: [{ conversation_id: "c-1" }] };
+          ? { messages: [last], pagination: {} } : { conversations: [{ conversation_id: "c-1" }], pagination: {} };
         const model = new Model({ me: "u", get });
         await model.load();
+        const look = async () => { model.wantLast(model.conversations.get("c-1")); await settled(); };
+        await look();
         last = { message_id: "m-2", timestamp: 2 };
         await model.take({ type: "resync_required" });
+        await look();
         return model.conversations.get("c-1").last.message_id;
         """,
     )
@@ -231,3 +187,60 @@ def test_a_reaction_that_came_before_its_message_is_shown_once(scripts: Path) ->
         """,
     )
     assert found == ["m-1"]
+
+
+def test_after_signing_out_nothing_of_the_user_stays_but_the_language(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        globalThis.fetch = async () => ({ ok: true, text: async () => "{}" });
+        sessionStorage.setItem("chat4all.session", '{"access_token":"t","refresh_token":"r"}');
+        for (const name of ["draft.c-1", "key.c-1", "upload.x"]) sessionStorage.setItem(`chat4all.${name}`, "secret");
+        localStorage.setItem("chat4all.seen.u", "[]");
+        localStorage.setItem("chat4all.language", "pt");
+        const { Api } = await load("api.js");
+        await new Api().signOut();
+        return [Object.keys(sessionStorage), Object.keys(localStorage)];
+        """,
+    )
+    assert found == [[], ["chat4all.language"]]
+
+
+def test_a_first_load_that_fails_is_tried_again_until_it_works(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        const sockets = [];
+        let asked = 0;
+        globalThis.setTimeout = ((after) => (done) => after(done, 0))(setTimeout);
+        globalThis.WebSocket = class { constructor(url) { sockets.push(String(url)); } close() {} };
+        globalThis.fetch = async (path) => {
+          asked += 1;
+          if (asked < 4) throw new TypeError("no route");
+          return { ok: true, text: async () => '{"conversations":[],"pagination":{}}' };
+        };
+        sessionStorage.setItem("chat4all.session", '{"access_token":"t","refresh_token":"r"}');
+        await load("app.js");
+        for (let n = 0; n < 30 && !sockets.length; n += 1) await settled();
+        setTimeout(() => process.exit(0), 100);
+        return { asked, sockets: sockets.length };
+        """,
+    )
+    assert found == {"asked": 4, "sockets": 1}
+
+
+def test_an_address_that_is_no_encoding_is_taken_as_it_stands(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        globalThis.location.hash = "#/new/%";
+        globalThis.WebSocket = class { close() {} };
+        globalThis.fetch = async () => ({ ok: true, text: async () => '{"conversations":[],"pagination":{}}' });
+        sessionStorage.setItem("chat4all.session", '{"access_token":"t","refresh_token":"r"}');
+        await load("app.js");
+        await settled(); await settled();
+        setTimeout(() => process.exit(0), 100);
+        return document.getElementById("view").all("input").find((one) => one.id === "to").value;
+        """,
+    )
+    assert found == "%"

@@ -5,8 +5,8 @@ import { pathToFileURL } from "node:url";
 class Element extends EventTarget {
   constructor(name) {
     super();
-    Object.assign(this, { name, children: [], style: {}, dataset: {}, value: "", disabled: false, hidden: false });
-    this.classList = { toggle() {} };
+    Object.assign(this, { name, children: [], style: {}, dataset: {}, value: "", disabled: false, hidden: false, elements: {} });
+    this.classList = { toggle() {}, add() {}, remove() {} };
   }
   setAttribute(key, value) { this[key] = value; }
   append(...children) { this.children.push(...children); }
@@ -14,6 +14,12 @@ class Element extends EventTarget {
   set textContent(text) { this.children = text ? [text] : []; }
   get textContent() { return this.children.map((child) => child.textContent ?? child).join(""); }
   focus() {}
+  remove() {}
+  after() {}
+  removeAttribute() {}
+  contains() { return false; }
+  querySelector() { return null; }
+  querySelectorAll() { return []; }
   click() {}
   requestSubmit() { this.dispatchEvent(new Event("submit", { cancelable: true })); }
   all(name) {
@@ -24,14 +30,20 @@ class Element extends EventTarget {
 
 const storage = () => {
   const kept = new Map();
-  return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key) };
+  const deeds = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key) };
+  // as in a browser, the keys of the object are those that are kept
+  return new Proxy(deeds, {
+    get: (target, name) => target[name], ownKeys: () => [...kept.keys()],
+    getOwnPropertyDescriptor: (target, name) => (kept.has(name) ? { enumerable: true, configurable: true } : undefined),
+  });
 };
 const events = new EventTarget(), byId = {};
 Object.assign(globalThis, {
   document: {
     createElement: (name) => new Element(name), getElementById: (id) => (byId[id] ??= new Element(id)),
-    querySelector: () => new Element("any"), documentElement: {}, body: new Element("body"), baseURI: "http://chat.example/",
+    querySelector: (selector) => (selector.startsWith("meta") ? null : new Element("any")), documentElement: {}, body: new Element("body"), baseURI: "http://chat.example/",
   },
+  ResizeObserver: class { observe() {} unobserve() {} disconnect() {} },
   sessionStorage: storage(), localStorage: storage(), location: { hash: "" }, requestAnimationFrame: (draw) => draw(),
   addEventListener: events.addEventListener.bind(events), removeEventListener: events.removeEventListener.bind(events),
 });

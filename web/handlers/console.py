@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from domain.errors import NotFound
-from web.console.files import PAGE, POLICY, ConsoleFile
+from web.console.files import PAGE, ConsoleFile
 
 CONSOLE: web.AppKey[Mapping[str, ConsoleFile]] = web.AppKey("console", Mapping)
+POLICY: web.AppKey[str] = web.AppKey("console_policy", str)
 
 
 async def show_console(request: web.Request) -> web.Response:
@@ -26,7 +27,7 @@ async def show_console_file(request: web.Request) -> web.Response:
 
 
 def _answer(request: web.Request, file: ConsoleFile) -> web.Response:
-    headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
+    headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Content-Security-Policy": request.app[POLICY]}
     if request.headers.get("If-None-Match") == file.etag:
         return web.Response(status=304, headers=headers)
     return web.Response(body=file.body, headers={**headers, "Content-Type": file.content_type})

@@ -1,5 +1,7 @@
 // Calls the HTTP API of the server that served this page. A refused call throws `Refused` with the server's sentence.
 
+import { LANGUAGE_KEY } from "./words.js";
+
 const KEY = "chat4all.session";
 
 export class Refused extends Error {
@@ -31,37 +33,13 @@ export class Api {
 
   async signOut() {
     const { refresh_token } = this.#session ?? {};
-    const ended = this.post("auth/logout", { refresh_token }).catch(() => {});
-    await ended;
+    await this.post("auth/logout", { refresh_token }).catch(() => {});
     this.#keep(null);
   }
 
   get(path, parameters = {}) { return this.#signed("GET", withQuery(path, parameters)); }
   post(path, body = {}, headers = {}) { return this.#signed("POST", path, body, headers); }
-
-  /** Upload a file into a conversation; `progress` gets a share from 0 to 1. */
-  upload(conversationId, file, progress) {
-    return this.#authorized(() => this.#uploaded(conversationId, file, progress));
-  }
-
-  #uploaded(conversationId, file, progress) {
-    const form = new FormData();
-    form.append("conversation_id", conversationId);
-    form.append("file", file);
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      request.open("POST", "v1/files");
-      request.setRequestHeader("Authorization", `Bearer ${this.token}`);
-      request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
-      request.onload = () => {
-        const answer = parsed(request.responseText);
-        if (request.status === 201) resolve(answer);
-        else reject(new Refused(request.status, answer.detail ?? request.statusText, answer));
-      };
-      request.onerror = () => reject(new Refused(0, ""));
-      request.send(form);
-    });
-  }
+  delete(path) { return this.#signed("DELETE", path); }
 
   /** Get a new access token. Concurrent calls share one request. */
   refresh() {
@@ -83,11 +61,11 @@ export class Api {
   }
 
   #signed(method, path, body, headers = {}) {
-    return this.#authorized(() => this.#call(method, path, body, { ...headers, Authorization: `Bearer ${this.token}` }));
+    return this.authorized(() => this.#call(method, path, body, { ...headers, Authorization: `Bearer ${this.token}` }));
   }
 
   /** Make a call; once more with a new access token if the old one is over. */
-  async #authorized(call) {
+  async authorized(call) {
     try {
       return await call();
     } catch (error) {
@@ -110,10 +88,13 @@ export class Api {
     return document;
   }
 
+  /** Keep the session; without one, nothing of the user stays in this browser. */
   #keep(session) {
     this.#session = session;
-    if (session) sessionStorage.setItem(KEY, JSON.stringify(session));
-    else sessionStorage.removeItem(KEY);
+    if (session) return sessionStorage.setItem(KEY, JSON.stringify(session));
+    for (const storage of [sessionStorage, localStorage]) {
+      for (const name of Object.keys(storage)) if (name.startsWith("chat4all.") && name !== LANGUAGE_KEY) storage.removeItem(name);
+    }
   }
 }
 

@@ -1,16 +1,9 @@
-// Where a message is written: the channel's limit as it is typed, a file by button or drop, a reply.
+// Where a message is written: the channel's limit as it is typed, a file by button, drop or paste, a reply.
 
+import { attachment } from "./attachment.js";
 import { button, el } from "./elements.js";
+import { roomFor } from "./limits.js";
 import { say } from "./words.js";
-
-// characters count in UTF-16 units, as the channels count them; the system's own limit is in bytes
-const LIMITS = {
-  whatsapp: { most: 4096, size: (text) => text.length },
-  telegram: { most: 4096, size: (text) => text.length },
-  instagram: { most: 999, size: (text) => new TextEncoder().encode(text).length },
-  "": { most: 10240, size: (text) => new TextEncoder().encode(text).length },
-};
-const SHOWN_BELOW = 200;
 
 /**
  * Return {key, forget()}: the idempotency key of the message `body` written at `place`. It is the same for each try, also
@@ -26,31 +19,28 @@ export function keyFor(place, body) {
   return { key: kept.key, forget: () => sessionStorage.removeItem(name) };
 }
 
-/** Return {element, replyTo(message), tell(text), close()}. `channels`: those of the other participants. */
+/** Return {element, replyTo(message), tell(text, isFault), close()}. `channels`: those of the other participants. */
 export function composer(model, api, conversationId, channels) {
-  let file = null, reply = null, isSending = false;
+  let attached = null, reply = null, isSending = false;
   const draftKey = `chat4all.draft.${conversationId}`;
   const text = el("textarea", { rows: 1, placeholder: say("write"), "aria-label": say("write") });
   text.value = sessionStorage.getItem(draftKey) ?? "";
   const left = el("span", { class: "soft left", role: "status" });
-  const fault = el("p", { class: "fault", role: "alert" });
+  const fault = el("p", { class: "fault", role: "alert" }), told = el("p", { class: "soft told", role: "status" });
   const notes = el("div", { class: "notes" });
-  const progress = el("progress", { max: 1, value: 0, hidden: true, "aria-label": say("uploading") });
   const pick = el("input", { type: "file", hidden: true });
   const submit = el("button", { type: "submit" }, say("send"));
-  const form = el("form", { class: "compose" }, notes, fault, progress,
+  const form = el("form", { class: "compose" }, notes, fault, told,
     el("div", { class: "line" }, button("+", () => pick.click(), { title: say("attach"), "aria-label": say("attach"), class: "quiet" }),
       pick, text, left, submit));
 
-  const limits = [LIMITS[""], ...channels.map((channel) => LIMITS[channel]).filter(Boolean)];
-
   function measure() {
     text.style.height = "auto";
-    text.style.height = `${Math.min(text.scrollHeight, 200)}px`;
-    const rest = Math.min(...limits.map((limit) => limit.most - limit.size(text.value)));
-    left.textContent = rest < 0 ? `${say("tooLong")} ${-rest}` : rest < SHOWN_BELOW ? `${rest} ${say("left")}` : "";
+    text.style.height = `${Math.min(text.scrollHeight + 2, 200)}px`;
+    const { rest, isClose } = roomFor(text.value, channels);
+    left.textContent = rest < 0 ? `${say("tooLong")} ${-rest}` : isClose ? `${rest} ${say("left")}` : "";
     left.classList.toggle("over", rest < 0);
-    submit.disabled = isSending || rest < 0 || (!text.value.trim() && !file);
+    submit.disabled = isSending || rest < 0 || (!text.value.trim() && !attached);
   }
 
   function keepDraft() {
@@ -62,48 +52,73 @@ export function composer(model, api, conversationId, channels) {
     const chip = (label, clear) => el("span", { class: "chip" }, label, button("×", clear, { "aria-label": say("remove") }));
     notes.replaceChildren(...[
       reply && chip(`${say("replyingTo")} “${(reply.content || reply.file_metadata?.filename || "…").slice(0, 60)}”`, () => { reply = null; drawNotes(); }),
-      file && chip(file.name, () => { file = null; drawNotes(); measure(); }),
+      attached?.element,
     ].filter(Boolean));
   }
 
   async function send() {
     if (isSending) return;
     isSending = true;
-    fault.textContent = "";
+    tell("");
     submit.disabled = true;
-    const own = { file, reply, content: text.value }; // what is written meanwhile belongs to the next message
+    const own = { attached, reply, content: text.value }; // what is written meanwhile belongs to the next message
     try {
       const body = { conversation_id: conversationId, content: own.content };
       if (own.reply) body.reply_to = own.reply.message_id;
-      if (own.file) {
-        progress.hidden = false;
-        own.file.uploaded ??= (await api.upload(conversationId, own.file, (share) => (progress.value = share))).file_id;
-        body.file_id = own.file.uploaded;
+      if (own.attached) {
+        tell(say("sentWhenUploaded"), false);
+        body.file_id = await own.attached.result;
       }
       const { key, forget } = keyFor(conversationId, body);
       const accepted = await api.post("v1/messages", body, { "Idempotency-Key": key });
       forget();
       const message = { ...accepted, content: body.content, sender_id: api.me, sender: { user_id: api.me, username: api.username }, reply_to: body.reply_to };
-      if (own.file) message.file_id = body.file_id, message.file_metadata = { filename: own.file.name, size_bytes: own.file.size, mimetype: own.file.type };
+      if (own.attached) {
+        const { file } = own.attached;
+        Object.assign(message, { file_id: body.file_id, file_metadata: { filename: file.name, size_bytes: file.size, mimetype: file.type } });
+        own.attached.finish();
+      }
       if (text.value.startsWith(own.content)) text.value = text.value.slice(own.content.length);
       keepDraft();
-      if (file === own.file) file = null;
+      if (attached === own.attached) attached = null;
       if (reply === own.reply) reply = null;
       drawNotes();
+      tell("");
       await model.sent(conversationId, message);
     } catch (error) {
-      fault.textContent = error.status === 0 ? say("unreachable") : error.message;
+      if (error.status === 0 && error.message === "cancelled") tell("");
+      else tell(error.status === 0 ? say("unreachableKept") : error.message);
     } finally {
-      progress.hidden = true;
       isSending = false;
       measure();
       text.focus();
     }
   }
 
-  const take = (one) => { file = one ?? null; drawNotes(); measure(); };
-  pick.addEventListener("change", () => take(pick.files[0]));
+  function tell(sentence, isFault = true) {
+    fault.textContent = isFault ? sentence : "";
+    told.textContent = isFault ? "" : sentence;
+  }
+
+  function take(files) {
+    if (!files.length) return;
+    tell(files.length > 1 ? say("oneFile") : "", false);
+    attached?.close();
+    attached = attachment(api, conversationId, files[0], () => { attached = null; drawNotes(); measure(); });
+    attached.result.catch((error) => error.message === "cancelled" || tell(error.message || say("uploadFailed")));
+    pick.value = "";
+    drawNotes();
+    measure();
+    text.focus();
+  }
+
+  pick.addEventListener("change", () => take([...pick.files]));
   text.addEventListener("input", () => { keepDraft(); measure(); });
+  text.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length) event.preventDefault();
+    take(files);
+  });
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
@@ -113,8 +128,8 @@ export function composer(model, api, conversationId, channels) {
   form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
 
   const over = (event) => { event.preventDefault(); document.body.dataset.drop = say("dropHere"); };
-  const away = () => delete document.body.dataset.drop;
-  const drop = (event) => { event.preventDefault(); away(); take(event.dataTransfer.files[0]); };
+  const away = (event) => { if (!event.relatedTarget) delete document.body.dataset.drop; };
+  const drop = (event) => { event.preventDefault(); delete document.body.dataset.drop; take([...event.dataTransfer.files]); };
   const listeners = { dragover: over, dragleave: away, drop };
   for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
   requestAnimationFrame(measure);
@@ -122,7 +137,10 @@ export function composer(model, api, conversationId, channels) {
   return {
     element: form,
     replyTo(message) { reply = message; drawNotes(); text.focus(); },
-    tell(sentence) { fault.textContent = sentence; },
-    close() { for (const [name, listener] of Object.entries(listeners)) removeEventListener(name, listener); },
+    tell,
+    close() {
+      attached?.close();
+      for (const [name, listener] of Object.entries(listeners)) removeEventListener(name, listener);
+    },
   };
 }

@@ -2,7 +2,8 @@
 
 import { badge, el } from "./elements.js";
 import { ticks } from "./message.js";
-import { titleOf } from "./model.js";
+import { nameOf, titleOf } from "./people.js";
+import { VirtualList } from "./virtual.js";
 import { say, timeOf } from "./words.js";
 
 export class ConversationList {
@@ -10,18 +11,26 @@ export class ConversationList {
   #api;
   #chosen = null;
   #search = el("input", { type: "search", placeholder: say("search"), "aria-label": say("search"), autocomplete: "off" });
-  #items = el("ul", { class: "conversations" });
+  #items = el("nav", { class: "conversations", "aria-label": say("conversations"), tabindex: "-1" });
+  #found = el("p", { class: "empty", role: "status", hidden: true });
+  #rows = new VirtualList(this.#items, (row) => this.#item(row), { estimate: 60 });
   #isWaiting = false;
 
   constructor(model, api) {
     this.#model = model;
     this.#api = api;
     this.element = el("aside", { class: "list", "aria-label": say("conversations") },
-      el("div", { class: "tools" }, this.#search, el("a", { class: "primary", href: "#/new" }, say("newConversation"))), this.#items);
+      el("div", { class: "tools" }, this.#search, el("a", { class: "primary", href: "#/new" }, say("newConversation"))), this.#found, this.#items);
     this.#search.addEventListener("input", () => this.#later());
-    this.#items.addEventListener("keydown", (event) => this.#move(event));
+    this.#search.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowDown") this.#step(event, 1);
+      if (event.key === "Enter") this.#items.querySelector("a")?.click();
+    });
+    this.#items.addEventListener("keydown", (event) => this.#step(event, { ArrowDown: 1, ArrowUp: -1 }[event.key]));
     model.addEventListener("change", () => this.#later());
   }
+
+  close() { this.#rows.close(); }
 
   choose(id) {
     this.#chosen = id;
@@ -40,29 +49,30 @@ export class ConversationList {
   }
 
   #draw() {
-    const words = this.#search.value.trim().toLowerCase();
-    const focused = document.activeElement?.closest?.("li")?.dataset.id;
-    const all = this.#model.sorted.map((one) => ({ one, title: titleOf(one.document, this.#api.me) }));
-    const found = all.filter(({ title }) => title.toLowerCase().includes(words));
-    this.#items.replaceChildren(...found.map(({ one, title }) => this.#item(one, title)));
-    if (!all.length) this.#items.replaceChildren(el("li", { class: "empty" }, say("none")));
-    if (focused) this.#items.querySelector(`li[data-id="${CSS.escape(focused)}"] a`)?.focus();
+    const words = this.#search.value.trim().toLowerCase(), me = this.#api.me;
+    const all = this.#model.sorted.map((one) => ({ key: one.id, one, title: titleOf(one.document, me) }));
+    const found = words ? all.filter(({ one, title }) => isFound(one, title, words)) : all;
+    this.#found.hidden = found.length > 0;
+    this.#found.textContent = found.length ? "" : say(all.length ? "notFound" : "none");
+    this.#rows.setRows(found);
+    this.#rows.redrawAll();
+    document.title = this.#model.unread ? `(${this.#model.unread}) Chat4All` : "Chat4All";
   }
 
-  #item(one, title) {
+  #item({ one, title }) {
+    this.#model.wantLast(one);
     const { last } = one, mine = last?.sender_id === this.#api.me;
-    const item = el("li", { "data-id": one.id },
-      el("a", { href: `#/c/${encodeURIComponent(one.id)}`, "aria-current": one.id === this.#chosen ? "page" : null },
+    const unread = one.unread ? `, ${one.unread} ${say("unread")}` : "";
+    return el("div", { class: "item" },
+      el("a", { href: `#/c/${encodeURIComponent(one.id)}`, "aria-current": one.id === this.#chosen ? "page" : null, tabindex: "0" },
         badge(title.replace(/^\w+:/, ""), one.id),
         el("span", { class: "title" }, title),
         el("time", { class: "soft" }, last ? timeOf(last.timestamp) : ""),
         el("span", { class: "last soft" }, mine ? ticks(last) : null, summaryOf(last)),
-        one.unread ? el("span", { class: "unread" }, String(one.unread)) : null));
-    return item;
+        one.unread ? el("span", { class: "unread", role: "img", "aria-label": unread.slice(2) }, one.unread > 99 ? "99+" : String(one.unread)) : null));
   }
 
-  #move(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  #step(event, step) {
     if (!step) return;
     const links = [...this.#items.querySelectorAll("a")];
     links[links.indexOf(document.activeElement) + step]?.focus();
@@ -70,7 +80,13 @@ export class ConversationList {
   }
 }
 
+function isFound(one, title, words) {
+  if (title.toLowerCase().includes(words)) return true;
+  return (one.document.participant_details ?? []).some((party) => `${nameOf(party)} ${party.address ?? ""}`.toLowerCase().includes(words));
+}
+
 function summaryOf(last) {
   if (!last) return "";
-  return last.content || last.file_metadata?.filename || say(last.kind ?? "");
+  if (last.kind === "reaction" && last.reaction) return `${last.reaction.emoji || "–"} ${say("reaction")}`;
+  return last.content || last.file_metadata?.filename || last.location?.name || say(last.kind ?? "");
 }

@@ -1,7 +1,8 @@
 // One message: its bubble, and the ticks that say how far it came.
 
 import { el } from "./elements.js";
-import { nameOf } from "./model.js";
+import { filePart } from "./files.js";
+import { nameOf } from "./people.js";
 import { say, timeOf } from "./words.js";
 
 const MARKS = { ACCEPTED: "◷", SENT: "✓", DELIVERED: "✓✓", READ: "✓✓", FAILED: "!" };
@@ -13,7 +14,7 @@ export function ticks(message) {
   return el("span", { class: `ticks ${message.status}`, role: "img", "aria-label": label, title: label }, MARKS[message.status] ?? "");
 }
 
-/** Return the bubble. `actions`: {reply, react, life, download, find}. */
+/** Return the bubble. `actions`: {reply, react, life, link, linkOf, find, show}. */
 export function bubble(message, me, actions) {
   const mine = message.sender_id === me && message.direction !== "inbound";
   const failure = message.status === "FAILED" ? message.failure : null;
@@ -32,7 +33,7 @@ export function bubble(message, me, actions) {
 function bodyOf(message, actions) {
   const parts = [];
   const { kind, file_metadata: file } = message;
-  if (file) parts.push(filePart(message, file, actions));
+  if (file) parts.push(filePart(message, file, actions.linkOf));
   if (message.content) parts.push(el("p", { class: "text" }, message.content));
   if (kind === "location" && message.location) {
     const { latitude, longitude, name, address } = message.location;
@@ -50,15 +51,6 @@ function bodyOf(message, actions) {
   if (kind === "button_reply" && !message.content) parts.push(el("p", {}, message.button_reply?.title ?? ""));
   if (kind === "unsupported") parts.push(el("p", { class: "soft" }, say("unsupported")));
   return parts;
-}
-
-function filePart(message, file, actions) {
-  const size = file.size_bytes >= 1e6 ? `${(file.size_bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(file.size_bytes / 1e3)} kB`;
-  const link = el("button", { type: "button", class: "file", onclick: () => actions.download(message) }, `${file.filename} · ${size}`);
-  if (!file.mimetype.startsWith("image/") || file.mimetype.includes("svg")) return link;
-  const image = el("img", { class: "preview", alt: file.filename, loading: "lazy" });
-  actions.preview?.(message, image);
-  return el("div", {}, image, link);
 }
 
 function quote(id, actions) {

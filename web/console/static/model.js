@@ -1,48 +1,100 @@
 // What the page knows: conversations, their messages, and what frames change. It draws nothing.
 
-const PAGE = 50, LAST_AT_ONCE = 6;
+import { isFolded, react } from "./reactions.js";
+import { Seen } from "./seen.js";
 
-/** Tell how a participant is called: a username, a name, an address, an id. */
-export function nameOf(party) {
-  if (!party) return "";
-  return party.username || party.name || party.address || party.user_id || "";
-}
+const PAGE = 100, MOST_CONVERSATIONS = 2_000, LAST_AT_ONCE = 4, MOST_UNREAD = 50;
+// messages that are kept of a conversation: of the one that is looked at, and of each other one
+const MOST_OPEN = 10_000, MOST_KEPT = 300;
 
 export class Model extends EventTarget {
   #api;
-  conversations = new Map(); // id → {id, document, messages, byId, next, isLoaded, last, unread}
+  #seen;
+  #wanted = [];
+  #asking = 0;
+  conversations = new Map(); // id → {id, document, messages, byId, next, isCut, isLoaded, last, unread}
   isConnected = false;
+  openId = null; // of the conversation that is looked at
 
   constructor(api) {
     super();
     this.#api = api;
+    this.#seen = new Seen(api.me);
   }
 
   /** The conversations, the one with the newest message first. */
   get sorted() {
     const newest = (one) => one.last?.timestamp ?? (Date.parse(one.document.last_message_at ?? one.document.created_at) || 0);
-    return [...this.conversations.values()].sort((a, b) => newest(b) - newest(a));
+    return [...this.conversations.values()].map((one) => [newest(one), one]).sort((a, b) => b[0] - a[0]).map(([, one]) => one);
   }
 
+  get unread() {
+    let sum = 0;
+    for (const one of this.conversations.values()) sum += one.unread;
+    return sum;
+  }
+
+  /** Read the first page of conversations; the rest follows in the background. */
   async load() {
-    const { conversations } = await this.#api.get("v1/conversations", { limit: 100 });
+    const next = await this.#loadPage(null);
+    this.#loadRest(next).catch(() => {}); // the first page and what frames bring are there
+  }
+
+  async #loadRest(cursor) {
+    while (cursor && this.conversations.size < MOST_CONVERSATIONS) cursor = await this.#loadPage(cursor);
+  }
+
+  async #loadPage(cursor) {
+    const { conversations, pagination } = await this.#api.get("v1/conversations", { limit: 100, cursor });
     for (const document of conversations) this.#known(document);
     this.#changed("list");
-    await this.#loadLastMessages(conversations.map((one) => one.conversation_id));
+    return pagination.next_cursor;
+  }
+
+  /** Read the last message of a conversation and count what is unread, if neither is known. Called for what is in sight. */
+  wantLast(one) {
+    if (one.last || one.isAsked) return;
+    one.isAsked = true;
+    this.#wanted.push(one);
+    while (this.#asking < LAST_AT_ONCE && this.#asking < this.#wanted.length) this.#askForLast();
+  }
+
+  async #askForLast() {
+    this.#asking += 1;
+    for (let one = this.#wanted.shift(); one; one = this.#wanted.shift()) {
+      const path = `v1/conversations/${encodeURIComponent(one.id)}/messages`;
+      let answer = await this.#api.get(path, { order: "desc", limit: 1 }).catch(() => null);
+      if (answer && this.#isUnread(one, answer.messages[0])) answer = await this.#api.get(path, { order: "desc", limit: MOST_UNREAD }).catch(() => answer);
+      if (!answer) one.isAsked = false;
+      if (!answer || one.last) continue;
+      one.last = answer.messages[0];
+      const read = answer.messages.findIndex((message) => !this.#isUnread(one, message));
+      one.unread = one.id === this.openId ? 0 : read === -1 ? answer.messages.length : read;
+      this.#changed("list");
+    }
+    this.#asking -= 1;
+  }
+
+  #isUnread(one, message) {
+    if (!message || message.sender_id === this.#api.me) return false;
+    const until = this.#seen.until(one.id);
+    return until === null ? message.status !== "READ" : message.timestamp > until;
   }
 
   /** Read a conversation's newest messages, or one page of older ones. */
   async loadMessages(id, older = false) {
     const one = await this.#conversation(id);
-    if (older ? !one.next : one.isLoaded) return;
-    const parameters = { order: "desc", limit: PAGE, cursor: older ? one.next : undefined };
-    const { messages, pagination } = await this.#api.get(`v1/conversations/${encodeURIComponent(id)}/messages`, parameters);
+    if (older ? !one.next && !one.isCut : one.isLoaded) return;
+    // without the cursor of a page that was let go, its place follows from the number of messages after it
+    const place = !older ? {} : one.next ? { cursor: one.next } : { offset: one.messages.length };
+    const { messages, pagination } = await this.#api.get(`v1/conversations/${encodeURIComponent(id)}/messages`, { order: "desc", limit: PAGE, ...place });
     const fresh = messages.filter((message) => !one.byId.has(message.message_id) && !isFolded(message, messages, one)).reverse();
     for (const message of fresh) one.byId.set(message.message_id, message);
     // a reaction may have come before the message that it belongs to
     one.messages = one.messages.filter((message) => !isFolded(message, fresh, one));
     one.messages = older ? [...fresh, ...one.messages] : [...fresh, ...one.messages].sort((a, b) => a.timestamp - b.timestamp);
     one.next = pagination.next_cursor;
+    one.isCut = false;
     one.isLoaded = true;
     one.last = one.messages.at(-1) ?? one.last;
     this.#changed("messages", id);
@@ -52,7 +104,7 @@ export class Model extends EventTarget {
   async reload(id) {
     const one = await this.#conversation(id);
     one.document = await this.#api.get(`v1/conversations/${encodeURIComponent(id)}`);
-    this.#changed("messages", id);
+    this.#changed("document", id);
   }
 
   /** Take a message that was just accepted by the server, before its frame comes. */
@@ -60,12 +112,14 @@ export class Model extends EventTarget {
     this.#add(await this.#conversation(id), message);
   }
 
+  /** The user has seen the conversation to its end. */
   seen(id) {
     const one = this.conversations.get(id);
-    if (one?.unread) {
-      one.unread = 0;
-      this.#changed("list");
-    }
+    if (!one?.last) return;
+    this.#seen.note(id, one.last.timestamp);
+    if (!one.unread) return;
+    one.unread = 0;
+    this.#changed("list");
   }
 
   async take(frame) {
@@ -105,7 +159,7 @@ export class Model extends EventTarget {
   }
 
   async #resync() {
-    for (const one of this.conversations.values()) Object.assign(one, { messages: [], byId: new Map(), isLoaded: false, next: null, last: null });
+    for (const one of this.conversations.values()) Object.assign(one, { messages: [], byId: new Map(), isLoaded: false, isAsked: false, isCut: false, next: null, last: null });
     await this.load();
     this.#changed("resync");
   }
@@ -119,7 +173,7 @@ export class Model extends EventTarget {
   #known(document) {
     const id = document.conversation_id, known = this.conversations.get(id);
     if (known) known.document = document;
-    else this.conversations.set(id, { id, document, messages: [], byId: new Map(), next: null, isLoaded: false, last: null, unread: 0 });
+    else this.conversations.set(id, { id, document, messages: [], byId: new Map(), next: null, isCut: false, isLoaded: false, last: null, unread: 0 });
     return this.conversations.get(id);
   }
 
@@ -132,51 +186,20 @@ export class Model extends EventTarget {
     one.byId.set(message.message_id, message);
     one.messages.push(message);
     one.last = message;
+    this.#cut(one);
     this.#changed("messages", one.id, message);
     return true;
   }
 
-  async #loadLastMessages(ids) {
-    const waiting = [...ids];
-    const worker = async () => {
-      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-        const path = `v1/conversations/${encodeURIComponent(id)}/messages`;
-        const answer = await this.#api.get(path, { order: "desc", limit: 1 }).catch(() => null);
-        const one = this.conversations.get(id);
-        if (answer?.messages.length && !one.last) one.last = answer.messages[0];
-      }
-    };
-    await Promise.all(Array.from({ length: LAST_AT_ONCE }, worker));
-    this.#changed("list");
+  /** Let go of the oldest messages, so that a page that stays open does not grow. */
+  #cut(one) {
+    const most = one.id === this.openId ? MOST_OPEN : MOST_KEPT;
+    if (one.messages.length <= most * 1.2) return;
+    for (const message of one.messages.splice(0, one.messages.length - most)) one.byId.delete(message.message_id);
+    Object.assign(one, { isCut: one.isLoaded, next: null });
   }
 
   #changed(what, id = null, message = null) {
     this.dispatchEvent(new CustomEvent("change", { detail: { what, id, message } }));
   }
-}
-
-/** Tell whether a message is a reaction to one that is shown: the server has put it into `reactions` there. */
-function isFolded(message, page, one) {
-  const id = message.kind === "reaction" ? message.reaction?.message_id : null;
-  return id !== null && (one.byId.has(id) || page.some((other) => other.message_id === id));
-}
-
-/** Put a reaction onto its message: one for each person; an empty emoji takes it back. */
-function react(target, { reaction, sender, timestamp }) {
-  const by = sender.user_id ?? sender.address;
-  const others = (target.reactions ?? []).filter((one) => (one.by?.user_id ?? one.by?.address ?? one.by) !== by);
-  target.reactions = reaction.emoji ? [...others, { by: sender, emoji: reaction.emoji, at: timestamp }] : others;
-}
-
-/** Return the title of a conversation for this user. */
-export function titleOf(document, me) {
-  if (document.name) return document.name;
-  const others = (document.participant_details ?? []).filter((party) => party.user_id !== me);
-  return others.map(nameOf).join(", ") || document.conversation_id;
-}
-
-/** Return the channels on which the other participants are reached, such as ["whatsapp"]. */
-export function channelsOf(document) {
-  const addresses = (document.participant_details ?? []).map((party) => party.address).filter(Boolean);
-  return [...new Set(addresses.map((address) => address.split(":")[0]))];
 }

@@ -1,104 +1,123 @@
-// A conversation: its messages, what is being written, and the life of one message beside them.
+// A conversation: its messages, what is being written, and the life of one message or the members beside them.
 
-import { composer, keyFor } from "./compose.js";
+import { composer } from "./compose.js";
 import { button, el } from "./elements.js";
 import { lifePanel } from "./life.js";
+import { membersPanel } from "./members.js";
 import { bubble } from "./message.js";
-import { channelsOf, nameOf, titleOf } from "./model.js";
-import { dayOf, say, timeOf } from "./words.js";
+import { channelsOf, nameOf, othersOf, titleOf } from "./people.js";
+import { VirtualList } from "./virtual.js";
+import { windowNotice } from "./window.js";
+import { dayOf, midnightOf, say } from "./words.js";
 
-const NEAR_END_PX = 120, EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
+const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"], MOST_PAGES_TO_A_MESSAGE = 120, MARKED_AT_ONCE = 20;
 
 export class ThreadView {
   #model;
   #api;
   #id;
-  #log = el("div", { class: "log", role: "log", "aria-label": say("live"), tabindex: "0" });
+  #log = el("div", { class: "log", role: "feed", "aria-label": say("messages"), tabindex: "0" });
+  #heard = el("div", { class: "unseen", role: "log", "aria-live": "polite", "aria-label": say("live") });
   #side = el("div", { class: "side" });
-  #older = button(say("older"), () => this.#loadOlder(), { class: "quiet older" });
+  #rows = new VirtualList(this.#log, (row) => this.#drawn(row), { startsAtEnd: true, onNearTop: () => this.#loadOlder() });
+  #toEnd = button("↓", () => this.#rows.showEnd(), { class: "to-end", "aria-label": say("toEnd"), title: say("toEnd"), hidden: true });
+  #actions = this.#makeActions();
   #compose = null;
+  #notice = null;
   #wanted;
-  #drawn = new Map(); // message id → its element
+  #isWaiting = false;
+  #isLoading = false;
   #listener = ({ detail }) => this.#changed(detail);
 
   constructor(model, api, id, messageId) {
-    Object.assign(this, { element: el("section", { class: "thread" }) });
+    Object.assign(this, { element: el("section", { class: "thread", "aria-busy": "true" }) });
     this.#model = model;
     this.#api = api;
-    this.#id = id;
+    this.#id = model.openId = id;
     this.#wanted = messageId;
     model.addEventListener("change", this.#listener);
-    this.#log.addEventListener("scroll", () => this.#log.scrollTop < NEAR_END_PX && this.#loadOlder());
-    this.#open().catch((error) => this.element.replaceChildren(el("p", { class: "fault", role: "alert" }, error.message)));
+    this.#log.addEventListener("scroll", () => (this.#toEnd.hidden = this.#rows.isAtEnd), { passive: true });
+    this.#log.addEventListener("keydown", (event) => this.#step(event));
+    this.#open();
   }
 
   close() {
     this.#model.removeEventListener("change", this.#listener);
+    this.#model.openId = null;
     this.#compose?.close();
+    this.#notice?.close();
+    this.#rows.close();
   }
 
   async #open() {
-    await this.#model.loadMessages(this.#id);
-    const { document } = this.#conversation;
+    try {
+      await this.#model.loadMessages(this.#id);
+    } catch (error) {
+      const words = error.status === 0 ? say("unreachable") : error.status === 404 ? say("noConversation") : error.message;
+      return this.element.replaceChildren(el("div", { class: "empty" }, el("p", { class: "fault", role: "alert" }, words), button(say("retry"), () => this.#open())));
+    }
+    const { document } = this.#conversation, me = this.#api.me;
     this.#compose ??= composer(this.#model, this.#api, this.#id, channelsOf(document));
-    const people = (document.participant_details ?? []).map(nameOf).join(", ");
+    const people = (document.participant_details ?? []).map((party) => (party.user_id === me ? say("you") : nameOf(party))).join(", ");
+    this.#notice?.close();
+    this.#notice = windowNotice(othersOf(document, me));
     this.element.replaceChildren(
       el("header", { class: "head" }, el("a", { href: "#/", class: "back", "aria-label": say("conversations") }, "‹"),
-        el("div", {}, el("h1", {}, titleOf(document, this.#api.me)), el("p", { class: "soft", title: say("members") }, people))),
-      ...windowNotice(document), this.#log, this.#compose.element, this.#side);
+        el("div", { class: "who" }, el("h1", {}, titleOf(document, me)), el("p", { class: "soft" }, people)),
+        button(say("members"), () => this.#members(), { class: "quiet" })),
+      ...(this.#notice ? [this.#notice.element] : []), el("div", { class: "scroll" }, this.#log, this.#toEnd), this.#compose.element, this.#side, this.#heard);
     this.#draw();
-    this.#log.scrollTop = this.#log.scrollHeight;
-    this.#model.seen(this.#id);
-    this.#markRead();
+    this.element.removeAttribute("aria-busy");
+    this.#seen();
     if (this.#wanted) await this.#show(this.#wanted);
   }
 
   get #conversation() { return this.#model.conversations.get(this.#id); }
 
   #changed({ what, id, message }) {
-    if (what === "resync") {
-      this.#drawn.clear(); // its messages are read anew
-      return void this.#open();
+    if (what === "resync") return void this.#open(); // its messages are read anew
+    if (id !== this.#id || !this.element.contains(this.#log)) return;
+    if (what === "document") return void this.#open();
+    if (what === "status") {
+      this.#rows.redraw(message.message_id);
+      return;
     }
-    if (id !== this.#id || !this.#drawn) return;
-    const isAtEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END_PX;
-    if (message && this.#drawn.has(message.message_id)) this.#redraw(message);
-    else this.#draw();
-    if (isAtEnd) this.#log.scrollTop = this.#log.scrollHeight;
-    if (document.visibilityState === "visible") {
-      this.#model.seen(this.#id);
-      if (message) this.#markRead();
-    }
+    if (message && message.sender_id !== this.#api.me) this.#tell(message);
+    if (this.#isWaiting) return; // one drawing for all messages of a frame
+    this.#isWaiting = true;
+    requestAnimationFrame(() => {
+      this.#isWaiting = false;
+      this.#draw();
+      this.#seen();
+    });
   }
 
-  /** Draw what is not drawn yet; elements of known messages stay as they are. */
+  /** Let a screen reader say a new message. */
+  #tell(message) {
+    this.#heard.append(el("p", {}, `${nameOf(message.sender)}: ${message.content || say(message.kind ?? "")}`));
+    while (this.#heard.children.length > 5) this.#heard.firstChild.remove();
+  }
+
   #draw() {
-    const { messages, next } = this.#conversation;
-    const rows = next ? [this.#older] : [];
-    let day = "";
+    const { messages, next, isCut } = this.#conversation;
+    const rows = next || isCut ? [{ key: "older" }] : [];
+    let day = 0;
     for (const message of messages) {
-      const its = dayOf(message.timestamp);
-      if (its !== day) rows.push(el("p", { class: "day soft" }, (day = its)));
-      rows.push(this.#drawn.get(message.message_id) ?? this.#row(message));
+      const its = midnightOf(message.timestamp);
+      if (its !== day) rows.push({ key: `day ${(day = its)}`, day });
+      rows.push({ key: message.message_id, message });
     }
-    this.#log.replaceChildren(...rows);
+    this.#rows.setRows(rows);
+    if (this.#log.scrollHeight <= 2 * this.#log.clientHeight) this.#loadOlder();
   }
 
-  #row(message) {
-    const row = bubble(message, this.#api.me, this.#actions());
-    this.#drawn.set(message.message_id, row);
-    return row;
+  #drawn({ message, day }) {
+    if (day) return el("div", { class: "row day soft" }, dayOf(day));
+    if (!message) return el("div", { class: "row day soft" }, say("older"));
+    return el("div", { class: "row" }, bubble(message, this.#api.me, this.#actions));
   }
 
-  #redraw(message) {
-    const before = this.#drawn.get(message.message_id);
-    const hadFocus = before.contains(document.activeElement);
-    const now = this.#row(message);
-    before.replaceWith(now);
-    if (hadFocus) now.focus();
-  }
-
-  #actions() {
+  #makeActions() {
     return {
       reply: (message) => this.#compose.replyTo(message),
       react: (message) => this.#react(message),
@@ -106,14 +125,7 @@ export class ThreadView {
       link: (message) => this.#copyLink(message),
       find: (id) => this.#conversation.byId.get(id),
       show: (id) => this.#show(id),
-      download: async (message) => {
-        const { download_url } = await this.#api.get(`v1/files/${message.file_id}/download`);
-        window.open(download_url, "_blank", "noopener");
-      },
-      preview: async (message, image) => {
-        const { download_url } = await this.#api.get(`v1/files/${message.file_id}/download`).catch(() => ({}));
-        if (download_url) image.src = download_url;
-      },
+      linkOf: (message) => this.#api.get(`v1/files/${message.file_id}/download`),
     };
   }
 
@@ -125,80 +137,75 @@ export class ThreadView {
       await this.#api.post("v1/messages", body).catch((error) => this.#compose.tell(error.message));
     };
     const panel = el("div", { class: "emoji", role: "dialog", "aria-label": say("react") },
-      ...EMOJI.map((one) => button(one, () => send(one))), button("–", () => send(""), { title: say("remove") }));
+      ...EMOJI.map((one) => button(one, () => send(one))), button("–", () => send(""), { title: say("remove"), "aria-label": say("remove") }));
     panel.addEventListener("keydown", (event) => event.key === "Escape" && close());
-    this.#drawn.get(message.message_id).append(panel);
+    panel.addEventListener("focusout", (event) => panel.contains(event.relatedTarget) || close());
+    this.#bubble(message.message_id)?.append(panel);
     panel.querySelector("button").focus();
   }
 
-  async #life(message) {
-    const close = () => this.#side.replaceChildren();
-    this.#side.replaceChildren(await lifePanel(this.#api, message, close));
+  #bubble(id) { return this.#log.querySelector(`#m-${CSS.escape(id)}`); }
+
+  #life(message) { this.#beside(lifePanel(this.#api, message, () => this.#closeSide(message))); }
+
+  #members() { this.#beside(membersPanel(this.#model, this.#api, this.#conversation, () => this.#closeSide())); }
+
+  #beside(panel) {
+    this.#side.replaceChildren(panel);
     this.#side.querySelector("button")?.focus();
+  }
+
+  #closeSide(message) {
+    this.#side.replaceChildren();
+    this.#bubble(message?.message_id ?? "")?.focus();
   }
 
   #copyLink(message) {
     const hash = `#/c/${encodeURIComponent(this.#id)}/m/${message.message_id}`;
     history.replaceState(null, "", hash);
-    navigator.clipboard?.writeText(location.href).catch(() => {});
+    const copied = navigator.clipboard?.writeText(location.href) ?? Promise.reject();
+    copied.then(() => this.#compose.tell(say("linkCopied"), false), () => this.#compose.tell(say("linkInBar"), false));
   }
 
-  /** Scroll to a message; read earlier pages until it is there, at most 200 of them. */
+  /** Bring a message into sight; earlier pages are read until it is there. */
   async #show(id) {
-    for (let pages = 0; !this.#conversation.byId.has(id) && this.#conversation.next && pages < 200; pages += 1) await this.#loadOlder();
-    const row = this.#drawn.get(id);
-    row?.scrollIntoView({ block: "center" });
-    row?.focus();
+    for (let pages = 0; !this.#conversation.byId.has(id) && pages < MOST_PAGES_TO_A_MESSAGE; pages += 1) {
+      if (!this.#conversation.next && !this.#conversation.isCut) break;
+      await this.#model.loadMessages(this.#id, true);
+    }
+    if (!this.#conversation.byId.has(id)) return this.#compose.tell(say("noMessage"));
+    this.#draw();
+    const row = this.#rows.show(id)?.firstChild;
+    row?.focus({ preventScroll: true });
+    row?.classList.add("wanted");
   }
 
   async #loadOlder() {
-    if (this.isLoading || !this.#conversation?.next) return;
-    this.isLoading = true;
-    const height = this.#log.scrollHeight, top = this.#log.scrollTop;
-    await this.#model.loadMessages(this.#id, true).finally(() => (this.isLoading = false));
-    this.#log.scrollTop = top + this.#log.scrollHeight - height;
+    const { next, isCut } = this.#conversation ?? {};
+    if (this.#isLoading || (!next && !isCut)) return;
+    this.#isLoading = true;
+    await this.#model.loadMessages(this.#id, true).catch(() => {}).finally(() => (this.#isLoading = false));
   }
 
-  /** Tell the server that the newest messages to this user were read. */
-  #markRead() {
-    const unread = this.#conversation.messages.slice(-20).filter((one) => one.sender_id !== this.#api.me && !one.wasMarked && one.status !== "READ");
+  /** Move between messages by the arrow keys. */
+  #step(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const all = [...this.#log.querySelectorAll("article")], n = all.indexOf(document.activeElement);
+    if (!step || (n < 0 && document.activeElement !== this.#log)) return;
+    const next = n < 0 ? all.at(-1) : all[n + step];
+    next?.focus({ preventScroll: true });
+    next?.scrollIntoView({ block: "nearest" });
+    event.preventDefault();
+  }
+
+  /** Note that the newest messages were seen, and tell the server that they were read. */
+  #seen() {
+    if (document.visibilityState !== "visible") return;
+    this.#model.seen(this.#id);
+    const unread = this.#conversation.messages.slice(-MARKED_AT_ONCE).filter((one) => one.sender_id !== this.#api.me && !one.wasMarked && one.status !== "READ");
     for (const message of unread) {
       message.wasMarked = true;
       this.#api.post(`v1/messages/${message.message_id}/read`).catch(() => {});
     }
   }
-}
-
-function windowNotice(document) {
-  const windows = (document.participant_details ?? []).filter((party) => party.window).map((party) => party.window.open_until);
-  if (!windows.length) return [];
-  const until = windows[0] ? Date.parse(windows[0]) : 0;
-  const isOpen = until > Date.now();
-  return [el("p", { class: `window ${isOpen ? "" : "closed"}` }, isOpen ? `${say("windowOpen")} ${timeOf(until)}` : say("windowClosed"))];
-}
-
-/** Return the view in which a new conversation begins: a recipient and a first message. */
-export function newMessageView(model, api) {
-  const to = el("input", { id: "to", placeholder: say("toHint"), required: true, autocomplete: "off" });
-  const text = el("textarea", { id: "first", rows: 4, required: true });
-  const fault = el("p", { class: "fault", role: "alert" });
-  const submit = el("button", { type: "submit" }, say("send"));
-  const form = el("form", { class: "new" }, el("h1", {}, say("newConversation")),
-    el("label", { for: "to" }, say("to")), to, el("label", { for: "first" }, say("write")), text, fault, submit);
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (submit.disabled) return;
-    submit.disabled = true;
-    const body = { recipient_id: to.value.trim(), content: text.value }, { key, forget } = keyFor("new", body);
-    try {
-      const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
-      forget();
-      location.hash = `#/c/${encodeURIComponent(conversation_id)}`;
-    } catch (error) {
-      fault.textContent = error.status === 0 ? say("unreachable") : error.message;
-    } finally {
-      submit.disabled = false;
-    }
-  });
-  return form;
 }

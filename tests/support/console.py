@@ -1,0 +1,34 @@
+"""Scenarios over the console's scripts, on a small document of Node."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from web.console.files import FOLDER
+
+HARNESS = Path(__file__).parent / "console.mjs"
+SECONDS = 60.0
+
+
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the scripts, which Node takes for modules; to be made a fixture."""
+    folder = tmp_path_factory.mktemp("console")
+    for script in FOLDER.glob("*.js"):
+        shutil.copy(script, folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    return folder
+
+
+def played(scripts: Path, scenario: str) -> Any:
+    """Return what the scenario, the body of an async function, returns. ``console.mjs`` says what it can use."""
+    done = subprocess.run(
+        ["node", str(HARNESS), str(scripts), scenario], capture_output=True, check=False, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

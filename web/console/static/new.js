@@ -1,0 +1,63 @@
+// Where a new conversation begins: a channel, a recipient there, a first message.
+
+import { keyFor } from "./compose.js";
+import { el } from "./elements.js";
+import { roomFor } from "./limits.js";
+import { say } from "./words.js";
+
+const CHANNELS = ["whatsapp", "instagram", "telegram", "user"];
+
+/** Return {element}. `to`: a recipient to begin with, such as "whatsapp:+5511999990000". */
+export function newMessageView(api, to = "") {
+  const [given, rest] = to.includes(":") ? [to.split(":")[0], to.slice(to.indexOf(":") + 1)] : ["whatsapp", to];
+  const choices = CHANNELS.map((channel) => el("label", { class: "choice" },
+    el("input", { type: "radio", name: "channel", value: channel, checked: channel === given }), el("span", {}, say(`to_${channel}`))));
+  const recipient = el("input", { id: "to", required: true, autocomplete: "off", autocapitalize: "none", "aria-describedby": "to-hint" });
+  recipient.value = rest;
+  const hint = el("p", { class: "soft", id: "to-hint" });
+  const text = el("textarea", { id: "first", rows: 4, required: true });
+  const left = el("p", { class: "soft left", role: "status" });
+  const fault = el("p", { class: "fault", role: "alert" });
+  const submit = el("button", { type: "submit" }, say("send"));
+  const form = el("form", { class: "new" }, el("h1", {}, say("newConversation")),
+    el("fieldset", { class: "choices" }, el("legend", {}, say("where")), ...choices),
+    el("label", { for: "to" }, say("to")), recipient, hint, el("label", { for: "first" }, say("write")), text, left, fault, submit);
+
+  const channel = () => form.elements.channel?.value || given;
+  function measure() {
+    recipient.placeholder = say(`example_${channel()}`);
+    hint.textContent = say(`hint_${channel()}`);
+    const { rest: room, isClose } = roomFor(text.value, [channel()]);
+    left.textContent = room < 0 ? `${say("tooLong")} ${-room}` : isClose ? `${room} ${say("left")}` : "";
+    left.classList.toggle("over", room < 0);
+    submit.disabled = room < 0;
+  }
+
+  /** What is meant: an address that names its channel, or one of the chosen channel. */
+  function address() {
+    const typed = recipient.value.trim();
+    if (CHANNELS.some((name) => typed.startsWith(`${name}:`))) return typed;
+    if (channel() === "whatsapp") return `whatsapp:${typed.replace(/[\s()-]/g, "").replace(/^(?=\d)/, "+")}`;
+    if (channel() === "instagram") return `instagram:${typed.replace(/^(?=[^@\d])/, "@")}`;
+    return `${channel()}:${channel() === "user" ? typed.replace(/^@/, "") : typed}`;
+  }
+
+  form.addEventListener("input", measure);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (submit.disabled) return;
+    submit.disabled = true;
+    const body = { recipient_id: address(), content: text.value }, { key, forget } = keyFor("new", body);
+    try {
+      const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
+      forget();
+      location.hash = `#/c/${encodeURIComponent(conversation_id)}`;
+    } catch (error) {
+      fault.textContent = error.status === 0 ? say("unreachable") : error.message;
+    } finally {
+      submit.disabled = false;
+    }
+  });
+  measure();
+  return { element: form };
+}

@@ -1,0 +1,40 @@
+// Signing in and registering.
+
+import { button, el } from "./elements.js";
+import { say, switchLanguage } from "./words.js";
+
+/** Return the form. `begin` shows the page anew. */
+export function signInView(api, begin, notice) {
+  let isNew = false;
+  const fault = el("p", { class: "fault", role: "alert" }, notice);
+  const username = el("input", { id: "username", autocomplete: "username", required: true, autocapitalize: "none" });
+  const password = el("input", { id: "password", type: "password", autocomplete: "current-password", required: true });
+  const hint = el("p", { class: "soft", hidden: true }, say("passwordHint"));
+  const submit = el("button", { type: "submit" }, say("signIn"));
+  const other = button(say("haveNone"), () => {
+    isNew = !isNew;
+    submit.textContent = say(isNew ? "register" : "signIn");
+    other.textContent = say(isNew ? "haveOne" : "haveNone");
+    password.autocomplete = isNew ? "new-password" : "current-password";
+    hint.hidden = !isNew;
+    fault.textContent = "";
+  }, { class: "quiet" });
+  const form = el("form", { class: "sign-in" },
+    el("img", { src: "console/icon.svg", alt: "", width: 48, height: 48 }), el("h1", {}, "Chat4All"),
+    el("p", { class: "soft" }, say("welcome")),
+    el("label", { for: "username" }, say("username")), username, el("label", { for: "password" }, say("password")), password, hint,
+    fault, submit, other,
+    button(say("language"), () => { switchLanguage(); begin(); }, { class: "quiet" }));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    try {
+      await (isNew ? api.register(username.value, password.value) : api.signIn(username.value, password.value));
+      begin();
+    } catch (error) {
+      fault.textContent = error.status === 0 ? say("unreachable") : error.message;
+      submit.disabled = false;
+    }
+  });
+  return el("main", {}, form);
+}
