@@ -27,8 +27,8 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 		$(BIN)/python -m pip install --quiet -c constraints.txt setuptools -e '.[$(EXTRAS)]'
 	@touch $@
 
-run: env ## start everything, with simulated people, and follow the logs; Ctrl-C stops it (API on :8080)
-	@$(BIN)/chat4all run --simulator
+run: env ## start everything, with simulated people, until Ctrl-C (API on :8080); OBSERVABILITY=1 adds what is here of Prometheus
+	@$(if $(OBSERVABILITY),$(BIN)/python -m docker.observability.run )$(BIN)/chat4all run --simulator
 
 check: lint types imports ## the check to run while you work: lint, types, imports, unit and functional tests; no servers
 	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check tests/unit tests/functional
