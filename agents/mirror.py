@@ -205,6 +205,7 @@ class Mirroring:
                 break
             except StoreUnavailable as error:
                 self._wait_for_cassandra(error)
+                self._show_delay(pile)  # it grows while Cassandra is away
                 if not any(self._app.consumer.is_current(batch) for batch in pile.batches):
                     return  # the partitions went elsewhere, and with them this work
                 await asyncio.sleep(backoff)
@@ -220,6 +221,9 @@ class Mirroring:
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)
                 self._app.metrics.completed("mirror", batch)
+        self._show_delay(pile)
+
+    def _show_delay(self, pile: _Pile) -> None:
         self._app.metrics.mirror_delay((now_ms() - pile.newest_ms) / 1000)
 
     async def _one_by_one(self, pile: _Pile) -> None:

@@ -110,16 +110,20 @@ WORKER_ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         "BreakerOpen",
-        'chat4all_breaker{state!="closed"} == 1',
+        # over its states: the alert must not begin anew each time that an open breaker lets a probe through
+        'max by (role, account) (chat4all_breaker{state!="closed"}) == 1',
         "2m",
         "page",
         "The channel of an account fails: its messages wait.",
         Trial(
-            bad=[(*_account("chat4all_breaker", "1x60", ',state="open"'), "_x30")],
+            bad=[  # a probe every few minutes
+                (*_account("chat4all_breaker", "1 1 1 stale 1 1 1 stale 1x60", ',state="open"'), "stale"),
+                (*_account("chat4all_breaker", "_ _ _ 1 stale _ _ 1 stale", ',state="half-open"'), "_x70"),
+            ],
             good=[_account("chat4all_breaker", "1x60", ',state="closed"')],
             fires_after="5m",
-            resolved_after="70m",
-            labels={**_ACCOUNT, "state": "open"},
+            resolved_after="75m",
+            labels=_ACCOUNT,
         ),
     ),
     Alert(

@@ -14,6 +14,7 @@ from agents.mirror import Mirroring
 from agents.mirror_inbound import InboundMirror
 from app.faust.batches import RecordBatch
 from app.kafka.codec import decode, encode
+from app.metrics import Metrics
 from domain.ids import keyed_id
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import LogPosition, MirrorEntry
@@ -86,6 +87,17 @@ async def test_nothing_is_complete_while_cassandra_is_away_and_all_of_it_afterwa
     await until(lambda: app.consumer.completed)
     assert app.blocked_on is None
     assert await store.get("m-1") is not None
+
+
+async def test_the_delay_of_the_mirror_is_shown_while_cassandra_is_away(world: World) -> None:
+    app, store, mirroring = world
+    app.metrics = metrics = Metrics("mirror")  # type: ignore[assignment]
+    batch = batch_of("messages", message(0))
+    assert await mirroring._knows_clock(batch)
+    store.available = False
+    await mirroring.add(batch)
+    await until(lambda: app.blocked_on == "cassandra")
+    assert metrics._mirror_delay.get({}) > 60, "else MirrorBehind is silent during the whole outage"
 
 
 async def test_a_full_pile_makes_the_agent_wait(world: World) -> None:
