@@ -44,3 +44,13 @@ class Recording:
     expression: str
     series: Sequence[tuple[str, str]]
     samples: Sequence[tuple[str, float]]
+
+
+def grew(counter: str, window: str, above: float, by: str = "") -> str:
+    """Return an expression: a counter grew by more than ``above`` in ``window``. ``by``: labels, all together if none.
+
+    ``increase`` alone does not see the event with which a series begins: a counter with labels is absent before it.
+    """
+    total = f"sum by ({by}) " if by else "sum"
+    new = f"{total}({counter} unless {counter} offset {window})"
+    return f"{total}(increase({counter}[{window}])) > {above:g} or {new} > {above:g}"

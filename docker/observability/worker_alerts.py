@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docker.observability.alert import Alert, Trial
+from docker.observability.alert import Alert, Trial, grew
 
 _ACCOUNT = {"role": "whatsapp", "account": "main"}
 _SENT = 'chat4all_messages_sent_total{role="telegram",channel="telegram",status="%s"}'
@@ -96,14 +96,14 @@ WORKER_ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         "DeadLetters",
-        "sum by (topic, reason) (increase(chat4all_dead_letters_total[10m])) > 0",
+        grew("chat4all_dead_letters_total", "10m", 0, "topic, reason"),
         "0m",
         "page",
         "Records could not be processed; they are kept as dead letters.",
         Trial(
             bad=[('chat4all_dead_letters_total{role="core",topic="messages",reason="undecodable"}', "0+1x60", "60x30")],
             good=[('chat4all_dead_letters_total{role="core",topic="messages",reason="undecodable"}', "3x60")],
-            fires_after="5m",
+            fires_after="15m",
             resolved_after="75m",
             labels={"topic": "messages", "reason": "undecodable"},
         ),
@@ -156,7 +156,7 @@ WORKER_ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         "UnknownOutcomes",
-        'sum by (channel, account) (increase(chat4all_attempts_total{outcome="unknown"}[10m])) > 5',
+        grew('chat4all_attempts_total{outcome="unknown"}', "10m", 5, "channel, account"),
         "0m",
         "ticket",
         "A channel leaves it open whether it took messages.",
@@ -207,29 +207,29 @@ WORKER_ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         "RecordsRemovedUnread",
-        "sum by (topic) (increase(chat4all_records_removed_unread_total[1h])) > 0",
+        grew("chat4all_records_removed_unread_total", "1h", 0, "topic"),
         "0m",
         "page",
         "Kafka's retention removed records that no worker had read: messages are lost.",
         Trial(
-            bad=[('chat4all_records_removed_unread_total{role="core",topic="messages"}', "0+1x60", "60x90")],
+            bad=[('chat4all_records_removed_unread_total{role="core",topic="messages"}', "_x5 1x55", "1x90")],
             good=[('chat4all_records_removed_unread_total{role="core",topic="messages"}', "0x60")],
-            fires_after="5m",
-            resolved_after="130m",
+            fires_after="8m",
+            resolved_after="70m",
             labels={"topic": "messages"},
         ),
     ),
     Alert(
         "ImpossibleTimes",
-        "sum(increase(chat4all_impossible_times_total[1h])) > 0",
+        grew("chat4all_impossible_times_total", "1h", 0),
         "0m",
         "ticket",
         "Times came that cannot be: a clock is wrong, here or at a provider.",
         Trial(
-            bad=[('chat4all_impossible_times_total{role="whatsapp"}', "0+1x60", "60x90")],
+            bad=[('chat4all_impossible_times_total{role="whatsapp"}', "_x5 1x55", "1x90")],
             good=[('chat4all_impossible_times_total{role="whatsapp"}', "0x60")],
-            fires_after="5m",
-            resolved_after="130m",
+            fires_after="8m",
+            resolved_after="70m",
             labels={},
         ),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from docker.proof.messages import Sender, curl
 from docker.proof.podman import Podman, PodmanFailed
 
 MOST_MIB = 260
+READY_SECONDS = 30.0
+PAUSE_SECONDS = 0.5
 
 
 class Checks:
@@ -51,10 +54,19 @@ class Checks:
         for path in ("/metrics", "/actuator/prometheus"):
             status, _ = curl("GET", f"{self._url}{path}")
             self.note(status == 404, f"nginx answers {path} with {status}: metrics are for the inside")
-        status, body = curl("GET", f"{self._url}/health/ready")
+        status, body = self._ready()
         components = json.loads(body)["components"] if status == 200 else {}
         parts = ", ".join(f"{name} {each['status']}" for name, each in components.items())
         self.note(status == 200, f"the API is ready through nginx: {parts}")
+
+    def _ready(self) -> tuple[int, str]:
+        """Ask whether the API is ready, for a while: a busy machine answers its own checks late."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            status, body = curl("GET", f"{self._url}/health/ready")
+            if status == 200 or time.monotonic() > deadline:
+                return status, body
+            time.sleep(PAUSE_SECONDS)
 
     def file(self, sender: Sender) -> None:
         """Send a file through nginx, and fetch it by the link that leads to the store."""

@@ -1,0 +1,246 @@
+"""The system under watch: real servers, the API, a worker of each role, a provider that can misbehave, and load."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from app.kafka.topics import Topics
+from app.roles import ROLES
+from devstack import Stack
+from domain.recipients import CHANNELS
+from loadtests.generator import Generator
+from loadtests.orders import Orders, signed_up, signed_up_as
+from loadtests.processes import Process
+from loadtests.provider import ProviderProcess, write_accounts
+from loadtests.run import Run
+from loadtests.system import System, free_ports, system_settings
+
+CONVERSATIONS = 60
+CHUNK_SECONDS = 2.0
+FLOOD_CONNECTIONS = 48
+SWEEP_SECONDS = 5.0
+SILENT_SOCKETS = 15
+_SILENT_BYTES = 4_096
+
+
+class WatchedSystem(System):
+    """A system whose accounts send to a provider of its own. ``stack``: its Kafka and Cassandra."""
+
+    def __init__(self, stack: Stack, folder: Path, port: int) -> None:
+        file = folder / "accounts.toml"
+        settings = system_settings(
+            stack, folder, port=port, accounts=str(file), files_sweep_seconds=SWEEP_SECONDS, live_buffer_bytes=65_536
+        )
+        super().__init__(settings, folder, dict.fromkeys(ROLES, 1))
+        self.stack = stack
+        self.provider = ProviderProcess(settings, folder, free_ports(1))
+        write_accounts(file, self.provider.url, {name: [{"name": "main", "look_up": "yes"}] for name in CHANNELS})
+
+    async def prepare(self) -> None:
+        """Make topics and schema, and start the provider."""
+        await super().prepare()
+        await self.provider.start()
+
+    async def stop(self) -> None:
+        """End all processes, the provider last."""
+        try:
+            await super().stop()
+        finally:
+            self.provider.end()
+
+    @property
+    def api_address(self) -> str:
+        """Where the API is scraped."""
+        return f"{self.settings.host}:{self.settings.port}"
+
+    @property
+    def worker_addresses(self) -> list[str]:
+        """Where the workers are scraped."""
+        return [f"{self.settings.host}:{each.spec.environ['CHAT4ALL_METRICS_PORT']}" for each in self.workers]
+
+
+class World:
+    """A system under steady load, and what can be done to it. ``per_second``: messages of the load."""
+
+    def __init__(self, system: WatchedSystem, run: Run, per_second: float) -> None:
+        self.system = system
+        self.run = run
+        self._per_second = per_second
+        self._load: asyncio.Task[None] | None = None
+        self._is_ending = False
+        self._operator = ""
+        self._sockets: list[socket.socket] = []
+
+    async def __aenter__(self) -> Self:
+        settings = self.system.settings
+        username, password = await signed_up_as(settings.host, settings.port)
+        grant = (sys.executable, "-m", "chat4all", "admin", "grant", username)
+        environ = {**os.environ, **settings.to_environ()}
+        granting = await asyncio.create_subprocess_exec(*grant, env=environ, stdout=asyncio.subprocess.DEVNULL)
+        if await granting.wait():
+            raise RuntimeError(f"{username} could not be made an operator")
+        document = {"username": username, "password": password}
+        self._operator = (await self.system.client().ask("POST", "/auth/login", document)).json()["access_token"]
+        self._load = asyncio.create_task(self._send())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end_load()
+        for each in self._sockets:
+            each.close()
+
+    async def _send(self) -> None:
+        """Send a few seconds' messages at a time, so that the answers are booked, until the load is to end."""
+        orders = Orders(CONVERSATIONS, CHANNELS)
+        while not self._is_ending:
+            await self.run.send(orders.make(round(CHUNK_SECONDS * self._per_second)), self._per_second)
+
+    async def end_load(self) -> None:
+        """Send no more, and book what was sent."""
+        self._is_ending = True
+        if self._load is not None:
+            await self._load
+
+    # ── the provider ──
+    def misbehave(self, **faults: Any) -> Callable[[], Awaitable[None]]:
+        """Return a step that changes the provider's faults."""
+        return lambda: self.system.provider.change(faults)
+
+    # ── processes and servers ──
+    def kill(self, role: str) -> None:
+        """Kill the worker of a role."""
+        self.system.of_role(role)[0].kill()
+
+    async def revive(self) -> None:
+        """Start what was killed; return when everything is ready."""
+        await self.system.revive()
+
+    async def restart_often(self, role: str, times: int) -> None:
+        """Kill a worker, and start it again as soon as it is ready, so many times."""
+        for _ in range(times):
+            self.kill(role)
+            await self.system.revive()
+
+    def freeze(self, part: str) -> None:
+        """Stop a server without ending it: it answers nothing, and its connections stay."""
+        if process := self.system.stack.part(part).process:
+            process.suspend()
+
+    def thaw(self, part: str) -> None:
+        """Let a frozen server go on."""
+        if process := self.system.stack.part(part).process:
+            process.resume()
+
+    async def stutter(self, process: Process, seconds: float, frozen: float, running: float) -> None:
+        """Freeze a process for ``frozen`` seconds out of each ``frozen + running``, for ``seconds``."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        while clock() < deadline:
+            process.send(signal.SIGSTOP)
+            await asyncio.sleep(frozen)
+            process.send(signal.SIGCONT)
+            await asyncio.sleep(running)
+
+    # ── operators, users ──
+    async def order_account(self, channel: str, command: str) -> None:
+        """Pause or resume a channel's account, as an operator."""
+        path = f"/v1/admin/channels/{channel}/main/{command}"
+        answer = await self.system.client(self._operator).ask("POST", path, {})
+        if answer.status not in (200, 202):
+            raise RuntimeError(f"{path}: {answer.status} {answer.body!r:.300}")
+
+    async def flood(self, channel: str, count: int) -> None:
+        """Send so many messages on one channel as fast as they are accepted."""
+        settings, orders = self.system.settings, Orders(500, [channel]).make(count)
+        async with Generator(settings.host, settings.port, FLOOD_CONNECTIONS) as generator:
+            shots = await generator.flat_out([order.request(self.run.token) for order in orders])
+        self.run.book(orders, shots)
+
+    async def listen_without_reading(self) -> None:
+        """Open WebSockets that read nothing, and send long messages to their user."""
+        settings = self.system.settings
+        token = await signed_up(settings.host, settings.port)
+        self._sockets += [_silent_socket(settings.host, settings.port, token) for _ in range(SILENT_SOCKETS)]
+        client = self.system.client(token)
+        for number in range(150):
+            recipient = f"telegram:{900_000 + number % 10}"
+            body = {"conversation_id": f"long-{number % 10}", "recipient_id": recipient, "content": "x" * 4_000}
+            await client.ask("POST", "/v1/messages", body)
+
+    async def upload(self) -> None:
+        """Send a file to a person, and fetch it."""
+        settings = self.system.settings
+        token = await signed_up(settings.host, settings.port)
+        url, head = f"http://{settings.host}:{settings.port}", ("-sS", "-H", f"Authorization: Bearer {token}")
+        file = Path(settings.files_dir).parent / "picture.png"
+        file.write_bytes(b"\x89PNG\r\n\x1a\n" + os.urandom(200_000))
+        form = ("-F", "conversation_id=file-1", "-F", f"file=@{file};type=image/png")
+        sent = await _curl(*head, *form, f"{url}/v1/files")
+        file_id = sent.partition('"file_id":"')[2].partition('"')[0]
+        body = f'{{"conversation_id":"file-1","recipient_id":"whatsapp:+5511977770001","file_id":"{file_id}"}}'
+        await _curl(*head, "-H", "Content-Type: application/json", "-d", body, f"{url}/v1/messages")
+        await _curl(*head, "-L", f"{url}/v1/files/{file_id}/content", "-o", os.devnull)
+
+    # ── Kafka ──
+    async def write_nonsense(self, channel: str, count: int) -> None:
+        """Write records that nobody can decode to a channel's events."""
+        topic = Topics(self.system.settings.topic_prefix).events(channel)
+        producer = AIOKafkaProducer(bootstrap_servers=self.system.settings.kafka)
+        await producer.start()
+        try:
+            for number in range(count):
+                await producer.send_and_wait(topic, b"\xff nonsense", key=str(number).encode())
+        finally:
+            await producer.stop()
+
+    async def remove_records(self, channel: str) -> None:
+        """Remove every record of a channel's outbound topic, as a retention that is too short would."""
+        settings = self.system.settings
+        topic = Topics(settings.topic_prefix).outbound(channel)
+        admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+        await admin.start()
+        try:
+            everything = {TopicPartition(topic, n): RecordsToDelete(-1) for n in range(settings.partitions)}
+            await admin.delete_records(everything)
+        finally:
+            await admin.close()
+
+
+def _silent_socket(host: str, port: int, token: str) -> socket.socket:
+    """Return an open WebSocket with a small buffer, of which nobody will read."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SILENT_BYTES)
+    made.connect((host, port))
+    made.sendall(
+        f"GET /notifications?token={token} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    return made
+
+
+async def _curl(*arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec("curl", *arguments, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return output.decode(errors="replace")
+
+
+@contextmanager
+def thawed_at_the_end(stack: Stack) -> Iterator[None]:
+    """Let no server stay frozen."""
+    try:
+        yield
+    finally:
+        for name in ("kafka", "cassandra"):
+            if process := stack.part(name).process:
+                process.resume()
