@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-
-import click
-from aiohttp import web
-
 from app.kafka.batch_producer import BatchProducer
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
@@ -16,12 +10,10 @@ from app.settings import Settings
 from channels.simulated.chaos.faults import Faults
 from channels.simulated.provider.receipt_sender import Report
 from channels.simulated.provider.server import Provider
-from cli.errors import CannotProvide
+from cli.serving import serve
 from domain.records import ReceiptReported
 
-STOP_SECONDS = 2.0
 WRITE_SECONDS = 5.0
-BACKLOG = 4_096  # a worker that comes back opens a connection for each call in flight
 
 
 async def run(settings: Settings, faults: Faults, host: str, port: int) -> None:
@@ -29,20 +21,9 @@ async def run(settings: Settings, faults: Faults, host: str, port: int) -> None:
     batch_producer = BatchProducer(settings.kafka, client_id="provider", timeout_seconds=WRITE_SECONDS)
     await batch_producer.start()
     made = Provider(faults, reporter(settings, batch_producer))
-    runner = web.AppRunner(made.app(), access_log=None, shutdown_timeout=STOP_SECONDS)
-    await runner.setup()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        try:
-            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-        except OSError as error:
-            raise CannotProvide(f"cannot listen on {host}:{port}: {error}") from None
-        click.echo(f"the provider listens on http://{host}:{port}")
-        await stop.wait()
+        await serve(made.app(), host, port, f"the provider listens on http://{host}:{port}")
     finally:
-        await runner.cleanup()
         await batch_producer.stop()
 
 

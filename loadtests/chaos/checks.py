@@ -9,8 +9,7 @@ from typing import Any
 
 from loadtests.feed import Order
 from loadtests.provider import Given, Taken
-
-SHOWN = 8
+from loadtests.seeded import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +31,6 @@ class State:
             document["read_at"] is not None,
             failure.get("code") or "",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One verdict. ``faults``: a description of each."""
-
-    title: str
-    faults: Sequence[str]
-    note: str = ""
-
-    def __str__(self) -> str:
-        head = f"{'ok ' if not self.faults else 'BAD'} {self.title}: {self.note}"
-        if not self.faults:
-            return head
-        shown = [f"      {text}" for text in self.faults[:SHOWN]]
-        return "\n".join([f"{head} — {len(self.faults)} faults", *shown])
 
 
 @dataclass(frozen=True, slots=True)

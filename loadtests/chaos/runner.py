@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from app.audit import audit
-from loadtests.chaos.checks import Check, Evidence
+from loadtests.chaos.checks import Evidence
 from loadtests.chaos.disturbances import Disturber
 from loadtests.chaos.observer import states_of, user_of, waiting_by_reason
 from loadtests.chaos.plan import ACCOUNTS, CHANNEL, RESENDING, Plan
@@ -18,6 +18,7 @@ from loadtests.groups import Groups
 from loadtests.orders import Order as ApiOrder
 from loadtests.provider import ProviderProcess, write_accounts
 from loadtests.run import Run
+from loadtests.seeded import Check, Result
 from loadtests.supervised import SupervisedSystem
 from loadtests.system import Servers, free_ports, system_settings
 from tables.loaders import LOADERS
@@ -26,23 +27,6 @@ WORKERS = {"core": 1, "mirror": 1, CHANNEL: 2}
 AUDIT_READ_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 _QUIET_LOOKS = 3
-
-
-@dataclass(slots=True)
-class Result:
-    """The verdicts of a run. ``seconds``: of load and rest."""
-
-    plan: Plan
-    seconds: float = 0.0
-    checks: list[Check] = field(default_factory=list)
-
-    @property
-    def is_good(self) -> bool:
-        return all(not check.faults for check in self.checks)
-
-    def __str__(self) -> str:
-        head = f"seed {self.plan.seed}: {self.plan.messages} messages in {self.seconds:.0f} s: "
-        return "\n".join([head + ("good" if self.is_good else "BAD"), *(f"  {check}" for check in self.checks)])
 
 
 async def run(plan: Plan, servers: Servers, folder: Path, say: Callable[[str], None] = print) -> Result:

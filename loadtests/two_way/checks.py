@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests.chaos.checks import Check
+from loadtests.seeded import Check
 from loadtests.two_way.plan import Outbound
 
 Document = Mapping[str, Any]

@@ -6,7 +6,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,8 +15,8 @@ from urllib.parse import quote
 import aiohttp
 
 from app.audit import audit
-from loadtests.chaos.checks import Check
 from loadtests.groups import Groups, NotInTime, until
+from loadtests.seeded import Check, Result
 from loadtests.supervised import SupervisedSystem
 from loadtests.system import Servers, free_ports, system_settings
 from loadtests.two_way.checks import Evidence, right_share
@@ -34,23 +34,6 @@ _LOOK_SECONDS = 1.0
 _QUIET_LOOKS = 3
 _TRIES = 60
 _AUDIT_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class Result:
-    """The verdicts of a run. ``seconds``: of load and rest."""
-
-    plan: Plan
-    seconds: float = 0.0
-    checks: list[Check] = field(default_factory=list)
-
-    @property
-    def is_good(self) -> bool:
-        return all(not check.faults for check in self.checks)
-
-    def __str__(self) -> str:
-        head = f"seed {self.plan.seed}: {self.plan.messages} out, in {self.seconds:.0f} s: "
-        return "\n".join([head + ("good" if self.is_good else "BAD"), *(f"  {check}" for check in self.checks)])
 
 
 class Client:

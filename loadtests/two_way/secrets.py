@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from app.kafka.topics import all_topics
 from app.replay.span import Span, known_partitions, open_consumer
 from app.settings import Settings
-from loadtests.chaos.checks import Check
+from loadtests.seeded import Check
 from simulator.accounts import BusinessAccount
 
 

@@ -10,10 +10,11 @@ import pytest
 from domain.addresses import parse_recipient
 from domain.recipients import CHANNELS
 from loadtests.channel_system import orders_on
-from loadtests.chaos.checks import Check, Evidence, State
+from loadtests.chaos.checks import Evidence, State
 from loadtests.chaos.plan import ACCOUNTS, Act, Plan
 from loadtests.feed import Order
 from loadtests.provider import Given, Taken
+from loadtests.seeded import Check
 
 ORDERS = [Order(f"m-{n}", "c-1", "whatsapp:+1", "careful", n) for n in (1, 2, 3)]
 TAKEN = [Taken(n, f"m-{n}", "careful", "c-1", "whatsapp:+1", 1) for n in (1, 2, 3)]
