@@ -183,7 +183,7 @@ async def _measure(
 ) -> bool:
     _say(f"starting {wanted.api} x API and {wanted.workers} x each of {', '.join(ROLES)}")
     async with System(settings, folder, dict.fromkeys(ROLES, wanted.workers), api_processes=wanted.api) as system:
-        meter = Meter(system, servers, others)
+        meter = Meter(system.processes, servers, others)
         async with Run(system, wanted.connections) as run:
             bench = Bench(wanted, run, meter, figures)
             try:

@@ -128,7 +128,7 @@ class Figures:
             "to SENT p50 ms",
             "to SENT p99 ms",
         )
-        return f"### Accepting\n\n{_table(head, rows)}"
+        return f"### Accepting\n\n{table(head, rows)}"
 
     def _throughput_table(self) -> str:
         rows = [
@@ -137,7 +137,7 @@ class Figures:
             ("in Cassandra (mirror has committed)", self.mirror_seconds),
         ]
         cells = [(what, f"{s:.1f}", f"{self.messages / s:,.0f}") for what, s in rows if s]
-        return f"### {self.messages:,} messages, flat out, to the end\n\n" + _table(
+        return f"### {self.messages:,} messages, flat out, to the end\n\n" + table(
             ("until all are", "seconds", "messages/s"), cells
         )
 
@@ -148,11 +148,11 @@ class Figures:
         rows.append(("**everything**", f"**{sum(self.cpu_ms.values()):.3f}**", ""))
         others = f"All else on the machine kept {self.other_cores:.2f} cores busy meanwhile"
         others += "." if self.other_cores <= QUIET_CORES else ": TOO MANY, the figures are those of a busy machine."
-        table = _table(("process", "ms a message", "ms a second when idle"), rows)
-        return f"### Processor time\n\n{table}\n\n{others}"
+        shown = table(("process", "ms a message", "ms a second when idle"), rows)
+        return f"### Processor time\n\n{shown}\n\n{others}"
 
     def _goal_table(self) -> str:
-        return "### Goals\n\n" + _table(
+        return "### Goals\n\n" + table(
             ("goal", "measured", ""), [(goal, found, "met" if met else "NOT MET") for goal, found, met in self.goals()]
         )
 
@@ -170,7 +170,8 @@ def _latency_cells(x: Latency) -> tuple[str, ...]:
     )
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table with padded columns."""
     widths = [max(len(row[n]) for row in [head, *rows]) for n in range(len(head))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"

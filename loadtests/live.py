@@ -170,7 +170,7 @@ async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) ->
             await send(wanted.warm_up)
             await asyncio.sleep(5)
             _say(f"measuring {wanted.rate:g} messages/s for {wanted.seconds:g} s")
-            meter = Meter(system, servers)
+            meter = Meter(system.processes, servers)
             delays.is_on, started = True, time()
             waited = sum(_waited_seconds(api.pid) for api in system.apis)
             shots = await send(wanted.seconds)

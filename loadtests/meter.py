@@ -6,26 +6,26 @@ import os
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
 
 from devstack.ports import owner_pid
-from loadtests.processes import cpu_seconds
-from loadtests.system import Servers, System
+from loadtests.processes import Process, cpu_seconds
+from loadtests.system import Servers
 
 GENERATOR = "load generator"
 
 
 class Meter:
-    """Processor time of ``system`` and its servers, by kind of process (``core``, not ``core-1``).
+    """Processor time of ``processes`` and their servers, by kind of process (``core``, not ``core-1``).
 
     ``others``: the processes besides, by name.
     """
 
-    def __init__(self, system: System, servers: Servers, others: Mapping[str, int] | None = None) -> None:
-        self._pids = {process.name: process.pid for process in system.processes} | dict(others or {})
+    def __init__(self, processes: Sequence[Process], servers: Servers, others: Mapping[str, int] | None = None) -> None:
+        self._pids = {process.name: process.pid for process in processes} | dict(others or {})
         for title, port in (
             ("Kafka", int(servers.kafka_bootstrap.rpartition(":")[2])),
             ("Cassandra", servers.cassandra_port),

@@ -61,6 +61,11 @@ class LedgerReader:
             await asyncio.wait([self._task])
         await self._consumer.stop()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it reads, or would but for ``pause``."""
+        return self._task is not None and not self._task.done()
+
     def pause(self) -> None:
         """Read no further for now: latencies are measured in this process, and reading takes its time."""
         self._reading.clear()
