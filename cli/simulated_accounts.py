@@ -14,6 +14,7 @@ from domain.accounts import Account
 from simulator.accounts import CHANNELS, DEFAULTS, INSTAGRAM, TELEGRAM, WHATSAPP, BusinessAccount
 
 FOLDER = Path(".chat4all/simulator")
+DEMO_USER = "demo"  # who gets the conversations that the simulator's people begin, once somebody registers this name
 GRAPH_VERSIONS = {WHATSAPP: "v26.0", INSTAGRAM: "v25.0"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NUMBER_IDS = {WHATSAPP: "phone_number_id", INSTAGRAM: "ig_id"}
@@ -102,4 +103,4 @@ def with_simulated_accounts(settings: Settings, url: str, folder: Path = FOLDER)
     """Return the settings with a file of accounts at the simulator, unless there is a file of the user's own."""
     if settings.accounts != Settings().accounts or Path(settings.accounts).exists():
         return settings
-    return replace(settings, accounts=str(write_accounts(folder, url)))
+    return replace(settings, accounts=str(write_accounts(folder, url, more=[f'inbox = "{DEMO_USER}"'])))

@@ -17,6 +17,7 @@ from simulator.chaos import Chaos
 from simulator.messages import Button, Content, Event, Message, Shown, Taken
 from simulator.phones import MOST_PENDING, Person, PhoneBook, Reads
 from simulator.posting import Update
+from simulator.stories import Stories
 from simulator.timer import Timer
 
 Fragment = Mapping[str, Any]
@@ -53,7 +54,10 @@ class Channel(Protocol):
 
 
 class Network:
-    """One for the process. ``report`` hands an update to the protocol's webhooks or its queue."""
+    """One for the process. ``report`` hands an update to the protocol's webhooks or its queue.
+
+    ``changed`` is told the id of a person whose telephone looks different now.
+    """
 
     def __init__(
         self,
@@ -64,8 +68,11 @@ class Network:
         channels: Mapping[str, Channel],
         chaos: Callable[[], Chaos],
         report: Callable[[Update], None],
+        changed: Callable[[str], None] = lambda person_id: None,
     ) -> None:
         self.accounts = accounts
+        self.stories = Stories()
+        self._changed = changed
         self.phones = phones
         self.books = books
         self._timer = timer
@@ -80,12 +87,14 @@ class Network:
         """Take a message. ``early``: its first receipt is reported before the call is answered."""
         provider_id = self._channels[account.channel].new_id(account, person)
         taken = self.books.take(account, person.id, provider_id, message, now_ms())
+        self.stories.took(person.id, taken)
         self._happened(account, person, taken, Status.SENT, taken.at_ms)
         if account.key in person.blocked:
             return taken  # WhatsApp leaves it at sent; the others refuse the call
         if not person.is_online:
             if len(person.pending) < MOST_PENDING:
                 person.pending.append(taken)
+            self._changed(person.id)
             return taken
         self._deliver(account, person, taken, early)
         return taken
@@ -121,6 +130,7 @@ class Network:
 
     def _show(self, account: BusinessAccount, person: Person, taken: Taken) -> None:
         taken.is_shown = True
+        self._changed(person.id)
         message = taken.message
         if message.content.kind == "reaction":
             if (target := person.found(str(message.content.data.get("message_id", "")))) is not None:
@@ -143,6 +153,7 @@ class Network:
 
     def _mark_read(self, person: Person, taken: Taken) -> None:
         taken.is_read = True
+        self._changed(person.id)
         if (shown := person.found(taken.provider_id)) is not None:
             shown.is_read = True
 
@@ -150,6 +161,7 @@ class Network:
         """Take a message that fails later, with this code."""
         provider_id = self._channels[account.channel].new_id(account, person)
         taken = self.books.take(account, person.id, provider_id, message, now_ms())
+        self.stories.took(person.id, taken)
         self._happened(account, person, taken, Status.SENT, taken.at_ms)
         self._happened(account, person, taken, Status.FAILED, now_ms(), code)
         return taken
@@ -193,8 +205,9 @@ class Network:
         """Show a person that the account read their message; return it, or ``None`` if there is no such message."""
         person = self.phones.find(self.books.writer(account.key, message_id) or "")
         shown = person.found(message_id) if person is not None else None
-        if shown is not None:
+        if shown is not None and person is not None:
             shown.is_read = True
+            self._changed(person.id)
             if is_typing:
                 shown.typing_ms = now_ms()
         return shown
@@ -261,6 +274,7 @@ class Network:
 
     def _act(self, act: Act) -> None:
         account, chaos = act.account, self._chaos()
+        self._changed(act.person.id)
         self.books.write(account.key, act.person.id, act.provider_id, act.content.kind, act.content.text, act.at_ms)
         for number, fragment in enumerate(self._channels[account.channel].reports(act)):
             self._report(Update(account, act.person.id, "message", f"{act.provider_id}.{number}", fragment))

@@ -24,6 +24,7 @@ from simulator.network import Channel, Network
 from simulator.peculiar import add_peculiar_people
 from simulator.phones import PhoneBook
 from simulator.posting import Form, Poster, Update
+from simulator.pulse import Pulse
 from simulator.telegram.methods import Methods
 from simulator.telegram.routes import TelegramRoutes
 from simulator.telegram.updates import Updates
@@ -63,6 +64,7 @@ class Simulator:
         self.media = MediaStore()
         self.calls = Calls(self.books, chaos or Chaos())
         self._timer = Timer()
+        self.pulse = Pulse()
         whatsapp = WhatsApp(self.media, self.books.life)
         instagram = Instagram(self.media, self.books.life, lambda id: f"{self.public_url}/cdn/{id}")
         self._telegram = Telegram(self.media)
@@ -70,7 +72,14 @@ class Simulator:
         self.poster = Poster(self.accounts, channels, lambda: self.calls.in_force)
         self._updates = Updates(self.accounts, self.poster.post)
         self.network = Network(
-            self.accounts, self.phones, self.books, self._timer, channels, lambda: self.calls.chaos, self._report
+            self.accounts,
+            self.phones,
+            self.books,
+            self._timer,
+            channels,
+            lambda: self.calls.chaos,
+            self._report,
+            self.pulse.beat,
         )
         for account in self.accounts:
             if account.channel == TELEGRAM and account.secret_token and callback_base:
@@ -90,10 +99,11 @@ class Simulator:
         TelegramRoutes(self.accounts, self.calls, self.media, methods).add_to(app)
         people = People(self.network)
         state = State(self.accounts, self.phones, self.books, self.calls, self.poster, self.media, self._timer)
-        control.add_to(app, people, Acts(people, self.network, self.media), state)
+        control.add_to(app, people, Acts(people, self.network, self.media), state, self.pulse)
         page.add_to(app)
         app.router.add_get("/cdn/{id}", self._file)
         app.cleanup_ctx.append(self._running)
+        app.on_shutdown.append(self._end_streams)
         return app
 
     def _report(self, update: Update) -> None:
@@ -105,6 +115,9 @@ class Simulator:
         if file is None:
             return web.Response(status=404)
         return web.Response(body=file.content, content_type=file.mime_type)
+
+    async def _end_streams(self, app: web.Application) -> None:
+        self.pulse.close()
 
     async def _running(self, app: web.Application) -> AsyncIterator[None]:
         yield

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+import orjson
 from aiohttp import web
 
+from simulator.accounts import CHANNELS, WHATSAPP
 from simulator.control.fields import BadRequest, body_of, digits, flag, number, text
 from simulator.network import Network
 from simulator.phones import AlreadyTaken, BookIsFull, Person, Reads
+from simulator.stories import Scene, source
 
 MOST_PAGE = 1_000
 _MADE_OF = frozenset({"id", "name", "number", "handle", "user_id"})
 _MANNERS = frozenset(
     {"hides_number", "reads", "receipts", "online", "answers", "presses", "refuses", "throttles", "window"}
 )
+
+_ON_A_MESSAGE = frozenset({"react", "press", "reply"})
 
 
 class People:
@@ -61,6 +68,37 @@ class People:
         if person.is_online and person.pending:
             self._network.go_online(person)
         return web.json_response(described(person))
+
+    def note(self, request: web.Request, raw: bytes, answer: web.Response) -> str:
+        """Note an act as a step of the person's story; return the person's id."""
+        person = self.person(request)
+        act = request.path.rpartition("/")[2] if request.method == "POST" else "change"
+        body = orjson.loads(raw) if raw.strip() else {}
+        shown = person.found(str(body.get("message_id", "")))
+        channel = str(body.get("channel", WHATSAPP if act == "send" else ""))
+        if shown is not None:
+            channel = shown.account[0]
+        elif act in _ON_A_MESSAGE and isinstance(told := orjson.loads(answer.text or "{}"), dict) and "id" in told:
+            channel = str(told.get("channel", ""))
+            body = {**body, "message_id": told["id"]} if act != "reply" else body
+        if act != "change":
+            self._network.stories.acted(person.id, act, body, channel)
+        return person.id
+
+    async def test(self, request: web.Request) -> web.Response:
+        """``GET /phones/{id}/test?channel=``: what happened on this telephone as a file for pytest."""
+        person = self.person(request)
+        channel = request.query.get("channel", WHATSAPP)
+        if channel not in CHANNELS:
+            raise BadRequest(f"channel: expected one of {', '.join(CHANNELS)}")
+        manners = {"reads": str(person.reads)} | ({"answers": person.answers} if person.answers else {})
+        callbacks = (url for key, url in self._network.accounts.callbacks.items() if key[0] == channel)
+        api = "{0.scheme}://{0.netloc}".format(urlsplit(next(callbacks, "http://127.0.0.1:8080")))
+        scene = Scene(channel, person.name, manners, api, str(request.url.origin()))
+        text = source(scene, self._network.stories.of(person.id, channel))
+        name = re.sub(r"\W+", "_", person.name.lower(), flags=re.ASCII).strip("_") or "somebody"
+        headers = {"Content-Disposition": f'attachment; filename="test_{name}_on_{channel}.py"'}
+        return web.Response(text=text, content_type="text/x-python", headers=headers)
 
     async def messages(self, request: web.Request) -> web.Response:
         """``GET /phones/{id}/messages?after=&limit=``: the screen, in the order in which the person sees it."""

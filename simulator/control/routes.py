@@ -10,12 +10,16 @@ from simulator.control.acts import Acts
 from simulator.control.fields import BadRequest
 from simulator.control.people import People
 from simulator.control.state import State
+from simulator.pulse import Pulse
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def add_to(app: web.Application, people: People, acts: Acts, state: State) -> None:
+def add_to(app: web.Application, people: People, acts: Acts, state: State, pulse: Pulse) -> None:
     """Add the routes."""
+    app.router.add_get("/events", pulse.stream)
+    app.router.add_get("/phones/{id}/test", _in_form(people.test))
+    handler: Handler
     for method, path, handler in (
         ("GET", "/phones", people.index),
         ("POST", "/phones", people.make),
@@ -46,11 +50,24 @@ def add_to(app: web.Application, people: People, acts: Acts, state: State) -> No
         ("POST", "/accounts/{channel}/{name}/verify", state.verify),
         ("GET", "/health", _health),
     ):
+        if method != "GET" and path.startswith("/phones/{id}"):
+            handler = _noted(handler, people, pulse)
         app.router.add_route(method, path, _in_form(handler))
 
 
 async def _health(request: web.Request) -> web.Response:
     return web.json_response({"status": "UP"})
+
+
+def _noted(handler: Handler, people: People, pulse: Pulse) -> Handler:
+    """Return the handler of an act, which is told to pages and becomes a step of the person's story."""
+
+    async def handle(request: web.Request) -> web.Response:
+        answer = await handler(request)
+        pulse.beat(people.note(request, await request.read(), answer))
+        return answer
+
+    return handle
 
 
 def _in_form(handler: Handler) -> Handler:

@@ -5,6 +5,7 @@ import { Seen } from "./seen.js";
 
 const PAGE = 100, MOST_CONVERSATIONS = 2_000, LAST_AT_ONCE = 4, MOST_UNREAD = 50;
 // messages that are kept of a conversation: of the one that is looked at, and of each other one
+const RELOAD_MS = 1_500;
 const MOST_OPEN = 10_000, MOST_KEPT = 300;
 
 export class Model extends EventTarget {
@@ -142,10 +143,20 @@ export class Model extends EventTarget {
       return;
     }
     const isNew = this.#add(one, { status: "ACCEPTED", recipient: null, ...frame });
+    if (isNew && frame.sender?.address) this.#heardFrom(one, frame.sender);
     if (isNew && frame.sender_id !== this.#api.me) {
       one.unread += 1;
       this.#changed("list");
     }
+  }
+
+  /** A person wrote: their name is known at once, and their reply window once it is mirrored. */
+  #heardFrom(one, { address, name }) {
+    const party = one.document.participant_details?.find((each) => each.address === address);
+    if (party && name) party.name = name;
+    if (one.id !== this.openId || one.isReloading) return;
+    one.isReloading = true;
+    setTimeout(() => this.reload(one.id).catch(() => {}).finally(() => (one.isReloading = false)), RELOAD_MS);
   }
 
   #status(frame) {

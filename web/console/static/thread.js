@@ -18,6 +18,8 @@ export class ThreadView {
   #id;
   #log = el("div", { class: "log", role: "feed", "aria-label": say("messages"), tabindex: "0" });
   #heard = el("div", { class: "unseen", role: "log", "aria-live": "polite", "aria-label": say("live") });
+  #head = el("header", { class: "head" });
+  #windows = el("div", { class: "windows" });
   #side = el("div", { class: "side" });
   #rows = new VirtualList(this.#log, (row) => this.#drawn(row), { startsAtEnd: true, onNearTop: () => this.#loadOlder() });
   #toEnd = button("↓", () => this.#rows.showEnd(), { class: "to-end", "aria-label": say("toEnd"), title: say("toEnd"), hidden: true });
@@ -56,20 +58,24 @@ export class ThreadView {
       const words = error.status === 0 ? say("unreachable") : error.status === 404 ? say("noConversation") : error.message;
       return this.element.replaceChildren(el("div", { class: "empty" }, el("p", { class: "fault", role: "alert" }, words), button(say("retry"), () => this.#open())));
     }
-    const { document } = this.#conversation, me = this.#api.me;
-    this.#compose ??= composer(this.#model, this.#api, this.#id, channelsOf(document));
-    const people = (document.participant_details ?? []).map((party) => (party.user_id === me ? say("you") : nameOf(party))).join(", ");
-    this.#notice?.close();
-    this.#notice = windowNotice(othersOf(document, me));
-    this.element.replaceChildren(
-      el("header", { class: "head" }, el("a", { href: "#/", class: "back", "aria-label": say("conversations") }, "‹"),
-        el("div", { class: "who" }, el("h1", {}, titleOf(document, me)), el("p", { class: "soft" }, people)),
-        button(say("members"), () => this.#members(), { class: "quiet" })),
-      ...(this.#notice ? [this.#notice.element] : []), el("div", { class: "scroll" }, this.#log, this.#toEnd), this.#compose.element, this.#side, this.#heard);
+    this.#compose ??= composer(this.#model, this.#api, this.#id, channelsOf(this.#conversation.document));
+    this.element.replaceChildren(this.#head, this.#windows, el("div", { class: "scroll" }, this.#log, this.#toEnd), this.#compose.element, this.#side, this.#heard);
+    this.#drawHead();
     this.#draw();
     this.element.removeAttribute("aria-busy");
     this.#seen();
     if (this.#wanted) await this.#show(this.#wanted);
+  }
+
+  #drawHead() {
+    const { document } = this.#conversation, me = this.#api.me;
+    const people = (document.participant_details ?? []).map((party) => (party.user_id === me ? say("you") : nameOf(party))).join(", ");
+    this.#head.replaceChildren(el("a", { href: "#/", class: "back", "aria-label": say("conversations") }, "‹"),
+      el("div", { class: "who" }, el("h1", {}, titleOf(document, me)), el("p", { class: "soft" }, people)),
+      button(say("members"), () => this.#members(), { class: "quiet" }));
+    this.#notice?.close();
+    this.#notice = windowNotice(othersOf(document, me));
+    this.#windows.replaceChildren(...(this.#notice ? [this.#notice.element] : []));
   }
 
   get #conversation() { return this.#model.conversations.get(this.#id); }
@@ -77,7 +83,7 @@ export class ThreadView {
   #changed({ what, id, message }) {
     if (what === "resync") return void this.#open(); // its messages are read anew
     if (id !== this.#id || !this.element.contains(this.#log)) return;
-    if (what === "document") return void this.#open();
+    if (what === "document") return this.#drawHead();
     if (what === "status") {
       this.#rows.redraw(message.message_id);
       return;
