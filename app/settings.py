@@ -150,6 +150,9 @@ class Settings:
     rate_limit_webhooks_burst: int = setting(4_000, "Webhooks from an address to one process at once")
     webhooks_max_bytes: int = setting(4 * 1024 * 1024, "Longest body of a provider's webhook; at most 4 MiB")
     simulator_url: str = setting("", "Page of telephones that the console shows beside itself; empty: none")
+    ledger_url: str = setting(
+        "http://127.0.0.1:8081/metrics", "Metrics of `chat4all ledger`, which the operators' page shows; empty: none"
+    )
     cors_origins: str = setting("", 'Origins whose pages may call the API, separated by commas; "*": any; empty: none')
     hsts_seconds: int = setting(
         0, "max-age of Strict-Transport-Security, once all clients come over TLS; 0: not sent", zero=True

@@ -106,7 +106,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[async
     connections = Connections(settings)
     batch_producer, cassandra, tailer = connections.batch_producer, connections.cassandra, connections.tailer
     services = Services(connections.adapters())
-    tailer.listener = services.live.hub
+    tailer.listener = services.flow.recorder
     services.metrics.watch(
         "chat4all_follower_records_removed_unread",
         "Records that retention removed unread.",
@@ -129,6 +129,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[async
         await batch_producer.stop()
         await cassandra.close()
         await connections.file_store.close()
+        await services.flow.close()
         services.passwords.close()
         services.upload_threads.shutdown(wait=False)
 

@@ -26,7 +26,8 @@ async def test_an_account_is_created_and_says_who_it_is(api: Api, path: str) -> 
         "created_at": "2025-11-22T22:00:00.123Z",
     }
     token = (await api.login("Maria_1"))["access_token"]
-    assert await (await api.call("GET", "/v1/users/me", token=token)).json() == created
+    assert await (await api.call("GET", "/v1/users/me", token=token)).json() == {**created, "roles": []}
+    assert (await (await api.call("GET", "/v1/users/me", token=await api.admin())).json())["roles"] == ["admin"]
 
 
 async def test_a_password_is_stored_as_argon2id_and_never_shown(api: Api) -> None:

@@ -23,6 +23,7 @@ from fakes.contacts import MemoryContacts
 from fakes.file_records import MemoryFileRecords
 from fakes.file_store import MemoryFileStore
 from fakes.identities import MemoryAdmins, MemoryIdentities, MemoryRefreshTokens
+from fakes.lag import FakeLag
 from fakes.record_log import MemoryRecordLog
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
 from fakes.traces import MemoryTraces
@@ -148,6 +149,7 @@ class Api:
         **settings: object,
     ) -> None:
         usual = Settings(
+            ledger_url="",
             accounts=NO_ACCOUNTS,
             jwt_secret="s" * 48,
             argon2_time_cost=1,
@@ -160,6 +162,7 @@ class Api:
         self.clock = Clock()
         self.log = MemoryLog()
         self.record_log = MemoryRecordLog(self.settings.partitions)
+        self.lag = FakeLag()
         self.messages = MemoryMessages()
         self.users = MemoryUsers()
         self.admins = MemoryAdmins()
@@ -200,6 +203,7 @@ class Api:
             clock_ms=self.clock,
             monotonic=lambda: self.clock.now_ms / 1000,
             open_log=self.live_log.open,
+            lag=self.lag,
         )
         self.services = Services(adapters)
         self.live_log.follow(self.services.live.hub, self.recent)

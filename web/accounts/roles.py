@@ -15,6 +15,7 @@ from domain.errors import NotAllowed
 from domain.ports import AdminStore
 from web.http.caller import Caller
 
+ADMIN = "admin"
 ADMIN_SECONDS = 10.0
 REMEMBERED = 1_000
 
@@ -28,13 +29,16 @@ class Roles:
 
     async def require_admin(self, caller: Caller) -> None:
         """Return if the caller is an admin. Raises ``NotAllowed``, ``StoreUnavailable``."""
-        if caller.user_id in self._admins:
-            return
-        if not await self._store.is_admin(caller.user_id):
+        if not await self.is_admin(caller):
             raise NotAllowed(
                 "this is for admins; `chat4all admin grant USERNAME`, on a machine of the system, makes one"
             )
-        self._admins[caller.user_id] = True
+
+    async def is_admin(self, caller: Caller) -> bool:
+        """Return whether the caller is an admin. Raises ``StoreUnavailable``."""
+        if caller.user_id not in self._admins and await self._store.is_admin(caller.user_id):
+            self._admins[caller.user_id] = True
+        return caller.user_id in self._admins
 
 
 ROLES = web.AppKey("roles", Roles)

@@ -25,6 +25,7 @@ from domain.ports import (
     WebhookProtocol,
 )
 from web.admin.record_log import RecordLog
+from web.flow.lag import LagReader
 from web.history.recent import RecentMessages
 from web.history.tailer_port import Tailer
 from web.http.app_keys import (
@@ -62,6 +63,8 @@ class Adapters:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     # opens the log for a replay; by default Kafka
     open_log: OpenLog | None = None
+    # reads the lag of the workers; by default from Kafka
+    lag: LagReader | None = None
     clock_ms: Callable[[], int] = wall_clock_ms
     monotonic: Callable[[], float] = time.monotonic
     randomness: Callable[[int], bytes] = os.urandom

@@ -15,6 +15,7 @@ from web.conversations.groups import GROUPS
 from web.conversations.service import CONVERSATIONS
 from web.conversations.usernames import USERNAMES
 from web.files.service import FILES
+from web.flow.service import FLOW
 from web.history.service import HISTORY
 from web.http.app_keys import (
     CLIENT_ADDRESSES,
@@ -51,3 +52,4 @@ def install(app: web.Application, services: Services) -> None:
     app[READ_MARKS], app[ADDRESS_BOOK] = services.read_marks, services.address_book
     app[LIVE], app[WEBHOOKS] = services.live, services.webhooks
     app[DEAD_LETTERS], app[ADMIN_CHANNELS] = services.dead_letters, services.channels
+    app[FLOW] = services.flow

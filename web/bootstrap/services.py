@@ -35,6 +35,10 @@ from web.files.links import check_public_url
 from web.files.registry import KnownFiles
 from web.files.service import Files
 from web.files.transfer_throttle import Throttle
+from web.flow.lag import KafkaLag
+from web.flow.ledger import read_balance
+from web.flow.recorder import FlowRecorder
+from web.flow.service import FlowService
 from web.history.service import MessageHistory
 from web.http.client_address import ClientAddresses
 from web.http.concurrency_limit import ConcurrencyLimit
@@ -75,6 +79,7 @@ class Services:
         self._build_messages()
         self._build_live()
         self._build_admin()
+        self._build_flow()
         self._build_webhooks()
 
     def _build_http(self) -> None:
@@ -285,6 +290,16 @@ class Services:
             partitions=settings.partitions,
             accounts=load_accounts(settings),
             clock_ms=adapters.clock_ms,
+        )
+
+    def _build_flow(self) -> None:
+        adapters = self.adapters
+        self.flow = FlowService(
+            recorder=FlowRecorder(self.live.hub, adapters.clock_ms),
+            lag=adapters.lag or KafkaLag(self.settings),
+            balance=partial(read_balance, self.settings.ledger_url),
+            clock_ms=adapters.clock_ms,
+            monotonic=adapters.monotonic,
         )
 
     def _build_webhooks(self) -> None:

@@ -16,6 +16,10 @@ class User(BaseModel):
     created_at: Time
 
 
+class Me(User):
+    roles: Annotated[list[Literal["admin"]], Field(description="What the user may do besides.")]
+
+
 class Session(BaseModel):
     access_token: Annotated[str, Field(description="A JWT: send it as `Authorization: Bearer …`.", examples=["eyJ…"])]
     token: Annotated[str, Field(description="Same as `access_token`, for older clients.", examples=["eyJ…"])]

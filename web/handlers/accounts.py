@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from web.accounts.roles import ADMIN, ROLES
 from web.accounts.service import ACCOUNTS, LoggedIn
 from web.contract.account_requests import CreateToken, CreateUser, EndSession, RefreshSession
 from web.contract.response_bodies import user_document
@@ -43,7 +44,9 @@ async def end_session(request: web.Request, caller: Caller) -> web.Response:
 
 async def show_me(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/users/me``."""
-    return json_response(user_document(await request.app[ACCOUNTS].user(caller.user_id)))
+    user = await request.app[ACCOUNTS].user(caller.user_id)
+    roles = [ADMIN] if await request.app[ROLES].is_admin(caller) else []
+    return json_response({**user_document(user), "roles": roles})
 
 
 def _session_answer(request: web.Request, logged_in: LoggedIn) -> web.Response:

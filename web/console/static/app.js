@@ -86,7 +86,7 @@ function route() {
   list.choose(name === "c" ? id : null);
   if (name === "c" && id) view = new ThreadView(model, api, id, messageId);
   else if (name === "new") view = newMessageView(api, id);
-  else if (name === "operator") view = operatorView(api);
+  else if (name === "operator") view = operatorView(api, phones.url);
   place.replaceChildren(view?.element ?? el("p", { class: "empty" }, say("choose")));
 }
 

@@ -136,6 +136,7 @@ export function composer(model, api, conversationId, channels) {
 
   return {
     element: form,
+    fill(words) { text.value = words; keepDraft(); measure(); text.focus(); },
     replyTo(message) { reply = message; drawNotes(); text.focus(); },
     tell,
     close() {

@@ -22,7 +22,7 @@ export function bubble(message, me, actions) {
     mine ? null : el("p", { class: "sender" }, nameOf(message.sender)),
     message.reply_to ? quote(message.reply_to, actions) : null,
     ...bodyOf(message, actions),
-    failure ? el("p", { class: "fault" }, failure.detail ?? failure.code) : null,
+    failure ? el("p", { class: "fault" }, failure.detail ?? failure.code, " ", mine && message.content && actions.again ? el("button", { type: "button", class: "quiet", onclick: () => actions.again(message) }, say("sendAgain")) : null) : null,
     reactionsOf(message),
     el("footer", {}, el("time", {}, timeOf(message.timestamp)), mine ? ticks(message) : null, countsOf(message)),
     el("menu", {}, ...["reply", "react", "life", "link"].filter((name) => actions[name]).map((name) =>

@@ -1,17 +1,21 @@
-// For operators: the accounts with what waits and why, and the dead letters. It needs the role admin.
+// For operators: what flows, the accounts with what waits and why, the dead letters, the chaos. It needs the role admin.
 
 import { button, el } from "./elements.js";
+import { FlowView } from "./flow.js";
+import { lettersView } from "./letters.js";
+import { table } from "./table.js";
 import { say, timeOf } from "./words.js";
 
-const LOOK_MS = 2_000, LETTERS = 50;
+const LOOK_MS = 1_000;
 
-/** Return {element, close()}. */
-export function operatorView(api) {
-  const accounts = el("div", { class: "table" }), letters = el("div", { class: "table" });
-  const fault = el("p", { class: "fault", role: "alert" });
-  const element = el("section", { class: "operator" }, el("h1", {}, say("operator")), fault,
-    el("h2", {}, say("accounts")), accounts,
-    el("h2", {}, say("deadLetters"), " ", button(say("refresh"), () => showLetters(), { class: "quiet" })), letters);
+/** Return {element, close()}. `simulatorUrl`: of the simulator whose chaos is shown, empty without one. */
+export function operatorView(api, simulatorUrl) {
+  const fault = el("p", { class: "fault", role: "alert" }), accounts = el("div", { class: "table" });
+  const flow = new FlowView(), letters = lettersView(api, tried);
+  const element = el("section", { class: "operator" }, el("h1", {}, say("operator")), fault, flow.element,
+    el("h2", {}, say("accounts")), accounts, el("h2", {}, say("deadLetters")), letters.element,
+    ...(simulatorUrl ? [el("h2", {}, say("chaos")), el("iframe", { class: "chaos", src: `${simulatorUrl}/page/chaos.html`, title: say("chaos") })] : []));
+  let drawn = "", timer = null, isClosed = false;
 
   async function tried(call) {
     try {
@@ -19,47 +23,58 @@ export function operatorView(api) {
       fault.textContent = "";
       return answer;
     } catch (error) {
-      fault.textContent = error.status === 403 ? say("notAdmin") : error.status === 0 ? say("unreachable") : error.message;
-      if (error.status === 403) clearInterval(timer);
+      if (error.status === 403) refuse();
+      else fault.textContent = error.status === 0 ? say("unreachable") : error.message;
       return null;
     }
   }
 
-  async function showAccounts() {
-    const answer = await tried(() => api.get("v1/admin/channels"));
-    if (!answer) return;
+  /** Without the role there is nothing to see here: say how to get it. */
+  function refuse() {
+    isClosed = true;
+    element.replaceChildren(el("h1", {}, say("operator")), el("p", { class: "fault", role: "alert" }, say("notAdmin")),
+      el("p", {}, say("becomeAdmin")), el("pre", {}, `chat4all admin grant ${api.username}`), button(say("retry"), () => location.reload()));
+  }
+
+  function drawAccounts(all) {
+    const key = JSON.stringify(all);
+    if (key === drawn) return; // buttons keep the focus
+    drawn = key;
     const act = (one) => async () => {
       await tried(() => api.post(`v1/admin/channels/${one.channel}/${encodeURIComponent(one.account)}/${one.paused ? "resume" : "pause"}`));
-      await showAccounts();
+      await look();
     };
-    const rows = answer.accounts.map((one) => [
-      `${one.channel} · ${one.account}`,
-      el("span", { class: `state ${one.paused ? "paused" : one.breaker ?? ""}` }, one.paused ? say("paused") : one.breaker ?? "–"),
-      waitingOf(one), String(one.in_flight), one.per_second ? String(one.per_second) : say("noLimit"),
-      one.last_errors.at(0)?.detail ?? "", button(say(one.paused ? "resume" : "pause"), act(one)),
+    const rows = all.map((one) => [
+      el("strong", {}, `${one.channel} · ${one.account}`),
+      el("span", { class: `state ${one.paused ? "paused" : one.breaker ?? ""}` }, one.paused ? say("paused") : say(`breaker_${(one.breaker ?? "none").replace("-", "_")}`)),
+      waitingOf(one), String(one.in_flight), one.per_second ? String(one.per_second) : say("noLimit"), errorOf(one),
+      button(say(one.paused ? "resume" : "pause"), act(one), { "aria-label": `${say(one.paused ? "resume" : "pause")} ${one.channel} ${one.account}` }),
     ]);
-    draw(accounts, ["account", "state", "waiting", "inFlight", "allowance", "reason", ""], rows);
+    accounts.replaceChildren(table(["account", "state", "waiting", "inFlight", "allowance", "lastError", ""].map((word) => word && say(word)), rows));
   }
 
-  async function showLetters() {
-    const answer = await tried(() => api.get("v1/admin/dead-letters", { limit: LETTERS }));
-    if (!answer) return;
-    const act = (one, what) => async () => {
-      await tried(() => api.post(`v1/admin/dead-letters/${encodeURIComponent(one.id)}/${what}`));
-      await showLetters();
-    };
-    const rows = answer.dead_letters.map((one) => [
-      timeOf(Date.parse(one.at), true), one.topic, one.reason_text, one.detail,
-      one.resolution ? el("span", { class: "soft" }, say("resolved")) : el("span", {}, button(say("redrive"), act(one, "redrive")), button(say("discard"), act(one, "discard"), { class: "quiet" })),
-    ]);
-    if (rows.length) draw(letters, ["", "", "reason", "", ""], rows);
-    else letters.replaceChildren(el("p", { class: "soft" }, say("noLetters")));
+  async function look() {
+    const [flowed, channels] = await Promise.all([tried(() => api.get("v1/admin/flow", { since: flow.since })), tried(() => api.get("v1/admin/channels"))]);
+    if (isClosed) return;
+    if (channels) {
+      drawAccounts(channels.accounts);
+      flow.showAccounts(channels.accounts, channels.as_of);
+    }
+    if (flowed) flow.showFlow(flowed);
   }
 
-  const timer = setInterval(() => document.visibilityState === "visible" && showAccounts(), LOOK_MS);
-  showAccounts();
-  showLetters();
-  return { element, close: () => clearInterval(timer) };
+  async function again() {
+    if (document.visibilityState === "visible") await look();
+    if (!isClosed) timer = setTimeout(again, LOOK_MS);
+  }
+
+  tried(() => api.get("v1/users/me")).then((me) => {
+    if (isClosed || !me) return;
+    if (!me.roles.includes("admin")) return refuse();
+    again();
+    letters.show();
+  });
+  return { element, close: () => { isClosed = true; clearTimeout(timer); } };
 }
 
 function waitingOf(one) {
@@ -67,8 +82,7 @@ function waitingOf(one) {
   return reasons.length ? `${one.waiting} (${reasons.join(", ")})` : String(one.waiting);
 }
 
-function draw(place, heads, rows) {
-  place.replaceChildren(el("table", {},
-    el("thead", {}, el("tr", {}, ...heads.map((word) => el("th", { scope: "col" }, word ? say(word) : "")))),
-    el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((cell) => el("td", {}, cell)))))));
+function errorOf(one) {
+  const last = one.last_errors.at(0);
+  return last ? el("span", {}, last.detail, el("span", { class: "soft block" }, timeOf(Date.parse(last.at), true))) : "–";
 }

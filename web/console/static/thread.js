@@ -126,6 +126,7 @@ export class ThreadView {
   #makeActions() {
     return {
       reply: (message) => this.#compose.replyTo(message),
+      again: (message) => this.#compose.fill(message.content),
       react: (message) => this.#react(message),
       life: (message) => this.#life(message),
       link: (message) => this.#copyLink(message),

@@ -55,7 +55,7 @@ OPERATIONS: Mapping[str, Operation] = {
         description="Ends the session of the `refresh_token`, or of the access token without one. "
         "204 also if the session had already ended; 403 if it belongs to another user.",
     ),
-    "GET /v1/users/me": Operation(ACCOUNTS, "Show the caller's account", {200: account.User}),
+    "GET /v1/users/me": Operation(ACCOUNTS, "Show the caller's account", {200: account.Me}),
     "POST /v1/users/identities": Operation(
         IDENTITIES,
         "Link an address",

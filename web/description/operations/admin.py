@@ -13,6 +13,8 @@ from web.contract.admin_requests import (
     RedriveDeadLetters,
     ResolveDeadLetter,
 )
+from web.contract.flow_requests import ShowFlow
+from web.contract.flow_responses import Flow
 from web.description.operations.operation import ADMIN, Operation
 
 _ONCE = "A letter with a resolution stays as it is, unless `again`: the answer has the first resolution. "
@@ -83,6 +85,14 @@ OPERATIONS: Mapping[str, Operation] = {
         is_body_required=False,
         example={"note": "the provider asked for it"},
         description="Its deliveries wait. Calls in flight go on.",
+    ),
+    "GET /v1/admin/flow": Operation(
+        ADMIN,
+        "Show what flows through the system now",
+        {200: Flow},
+        (403,),
+        query=ShowFlow,
+        description="Of all processes, as one process reads it from the log.",
     ),
     "POST /v1/admin/channels/{channel}/{account}/resume": Operation(
         ADMIN,

@@ -1,0 +1,1 @@
+"""What flows through the whole system now, for operators: rates, delays, lag, the ledger."""
