@@ -22,6 +22,7 @@ _MODULES = {
         "audit": "cli.commands",
         "config": "cli.commands",
         "doctor": "cli.doctor",
+        "ledger": "cli.ledger",
         "migrate": "cli.commands",
         "new-channel": "cli.new_channel",
         "phones": "cli.phones",

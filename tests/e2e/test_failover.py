@@ -11,6 +11,7 @@ from time import monotonic, time
 import pytest
 
 from app.audit import audit
+from app.ledger.reader import LedgerReader, open_reader
 from loadtests.groups import Groups, until
 from loadtests.orders import Orders
 from loadtests.run import Run
@@ -79,12 +80,26 @@ async def _killed_in_the_middle(system: System, name: str, seed: int) -> float:
     return commits if role == "mirror" else sents
 
 
+async def _kept(reader: LedgerReader, is_over: asyncio.Event) -> None:
+    """Take balances until all is over. Raises ``AssertionError`` at the first one that is not 0."""
+    while not is_over.is_set():
+        balance = await reader.round()
+        assert balance.difference == 0, balance
+
+
 @pytest.mark.parametrize(("name", "seed"), [("core-1", 1), ("whatsapp-2", 2), ("mirror-1", 3)])
 async def test_a_killed_workers_partitions_go_to_the_other_one_and_nothing_is_lost(
     system: System, name: str, seed: int
 ) -> None:
-    standstill = await _killed_in_the_middle(system, name, seed)
+    async with open_reader(system.settings, LOADERS) as reader:
+        is_over = asyncio.Event()
+        keeping = asyncio.create_task(_kept(reader, is_over))
+        standstill = await _killed_in_the_middle(system, name, seed)
+        is_over.set()
+        await keeping
+        at_rest = await reader.round()
     assert standstill < GOES_ON_WITHIN_SECONDS
+    assert (at_rest.difference, at_rest.waiting) == (0, 0)
     report = await audit(system.settings, LOADERS)
     assert report.is_clean, str(report)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from app.audit import audit
+from app.ledger.reader import open_reader
+from domain.ledger import Balance
 from loadtests.http_client import Client
 from loadtests.orders import Orders, signed_up
 from loadtests.run import Run
@@ -58,17 +61,33 @@ async def test_a_message_goes_from_accepted_to_read_and_every_view_shows_the_sam
     assert listed == [shown]
 
 
+async def _balances_until(sending: asyncio.Task[Any], system: System) -> list[Balance]:
+    """Return the ledger's balances, one after the other, until all is sent."""
+    async with open_reader(system.settings, LOADERS) as reader:
+        seen = [await reader.round()]
+        while not sending.done():
+            seen.append(await reader.round())
+    return seen
+
+
 async def test_fifteen_hundred_messages_in_150_conversations_arrive_once_and_in_order(system: System) -> None:
     orders = Orders(CONVERSATIONS, ["whatsapp"])
     async with Run(system) as run:
         await run.meet(orders)
-        shots = await run.send(orders.make(MESSAGES))
+        sending = asyncio.create_task(run.send(orders.make(MESSAGES)))
+        seen = await _balances_until(sending, system)
+        shots = await sending
         assert shots.count(202) == MESSAGES
         assert await run.settled()
         await run.at_rest()
         balance = run.balance()
         assert balance.is_balanced, str(balance)
         assert balance.read == MESSAGES + CONVERSATIONS
+    assert {balance.difference for balance in seen} == {0}, "the ledger is balanced while messages are under way, too"
+    async with open_reader(system.settings, LOADERS) as reader:
+        at_rest = await reader.round()
+    assert (at_rest.waiting, at_rest.difference, at_rest.sent) == (0, 0, at_rest.accepted)
+    assert at_rest.accepted >= MESSAGES + CONVERSATIONS
     report = await audit(system.settings, LOADERS)
     assert report.is_clean, str(report)
     assert report.behind == 0
