@@ -175,7 +175,7 @@ class Calls:
         now = monotonic()
         if stopped_seconds := lane.count(outcome, head, now, began):
             self._holds.tell(lane.account.name, stopped_seconds, lane.last_error)
-        self._app.metrics.attempted(self._channel, lane.account.name, _metric_word(outcome))
+        self._app.metrics.attempted(self._channel, lane.account.name, _metric_word(outcome), now - began)
         self._traces.attempt(delivery, outcome, began_ms, now - began)
         tell_opt_out(self._app, lane.account.name, delivery.outgoing, outcome)
         if attachment is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from agents import people
@@ -80,6 +81,7 @@ def register(app: StreamApp) -> None:
     reports = AccountReports(app, channel, dispatcher, choice)
     app.post_start_services.append(reports)
     app.metrics.watch_accounts(reports.reports)
+    app.metrics.watch_allowances(lambda: {n: lane.allowance.used(monotonic()) for n, lane in choice.lanes.items()})
     app.post_start_services.append(Polling(app, channel, choice, dispatcher))
     lost = dispatcher.settlement.lost = LostReceipts(app, channel, choice)
     dispatcher.receipts.came = lost.came

@@ -224,7 +224,7 @@ class Mirroring:
         self._show_delay(pile)
 
     def _show_delay(self, pile: _Pile) -> None:
-        self._app.metrics.mirror_delay((now_ms() - pile.newest_ms) / 1000)
+        self._app.metrics.mirrored(pile.newest_ms)
 
     async def _one_by_one(self, pile: _Pile) -> None:
         """Write the entries one by one; refused ones go to ``dead-letters``."""

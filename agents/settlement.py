@@ -85,7 +85,8 @@ class Settlement:
         if letter is not None:
             writes.append(self.facts.letter(partition, request.conversation_id, row, letter, attempt))
         is_sent = attempt.outcome == Outcome.SENT
-        self._app.metrics.sent(self._channel, "success" if is_sent else "failure")
+        after_ms = attempt.recorded_at_ms - request.accepted_at_ms if is_sent else None
+        self._app.metrics.sent(self._channel, "success" if is_sent else "failure", after_ms=after_ms)
         return self._report(lane, partition, key, row, request, attempt, writes)
 
     def again(

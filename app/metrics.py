@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from aioprometheus import Counter, Gauge, Registry, render
 
+from app.clock import now_ms
+from app.histograms import DELIVERY_BOUNDS, MOST_LABEL_SETS, OTHER, Durations
 from app.process_readings import PROCESS_READINGS
 
 if TYPE_CHECKING:
@@ -14,9 +17,6 @@ if TYPE_CHECKING:
 
     from app.faust.batches import RecordBatch
     from domain.records import AccountReport
-
-MOST_LABEL_SETS = 500  # of one metric: what comes after is counted as OTHER
-OTHER = "other"
 
 
 class Metrics:
@@ -27,46 +27,89 @@ class Metrics:
         self._role = role
         label = {"role": role}
         make: dict[str, Any] = {"const_labels": label, "registry": self.registry}
-        self._events = Counter("chat4all_events_total", "Records whose effects are durable, by agent", **make)
+        self._events = _Counts("events_total", "Records whose effects are durable, by agent", make, "agent")
         self._sent = _Counts("messages_sent_total", "Deliveries by outcome, each once", make, "channel", "status")
         self._attempts = _Counts(
             "attempts_total", "Answers of the channel, by outcome", make, "channel", "account", "outcome"
         )
         self._overtaken = _Counts("overtaken_total", "Messages that others overtook", make, "channel", "account")
-        self._carried = Counter("chat4all_files_carried_total", "Files sent to a channel, by what they went as", **make)
+        self._carried = _Counts(
+            "files_carried_total", "Files sent to a channel, by what they went as", make, "channel", "as"
+        )
         self._passed_over = _Counts("mirror_passed_over_total", "Records not mirrored", make, "topic")
         self._dead = _Counts("dead_letters_total", "Records that could not be processed", make, "topic", "reason")
         self._elements = _Counts(
             "webhook_elements_total", "Elements of webhooks by outcome", make, "channel", "outcome"
         )
         self._impossible = Counter("chat4all_impossible_times_total", "Times that cannot be, and were set", **make)
-        self._lost = Counter("chat4all_records_removed_unread_total", "Records that retention removed unread", **make)
+        self._lost = _Counts("records_removed_unread_total", "Records that retention removed unread", make, "topic")
         self._lag = Gauge("chat4all_lag_records", "Records not yet committed, by topic and partition", **make)
-        self._mirror_delay = Gauge("chat4all_mirror_delay_seconds", "Age of the newest mirrored record", **make)
+        self._mirror_delay = Gauge(
+            "chat4all_mirror_delay_seconds", "Age of the newest mirrored record while others wait, else 0", **make
+        )
+        self._rebalances = _Counts("rebalances_total", "Rebalances of the role's group", make)
+        self._table_rows = Gauge("chat4all_table_rows", "Rows of a table on this worker, as RocksDB estimates", **make)
+        timed: dict[str, Any] = {"registry": self.registry, "const_labels": label}
+        self.sent_after = Durations(
+            "chat4all_accepted_to_sent_seconds",
+            "Seconds from a delivery's acceptance to the channel's word that it took it, each once",
+            labels=("channel",),
+            bounds=DELIVERY_BOUNDS,
+            **timed,
+        )
+        self.hop = Durations(
+            "chat4all_hop_seconds",
+            "Seconds from the log to durable effects, by agent: the oldest record of each batch",
+            labels=("agent",),
+            bounds=DELIVERY_BOUNDS,
+            **timed,
+        )
+        self.call = Durations(
+            "chat4all_call_seconds", "Seconds of calls to a channel", labels=("channel", "outcome"), **timed
+        )
+        self._loop_delay = Durations("chat4all_loop_delay_seconds", "Seconds by which the event loop was late", **timed)
         self._in_flight = Gauge("chat4all_in_flight", "Deliveries in hand", **make)
         self._accounts = _AccountGauges(make)
+        self._used = Gauge("chat4all_allowance_used_ratio", "Messages of the last second / allowance", **make)
         self._process = {
             name: (Counter if name.endswith("_total") else Gauge)(name, doc, **make)
             for name, (doc, _) in PROCESS_READINGS.items()
         }
         self._count_in_flight: Callable[[], int] | None = None
         self._reports: Callable[[], Iterable[AccountReport]] | None = None
+        self._used_shares: Callable[[], Mapping[str, float]] = dict
+        self._tables: dict[str, Callable[[], int]] = {}
+        self._newest_mirrored_ms: int | None = None
+        self._behind = 0
 
     def completed(self, agent: str, batch: RecordBatch) -> None:
-        self._events.add({"agent": agent}, len(batch.records))
+        self._events.add((agent,), len(batch.records))
+        if batch.records:
+            self.hop.count(max(0.0, (now_ms() - batch.records[0].timestamp) / 1000), agent)
 
-    def sent(self, channel: str, status: str, count: int = 1) -> None:
+    def sent(self, channel: str, status: str, count: int = 1, *, after_ms: int | None = None) -> None:
+        """Count outcomes. ``after_ms``: from acceptance to SENT."""
         self._sent.add((channel, status), count)
+        if after_ms is not None:
+            self.sent_after.count(max(0, after_ms) / 1000, channel, times=count)
 
-    def attempted(self, channel: str, account: str, outcome: str) -> None:
-        """``outcome``: a word of a fixed list."""
+    def attempted(self, channel: str, account: str, outcome: str, seconds: float) -> None:
+        """Count a call of ``seconds``. ``outcome``: a word of a fixed list."""
         self._attempts.add((channel, account, outcome))
+        self.call.count(seconds, channel, outcome)
+
+    def loop_was_late(self, seconds: float) -> None:
+        self._loop_delay.count(seconds)
+
+    def rebalanced(self) -> None:
+        """Count a rebalance of the role's group in which this worker took part."""
+        self._rebalances.add(())
 
     def overtaken(self, channel: str, account: str) -> None:
         self._overtaken.add((channel, account))
 
     def carried(self, channel: str, kind: str) -> None:
-        self._carried.inc({"channel": channel, "as": kind})
+        self._carried.add((channel, kind))
 
     def dead_letter(self, topic: str, reason: str) -> None:
         self._dead.add((topic, reason))
@@ -80,7 +123,7 @@ class Metrics:
         self._passed_over.add((topic,))
 
     def removed_unread(self, topic: str, count: int) -> None:
-        self._lost.add({"topic": topic}, count)
+        self._lost.add((topic,), count)
 
     def impossible_time(self) -> None:
         self._impossible.inc({})
@@ -88,11 +131,17 @@ class Metrics:
     def lags(self, records: Mapping[TP, int]) -> None:
         """Show exactly these partitions: those held by this worker with a known position."""
         self._lag.values.clear()
+        self._behind = sum(max(0, count) for count in records.values())
         for tp, count in records.items():
             self._lag.set({"topic": tp.topic, "partition": str(tp.partition)}, max(0, count))
 
-    def mirror_delay(self, seconds: float) -> None:
-        self._mirror_delay.set({}, seconds)
+    def mirrored(self, newest_ms: int) -> None:
+        """The newest mirrored record was appended at ``newest_ms`` (epoch milliseconds)."""
+        self._newest_mirrored_ms = newest_ms
+
+    def watch_table(self, name: str, rows: Callable[[], int]) -> None:
+        """Show the result of ``rows`` at each scrape."""
+        self._tables[name] = rows
 
     def watch_in_flight(self, count: Callable[[], int]) -> None:
         """Show the result of ``count`` at each scrape."""
@@ -102,15 +151,26 @@ class Metrics:
         """Show the accounts of this worker at each scrape, as ``reports`` tells of them."""
         self._reports = reports
 
+    def watch_allowances(self, used: Callable[[], Mapping[str, float]]) -> None:
+        """Show at each scrape which share of its allowance each account used."""
+        self._used_shares = used
+
     def render(self, accept: list[str]) -> tuple[bytes, dict[str, str]]:
         """Return the exposition and its headers."""
         if self._count_in_flight is not None:
             self._in_flight.set({}, self._count_in_flight())
         if self._reports is not None:
             self._accounts.show(self._reports())
+        for account, share in islice(self._used_shares().items(), MOST_LABEL_SETS):
+            self._used.set({"account": account}, round(share, 4))
+        for table, rows in self._tables.items():
+            self._table_rows.set({"table": table}, rows())
+        if self._newest_mirrored_ms is not None:
+            age_ms = max(0, now_ms() - self._newest_mirrored_ms)
+            self._mirror_delay.set({}, age_ms / 1000 if self._behind else 0.0)
         for name, collector in self._process.items():
             collector.set({}, PROCESS_READINGS[name][1]())
-        for counts in (self._sent, self._attempts, self._overtaken, self._dead, self._elements, self._passed_over):
+        for counts in _Counts.of(self.registry):
             counts.show()
         body, headers = render(self.registry, accept)
         return body, dict(headers)
@@ -124,6 +184,7 @@ class _Counts:
 
     def __init__(self, name: str, doc: str, make: Mapping[str, Any], *labels: str) -> None:
         self._counter = Counter(f"chat4all_{name}", doc, **make)
+        self._counter.counts = self
         self._labels = labels
         self._counts: dict[tuple[str, ...], int] = {}
 
@@ -132,6 +193,11 @@ class _Counts:
         if values not in counts and len(counts) >= MOST_LABEL_SETS:
             values = (OTHER,) * len(self._labels)
         counts[values] = counts.get(values, 0) + count
+
+    @staticmethod
+    def of(registry: Registry) -> list[_Counts]:
+        """Return all that were made in ``registry``."""
+        return [collector.counts for collector in registry.get_all() if hasattr(collector, "counts")]
 
     def show(self) -> None:
         """Bring the counter up to date."""

@@ -1,7 +1,7 @@
 """Asks the process of this container whether it is at work: exit code 0 or 1. Standard library only.
 
-The API answers on ``CHAT4ALL_PORT``, a worker on ``CHAT4ALL_METRICS_PORT``. The question is whether the process works,
-not whether Kafka or Cassandra do: starting it again cures neither.
+The API answers on ``CHAT4ALL_PORT``, a worker on ``CHAT4ALL_METRICS_PORT``, the ledger on 8081. The question is whether
+the process works, not whether Kafka or Cassandra do: starting it again cures neither.
 """
 
 from __future__ import annotations

@@ -117,6 +117,11 @@ class Allowance:
         """
         return self._base * self._factor * self._share
 
+    def used(self, now: float) -> float:
+        """Return the messages of the last second as a share of ``per_second``; 0 while there is no limit."""
+        limit = self.per_second(now)
+        return self._sent.per_second(now) / limit if limit else 0.0
+
     def _halve(self, now: float) -> None:
         if not self._base and self._share:
             self._base = max(1.0, self._sent.per_second(now)) / self._share

@@ -22,6 +22,7 @@ from app.file_sweeper import FileSweeper
 from app.garbage import freeze_objects
 from app.kafka.batch_producer import BatchProducer, WrongPartitions
 from app.logs import logging_config
+from app.loop_delay import measure
 from app.pulse import Pulse
 from app.settings import Settings
 from app.stacks import dump_on_signal
@@ -30,6 +31,7 @@ from web.bootstrap.connections import Connections
 from web.bootstrap.gauges import watch_services
 from web.bootstrap.install import install
 from web.bootstrap.services import Services
+from web.http.app_keys import SIBLINGS
 from web.http.headers import add_headers
 from web.http.in_flight import IN_FLIGHT, InFlightRequests
 from web.http.middlewares import answer_every_request
@@ -81,6 +83,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         runner = web.AppRunner(app, shutdown_timeout=1)
         await runner.setup()
         server = await listen(runner, settings.host, settings.port)
+        answering = app[SIBLINGS].answering()
+        await answering.__aenter__()
         try:
             freeze_objects()
             log.info("listening on http://%s:%d", settings.host, settings.port)
@@ -89,6 +93,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             stopping.cancel()
         finally:
             server.close()
+            await answering.__aexit__(None, None, None)
             log.info("stopping: finishing %d requests", app[IN_FLIGHT].count)
             services.uploads.resumable.stop()
             if not await app[IN_FLIGHT].wait_until_drained(IN_FLIGHT_SECONDS):
@@ -118,6 +123,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[async
         asyncio.create_task(_sweep_files(services), name="file-sweeper"),
         tailer.start(),
         asyncio.create_task(services.history.watch(), name="history"),
+        asyncio.create_task(measure(services.metrics.loop_delay.count), name="loop-delay"),
     ]
     try:
         await tailer.wait_until_caught_up(SETTLE_SECONDS)

@@ -98,6 +98,7 @@ class BatchConsumer(PollLoop):
             await self.wait_empty()
         self._epoch += 1
         self.app.metrics.lags({})
+        self.app.metrics.rebalanced()
         for tp in revoked:
             self._ranges.pop(tp, None)
         await super().on_partitions_revoked(revoked)

@@ -151,6 +151,13 @@ class DurableTable(faust.Table):  # type: ignore[misc]
             rows = ((k, store.data[k]) for k in nsmallest(count, mine))
         return list(islice((row for row in rows if row[0] not in (_FAUST_OFFSET, _GENERATION)), count))
 
+    def row_count(self) -> int:
+        """Return the number of rows on this worker; RocksDB estimates it."""
+        store: Any = self.data
+        if not hasattr(store, "_dbs"):
+            return len(store.data)
+        return sum(int(db.property_int_value("rocksdb.estimate-num-keys") or 0) for db in list(store._dbs.values()))
+
     def active_partitions(self) -> list[int]:
         """Return the partitions written by this worker."""
         topic = self.changelog_topic_name

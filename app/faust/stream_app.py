@@ -126,8 +126,8 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.tables._changelog_queue = self.FlowControlQueue(maxsize=BUFFERED_CHANGES, clear_on_resume=True)
         self.register_agents()
         # bound methods: Faust passes the request alone
-        self.page("/metrics")(self._metrics_page)
-        self.page("/ready")(self._ready_page)
+        for path, page in (("/metrics", self._metrics_page), ("/ready", self._ready_page)):
+            self.page(path)(page)
 
     def register_agents(self) -> None:
         """Declare the agents and tables of the role. Raises ``ValueError`` naming the roles there are."""
@@ -213,6 +213,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             options=dict(ROCKSDB_OPTIONS) if self.settings.store == "rocksdb" else None,
         )
         table.batch_producer = self.batch_producer
+        self.metrics.watch_table(name, table.row_count)
         return table
 
     def batch_agent(self, name: str, *topics: str, help: str) -> Callable[..., Any]:

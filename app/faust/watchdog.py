@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from faust.types import TP
 from mode import Service
 
+from app.loop_delay import measure
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -66,6 +67,10 @@ class Watchdog(Service):  # type: ignore[misc]
                 what = "a rebalance does not end" if self.app.rebalancing else f"{lag} records wait"
                 error = Stalled(f"{what} and no offset was committed for {self._limit_seconds:.0f} s")
                 self.app.abort("the watchdog", error)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _measure_loop(self) -> None:
+        await measure(self.app.metrics.loop_was_late)
 
     async def _lag(self) -> int | None:
         """Return how many records of our partitions are not committed; ``None`` if the broker does not answer.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from faust.types import TP
 
 from agents import mirror
 from agents.mirror import Mirroring
@@ -97,6 +98,8 @@ async def test_the_delay_of_the_mirror_is_shown_while_cassandra_is_away(world: W
     store.available = False
     await mirroring.add(batch)
     await until(lambda: app.blocked_on == "cassandra")
+    metrics.lags({TP("messages", 0): 1})
+    metrics.render(["text/plain"])
     assert metrics._mirror_delay.get({}) > 60, "else MirrorBehind is silent during the whole outage"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType
 
+from app.histograms import INSTANT_BOUNDS
 from domain.errors import StoreUnavailable
 from domain.files import FileMetadata
 from domain.ids import keyed_id
@@ -19,7 +20,6 @@ from domain.status import Status
 from support.api import Api, StartApi
 from support.waiting import stays
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
-from web.http.metrics import DURATION_BOUNDS_SECONDS
 from web.live.positions import Positions
 
 
@@ -401,7 +401,7 @@ async def test_what_is_measured(api: Api) -> None:
         "chat4all_http_requests_in_flight": 1,
     }
     assert {name: float(values[name]) for name in wanted} == wanted
-    assert 0.05 in DURATION_BOUNDS_SECONDS
+    assert 0.05 in INSTANT_BOUNDS
 
 
 async def test_a_store_that_answers_late_reorders_nothing(api: Api) -> None:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import defaultdict
 from pathlib import Path
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aioprometheus import Counter
 from faust.types import TP
 
 from agents.account_reports import AccountReports
 from agents.route import route_batch
 from agents.track_status import fold_batch
 from app.faust.watchdog import Watchdog
+from app.histograms import MOST_LABEL_SETS
 from app.kafka.codec import encode
-from app.metrics import MOST_LABEL_SETS, Metrics
+from app.loop_delay import PERIOD_SECONDS, measure
+from app.metrics import Metrics
 from domain.accounts import Account
+from domain.allowance import Allowance
 from domain.breaker import BreakerRules
 from domain.outcomes import NotNow, Refused, Unknown
 from domain.records import AccountReport, MessageAccepted
 from support.deliveries import World, requests
 from support.fakes import FakeApp, FakeTable, batch_of
-from support.waiting import until
+from support.waiting import pass_time, until, wait_until
 from tests.unit.consumer_on_paper import TPS, assign, make_consumer, revoke
 
 Watched = tuple[Any, Watchdog]  # the app, a fake in parts, and its watchdog
@@ -215,9 +221,101 @@ def test_labels_are_bounded() -> None:
     ]
     metrics.watch_accounts(lambda: reports)
     for report in reports:
-        metrics.attempted("whatsapp", report.account, "sent")
+        metrics.attempted("whatsapp", report.account, "sent", 0.1)
         metrics.dead_letter("whatsapp-outbound", report.account)
     for name in ("queue_depth", "waiting_heads", "attempts_total", "dead_letters_total"):
         samples = shown(metrics, name)
         assert len(samples) == MOST_LABEL_SETS + 1
         assert sum(samples.values()) == 2 * MOST_LABEL_SETS, "nothing is left out: the rest is counted as other"
+
+
+def distinct_calls(metrics: Metrics) -> list[str]:
+    """Call each method that counts by texts with ever new texts; return their names."""
+    called = []
+    for name, method in inspect.getmembers(metrics, inspect.ismethod):
+        parameters = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
+        kinds = [str(p.annotation) for p in parameters]
+        if name.startswith(("_", "watch")) or not kinds or set(kinds) - {"str", "int", "float", "RecordBatch"}:
+            continue
+        batch = SimpleNamespace(records=[SimpleNamespace(timestamp=0)])
+        values: dict[str, Any] = {"int": 1, "float": 0.1, "RecordBatch": batch}
+        for n in range(2 * MOST_LABEL_SETS):
+            method(*(values.get(kind, f"{name}-{n}") for kind in kinds))
+        called.append(name)
+    return called
+
+
+def test_no_metric_of_a_worker_has_more_sets_of_labels_than_its_bound() -> None:
+    metrics = Metrics("whatsapp")
+    called = distinct_calls(metrics)
+    assert {"sent", "attempted", "dead_letter", "removed_unread", "completed", "carried", "passed_over"} <= set(called)
+    metrics.render(["text/plain"])
+    for collector in metrics.registry.get_all():
+        assert len(collector.get_all()) <= MOST_LABEL_SETS + 1, collector.name
+
+
+def test_a_metric_without_a_bound_would_be_noticed() -> None:
+    metrics = Metrics("whatsapp")
+    Counter("chat4all_careless_total", "", registry=metrics.registry)
+    for n in range(2 * MOST_LABEL_SETS):
+        metrics.registry.get("chat4all_careless_total").inc({"person": str(n)})
+    assert any(len(each.get_all()) > MOST_LABEL_SETS + 1 for each in metrics.registry.get_all())
+
+
+async def test_how_long_a_delivery_took_is_counted_once_and_calls_by_their_outcome() -> None:
+    world = World()
+    metrics = counted(world)
+    world.channel.answers["m-2"] = [Refused("blocked", "the person blocked this number")]
+    for _ in range(3):
+        await world.deliver(requests("m-1", "m-2"))
+        await until(world.is_done)
+    assert shown(metrics, "accepted_to_sent_seconds_count") == {'channel="whatsapp"': 1}
+    assert shown(metrics, "call_seconds_count") == {
+        'channel="whatsapp",outcome="sent"': 1,
+        'channel="whatsapp",outcome="refused"': 1,
+    }
+
+
+def test_the_age_of_the_mirror_grows_while_records_wait_and_is_0_when_none_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = Metrics("mirror")
+    now = [50_000]
+    monkeypatch.setattr("app.metrics.now_ms", lambda: now[0])
+    metrics.mirrored(45_000)
+    metrics.lags({OURS: 3})
+    assert shown(metrics, "mirror_delay_seconds") == {"": 5}
+    now[0] = 90_000
+    assert shown(metrics, "mirror_delay_seconds") == {"": 45}
+    metrics.lags({OURS: 0})
+    assert shown(metrics, "mirror_delay_seconds") == {"": 0}
+
+
+async def test_rebalances_and_rows_of_tables_are_shown(tmp_path: Path) -> None:
+    consumer, _broker, _ = make_consumer(tmp_path)
+    await assign(consumer)
+    before = shown(consumer.app.metrics, "rebalances_total").get("", 0)
+    await revoke(consumer)
+    assert shown(consumer.app.metrics, "rebalances_total") == {"": before + 1}
+    metrics = Metrics("core")
+    metrics.watch_table("message_state", lambda: 7)
+    assert shown(metrics, "table_rows") == {'table="message_state"': 7}
+
+
+async def test_a_loop_that_is_held_up_is_late() -> None:
+    seen: list[float] = []
+    measuring = asyncio.create_task(measure(seen.append))
+    await pass_time(0.01)
+    end = monotonic() + 1.5 * PERIOD_SECONDS
+    wait_until(lambda: monotonic() > end)
+    await until(lambda: seen)
+    measuring.cancel()
+    assert seen[0] >= 0.4 * PERIOD_SECONDS
+
+
+async def test_the_share_of_an_allowance_that_is_used_is_shown() -> None:
+    metrics = Metrics("whatsapp")
+    allowance = Allowance(Account(channel="whatsapp", per_second=10.0, burst=10), 0.5)
+    metrics.watch_allowances(lambda: {"default": allowance.used(100.5)})
+    for _ in range(2):
+        allowance.take(100.0, "p")
+    assert shown(metrics, "allowance_used_ratio") == {'account="default"': 0.4}
+    assert Allowance(Account(channel="whatsapp"), 1.0).used(1.0) == 0

@@ -26,7 +26,9 @@ from web.http.app_keys import (
     PROBES,
     REQUEST_LIMITS,
     SETTINGS,
+    SIBLINGS,
 )
+from web.http.siblings import Siblings
 from web.live.service import LIVE
 from web.messages.contacts import ADDRESS_BOOK
 from web.messages.facts import STATUSES
@@ -40,6 +42,8 @@ from web.webhooks.service import WEBHOOKS
 def install(app: web.Application, services: Services) -> None:
     """Give the handlers their services. This is all of an application that they can reach."""
     app[SETTINGS], app[METRICS], app[CORS] = services.settings, services.metrics, services.cors
+    metrics, port = services.metrics, services.settings.port
+    app[SIBLINGS] = Siblings(port, metrics.process, lambda: metrics.rendered()[0])
     app[REQUEST_LIMITS], app[CLIENT_ADDRESSES] = services.request_limits, services.client_addresses
     app[ON_MESSAGE_REQUEST] = services.transfer_throttle.message_accepted
     app[CLOCK_MS], app[PROBES] = services.adapters.clock_ms, services.adapters.probes

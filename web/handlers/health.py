@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from domain.errors import Unavailable
-from web.http.app_keys import METRICS, PROBES, Probe
+from web.http.app_keys import METRICS, PROBES, SIBLINGS, Probe
 from web.http.responses import json_response
 
 log = logging.getLogger(__name__)
@@ -35,9 +35,9 @@ async def show_readiness(request: web.Request) -> web.Response:
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    """``GET /metrics``: Prometheus text of this process."""
-    text, headers = request.app[METRICS].rendered()
-    return web.Response(body=text, headers=headers)
+    """``GET /metrics``: Prometheus text of this process and of those that share its port."""
+    _, headers = request.app[METRICS].rendered()
+    return web.Response(body=await request.app[SIBLINGS].text(), headers=headers)
 
 
 async def _component(name: str, probe: Probe) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from web.http.client_address import ClientAddresses
 from web.http.cors import CorsPolicy
 from web.http.metrics import Metrics
 from web.http.request_limits import RequestLimits
+from web.http.siblings import Siblings
 
 SETTINGS = web.AppKey("settings", Settings)
 METRICS = web.AppKey("metrics", Metrics)
+SIBLINGS = web.AppKey("siblings", Siblings)
 REQUEST_LIMITS = web.AppKey("request_limits", RequestLimits)
 CORS = web.AppKey("cors", CorsPolicy)
 # called after each request of a route that accepts messages

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from itertools import accumulate
 from typing import Any
 
 from aioprometheus import Registry, render
-from aioprometheus.collectors import Counter, Gauge, Histogram
+from aioprometheus.collectors import Counter, Gauge
 
-# seconds; the service's aim (95 % of accepts under 10 ms) lies on a bound
-DURATION_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+from app.histograms import Durations
+
 UPLOAD_BOUNDS_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 # a file has at most so many bytes to be in the bucket of that name
 _SIZE_BOUNDS_BYTES = (64 << 10, 1 << 20, 16 << 20, 128 << 20, 1 << 30)
@@ -59,63 +58,13 @@ class _Reading(Gauge):  # type: ignore[misc]
         return [] if value is None else [({}, value)]
 
 
-class _Durations(Histogram):  # type: ignore[misc]
-    """Request durations by method, route and status."""
-
-    def __init__(self, name: str, doc: str, registry: Registry) -> None:
-        super().__init__(name, doc, registry=registry)
-        # one count a bucket, not cumulative, then the sum of seconds
-        self._series: dict[tuple[str, str, int], list[float]] = {}
-
-    def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        series = self._series.get((method, route, status))
-        if series is None:
-            series = self._series[method, route, status] = [0] * (len(DURATION_BOUNDS_SECONDS) + 2)
-        series[bisect_left(DURATION_BOUNDS_SECONDS, seconds)] += 1
-        series[-1] += seconds
-
-    def get_all(self) -> list[tuple[dict[str, str], dict[float | str, float]]]:
-        rows = []
-        for (method, route, status), series in self._series.items():
-            total = 0.0
-            values: dict[float | str, float] = {}
-            for bound, count in zip((*DURATION_BOUNDS_SECONDS, float("inf")), series[:-1], strict=True):
-                total += count
-                values[bound] = total
-            values |= {"count": total, "sum": series[-1]}
-            rows.append(({"method": method, "route": route, "status": str(status)}, values))
-        return rows
-
-
-class _Spread(Histogram):  # type: ignore[misc]
-    """A histogram of seconds without labels."""
-
-    def __init__(
-        self, name: str, doc: str, registry: Registry, bounds: tuple[float, ...] = DURATION_BOUNDS_SECONDS
-    ) -> None:
-        super().__init__(name, doc, registry=registry)
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def count(self, seconds: float, times: int = 1) -> None:
-        self._counts[bisect_left(self._bounds, seconds)] += times
-        self._sum += seconds * times
-
-    def get_all(self) -> list[tuple[dict[str, str], dict[float | str, float]]]:
-        cumulative = list(accumulate(self._counts))
-        bounds = (*self._bounds, float("inf"))
-        values: dict[float | str, float] = dict(zip(bounds, cumulative, strict=True))
-        return [({}, values | {"count": cumulative[-1], "sum": self._sum})]
-
-
 class _Uploads(Counter):  # type: ignore[misc]
     """Complete files by size, and the duration of each upload."""
 
     def __init__(self, registry: Registry) -> None:
         super().__init__("chat4all_files_uploaded_total", "Files that became whole, by size.", registry=registry)
         self._counts = [0] * len(SIZE_BUCKETS)
-        self._seconds = _Spread(
+        self._seconds = Durations(
             "chat4all_file_upload_seconds",
             "Seconds from a file's first byte to its answer.",
             registry=registry,
@@ -138,7 +87,7 @@ class Metrics:
     """
 
     def __init__(self, process: str = "") -> None:
-        self._process = process
+        self.process = process
         self._registry = Registry()
         self.messages_accepted = _Tally(
             "chat4all_messages_accepted_total", "Messages acknowledged by the broker.", registry=self._registry
@@ -151,8 +100,14 @@ class Metrics:
             "Messages refused because the person cannot be reached now, by reason.",
             self._registry,
         )
-        self.requests = _Durations(
-            "chat4all_http_request_seconds", "Seconds from the request's headers to its answer.", self._registry
+        self.requests = Durations(
+            "chat4all_http_request_seconds",
+            "Seconds from the request's headers to its answer.",
+            self._registry,
+            ("method", "route", "status"),
+        )
+        self.loop_delay = Durations(
+            "chat4all_loop_delay_seconds", "Seconds by which the event loop was late.", self._registry
         )
         self.live_frames = _Tally(
             "chat4all_live_frames_total", "Frames about messages pushed.", registry=self._registry
@@ -161,7 +116,7 @@ class Metrics:
             "chat4all_live_too_slow_total", "Connections cut off for not reading.", registry=self._registry
         )
         self.live_resumed = _Tally("chat4all_live_resumed_total", "Connections with since=.", registry=self._registry)
-        self.live_push = _Spread(
+        self.live_push = Durations(
             "chat4all_live_push_seconds", "Seconds from an event's time in the log to its push.", self._registry
         )
 
@@ -191,8 +146,8 @@ class Metrics:
 
     def rendered(self) -> tuple[bytes, dict[str, Any]]:
         """Return the Prometheus text and its headers."""
-        if self._process:
+        if self.process:
             for collector in self._registry.get_all():
-                collector.const_labels = {"process": self._process}
+                collector.const_labels = {"process": self.process}
         text, headers = render(self._registry, ())
         return text, headers

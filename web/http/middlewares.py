@@ -63,7 +63,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     route = route_of(request)
     # the methods of a table are few, those of the world are not: a metric's labels are bounded
     method, path = ("-", "unknown") if route is None else (request.method, route.path)
-    request.app[METRICS].requests.count(method, path, response.status, seconds)
+    request.app[METRICS].requests.count(seconds, method, path, str(response.status))
     if route is not None and route.accepts_messages:
         request.app[ON_MESSAGE_REQUEST]()
     if response.status >= 500 or (seconds > SLOW_SECONDS and not (route is not None and route.is_transfer)):

@@ -149,7 +149,7 @@ class Live:
 
     def _count_pushed(self, frames: int, logged_at_ms: int) -> None:
         self._metrics.live_frames.count += frames
-        self._metrics.live_push.count(max(0, self._clock_ms() - logged_at_ms) / 1000, frames)
+        self._metrics.live_push.count(max(0, self._clock_ms() - logged_at_ms) / 1000, times=frames)
 
     def _tell_delivered(self, message: MessageAccepted, position: LogPosition, user_id: str) -> None:
         self._statuses.delivered(message, position, user_id, self._clock_ms())
