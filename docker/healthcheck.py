@@ -19,6 +19,8 @@ def target(words: list[str], environ: dict[str, str]) -> tuple[int, str]:
     """Return port and path to ask. ``words``: the command of the container's first process."""
     if "worker" in words:
         return int(environ.get("CHAT4ALL_METRICS_PORT", "8082")), "/ready"
+    if "ledger" in words:
+        return 8081, "/metrics"
     return int(environ.get("CHAT4ALL_PORT", "8080")), "/health"
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from docker.observability.alert import Alert, Recording
 from docker.observability.api_alerts import API_ALERTS
+from docker.observability.ledger_alerts import LEDGER_ALERTS
 from docker.observability.recordings import RECORDINGS
 from docker.observability.worker_alerts import WORKER_ALERTS
 
 RUNBOOK = "docs/operations.md"
-ALERTS = (*API_ALERTS, *WORKER_ALERTS)
+ALERTS = (*API_ALERTS, *WORKER_ALERTS, *LEDGER_ALERTS)
 
 
 def rules() -> dict[str, Any]:

@@ -47,6 +47,15 @@ OVERVIEW = Dashboard(
             "reqps",
             [("sum by (channel, status) (rate(chat4all_messages_sent_total[1m]))", "{{channel}} {{status}}")],
         ),
+        Panel(
+            "Ledger: accepted less sent, failed, dead and waiting",
+            "short",
+            [
+                ("sum(chat4all_ledger_difference)", "difference"),
+                ('sum by (state) (chat4all_ledger_deliveries{state=~"unrouted|requested|queued"})', "{{state}}"),
+            ],
+        ),
+        Panel("From acceptance to SENT", "s", _quantiles("chat4all_accepted_to_sent_seconds")),
         Panel("Accepting a message", "s", _quantiles("chat4all_http_request_seconds", f"{{{_SEND}}}")),
         Panel("Lag by role", "short", [("sum by (role) (chat4all_lag_records)", "{{role}}")]),
         Panel("Processes that answer", "short", [('sum by (job) (up{job=~"api|worker"})', "{{job}}")]),
@@ -108,6 +117,23 @@ ROUTER = Dashboard(
             "short",
             [('sum by (topic, partition) (chat4all_lag_records{role="core"})', "{{topic}} {{partition}}")],
         ),
+        Panel(
+            "From the log to durable effects, p95",
+            "s",
+            [("histogram_quantile(0.95, sum by (le, agent) (rate(chat4all_hop_seconds_bucket[1m])))", "{{agent}}")],
+        ),
+        Panel(
+            "Event loops late, p99",
+            "s",
+            [
+                (
+                    "histogram_quantile(0.99, sum by (le, role) (rate(chat4all_loop_delay_seconds_bucket[1m])))",
+                    "{{role}}",
+                )
+            ],
+        ),
+        Panel("Rows of tables", "short", [("sum by (role, table) (chat4all_table_rows)", "{{role}} {{table}}")]),
+        Panel("Rebalances", "short", [("sum by (role) (increase(chat4all_rebalances_total[5m]))", "{{role}}")]),
         Panel("Lag of the mirror", "short", [('sum by (topic) (chat4all_lag_records{role="mirror"})', "{{topic}}")]),
         Panel("Delay of the mirror", "s", [("max(chat4all_mirror_delay_seconds)", "age of the newest record")]),
         Panel(
@@ -132,6 +158,16 @@ CONNECTORS = Dashboard(
             "reqps",
             [("sum by (channel, outcome) (rate(chat4all_attempts_total[1m]))", "{{channel}} {{outcome}}")],
         ),
+        Panel(
+            "Calls to channels, p95",
+            "s",
+            [
+                (
+                    "histogram_quantile(0.95, sum by (le, channel) (rate(chat4all_call_seconds_bucket[1m])))",
+                    "{{channel}}",
+                )
+            ],
+        ),
         Panel("Queue", "short", [("sum by (account) (chat4all_queue_depth)", "{{account}}")]),
         Panel(
             "What the heads wait for",
@@ -140,6 +176,7 @@ CONNECTORS = Dashboard(
         ),
         Panel("Calls under way", "short", [("sum by (account) (chat4all_account_in_flight)", "{{account}}")]),
         Panel("Breakers", "short", [("sum by (account, state) (chat4all_breaker)", "{{account}}: {{state}}")]),
+        Panel("Allowance used", "percentunit", [("max by (account) (chat4all_allowance_used_ratio)", "{{account}}")]),
         Panel("Allowance", "reqps", [("sum by (account) (chat4all_allowance_per_second)", "{{account}}")]),
         Panel(
             "Overtaken", "reqps", [("sum by (channel, account) (rate(chat4all_overtaken_total[1m]))", "{{account}}")]

@@ -8,6 +8,7 @@ SCRAPE_SECONDS = 5
 API = ("api-1:8080", "api-2:8080")
 WORKERS = ("core", "mirror", "whatsapp", "instagram", "telegram")
 METRICS_PORT = 8082
+LEDGER = "ledger:8081"
 
 
 def prometheus() -> dict[str, Any]:
@@ -29,6 +30,7 @@ def prometheus() -> dict[str, Any]:
         "scrape_configs": [
             {"job_name": "api", "static_configs": [{"targets": list(API)}]},
             *workers,
+            {"job_name": "ledger", "static_configs": [{"targets": [LEDGER]}]},
             {"job_name": "prometheus", "static_configs": [{"targets": ["localhost:9090"]}]},
         ],
     }

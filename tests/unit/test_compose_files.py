@@ -164,6 +164,7 @@ def test_podman_gets_what_the_file_says() -> None:
     [
         (["python", "/venv/bin/chat4all", "api", "--processes", "1"], (8080, "/health")),
         (["tini", "--", "chat4all", "worker", "--role", "core"], (9000, "/ready")),
+        (["tini", "chat4all", "ledger"], (8081, "/metrics")),
     ],
 )
 def test_the_health_check_asks_the_process_of_its_container(words: list[str], expected: tuple[int, str]) -> None:
