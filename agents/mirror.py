@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from agents.facts import read_fact
+from agents.gathered_batches import GatheredBatches
 from agents.mirror_contacts import mirror_contacts
 from agents.mirror_inbound import InboundMirror
 from app.clock import now_ms
@@ -47,13 +49,18 @@ def register(app: StreamApp) -> None:
             if app.consumer.is_current(batch):
                 await mirroring.add(batch)
 
+    async def store_contacts(batches: Sequence[RecordBatch]) -> None:
+        if (writes := await mirror_contacts(app, stores.contacts, batches)) is not None:
+            for batch in batches:
+                await contacts_mirrored.when_durable(batch, writes)
+
+    gathered = GatheredBatches(app, "mirror_contacts", store_contacts)
+
     @app.batch_agent("mirror_contacts", *books, help="address books → Cassandra")
     async def contacts(stream: Any) -> None:
         async for batch in stream:
             if app.consumer.is_current(batch):
-                writes = await mirror_contacts(app, stores.contacts, batch)
-                if writes is not None:
-                    await contacts_mirrored.when_durable(batch, writes)
+                await gathered.add(batch)
 
 
 class _Pile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.clock import now_ms
@@ -24,21 +25,24 @@ FIRST_BACKOFF_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 5.0
 
 
-async def mirror_contacts(app: StreamApp, store: ContactStore, batch: RecordBatch) -> list[PendingBatch] | None:
-    """Store the contacts of ``batch``; return what must be durable besides, ``None`` if the batch went elsewhere."""
+async def mirror_contacts(
+    app: StreamApp, store: ContactStore, batches: Sequence[RecordBatch]
+) -> list[PendingBatch] | None:
+    """Store the contacts of ``batches``; return what must be durable besides, ``None`` if all went elsewhere."""
     writes: list[PendingBatch] = []
     newest: dict[tuple[str, str, str], ContactChanged] = {}
-    for record in batch.records:
-        try:
-            contact = decode(record.value, ContactChanged)
-        except InvalidInput as error:
-            writes.append(dead_letter(app, batch, record, error, now_ms()))
-            continue
-        key = contact.account, contact.conversation_id, contact.address
-        if key not in newest or contact.at_ms >= newest[key].at_ms:
-            newest[key] = contact
+    for batch in batches:
+        for record in batch.records:
+            try:
+                contact = decode(record.value, ContactChanged)
+            except InvalidInput as error:
+                writes.append(dead_letter(app, batch, record, error, now_ms()))
+                continue
+            key = contact.account, contact.conversation_id, contact.address
+            if key not in newest or contact.at_ms >= newest[key].at_ms:
+                newest[key] = contact
     backoff = FIRST_BACKOFF_SECONDS
-    while newest and app.consumer.is_current(batch):
+    while newest and any(map(app.consumer.is_current, batches)):
         try:
             await store.write(list(newest.values()))
             app.blocked_on = None

@@ -1,4 +1,4 @@
-"""Writes the records of a topic to Cassandra as they are, batch by batch, until it works."""
+"""Writes the records of a topic to Cassandra as they are, many at once, until it works."""
 
 from __future__ import annotations
 
@@ -39,21 +39,25 @@ class SideMirror(Generic[T]):
         self._read = read
         self._write = write
 
-    async def add(self, batch: RecordBatch) -> None:
-        """Return once the records of ``batch`` are stored, and the batch is complete, or goes to another worker."""
+    async def store(self, batches: Sequence[RecordBatch]) -> None:
+        """Store the records of ``batches``, and complete those that are still this worker's."""
         records: list[T] = []
-        for record in batch.records:
-            try:
-                records.append(self._read(record.value))
-            except InvalidInput as error:
-                self._pass_over(batch, f"offset {record.offset}: {error}")
-        if await self._is_stored(batch, records):
-            self._app.consumer.complete(batch)
-            self._app.metrics.completed(self._agent, batch)
+        for batch in batches:
+            for record in batch.records:
+                try:
+                    records.append(self._read(record.value))
+                except InvalidInput as error:
+                    self._pass_over(batch, f"offset {record.offset}: {error}")
+        await self._write_all(batches, records)
+        for batch in batches:
+            if self._app.consumer.is_current(batch):  # else it comes again
+                self._app.consumer.complete(batch)
+                self._app.metrics.completed(self._agent, batch)
 
-    async def _is_stored(self, batch: RecordBatch, records: Sequence[T]) -> bool:
+    async def _write_all(self, batches: Sequence[RecordBatch], records: Sequence[T]) -> None:
+        """Return once the records are stored, or none of the batches is this worker's any more."""
         backoff = FIRST_BACKOFF_SECONDS
-        while records and self._app.consumer.is_current(batch):
+        while records and any(map(self._app.consumer.is_current, batches)):
             try:
                 await self._write(records)
                 break
@@ -63,12 +67,12 @@ class SideMirror(Generic[T]):
                 backoff = min(LONGEST_BACKOFF_SECONDS, backoff * 2)
             except Exception as error:  # noqa: BLE001  Cassandra refuses one of them
                 if len(records) == 1:
-                    self._pass_over(batch, repr(error))
+                    self._pass_over(batches[0], repr(error))
                     break
-                for record in records:
-                    await self._is_stored(batch, [record])
+                middle = len(records) // 2
+                await self._write_all(batches, records[:middle])
+                await self._write_all(batches, records[middle:])
                 break
-        return bool(self._app.consumer.is_current(batch))
 
     def _pass_over(self, batch: RecordBatch, why: str) -> None:
         log.warning("not mirrored: %s[%d]: %s", batch.tp.topic, batch.partition, why)

@@ -56,8 +56,20 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         "--http", action="store_true", help="send through WhatsApp's connector to the simulator, with webhooks"
     )
     parser.add_argument("--webhook-batch", type=int, default=50, help="with --http: most updates in one webhook")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all processes")
     parser.add_argument("--markdown", type=Path, help="write the figures to this file as well")
     return parser.parse_args(arguments)
+
+
+def changes(assignments: Sequence[str]) -> dict[str, int | float | str]:
+    """Return the settings in ``name=value`` assignments, each of the type of its default."""
+    found: dict[str, int | float | str] = {}
+    for name, _, value in (each.partition("=") for each in assignments):
+        default = getattr(Settings(), name, None)
+        if not isinstance(default, int | float | str):
+            raise SystemExit(f"--set {name}: no setting with one value")
+        found[name] = type(default)(value)
+    return found
 
 
 class Bench:
@@ -150,7 +162,7 @@ class Bench:
 
 async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path, figures: Figures) -> bool:
     """Fill ``figures``; return whether the ledger balances."""
-    settings = system_settings(servers, folder, log_level=wanted.log_level)
+    settings = system_settings(servers, folder, log_level=wanted.log_level, **changes(wanted.set))
     if wanted.http:
         settings = replace(settings, accounts=str(folder / "accounts.toml"))
         async with simulated_world(settings, folder, wanted.webhook_batch) as world:

@@ -1,6 +1,4 @@
-"""The Faust application of one role: our consumer, our tables, one batch producer, and a loud end when something is
-wrong.
-"""
+"""The Faust application of one role: our consumer, our tables, one batch producer, and a loud end at a fault."""
 
 from __future__ import annotations
 
@@ -108,6 +106,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             settings.kafka,
             client_id=group_of(settings.role, settings.topic_prefix),
             timeout_seconds=settings.produce_timeout_seconds,
+            gather_ms=settings.produce_gather_ms,
         )
         self.metrics = Metrics(settings.role)
         self.impossible_times = ImpossibleTimes(self.metrics)

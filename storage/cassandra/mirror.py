@@ -1,14 +1,13 @@
-"""Writing history: many messages, few requests. A request costs the client as much as ten rows in it."""
+"""Writing history: many messages, few requests."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
+from cassandra.query import UNSET_VALUE
 
 from domain.errors import MalformedRecord
 from domain.fact_times import MAX_MS
@@ -18,18 +17,20 @@ from domain.log_clock import ClockStep, LogClock
 from domain.ports import LogPosition, MirrorEntry
 from domain.reactions import reaction_in
 from domain.records import NORMAL, MessageAccepted
-from storage.cassandra.driver_session import Access, DriverSession
-from storage.cassandra.errors import is_rejected
+from storage.cassandra.batches import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_STATEMENTS,
+    MAX_BATCHES_IN_FLIGHT,
+    BatchWriter,
+    Write,
+    sized,
+)
+from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import bucket_of, encode_body, encode_fact, encode_file, first_wins, is_possible_key
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import clock_of
 
-# A server refuses batches over 50 KiB (`batch_size_fail_threshold`), counting its own overhead.
-MAX_BATCH_BYTES = 40_000
-MAX_BATCH_STATEMENTS = 50
-MAX_BATCHES_IN_FLIGHT = 16
 MAX_BUCKETS_REMEMBERED = 100_000
-_BYTES_A_VALUE = 24  # a cell's timestamp, lengths and flags, as the server counts them
 _BYTES_A_FACT = 24
 
 _AT_POSITION = "conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
@@ -62,15 +63,6 @@ _STATEMENTS = (_CONTENT, _FACTS, _BY_ID, _BY_ID_FIRST, _BUCKET)
 Month = tuple[str, int]
 
 
-@dataclass(slots=True)
-class Write:
-    """A bound statement with its size on the server, and the month it announces, if any."""
-
-    bound: Any
-    size_bytes: int
-    month: Month | None = None
-
-
 class CassandraMessageMirror:
     """``domain.ports.MessageMirror`` on Cassandra."""
 
@@ -83,8 +75,12 @@ class CassandraMessageMirror:
         max_batch_bytes: int = MAX_BATCH_BYTES,
     ) -> None:
         self._session = session
-        self._bounds = (max_batch_statements, max_batch_bytes)
-        self._slots = asyncio.Semaphore(max_batches_in_flight)
+        self._writer = BatchWriter(
+            session,
+            max_batches_in_flight=max_batches_in_flight,
+            max_batch_statements=max_batch_statements,
+            max_batch_bytes=max_batch_bytes,
+        )
         self._known_months: OrderedDict[Month, None] = OrderedDict()
         self._known_steps: set[ClockStep] = set()
 
@@ -115,33 +111,30 @@ class CassandraMessageMirror:
             activity = await driver.prepare(_ACTIVITY, Access.WRITE)
             reaction = await driver.prepare(_REACTION, Access.WRITE)
             clock_step, clock_end = [await driver.prepare(cql, Access.WRITE) for cql in (_STEP, _COMPARED)]
-        await self._send_all(
-            driver, [_sized(clock_step.bind((s.partition, s.position, s.before_ms, s.after_ms))) for s in steps]
+        await self._writer.send(
+            driver, [sized(clock_step.bind((s.partition, s.position, s.before_ms, s.after_ms))) for s in steps]
         )
         self._known_steps.update(steps)
-        reactions = [_sized(reaction.bind(values)) for values in _reactions(entries)]
-        await self._send_all(driver, self._writes(entries, *prepared) + reactions)
+        reactions = [sized(reaction.bind(values)) for values in _reactions(entries)]
+        writes, months = self._writes(entries, *prepared)
+        await self._writer.send(driver, writes + reactions)
+        self._known_months.update(dict.fromkeys(months))
+        while len(self._known_months) > MAX_BUCKETS_REMEMBERED:
+            self._known_months.popitem(last=False)
         # only now: a conversation's last position promises that every message up to it can be read
         ends = [((last.offset + 1), (last.accepted_at_ms, last.offset), number) for last, number in compared]
-        await self._send_all(
+        await self._writer.send(
             driver,
-            [_sized(activity.bind(values)) for values in _activities(entries)]
-            + [_sized(clock_end.bind(values)) for values in ends],
+            [sized(activity.bind(values)) for values in _activities(entries)]
+            + [sized(clock_end.bind(values)) for values in ends],
         )
-
-    async def _send_all(self, driver: DriverSession, writes: Sequence[Write]) -> None:
-        batches = [batch for group in group_by_replicas(driver, writes) for batch in pack(group, *self._bounds)]
-        failures: list[Exception] = []
-        await asyncio.gather(*(self._send(driver, batch, failures) for batch in batches))
-        if failures:
-            raise failures[0]
 
     def _writes(
         self, entries: Sequence[MirrorEntry], content: Any, facts: Any, by_id: Any, by_id_first: Any, month: Any
-    ) -> list[Write]:
-        """Return the statements for ``entries``, each with its bytes."""
+    ) -> tuple[list[Write], set[Month]]:
+        """Return the statements for ``entries``, and the months that they announce."""
         writes = []
-        announced = set()
+        announced: set[Month] = set()
         for entry in entries:
             position = entry.position
             bucket = bucket_of(position.accepted_at_ms)
@@ -149,52 +142,19 @@ class CassandraMessageMirror:
             texts = {encode_fact(fact) for fact in entry.facts}
             if (message := entry.message) is not None:
                 columns = (*_content_of(message), texts or UNSET_VALUE)
-                writes.append(_sized(content.bind((*columns, *where)), len(texts)))
+                writes.append(sized(content.bind((*columns, *where)), len(texts) * _BYTES_A_FACT))
                 if may_repeat(message.message_id):
                     timestamp = first_wins(position, _rising_us(entry))
-                    writes.append(_sized(by_id_first.bind((message.message_id, *where, timestamp))))
+                    writes.append(sized(by_id_first.bind((message.message_id, *where, timestamp))))
                 else:
-                    writes.append(_sized(by_id.bind((message.message_id, *where))))
+                    writes.append(sized(by_id.bind((message.message_id, *where))))
                 key = (entry.conversation_id, bucket)
                 if key not in self._known_months and key not in announced:
                     announced.add(key)
-                    writes.append(_sized(month.bind(key), month=key))
+                    writes.append(sized(month.bind(key)))
             elif texts:
-                writes.append(_sized(facts.bind((texts, *where)), len(texts)))
-        return writes
-
-    async def _send(self, driver: DriverSession, batch: list[Write], failures: list[Exception]) -> None:
-        """Send one batch when its turn comes, unless another has failed by then."""
-        async with self._slots:
-            if failures:
-                return
-            try:
-                await self._send_now(driver, batch)
-            except Exception as error:  # noqa: BLE001 (raised by `write`, after all others have ended)
-                failures.append(error)
-                return
-        for write in batch:
-            if write.month is not None:
-                self._known_months[write.month] = None
-        while len(self._known_months) > MAX_BUCKETS_REMEMBERED:
-            self._known_months.popitem(last=False)
-
-    async def _send_now(self, driver: DriverSession, batch: list[Write]) -> None:
-        if len(batch) == 1:
-            await self._session.submit(driver, batch[0].bound, Access.WRITE)
-            return
-        request = BatchStatement(BatchType.UNLOGGED)
-        for write in batch:
-            request.add(write.bound)
-        try:
-            await self._session.submit(driver, request, Access.WRITE)
-        except Exception as error:
-            if not is_rejected(error):
-                raise
-            # a server with a lower threshold than the default: what fits not in one batch may fit in two
-            middle = len(batch) // 2
-            await self._send_now(driver, batch[:middle])
-            await self._send_now(driver, batch[middle:])
+                writes.append(sized(facts.bind((texts, *where)), len(texts) * _BYTES_A_FACT))
+        return writes, announced
 
 
 def _content_of(message: MessageAccepted) -> tuple[object, ...]:
@@ -251,36 +211,3 @@ def _activities(entries: Sequence[MirrorEntry]) -> list[tuple[int, tuple[int, in
 
 def _rising_us(entry: MirrorEntry) -> int:
     return entry.rising_us or entry.position.accepted_at_ms * 1000
-
-
-def _sized(bound: Any, facts: int = 0, month: Month | None = None) -> Write:
-    values = sum(len(value) + _BYTES_A_VALUE for value in bound.values if isinstance(value, bytes))
-    return Write(bound, values + facts * _BYTES_A_FACT, month)
-
-
-def group_by_replicas(driver: DriverSession, writes: Sequence[Write]) -> list[list[Write]]:
-    """Return ``writes`` grouped by their set of replicas, so that a replica coordinates each batch.
-
-    A cluster with no more nodes than replicas has one group, and any rows may share a batch.
-    """
-    metadata = driver.cluster.metadata
-    if len(metadata.all_hosts()) == 1:
-        return [list(writes)]
-    groups: defaultdict[Hashable, list[Write]] = defaultdict(list)
-    for write in writes:
-        groups[frozenset(metadata.get_replicas(driver.config.keyspace, write.bound.routing_key))].append(write)
-    return list(groups.values())
-
-
-def pack(writes: Sequence[Write], max_statements: int, max_bytes: int) -> Iterator[list[Write]]:
-    """Yield ``writes`` in batches within both bounds; a write above a bound is a batch by itself."""
-    batch: list[Write] = []
-    size_bytes = 0
-    for write in writes:
-        if batch and (len(batch) >= max_statements or size_bytes + write.size_bytes > max_bytes):
-            yield batch
-            batch, size_bytes = [], 0
-        batch.append(write)
-        size_bytes += write.size_bytes
-    if batch:
-        yield batch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -10,11 +9,10 @@ import orjson
 
 from domain.ports.traces import MAX_TRACES
 from domain.traces import TraceRecorded
+from storage.cassandra.batches import BatchWriter, sized
 from storage.cassandra.driver_session import Access
 from storage.cassandra.facts import is_possible_key
 from storage.cassandra.session import CassandraSession
-
-MAX_WRITES_AT_ONCE = 32
 
 _WRITE = "INSERT INTO {ks}.traces (message_id, at_ms, hop, record) VALUES (?, ?, ?, ?)"
 _OF = f"SELECT record FROM {{ks}}.traces WHERE message_id = ? ORDER BY at_ms DESC LIMIT {MAX_TRACES}"
@@ -25,18 +23,15 @@ class CassandraTraceStore:
 
     def __init__(self, session: CassandraSession) -> None:
         self._session = session
-        self._slots = asyncio.Semaphore(MAX_WRITES_AT_ONCE)
+        self._writer = BatchWriter(session)
 
     async def write(self, traces: Sequence[TraceRecorded]) -> None:
         """Store each one. Raises ``StoreUnavailable``."""
         async with self._session.deadline():
-            await asyncio.gather(*(self._write(trace) for trace in traces if is_possible_key(trace.message_id)))
-
-    async def _write(self, trace: TraceRecorded) -> None:
-        hop = f"{trace.event} {trace.attempt} {trace.recipient_id}"
-        row = (trace.message_id, trace.at_ms, hop, orjson.dumps(asdict(trace)).decode())
-        async with self._slots:
-            await self._session.run(_WRITE, row, Access.WRITE)
+            driver = await self._session.driver()
+            statement = await driver.prepare(_WRITE, Access.WRITE)
+            rows = (_row(trace) for trace in traces if is_possible_key(trace.message_id))
+            await self._writer.send(driver, [sized(statement.bind(row)) for row in rows])
 
     async def of(self, message_id: str) -> Sequence[TraceRecorded]:
         """Return the newest hops of a message, the oldest first. Raises ``StoreUnavailable``."""
@@ -44,3 +39,8 @@ class CassandraTraceStore:
             return []
         rows = await self._session.run(_OF, (message_id,), Access.READ)
         return [TraceRecorded(**orjson.loads(record)) for (record,) in reversed(list(rows))]
+
+
+def _row(trace: TraceRecorded) -> tuple[str, int, str, str]:
+    hop = f"{trace.event} {trace.attempt} {trace.recipient_id}"
+    return trace.message_id, trace.at_ms, hop, orjson.dumps(asdict(trace)).decode()

@@ -122,7 +122,7 @@ def contact(at_ms: int, conversation_id: str = "c-1") -> bytes:
 async def test_address_books_reach_the_store_the_later_word_wins() -> None:
     app, store = FakeApp(), MemoryContacts()
     batch = batch_of("whatsapp-contacts", contact(3), contact(2), b"poison", contact(1, "c-2"))
-    writes = await mirror_contacts(cast(StreamApp, app), store, batch)
+    writes = await mirror_contacts(cast(StreamApp, app), store, [batch])
     assert writes is not None
     assert len(writes) == 1
     for identifier in ("BR.1", "+5511999990000"):
@@ -133,7 +133,9 @@ async def test_address_books_reach_the_store_the_later_word_wins() -> None:
 async def test_address_books_wait_for_the_store_unless_their_partition_went_elsewhere() -> None:
     app, store = FakeApp(), MemoryContacts()
     store.available = False
-    task = asyncio.create_task(mirror_contacts(cast(StreamApp, app), store, batch_of("whatsapp-contacts", contact(3))))
+    task = asyncio.create_task(
+        mirror_contacts(cast(StreamApp, app), store, [batch_of("whatsapp-contacts", contact(3))])
+    )
     await until(lambda: app.blocked_on == "cassandra")
     await stays(lambda: not task.done(), 0.05)
     app.consumer.epoch += 1

@@ -36,7 +36,7 @@ async def test_a_batch_is_complete_when_its_hops_are_stored_though_cassandra_was
     app, mirror = mirror_on(store)
     store.available = False
     batch = batch_of("traces", encode(hop("m-1")), b"nonsense", encode(hop("m-2")))
-    adding = asyncio.create_task(mirror.add(batch))
+    adding = asyncio.create_task(mirror.store([batch]))
     await stays(lambda: not app.consumer.completed)
     store.available = True
     await adding
@@ -55,7 +55,7 @@ async def test_what_cassandra_refuses_holds_up_nothing_else() -> None:
 
     app, mirror = mirror_on(store, write)
     batch = batch_of("traces", encode(hop("m-1")), encode(hop("m-bad")), encode(hop("m-2")))
-    await mirror.add(batch)
+    await mirror.store([batch])
     assert app.consumer.completed == [batch]
     assert sorted(store.rows) == ["m-1", "m-2"]
 
@@ -64,7 +64,7 @@ async def test_partitions_that_went_elsewhere_are_not_waited_for() -> None:
     store = MemoryTraces()
     app, mirror = mirror_on(store)
     store.available = False
-    adding = asyncio.create_task(mirror.add(batch_of("traces", encode(hop("m-1")))))
+    adding = asyncio.create_task(mirror.store([batch_of("traces", encode(hop("m-1")))]))
     await stays(lambda: not adding.done())
     app.consumer.epoch += 1
     await until(adding.done)

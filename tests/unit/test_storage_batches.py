@@ -1,4 +1,4 @@
-"""How the mirror groups and packs its statements."""
+"""How writes to Cassandra are grouped and packed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.cassandra.mirror import Write, group_by_replicas, pack
+from storage.cassandra.batches import Write, group_by_replicas, pack
 
 sizes = st.lists(st.integers(1, 120), max_size=60)
 
