@@ -57,7 +57,7 @@ class Settings:
     min_insync_replicas: int = setting(1, "Copies that must hold a record before it counts as written; 2 in production")
     produce_timeout_seconds: float = setting(10.0, "How long a worker waits for Kafka to take a record")
     produce_gather_ms: int = setting(
-        5,
+        0,
         "How long what a busy worker writes to Kafka gathers; an idle one sends at once",
         zero=True,
     )

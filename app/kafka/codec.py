@@ -101,9 +101,12 @@ _FILE_PARTS = tuple((f.name, _kind(str(f.type))) for f in fields(FileMetadata))
 _PERSON_PARTS = tuple((f.name, _kind(str(f.type))) for f in fields(Person))
 _MEDIA_PARTS = tuple((f.name, _kind(str(f.type))) for f in fields(Media))
 
-# field name, JSON type, may it be null, must it be there
-_SHAPES: dict[type, tuple[tuple[str, type, bool, bool], ...]] = {
-    cls: tuple((f.name, _kind(str(f.type)), "None" in str(f.type), f.default is f.default_factory) for f in fields(cls))
+# field name, JSON type, may it be null, must it be there, is it as JSON has it
+_SHAPES: dict[type, tuple[tuple[str, type, bool, bool, bool], ...]] = {
+    cls: tuple(
+        (f.name, _kind(str(f.type)), "None" in str(f.type), f.default is f.default_factory, f.name not in _MADE)
+        for f in fields(cls)
+    )
     for cls in _CLASSES
 }
 
@@ -159,9 +162,10 @@ def decode(data: bytes | None, cls: type[R]) -> R:
     if document.get("version") != VERSION:
         raise MalformedRecord(f"unknown version {_shown(document.get('version'))}, expected {VERSION}", "version")
     values: dict[str, Any] = {}
-    for name, kind, null, needed in _SHAPES[cls]:
-        value = document.get(name, _ABSENT)
-        if value.__class__ is kind and name not in _MADE:  # nearly always: this runs for every record, in every process
+    find = document.get
+    for name, kind, null, needed, is_plain in _SHAPES[cls]:
+        value = find(name, _ABSENT)
+        if is_plain and value.__class__ is kind:  # nearly always: this runs for every record, in every process
             values[name] = value
         elif needed or value is not _ABSENT:
             values[name] = _field(document, name, kind, null, needed)
