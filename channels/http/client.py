@@ -182,7 +182,11 @@ class HttpClient:
         if self._session is None:
             connections = aiohttp.TCPConnector(limit=self._calls_at_once, keepalive_timeout=_KEEPALIVE_SECONDS)
             self._session = aiohttp.ClientSession(
-                connector=connections, auto_decompress=False, headers=_HEADERS, trace_configs=[_trace_config()]
+                connector=connections,
+                auto_decompress=False,
+                headers=_HEADERS,
+                trace_configs=[_trace_config()],
+                cookie_jar=aiohttp.DummyCookieJar(),  # no provider's API has a session; a jar costs each call
             )
         return self._session
 
