@@ -219,6 +219,7 @@ class DeliveryQueue(QueueRows):
         Each backlog on disk is known before the first delivery is added, so none overtakes an older one of its chain.
         """
         generation = self._generation
+        self._outcomes.clear()  # another worker may have written others
         for partition in partitions:
             self._adopted.add(partition)
             key = rows.DELIVERY
@@ -236,6 +237,7 @@ class DeliveryQueue(QueueRows):
         self._generation += 1
         self._adopted.clear()
         self.backlogs.clear()
+        self._outcomes.clear()
         self._sleepers.clear()
         for task in self._tasks:
             task.cancel()

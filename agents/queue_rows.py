@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _READ_AT_ONCE = 200
 _COUNTED_AT_ONCE = 2_000
+_REMEMBERED = 10_000
 
 
 class QueueRows:
@@ -26,6 +28,9 @@ class QueueRows:
         self._table = queue
         self._attempts = attempts
         self.backlogs: dict[tuple[int, str], Backlog] = {}
+        self._outcomes: OrderedDict[tuple[int, str], Attempt] = (
+            OrderedDict()
+        )  # put on record by this worker, the last ones
 
     def outcome_of(self, partition: int, name: str) -> Attempt | None:
         """Return the outcome on record, or ``None``."""
@@ -34,14 +39,19 @@ class QueueRows:
 
     def on_record(self, partition: int, name: str) -> Attempt | None:
         """Return the outcome on record; or the attempt that a release without a queue began, of unknown outcome."""
-        return attempt_rows.load(self._attempts.get_bytes(partition, name.encode()))
+        known = self._outcomes.get((partition, name))
+        return known or attempt_rows.load(self._attempts.get_bytes(partition, name.encode()))
 
     def record_outcome(self, partition: int, name: str, attempt: Attempt) -> PendingBatch:
-        """Put the outcome on record."""
+        """Put the outcome on record. Its receipts come soon, so it is remembered."""
+        self._outcomes[partition, name] = attempt
+        if len(self._outcomes) > _REMEMBERED:
+            self._outcomes.popitem(last=False)
         return self._attempts.put(partition, name.encode(), attempt_rows.dump(attempt))
 
     def forget_outcome(self, partition: int, name: str) -> PendingBatch:
         """Take the outcome off the record: an operator sends the message again."""
+        self._outcomes.pop((partition, name), None)
         return self._attempts.put(partition, name.encode(), None)
 
     def load(self, head: Head) -> bytes:

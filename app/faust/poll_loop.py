@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from app.faust.batches import RecordBatch
+from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def on_start(self) -> None:
         await super().on_start()
         self.app.pulse.watch("the consumer", self.thread_loop)
-        self._watch_tasks(self._ensure_consumer())
+        consumer = self._ensure_consumer()
+        self._watch_tasks(consumer)
+        gather_when_busy(consumer._fetcher, self.app.settings)
 
     def _watch_tasks(self, consumer: Any) -> None:
         for task in (consumer._coordinator._coordination_task, consumer._client._sync_task):
@@ -61,6 +64,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetch_max_wait_ms = self.app.settings.fetch_wait_ms
         consumer._fetch_min_bytes = self.app.settings.fetch_min_bytes
         return consumer
+
+
+def gather_when_busy(fetcher: Any, settings: Settings) -> None:
+    """Let records gather at the broker while there are some, as the settings say.
+
+    After a fetch that found nothing, the next one waits for longer and ends with the first record: a lone message does
+    not wait, and an idle worker asks seldom. aiokafka reads the two numbers when it makes a request.
+    """
+    fetch = fetcher._proc_fetch_request
+
+    async def fetch_and_choose(assignment: Any, node_id: Any, request: Any) -> bool:
+        has_found = bool(await fetch(assignment, node_id, request))
+        is_busy = has_found or settings.fetch_idle_ms <= settings.fetch_wait_ms
+        fetcher._fetch_min_bytes = settings.fetch_min_bytes if is_busy else 1
+        fetcher._fetch_max_wait_ms = settings.fetch_wait_ms if is_busy else settings.fetch_idle_ms
+        return has_found
+
+    fetcher._proc_fetch_request = fetch_and_choose
 
 
 class PollLoop(driver.Consumer):  # type: ignore[misc]

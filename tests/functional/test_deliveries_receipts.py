@@ -195,3 +195,30 @@ async def test_no_more_is_sent_than_simulated_receipts_can_be_remembered(monkeyp
     assert len(world.channel.calls) < 8
     await until(world.is_done)
     assert len(world.channel.calls) == 8
+
+
+async def test_the_receipts_that_follow_a_send_read_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    await world.deliver(requests("m-1"))
+    await until(world.is_done)
+    read: list[bytes] = []
+    find = world.table.get_bytes
+
+    def noted(partition: int, key: bytes) -> bytes | None:
+        read.append(key)
+        return find(partition, key)
+
+    monkeypatch.setattr(world.table, "get_bytes", noted)
+    world.receive(report(Status.DELIVERED), report(Status.READ))
+    assert world.facts() == [("m-1", "SENT"), ("m-1", "DELIVERED"), ("m-1", "READ")]
+    assert read == []
+
+
+async def test_an_outcome_of_another_owner_is_read_after_a_rebalance() -> None:
+    world = World()
+    await world.deliver(requests("m-1"))
+    await until(world.is_done)
+    await world.dispatcher.drain()
+    world.table.rows.clear()  # an operator's command let the next owner take the outcome off the record
+    world.dispatcher.begin()
+    assert world.dispatcher.queue.outcome_of(2, "m-1") is None
