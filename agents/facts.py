@@ -20,7 +20,7 @@ def read_fact(value: bytes | None, logged_at_ms: int) -> tuple[StatusChanged, Fa
     if change.status not in _WORDS:
         raise MalformedRecord(f"unknown status {change.status[:40]!r}", "status")
     try:
-        fact = fact_in(plausible(change, logged_at_ms))
+        fact = fact_in(plausible(change, logged_at_ms), max(0, logged_at_ms))
     except ValueError as error:
         raise MalformedRecord(str(error), "accepted_at_ms") from None
     return change, fact

@@ -137,23 +137,26 @@ async def _at(
     from app.kafka.topics import Topics
     from app.replay.moments import moment_ms
     from app.replay.span import Span, open_consumer
-    from app.replay.states import FOREVER_MS, PastStates
+    from app.replay.states import PastStates
+    from domain.past import FOREVER_MS
 
     as_of_ms, known_at_ms = (FOREVER_MS if text is None else moment_ms(text, now_ms()) for text in (as_of, known_at))
-    past = PastStates(as_of_ms, known_at_ms, message_id=message_id, conversation_id=conversation_id)
-    live = PastStates(message_id=message_id, conversation_id=conversation_id)
-    names = Topics(settings.topic_prefix)
+    names, count = Topics(settings.topic_prefix), 0
     async with open_consumer(settings) as consumer:
-        topics = (names.messages, names.status_updates)
-        partitions = await _partitions(consumer, settings, topics, conversation_id)
-        async for record in Span(consumer, partitions).records():
-            for states in (past, live) if is_diff else (past,):
-                (states.add_message if record.topic == names.messages else states.add_fact)(record)
-    now = {one.message.message_id: _words(one) for one in live.found()}
-    found = [one for one in past.found() if not is_diff or now[one.message.message_id] != _words(one)]
-    for one in found:
-        _print(one, now.get(one.message.message_id), as_json)
-    if not found:
+        partitions = await _partitions(consumer, settings, (names.messages, names.status_updates), conversation_id)
+        # a message has all its records on one partition number, so memory holds one at a time
+        for number in sorted({tp.partition for tp in partitions}):
+            past = PastStates(as_of_ms, known_at_ms, message_id=message_id, conversation_id=conversation_id)
+            live = PastStates(message_id=message_id, conversation_id=conversation_id)
+            async for record in Span(consumer, [tp for tp in partitions if tp.partition == number]).records():
+                for states in (past, live) if is_diff else (past,):
+                    (states.add_message if record.topic == names.messages else states.add_fact)(record)
+            now = {one.message_id: _words(one) for one in live.found()}
+            for one in past.found():
+                if not is_diff or now[one.message_id] != _words(one):
+                    _print(one, now.get(one.message_id), as_json)
+                    count += 1
+    if not count:
         click.echo("Nothing differs." if is_diff else "There was no such message then.", err=True)
 
 
@@ -224,8 +227,8 @@ def _print(one: PastMessage, live: dict[str, Any] | None, as_json: bool) -> None
     words = _words(one)
     if as_json:
         document = {
-            "message_id": one.message.message_id,
-            "conversation_id": one.message.conversation_id,
+            "message_id": one.message_id,
+            "conversation_id": one.conversation_id,
             "status": words["status"],
             "facts": [
                 {"at": at, "status": status, "recipient_id": address, "attempt": attempt, "failure_code": code}
@@ -235,7 +238,7 @@ def _print(one: PastMessage, live: dict[str, Any] | None, as_json: bool) -> None
         click.echo(json.dumps(document if live is None else {**document, "live_status": live["status"]}))
         return
     now = "" if live is None else f"  (now {live['status']})"
-    click.echo(f"{one.message.message_id}  {one.message.conversation_id}  {words['status']}{now}")
+    click.echo(f"{one.message_id}  {one.conversation_id}  {words['status']}{now}")
     for at_ms, status, address, attempt, code in words["facts"]:
         more = " ".join(text for text in (address, f"attempt {attempt}" if attempt else "", code) if text)
         click.echo(f"    {iso_of(at_ms)}  {status}  {more}".rstrip())

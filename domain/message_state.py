@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from domain.records import StatusChanged
@@ -23,7 +23,8 @@ class Fact:
     """One event of a message. ``at_ms``: epoch milliseconds; ``attempt``: 0 before the first send.
 
     ``recipient_count``: the number of addresses of the message. If there are several, ``recipient_id`` is the address
-    of this fact, empty for the message itself.
+    of this fact, empty for the message itself. ``logged_ms``: the append time of its record (epoch milliseconds), 0 if
+    unknown; it says when the log knew of the fact and is no part of it.
     """
 
     status: str
@@ -34,9 +35,10 @@ class Fact:
     failure_detail: str | None = None
     recipient_id: str = ""
     recipient_count: int = 1
+    logged_ms: int = field(default=0, compare=False)
 
 
-def fact_in(change: StatusChanged) -> Fact:
+def fact_in(change: StatusChanged, logged_ms: int = 0) -> Fact:
     """Return the fact in a record of ``status-updates``. An unknown status is not checked here."""
     return Fact(
         change.status,
@@ -47,6 +49,7 @@ def fact_in(change: StatusChanged) -> Fact:
         change.failure_detail,
         change.recipient_id,
         change.recipient_count,
+        logged_ms,
     )
 
 

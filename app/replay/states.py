@@ -1,7 +1,6 @@
-"""The state of messages at a past moment, by two clocks.
+"""The state of messages at a past moment, by the two clocks of ``domain/past.py``.
 
-``as_of_ms``: what had happened by then, by the times in the facts. ``known_at_ms``: what the log knew by then, by the
-broker's append times. Both bounds are inclusive. A message accepted later than one of them is not there.
+A message accepted later than one of them is not there.
 """
 
 from __future__ import annotations
@@ -11,18 +10,19 @@ from dataclasses import dataclass
 from app.kafka.codec import decode
 from app.replay.entries import LogRecord
 from domain.errors import MalformedRecord
+from domain.fact_times import plausible
+from domain.past import FOREVER_MS, Moment
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, State, fact_in, join
-
-FOREVER_MS = 2**62
+from domain.status import UNKNOWN, State, absorb, fact_in
 
 
 @dataclass(slots=True)
 class PastMessage:
-    """A message and the join of its facts by the two clocks."""
+    """A message, without its content, and the join of its facts by the two clocks."""
 
-    message: MessageAccepted
+    message_id: str
+    conversation_id: str
     position: LogPosition
     state: State = UNKNOWN
 
@@ -41,16 +41,16 @@ class PastStates:
         message_id: str = "",
         conversation_id: str = "",
     ) -> None:
-        self._as_of_ms = as_of_ms
-        self._known_at_ms = known_at_ms
+        self._moment = Moment(as_of_ms, known_at_ms)
         self._message_id = message_id
+        self._needle = message_id.encode()
         self._conversation_id = conversation_id
         self._messages: dict[str, PastMessage] = {}
         self._states: dict[str, State] = {}
 
     def add_message(self, record: LogRecord) -> None:
         """Take a record of ``messages``. A repeated id and a malformed record change nothing."""
-        if record.timestamp_ms > min(self._as_of_ms, self._known_at_ms):
+        if not self._moment.has_accepted(record.timestamp_ms) or not self._may_name(record):
             return
         try:
             message = decode(record.value, MessageAccepted)
@@ -60,28 +60,29 @@ class PastStates:
             position = LogPosition(record.timestamp_ms, record.offset)
             known = self._messages.get(message.message_id)
             if known is None or position < known.position:
-                self._messages[message.message_id] = PastMessage(message, position)
+                self._messages[message.message_id] = PastMessage(message.message_id, message.conversation_id, position)
 
     def add_fact(self, record: LogRecord) -> None:
         """Take a record of ``status-updates``. A malformed record and an unknown status change nothing."""
-        if record.timestamp_ms > self._known_at_ms:
+        if record.timestamp_ms > self._moment.known_at_ms or not self._may_name(record):
             return
         try:
-            change = decode(record.value, StatusChanged)
-        except MalformedRecord:
-            return
-        if change.at_ms > self._as_of_ms or not self._is_wanted(change.message_id, change.conversation_id):
-            return
-        try:
-            self._states[change.message_id] = join(self._states.get(change.message_id, UNKNOWN), fact_in(change))
-        except ValueError:
+            change = plausible(decode(record.value, StatusChanged), record.timestamp_ms)
+            fact = fact_in(change, record.timestamp_ms)
+            if self._moment.counts(fact) and self._is_wanted(change.message_id, change.conversation_id):
+                self._states[change.message_id] = absorb(self._states.get(change.message_id, UNKNOWN), fact)
+        except (MalformedRecord, ValueError):
             return
 
     def found(self) -> list[PastMessage]:
         """Return the messages in the order of the log, each with its state."""
         for message_id, past in self._messages.items():
             past.state = self._states.get(message_id, UNKNOWN)
-        return sorted(self._messages.values(), key=lambda past: (past.message.conversation_id, past.position.offset))
+        return sorted(self._messages.values(), key=lambda past: (past.conversation_id, past.position.offset))
+
+    def _may_name(self, record: LogRecord) -> bool:
+        """Return whether the record may be about the wanted message: to look for its id costs less than to decode."""
+        return not self._needle or (record.value is not None and self._needle in record.value)
 
     def _is_wanted(self, message_id: str, conversation_id: str) -> bool:
         if self._message_id and message_id != self._message_id:

@@ -112,6 +112,14 @@ class MessageReader(Protocol):
 
     async def get(self, message_id: str) -> StoredMessage | None: ...
 
+    async def facts(self, message_id: str) -> Sequence[Fact]:
+        """Return every stored fact about a message, in any order, each with the time of its record if that is known.
+
+        Empty if the message is not there. A fact that was logged twice may be there twice. Raises
+        ``StoreUnavailable``.
+        """
+        ...
+
     async def list(
         self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
     ) -> Sequence[StoredMessage]:

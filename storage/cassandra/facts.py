@@ -2,8 +2,10 @@
 
     ["SENT",1732312312345,1,"sim.abc"]      status, epoch ms, attempt, provider id, failure code, failure detail
     ["READ",1732312312345,1,"sim.abc",null,null,"instagram:@maria",3]                  …, recipient, their number
+    ["SENT",1732312312345,1,"sim.abc",null,null,null,1,32]    …, milliseconds from its time to the append of its record
 
-Trailing nulls are dropped, so a fact has one text only and adding it twice adds it once.
+Trailing nulls are dropped, so a record has one text only and adding it twice adds it once. Rows of earlier releases
+have facts without the last number; earlier releases pass over it.
 
     {"filename":"a.pdf","size_bytes":1024,"mimetype":"application/pdf","checksum":"sha256:…","storage_path":"c-1/…"}
 """
@@ -25,6 +27,7 @@ MAX_KEY_BYTES = 65_535  # Cassandra's own limit for partition keys and for eleme
 _MAX_DETAIL_CHARS = 2_000
 _WORDS = frozenset(Status)
 _SHARED_PARTS = 8
+_LOGGED_PARTS = 9
 _FILE_FIELDS = tuple(f.name for f in fields(FileMetadata))
 
 
@@ -32,8 +35,10 @@ def encode_fact(fact: Fact) -> str:
     """Return the text of ``fact``; a failure's detail is cut to 2,000 characters."""
     detail = fact.failure_detail and fact.failure_detail[:_MAX_DETAIL_CHARS]
     parts: list[Any] = [fact.status, fact.at_ms, fact.attempt, fact.provider_id, fact.failure_code, detail]
-    if fact.recipient_count > 1:
+    if fact.recipient_count > 1 or fact.logged_ms:
         parts += [fact.recipient_id or None, fact.recipient_count]
+    if fact.logged_ms:
+        parts.append(fact.logged_ms - fact.at_ms)
     while parts[-1] is None:
         parts.pop()
     return orjson.dumps(parts).decode()
@@ -46,7 +51,8 @@ def decode_fact(text: str) -> Fact | None:
         return None
     if len(parts) < _SHARED_PARTS:
         return Fact(*parts[:6])
-    return Fact(*(*parts[:6], parts[6] or "", parts[7]))
+    logged_ms = parts[1] + parts[8] if len(parts) >= _LOGGED_PARTS else 0
+    return Fact(*(*parts[:6], parts[6] or "", parts[7], logged_ms))
 
 
 def encode_file(metadata: FileMetadata) -> str:
@@ -73,8 +79,12 @@ def decode_body(text: str | None) -> Mapping[str, object]:
 
 def state_of(position: LogPosition, texts: Iterable[str] | None) -> State:
     """Return the state of a stored row. A row with content is ACCEPTED, at its position."""
-    facts = (fact for text in texts or () if (fact := decode_fact(text)) is not None)
-    return fold(facts, MessageState(accepted_at_ms=position.accepted_at_ms))
+    return fold(facts_in(texts), MessageState(accepted_at_ms=position.accepted_at_ms))
+
+
+def facts_in(texts: Iterable[str] | None) -> list[Fact]:
+    """Return the facts of a stored row."""
+    return [fact for text in texts or () if (fact := decode_fact(text)) is not None]
 
 
 def bucket_of(accepted_at_ms: int) -> int:

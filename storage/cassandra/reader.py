@@ -12,8 +12,9 @@ from domain.log_clock import LogClock, Run
 from domain.ports import LogPosition, StoredMessage
 from domain.reactions import PersonReaction
 from domain.records import NORMAL, MessageAccepted
+from domain.status import Fact
 from storage.cassandra.driver_session import Access
-from storage.cassandra.facts import decode_body, decode_file, is_possible_key, state_of
+from storage.cassandra.facts import decode_body, decode_file, facts_in, is_possible_key, state_of
 from storage.cassandra.session import CassandraSession
 from storage.cassandra.slices import FIRST, LAST, PartitionOf, Slice, clock_of, slices
 
@@ -35,6 +36,9 @@ _BY_ID = "SELECT conversation_id, bucket, accepted_at_ms, position FROM {ks}.mes
 _ONE = (
     f"SELECT {_COLUMNS} FROM {{ks}}.messages"
     " WHERE conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
+)
+_FACTS = (
+    "SELECT facts FROM {ks}.messages WHERE conversation_id = ? AND bucket = ? AND accepted_at_ms = ? AND position = ?"
 )
 _POSITIONS = (
     "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
@@ -70,6 +74,15 @@ class CassandraMessageReader:
                 return None
             rows = await self._session.run(_ONE, positions[0], Access.READ)
         return next(iter(await _messages(positions[0][0], rows)), None)
+
+    async def facts(self, message_id: str) -> Sequence[Fact]:
+        """Return every stored fact about a message. Raises ``StoreUnavailable``."""
+        if not is_possible_key(message_id):
+            return []
+        async with self._session.deadline():
+            positions = await self._session.run(_BY_ID, (message_id,), Access.READ)
+            rows = await self._session.run(_FACTS, positions[0], Access.READ) if positions else ()
+        return [fact for (texts,) in rows for fact in facts_in(texts)]
 
     async def list(
         self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool

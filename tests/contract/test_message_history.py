@@ -99,6 +99,24 @@ async def test_a_message_written_is_found_by_its_id_and_in_its_conversation(stor
     assert await stores.reader.list(conversation, after=None, limit=10, descending=False) == [found]
 
 
+async def test_every_fact_comes_back_with_the_time_of_its_record(stores):
+    conversation, position = fresh(), LogPosition(JANUARY, 7)
+    entry = accepted(conversation, position)
+    again = [Fact("SENT", JANUARY + 10, 1, "sim.x", logged_ms=JANUARY + at) for at in (12, 900)]
+    unknown = Fact("READ", JANUARY + 30, 1)
+    entry.facts += [*again, *again, unknown]
+    await stores.mirror.write([entry])
+    await stores.mirror.write([entry])
+    found = await stores.reader.facts(entry.message_id)
+    assert sorted((fact.status, fact.at_ms, fact.logged_ms) for fact in found) == [
+        ("READ", JANUARY + 30, 0),
+        ("SENT", JANUARY + 10, JANUARY + 12),
+        ("SENT", JANUARY + 10, JANUARY + 900),
+    ]
+    assert (await stores.reader.get(entry.message_id)).state.sent_at_ms == JANUARY + 10
+    assert await stores.reader.facts(fresh("m")) == await stores.reader.facts("") == []
+
+
 async def test_to_whom_a_message_went_comes_back_with_a_state_for_each(stores):
     conversation, position = fresh(), LogPosition(JANUARY, 8)
     message = MessageAccepted(

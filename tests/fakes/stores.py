@@ -32,7 +32,7 @@ class Outage:
 @dataclass(slots=True)
 class _Row:
     message: MessageAccepted | None = None
-    facts: set[Fact] = field(default_factory=set)
+    facts: dict[tuple[Fact, int], Fact] = field(default_factory=dict)
 
 
 class MemoryMessages(Outage):
@@ -56,7 +56,7 @@ class MemoryMessages(Outage):
         self._clocks.update({clock.partition: (list(clock.steps), clock.last) for clock in clocks})
         for entry in entries:
             row = self.rows.setdefault(entry.conversation_id, {}).setdefault(entry.position, _Row())
-            row.facts.update(entry.facts)
+            row.facts.update({(fact, fact.logged_ms): fact for fact in entry.facts})
             if entry.message is not None:
                 row.message = entry.message
                 here = (entry.conversation_id, entry.position)
@@ -70,6 +70,14 @@ class MemoryMessages(Outage):
             return None
         conversation_id, position = self._by_id[message_id]
         return _stored(position, self.rows[conversation_id][position])
+
+    async def facts(self, message_id: str) -> Sequence[Fact]:
+        """Return every fact about a message."""
+        self.check()
+        if message_id not in self._by_id:
+            return []
+        conversation_id, position = self._by_id[message_id]
+        return list(self.rows[conversation_id][position].facts.values())
 
     async def list(
         self, conversation_id: str, *, after: LogPosition | None, limit: int, descending: bool
@@ -137,7 +145,8 @@ class MemoryMessages(Outage):
 def _stored(position: LogPosition, row: _Row) -> StoredMessage | None:
     if row.message is None:
         return None
-    return StoredMessage(row.message, position, fold(row.facts, MessageState(accepted_at_ms=position.accepted_at_ms)))
+    facts = row.facts.values()
+    return StoredMessage(row.message, position, fold(facts, MessageState(accepted_at_ms=position.accepted_at_ms)))
 
 
 class MemoryUsers(Outage):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.kafka.codec import encode
 from app.replay.entries import LogRecord
 from app.replay.states import FOREVER_MS, PastStates
+from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 
 MESSAGE = MessageAccepted("m-1", "c-1", "ana", "whatsapp:+5511999990000", "hi")
@@ -47,12 +48,12 @@ def test_before_its_acceptance_there_is_no_message() -> None:
 def test_only_the_wanted_ones_are_folded_and_malformed_records_change_nothing() -> None:
     states = PastStates(message_id="m-1")
     other = replace(MESSAGE, message_id="m-2")
-    for offset, one in enumerate((MESSAGE, other, replace(MESSAGE, content="the same id again"))):
-        states.add_message(record("messages", 100, one, offset))
+    for offset, one in enumerate((MESSAGE, other, MESSAGE)):
+        states.add_message(record("messages", 100 + offset, one, offset))
     states.add_message(LogRecord("messages", 0, 9, 100, b"c-1", b"{"))
     states.add_fact(LogRecord("status-updates", 0, 9, 100, b"c-1", None))
     states.add_fact(record("status-updates", 100, replace(SENT, status="VANISHED")))
-    assert [(one.message.message_id, one.message.content) for one in states.found()] == [("m-1", "hi")]
+    assert [(one.message_id, one.position) for one in states.found()] == [("m-1", LogPosition(100, 0))]
 
 
 RANKS = {"ACCEPTED": 0, "SENT": 1, "DELIVERED": 2, "READ": 3}

@@ -51,6 +51,9 @@ def test_a_fact_has_one_text_without_trailing_nulls(fact):
 def test_a_fact_is_short():
     assert encode_fact(Fact("SENT", 1732312312345, 1, "sim.abc")) == '["SENT",1732312312345,1,"sim.abc"]'
     assert encode_fact(Fact("READ", 1732312312345)) == '["READ",1732312312345,0]'
+    logged = Fact("SENT", 1732312312345, 1, "sim.abc", logged_ms=1732312312377)
+    assert encode_fact(logged) == '["SENT",1732312312345,1,"sim.abc",null,null,null,1,32]'
+    assert decode_fact(encode_fact(logged)).logged_ms == 1732312312377
     assert encode_fact(Fact(Status.FAILED, 5, 1, None, "blocked")) == '["FAILED",5,1,null,"blocked"]'
 
 

@@ -32,6 +32,7 @@ from web.http.siblings import Siblings
 from web.live.service import LIVE
 from web.messages.contacts import ADDRESS_BOOK
 from web.messages.facts import STATUSES
+from web.messages.past import PAST_MESSAGES
 from web.messages.read_marks import READ_MARKS
 from web.messages.sending import SENDING
 from web.messages.traces import TRACES
@@ -48,6 +49,7 @@ def install(app: web.Application, services: Services) -> None:
     app[ON_MESSAGE_REQUEST] = services.transfer_throttle.message_accepted
     app[CLOCK_MS], app[PROBES] = services.adapters.clock_ms, services.adapters.probes
     app[HISTORY], app[TRACES] = services.history, services.traces
+    app[PAST_MESSAGES] = services.past_messages
     app[TOKENS], app[ACCOUNTS], app[IDENTITIES] = services.tokens, services.accounts, services.identities
     app[ROLES] = services.roles
     app[USERNAMES], app[CONVERSATIONS], app[GROUPS] = services.usernames, services.conversations, services.groups

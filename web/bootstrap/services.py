@@ -50,6 +50,7 @@ from web.live.service import Live
 from web.messages.attached_files import AttachedFiles
 from web.messages.contacts import AddressBook
 from web.messages.facts import StatusWriter
+from web.messages.past import PastMessages
 from web.messages.read_marks import ReadMarks
 from web.messages.recipient_resolver import RecipientResolver
 from web.messages.sending import Sending
@@ -227,6 +228,13 @@ class Services:
         self.statuses = StatusWriter(adapters.log, self.history)
         topics = Topics(self.settings.topic_prefix)
         self.traces = MessageTraces(adapters.traces, adapters.record_log, topics, self.settings.partitions)
+        self.past_messages = PastMessages(
+            adapters.reader,
+            adapters.record_log,
+            adapters.tailer.mirrored,
+            topics.status_updates,
+            self.settings.partitions,
+        )
         self.read_marks = ReadMarks(adapters.record_log, topics, self.settings.partitions)
         self.address_book = AddressBook(
             adapters.contacts,

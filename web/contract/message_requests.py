@@ -17,6 +17,7 @@ from domain.errors import InvalidInput
 from domain.expiry import MOST_DAYS_AHEAD
 from domain.ids import is_uuid
 from domain.kinds import INTERACTIVE, LOCATION, REACTION, TEMPLATE, TEXT
+from domain.past import FOREVER_MS, Moment
 from domain.records import MAX_CONTENT_BYTES
 from web.contract.kind_requests import (
     CreateInteractive,
@@ -44,6 +45,7 @@ _KINDS = (INTERACTIVE, LOCATION, REACTION, TEMPLATE)
 Part = CreateTemplate | CreateInteractive | CreateLocation | CreateReaction | None
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
+_EPOCH_MS = re.compile(r"\d{12,14}", re.ASCII)
 _NO_RECIPIENT = f"{NO_CHANNEL}; or be user:<username> or a user id"
 
 
@@ -86,11 +88,21 @@ def _moment(text: str | None) -> str | None:
     return text
 
 
+def _past_moment(text: str | None) -> str | None:
+    if text is not None and not _EPOCH_MS.fullmatch(text):
+        return _moment(text.replace(" ", "+"))  # an offset's plus that was not percent-encoded
+    return text
+
+
 def _epoch_ms(text: str) -> int:
     """Return epoch milliseconds. Raises ``ValueError`` or ``OverflowError`` for another form, or without an offset."""
     if not _TIME.fullmatch(text):
         raise ValueError(text)
     return (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _past_ms(text: str) -> int:
+    return int(text) if _EPOCH_MS.fullmatch(text) else _epoch_ms(text)
 
 
 class CreateMessage(Creation):
@@ -245,6 +257,31 @@ class CreateBatch(Creation):
     """Each message is checked separately, so valid ones are accepted beside invalid ones."""
 
     messages: Annotated[list[CreateBatchItem], Field(min_length=1, max_length=MAX_BATCH_MESSAGES)]
+
+
+def _past(description: str) -> Any:
+    return Field(
+        json_schema_extra={"format": "date-time"},
+        description=f"{description} ISO 8601 with an offset, or epoch milliseconds.",
+        examples=["2026-11-28T14:03:00Z"],
+    )
+
+
+PastMoment = Annotated[str | None, AfterValidator(_past_moment)]
+
+
+class ShowMessage(Schema):
+    """Of ``GET /v1/messages/{message_id}``: the moment of the state, by two clocks; by default now."""
+
+    as_of: Annotated[PastMoment, _past("What had happened by then, by the times of the facts.")] = None
+    known_at: Annotated[PastMoment, _past("What the log knew by then, by the append times of its records.")] = None
+
+    @property
+    def moment(self) -> Moment | None:
+        """The past moment that is asked for, ``None`` for now."""
+        if self.as_of is None and self.known_at is None:
+            return None
+        return Moment(*(FOREVER_MS if text is None else _past_ms(text) for text in (self.as_of, self.known_at)))
 
 
 class ListMessages(Schema):

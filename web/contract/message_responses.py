@@ -142,6 +142,8 @@ class Delivery(_State):
 
 class MessageWithDeliveries(Message):
     deliveries: Annotated[list[Delivery], Field(description="One for each recipient of a message to several.")] = []
+    as_of: Annotated[Time | None, Field(description="Of a past state alone: the moment asked for.")] = None
+    known_at: Annotated[Time | None, Field(description="Of a past state alone: the moment asked for.")] = None
 
 
 class Read(BaseModel):

@@ -9,20 +9,22 @@ from multidict import CIMultiDictProxy
 
 from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.idempotency import check_key
+from domain.past import FOREVER_MS, Moment
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
 from domain.usernames import names_user
-from web.contract.message_requests import CreateMessage
+from web.contract.message_requests import CreateMessage, ShowMessage
 from web.contract.response_bodies import accepted_document, message_with_deliveries, parties_of
 from web.conversations.service import CONVERSATIONS
 from web.conversations.usernames import USERNAMES
 from web.history.service import HISTORY, no_such_message
 from web.http.app_keys import REQUEST_LIMITS, SETTINGS
-from web.http.bodies import body_as
+from web.http.bodies import body_as, query_as
 from web.http.caller import Caller
 from web.http.middlewares import traceparent_of
 from web.http.request_keys import REQUEST_ID
-from web.http.responses import json_response
+from web.http.responses import iso_utc, json_response
+from web.messages.past import PAST_MESSAGES
 from web.messages.sending import NOBODY, SENDING
 
 
@@ -61,7 +63,10 @@ def record_headers(request: web.Request) -> dict[str, bytes]:
 
 async def show_message(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/messages/{message_id}``: for participants of its conversation; 404 for other callers."""
+    moment = query_as(ShowMessage, request).moment
     found = await visible_message(request, caller)
+    if moment is not None:
+        return await _show_past(request, found, moment)
     address = found.message.address_of(caller.user_id)
     if address is not None and delivery_of(found.state, address).status is not Status.READ:
         # it is the caller who reads it, perhaps just now and by another process
@@ -71,6 +76,19 @@ async def show_message(request: web.Request, caller: Caller) -> web.Response:
     reactions = await request.app[HISTORY].reactions(found.message.conversation_id, [message_id])
     hours = request.app[SETTINGS].expires_hours
     return json_response(message_with_deliveries(found, names, hours, reactions.get(message_id, ())))
+
+
+async def _show_past(request: web.Request, found: StoredMessage, moment: Moment) -> web.Response:
+    past = await request.app[PAST_MESSAGES].at(found, moment)
+    names = await request.app[USERNAMES].names_of(parties_of(past))
+    message_id = past.message.message_id
+    found_reactions = await request.app[HISTORY].reactions(past.message.conversation_id, [message_id])
+    reactions = [one for one in found_reactions.get(message_id, ()) if moment.has_accepted(one.at_ms)]
+    document = message_with_deliveries(past, names, request.app[SETTINGS].expires_hours, reactions)
+    for name, at_ms in (("as_of", moment.as_of_ms), ("known_at", moment.known_at_ms)):
+        if at_ms != FOREVER_MS:
+            document[name] = iso_utc(at_ms)
+    return json_response(document)
 
 
 async def visible_message(request: web.Request, caller: Caller) -> StoredMessage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from web.contract import message_responses as message
-from web.contract.message_requests import CreateBatch, CreateMessage, ListMessages
+from web.contract.message_requests import CreateBatch, CreateMessage, ListMessages, ShowMessage
 from web.description.operations.operation import MESSAGES, Operation
 
 MESSAGE = {"recipient_id": "whatsapp:+5511999990000", "content": "See you at eight"}
@@ -49,7 +49,11 @@ OPERATIONS: Mapping[str, Operation] = {
         "Show a message",
         {200: message.MessageWithDeliveries},
         (404,),
-        description="Available from every process right after its 202. 404 for a caller outside the conversation.",
+        query=ShowMessage,
+        description="Available from every process right after its 202. 404 for a caller outside the conversation. "
+        "With `as_of` or `known_at` the state at that moment: a receipt that came late had happened before the log "
+        "knew of it, and the two tell the one from the other. 404 if the message was not accepted by then. A reaction "
+        "that was changed since is not shown.",
     ),
     "GET /v1/messages/{message_id}/trace": Operation(
         MESSAGES,
