@@ -26,7 +26,9 @@ _WORDS = frozenset(Status)
 
 
 class PastMessages:
-    """``mirrored``: the mirror's committed offsets of ``messages`` and ``status-updates``; ``reader`` has what lies before."""
+    """``mirrored`` returns the mirror's committed offsets of ``messages`` and ``status-updates``, by partition: what lies
+    before them is in ``reader``.
+    """
 
     def __init__(
         self,
