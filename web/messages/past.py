@@ -26,7 +26,7 @@ _WORDS = frozenset(Status)
 
 
 class PastMessages:
-    """``mirrored`` returns the mirror's committed offsets of ``messages`` and ``status-updates``, by partition: what lies
+    """``mirrored`` returns the committed offsets of ``messages`` and ``status-updates``, by partition: what lies
     before them is in ``reader``.
     """
 
