@@ -36,6 +36,7 @@ from app.clock import now_ms
 from app.kafka.codec import decode
 from domain.attempts import Attempt, QueuedDelivery, Reason, Stage
 from domain.delivery_policy import Decision, DeliveryRules, Failure, Wait, decide, expired, without_evidence
+from domain.expiry import last_start_ms
 from domain.outcomes import SendOutcome, Unknown
 from domain.records import DeliveryRequested, delivery_key
 
@@ -163,7 +164,10 @@ class Dispatcher:
         if (known := self.queue.on_record(partition, name)) is not None and known.is_final:
             return [self.settlement.facts.outcome(partition, request.conversation_id, name, known, headers)]
         account, writes = self._choice.account_for(partition, request)
-        not_after_ms = request.not_after_ms or request.accepted_at_ms + self.expires_ms
+        settings = self._app.settings
+        not_after_ms = last_start_ms(
+            request.not_after_ms, request.accepted_at_ms, settings.expires_hours, settings.state_retention_hours
+        )
         row = QueuedDelivery.of(request, offset, now_ms(), not_after_ms, headers)
         if known is not None:  # a release without a queue began it
             row = row.begun()

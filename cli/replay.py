@@ -1,4 +1,4 @@
-"""`chat4all replay`: read the topics again. No command of the group sends a message or commits an offset."""
+"""`chat4all replay`: read the topics again. No command of the group sends a message; `reset` alone commits offsets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import click
 
 from chat4all.cli.command_line import Commands
 from cli.commands import read_settings, sentences
+from cli.replay_reset import reset
+from cli.replay_run import run
 from cli.replay_webhooks import webhooks
 
 if TYPE_CHECKING:
@@ -25,10 +27,11 @@ _TIME = "Such as 10m or 2h (ago), 2026-11-28T14:03 (UTC), or epoch milliseconds.
 
 @click.group(cls=Commands)
 def replay() -> None:
-    """Read the topics again: as a timeline, or as the state at a past moment. Nothing is sent."""
+    """Read the topics again: as a timeline, as the state at a past moment, through today's code. Nothing is sent."""
 
 
-replay.add_command(webhooks)
+for command in (reset, run, webhooks):
+    replay.add_command(command)
 
 
 @replay.command()

@@ -18,6 +18,14 @@ def expires_at_ms(not_after_ms: int, accepted_at_ms: int, expires_hours: float) 
     return not_after_ms or accepted_at_ms + int(expires_hours * 3_600_000)
 
 
+def last_start_ms(not_after_ms: int, accepted_at_ms: int, expires_hours: float, memory_hours: float) -> int:
+    """Return the time after which no attempt begins: the message's expiry, and never later than the memory of attempts
+    reaches back. An older message may have been sent, and nothing tells. All times are epoch milliseconds.
+    """
+    remembered_ms = accepted_at_ms + int(memory_hours * 3_600_000 * _CERTAINLY_THERE)
+    return min(expires_at_ms(not_after_ms, accepted_at_ms, expires_hours), remembered_ms)
+
+
 def expiry_fault(not_after_ms: int, now_ms: int) -> str | None:
     """Return what is wrong with a message's own time, ``None`` if it is in the future and near enough."""
     if not_after_ms <= now_ms:

@@ -49,7 +49,8 @@ async def known_partitions(consumer: Any) -> dict[str, list[int]]:
 class Span:
     """The records of ``partitions`` with a time from ``since_ms`` to before ``until_ms`` (``None``: to their ends now).
 
-    ``follows``: it goes on with new records until it is cancelled.
+    ``from_offset``: of each partition only the records from this offset on. ``follows``: it goes on with new records
+    until it is cancelled.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Span:
         since_ms: int | None = None,
         until_ms: int | None = None,
         *,
+        from_offset: int | None = None,
         follows: bool = False,
     ) -> None:
         self._consumer = consumer
         self._partitions = sorted(partitions)
         self._since_ms = since_ms
         self._until_ms = until_ms
+        self._from_offset = from_offset
         self._follows = follows
         self._ahead: dict[TopicPartition, deque[LogRecord]] = {tp: deque() for tp in self._partitions}
         self._ends: dict[TopicPartition, int] = {}
@@ -95,11 +98,13 @@ class Span:
         if self._since_ms is not None:
             found = await consumer.offsets_for_times(dict.fromkeys(self._partitions, self._since_ms))
             starts = {tp: self._ends[tp] if at is None else at.offset for tp, at in found.items()}
+        if self._from_offset is not None:
+            starts = {tp: max(starts[tp], self._from_offset) for tp in self._partitions}
         for tp in self._partitions:
             consumer.seek(tp, max(starts[tp], begins[tp]))
             if self._follows or starts[tp] < self._ends[tp]:
                 self._open.add(tp)
-        self.total = sum(self._ends[tp] - max(starts[tp], begins[tp]) for tp in self._partitions)
+        self.total = sum(max(0, self._ends[tp] - max(starts[tp], begins[tp])) for tp in self._partitions)
 
     async def _fill(self) -> None:
         """Read on, where less than ``MOST_AHEAD`` is in memory."""
