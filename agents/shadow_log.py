@@ -57,7 +57,8 @@ class ShadowLog:
 
     async def changes(self) -> list[Change]:
         """Return where today's code differs from the log. A message without an outcome yet has no status to compare."""
-        run, found = ShadowRun(), []
+        run = ShadowRun()
+        found: list[Change] = []
         for message, position in self.messages.values():
             today = await run.outcomes(message, position)
             self.lines.append(line_of(message, position, today))

@@ -58,7 +58,9 @@ def read(lines: Iterable[bytes]) -> Iterator[Recorded]:
 
 async def compared(lines: Iterable[bytes]) -> tuple[list[Change], list[bytes]]:
     """Run a recording again; return the changes, and its lines with today's outcomes."""
-    run, found, anew = ShadowRun(), [], []
+    run = ShadowRun()
+    found: list[Change] = []
+    anew: list[bytes] = []
     for one in read(lines):
         today = await run.outcomes(one.message, one.position)
         found += changes(one.message.message_id, one.outcomes, today)

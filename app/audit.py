@@ -1,57 +1,59 @@
 """Checks that the views agree with the log. It compares the fold of ``status-updates``, the ``message_state`` table as
 its changelog has it, and every row in Cassandra, message by message; content byte for byte with ``messages``. Each
-delivery requested of a channel is in its queue or has an outcome, and each dead letter has its fact.
+delivery requested of a channel is in its queue or has an outcome, and each dead letter has its fact. If they are given,
+a follower's live frames and the provider's list are compared as well.
 
 Meant for a system at rest. In a working system ``Report.behind`` is the number of records that the roles have yet to
-process; while it is not 0, a difference may be only a delay.
+process; while it is not 0, a difference may be only a delay. Memory is bounded, for a log of any length: see
+``app/audit_books.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from app.audit_deliveries import ChannelAudit, IsDelivery, LoadDelivery
-from app.audit_rules import Difference, History, LoadRow, compare, compare_ids
+from app.audit_books import Books, RowLoaders, books_of
+from app.audit_causes import cause_of
+from app.audit_deliveries import ChannelAudit
+from app.audit_log import PartitionReader, check_topics, committed_of, connected, records_behind
+from app.audit_rules import Difference, History, compare, compare_ids
+from app.audit_witnesses import LiveFrames, ProviderTruth
 from app.cassandra import cassandra_config
 from app.clock import now_ms
-from app.kafka.codec import decode
 from app.kafka.partitions import partition_by
-from app.kafka.topics import Topics, group_of
-from app.settings import InvalidSetting, Settings
-from domain.errors import LogUnavailable, MalformedRecord
+from app.kafka.topics import Topics
+from app.settings import Settings
+from domain.errors import LogUnavailable
 from domain.ports import LogPosition, StoredMessage
 from domain.recipients import CHANNELS
-from domain.records import DeadLetter
 from storage.cassandra.driver_session import Access
 from storage.cassandra.reader import CassandraMessageReader
 from storage.cassandra.session import CassandraSession
 
-SILENCE_SECONDS = 15.0
+__all__ = ["Report", "RowLoaders", "Views", "audit", "check_topics"]
+
 CONNECT_SECONDS = 15.0
 PAGE_ROWS = 200
 IDS_AT_ONCE = 100
 QUERIES_AT_ONCE = 16
-_BATCH_RECORDS = 2_000
 _POSITIONS = (
     "SELECT message_id, conversation_id, accepted_at_ms, position FROM {ks}.messages_by_id WHERE message_id IN ?"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RowLoaders:
-    """Read rows of tables: ``message_state`` (``state``), ``queue`` (``delivery`` and ``is_delivery``)."""
+@dataclass(slots=True)
+class Views:
+    """Views besides Kafka and Cassandra. ``folder``: for the buckets of a long log; ``None``: the system's."""
 
-    state: LoadRow
-    delivery: LoadDelivery
-    is_delivery: IsDelivery
+    frames: LiveFrames | None = None
+    provider: ProviderTruth | None = None
+    folder: Path | None = None
 
 
 @dataclass(slots=True)
@@ -72,6 +74,14 @@ class Report:
     stuck: int = 0
     stuck_ids: list[str] = field(default_factory=list)
     removed_unread: int = 0
+
+    def add(self, difference: Difference, history: History | None, most: int) -> None:
+        """Count a difference, and keep it with its records and its likely cause while there are fewer than ``most``."""
+        self.count += 1
+        if self.count <= most:
+            where = "" if history is None else history.where(difference.message_id)
+            cause = cause_of(difference.view, difference.detail)
+            self.differences.append(replace(difference, where=where, cause=cause))
 
     @property
     def is_clean(self) -> bool:
@@ -94,169 +104,55 @@ class Report:
         return "\n".join(lines)
 
 
-async def audit(settings: Settings, loaders: RowLoaders, *, most: int = 100) -> Report:
+async def audit(settings: Settings, loaders: RowLoaders, *, most: int = 100, views: Views | None = None) -> Report:
     """Compare all views and return at most ``most`` of the differences.
 
-    ``loaders`` is ``tables.loaders.LOADERS``. One partition number at a time is held in memory. Raises
-    ``LogUnavailable``, ``StoreUnavailable``, and ``InvalidSetting`` if the topics are not as the settings say.
+    ``loaders`` is ``tables.loaders.LOADERS``. Raises ``LogUnavailable``, ``StoreUnavailable``, and ``InvalidSetting``
+    if the topics are not as the settings say.
     """
-    report = Report()
+    report, views = Report(), views or Views()
+    topics = [Topics(settings.topic_prefix).outbound(channel) for channel in CHANNELS]
     try:
-        async with _connected(settings) as (consumer, admin), CassandraSession(cassandra_config(settings)) as session:
+        async with connected(settings) as (consumer, admin), CassandraSession(cassandra_config(settings)) as session:
             await check_topics(settings, admin)
             await session.connected(CONNECT_SECONDS)
-            report.behind, report.removed_unread = await _behind(settings, consumer, admin)
-            committed = {
-                channel: await admin.list_consumer_group_offsets(group_of(channel, settings.topic_prefix))
-                for channel in CHANNELS
-            }
-            for partition in range(settings.partitions):
-                # first the queues: what has left them since has its fact in the history
-                deliveries = await _deliveries(settings, loaders, consumer, committed, partition)
-                history = await _history(settings, loaders.state, consumer, partition)
-                report.messages += len(history.accepted)
-                report.facts += history.facts
-                report.unreadable += history.unreadable
-                for message_id in history.stuck(now_ms() - int(settings.audit_stuck_hours * 3_600_000)):
-                    report.stuck += 1
-                    if report.stuck <= most:
-                        report.stuck_ids.append(message_id)
-                async for difference in _differences(settings, session, history, deliveries):
-                    report.count += 1
-                    if report.count <= most:
-                        report.differences.append(difference)
+            report.behind, report.removed_unread = await records_behind(settings, consumer, admin)
+            committed = await committed_of(settings, admin)
+            for number in range(settings.partitions):
+                reader = PartitionReader(settings, consumer, number, committed)
+                facts = await reader.facts()
+                make = partial(Books, facts, CHANNELS, loaders, topics)
+                async for books in books_of(facts, reader.entries(), make, loaders, folder=views.folder):
+                    await _compare(settings, session, books, views, report, most)
+            for difference in views.provider.rest() if views.provider is not None else ():
+                report.add(difference, None, most)
     except (KafkaError, OSError) as error:
         raise LogUnavailable(f"Kafka at {settings.kafka} does not answer: {error!r}") from error
     return report
 
 
-@asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[tuple[Any, Any]]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False, fetch_max_wait_ms=100)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    try:
-        await consumer.start()
-        await admin.start()
-        yield consumer, admin
-    finally:
-        await consumer.stop()
-        await admin.close()
+async def _compare(
+    settings: Settings, session: CassandraSession, books: Books, views: Views, report: Report, most: int
+) -> None:
+    history = books.history
+    report.messages += len(history.accepted)
+    report.facts += history.facts
+    report.unreadable += history.unreadable
+    for message_id in history.stuck(now_ms() - int(settings.audit_stuck_hours * 3_600_000)):
+        report.stuck += 1
+        if report.stuck <= most:
+            report.stuck_ids.append(message_id)
+    async for difference in _differences(settings, session, history, books.channels):
+        report.add(difference, history, most)
+    for difference in witnessed(views, history):
+        report.add(difference, history, most)
 
 
-async def check_topics(settings: Settings, admin: Any) -> None:
-    """Raise ``InvalidSetting`` unless the topics are there, with as many partitions as the settings say.
-
-    With fewer in the settings the rest of the history would not be looked at.
-    """
-    names = Topics(settings.topic_prefix)
-    read = [names.messages, names.status_updates, names.changelog("core", "message_state"), names.dead_letters]
-    for channel in CHANNELS:
-        read += [names.outbound(channel), names.changelog(channel, "queue")]
-    known = await admin.list_topics()
-    for topic in read:
-        if topic not in known:
-            raise InvalidSetting(f"there is no topic {topic}: correct CHAT4ALL_TOPIC_PREFIX, or run `chat4all migrate`")
-    for found in await admin.describe_topics(read):
-        if (count := len(found["partitions"])) != settings.partitions:
-            raise InvalidSetting(
-                f"topic {found['topic']} has {count} partitions and CHAT4ALL_PARTITIONS is {settings.partitions}: "
-                "correct it"
-            )
-
-
-async def _behind(settings: Settings, consumer: Any, admin: Any) -> tuple[int, int]:
-    """Return how many records the roles have not committed, and how many of those retention has removed.
-
-    The first counts ``messages`` and ``status-updates`` for core and mirror. The second also counts the outbound
-    topics.
-    """
-    names, behind, removed = Topics(settings.topic_prefix), 0, 0
-    read_by = {role: [names.messages, names.status_updates] for role in ("core", "mirror")}
-    for role, topics in {**read_by, **{channel: [names.outbound(channel)] for channel in CHANNELS}}.items():
-        tps = [TopicPartition(topic, n) for topic in topics for n in range(settings.partitions)]
-        committed = await admin.list_consumer_group_offsets(group_of(role, settings.topic_prefix))
-        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        for tp in tps:
-            done = committed[tp].offset if tp in committed else -1
-            if role in read_by:
-                behind += max(0, ends[tp] - max(0, done))
-            if done >= 0:
-                removed += max(0, begins[tp] - done)
-    return behind, removed
-
-
-async def _history(settings: Settings, load_row: LoadRow, consumer: Any, partition: int) -> History:
-    """Read one partition number of the three topics to where they end now."""
-    names = Topics(settings.topic_prefix)
-    messages = TopicPartition(names.messages, partition)
-    updates = TopicPartition(names.status_updates, partition)
-    changelog = TopicPartition(names.changelog("core", "message_state"), partition)
-    begins = await consumer.beginning_offsets([messages, updates])
-    history = History(begins[messages], retention_hours=settings.state_retention_hours)
-    async for record in _records(consumer, messages):
-        history.add_message(record.value, LogPosition(record.timestamp, record.offset))
-    async for record in _records(consumer, updates):
-        if begins[updates] > 0 and not history.facts_from_ms:
-            history.facts_from_ms = record.timestamp
-        history.add_fact(record.value, record.timestamp)
-    async for record in _records(consumer, changelog):
-        history.add_row(record.key, record.value, load_row)
-    return history
-
-
-async def _deliveries(
-    settings: Settings, loaders: RowLoaders, consumer: Any, committed: Mapping[str, Mapping[Any, Any]], partition: int
-) -> list[ChannelAudit]:
-    """Read one partition number of each channel: the requests that are ``committed``, the queue, the letters."""
-    names, channels = Topics(settings.topic_prefix), []
-    for channel in CHANNELS:
-        requests = TopicPartition(names.outbound(channel), partition)
-        done = committed[channel][requests].offset if requests in committed[channel] else -1
-        audited = ChannelAudit(channel, await _assign(consumer, requests))
-        async for record in _records(consumer, requests):
-            if record.offset < done:
-                audited.add_request(record.value)
-        async for record in _records(consumer, TopicPartition(names.changelog(channel, "queue"), partition)):
-            audited.add_row(record.key, record.value, loaders.is_delivery, loaders.delivery)
-        channels.append(audited)
-    by_topic = {names.outbound(audited.channel): audited for audited in channels}
-    async for record in _records(consumer, TopicPartition(names.dead_letters, partition)):
-        if (letter := _letter(record.value)) is not None and letter.topic in by_topic:
-            by_topic[letter.topic].add_letter(letter)
-    return channels
-
-
-def _letter(value: bytes | None) -> DeadLetter | None:
-    try:
-        return decode(value, DeadLetter)
-    except MalformedRecord:
-        return None  # of a later release
-
-
-async def _assign(consumer: Any, tp: TopicPartition) -> int:
-    """Assign a partition and return its first offset.
-
-    A look-up of offsets before the assignment would wait for the metadata of a topic that the client has forgotten.
-    """
-    consumer.assign([tp])
-    first: int = (await consumer.beginning_offsets([tp]))[tp]
-    return first
-
-
-async def _records(consumer: Any, tp: TopicPartition) -> AsyncIterator[Any]:
-    """Yield the records from the first to where the partition ends now."""
-    first = await _assign(consumer, tp)
-    end = (await consumer.end_offsets([tp]))[tp]
-    if first >= end:
-        return
-    await consumer.seek_to_beginning(tp)
-    while await consumer.position(tp) < end:
-        batches = await consumer.getmany(tp, timeout_ms=int(SILENCE_SECONDS * 1000), max_records=_BATCH_RECORDS)
-        if not batches:
-            raise LogUnavailable(f"{tp.topic}[{tp.partition}]: nothing came for {SILENCE_SECONDS:g} s")
-        for record in batches[tp]:
-            if record.offset < end:
-                yield record
+def witnessed(views: Views, history: History) -> Iterator[Difference]:
+    """Yield where the follower's frames and the provider's list differ from the history."""
+    for view in (views.frames, views.provider):
+        if view is not None:
+            yield from view.differences(history)
 
 
 async def _differences(

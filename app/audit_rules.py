@@ -16,19 +16,27 @@ from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, MessageState, SharedState, State, Status, absorb, fact_in, facts_of, fold
 
 _DETAIL_CHARS = 2_000  # what Cassandra's rows keep of a failure's detail
+_SHOWN_OFFSETS = 10
 _SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id", "file", "recipients", "recipient_users")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """``view``: where it was found (log, table, cassandra, cassandra-by-id)."""
+    """``view``: where it was found (log, table, cassandra, cassandra-by-id, queue, dead-letters, live, provider).
+
+    ``where``: the records about the message. ``cause``: what most likely led to it.
+    """
 
     view: str
     message_id: str
     detail: str
+    where: str = field(default="", compare=False)
+    cause: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"{self.view}: message {self.message_id}: {self.detail}"
+        lines = [f"{self.view}: message {self.message_id}: {self.detail}"]
+        lines += [f"    {text}" for text in (self.where, self.cause and f"likely: {self.cause}") if text]
+        return "\n".join(lines)
 
 
 class StateRow(Protocol):
@@ -52,6 +60,7 @@ class Folded:
     position: LogPosition
     state: State = UNKNOWN
     row_may_be_gone: bool = False
+    offsets: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -71,6 +80,7 @@ class History:
     rows: dict[str, tuple[MessageState, str] | None] = field(default_factory=dict)
     facts: int = 0
     unreadable: int = 0
+    partition: int = -1
     _faults: list[Difference] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 
@@ -98,7 +108,7 @@ class History:
             return
         self.rows[name] = None if value is None else (row.state, row.conversation_id)
 
-    def add_fact(self, value: bytes | None, logged_at_ms: int = 0) -> None:
+    def add_fact(self, value: bytes | None, logged_at_ms: int = 0, offset: int = -1) -> None:
         """Take a record of ``status-updates``. ``logged_at_ms``: its timestamp, 0 if it has none."""
         try:
             change = plausible(decode(value, StatusChanged), logged_at_ms)
@@ -112,8 +122,10 @@ class History:
         position = LogPosition(change.accepted_at_ms, change.position)
         is_late = may_have_left(change.accepted_at_ms, logged_at_ms, self.retention_hours)
         if known is None:
-            self.folded[change.message_id] = Folded(change.conversation_id, position, state, is_late)
+            self.folded[change.message_id] = Folded(change.conversation_id, position, state, is_late, [offset])
             return
+        if len(known.offsets) < _SHOWN_OFFSETS:
+            known.offsets.append(offset)
         known.row_may_be_gone |= is_late
         if may_repeat(change.message_id):
             known.position = min(known.position, position)
@@ -123,6 +135,15 @@ class History:
             detail = f"a fact is at {position}, others at {known.position}"
             self._faults.append(Difference("log", change.message_id, detail))
         known.state = state
+
+    def where(self, name: str) -> str:
+        """Return the records about a message or one of its deliveries, empty for an unknown one."""
+        message_id, parts = name.partition(" ")[0], []
+        if (accepted := self.accepted.get(message_id)) is not None:
+            parts.append(f"messages[{self.partition}]@{accepted[1].offset}")
+        if (folded := self.folded.get(message_id)) is not None:
+            parts.append(f"status-updates[{self.partition}]@{','.join(map(str, folded.offsets))}")
+        return " ".join(parts)
 
     def conversations(self) -> set[str]:
         """Return every conversation in the log."""

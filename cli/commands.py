@@ -164,27 +164,6 @@ def migrate(wait: float) -> None:
 
 
 @click.command()
-@click.option("--most", default=100, show_default=True, type=click.IntRange(0, 100_000), help="Show so many of each.")
-def audit(most: int) -> None:
-    """Compare log, tables, Cassandra and dead letters, message by message.
-
-    Reads the whole log. Ends with 1 if they differ, or if messages are stuck: only ACCEPTED after
-    CHAT4ALL_AUDIT_STUCK_HOURS.
-    """
-    import asyncio
-
-    from app.audit import audit as compare
-    from tables.loaders import LOADERS
-
-    settings = read_settings()
-    with sentences():
-        report = asyncio.run(compare(settings, LOADERS, most=most))
-    click.echo(str(report))
-    if not report.is_clean:
-        raise SystemExit(1)
-
-
-@click.command()
 @click.option("--processes", default=API_PROCESSES, show_default=True, type=click.IntRange(1, 64), help=_PROCESSES)
 def api(processes: int) -> None:
     """Serve the HTTP API until SIGTERM or Ctrl-C."""

@@ -1,4 +1,4 @@
-"""`chat4all replay`: read the topics again. No command of the group sends a message; `reset` alone commits offsets."""
+"""`chat4all replay`: read the topics again. No command of the group sends a message."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from chat4all.cli.command_line import Commands
 from cli.commands import read_settings, sentences
+from cli.replay_repair import repair
 from cli.replay_reset import reset
 from cli.replay_run import run
 from cli.replay_webhooks import webhooks
@@ -30,7 +31,7 @@ def replay() -> None:
     """Read the topics again: as a timeline, as the state at a past moment, through today's code. Nothing is sent."""
 
 
-for command in (reset, run, webhooks):
+for command in (repair, reset, run, webhooks):
     replay.add_command(command)
 
 

@@ -19,7 +19,7 @@ _MODULES = {
     "": {
         "admin": "cli.admin",
         "api": "cli.commands",
-        "audit": "cli.commands",
+        "audit": "cli.audit",
         "config": "cli.commands",
         "doctor": "cli.doctor",
         "ledger": "cli.ledger",

@@ -1,0 +1,170 @@
+"""Reads the topics of the audit: all records of one partition number, in an order in which views only gain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from app.audit_books import Kind, PartitionFacts, queue_kind, request_kind
+from app.audit_spill import Entry
+from app.kafka.topics import Topics, group_of
+from app.settings import InvalidSetting, Settings
+from domain.errors import LogUnavailable
+from domain.recipients import CHANNELS
+
+SILENCE_SECONDS = 15.0
+_BATCH_RECORDS = 2_000
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[tuple[Any, Any]]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False, fetch_max_wait_ms=100)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    try:
+        await consumer.start()
+        await admin.start()
+        yield consumer, admin
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def check_topics(settings: Settings, admin: Any) -> None:
+    """Raise ``InvalidSetting`` unless the topics are there, with as many partitions as the settings say.
+
+    With fewer in the settings the rest of the history would not be looked at.
+    """
+    names = Topics(settings.topic_prefix)
+    read = [names.messages, names.status_updates, names.changelog("core", "message_state"), names.dead_letters]
+    for channel in CHANNELS:
+        read += [names.outbound(channel), names.changelog(channel, "queue")]
+    known = await admin.list_topics()
+    for topic in read:
+        if topic not in known:
+            raise InvalidSetting(f"there is no topic {topic}: correct CHAT4ALL_TOPIC_PREFIX, or run `chat4all migrate`")
+    for found in await admin.describe_topics(read):
+        if (count := len(found["partitions"])) != settings.partitions:
+            raise InvalidSetting(
+                f"topic {found['topic']} has {count} partitions and CHAT4ALL_PARTITIONS is {settings.partitions}: "
+                "correct it"
+            )
+
+
+async def records_behind(settings: Settings, consumer: Any, admin: Any) -> tuple[int, int]:
+    """Return how many records the roles have not committed, and how many of those retention has removed.
+
+    The first counts ``messages`` and ``status-updates`` for core and mirror. The second also counts the outbound
+    topics.
+    """
+    names, behind, removed = Topics(settings.topic_prefix), 0, 0
+    read_by = {role: [names.messages, names.status_updates] for role in ("core", "mirror")}
+    for role, topics in {**read_by, **{channel: [names.outbound(channel)] for channel in CHANNELS}}.items():
+        tps = [TopicPartition(topic, n) for topic in topics for n in range(settings.partitions)]
+        committed = await admin.list_consumer_group_offsets(group_of(role, settings.topic_prefix))
+        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        for tp in tps:
+            done = committed[tp].offset if tp in committed else -1
+            if role in read_by:
+                behind += max(0, ends[tp] - max(0, done))
+            if done >= 0:
+                removed += max(0, begins[tp] - done)
+    return behind, removed
+
+
+async def committed_of(settings: Settings, admin: Any) -> Mapping[str, Mapping[Any, Any]]:
+    """Return the committed offsets of each channel."""
+    return {
+        channel: await admin.list_consumer_group_offsets(group_of(channel, settings.topic_prefix))
+        for channel in CHANNELS
+    }
+
+
+class PartitionReader:
+    """One partition number of all topics of the audit."""
+
+    def __init__(
+        self, settings: Settings, consumer: Any, number: int, committed: Mapping[str, Mapping[Any, Any]]
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._number = number
+        self._committed = committed
+        self._names = Topics(settings.topic_prefix)
+
+    def _sources(self) -> list[tuple[int, TopicPartition]]:
+        """Return the kinds of records and their partitions, in the order of reading.
+
+        The queues come first: what has left them since has its fact in the history.
+        """
+        names, number = self._names, self._number
+        sources: list[tuple[int, TopicPartition]] = []
+        for index, channel in enumerate(CHANNELS):
+            sources.append((request_kind(index), TopicPartition(names.outbound(channel), number)))
+            changelog = names.changelog(channel, "queue")
+            sources.append((queue_kind(index), TopicPartition(changelog, number)))
+        sources.append((Kind.LETTER, TopicPartition(names.dead_letters, number)))
+        sources.append((Kind.MESSAGE, TopicPartition(names.messages, number)))
+        sources.append((Kind.FACT, TopicPartition(names.status_updates, number)))
+        sources.append((Kind.ROW, TopicPartition(names.changelog("core", "message_state"), number)))
+        return sources
+
+    async def facts(self) -> PartitionFacts:
+        """Return what must be known before the records."""
+        sources = self._sources()
+        tps = [tp for _, tp in sources]
+        self._consumer.assign(tps)
+        begins, ends = await self._consumer.beginning_offsets(tps), await self._consumer.end_offsets(tps)
+        by_kind = {kind: begins[tp] for kind, tp in sources}
+        return PartitionFacts(
+            self._number,
+            by_kind[Kind.MESSAGE],
+            sum(ends[tp] - begins[tp] for tp in tps),
+            self._settings.state_retention_hours,
+            {channel: by_kind[request_kind(index)] for index, channel in enumerate(CHANNELS)},
+            by_kind[Kind.FACT] > 0,
+        )
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        """Yield the records of each topic to where it ends when its turn comes; of requests only the committed ones."""
+        for kind, tp in self._sources():
+            stop = self._committed_end(kind, tp)
+            async for record in _records(self._consumer, tp):
+                if stop is None or record.offset < stop:
+                    yield Entry(kind, record.offset, record.timestamp, record.key, record.value)
+
+    def _committed_end(self, kind: int, tp: TopicPartition) -> int | None:
+        index, is_row = divmod(kind - Kind.CHANNELS, 2)
+        if kind < Kind.CHANNELS or is_row:
+            return None
+        committed = self._committed[CHANNELS[index]]
+        return committed[tp].offset if tp in committed else -1
+
+
+async def _assign(consumer: Any, tp: TopicPartition) -> int:
+    """Assign a partition and return its first offset.
+
+    A look-up of offsets before the assignment would wait for the metadata of a topic that the client has forgotten.
+    """
+    consumer.assign([tp])
+    first: int = (await consumer.beginning_offsets([tp]))[tp]
+    return first
+
+
+async def _records(consumer: Any, tp: TopicPartition) -> AsyncIterator[Any]:
+    """Yield the records from the first to where the partition ends now."""
+    first = await _assign(consumer, tp)
+    end = (await consumer.end_offsets([tp]))[tp]
+    if first >= end:
+        return
+    await consumer.seek_to_beginning(tp)
+    while await consumer.position(tp) < end:
+        batches = await consumer.getmany(tp, timeout_ms=int(SILENCE_SECONDS * 1000), max_records=_BATCH_RECORDS)
+        if not batches:
+            raise LogUnavailable(f"{tp.topic}[{tp.partition}]: nothing came for {SILENCE_SECONDS:g} s")
+        for record in batches[tp]:
+            if record.offset < end:
+                yield record
