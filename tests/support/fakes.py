@@ -62,7 +62,7 @@ class FakeTable:
     def __init__(self, batch_producer: FakeBatchProducer, name: str = "table-changelog") -> None:
         self.rows: dict[bytes, bytes] = {}
         self.batch_producer = batch_producer
-        self.changelog = name
+        self.changelog = self.name = name
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
         return self.rows.get(key)
