@@ -39,6 +39,7 @@ for command in (repair, reset, run, webhooks):
 @click.argument("topics", nargs=-1)
 @click.option("--since", metavar="TIME", help=f"From this time on. {_TIME} Default: from the first record.")
 @click.option("--until", metavar="TIME", help="Before this time. Default: to the end as it is now.")
+@click.option("--from-offset", type=click.IntRange(0), help="Of each partition only the records from this offset on.")
 @click.option("--conversation", default="", metavar="ID", help="Only records of this conversation.")
 @click.option("--message", default="", metavar="ID", help="Only records that name this message.")
 @click.option("--account", default="", metavar="NAME", help="Only records of this account of ours.")
@@ -51,6 +52,7 @@ def show(
     topics: tuple[str, ...],
     since: str | None,
     until: str | None,
+    from_offset: int | None,
     conversation: str,
     message: str,
     account: str,
@@ -72,7 +74,7 @@ def show(
         raise click.UsageError("--follow has no end, so --until does not go with it")
     wanted = Filter(conversation, message, account, type_)
     with sentences():
-        asyncio.run(_show(read_settings(), topics, (since, until), wanted, limit, follow, as_json, output))
+        asyncio.run(_show(read_settings(), topics, (since, until), from_offset, wanted, limit, follow, as_json, output))
 
 
 @replay.command()
@@ -99,6 +101,7 @@ async def _show(
     settings: Settings,
     topics: tuple[str, ...],
     bounds: tuple[str | None, str | None],
+    from_offset: int | None,
     wanted: Filter,
     limit: int | None,
     follows: bool,
@@ -114,7 +117,7 @@ async def _show(
     count = 0
     async with open_consumer(settings) as consumer:
         partitions = await _partitions(consumer, settings, topics, wanted.conversation_id)
-        span = Span(consumer, partitions, since, until, follows=follows)
+        span = Span(consumer, partitions, since, until, from_offset=from_offset, follows=follows)
         with _progress(is_shown=not follows and output is not None and sys.stderr.isatty()) as progress:
             async for record in span.records(progress):
                 document = document_of(record)

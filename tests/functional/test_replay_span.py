@@ -107,3 +107,21 @@ async def test_a_partition_that_says_nothing_is_an_error(monkeypatch: pytest.Mon
     logs: dict[TopicPartition, list[Raw]] = {A: [], B: []}
     with pytest.raises(LogUnavailable, match="nothing came"):
         await read(FakeConsumer(logs, {A: 3, B: 0}))
+
+
+async def test_an_offset_bounds_it() -> None:
+    logs = {A: [Raw(0, 10), Raw(1, 30), Raw(2, 50)], B: [Raw(0, 20)]}
+    span = Span(FakeConsumer(logs, {A: 3, B: 1}), [A, B], from_offset=1)
+    assert [(record.topic, record.offset) async for record in span.records()] == [("a", 1), ("a", 2)]
+
+
+async def test_following_goes_on_with_new_records() -> None:
+    logs: dict[TopicPartition, list[Raw]] = {A: [Raw(0, 10)], B: []}
+    records = Span(FakeConsumer(logs, {A: 1, B: 0}), [A, B], follows=True).records()
+    found = [await anext(records)]
+    logs[B].append(Raw(0, 20))
+    found.append(await anext(records))
+    logs[A].append(Raw(1, 30))
+    found.append(await anext(records))
+    assert [(record.topic, record.offset) for record in found] == [("a", 0), ("b", 0), ("a", 1)]
+    await records.aclose()  # type: ignore[attr-defined]
