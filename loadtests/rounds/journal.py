@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,30 @@ class Findings:
 
     early: list[str] = field(default_factory=list)
     repeated: int = 0
+
+
+def log_lines(
+    paths: Iterable[Path], first: Mapping[int, int], ends: Mapping[int, int]
+) -> Iterator[Mapping[str, int | str]]:
+    """Yield the round as a log of produces and polls for ``app/audit_anomalies.py``: all of ``first`` to ``ends`` was
+    written before it was read, so there is no lag.
+    """
+    for partition, start in first.items():
+        for offset in range(start, ends.get(partition, start)):
+            yield {"op": "ok", **_record(partition, offset), "at": 0}
+    for path in paths:
+        for line in path.read_text().splitlines():
+            at, kind, *numbers = line.split()
+            if kind == "S":
+                yield {"op": "assign", "consumer": path.stem}
+            elif kind == "D":
+                partition, start, end = map(int, numbers)
+                for offset in range(start, end):
+                    yield {"op": "poll", "consumer": path.stem, **_record(partition, offset), "at": 0}
+
+
+def _record(partition: int, offset: int) -> Mapping[str, int | str]:
+    return {"partition": str(partition), "offset": offset, "value": f"{partition}@{offset}"}
 
 
 def examine(paths: Iterable[Path], first: dict[int, int]) -> Findings:

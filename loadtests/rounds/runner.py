@@ -7,13 +7,15 @@ import itertools
 import random
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka.admin import NewTopic
 
+from app.audit_anomalies import anomalies
 from app.kafka.batch_producer import BatchProducer
-from loadtests.rounds.journal import examine
+from loadtests.rounds.journal import examine, log_lines
 from loadtests.rounds.load import Load
 from loadtests.rounds.plan import Plan, RoundTopics
 from loadtests.rounds.verdict import Broker, wrong_keys
@@ -39,6 +41,7 @@ class Result:
     early: list[str] = field(default_factory=list)
     repeated: int = 0
     deaths: list[str] = field(default_factory=list)
+    anomalies: Mapping[str, int] = field(default_factory=dict)  # of the deliveries, by Jepsen's names
 
     @property
     def good(self) -> bool:
@@ -50,6 +53,7 @@ class Result:
             bad.append(f"local tables wrong {len(self.local)}")
         if self.early:
             bad.append(f"early commits {len(self.early)}")
+        bad += [f"{name} {count}" for name, count in self.anomalies.items()]
         if self.deaths:
             bad.append("died: " + ", ".join(self.deaths))
         figures = f"{self.seconds:5.1f} s  lost {len(self.lost)}  stuck {sum(self.stuck.values())}"
@@ -105,6 +109,7 @@ class Round:
         journals = [worker.journal for worker in self._workers if worker.journal.exists()]
         findings = examine(journals, load.first)
         result.early, result.repeated = findings.early, findings.repeated
+        result.anomalies = anomalies(log_lines(journals, load.first, await broker.ends(topics.input))).counts
         result.deaths = [death for worker in self._workers for death in worker.deaths]
 
     async def _ask_for_stacks(self) -> None:

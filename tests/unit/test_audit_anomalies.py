@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.audit_anomalies import anomalies
+from loadtests.rounds.journal import log_lines
 
 
 def ok(offset: int, value: str = "", at: int = 0) -> dict[str, Any]:
@@ -50,3 +52,11 @@ def test_examples_are_bounded() -> None:
     found = anomalies([ok(n) for n in range(50)])
     assert found.counts["unseen"] == 50
     assert len(found.examples["unseen"]) == 10
+
+
+def test_the_journals_of_a_round_are_such_a_log(tmp_path: Path) -> None:
+    one, other = tmp_path / "w-1", tmp_path / "w-2"
+    one.write_text("1.0 S\n1.1 D 0 5 8\n1.2 C 0 5 8\n1.3 D 0 9 10\n1.4 D 0 8 9\n")
+    other.write_text("2.0 S\n2.1 D 0 5 7\n2.2 M 0 7\n")
+    found = anomalies(log_lines([one, other], {0: 5}, {0: 12}))
+    assert found.counts == {"unseen": 2, "nonmonotonic-poll": 1, "poll-skip": 1}
