@@ -79,7 +79,7 @@ def log_lines(
             yield {"op": "ok", **_record(partition, offset), "at": 0}
     for path in paths:
         for line in path.read_text().splitlines():
-            at, kind, *numbers = line.split()
+            _, kind, *numbers = line.split()
             if kind == "S":
                 yield {"op": "assign", "consumer": path.stem}
             elif kind == "D":
