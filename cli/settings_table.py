@@ -74,12 +74,12 @@ OTHERS = (
     Described("CHAT4ALL_PY_SPY", "file", "", "py-spy, which load tests ask where a hung worker stands", OTHER_SECTION),
     Described("CHAT4ALL_REQUIRE_MINIO", "text", "", "Anything: tests fail, not skip, without MinIO", OTHER_SECTION),
     Described(
-        "CHAT4ALL_PROMETHEUS_PORT", "number", "9090", "Prometheus beside `make run OBSERVABILITY=1`", OTHER_SECTION
+        "CHAT4ALL_PROMETHEUS_PORT", "port", "9090", "Prometheus beside `make run OBSERVABILITY=1`", OTHER_SECTION
     ),
     Described(
-        "CHAT4ALL_ALERTMANAGER_PORT", "number", "9093", "Alertmanager beside `make run OBSERVABILITY=1`", OTHER_SECTION
+        "CHAT4ALL_ALERTMANAGER_PORT", "port", "9093", "Alertmanager beside `make run OBSERVABILITY=1`", OTHER_SECTION
     ),
-    Described("CHAT4ALL_GRAFANA_PORT", "number", "3000", "Grafana beside `make run OBSERVABILITY=1`", OTHER_SECTION),
+    Described("CHAT4ALL_GRAFANA_PORT", "port", "3000", "Grafana beside `make run OBSERVABILITY=1`", OTHER_SECTION),
     Described(
         "CHAT4ALL_JUDGES", "path", "", "Published descriptions of the protocols, for tests/judges", OTHER_SECTION
     ),
