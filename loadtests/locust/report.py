@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from loadtests.generator import percentile
 from loadtests.locust.plots import plot
@@ -12,6 +14,7 @@ from loadtests.locust.recorder import PERCENTILES, SEND, Line
 from loadtests.locust.results import Guide, Points, Results
 
 FOLDER = Path(".chat4all/load")
+MEMORY_PARTS = 6
 Rows = Sequence[Sequence[str]]
 
 
@@ -34,6 +37,7 @@ def facts(results: Results) -> Rows:
         ("date", results.date),
         ("commit", f"`{results.commit}`"),
         ("machine", results.machine),
+        ("load average at the end", results.load_at_the_end),
         ("settings", results.settings),
     ]
 
@@ -53,7 +57,8 @@ def sections(results: Results) -> list[tuple[str, Sequence[str], Rows]]:
     if results.shape == "baseline":
         found.insert(0, ("Beside the claim of the user's document", ("", "claimed", "here"), beside(results)))
     if results.memory_mib:
-        found.append(("Memory, MiB", ("process", "at first", "at last", "most"), _memory(results)))
+        parts = [f"median of part {number} of {MEMORY_PARTS}" for number in range(1, MEMORY_PARTS + 1)]
+        found.append(("Memory, MiB", ("process", "at first", *parts, "at last", "most"), _memory(results)))
     if results.errors:
         rows = [(kind, str(count)) for kind, count in results.errors.items()]
         found.append(("Errors", ("what", "times"), rows))
@@ -140,10 +145,19 @@ def _to_end(results: Results) -> Sequence[str]:
 
 
 def _memory(results: Results) -> Rows:
-    return [
-        (name, f"{points[0][1]:.0f}", f"{points[-1][1]:.0f}", f"{max(value for _, value in points):.0f}")
-        for name, points in sorted(results.memory_mib.items())
-    ]
+    found = []
+    for name, points in sorted(results.memory_mib.items()):
+        values = [value for _, value in points]
+        shown = (values[0], *medians(values, MEMORY_PARTS), values[-1], max(values))
+        found.append((name, *(f"{value:.0f}" for value in shown)))
+    return found
+
+
+def medians(values: Sequence[float], parts: int) -> list[float]:
+    """Return the median of each of so many parts of equal length; of few values some parts share one."""
+    bounds = [round(n * len(values) / parts) for n in range(parts + 1)]
+    last_one = len(values) - 1
+    return [median(values[first:last] or [values[min(first, last_one)]]) for first, last in pairwise(bounds)]
 
 
 def _table(head: Sequence[str], rows: Rows) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Results:
     repeated: int
     balance: Balance
     limit_broken: str = ""
+    load_at_the_end: str = ""
     to_end_ms: list[float] = field(default_factory=list)
     throughput: Points = ()
     p50_ms: Points = ()
@@ -89,6 +91,7 @@ def results_of(run: RunState, balance: Balance, histories: Mapping[str, Sequence
         repeated=recorder.repeated,
         balance=balance,
         limit_broken=run.limit_broken,
+        load_at_the_end=f"{os.getloadavg()[0]:.1f} (1 min), {os.getloadavg()[2]:.1f} (15 min)",
         to_end_ms=to_end_ms(histories),
         throughput=[(float(at), float(second.answers)) for at, second in seconds],
         p50_ms=p50,

@@ -11,7 +11,7 @@ from loadtests.ledger import Balance
 from loadtests.locust.options import Options
 from loadtests.locust.plots import MOST_POINTS, plot, thinned, ticks_to
 from loadtests.locust.recorder import SEND, Recorder
-from loadtests.locust.report import markdown, page, write
+from loadtests.locust.report import markdown, medians, page, write
 from loadtests.locust.results import Results, to_end_ms
 from loadtests.locust.samples import Samples, readings
 from loadtests.locust.schedule import Schedule
@@ -175,3 +175,8 @@ def test_a_run_whose_ledger_does_not_balance_is_void(tmp_path: Path) -> None:
 
 def test_a_plot_of_nothing_says_so() -> None:
     assert "nothing was measured" in plot({"lag": []}, "records")
+
+
+def test_memory_is_told_part_by_part_so_that_a_creep_is_seen() -> None:
+    assert medians([float(n) for n in range(12)], 6) == [0.5, 2.5, 4.5, 6.5, 8.5, 10.5]
+    assert medians([7.0], 6) == [7.0] * 6
