@@ -8,7 +8,7 @@ import re
 from docker.observability.alerts import ALERTS, rules, trials
 from docker.observability.dashboards import DASHBOARDS, grafana
 from docker.observability.recordings import RECORDINGS
-from docker.observability.targets import alertmanager, grafana_provider, grafana_source, prometheus
+from docker.observability.targets import ALLOY, alertmanager, grafana_provider, grafana_source, loki, prometheus
 from docker.yaml_text import yaml_text
 
 _MADE = "# Made by `python -m docker.observability`; change the description there.\n"
@@ -23,10 +23,12 @@ def files() -> dict[str, str]:
         "rules.yml": rules(),
         "rules_test.yml": trials(),
         "alertmanager.yml": alertmanager(),
+        "loki.yml": loki(),
         "grafana/datasources/prometheus.yml": grafana_source(),
         "grafana/provider/chat4all.yml": grafana_provider(),
     }
     texts = {name: _MADE + yaml_text(value, 200) for name, value in made.items()}
+    texts["config.alloy"] = _MADE.replace("#", "//") + ALLOY
     for dashboard in DASHBOARDS:
         text = json.dumps(grafana(dashboard), indent=1, ensure_ascii=False)
         texts[f"grafana/dashboards/{dashboard.uid}.json"] = text + "\n"

@@ -76,6 +76,7 @@ def write(
 ) -> None:
     """Write the servers' files. ``with_rules``: instead of those of the description."""
     source = grafana_source()
+    source["datasources"] = source["datasources"][:1]  # Loki and Jaeger are in the compose file only
     source["datasources"][0]["url"] = f"http://{LOOPBACK}:{place.prometheus}"
     provider = grafana_provider()
     provider["providers"][0]["options"]["path"] = str(place.folder / "grafana" / "dashboards")

@@ -62,9 +62,96 @@ def alertmanager() -> dict[str, Any]:
 
 
 def grafana_source() -> dict[str, Any]:
-    """Return Grafana's data source."""
-    source = {"name": "Prometheus", "uid": "prometheus", "type": "prometheus", "url": "http://prometheus:9090"}
-    return {"apiVersion": 1, "datasources": [{**source, "isDefault": True, "access": "proxy"}]}
+    """Return Grafana's data sources: metrics, logs and traces, each leading to the others."""
+    to_trace = {
+        "name": "trace",
+        "matcherRegex": '"trace_id": ?"(\\w+)"',
+        "datasourceUid": "jaeger",
+        "url": "$${__value.raw}",
+    }
+    sources = [
+        {
+            "name": "Prometheus",
+            "uid": "prometheus",
+            "type": "prometheus",
+            "url": "http://prometheus:9090",
+            "isDefault": True,
+        },
+        {
+            "name": "Loki",
+            "uid": "loki",
+            "type": "loki",
+            "url": "http://loki:3100",
+            "jsonData": {"derivedFields": [to_trace]},
+        },
+        {"name": "Jaeger", "uid": "jaeger", "type": "jaeger", "url": "http://jaeger:16686"},
+    ]
+    return {"apiVersion": 1, "datasources": [{**each, "access": "proxy"} for each in sources]}
+
+
+def loki() -> dict[str, Any]:
+    """Return ``loki.yml``: one process, files in a volume, a week of logs."""
+    return {
+        "auth_enabled": False,
+        "server": {"http_listen_port": 3100},
+        "common": {
+            "path_prefix": "/loki",
+            "replication_factor": 1,
+            "ring": {"kvstore": {"store": "inmemory"}},
+            "storage": {"filesystem": {"chunks_directory": "/loki/chunks", "rules_directory": "/loki/rules"}},
+        },
+        "schema_config": {
+            "configs": [
+                {
+                    "from": "2025-01-01",
+                    "store": "tsdb",
+                    "object_store": "filesystem",
+                    "schema": "v13",
+                    "index": {"prefix": "index_", "period": "24h"},
+                }
+            ]
+        },
+        "limits_config": {"retention_period": "168h"},
+        "compactor": {
+            "working_directory": "/loki/compactor",
+            "retention_enabled": True,
+            "delete_request_store": "filesystem",
+        },
+        "analytics": {"reporting_enabled": False},
+    }
+
+
+ALLOY = """// The output of the containers of this compose project to Loki, with the service's name.
+discovery.docker "chat4all" {
+  host = "unix:///var/run/docker.sock"
+
+  filter {
+    name   = "label"
+    values = ["com.docker.compose.project"]
+  }
+}
+
+discovery.relabel "chat4all" {
+  targets = discovery.docker.chat4all.targets
+
+  rule {
+    source_labels = ["__meta_docker_container_label_com_docker_compose_service"]
+    target_label  = "service"
+  }
+}
+
+loki.source.docker "chat4all" {
+  host       = "unix:///var/run/docker.sock"
+  targets    = discovery.relabel.chat4all.output
+  forward_to = [loki.write.chat4all.receiver]
+}
+
+loki.write "chat4all" {
+  endpoint {
+    url = "http://loki:3100/loki/api/v1/push"
+  }
+}
+"""
 
 
 def grafana_provider() -> dict[str, Any]:

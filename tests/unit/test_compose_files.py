@@ -20,7 +20,17 @@ from domain.recipients import CHANNELS
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
-PORTS = ("TLS_PORT", "HTTP_PORT", "S3_PORT", "SIMULATOR_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "GRAFANA_PORT")
+PORTS = (
+    "TLS_PORT",
+    "HTTP_PORT",
+    "S3_PORT",
+    "SIMULATOR_PORT",
+    "PROMETHEUS_PORT",
+    "ALERTMANAGER_PORT",
+    "GRAFANA_PORT",
+    "LOKI_PORT",
+    "JAEGER_PORT",
+)
 OF_THE_FILE = {f"CHAT4ALL_{name}" for name in ("IMAGE", "LOAD_IMAGE", "BIND", "TLS_BIND", "GRAFANA_PASSWORD", *PORTS)}
 ALL_PROFILES = frozenset({"observability", "load"})
 

@@ -1,0 +1,78 @@
+"""loadtests/alarms: which faults there are, shorter rules, and what a run must show to be right."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from docker.observability.alerts import ALERTS, rules
+from docker.observability.dashboards import DASHBOARDS, OVERVIEW
+from loadtests.alarms.faults import BESIDE, LAST, NO_WORKER, NOT_PLANTED, ONE_AFTER_THE_OTHER
+from loadtests.alarms.panels import Answer
+from loadtests.alarms.pictures import pages
+from loadtests.alarms.report import markdown, missing, verdict
+from loadtests.alarms.runner import Outcome, line_of
+from loadtests.alarms.scaled import scaled
+from loadtests.ledger import Balance
+
+BALANCED = Balance(3, 3, 0, 0, 12, 0, {})
+RIGHT = Outcome("a fault", "Lag", 3.0, 1.0, 9.0)
+
+
+def answers(empty: Set[str] = frozenset()) -> list[Answer]:
+    return [
+        Answer(dashboard, panel, {"one": [(0.0, 1.0), (2.0, 3.0)]}, ["up"] if panel.title in empty else [])
+        for dashboard in DASHBOARDS
+        for panel in dashboard.panels
+    ]
+
+
+def test_every_alert_is_planted_or_said_not_to_be() -> None:
+    planted = {name for fault in (*BESIDE, *ONE_AFTER_THE_OTHER, LAST) for name in fault.alerts}
+    named = {f"{NO_WORKER} {alert.role}" if alert.role else alert.name for alert in ALERTS}
+    assert planted | set(NOT_PLANTED) == named
+    assert not planted & set(NOT_PLANTED)
+
+
+def test_windows_and_waits_become_shorter_and_thresholds_stay() -> None:
+    made = scaled(rules(), 12, 6)["groups"][1]["rules"]
+    by_name = {rule["alert"]: rule for rule in made}
+    assert (by_name["Lag"]["for"], by_name["Lag"]["expr"]) == ("25000ms", "sum by (role) (chat4all_lag_records) > 5000")
+    assert "[300000ms]) ) > 0" in by_name["ImpossibleTimes"]["expr"].replace("]))", "]) )")
+    assert "offset 300000ms" in by_name["ImpossibleTimes"]["expr"]
+    assert by_name["AccountPaused"]["for"] == "300000ms"
+
+
+def test_no_window_is_shorter_than_two_scrapes() -> None:
+    made = scaled(rules(), 1_000, 6)
+    assert "[6000ms]" in str(made)
+    assert "[600ms]" not in str(made)
+
+
+def test_a_run_is_right_if_every_alert_came_and_went_alone() -> None:
+    assert verdict([RIGHT], answers(), BALANCED, set())
+
+
+def test_an_alert_that_does_not_resolve_or_brings_a_stranger_is_not_right() -> None:
+    assert not verdict([Outcome("a fault", "Lag", 3.0, 1.0, None)], answers(), BALANCED, set())
+    assert not verdict([Outcome("a fault", "Lag", 3.0, 1.0, 9.0, {"NoApi"})], answers(), BALANCED, set())
+    assert "NOT resolved" in line_of(Outcome("a fault", "Lag", 3.0, 1.0, None))
+
+
+def test_an_alert_without_a_cause_or_an_empty_panel_or_a_wrong_ledger_is_not_right() -> None:
+    assert not verdict([RIGHT], answers(), BALANCED, {"Lag"})
+    assert not verdict([RIGHT], answers({"Accepted"}), BALANCED, set())
+    assert missing(answers({"Accepted"})) == ["System Overview: Accepted"]
+    assert not verdict([RIGHT], answers(), Balance(3, 2, 0, 0, 9, 0, {"lost": ["m"]}), set())
+
+
+def test_the_report_names_what_was_not_planted() -> None:
+    text = markdown([RIGHT], answers(), BALANCED, set(), "python -m loadtests.alarms", 12)
+    assert all(name in text for name in NOT_PLANTED)
+    assert "| a fault | Lag | 3 | 1 | 9 | none |" in text
+
+
+def test_each_dashboard_is_a_page_with_all_its_panels() -> None:
+    made = pages(answers(), "a run")
+    assert set(made) == {each.uid for each in DASHBOARDS}
+    assert made[OVERVIEW.uid].count("<section>") == len(OVERVIEW.panels)
+    assert "<script" not in "".join(made.values())
