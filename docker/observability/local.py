@@ -28,7 +28,7 @@ STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Layout:
     """Where the servers keep their files, and the ports that they listen on."""
 
     folder: Path
@@ -37,8 +37,8 @@ class Place:
     grafana: int = 3000
 
     @classmethod
-    def from_environ(cls, folder: Path, environ: Mapping[str, str]) -> Place:
-        """Return the place with the ports of ``CHAT4ALL_PROMETHEUS_PORT`` and the others, as compose.yaml has them."""
+    def from_environ(cls, folder: Path, environ: Mapping[str, str]) -> Layout:
+        """Return the layout with the ports of ``CHAT4ALL_PROMETHEUS_PORT`` and the others, as compose.yaml has them."""
 
         def port(name: str, usual: int) -> int:
             return int(environ.get(f"CHAT4ALL_{name}_PORT") or usual)
@@ -50,24 +50,24 @@ class Place:
         return {"prometheus": self.prometheus, "alertmanager": self.alertmanager, "grafana": self.grafana}[name]
 
 
-def scraping(api: Sequence[str], workers: Sequence[str], place: Place, seconds: float) -> dict[str, Any]:
+def scraping(api: Sequence[str], workers: Sequence[str], layout: Layout, seconds: float) -> dict[str, Any]:
     """Return ``prometheus.yml`` for processes at known addresses (``host:port``), scraped every ``seconds``."""
     return {
         "global": {"scrape_interval": _duration(seconds), "evaluation_interval": _duration(seconds)},
         "rule_files": ["rules.yml"],
         "alerting": {
-            "alertmanagers": [{"static_configs": [{"targets": [f"{LOOPBACK}:{place.alertmanager}"]}]}],
+            "alertmanagers": [{"static_configs": [{"targets": [f"{LOOPBACK}:{layout.alertmanager}"]}]}],
         },
         "scrape_configs": [
             {"job_name": "api", "static_configs": [{"targets": list(api)}]},
             {"job_name": "worker", "static_configs": [{"targets": list(workers)}]},
-            {"job_name": "prometheus", "static_configs": [{"targets": [f"{LOOPBACK}:{place.prometheus}"]}]},
+            {"job_name": "prometheus", "static_configs": [{"targets": [f"{LOOPBACK}:{layout.prometheus}"]}]},
         ],
     }
 
 
 def write(
-    place: Place,
+    layout: Layout,
     api: Sequence[str],
     workers: Sequence[str],
     *,
@@ -77,11 +77,11 @@ def write(
     """Write the servers' files. ``with_rules``: instead of those of the description."""
     source = grafana_source()
     source["datasources"] = source["datasources"][:1]  # Loki and Jaeger are in the compose file only
-    source["datasources"][0]["url"] = f"http://{LOOPBACK}:{place.prometheus}"
+    source["datasources"][0]["url"] = f"http://{LOOPBACK}:{layout.prometheus}"
     provider = grafana_provider()
-    provider["providers"][0]["options"]["path"] = str(place.folder / "grafana" / "dashboards")
+    provider["providers"][0]["options"]["path"] = str(layout.folder / "grafana" / "dashboards")
     made = {
-        "prometheus.yml": scraping(api, workers, place, seconds),
+        "prometheus.yml": scraping(api, workers, layout, seconds),
         "rules.yml": with_rules or rules(),
         "alertmanager.yml": alertmanager(),
         "grafana/provisioning/datasources/prometheus.yml": source,
@@ -90,12 +90,12 @@ def write(
     texts = {name: yaml_text(value, 200) for name, value in made.items()}
     texts |= {name: text for name, text in files().items() if name.startswith("grafana/dashboards/")}
     for name, text in texts.items():
-        path = place.folder / name
+        path = layout.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
-def specs(place: Place, on_path: Mapping[str, str | None] | None = None) -> tuple[list[ProcessSpec], list[str]]:
+def specs(layout: Layout, on_path: Mapping[str, str | None] | None = None) -> tuple[list[ProcessSpec], list[str]]:
     """Return the servers that this machine has, and the names of those that it has not.
 
     ``on_path``: program by name; default: looked up.
@@ -111,39 +111,39 @@ def specs(place: Place, on_path: Mapping[str, str | None] | None = None) -> tupl
         "grafana": find(_GRAFANAS),
     }
     made = [
-        ProcessSpec(name, _command(name, program, place), _environ(name, place), place.folder / f"{name}.log", 0)
+        ProcessSpec(name, _command(name, program, layout), _environ(name, layout), layout.folder / f"{name}.log", 0)
         for name, program in programs.items()
         if program
     ]
     return made, [name for name, program in programs.items() if not program]
 
 
-def _command(name: str, program: str, place: Place) -> tuple[str, ...]:
-    folder = place.folder
+def _command(name: str, program: str, layout: Layout) -> tuple[str, ...]:
+    folder = layout.folder
     if name == "prometheus":
         return (
             *(program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/prometheus"),
-            *("--storage.tsdb.retention.time=15d", f"--web.listen-address={LOOPBACK}:{place.prometheus}"),
+            *("--storage.tsdb.retention.time=15d", f"--web.listen-address={LOOPBACK}:{layout.prometheus}"),
         )
     if name == "alertmanager":
         return (
             *(program, f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/alertmanager"),
-            *(f"--web.listen-address={LOOPBACK}:{place.alertmanager}", "--cluster.listen-address="),
+            *(f"--web.listen-address={LOOPBACK}:{layout.alertmanager}", "--cluster.listen-address="),
         )
     home = next((each for each in _GRAFANA_HOMES if Path(each).is_dir()), "")
     server = () if Path(program).name == "grafana-server" else ("server",)
     return (program, *server, *(("--homepath", home) if home else ()))
 
 
-def _environ(name: str, place: Place) -> dict[str, str]:
+def _environ(name: str, layout: Layout) -> dict[str, str]:
     if name != "grafana":
         return {}
     return {
-        "GF_PATHS_DATA": str(place.folder / "grafana" / "data"),
-        "GF_PATHS_LOGS": str(place.folder / "grafana" / "logs"),
-        "GF_PATHS_PROVISIONING": str(place.folder / "grafana" / "provisioning"),
+        "GF_PATHS_DATA": str(layout.folder / "grafana" / "data"),
+        "GF_PATHS_LOGS": str(layout.folder / "grafana" / "logs"),
+        "GF_PATHS_PROVISIONING": str(layout.folder / "grafana" / "provisioning"),
         "GF_SERVER_HTTP_ADDR": LOOPBACK,
-        "GF_SERVER_HTTP_PORT": str(place.grafana),
+        "GF_SERVER_HTTP_PORT": str(layout.grafana),
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
     }

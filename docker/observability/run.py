@@ -14,7 +14,7 @@ from pathlib import Path
 from app.settings import Settings
 from cli.workers import counts_of, port_of, worker_specs
 from devstack.ports import is_free
-from docker.observability.local import LOOPBACK, Place, specs, start, stop, write
+from docker.observability.local import LOOPBACK, Layout, specs, start, stop, write
 
 PORT_TAKEN = 2
 FOLDER = Path(".chat4all/observability")
@@ -31,22 +31,22 @@ def targets(settings: Settings) -> tuple[list[str], list[str]]:
     return [f"{settings.host}:{settings.port}"], [f"{LOOPBACK}:{port_of(spec)}" for spec in workers]
 
 
-def words(place: Place, there: Sequence[str], lacking: Sequence[str]) -> str:
+def words(layout: Layout, there: Sequence[str], lacking: Sequence[str]) -> str:
     """Return where each server answers, and how to get those that are not there."""
-    lines = [f"{name:<13} http://{LOOPBACK}:{place.port_of(name)}" for name in there]
+    lines = [f"{name:<13} http://{LOOPBACK}:{layout.port_of(name)}" for name in there]
     lines += [f"{name:<13} not on this machine ({INSTALL[name]})" for name in lacking]
     return "\n".join(lines)
 
 
 def main(command: Sequence[str]) -> int:
     """Start the servers, run ``command`` until it ends, end the servers, and return its exit code."""
-    place = Place.from_environ(FOLDER.resolve(), os.environ)
-    write(place, *targets(Settings.from_environ()))
-    found, lacking = specs(place)
-    if taken := [f"{spec.name} {port}" for spec in found if not is_free(LOOPBACK, port := place.port_of(spec.name))]:
+    layout = Layout.from_environ(FOLDER.resolve(), os.environ)
+    write(layout, *targets(Settings.from_environ()))
+    found, lacking = specs(layout)
+    if taken := [f"{spec.name} {port}" for spec in found if not is_free(LOOPBACK, port := layout.port_of(spec.name))]:
         print(f"in use: the port of {', '.join(taken)}; set CHAT4ALL_<NAME>_PORT to another", file=sys.stderr)
         return PORT_TAKEN
-    print(words(place, [spec.name for spec in found], lacking), flush=True)
+    print(words(layout, [spec.name for spec in found], lacking), flush=True)
     processes = [start(spec) for spec in found]
     try:
         with subprocess.Popen(command) as child:

@@ -31,7 +31,7 @@ from loadtests.alarms.pictures import pages
 from loadtests.alarms.report import markdown, verdict
 from loadtests.alarms.runner import Runner, say
 from loadtests.alarms.scaled import scaled
-from loadtests.alarms.watch import NoPrometheus, Watch, place_in
+from loadtests.alarms.watch import NoPrometheus, Watch, layout_in
 from loadtests.alarms.world import WatchedSystem, World, thawed_at_the_end
 from loadtests.run import Run
 from loadtests.servers import own_servers
@@ -56,10 +56,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, command: str) -> int:
     """Do everything; return the exit code."""
     system = WatchedSystem(stack, folder, wanted.port)
-    place = place_in(folder / "observability", wanted.port + 1, wanted.port + 2)
+    layout = layout_in(folder / "observability", wanted.port + 1, wanted.port + 2)
     made = scaled(rules(), wanted.factor, 3 * SCRAPE_SECONDS)
     async with system, Run(system) as run:
-        watch = Watch(place, [system.api_address], system.worker_addresses, made, SCRAPE_SECONDS)
+        watch = Watch(layout, [system.api_address], system.worker_addresses, made, SCRAPE_SECONDS)
         async with watch, World(system, run, wanted.per_second) as world:
             began = time.time()
             await world.upload()

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Self
 from urllib.parse import quote
 
-from docker.observability.local import LOOPBACK, Place, specs, start, stop, write
+from docker.observability.local import LOOPBACK, Layout, specs, start, stop, write
 from loadtests.groups import NotInTime, until
 from loadtests.locust.api import LoadError, asked
 
@@ -37,7 +37,7 @@ class Seen:
 class Watch:
     """``async with Watch(…)``: servers started, alerts followed. ``api`` and ``workers``: addresses to scrape."""
 
-    place: Place
+    layout: Layout
     api: Sequence[str]
     workers: Sequence[str]
     rules: Mapping[str, Any]
@@ -51,18 +51,18 @@ class Watch:
     @property
     def url(self) -> str:
         """Address of Prometheus."""
-        return f"http://{LOOPBACK}:{self.place.prometheus}"
+        return f"http://{LOOPBACK}:{self.layout.prometheus}"
 
     @property
     def alertmanager_url(self) -> str:
         """Address of Alertmanager."""
-        return f"http://{LOOPBACK}:{self.place.alertmanager}"
+        return f"http://{LOOPBACK}:{self.layout.alertmanager}"
 
     async def __aenter__(self) -> Self:
-        found, lacking = specs(self.place)
+        found, lacking = specs(self.layout)
         if missing := {"prometheus", "alertmanager"} & set(lacking):
             raise NoPrometheus(f"not on this machine: {', '.join(sorted(missing))}")
-        write(self.place, self.api, self.workers, seconds=self.scrape_seconds, with_rules=self.rules)
+        write(self.layout, self.api, self.workers, seconds=self.scrape_seconds, with_rules=self.rules)
         self._processes = [start(spec) for spec in found if spec.name != "grafana"]
         try:
             await until("Prometheus scrapes every target", READY_SECONDS, self._is_scraping)
@@ -134,6 +134,6 @@ def _name(alert: Mapping[str, Any]) -> str:
     return f"{name} {labels['role']}" if name == "RoleWithoutWorker" else name
 
 
-def place_in(folder: Path, prometheus: int, alertmanager: int) -> Place:
-    """Return a place on given ports."""
-    return Place(folder, prometheus, alertmanager)
+def layout_in(folder: Path, prometheus: int, alertmanager: int) -> Layout:
+    """Return a layout on given ports."""
+    return Layout(folder, prometheus, alertmanager)

@@ -9,14 +9,14 @@ import yaml
 
 from app.roles import ROLES
 from app.settings import Settings
-from docker.observability.local import Place, specs, write
+from docker.observability.local import Layout, specs, write
 from docker.observability.run import targets, words
 
 DEBIAN = {"prometheus": "/usr/bin/prometheus", "prometheus-alertmanager": "/usr/bin/prometheus-alertmanager"}
 
 
 def test_a_machine_with_debians_packages_has_two_of_the_three(tmp_path: Path) -> None:
-    found, lacking = specs(Place(tmp_path), DEBIAN)
+    found, lacking = specs(Layout(tmp_path), DEBIAN)
     assert [(spec.name, spec.command[0]) for spec in found] == [
         ("prometheus", "/usr/bin/prometheus"),
         ("alertmanager", "/usr/bin/prometheus-alertmanager"),
@@ -25,16 +25,16 @@ def test_a_machine_with_debians_packages_has_two_of_the_three(tmp_path: Path) ->
 
 
 def test_a_machine_without_any_is_told_how_to_get_them(tmp_path: Path) -> None:
-    found, lacking = specs(Place(tmp_path), {})
+    found, lacking = specs(Layout(tmp_path), {})
     assert not found
-    text = words(Place(tmp_path), [], lacking)
+    text = words(Layout(tmp_path), [], lacking)
     assert "apt-get install prometheus" in text
     assert all(name in text for name in ("prometheus", "alertmanager", "grafana"))
 
 
 def test_every_server_listens_on_loopback_at_its_own_port(tmp_path: Path) -> None:
-    place = Place.from_environ(tmp_path, {"CHAT4ALL_PROMETHEUS_PORT": "8351", "CHAT4ALL_GRAFANA_PORT": "8352"})
-    found, _ = specs(place, {**DEBIAN, "grafana-server": "/usr/sbin/grafana-server"})
+    layout = Layout.from_environ(tmp_path, {"CHAT4ALL_PROMETHEUS_PORT": "8351", "CHAT4ALL_GRAFANA_PORT": "8352"})
+    found, _ = specs(layout, {**DEBIAN, "grafana-server": "/usr/sbin/grafana-server"})
     prometheus, alertmanager, grafana = found
     assert "--web.listen-address=127.0.0.1:8351" in prometheus.command
     assert "--web.listen-address=127.0.0.1:9093" in alertmanager.command
@@ -48,7 +48,7 @@ def test_prometheus_asks_the_api_and_a_worker_of_each_role(tmp_path: Path) -> No
 
 
 def test_the_files_lead_to_each_other(tmp_path: Path) -> None:
-    write(Place(tmp_path, 8351, 8352), ["127.0.0.1:8080"], ["127.0.0.1:8082"])
+    write(Layout(tmp_path, 8351, 8352), ["127.0.0.1:8080"], ["127.0.0.1:8082"])
     prometheus = yaml.safe_load((tmp_path / "prometheus.yml").read_text())
     assert prometheus["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] == ["127.0.0.1:8352"]
     jobs = {each["job_name"] for each in prometheus["scrape_configs"]}
@@ -63,4 +63,4 @@ def test_the_files_lead_to_each_other(tmp_path: Path) -> None:
 
 def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="soon"):
-        Place.from_environ(tmp_path, {"CHAT4ALL_PROMETHEUS_PORT": "soon"})
+        Layout.from_environ(tmp_path, {"CHAT4ALL_PROMETHEUS_PORT": "soon"})
