@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 
-from loadtests.alarms.faults import BESIDE, LAST, ONE_AFTER_THE_OTHER, Fault
+from loadtests.alarms.faults import BESIDE, LAST, ONE_AFTER_THE_OTHER, Fault, Step
 from loadtests.alarms.watch import Seen, Watch
 from loadtests.alarms.world import World
 
 RESOLVE_SECONDS = 420.0
 RECEIVE_SECONDS = 60.0
 CALM_SECONDS = 120.0
+STEP_SECONDS = 300.0
 
 
 @dataclass(slots=True)
@@ -79,11 +80,11 @@ class Runner:
         made = {alert: Outcome(fault.name, alert) for alert in fault.alerts}
         self.outcomes += made.values()
         began, before = monotonic(), set(self._watch.firing)
-        await fault.plant(self._world)
+        await self._step(fault.plant, fault.name)
         await self._until_all(fault.alerts, lambda name: self._seen(name, began), fault.seconds)
         await self._until_all(fault.alerts, lambda name: bool(self._received(name, began)), RECEIVE_SECONDS)
         undone = monotonic()
-        await fault.undo(self._world)
+        await self._step(fault.undo, fault.name)
         await self._until_all(fault.alerts, lambda name: name not in self._watch.firing, RESOLVE_SECONDS)
         mine = {*fault.alerts, *fault.follows, *others, *before}
         fired = {name for name, times in self._watch.history.items() if any(each.fired >= began for each in times)}
@@ -91,6 +92,14 @@ class Runner:
             self._note(outcome, self._seen(name, began), began, undone)
             outcome.strangers = fired - mine
             say(f"  {line_of(outcome)}")
+
+    async def _step(self, step: Step, name: str) -> None:
+        """Do a step. One that fails is told, and the other faults still have their turn."""
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                await step(self._world)
+        except Exception as error:  # noqa: BLE001
+            say(f"  {name}: {error!r:.300}")
 
     async def _until_all(self, names: Iterable[str], holds: Callable[[str], object], seconds: float) -> None:
         names = tuple(names)

@@ -69,7 +69,7 @@ class Watch:
         except BaseException:
             stop(self._processes)
             raise
-        self._task = asyncio.create_task(self._follow())
+        self._task = asyncio.create_task(self._record())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -85,7 +85,7 @@ class Watch:
             return bool(found) and all(each["health"] == "up" for each in found)
         return False
 
-    async def _follow(self) -> None:
+    async def _record(self) -> None:
         """Note what begins and ends to fire, until the run is over."""
         while True:
             with suppress(LoadError):
