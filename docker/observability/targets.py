@@ -69,7 +69,7 @@ def grafana_source() -> dict[str, Any]:
         "datasourceUid": "jaeger",
         "url": "$${__value.raw}",
     }
-    sources = [
+    sources: list[dict[str, Any]] = [
         {
             "name": "Prometheus",
             "uid": "prometheus",
