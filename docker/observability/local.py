@@ -50,8 +50,17 @@ class Layout:
         return {"prometheus": self.prometheus, "alertmanager": self.alertmanager, "grafana": self.grafana}[name]
 
 
-def scraping(api: Sequence[str], workers: Sequence[str], layout: Layout, seconds: float) -> dict[str, Any]:
-    """Return ``prometheus.yml`` for processes at known addresses (``host:port``), scraped every ``seconds``."""
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Addresses (``host:port``) of the processes to scrape."""
+
+    api: Sequence[str]
+    workers: Sequence[str]
+    ledger: str
+
+
+def scraping(targets: Targets, layout: Layout, seconds: float) -> dict[str, Any]:
+    """Return ``prometheus.yml`` for processes at known addresses, scraped every ``seconds``."""
     return {
         "global": {"scrape_interval": _duration(seconds), "evaluation_interval": _duration(seconds)},
         "rule_files": ["rules.yml"],
@@ -59,8 +68,9 @@ def scraping(api: Sequence[str], workers: Sequence[str], layout: Layout, seconds
             "alertmanagers": [{"static_configs": [{"targets": [f"{LOOPBACK}:{layout.alertmanager}"]}]}],
         },
         "scrape_configs": [
-            {"job_name": "api", "static_configs": [{"targets": list(api)}]},
-            {"job_name": "worker", "static_configs": [{"targets": list(workers)}]},
+            {"job_name": "api", "static_configs": [{"targets": list(targets.api)}]},
+            {"job_name": "worker", "static_configs": [{"targets": list(targets.workers)}]},
+            {"job_name": "ledger", "static_configs": [{"targets": [targets.ledger]}]},
             {"job_name": "prometheus", "static_configs": [{"targets": [f"{LOOPBACK}:{layout.prometheus}"]}]},
         ],
     }
@@ -68,8 +78,7 @@ def scraping(api: Sequence[str], workers: Sequence[str], layout: Layout, seconds
 
 def write(
     layout: Layout,
-    api: Sequence[str],
-    workers: Sequence[str],
+    targets: Targets,
     *,
     seconds: float = SCRAPE_SECONDS,
     with_rules: Mapping[str, Any] | None = None,
@@ -81,7 +90,7 @@ def write(
     provider = grafana_provider()
     provider["providers"][0]["options"]["path"] = str(layout.folder / "grafana" / "dashboards")
     made = {
-        "prometheus.yml": scraping(api, workers, layout, seconds),
+        "prometheus.yml": scraping(targets, layout, seconds),
         "rules.yml": with_rules or rules(),
         "alertmanager.yml": alertmanager(),
         "grafana/provisioning/datasources/prometheus.yml": source,

@@ -1,4 +1,4 @@
-"""`make run OBSERVABILITY=1`: what this machine has of Prometheus, Alertmanager and Grafana, around `chat4all run`.
+"""`make run OBSERVABILITY=1`: the ledger, and what is here of Prometheus, Alertmanager, Grafana, around `chat4all run`.
 
 python -m docker.observability.run chat4all run --simulator
 """
@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.settings import Settings
+from cli.ledger import DEFAULT_PORT as LEDGER_PORT
+from cli.supervisor import ProcessSpec
 from cli.workers import counts_of, port_of, worker_specs
 from devstack.ports import is_free
-from docker.observability.local import LOOPBACK, Layout, specs, start, stop, write
+from docker.observability.local import LOOPBACK, Layout, Targets, specs, start, stop, write
 
 PORT_TAKEN = 2
 FOLDER = Path(".chat4all/observability")
@@ -25,10 +27,17 @@ INSTALL = {
 }
 
 
-def targets(settings: Settings) -> tuple[list[str], list[str]]:
-    """Return the addresses of the API and of one worker a role, as `chat4all run` starts them."""
+def targets(settings: Settings) -> Targets:
+    """Return the addresses of the API and of one worker a role, as `chat4all run` starts them, and of the ledger."""
     workers = worker_specs(settings, counts_of((), {}, settings.partitions))
-    return [f"{settings.host}:{settings.port}"], [f"{LOOPBACK}:{port_of(spec)}" for spec in workers]
+    addresses = [f"{LOOPBACK}:{port_of(spec)}" for spec in workers]
+    return Targets([f"{settings.host}:{settings.port}"], addresses, f"{LOOPBACK}:{LEDGER_PORT}")
+
+
+def ledger(layout: Layout) -> ProcessSpec:
+    """Return the process that keeps the ledger; it waits for Kafka."""
+    command = (sys.executable, "-m", "chat4all", "ledger", "--port", str(LEDGER_PORT))
+    return ProcessSpec("ledger", command, {}, layout.folder / "ledger.log")
 
 
 def words(layout: Layout, there: Sequence[str], lacking: Sequence[str]) -> str:
@@ -41,13 +50,13 @@ def words(layout: Layout, there: Sequence[str], lacking: Sequence[str]) -> str:
 def main(command: Sequence[str]) -> int:
     """Start the servers, run ``command`` until it ends, end the servers, and return its exit code."""
     layout = Layout.from_environ(FOLDER.resolve(), os.environ)
-    write(layout, *targets(Settings.from_environ()))
+    write(layout, targets(Settings.from_environ()))
     found, lacking = specs(layout)
     if taken := [f"{spec.name} {port}" for spec in found if not is_free(LOOPBACK, port := layout.port_of(spec.name))]:
         print(f"in use: the port of {', '.join(taken)}; set CHAT4ALL_<NAME>_PORT to another", file=sys.stderr)
         return PORT_TAKEN
     print(words(layout, [spec.name for spec in found], lacking), flush=True)
-    processes = [start(spec) for spec in found]
+    processes = [start(spec) for spec in (*found, ledger(layout))]
     try:
         with subprocess.Popen(command) as child:
             while True:

@@ -59,7 +59,7 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, comman
     layout = layout_in(folder / "observability", wanted.port + 1, wanted.port + 2)
     made = scaled(rules(), wanted.factor, 3 * SCRAPE_SECONDS)
     async with system, Run(system) as run:
-        watch = Watch(layout, [system.api_address], system.worker_addresses, made, SCRAPE_SECONDS)
+        watch = Watch(layout, system.targets, made, SCRAPE_SECONDS)
         async with watch, World(system, run, wanted.per_second) as world:
             began = time.time()
             await world.upload()

@@ -44,6 +44,14 @@ def _worker_killed(role: str) -> Fault:
     return Fault(f"the worker of {role} is killed", alerts, kill, World.revive, ("Lag", "FailedDeliveries"))
 
 
+async def _kill_ledger(world: World) -> None:
+    world.system.ledger.kill()
+
+
+async def _start_ledger(world: World) -> None:
+    world.system.ledger.start()
+
+
 async def _kill_api(world: World) -> None:
     for api in world.system.apis:
         api.kill()
@@ -97,7 +105,7 @@ BESIDE: tuple[Fault, ...] = (
         ("AccountPaused", "QueueDepth"),
         _pause_and_flood,
         lambda world: world.order_account("telegram", "resume"),
-        ("AcceptSlow", "Lag"),
+        ("AcceptSlow", "Lag", "LedgerStale"),
         seconds=600.0,
     ),
 )
@@ -128,6 +136,20 @@ ONE_AFTER_THE_OTHER: tuple[Fault, ...] = (
         _fail_a_channel,
         lambda world: _misbehave(world, windows=[]),
         ("FailedDeliveries", "DeadLetters", "UnknownOutcomes"),
+    ),
+    Fault(
+        "the provider takes two messages a second of each account",
+        ("DeliverySlow",),
+        lambda world: _misbehave(world, account_per_second=2.0),
+        lambda world: _misbehave(world, account_per_second=0.0),
+        ("UnknownOutcomes", "BreakerOpen", "FailedDeliveries", "DeadLetters", "LedgerStale"),
+        seconds=240.0,
+    ),
+    Fault(
+        "the ledger's process is killed",
+        ("LedgerStale",),
+        _kill_ledger,
+        _start_ledger,
     ),
     *map(_worker_killed, ROLES),
     Fault(
@@ -191,9 +213,10 @@ LAST = Fault(
     ("RecordsRemovedUnread",),
     _lose_records,
     _nothing,
-    ("ProcessDown", f"{NO_WORKER} whatsapp"),
+    ("ProcessDown", f"{NO_WORKER} whatsapp", "LedgerDiffers"),
 )
 NOT_PLANTED = {
+    "LedgerDiffers": "a message that is lost has no way back, so the alert could not be resolved",
     "ApiBehind": "a process of the API reads 5,000 records in about a second; no load of this machine keeps it behind",
     "Memory": "no process of ours can be made to hold 1.5 GB from outside",
 }

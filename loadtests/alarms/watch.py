@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Self
 from urllib.parse import quote
 
-from docker.observability.local import LOOPBACK, Layout, specs, start, stop, write
+from docker.observability.local import LOOPBACK, Layout, Targets, specs, start, stop, write
 from loadtests.groups import NotInTime, until
 from loadtests.locust.api import LoadError, asked
 
@@ -35,11 +35,10 @@ class Seen:
 
 @dataclass(slots=True)
 class Watch:
-    """``async with Watch(…)``: servers started, alerts followed. ``api`` and ``workers``: addresses to scrape."""
+    """``async with Watch(…)``: servers started, alerts followed. ``targets``: what to scrape."""
 
     layout: Layout
-    api: Sequence[str]
-    workers: Sequence[str]
+    targets: Targets
     rules: Mapping[str, Any]
     scrape_seconds: float
     firing: set[str] = field(default_factory=set)
@@ -62,7 +61,7 @@ class Watch:
         found, lacking = specs(self.layout)
         if missing := {"prometheus", "alertmanager"} & set(lacking):
             raise NoPrometheus(f"not on this machine: {', '.join(sorted(missing))}")
-        write(self.layout, self.api, self.workers, seconds=self.scrape_seconds, with_rules=self.rules)
+        write(self.layout, self.targets, seconds=self.scrape_seconds, with_rules=self.rules)
         self._processes = [start(spec) for spec in found if spec.name != "grafana"]
         try:
             await until("Prometheus scrapes every target", READY_SECONDS, self._is_scraping)

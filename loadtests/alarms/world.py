@@ -17,7 +17,9 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from app.kafka.topics import Topics
 from app.roles import ROLES
+from cli.supervisor import ProcessSpec
 from devstack import Stack
+from docker.observability.local import Targets
 from domain.recipients import CHANNELS
 from loadtests.generator import Generator
 from loadtests.orders import Orders, signed_up, signed_up_as
@@ -44,12 +46,17 @@ class WatchedSystem(System):
         )
         super().__init__(settings, folder, dict.fromkeys(ROLES, 1))
         self.stack = stack
+        self._ledger_port = free_ports(1)
+        command = (sys.executable, "-m", "chat4all", "ledger", "--port", str(self._ledger_port))
+        environ = {**settings.to_environ(), "CHAT4ALL_DATA_DIR": str(folder / "ledger")}
+        self.ledger = Process(ProcessSpec("ledger", command, environ), folder)
         self.provider = ProviderProcess(settings, folder, free_ports(1))
         write_accounts(file, self.provider.url, {name: [{"name": "main", "look_up": "yes"}] for name in CHANNELS})
 
     async def prepare(self) -> None:
-        """Make topics and schema, and start the provider."""
+        """Make topics and schema, and start the provider and the ledger."""
         await super().prepare()
+        self.ledger.start()
         await self.provider.start()
 
     async def stop(self) -> None:
@@ -57,17 +64,15 @@ class WatchedSystem(System):
         try:
             await super().stop()
         finally:
+            self.ledger.kill()
             self.provider.end()
 
     @property
-    def api_address(self) -> str:
-        """Where the API is scraped."""
-        return f"{self.settings.host}:{self.settings.port}"
-
-    @property
-    def worker_addresses(self) -> list[str]:
-        """Where the workers are scraped."""
-        return [f"{self.settings.host}:{each.spec.environ['CHAT4ALL_METRICS_PORT']}" for each in self.workers]
+    def targets(self) -> Targets:
+        """What Prometheus scrapes."""
+        host = self.settings.host
+        workers = [f"{host}:{each.spec.environ['CHAT4ALL_METRICS_PORT']}" for each in self.workers]
+        return Targets([f"{host}:{self.settings.port}"], workers, f"{host}:{self._ledger_port}")
 
 
 class World:

@@ -9,7 +9,7 @@ import yaml
 
 from app.roles import ROLES
 from app.settings import Settings
-from docker.observability.local import Layout, specs, write
+from docker.observability.local import Layout, Targets, specs, write
 from docker.observability.run import targets, words
 
 DEBIAN = {"prometheus": "/usr/bin/prometheus", "prometheus-alertmanager": "/usr/bin/prometheus-alertmanager"}
@@ -42,17 +42,18 @@ def test_every_server_listens_on_loopback_at_its_own_port(tmp_path: Path) -> Non
 
 
 def test_prometheus_asks_the_api_and_a_worker_of_each_role(tmp_path: Path) -> None:
-    api, workers = targets(Settings(port=8080, metrics_port=8082))
-    assert api == ["127.0.0.1:8080"]
-    assert workers == [f"127.0.0.1:{8082 + n}" for n in range(len(ROLES))]
+    found = targets(Settings(port=8080, metrics_port=8082))
+    assert found.api == ["127.0.0.1:8080"]
+    assert found.workers == [f"127.0.0.1:{8082 + n}" for n in range(len(ROLES))]
+    assert found.ledger == "127.0.0.1:8081"
 
 
 def test_the_files_lead_to_each_other(tmp_path: Path) -> None:
-    write(Layout(tmp_path, 8351, 8352), ["127.0.0.1:8080"], ["127.0.0.1:8082"])
+    write(Layout(tmp_path, 8351, 8352), Targets(["127.0.0.1:8080"], ["127.0.0.1:8082"], "127.0.0.1:8081"))
     prometheus = yaml.safe_load((tmp_path / "prometheus.yml").read_text())
     assert prometheus["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] == ["127.0.0.1:8352"]
     jobs = {each["job_name"] for each in prometheus["scrape_configs"]}
-    assert jobs == {"api", "worker", "prometheus"}, "the names that the alerts ask for"
+    assert jobs == {"api", "worker", "ledger", "prometheus"}, "the names that the alerts ask for"
     assert all((tmp_path / name).exists() for name in prometheus["rule_files"])
     source = yaml.safe_load((tmp_path / "grafana/provisioning/datasources/prometheus.yml").read_text())
     assert source["datasources"][0]["url"] == "http://127.0.0.1:8351"
