@@ -56,18 +56,15 @@ class Settings:
     replication_factor: int = setting(1, "Copies of each topic; 3 in production, where one broker may be away")
     min_insync_replicas: int = setting(1, "Copies that must hold a record before it counts as written; 2 in production")
     produce_timeout_seconds: float = setting(10.0, "How long a worker waits for Kafka to take a record")
-    produce_gather_ms: int = setting(
-        0,
-        "How long what a busy worker writes to Kafka gathers; an idle one sends at once",
-        zero=True,
-    )
     session_timeout_seconds: float = setting(6.0, "Silence after which a worker's partitions go to another worker")
     heartbeat_seconds: float = setting(1.0, "How often a worker tells Kafka that it lives; well below its session")
     fetch_min_bytes: int = setting(65_536, "Bytes that gather at the broker before a worker gets them (ADR 78)")
     fetch_wait_ms: int = setting(50, "How long they gather for a worker at most, while there are some", zero=True)
-    fetch_busy_ms: int = setting(150, "How long they gather for a worker at most, while many come", zero=True)
+    fetch_busy_ms: int = setting(
+        0, "How long they gather for a worker at most, while many come; 0: no longer", zero=True
+    )
     fetch_idle_ms: int = setting(
-        200, "How long an idle worker's fetch waits for the first record; 0: records always gather", zero=True
+        0, "How long an idle worker's fetch waits for the first record; 0: records always gather", zero=True
     )
     follower_fetch_min_bytes: int = setting(8_192, "Bytes that gather at the broker before the API gets them")
     follower_fetch_wait_ms: int = setting(30, "How long they gather for the API at most", zero=True)

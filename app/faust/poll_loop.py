@@ -51,7 +51,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self.app.pulse.watch("the consumer", self.thread_loop)
         consumer = self._ensure_consumer()
         self._watch_tasks(consumer)
-        gather_when_busy(consumer._fetcher, self.app.settings)
+        settings = self.app.settings
+        if max(settings.fetch_idle_ms, settings.fetch_busy_ms) > settings.fetch_wait_ms:
+            gather_when_busy(consumer._fetcher, settings)
 
     def _watch_tasks(self, consumer: Any) -> None:
         for task in (consumer._coordinator._coordination_task, consumer._client._sync_task):

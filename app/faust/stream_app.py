@@ -106,7 +106,6 @@ class StreamApp(faust.App):  # type: ignore[misc]
             settings.kafka,
             client_id=group_of(settings.role, settings.topic_prefix),
             timeout_seconds=settings.produce_timeout_seconds,
-            gather_ms=settings.produce_gather_ms,
         )
         self.metrics = Metrics(settings.role)
         self.impossible_times = ImpossibleTimes(self.metrics)

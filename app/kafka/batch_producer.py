@@ -26,7 +26,6 @@ from aiokafka.errors import (
 )
 
 import app.kafka.kafka_client  # noqa: F401  repairs aiokafka for every process
-from app.kafka.beat import Beat
 from domain.errors import InDoubt, LogUnavailable
 
 log = logging.getLogger(__name__)
@@ -95,10 +94,8 @@ class PartitionQueue:
 class BatchProducer:
     """The one way into Kafka, for workers (``enqueue``) and for the API (``send_and_wait``).
 
-    ``gather_ms``: at least so much lies between two departures, so a busy producer sends few, larger requests; an idle
-    one sends at once. ``timeout_seconds`` bounds ``send_and_wait``. The bytes pending and the worker's own limit on
-    batches in hand bound ``enqueue``. aiokafka retries transient failures of the broker below this class and keeps the
-    order.
+    ``timeout_seconds`` bounds ``send_and_wait``. The bytes pending and the worker's own limit on batches in hand bound
+    ``enqueue``. aiokafka retries transient failures of the broker below this class and keeps the order.
     """
 
     def __init__(
@@ -108,7 +105,6 @@ class BatchProducer:
         client_id: str,
         timeout_seconds: float = 10.0,
         expected_partitions: Mapping[str, int] | None = None,
-        gather_ms: int = 0,
     ) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
@@ -118,7 +114,6 @@ class BatchProducer:
         self._producer: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
-        self._beat = Beat(gather_ms / 1000)
         self.pending_bytes = 0
         self.records_total = 0
         self.failed = asyncio.Event()  # a batch was refused for good: the producer may be of no use any more
@@ -271,8 +266,6 @@ class BatchProducer:
         """Send a partition's batches one after the other until none is waiting."""
         try:
             while queue.waiting:
-                if not self._closing:
-                    await self._beat.turn()
                 batch = queue.waiting.popleft()
                 try:
                     written = await self._transmit(batch, topic, partition)

@@ -6,8 +6,6 @@ import ast
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from app.faust.checkpoint import Checkpoint
 from app.kafka.batch_producer import BatchProducer, Written
 from domain.errors import LogUnavailable
@@ -18,9 +16,8 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("agents", "app", "channels", "domain", "storage", "tables", "web")
 
 
-@pytest.mark.parametrize("gather_ms", [0, 50])
-async def test_every_replica_in_sync_confirms_and_a_repetition_writes_nothing_twice(gather_ms: int) -> None:
-    producer = BatchProducer("127.0.0.1:1", client_id="test", gather_ms=gather_ms)._new_producer()
+async def test_every_replica_in_sync_confirms_and_a_repetition_writes_nothing_twice() -> None:
+    producer = BatchProducer("127.0.0.1:1", client_id="test")._new_producer()
     try:
         assert producer._sender._acks == -1
         assert producer._txn_manager is not None, "idempotence"
