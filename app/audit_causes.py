@@ -43,6 +43,7 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     ("live", "frames", "the follower resumed with an older cursor: clients drop an id that they know"),
     ("provider", "did not take", "the provider lost it after its answer, or its count is of another system"),
     ("provider", "no outcome", "the answer was lost and waits for evidence; a receipt or a look-up settles it"),
+    ("provider", "is FAILED", "an unknown outcome without evidence in time; a receipt heals it, a redrive repeats it"),
     (
         "provider",
         "times",

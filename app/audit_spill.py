@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-CHUNK_BYTES = 32 * 1024  # of a bucket in memory
+CHUNK_BYTES = 32 * 1024  # of a bucket in memory, less if there are many
+LEAST_CHUNK_BYTES = 4 * 1024
+MOST_BYTES = 8 << 20  # of all chunks together
 MOST_BUCKETS = 2_048
 _HEAD = struct.Struct("<BqqiI")  # kind, offset, timestamp, length of the key (-1: none), length of the value
 _NO_VALUE = 0xFFFFFFFF
@@ -33,10 +35,11 @@ class Entry:
 
 
 class Spill:
-    """``buckets`` files; use as a context manager. Memory: ``CHUNK_BYTES`` a bucket."""
+    """``buckets`` files; use as a context manager. Memory: ``MOST_BYTES``."""
 
     def __init__(self, buckets: int, folder: Path | None = None) -> None:
         self.buckets = max(1, min(buckets, MOST_BUCKETS))
+        self._chunk_bytes = max(LEAST_CHUNK_BYTES, min(CHUNK_BYTES, MOST_BYTES // self.buckets))
         self._parent = folder
         self._chunks = [bytearray() for _ in range(self.buckets)]
         self._folder: tempfile.TemporaryDirectory[str]
@@ -60,7 +63,7 @@ class Spill:
         chunk += _HEAD.pack(entry.kind, entry.offset, entry.timestamp, *lengths)
         chunk += entry.key or b""
         chunk += entry.value or b""
-        if len(chunk) >= CHUNK_BYTES:
+        if len(chunk) >= self._chunk_bytes:
             self._write(bucket)
 
     def read(self, bucket: int) -> Iterator[Entry]:

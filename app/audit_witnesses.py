@@ -129,6 +129,8 @@ class ProviderTruth:
             yield Difference("provider", token, "is SENT on the log, and the provider did not take it")
         if count and (state is None or state.status is Status.ACCEPTED):
             yield Difference("provider", token, "was taken by the provider, and the log has no outcome")
+        if count and state is not None and state.status is Status.FAILED:
+            yield Difference("provider", token, f"is FAILED ({state.failure_code}), and the provider took it")
         if count > 1:
             yield Difference("provider", token, f"was taken {count} times by the provider")
 

@@ -17,7 +17,7 @@ import pytest
 from agents.facts import read_fact
 from app.audit import Report, Views, witnessed
 from app.audit_books import Books, Kind, PartitionFacts, books_of
-from app.audit_rules import Difference, compare, compare_ids
+from app.audit_rules import Difference, History, compare, compare_ids
 from app.audit_spill import Entry
 from app.audit_witnesses import MOST_TAKEN, LiveFrames, ProviderTruth
 from app.kafka.codec import encode
@@ -202,3 +202,17 @@ def test_too_long_a_list_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ProviderTruth.of(world.taken, ["whatsapp"])
     with pytest.raises(InvalidInput, match="shorter span"):
         LiveFrames.of(world.frames)
+
+
+def test_a_failure_of_what_the_provider_took_is_named_until_a_receipt_heals_it() -> None:
+    message = MessageAccepted("m-1", "c-1", "ana", "whatsapp:+5511999990000", "hi")
+    history = History(0)
+    history.add_message(encode(message), LogPosition(AT, 0))
+    failed = StatusChanged("m-1", "c-1", "FAILED", AT + 9, AT, 0, "whatsapp", 1, None, "outcome-unknown")
+    history.add_fact(encode(failed), AT + 9, 0)
+    taken = [{"number": 1, "token": "m-1", "at_ms": AT}]
+    (found,) = ProviderTruth.of(taken, ["whatsapp"]).differences(history)
+    assert found.detail == "is FAILED (outcome-unknown), and the provider took it"
+    healed = StatusChanged("m-1", "c-1", "READ", AT + 20, AT, 0, "whatsapp", 1)
+    history.add_fact(encode(healed), AT + 20, 1)
+    assert list(ProviderTruth.of(taken, ["whatsapp"]).differences(history)) == []
