@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from agents.delivery import Delivery
 from agents.opt_outs import tell_opt_out
@@ -19,7 +19,7 @@ from app.clock import now_ms
 from app.kafka.codec import decode
 from domain.attempts import Reason
 from domain.delivery_policy import Decision, DeliveryRules, Failure, without_evidence
-from domain.outcomes import NotNow, Refusal, Refused, SendOutcome, Sent, Unknown
+from domain.outcomes import NotNow, Refusal, Refused, SendOutcome, Sent, Unknown, cause_of
 from domain.ports import Attachment
 from domain.records import DeliveryRequested
 from domain.status import Status
@@ -173,11 +173,11 @@ class Calls:
         call = partial(connector.send, delivery.outgoing, head.row.attempt, attachment)
         outcome = await outcome_of(self._app, connector, call, seconds)
         now = monotonic()
-        if stopped_seconds := lane.count(outcome, head, now, began):
+        if stopped_seconds := lane.count(cause_of(outcome), head, now, began):
             self._holds.tell(lane.account.name, stopped_seconds, lane.last_error)
         self._app.metrics.attempted(self._channel, lane.account.name, _metric_word(outcome), now - began)
         self._traces.attempt(delivery, outcome, began_ms, now - began)
-        tell_opt_out(self._app, lane.account.name, delivery.outgoing, outcome)
+        tell_opt_out(self._app, lane.account.name, delivery.outgoing, cause_of(outcome))
         if attachment is not None:
             outcome = self._with_file(delivery, attachment, outcome)
         await self._end(delivery, self._decide(head, outcome))
@@ -186,7 +186,7 @@ class Calls:
         """Return the outcome of a message with a file: a remembered name that is refused may be one that expired."""
         if isinstance(outcome, Sent):
             self._app.metrics.carried(self._channel, attachment.plan.kind)
-        elif isinstance(outcome, Refused) and outcome.kind is Refusal.PERMANENT and attachment.is_remembered:
+        elif _may_be_of_the_file(outcome) and attachment.is_remembered:
             account, head = delivery.lane.account.name, delivery.head
             self._attachments[account].forget_handle(head.partition, delivery.outgoing.file_id or "")
             head.attachment = None
@@ -214,6 +214,11 @@ class Calls:
         if delivery.generation == self.generation:
             for write in self._apply(delivery.head, result, delivery):
                 await write
+
+
+def _may_be_of_the_file(outcome: SendOutcome) -> TypeGuard[Refused]:
+    """Return whether the file may be why. After a part was taken nothing begins anew."""
+    return isinstance(outcome, Refused) and outcome.kind is Refusal.PERMANENT and outcome.cause is None
 
 
 def _proof(parked: Iterable[ReceiptReported]) -> Sent | None:

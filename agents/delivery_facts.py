@@ -72,7 +72,16 @@ class DeliveryFacts:
         self, address: str, conversation_id: str, name: str, attempt: Attempt, provider_id: str
     ) -> PendingBatch:
         """Report a send to the address book of the account, on the account's partition."""
-        report = SentReported(attempt.account, provider_id, conversation_id, name, address, attempt.at_ms, attempt.to)
+        report = SentReported(
+            attempt.account,
+            provider_id,
+            conversation_id,
+            name,
+            address,
+            attempt.at_ms,
+            attempt.to,
+            attempt.part_ids,
+        )
         key, topic = attempt.account.encode(), self._app.names.inbound(self._channel)
         partition = partition_for(key, self._app.settings.partitions)
         return self._app.batch_producer.enqueue(topic, partition, key, encode(report))
@@ -106,7 +115,7 @@ class DeliveryFacts:
             attempt.position,
             self._channel,
             attempt.number,
-            None if has_failed else provider_id or attempt.provider_id,
+            None if has_failed else attempt.provider_id or provider_id,  # a later part's receipt names its own
             (failure_code or attempt.failure_code) if has_failed else None,
             (failure_detail or attempt.failure_detail) if has_failed else None,
             address,

@@ -126,8 +126,8 @@ class People:
     # Sends and receipts ---------------------------------------------------------------------------------------------
 
     def _sent(self, partition: int, sent: SentReported) -> list[PendingBatch]:
-        """Remember a message of ours by the provider's id, and the conversation as that of the last exchange."""
-        require_usual(sent.account, sent.provider_id, sent.address)
+        """Remember a message of ours by the provider's ids, and the conversation as that of the last exchange."""
+        require_usual(sent.account, sent.provider_id, sent.address, *sent.part_ids)
         person = person_at(self._channel, sent.address, sent.to)
         before = self._book.find(partition, sent.account, person)
         row, writes = self._book.reached(partition, sent.account, before, person, f"{sent.provider_id} {sent.address}")
@@ -136,13 +136,14 @@ class People:
         if is_repeated or before is None or (before.person, before.conversations) != (row.person, row.conversations):
             writes += self._tell(partition, sent.account, row)
         message_id = sent.token.partition(" ")[0]
-        writes.append(
-            self._remember(partition, sent.account, sent.provider_id, sent.conversation_id, message_id, sent.token)
-        )
-        receipts, unparked = self._parked.claim(partition, sent.account, sent.provider_id)
-        for receipt in receipts:
-            writes += self._report(sent.conversation_id, receipt, sent.token)
-        return writes + unparked
+        account, conversation_id = sent.account, sent.conversation_id
+        for provider_id in (sent.provider_id, *sent.part_ids):
+            writes.append(self._remember(partition, account, provider_id, conversation_id, message_id, sent.token))
+            receipts, unparked = self._parked.claim(partition, account, provider_id)
+            for receipt in receipts:
+                writes += self._report(conversation_id, receipt, sent.token)
+            writes += unparked
+        return writes
 
     def _receipt(self, partition: int, event: InboundEvent) -> list[PendingBatch]:
         known = self._message(partition, event.account, event.target_id)

@@ -68,6 +68,7 @@ class Settlement:
             request.recipient_count,
             account,
             result.to if isinstance(result, Sent) else "",
+            result.part_ids if isinstance(result, Sent) else (),
         )
 
     def settle(

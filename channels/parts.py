@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 
@@ -19,11 +20,12 @@ async def send_parts(calls: Sequence[C], send: Callable[[C], Awaitable[SendOutco
     """Make ``calls`` in order, and return the outcome of the first one, under whose id the message is known.
 
     Once a part was taken the message is not begun anew, since the person would get that part twice. If the channel
-    does not take another part, the message is refused as ``SENT_IN_PART``.
+    does not take another part, the message is refused as ``SENT_IN_PART``, and its ``cause`` is the channel's answer.
     """
     first = await send(calls[0])
     if not isinstance(first, Sent):
         return first
+    part_ids: list[str] = []
     end = monotonic() + PATIENCE_SECONDS
     for number, call in enumerate(calls[1:], 2):
         outcome = await send(call)
@@ -32,11 +34,12 @@ async def send_parts(calls: Sequence[C], send: Callable[[C], Awaitable[SendOutco
             outcome = await send(call)
         if not isinstance(outcome, Sent):
             return _broken(number, len(calls), outcome)
-    return first
+        part_ids.append(outcome.provider_id)
+    return replace(first, part_ids=tuple(part_ids)) if part_ids else first
 
 
 def _broken(number: int, count: int, outcome: Refused | NotNow | Unknown) -> SendOutcome:
     detail = shortened(f"part {number} of {count} was not taken, and those before it were: {outcome.detail}")
     if isinstance(outcome, Unknown):
         return Unknown(detail, outcome.exchange)
-    return Refused(SENT_IN_PART, detail, exchange=outcome.exchange)
+    return Refused(SENT_IN_PART, detail, exchange=outcome.exchange, cause=outcome)

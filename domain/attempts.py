@@ -28,8 +28,8 @@ class Attempt:
     """The outcome of one delivery. ``number`` counts attempts from 1; 0: it failed without any.
 
     ``at_ms``: when, by the channel's clock; ``recorded_at_ms``: by the worker's. ``accepted_at_ms``, ``position``,
-    ``recipient_count``: of the ``DeliveryRequested``, for facts about later receipts. ``to``: the recipient's
-    identifier by the provider's answer. All times are epoch milliseconds.
+    ``recipient_count``: of the ``DeliveryRequested``, for facts about later receipts. ``to``, ``part_ids``: of the
+    ``Sent``. All times are epoch milliseconds.
     """
 
     number: int
@@ -44,6 +44,7 @@ class Attempt:
     recipient_count: int = 1
     account: str = ""
     to: str = ""
+    part_ids: tuple[str, ...] = ()
 
     @property
     def is_final(self) -> bool:

@@ -115,7 +115,7 @@ class SentReported:
     """On ``<channel>-inbound``, keyed by account: the channel took a message. It ties the provider's id to it.
 
     ``token``: the ``delivery_key``. ``address``: the recipient's address as recorded; ``to``: the identifier that the
-    provider answered with, if it did.
+    provider answered with, if it did. ``part_ids``: the provider's ids of the message's later parts.
     """
 
     account: str
@@ -125,6 +125,7 @@ class SentReported:
     address: str
     at_ms: int
     to: str = ""
+    part_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

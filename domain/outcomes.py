@@ -50,22 +50,29 @@ class Exchange:
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The channel took the message. ``provider_id``: the channel's id of it; ``at_ms``: when, by the channel's clock,
-    epoch milliseconds. ``to``: the recipient's identifier as the provider names it, if it said so."""
+    epoch milliseconds. ``to``: the recipient's identifier as the provider names it, if it said so. ``part_ids``: the
+    channel's ids of the later parts of a message that took several calls."""
 
     provider_id: str
     at_ms: int
     to: str = ""
     exchange: Exchange | None = field(default=None, compare=False)
+    part_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The channel refuses the message for good. ``code``: a stable word; ``detail``: a sentence for people."""
+    """The channel refuses the message for good. ``code``: a stable word; ``detail``: a sentence for people.
+
+    ``cause``: the answer to a later part of a message whose first part was taken. The message is not begun anew; the
+    account and the person are dealt with as the cause says.
+    """
 
     code: str
     detail: str
     kind: Refusal = Refusal.PERMANENT
     exchange: Exchange | None = field(default=None, compare=False)
+    cause: Refused | NotNow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,11 @@ class Unknown:
 SendOutcome = Sent | Refused | NotNow | Unknown
 
 
+def cause_of(outcome: SendOutcome) -> SendOutcome:
+    """Return what the outcome says of the account and the person: its ``cause`` if it has one."""
+    return outcome.cause or outcome if isinstance(outcome, Refused) else outcome
+
+
 def shortened(text: str) -> str:
     """Return ``text``, or its first ``MOST_TEXT`` characters with an ellipsis as the last."""
     return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
@@ -104,8 +116,8 @@ def bounded(outcome: SendOutcome) -> SendOutcome:
     """
     match outcome:
         case Sent(provider_id):
-            if len(provider_id) > MOST_TEXT:
-                raise ValueError(f"the channel's id of the message has {len(provider_id)} characters")
+            if (longest := max(map(len, (provider_id, *outcome.part_ids)))) > MOST_TEXT:
+                raise ValueError(f"the channel's id of the message has {longest} characters")
             return outcome
         case Refused(code, detail):
             return replace(outcome, code=shortened(code), detail=shortened(detail))

@@ -2,11 +2,13 @@
 
 One table for each channel role; written by that role alone; on the partition of the message's conversation. Value:
 ``[1,"sent",1732312312377,"sim.0193…",null,null,1732312312377,1732312312001,42,1,"default"]``. The provider's identifier
-of the recipient follows if its answer had one. Rows of older releases end after the sixth element.
+of the recipient and its ids of later parts follow if its answers had them. Rows of older releases end after the sixth
+element.
 """
 
 from __future__ import annotations
 
+from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING
 
 import orjson
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
 
 NAME = "attempts"
+_VALUES = len(dataclass_fields(Attempt))
 
 
 def declare(app: StreamApp) -> DurableTable:
@@ -49,9 +52,14 @@ def dump(a: Attempt) -> bytes:
         a.recipient_count,
         a.account,
     )
-    return orjson.dumps((*fields, a.to) if a.to else fields)
+    return orjson.dumps((*fields, a.to, a.part_ids) if a.to or a.part_ids else fields)
 
 
 def load(value: bytes | None) -> Attempt | None:
     """Return the attempt stored in ``value``."""
-    return None if value is None else Attempt(*orjson.loads(value))
+    if value is None:
+        return None
+    fields = orjson.loads(value)
+    if len(fields) == _VALUES:
+        fields[-1] = tuple(fields[-1])
+    return Attempt(*fields)

@@ -38,8 +38,9 @@ _LINKS = ("http://", "https://")
 def calls_of(request: DeliveryRequested, attachment: Attachment | None) -> tuple[Call, ...] | Refused:
     """Return the calls that send the message, in order. Raises ``MalformedRecord`` for its ``body``.
 
-    The first one carries our token. A token that is over the limit is left out, since a cut one would be another
-    message's: then the provider's id alone connects receipts with the message.
+    Each carries our token, the later ones with their number, so a receipt of any part finds the message. A token that
+    is over the limit is left out, since a cut one would be another message's: then the provider's ids alone connect
+    receipts with the message.
     """
     address = request.to or request.recipient_id.partition(":")[2]
     recipient = _recipient(address)
@@ -51,10 +52,15 @@ def calls_of(request: DeliveryRequested, attachment: Attachment | None) -> tuple
     first: dict[str, object] = {}
     if request.target_id and request.kind != kinds.REACTION:
         first["context"] = {"message_id": request.target_id}
-    if len(token := token_of(request)) <= MOST_TOKEN:
-        first["biz_opaque_callback_data"] = token
-    contents = _contents(request, attachment)
-    return tuple({**envelope, **content, **(first if n == 0 else {})} for n, content in enumerate(contents))
+    contents = enumerate(_contents(request, attachment), 1)
+    return tuple(
+        {**envelope, **content, **_token(request, part), **(first if part == 1 else {})} for part, content in contents
+    )
+
+
+def _token(request: DeliveryRequested, part: int) -> Mapping[str, object]:
+    token = token_of(request, part)
+    return {"biz_opaque_callback_data": token} if len(token) <= MOST_TOKEN else {}
 
 
 def read_mark(provider_id: str, is_typing: bool) -> Call:

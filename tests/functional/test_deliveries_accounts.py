@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
+import pytest
+
 from agents.account_reports import AccountReports
 from agents.commands import Commands
 from app.clock import now_ms
@@ -104,6 +106,25 @@ async def test_a_broken_rule_stops_the_account_and_fails_one_message_for_an_oper
     command(world, "resume", account="default")
     await until(world.is_done)
     assert sorted(world.channel.calls) == ["m-1", "m-2", "o-1"]
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        Refused("unauthorized", "the token was revoked", Refusal.AUTHENTICATION),
+        Refused("account-restricted", "blocked for spam", Refusal.POLICY),
+        NotNow("too many", 3_600.0, Scope.ACCOUNT),
+    ],
+)
+async def test_what_refuses_a_later_part_stops_the_account_and_the_message_fails(cause: Refused | NotNow) -> None:
+    world = World()
+    world.channel.answers["m-1"] = [Refused("sent-in-part", "part 2 of 2 was not taken", cause=cause)]
+    await world.deliver(requests("m-1"))
+    await until(world.is_done)
+    assert (failure(world).failure_code, world.letters()) == ("sent-in-part", [])
+    assert world.lanes["default"].breaker.wait_seconds(monotonic()) > 20
+    await world.deliver(requests("m-2"))
+    await stays(lambda: world.channel.calls == ["m-1"])
 
 
 async def test_an_hours_retry_after_is_waited_for_and_fails_nothing() -> None:

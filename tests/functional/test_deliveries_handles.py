@@ -66,6 +66,16 @@ async def test_a_remembered_file_that_the_channel_refuses_is_uploaded_anew() -> 
     assert (len(world.channel.uploaded), len(world.channel.calls)) == (2, 3)
 
 
+async def test_a_message_that_was_sent_in_part_with_a_remembered_file_is_not_begun_anew() -> None:
+    """Once the person got the file twice, because its text was refused."""
+    world = world_with_files()
+    await send(world, "m-1")
+    refusal = Refused("invalid-message", "too long")
+    world.channel.answers["m-2"] = [Refused("sent-in-part", "part 2 of 2 was not taken", cause=refusal)]
+    await send(world, "m-2")
+    assert (failure(world).failure_code, world.channel.calls) == ("sent-in-part", ["m-1", "m-2"])
+
+
 async def test_a_file_that_is_refused_just_after_its_upload_fails_the_message() -> None:
     world = world_with_files()
     world.channel.answers["m-1"] = [Refused("131053", "the file is broken")]

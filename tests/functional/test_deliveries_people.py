@@ -192,7 +192,7 @@ async def test_each_send_is_reported_to_the_address_book_on_the_accounts_partiti
 async def test_a_send_that_is_reported_again_after_a_crash_names_the_person_as_the_provider_did() -> None:
     """Without it the address book would take the new owner of a number for the person who got the message."""
     world = world_of_people()
-    world.channel.answers["m-1"] = [Sent("wamid.1", now_ms(), to="BR.1502")]
+    world.channel.answers["m-1"] = [Sent("wamid.1", now_ms(), to="BR.1502", part_ids=("wamid.2",))]
     world.channel.promises = [Receipt(Status.DELIVERED, now_ms() + 3_600_000)]  # so the row stays
     await world.deliver(requests("m-1"))
     await until(lambda: world.facts() == [("m-1", "SENT")])
@@ -200,7 +200,9 @@ async def test_a_send_that_is_reported_again_after_a_crash_names_the_person_as_t
     world.crash()
     await until(world.is_done)
     reports = [decode(value, SentReported) for value in world.producer.on("whatsapp-inbound")]
-    assert [(each.provider_id, each.to) for each in reports] == [("wamid.1", "BR.1502")] * 2
+    assert [(each.provider_id, each.to, each.part_ids) for each in reports] == [
+        ("wamid.1", "BR.1502", ("wamid.2",))
+    ] * 2
 
 
 async def test_a_channel_on_which_nobody_answers_reports_no_sends() -> None:

@@ -36,7 +36,7 @@ async def test_a_receipt_becomes_a_fact_about_the_attempt_on_record() -> None:
     world.receive(report("DELIVERED"), report("READ"))
     fact = world.changes()[-1]
     assert [change.status for change in world.changes()] == ["SENT", "DELIVERED", "READ"]
-    assert (fact.attempt, fact.provider_id, fact.account, fact.position) == (1, "p-m-1", "default", 1)
+    assert (fact.attempt, fact.provider_id, fact.account, fact.position) == (1, "p-m-1-1", "default", 1)
 
 
 async def test_a_late_failure_has_the_number_of_its_attempt_so_it_counts() -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from app.clock import now_ms
+from app.kafka.codec import encode
 from domain.accounts import Account
 from domain.correlation import SEPARATOR
+from domain.inbound import SentReported
 from domain.outcomes import Refusal, Refused
 from domain.people import HOUR_MS
 from support.deliveries import World, requests
@@ -209,6 +211,18 @@ async def test_a_receipt_without_a_token_is_tied_by_the_providers_id_before_and_
     ]
     assert not [key for key in world.table.rows if key.startswith(b"r")]
     assert world.metrics.outcomes == {"receipt": 2}
+
+
+async def test_a_receipt_of_a_later_part_is_tied_to_its_message_before_and_after_the_send() -> None:
+    """Instagram names one part in ``read``, and a person may quote any of them."""
+    inbound = Inbound()
+    await inbound.post(receipt("READ", "p-2"))
+    sent = SentReported("shop", "p-1", "c-9", "m-1", "whatsapp:+5511999990000", now_ms(), part_ids=("p-2", "p-3"))
+    await inbound.take(encode(sent))
+    await inbound.post(receipt("DELIVERED", "p-3"))
+    assert [(each.status, each.token) for each in inbound.receipts()] == [("READ", "m-1"), ("DELIVERED", "m-1")]
+    await inbound.post(message("in-1", target_id="p-3"))
+    assert inbound.messages()[-1].reply_to == "m-1"
 
 
 async def test_a_receipt_whose_message_nobody_sent_is_an_orphan_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from domain.errors import DeliveryFailed, FileStoreUnavailable, Unavailable
 from domain.files import FileMetadata
 from domain.inbound import Media, Person
 from domain.kinds import REACTION
-from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent, Unknown
+from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent, Unknown, cause_of
 from domain.ports import Attachment
 from domain.records import DeliveryRequested
 
@@ -104,7 +104,7 @@ async def test_a_file_goes_by_its_link_and_its_texts_follow(connector: Instagram
     assert await connector.upload(attachment) == ""
     outcome = await send(connector, attachment)
     assert isinstance(outcome, Sent)
-    assert outcome.provider_id == "mid.1"
+    assert (outcome.provider_id, outcome.part_ids) == ("mid.1", ("mid.2", "mid.3"))
     sent = [call[3]["message"] for call in api.calls]
     url = {"url": "https://files.example/a"}
     assert sent == [{"attachment": {"type": "image", "payload": url}}, {"text": "one"}, {"text": "two"}]
@@ -125,6 +125,17 @@ async def test_a_message_of_which_a_part_was_taken_is_not_begun_anew(
     outcome = await send(connector, attached(MediaKind.IMAGE, "one"))
     assert isinstance(outcome, Refused)
     assert outcome.code == "sent-in-part"
+
+
+async def test_what_stops_a_later_part_is_told_with_the_refusal(connector: InstagramConnector, api: GraphApi) -> None:
+    """Once the account went on with a revoked token, because the message was merely "sent in part"."""
+    api.answers = [web.json_response({"message_id": "mid.1"}), failed(190, 463, 401)]
+    outcome = await send(connector, attached(MediaKind.IMAGE, "one"))
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.kind) == ("sent-in-part", Refusal.PERMANENT)
+    cause = cause_of(outcome)
+    assert isinstance(cause, Refused)
+    assert (cause.code, cause.kind) == ("unauthorized", Refusal.AUTHENTICATION)
 
 
 async def test_a_reaction_is_carried_out(connector: InstagramConnector, api: GraphApi) -> None:

@@ -35,7 +35,9 @@ def sent(file: Attachment | None = None, **changes: Any) -> list[Call]:
     calls = calls_of(replace(REQUEST, **changes), file)
     assert not isinstance(calls, Refused), calls
     assert calls[0]["biz_opaque_callback_data"] == TOKEN
-    assert all("biz_opaque_callback_data" not in call for call in calls[1:])
+    assert [call["biz_opaque_callback_data"] for call in calls[1:]] == [
+        f"{TOKEN}\x1f{part}" for part in range(2, len(calls) + 1)
+    ]
     assert all({**call, **ENVELOPE} == call for call in calls)
     left_out = {*ENVELOPE, "biz_opaque_callback_data"}
     return [{name: value for name, value in call.items() if name not in left_out} for call in calls]
