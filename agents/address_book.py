@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from domain.inbound import Person
-from domain.people import Known, are_two, merged, normal, united, without
+from domain.inbound import ContactChanged, Person
+from domain.people import Known, are_two, contacts_of, merged, normal, united, without
 from tables import people as rows
 
 if TYPE_CHECKING:
@@ -63,6 +64,25 @@ class AddressBook:
             if owner is not None and are_two(owner.person, known.person):
                 foreign.append(identifier)
         return self.meet(partition, account, merged(without(person, foreign), known.person), occasion)
+
+    def with_free(self, partition: int, account: str, person: Person, more: Person) -> Person:
+        """Return ``person`` with those identifiers of ``more`` that are nobody's."""
+        person, more = normal(self._channel, person), normal(self._channel, more)
+        taken = [one for one in more.identifiers if self._identified(partition, account, one) is not None]
+        return merged(without(more, taken), person)
+
+    def contacts_of(
+        self, partition: int, account: str, row: Known, now_ms: int
+    ) -> tuple[Known, Sequence[ContactChanged]]:
+        """Return the row with a new time, and what its conversations are told: as ``domain.people.contacts_of``, with
+        the addresses that identify somebody else by now."""
+        row, contacts = contacts_of(self._channel, account, row, now_ms)
+        return row, [replace(one, is_taken=self._is_taken(partition, account, row, one.address)) for one in contacts]
+
+    def _is_taken(self, partition: int, account: str, row: Known, address: str) -> bool:
+        identifier = address.partition(":")[2]
+        owner = None if identifier in row.person.identifiers else self._identified(partition, account, identifier)
+        return owner is not None and owner.person_id != row.person_id and identifier in owner.person.identifiers
 
     def rename(
         self, partition: int, account: str, former: Person, person: Person, occasion: str
@@ -123,9 +143,9 @@ class AddressBook:
                 continue
             left = replace(stranger, person=without(stranger.person, kept.person.identifiers))
             writes.append(self.put(partition, account, left))
+            kept = replace(kept, at_ms=max(kept.at_ms, left.at_ms + 2))  # so its contacts are the last word
             if left.person != stranger.person:
                 self._left.append(left)
-                kept = replace(kept, at_ms=max(kept.at_ms, left.at_ms + 2))  # so its contacts are the last word
         pointed = {*kept.person.identifiers, *(one for other in others for one in other.person.identifiers)}
         name = kept.person_id.encode()
         for identifier in sorted(pointed):

@@ -19,10 +19,11 @@ UNKNOWN_TYPE = "application/octet-stream"
 async def fetch_file(
     connector: TwoWayConnector, store: FileStore, media: Media, conversation_id: str, file_id: str, most_bytes: int
 ) -> FileMetadata:
-    """Store the file under the key that follows from its ids, so that a repetition replaces it; return its metadata.
+    """Store the file under the key that follows from its ids, and return its metadata.
 
-    Raises ``DeliveryFailed`` if there is no such file, it is too large or not as announced; ``Unavailable`` if the
-    provider or the store does not answer.
+    A file that an earlier call stored is not fetched again: the provider may not have it any more. Raises
+    ``DeliveryFailed`` if there is no such file, it is too large or not as announced; ``Unavailable`` if the provider or
+    the store does not answer.
     """
     if media.size_bytes > most_bytes:
         raise DeliveryFailed("file-too-large", f"the file has {media.size_bytes} bytes; at most {most_bytes} are taken")
@@ -30,6 +31,8 @@ async def fetch_file(
     extension = mimetypes.guess_extension(mimetype) or ""
     filename = safe_filename(media.filename or f"{media.kind}{extension}")
     key = storage_key(conversation_id, file_id, filename)
+    if (found := await _stored(store, key, most_bytes)) is not None and media.sha256.lower() in ("", found[1]):
+        return _metadata(filename, *found, mimetype, key)
     chunks = connector.fetch(media, most_bytes)
     writer = _Writer(store, key, mimetype)
     async with aclosing(cast("_Closable", chunks)):
@@ -43,9 +46,28 @@ async def fetch_file(
         await store.discard(key)
         raise DeliveryFailed("file-corrupt", "the file is not the one that the provider announced")
     await writer.finish()
-    metadata = FileMetadata(filename, writer.size_bytes, mimetype, f"sha256:{digest}", key)
+    return _metadata(filename, writer.size_bytes, digest, mimetype, key)
+
+
+async def _stored(store: FileStore, key: str, most_bytes: int) -> tuple[int, str] | None:
+    """Return the size and the SHA-256 of the object, ``None`` if there is none: an object is there whole or not."""
+    size_bytes = await store.size(key)
+    if size_bytes is None or size_bytes > most_bytes:
+        return None
+    digest = sha256()
+    try:
+        async with aclosing(cast("_Closable", store.read(key))) as chunks:
+            async for chunk in chunks:
+                digest.update(chunk)
+    except NotFound:  # deleted in between
+        return None
+    return size_bytes, digest.hexdigest()
+
+
+def _metadata(filename: str, size_bytes: int, digest: str, mimetype: str, key: str) -> FileMetadata:
+    metadata = FileMetadata(filename, size_bytes, mimetype, f"sha256:{digest}", key)
     if metadata_fault(metadata) == "mimetype":
-        metadata = FileMetadata(filename, writer.size_bytes, UNKNOWN_TYPE, f"sha256:{digest}", key)
+        metadata = FileMetadata(filename, size_bytes, UNKNOWN_TYPE, f"sha256:{digest}", key)
     return metadata
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def tell_opt_out(app: StreamApp, account: str, request: DeliveryRequested, outcome: SendOutcome) -> None:
     """Write an opt-out to ``<channel>-inbound`` if ``outcome`` is the provider's refusal for that reason.
 
-    Nothing waits for it: if it is lost, the next send is refused again.
+    The person is whom the provider was told to send to. The address of the conversation, ``former``, may be
+    somebody else's by now. Nothing waits for the event: if it is lost, the next send is refused again.
     """
     if not (isinstance(outcome, Refused) and outcome.kind is Refusal.OPTED_OUT):
         return
@@ -28,7 +29,8 @@ def tell_opt_out(app: StreamApp, account: str, request: DeliveryRequested, outco
         element_id=f"refused {delivery_key(request)}"[:512],
         at_ms=now_ms(),
         account=account,
-        person=person_at(app.role, request.recipient_id, request.to),
+        person=person_at(app.role, f"{app.role}:{request.to}" if request.to else request.recipient_id),
+        former=person_at(app.role, request.recipient_id),
         detail=outcome.detail,
     )
     key = account.encode()

@@ -30,7 +30,7 @@ from domain.direct import inbound_id
 from domain.errors import InvalidInput, MalformedRecord
 from domain.inbound import ElementOutcome, Happening, InboundEvent, ReadMarked, SentReported
 from domain.kinds import BUTTON_REPLY
-from domain.people import Known, address_of, contacts_of, person_at, wrote
+from domain.people import Known, address_of, person_at, wrote
 from domain.records import MessageAccepted, Record
 from tables import people as rows
 
@@ -147,13 +147,10 @@ class People:
 
     def _receipt(self, partition: int, event: InboundEvent) -> list[PendingBatch]:
         known = self._message(partition, event.account, event.target_id)
-        if known is None:
-            write = self._parked.park(partition, event)
-            if write is None:
-                self._count(ElementOutcome.ORPHAN)
-            return [] if write is None else [write]
-        if not known.token:  # about a person's own message
-            self._count(ElementOutcome.IGNORED)
+        if known is None and (write := self._parked.park(partition, event)) is not None:
+            return [write]
+        if known is None or not known.token:  # nobody's, or a person's own message
+            self._count(ElementOutcome.ORPHAN if known is None else ElementOutcome.IGNORED)
             return []
         return self._report(known.conversation_id, event, known.token)
 
@@ -236,8 +233,9 @@ class People:
         return writes + self._tell(partition, event.account, row)
 
     def _opted(self, partition: int, event: InboundEvent) -> list[PendingBatch]:
+        person = self._book.with_free(partition, event.account, event.person, event.former)
+        row, writes = self._book.meet(partition, event.account, person, event.element_id)
         is_out = event.happening == Happening.OPT_OUT
-        row, writes = self._book.meet(partition, event.account, event.person, event.element_id)
         self._count(ElementOutcome.OPT_OUT if is_out else ElementOutcome.OPT_IN)
         return writes + self._tell(partition, event.account, replace(row, opted_out=is_out))
 
@@ -250,7 +248,7 @@ class People:
         address = address_of(self._channel, row.person)
         if not row.conversations and address:
             row = row.spoke_in(inbound_id(self._channel, account, row.person_id), address)
-        row, contacts = contacts_of(self._channel, account, row, now_ms() + 2 * bool(lost))
+        row, contacts = self._book.contacts_of(partition, account, row, now_ms() + 2 * bool(lost))
         topic = self._app.names.contacts(self._channel)
         told = [self._write(topic, contact.conversation_id, contact) for contact in contacts]
         return [*lost, self._book.put(partition, account, row), *told]

@@ -114,9 +114,13 @@ class Sorter:
         return Sorted("events", conversation_id, receipt_of(event, token), ElementOutcome.RECEIPT)
 
     def _account_of(self, received: WebhookReceived, event: InboundEvent) -> str:
-        """Return our account: the payload's id decides, since accounts of one app share its callback."""
-        if event.our_id in self._by_id:
-            return self._by_id[event.our_id]
+        """Return our account, empty for none. Accounts of one app share its callback and its secret: of those with the
+        secret the payload's id decides."""
+        if (named := self._by_id.get(event.our_id, "")) and (not received.signers or named in received.signers):
+            return named
+        if named:
+            log.error("a webhook signed for %s speaks of the account %s", ", ".join(received.signers), named)
+            return ""
         if received.account in self._names and not (event.our_id and received.account in self._by_id.values()):
             return received.account
         return next(iter(self._names)) if len(self._names) == 1 and not self._by_id else ""

@@ -87,8 +87,9 @@ class InboundEvent:
     element, the same when it comes again (a message's id; ``<id> <status>`` of a receipt). ``at_ms``: the provider's
     time. ``kind``, ``content``, ``body``, ``media``: as ``domain/kinds.py`` says. ``target_id``: the provider's id of
     the message that a reply quotes, a reaction or a receipt is about. ``token``: our echoed token, empty if there is
-    none. ``status``, ``failure_code``, ``failure_detail``: of a receipt. ``former``: of an identity change.
-    ``detail``: the provider's word for what was ignored or unknown, and at most 4,096 characters of it.
+    none. ``status``, ``failure_code``, ``failure_detail``: of a receipt. ``former``: of an identity change; of an
+    opt-out that the answer to a send revealed, what the conversation calls the person. ``detail``: the provider's word
+    for what was ignored or unknown, and at most 4,096 characters of it.
     """
 
     happening: str
@@ -145,12 +146,15 @@ class WebhookReceived:
     """On ``<channel>-webhooks``, keyed by account: the raw body of a provider's POST, before anything parsed it.
 
     ``headers``: those of interest, in lower case. ``at_ms``: the time of the request, by this process's clock.
+    ``signers``: our accounts with the secret that authenticated it; the payload may speak of no other. Empty in records
+    of older releases.
     """
 
     account: str
     headers: Mapping[str, str]
     raw: bytes
     at_ms: int
+    signers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,8 @@ class ContactChanged:
 
     ``address``: as messages of the conversation name it. ``to``: the identifier that the provider takes now.
     ``window_until_ms``: until then anything may be sent (epoch milliseconds), 0 if the person never wrote.
-    ``opted_out``: nothing may be sent until the person comes back. A later ``at_ms`` replaces an earlier one.
+    ``opted_out``: nothing may be sent until the person comes back. ``is_taken``: outside the conversation ``address``
+    is somebody else's by now. A later ``at_ms`` replaces an earlier one.
     """
 
     channel: str
@@ -171,3 +176,4 @@ class ContactChanged:
     window_until_ms: int
     opted_out: bool
     at_ms: int
+    is_taken: bool = False

@@ -52,7 +52,7 @@ MAX_WEBHOOK_BYTES = 6 * 1024 * 1024  # a provider's POST of at most 4 MiB, in ba
 MAX_MEDIA = 100  # of an inbound message
 
 _BINARY = {"key", "value", "request", "raw"}
-_TEXTS = {"recipients", "recipient_users", "recipient_ids", "recipient_accounts", "members", "part_ids"}
+_TEXTS = {"recipients", "recipient_users", "recipient_ids", "recipient_accounts", "members", "part_ids", "signers"}
 _PEOPLE = {"person", "former"}
 # from what JSON has for them
 _MADE = _BINARY | _TEXTS | _PEOPLE | {"file", "waiting_by", "offsets", "headers", "media"}

@@ -23,7 +23,8 @@ class ContactStore(Protocol):
         ...
 
     async def write(self, changes: Sequence[ContactChanged]) -> None:
-        """Store each change under its address and each identifier of its person; a later ``at_ms`` wins.
+        """Store each change under its address, unless it is taken, and each identifier of its person; a later ``at_ms``
+        wins.
 
         Raises ``StoreUnavailable``; then any of them may be stored: write them again.
         """
@@ -32,5 +33,5 @@ class ContactStore(Protocol):
 
 def keys_of(change: ContactChanged) -> Sequence[str]:
     """Return the identifiers, without the channel, under which ``change`` is found."""
-    names = (change.address.partition(":")[2], *change.person.identifiers)
+    names = ("" if change.is_taken else change.address.partition(":")[2], *change.person.identifiers)
     return tuple(dict.fromkeys(name for name in names if name))

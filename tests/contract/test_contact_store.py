@@ -60,6 +60,15 @@ async def test_a_person_whose_number_changed_is_found_by_the_old_one_too(stores:
         assert await stores.contacts.of("whatsapp", identifier) == [moved]
 
 
+async def test_a_person_whose_address_is_somebody_elses_is_not_found_by_it(stores: Stores) -> None:
+    maria, other = contact(), contact()
+    other = replace(other, person=replace(other.person, phone=maria.person.phone), address=maria.address)
+    moved = replace(maria, person=replace(maria.person, phone=""), at_ms=NOW_MS + 5, is_taken=True)
+    await stores.contacts.write([maria, replace(other, at_ms=NOW_MS + 2), moved])
+    assert [one.person for one in await stores.contacts.of("whatsapp", maria.person.phone)] == [other.person]
+    assert [one.at_ms for one in await stores.contacts.of("whatsapp", maria.person.user_id)] == [NOW_MS + 5]
+
+
 @pytest.mark.parametrize("unknown", ["+5511900000000", "", "\ud800", "x" * 70_000])
 async def test_nobody_unknown_is_a_contact(stores: Stores, unknown: str) -> None:
     assert await stores.contacts.of("whatsapp", unknown) == []

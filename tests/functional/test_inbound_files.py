@@ -113,3 +113,30 @@ async def test_a_worker_that_dies_with_a_message_that_waits_leaves_it_to_the_nex
     await until(lambda: len(world.messages()) == 4)
     assert world.messages()[:2] == world.messages()[2:]
     assert len(world.store.objects) == 1
+
+
+async def test_a_file_that_is_in_the_store_after_a_crash_is_not_fetched_again() -> None:
+    """Once the message was shown again as one without its file: the provider's address of it had expired."""
+    world = Inbound()
+    world.phone.files["cat"] = [PHOTO, DeliveryFailed("file-missing", "the address has expired")]
+    await world.post(photo("cat", sha256=sha256(PHOTO).hexdigest()))
+    world.producer.held = True  # the worker ends before the message is durable
+    await until(lambda: len(world.messages()) == 1)
+    first = world.messages()[0]
+    await world.crash()
+    await until(lambda: len(world.messages()) == 2)
+    assert world.messages()[1] == first
+    assert first.file is not None
+
+
+async def test_an_object_that_is_another_file_is_replaced() -> None:
+    world = Inbound()
+    world.phone.files["cat"] = PHOTO
+    await world.post(photo("cat", sha256=sha256(PHOTO).hexdigest()))
+    await until(lambda: len(world.messages()) == 1)
+    file = world.messages()[0].file
+    assert file is not None
+    world.store.objects[file.storage_path] = (b"half a pho", 0)
+    await world.take(*world.producer.on("whatsapp-inbound"), offset=0)
+    await until(lambda: len(world.messages()) == 2)
+    assert world.store.objects[file.storage_path][0] == PHOTO

@@ -14,6 +14,7 @@ from channels.telegram.webhooks import PROTOCOL as TELEGRAM
 from domain.accounts import Account
 from domain.inbound import Happening, InboundEvent, Person, WebhookReceived
 from domain.people import HOUR_MS
+from fakes.contacts import MemoryContacts
 from fakes.webhooks import FakeWebhooks
 from support.people import ANA, Inbound, message
 from support.waiting import until
@@ -155,3 +156,22 @@ async def test_who_lost_a_number_to_somebody_else_is_written_to_by_another_ident
     assert (told[ana.conversation_id].to, told[ana.conversation_id].person.user_id) == ("BR.1", "BR.1")
     assert (told[zoe.conversation_id].to, told[zoe.conversation_id].person.user_id) == ("+5511999990000", "BR.99")
     assert told[zoe.conversation_id].at_ms > told[ana.conversation_id].at_ms
+
+
+async def test_what_the_former_owner_of_a_number_does_hides_no_word_about_its_owner() -> None:
+    """The API finds people by identifier. Once the last one who wrote had the row, also under a lost one."""
+    world, book = Inbound(), MemoryContacts()
+    number, ana, zoe = "+5511999990000", {"user_id": "BR.1"}, {"user_id": "BR.2"}
+    await world.post(message("w-1", person={**ana, "phone": number}))
+    renaming = {"happening": "identity", "element_id": "i-1", "at_ms": now_ms()}
+    await world.post({**renaming, "person": {"phone": "+5511900001111"}, "former": ana})
+    await book.write(world.contacts())
+    [found] = await book.of("whatsapp", number)
+    assert found.to == "+5511900001111", "while nobody else has it, a former number finds its owner"
+    await world.post(message("w-2", person={**zoe, "phone": number}))
+    await world.post(message("w-3", person=ana))
+    await book.write(world.contacts())
+    [found] = await book.of("whatsapp", number)
+    assert (found.person.user_id, found.is_taken) == ("BR.2", False)
+    [found] = await book.of("whatsapp", "BR.1")
+    assert (found.address, found.to, found.is_taken) == (PHONE, "+5511900001111", True)

@@ -281,6 +281,21 @@ async def test_the_payloads_id_of_the_account_decides() -> None:
     assert world.metrics.outcomes == {"message": 1, "other-account": 1}
 
 
+async def test_a_payload_signed_for_one_tenant_cannot_speak_of_another(caplog: pytest.LogCaptureFixture) -> None:
+    accounts = [
+        Account(channel="whatsapp", name=name, options={"phone_number_id": number, "inbox": name})
+        for name, number in (("shop", "106"), ("branch", "108"), ("help", "107"))
+    ]
+    world, signers = Inbound(*accounts), ("shop", "branch")
+    await world.post(message("w-1"), our_id="107", account="shop", signers=signers)
+    await world.post(receipt("READ", "wamid.1", f"c-1{SEPARATOR}m-1"), our_id="107", signers=signers)
+    await world.post(message("w-3"), our_id="108", account="shop", signers=signers)
+    assert [one.account for one in world.messages()] == ["branch"], "an account of the same app"
+    assert world.receipts() == []
+    assert world.metrics.outcomes == {"message": 1, "other-account": 2}
+    assert "signed for shop, branch speaks of the account help" in caplog.text
+
+
 async def test_an_account_without_an_inbox_says_so_and_keeps_the_message() -> None:
     world = Inbound(Account(channel="whatsapp", name="shop"))
     await world.post(message("w-1"), our_id="")
@@ -307,6 +322,30 @@ async def test_a_send_that_is_refused_because_of_an_opt_out_is_told_to_the_addre
     await world.take(event)
     assert world.contact().opted_out
     assert world.contact().address == PHONE
+
+
+async def test_an_opt_out_by_an_answer_is_of_whom_the_channel_was_told_to_send_to() -> None:
+    """Once it took the handle from its new owner, who then could not be written to."""
+    world, deliveries = Inbound(), World(Account(channel="whatsapp", name="shop"))
+    await world.post(message("w-1", person={"user_id": "BR.1", "handle": "@maria"}))
+    former = world.messages()[0].conversation_id
+    await world.post(message("w-2", person={"user_id": "BR.2", "handle": "@maria"}))
+    deliveries.channel.answers = {"m-2": [Refused("131050", "stopped", Refusal.OPTED_OUT)]}
+    await deliveries.deliver(requests("m-2", recipient_id="whatsapp:@maria", to="BR.1"))
+    await until(deliveries.is_done)
+    await world.take(*deliveries.producer.on("whatsapp-inbound"))
+    assert (world.contact().conversation_id, world.contact().to, world.contact().opted_out) == (former, "BR.1", True)
+    await world.post(message("w-3", person={"handle": "@maria"}))
+    assert world.messages()[2].conversation_id == world.messages()[1].conversation_id
+
+
+async def test_an_opt_out_by_an_answer_of_somebody_unknown_is_found_by_the_address() -> None:
+    world, deliveries = Inbound(), World(Account(channel="whatsapp", name="shop"))
+    deliveries.channel.answers = {"m-2": [Refused("131050", "stopped", Refusal.OPTED_OUT)]}
+    await deliveries.deliver(requests("m-2", recipient_id="whatsapp:@maria", to="BR.1"))
+    await until(deliveries.is_done)
+    await world.take(*deliveries.producer.on("whatsapp-inbound"))
+    assert (world.contact().opted_out, world.contact().person.identifiers) == (True, ("BR.1", "@maria"))
 
 
 async def test_an_opt_out_of_somebody_who_never_wrote_is_known_all_the_same() -> None:

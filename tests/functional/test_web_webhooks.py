@@ -62,7 +62,7 @@ async def test_a_signed_body_is_stored_as_it_came_before_it_is_answered(api: Api
     body = b'{"elements":[]}\xff \n not even JSON'
     assert await post(api, "/webhooks/whatsapp/help", body) == 200
     kept = {SIGNATURE: signature(body, "s3cret-of-help")}
-    assert stored(api) == [(b"help", WebhookReceived("help", kept, body, NOW_MS))]
+    assert stored(api) == [(b"help", WebhookReceived("help", kept, body, NOW_MS, ("help",)))]
 
 
 async def test_without_an_account_in_the_path_the_one_whose_secret_signs_is_meant(api: Api) -> None:
@@ -73,6 +73,10 @@ async def test_without_an_account_in_the_path_the_one_whose_secret_signs_is_mean
 async def test_accounts_that_share_a_secret_are_told_apart_later_and_keep_one_partition(api: Api) -> None:
     assert await post(api, "/webhooks/whatsapp", secret="s3cret-of-the-shop") == 200
     assert [(key, record.account) for key, record in stored(api)] == [(b"shop", "")]
+    assert await post(api, "/webhooks/whatsapp/shop", secret="s3cret-of-the-shop") == 200
+    [first, second] = [record.signers for _, record in stored(api)]
+    assert first == second
+    assert (len(first), first[0], "help" in first) == (2, "shop", False)
 
 
 @pytest.mark.parametrize("path", ["/webhooks/whatsapp/help", "/webhooks/whatsapp"])

@@ -97,14 +97,16 @@ class Inbound:
         await former.drain()
         self.start()
 
-    async def post(self, *elements: Mapping[str, object], our_id: str = "106", account: str = "") -> None:
+    async def post(
+        self, *elements: Mapping[str, object], our_id: str = "106", account: str = "", signers: tuple[str, ...] = ()
+    ) -> None:
         """Let the provider post a webhook, and take all that it says."""
-        await self.sort(webhook(*elements, our_id=our_id), account)
+        await self.sort(webhook(*elements, our_id=our_id), account, signers)
 
-    async def sort(self, body: bytes, account: str = "") -> None:
+    async def sort(self, body: bytes, account: str = "", signers: tuple[str, ...] = ()) -> None:
         """Parse a raw webhook, and take what goes to the address book."""
         before = len(self.producer.on("whatsapp-inbound"))
-        record = encode(WebhookReceived(account, {}, body, now_ms()))
+        record = encode(WebhookReceived(account, {}, body, now_ms(), signers))
         await parse_batch(cast(StreamApp, self.app), self.sorter, batch_of("whatsapp-webhooks", record, key=b"shop"))
         await self.take(*self.producer.on("whatsapp-inbound")[before:])
 

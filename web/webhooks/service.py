@@ -97,7 +97,8 @@ class Webhooks:
         names = [credentials.account for credentials in known if credentials.secret in signers]
         kept = {name: value for name in protocol.headers if (value := headers.get(name, "")[:MAX_HEADER_CHARS])}
         # accounts of one app share its secret: then the payload tells, and the first one's name keeps the order
-        record = WebhookReceived(names[0] if len(names) == 1 else "", kept, body, self._clock_ms())
+        signed = tuple(one.account for one in self._credentials[channel].values() if one.secret in signers)
+        record = WebhookReceived(names[0] if len(names) == 1 else "", kept, body, self._clock_ms(), signed)
         key = names[0].encode()
         await self._log.write(self._topics.webhooks(channel), partition_for(key, self._partitions), key, encode(record))
 
