@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.clock import now_ms
@@ -12,12 +13,14 @@ from domain.attempts import Attempt, Outcome
 from domain.fact_times import not_before_ms, plausible_ms
 from domain.inbound import SentReported
 from domain.records import DeadLetter, ReceiptReported, StatusChanged
+from domain.routing import status_change
 from domain.status import Status
 
 if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
     from app.kafka.batch_producer import Headers, PendingBatch
     from domain.attempts import QueuedDelivery
+    from domain.records import DeliveryRequested
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +56,14 @@ class DeliveryFacts:
             report.provider_id,
             report.failure_code,
             report.failure_detail,
+            report.pricing,
         )
         return self._put(partition, fact, ())
+
+    def overtaken(self, partition: int, row: QueuedDelivery, request: DeliveryRequested, account: str) -> None:
+        """Write the fact that later messages go before this one. No state changes, so nothing waits for it."""
+        fact = status_change(request, self._channel, Status.ACCEPTED, request.accepted_at_ms, row.attempt)
+        self._put(partition, replace(fact, account=account, overtaken_at_ms=now_ms()), row.headers)
 
     def letter(
         self, partition: int, conversation_id: str, row: QueuedDelivery, request: bytes, attempt: Attempt
@@ -103,6 +112,7 @@ class DeliveryFacts:
         provider_id: str | None = None,
         failure_code: str | None = None,
         failure_detail: str | None = None,
+        pricing: str = "",
     ) -> StatusChanged:
         message_id, _, address = name.partition(" ")
         has_failed = status is Status.FAILED
@@ -121,6 +131,7 @@ class DeliveryFacts:
             address,
             attempt.recipient_count,
             attempt.account,
+            pricing,
         )
 
     def _put(self, partition: int, fact: StatusChanged, headers: Headers) -> PendingBatch:

@@ -226,6 +226,7 @@ class Dispatcher:
         self.queue.update(head, replace(head.row, is_overtaken=True), value)
         log.warning("%s waits for too long (%s): the next ones go before it", head.row.name, head.row.reason)
         self._app.metrics.overtaken(self._channel, account)
+        self.settlement.facts.overtaken(head.partition, head.row, request, account)
         self.traces.waiting(head, request, OVERTAKEN, f"it held the next messages since {head.row.held_since_ms}")
         if (following := self.queue.overtake(head)) is not None:
             asyncio.get_running_loop().call_soon(self._go_on, following, self.calls.generation)

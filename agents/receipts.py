@@ -157,4 +157,5 @@ def _bounded(report: ReceiptReported) -> ReceiptReported:
         report.at_ms,
         None if code is None else shortened(code),
         None if detail is None else shortened(detail),
+        report.pricing,
     )

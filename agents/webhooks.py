@@ -136,6 +136,7 @@ def receipt_of(event: InboundEvent, token: str) -> ReceiptReported:
         at_ms=event.at_ms,
         failure_code=event.failure_code,
         failure_detail=event.failure_detail,
+        pricing=event.pricing,
     )
 
 

@@ -11,21 +11,21 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from sys import getsizeof
 
-from domain.message_state import MessageState
+from domain.message_state import MessageState, smallest
 
 NEVER = -(2**63)
 _LATEST = 2**63 - 1
 _MOST_ATTEMPTS = 2**31 - 1
 UNHEARD = 255
-NOTHING = (None, None, None)
+NOTHING = (None, None, None, None)
 
 # as measured with tracemalloc: what every state takes; and an address, with its entries in some arrays and the list
 _EMPTY_BYTES = 650
 _BYTES_AN_ADDRESS = 32
 _BYTES_A_NOTE = 100
 
-# provider's id, failure code, failure detail
-Notes = tuple[str | None, str | None, str | None]
+# provider's id, failure code, failure detail, pricing
+Notes = tuple[str | None, str | None, str | None, str | None]
 
 
 class AddressColumns:
@@ -124,10 +124,9 @@ class AddressColumns:
             self.held_bytes += getsizeof(column)
         column[index] = max(-_MOST_ATTEMPTS, min(attempt, _MOST_ATTEMPTS))
 
-    def _note_provider_id(self, address: str, provider_id: str) -> None:
-        known, code, detail = self._notes.get(address, NOTHING)
-        if known is None or provider_id < known:
-            self._note(address, (provider_id, code, detail))
+    def _note_provider(self, address: str, provider_id: str | None, pricing: str | None) -> None:
+        known_id, code, detail, known = self._notes.get(address, NOTHING)
+        self._note(address, (smallest(known_id, provider_id), code, detail, smallest(known, pricing)))
 
     def _note(self, address: str, notes: Notes) -> None:
         known = self._notes.get(address, NOTHING)
@@ -137,6 +136,6 @@ class AddressColumns:
 
 
 def _bytes_of(notes: Notes) -> int:
-    """Codes are few: each is taken to be in memory once."""
-    provider_id, _, detail = notes
+    """Codes and prices are few: each is taken to be in memory once."""
+    provider_id, _, detail, _ = notes
     return 0 if notes == NOTHING else _BYTES_A_NOTE + sum(getsizeof(text) for text in (provider_id, detail) if text)

@@ -87,9 +87,9 @@ class InboundEvent:
     element, the same when it comes again (a message's id; ``<id> <status>`` of a receipt). ``at_ms``: the provider's
     time. ``kind``, ``content``, ``body``, ``media``: as ``domain/kinds.py`` says. ``target_id``: the provider's id of
     the message that a reply quotes, a reaction or a receipt is about. ``token``: our echoed token, empty if there is
-    none. ``status``, ``failure_code``, ``failure_detail``: of a receipt. ``former``: of an identity change; of an
-    opt-out that the answer to a send revealed, what the conversation calls the person. ``detail``: the provider's word
-    for what was ignored or unknown, and at most 4,096 characters of it.
+    none. ``status``, ``failure_code``, ``failure_detail``, ``pricing`` (JSON): of a receipt. ``former``: of an identity
+    change; of an opt-out that the answer to a send revealed, what the conversation calls the person. ``detail``: the
+    provider's word for what was ignored or unknown, and at most 4,096 characters of it.
     """
 
     happening: str
@@ -109,6 +109,7 @@ class InboundEvent:
     failure_code: str | None = None
     failure_detail: str | None = None
     detail: str = ""
+    pricing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

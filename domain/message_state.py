@@ -24,7 +24,7 @@ class Fact:
 
     ``recipient_count``: the number of addresses of the message. If there are several, ``recipient_id`` is the address
     of this fact, empty for the message itself. ``logged_ms``: the append time of its record (epoch milliseconds), 0 if
-    unknown; it says when the log knew of the fact and is no part of it.
+    unknown; it says when the log knew of the fact and is no part of it. ``pricing``: what the provider charges, JSON.
     """
 
     status: str
@@ -36,6 +36,7 @@ class Fact:
     recipient_id: str = ""
     recipient_count: int = 1
     logged_ms: int = field(default=0, compare=False)
+    pricing: str | None = None
 
 
 def fact_in(change: StatusChanged, logged_ms: int = 0) -> Fact:
@@ -50,6 +51,7 @@ def fact_in(change: StatusChanged, logged_ms: int = 0) -> Fact:
         change.recipient_id,
         change.recipient_count,
         logged_ms,
+        change.pricing or None,
     )
 
 
@@ -67,6 +69,7 @@ class MessageState:
     provider_id: str | None = None
     failure_code: str | None = None
     failure_detail: str | None = None
+    pricing: str | None = None
 
     @property
     def status(self) -> Status:
@@ -98,7 +101,7 @@ def _earliest(known: int | None, new: int) -> int:
     return new if known is None or new < known else known
 
 
-def _smallest(known: str | None, new: str | None) -> str | None:
+def smallest(known: str | None, new: str | None) -> str | None:
     """Join values that should never differ; if they do, the choice must not depend on the order."""
     if known is None or new is None:
         return known if new is None else new
@@ -133,19 +136,20 @@ def join_alone(s: MessageState, fact: Fact) -> MessageState:
             s.failed_at_ms,
             fact.attempt if fact.attempt > s.sent_attempt else s.sent_attempt,
             s.failed_attempt,
-            _smallest(s.provider_id, fact.provider_id),
+            smallest(s.provider_id, fact.provider_id),
             s.failure_code,
             s.failure_detail,
+            smallest(s.pricing, fact.pricing),
         )
     accepted, delivered, read, provider_id = s.accepted_at_ms, s.delivered_at_ms, s.read_at_ms, s.provider_id
     if word == "ACCEPTED":
         accepted = _earliest(accepted, fact.at_ms)
     elif word == "DELIVERED":
         delivered = _earliest(delivered, fact.at_ms)
-        provider_id = _smallest(provider_id, fact.provider_id)
+        provider_id = smallest(provider_id, fact.provider_id)
     elif word == "READ":
         read = _earliest(read, fact.at_ms)
-        provider_id = _smallest(provider_id, fact.provider_id)
+        provider_id = smallest(provider_id, fact.provider_id)
     elif word == "FAILED":
         return _with_failure(s, fact)
     else:
@@ -161,6 +165,7 @@ def join_alone(s: MessageState, fact: Fact) -> MessageState:
         provider_id,
         s.failure_code,
         s.failure_detail,
+        smallest(s.pricing, fact.pricing),
     )
 
 
@@ -175,11 +180,11 @@ def facts_of_alone(state: MessageState) -> list[Fact]:
     if (at_ms := state.accepted_at_ms) is not None:
         facts.append(Fact(Status.ACCEPTED, at_ms))
     if (at_ms := state.sent_at_ms) is not None:
-        facts.append(Fact(Status.SENT, at_ms, state.sent_attempt, state.provider_id))
+        facts.append(Fact(Status.SENT, at_ms, state.sent_attempt, state.provider_id, pricing=state.pricing))
     if (at_ms := state.delivered_at_ms) is not None:
-        facts.append(Fact(Status.DELIVERED, at_ms, 0, state.provider_id))
+        facts.append(Fact(Status.DELIVERED, at_ms, 0, state.provider_id, pricing=state.pricing))
     if (at_ms := state.read_at_ms) is not None:
-        facts.append(Fact(Status.READ, at_ms, 0, state.provider_id))
+        facts.append(Fact(Status.READ, at_ms, 0, state.provider_id, pricing=state.pricing))
     if (at_ms := state.failed_at_ms) is not None:
         why = (state.failure_code, state.failure_detail)
         facts.append(Fact(Status.FAILED, at_ms, state.failed_attempt, None, *why))

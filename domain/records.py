@@ -137,7 +137,9 @@ class StatusChanged:
     """On ``status-updates``: one fact about one message. ``status`` is a member of ``domain.status.Status``.
 
     If the message goes to several addresses, every fact holds their number (``recipient_count``) and its own address
-    (``recipient_id``; empty: the message itself).
+    (``recipient_id``; empty: the message itself). ``pricing``: what the provider charges, as it said it, JSON.
+    ``overtaken_at_ms``: of a fact that says ACCEPTED once more, because later messages to the address go before it from
+    then on.
     """
 
     message_id: str
@@ -154,6 +156,8 @@ class StatusChanged:
     recipient_id: str = ""
     recipient_count: int = 1
     account: str = ""
+    pricing: str = ""
+    overtaken_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,8 @@ class ReceiptReported:
     """On ``<channel>-events``: a channel's later word about a message it took.
 
     ``status``: SENT, DELIVERED, READ or FAILED; ``at_ms``: the channel's time, epoch milliseconds. ``token``: the
-    ``delivery_key`` of the request, echoed by the channel; empty if it echoes none.
+    ``delivery_key`` of the request, echoed by the channel; empty if it echoes none. ``pricing``: as in
+    ``StatusChanged``.
     """
 
     account: str
@@ -171,6 +176,7 @@ class ReceiptReported:
     at_ms: int
     failure_code: str | None = None
     failure_detail: str | None = None
+    pricing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,8 @@ class SharedState(AddressColumns):
             self._earliest(word, index, fact.at_ms)
             if word == _SENT and fact.attempt > 0:
                 self._attempt(0, index, max(fact.attempt, self._attempt_at(0, index)))
-            if fact.provider_id is not None and word != _ACCEPTED:
-                self._note_provider_id(address, fact.provider_id)
+            if word != _ACCEPTED and (fact.provider_id is not None or fact.pricing is not None):
+                self._note_provider(address, fact.provider_id, fact.pricing)
         self._count(index)
 
     def merge(self, other: SharedState) -> None:
@@ -158,9 +158,9 @@ class SharedState(AddressColumns):
                     self._earliest(word, index, column[there])
             if (attempt := other._attempt_at(0, there)) > self._attempt_at(0, index):
                 self._attempt(0, index, attempt)
-            provider_id, code, detail = other._notes.get(address, NOTHING)
-            if provider_id is not None:
-                self._note_provider_id(address, provider_id)
+            provider_id, code, detail, pricing = other._notes.get(address, NOTHING)
+            if provider_id is not None or pricing is not None:
+                self._note_provider(address, provider_id, pricing)
             if (failed_at_ms := other._time(_FAILED, there)) is not None:
                 failure = Fact("FAILED", failed_at_ms, other._attempt_at(1, there), None, code, detail)
                 self._add_failure(index, failure)
@@ -179,7 +179,8 @@ class SharedState(AddressColumns):
         self._earliest(_FAILED, index, fact.at_ms)
         if state.failed_attempt != self._attempt_at(1, index):
             self._attempt(1, index, state.failed_attempt)
-        self._note(self._addresses[index], (state.provider_id, state.failure_code, state.failure_detail))
+        notes = (state.provider_id, state.failure_code, state.failure_detail, state.pricing)
+        self._note(self._addresses[index], notes)
 
     def _count(self, index: int) -> None:
         """Count the current status of an address."""

@@ -9,7 +9,7 @@ array, without field names because there are many of them:
 
     [1732312312345,1732312312377,null,null,null,1,0,"sim.0193…",null,null,"c-1","whatsapp"]
 
-The number of recipients comes last, if there are several.
+The number of recipients follows, if there are several or the provider named a price; the price comes last.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
 
 NAME = "message_state"
-_VALUES = len(fields(MessageState)) + 2
+_VALUES = len(fields(MessageState)) - 1 + 2  # without the price
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ def dump(row: Row) -> bytes:
         row.conversation_id,
         row.channel,
     )
+    if s.pricing is not None:
+        return orjson.dumps((*values, row.recipient_count, s.pricing))
     return orjson.dumps(values if row.recipient_count == 1 else (*values, row.recipient_count))
 
 
@@ -72,6 +74,7 @@ def load(value: bytes | None) -> Row:
     if value is None:
         return Row(UNKNOWN, "", "")
     values = orjson.loads(value)
+    pricing = values.pop() if len(values) > _VALUES + 1 else None
     count = values.pop() if len(values) > _VALUES else 1
     *state, conversation_id, channel = values
-    return Row(MessageState(*state), conversation_id, channel, count)
+    return Row(MessageState(*state, pricing), conversation_id, channel, count)

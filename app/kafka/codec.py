@@ -82,6 +82,10 @@ _LATER = {
     "until_ms",
     "target_address",
     "recipient_accounts",
+    "pricing",
+    "overtaken_at_ms",
+    "is_taken",
+    "signers",
 }
 # records made after all of their fields: what has its default is left out
 _SPARE = {TraceRecorded, InboundEvent, SentReported}

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import orjson
+
 from channels.meta import webhooks
 from channels.meta.errors import error_of
 from channels.payloads import Payload, digest, excerpt, number, part, parts, payload_of, text
@@ -33,6 +35,7 @@ from domain.status import Status
 OBJECT = "whatsapp_business_account"
 _MILLISECONDS_FROM = 10**11  # as seconds that would be the year 5138
 _MICROSECONDS_FROM = 10**14
+MOST_PRICING = 500  # characters: it goes into each fact
 
 
 class WhatsAppWebhooks:
@@ -139,7 +142,6 @@ def _status(status: Payload, contacts: Sequence[Payload], wamid: str, at_ms: int
         errors = [error_of(error) for error in parts(status, "errors")]
         code = word_of(errors[0].code) if errors else "failed"
         detail = "; ".join(error.detail for error in errors) or "WhatsApp reported a failure without a reason"
-    pricing = status.get("pricing")
     return InboundEvent(
         Happening.RECEIPT,
         element_id,
@@ -150,8 +152,19 @@ def _status(status: Payload, contacts: Sequence[Payload], wamid: str, at_ms: int
         status=known,
         failure_code=code,
         failure_detail=detail,
-        detail=excerpt({"pricing": pricing}) if pricing else "",
+        pricing=_pricing(status.get("pricing")),
     )
+
+
+def _pricing(found: object) -> str:
+    """Return what WhatsApp charges as JSON, the same for the same words; empty without an object of usual size."""
+    if not isinstance(found, dict) or not found:
+        return ""
+    try:
+        written = orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, ValueError):
+        return ""
+    return written if len(written) <= MOST_PRICING else ""
 
 
 def _preference(preference: Payload, contacts: Sequence[Payload], at_ms: int) -> InboundEvent:

@@ -3,6 +3,7 @@
     ["SENT",1732312312345,1,"sim.abc"]      status, epoch ms, attempt, provider id, failure code, failure detail
     ["READ",1732312312345,1,"sim.abc",null,null,"instagram:@maria",3]                  …, recipient, their number
     ["SENT",1732312312345,1,"sim.abc",null,null,null,1,32]    …, milliseconds from its time to the append of its record
+    ["SENT",1732312312345,1,"wamid.1",null,null,null,1,32,"{\\"billable\\":true}"]   …, what the provider charges
 
 Trailing nulls are dropped, so a record has one text only and adding it twice adds it once. Rows of earlier releases
 have facts without the last number; earlier releases pass over it.
@@ -27,7 +28,6 @@ MAX_KEY_BYTES = 65_535  # Cassandra's own limit for partition keys and for eleme
 _MAX_DETAIL_CHARS = 2_000
 _WORDS = frozenset(Status)
 _SHARED_PARTS = 8
-_LOGGED_PARTS = 9
 _FILE_FIELDS = tuple(f.name for f in fields(FileMetadata))
 
 
@@ -35,10 +35,11 @@ def encode_fact(fact: Fact) -> str:
     """Return the text of ``fact``; a failure's detail is cut to 2,000 characters."""
     detail = fact.failure_detail and fact.failure_detail[:_MAX_DETAIL_CHARS]
     parts: list[Any] = [fact.status, fact.at_ms, fact.attempt, fact.provider_id, fact.failure_code, detail]
-    if fact.recipient_count > 1 or fact.logged_ms:
+    if fact.recipient_count > 1 or fact.logged_ms or fact.pricing is not None:
         parts += [fact.recipient_id or None, fact.recipient_count]
-    if fact.logged_ms:
-        parts.append(fact.logged_ms - fact.at_ms)
+    if fact.logged_ms or fact.pricing is not None:
+        parts.append(fact.logged_ms - fact.at_ms if fact.logged_ms else None)
+    parts.append(fact.pricing)
     while parts[-1] is None:
         parts.pop()
     return orjson.dumps(parts).decode()
@@ -51,8 +52,9 @@ def decode_fact(text: str) -> Fact | None:
         return None
     if len(parts) < _SHARED_PARTS:
         return Fact(*parts[:6])
-    logged_ms = parts[1] + parts[8] if len(parts) >= _LOGGED_PARTS else 0
-    return Fact(*(*parts[:6], parts[6] or "", parts[7], logged_ms))
+    delta_ms, pricing = (*parts[_SHARED_PARTS:], None, None)[:2]
+    logged_ms = 0 if delta_ms is None else parts[1] + delta_ms
+    return Fact(*(*parts[:6], parts[6] or "", parts[7], logged_ms, pricing))
 
 
 def encode_file(metadata: FileMetadata) -> str:

@@ -308,3 +308,12 @@ async def test_a_persons_message_goes_to_no_channel_and_stands_in_the_conversati
     assert {topic for topic, *_ in app.batch_producer.records} == {"status-updates"}
     facts = [decode(value, StatusChanged) for value in app.batch_producer.on("status-updates")]
     assert [(fact.status, fact.recipient_count) for fact in facts] == [("ACCEPTED", 1), ("SENT", 1)]
+
+
+def test_a_row_with_a_price_comes_back_whole_and_older_rows_are_read() -> None:
+    facts = [Fact(Status.SENT, 5, 1, "wamid.1"), Fact(Status.DELIVERED, 6, 1, "wamid.1", pricing='{"billable":true}')]
+    for count in (1, 3):
+        row = message_state.Row(fold(facts), "c-1", "whatsapp", count)  # type: ignore[arg-type]
+        assert message_state.load(message_state.dump(row)) == row
+        older = message_state.Row(fold(facts[:1]), "c-1", "whatsapp", count)  # type: ignore[arg-type]
+        assert message_state.load(message_state.dump(older)) == older

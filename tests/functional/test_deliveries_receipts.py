@@ -11,7 +11,6 @@ from agents import receipts as module
 from agents.receipts import UNCLAIMED
 from app.clock import now_ms
 from app.kafka.codec import decode, encode
-from domain.attempts import Reason
 from domain.outcomes import NotNow, Unknown
 from domain.ports import Receipt
 from domain.records import ReceiptReported
@@ -37,6 +36,13 @@ async def test_a_receipt_becomes_a_fact_about_the_attempt_on_record() -> None:
     fact = world.changes()[-1]
     assert [change.status for change in world.changes()] == ["SENT", "DELIVERED", "READ"]
     assert (fact.attempt, fact.provider_id, fact.account, fact.position) == (1, "p-m-1-1", "default", 1)
+
+
+async def test_what_the_channel_charges_is_kept_on_the_fact() -> None:
+    world = World()
+    await sent(world)
+    world.receive(report("SENT", pricing='{"billable":true}'), report("READ"))
+    assert [change.pricing for change in world.changes()] == ["", '{"billable":true}', ""]
 
 
 async def test_a_late_failure_has_the_number_of_its_attempt_so_it_counts() -> None:
@@ -79,10 +85,12 @@ async def test_a_receipt_before_the_answer_survives_a_crash_and_is_the_evidence(
 async def test_a_receipt_proves_an_attempt_to_which_the_channel_answered_with_an_error(status: str) -> None:
     """WhatsApp's "something went wrong" with a 500: if it took the message nevertheless, it must not go twice."""
     world = World()
-    world.channel.answers["m-1"] = [NotNow("something went wrong (131000)", 0.2)]
+    world.channel.answers["m-1"] = [NotNow("something went wrong (131000)")]
+    world.channel.open.clear()
     await world.deliver(requests("m-1", "m-2"))
-    await until(lambda: [row.reason for row in world.rows()][:1] == [Reason.RETRY])
+    await until(lambda: world.channel.calls)
     world.receive(report(status))
+    world.channel.open.set()
     await until(lambda: not world.queue.rows)
     facts = ["SENT", "SENT"] if status == "SENT" else ["SENT", status]
     assert [fact for fact in world.facts() if fact[0] == "m-1"] == [("m-1", one) for one in facts]
@@ -91,10 +99,12 @@ async def test_a_receipt_proves_an_attempt_to_which_the_channel_answered_with_an
 
 async def test_a_failure_reported_of_an_attempt_is_no_proof_of_it() -> None:
     world = World()
-    world.channel.answers["m-1"] = [NotNow("something went wrong (131000)", 0.2)]
+    world.channel.answers["m-1"] = [NotNow("something went wrong (131000)")]
+    world.channel.open.clear()
     await world.deliver(requests("m-1"))
-    await until(lambda: [row.reason for row in world.rows()] == [Reason.RETRY])
+    await until(lambda: world.channel.calls)
     world.receive(report("FAILED", failure_code="channel-trouble"))
+    world.channel.open.set()
     await until(world.is_done)
     assert world.channel.calls == ["m-1", "m-1"]
 

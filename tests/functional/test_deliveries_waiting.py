@@ -44,6 +44,9 @@ async def test_a_head_that_waits_for_too_long_is_overtaken_and_that_is_on_record
     await until(lambda: [row.name for row in world.rows()] == ["m-1"])
     assert world.rows()[0].is_overtaken
     assert "overtaken" in traced(world)
+    [fact] = [change for change in world.changes() if change.overtaken_at_ms]
+    assert (fact.message_id, fact.status, fact.account) == (world.rows()[0].name, "ACCEPTED", "default")
+    assert 0 <= now_ms() - fact.overtaken_at_ms < 60_000
     assert shown(metrics, "overtaken_total") == {'account="default",channel="whatsapp"': 1}
 
 

@@ -35,7 +35,9 @@ async def happens(api: Api, message: Mapping[str, Any]) -> StatusChanged:
     request = DeliveryRequested(message_id, "c-1", "u", PHONE, "hi", None, accepted_ms, 0)
     other = replace(request, message_id="m-other")
     fact = StatusChanged(message_id, "c-1", "SENT", accepted_ms + 2_000, accepted_ms, 0, "whatsapp", 2, "wamid.1")
-    receipt = ReceiptReported("main", "wamid.1", message_id, "DELIVERED", accepted_ms + 3_000)
+    receipt = ReceiptReported(
+        "main", "wamid.1", message_id, "DELIVERED", accepted_ms + 3_000, pricing='{"billable":true}'
+    )
     for n, (topic, record) in enumerate(
         [
             ("whatsapp-outbound", other),

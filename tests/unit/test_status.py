@@ -19,6 +19,7 @@ facts = st.builds(
     provider_id=st.none() | words,
     failure_code=st.none() | words,
     failure_detail=st.none() | words,
+    pricing=st.none() | words,
 )
 
 

@@ -33,12 +33,16 @@ shared = st.builds(
     texts,
     st.sampled_from(["", "instagram:@maria"]),
     st.integers(2, 256),
+    pricing=texts,
 )
+priced = st.builds(Fact, st.just("SENT"), st.integers(0, 2**53), logged_ms=st.just(0) | st.integers(1, 2**53), pricing=texts)
 
 
-@given(facts | shared)
+@given(facts | shared | priced)
 def test_a_fact_comes_back_whole(fact):
-    assert decode_fact(encode_fact(fact)) == fact
+    found = decode_fact(encode_fact(fact))
+    assert found == fact
+    assert found.logged_ms == fact.logged_ms
 
 
 @given(facts)

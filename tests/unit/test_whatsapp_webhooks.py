@@ -104,7 +104,14 @@ def test_a_status_without_token_or_number_is_a_receipt_of_its_wamid() -> None:
 
 
 def test_the_price_is_kept() -> None:
-    assert '"category":"service"' in status(pricing={"billable": True, "category": "service"}).detail
+    one = status(pricing={"category": "service", "billable": True}).pricing
+    assert one == status(pricing={"billable": True, "category": "service"}).pricing
+    assert one == '{"billable":true,"category":"service"}'
+
+
+@pytest.mark.parametrize("pricing", [None, {}, "free", ["x"], {"category": "x" * 500}])
+def test_a_price_that_is_none_is_left_out(pricing: object) -> None:
+    assert status(pricing=pricing).pricing == ""
 
 
 @pytest.mark.parametrize(

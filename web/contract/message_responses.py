@@ -53,6 +53,13 @@ class _State(BaseModel):
     read_at: Time | None
     failed_at: Annotated[Time | None, Field(description="Only while the status is FAILED, as is `failure`.")]
     failure: Failure | None
+    pricing: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="What the channel charges, in its own words; `null` if it did not say.",
+            examples=[{"billable": True, "pricing_model": "PMP", "category": "utility"}],
+        ),
+    ] = None
 
 
 class Counts(BaseModel):

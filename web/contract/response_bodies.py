@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from domain.conversations import MAX_MEMBERS, Conversation, is_address
 from domain.direct import is_direct
 from domain.expiry import expires_at_ms
@@ -164,7 +166,16 @@ def _state_document(state: MessageState) -> dict[str, Any]:
         "read_at": iso_utc_or_none(state.read_at_ms),
         "failed_at": iso_utc_or_none(state.failed_at_ms) if failed else None,
         "failure": {"code": state.failure_code, "detail": state.failure_detail} if failed else None,
+        "pricing": _pricing_of(state),
     }
+
+
+def _pricing_of(state: MessageState) -> dict[str, Any] | None:
+    try:
+        found = orjson.loads(state.pricing or "null")
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _people_document(conversation: Conversation, names: Names, people: People) -> dict[str, Any]:

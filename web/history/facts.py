@@ -28,4 +28,5 @@ def fact_from_change(change: StatusChanged) -> Fact:
         detail and detail[:MAX_DETAIL_CHARS],
         change.recipient_id,
         change.recipient_count,
+        pricing=intern(change.pricing) if change.pricing else None,
     )

@@ -162,6 +162,7 @@ def _hop_of_receipt(record: LogRecord, topic: str, message_id: str) -> Hop | Non
         account=report.account,
         outcome=report.status,
         provider_status=report.failure_code or "",
+        answer=report.pricing and f'{{"pricing":{report.pricing}}}',
     )
 
 
