@@ -68,7 +68,8 @@ class Commands:
                 request = decode(command.request, DeliveryRequested)
                 if fault := rows.fault_of(request):
                     raise MalformedRecord(f"field 'request.{fault}' is out of range", "request")
-                return self._interventions.redrive(partition, record.offset, request, command.request)
+                value, command_id = command.request, command.command_id
+                return self._interventions.redrive(partition, record.offset, request, value, command_id)
             case "cancel" | "release":
                 if record.key is None or not command.token:
                     raise MalformedRecord("the command names a delivery by its conversation and its token", "token")

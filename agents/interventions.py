@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agents.chains import Head
     from agents.dispatcher import Dispatcher
     from app.kafka.batch_producer import PendingBatch
+    from domain.attempts import Attempt
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +33,20 @@ class Interventions:
         self._queue = dispatcher.queue
         self._choice = choice
 
-    def redrive(self, partition: int, offset: int, request: DeliveryRequested, value: bytes) -> list[PendingBatch]:
+    def redrive(
+        self, partition: int, offset: int, request: DeliveryRequested, value: bytes, command_id: str
+    ) -> list[PendingBatch]:
         """Send a failed message again, by the word of an operator; return what was written.
 
         Nothing happens if it was sent, or waits already, or if its outcome is not on record any more: then nothing
-        tells that it was not sent.
+        tells that it was not sent. The trace of the message tells the operator which it is.
         """
         name = delivery_key(request)
         known = self._queue.outcome_of(partition, name)
         if known is None or known.outcome != Outcome.FAILED:
-            log.warning("redrive of %s: %s", name, "no failure is on record" if known is None else "it was sent")
+            fault = self._fault(partition, request, known)
+            log.warning("redrive of %s: %s", name, fault)
+            self._dispatcher.traces.redriven(partition, offset, request, request.account, command_id, fault)
             return []
         now = now_ms()
         waiting = QueuedDelivery.of(request, offset, now, now + self._dispatcher.expires_ms)
@@ -50,7 +55,14 @@ class Interventions:
         writes = [self._queue.add(partition, account, request, value, row), forgotten]
         chain = rows.chain_prefix(account, request.conversation_id, request.recipient_id)
         self._queue.rouse(partition, account, chain)
+        self._dispatcher.traces.redriven(partition, offset, request, account, command_id, "")
         return writes
+
+    def _fault(self, partition: int, request: DeliveryRequested, known: Attempt | None) -> str:
+        if known is not None:
+            return "it was sent"
+        is_waiting = self._queue.find(partition, request.conversation_id, delivery_key(request)) is not None
+        return "it waits in the queue already" if is_waiting else "no failure is on record any more"
 
     def cancel(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
         """Fail a delivery that waits. One that was begun goes on."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
     from domain.records import DeliveryRequested
 
-ATTEMPT, LOOK_UP, WAITING = "attempt", "look-up", "waiting"
+ATTEMPT, LOOK_UP, WAITING, REDRIVE = "attempt", "look-up", "waiting", "redrive"
+QUEUED, PASSED_OVER = "queued", "passed-over"
 _NO_EXCHANGE = Exchange()
 
 
@@ -49,6 +50,27 @@ class Traces:
         """Record that the delivery was ready and waited for its account until now."""
         milliseconds = int(seconds * 1000)
         self._write(head, request, WAITING, now_ms() - milliseconds, milliseconds, reason=reason)
+
+    def redriven(
+        self, partition: int, offset: int, request: DeliveryRequested, account: str, command_id: str, fault: str
+    ) -> None:
+        """Record what became of an operator's command to send again. ``fault``: why nothing is sent, empty if it is."""
+        trace = TraceRecorded(
+            message_id=request.message_id,
+            conversation_id=request.conversation_id,
+            event=REDRIVE,
+            at_ms=now_ms(),
+            channel=self._channel,
+            recipient_id=request.recipient_id,
+            account=account,
+            topic=self._app.names.commands(self._channel),
+            partition=partition,
+            offset=offset,
+            outcome=PASSED_OVER if fault else QUEUED,
+            reason=f"{command_id}: {fault}" if fault else command_id,
+        )
+        key = request.conversation_id.encode()
+        self._app.batch_producer.enqueue(self._app.names.traces, partition, key, encode(trace))
 
     def _call(self, event: str, delivery: Delivery, outcome: SendOutcome, began_ms: int, seconds: float) -> None:
         exchange = outcome.exchange or _NO_EXCHANGE

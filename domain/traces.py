@@ -11,9 +11,10 @@ MAX_ANSWER_CHARS = 4_096
 class TraceRecorded:
     """On ``traces``, keyed by conversation: one hop of a delivery that the status facts do not show.
 
-    ``event``: queued, waiting, attempt or receipt. ``at_ms``: its begin; ``duration_ms``: -1 if it has none.
+    ``event``: waiting, attempt, look-up or redrive. ``at_ms``: its begin; ``duration_ms``: -1 if it has none.
     ``topic``, ``partition``, ``offset``: the record that led to it; ``offset`` -1 if none did. ``reason``: why it
-    waits. ``outcome``: sent, refused, not-now or unknown. ``answer``: the provider's, redacted, at most
+    waits; of a redrive the command's id, and why nothing is sent. ``outcome``: sent, refused, not-now or unknown; of a
+    redrive queued or passed-over. ``answer``: the provider's, redacted, at most
     ``MAX_ANSWER_CHARS``; ``provider_status``: its HTTP status, 0 without an answer. ``connect_ms``,
     ``first_byte_ms``: -1 if not measured.
     """

@@ -10,13 +10,14 @@ import pytest
 from agents.account_reports import AccountReports
 from agents.commands import Commands
 from app.clock import now_ms
-from app.kafka.codec import encode
+from app.kafka.codec import decode, encode
 from domain.accounts import Account
 from domain.attempts import Reason, Stage
 from domain.breaker import BreakerRules
 from domain.delivery_policy import AUTHENTICATION_SECONDS, POLICY_SECONDS
 from domain.outcomes import NotNow, Refusal, Refused, Scope, Unknown
 from domain.records import BULK, AccountReport, ChannelCommand
+from domain.traces import TraceRecorded
 from support.deliveries import Channel, World, failure, requests
 from support.fakes import batch_of
 from support.waiting import stays, until
@@ -31,6 +32,12 @@ def command(world: World, command: str, **fields: object) -> None:
     record = ChannelCommand(command, "id-1", by="ann", at_ms=now_ms(), **fields)  # type: ignore[arg-type]
     commands = Commands(world.app, world.dispatcher, world.choice, world.queue)  # type: ignore[arg-type]
     commands.receive_batch(batch_of("whatsapp-commands", encode(record)))
+
+
+def redrives(world: World) -> list[tuple[str, str, str]]:
+    """What became of the operator's redrives, as traces tell."""
+    traces = [decode(value, TraceRecorded) for value in world.producer.on("traces")]
+    return [(one.message_id, one.outcome, one.reason) for one in traces if one.event == "redrive"]
 
 
 async def test_one_persons_messages_take_one_slot_and_hold_nobody_back() -> None:
@@ -271,6 +278,7 @@ async def test_a_failed_message_is_sent_again_by_an_operator_once() -> None:
     assert world.channel.calls == ["m-1", "m-1"]
     sent = world.changes()[-1]
     assert (sent.status, sent.attempt) == ("SENT", 2), "it heals the failure of attempt 1"
+    assert redrives(world) == [("m-1", "queued", "id-1"), ("m-1", "passed-over", "id-1: it was sent")]
 
 
 async def test_a_redriven_message_goes_before_those_that_still_wait() -> None:
@@ -294,6 +302,10 @@ async def test_what_is_not_on_record_as_failed_is_not_sent_again() -> None:
     for message in ("m-1", "m-7"):
         command(world, "redrive", request=requests(message).records[0].value)
     await stays(lambda: world.channel.calls == ["m-1"])
+    assert redrives(world) == [
+        ("m-1", "passed-over", "id-1: it was sent"),
+        ("m-7", "passed-over", "id-1: no failure is on record any more"),
+    ]
 
 
 async def test_a_waiting_message_is_cancelled_wherever_it_waits() -> None:
