@@ -77,4 +77,4 @@ def load(value: bytes | None) -> Row:
     pricing = values.pop() if len(values) > _VALUES + 1 else None
     count = values.pop() if len(values) > _VALUES else 1
     *state, conversation_id, channel = values
-    return Row(MessageState(*state, pricing), conversation_id, channel, count)
+    return Row(MessageState(*(*state, pricing)), conversation_id, channel, count)
