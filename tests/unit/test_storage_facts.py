@@ -35,7 +35,9 @@ shared = st.builds(
     st.integers(2, 256),
     pricing=texts,
 )
-priced = st.builds(Fact, st.just("SENT"), st.integers(0, 2**53), logged_ms=st.just(0) | st.integers(1, 2**53), pricing=texts)
+priced = st.builds(
+    Fact, st.just("SENT"), st.integers(0, 2**53), logged_ms=st.just(0) | st.integers(1, 2**53), pricing=texts
+)
 
 
 @given(facts | shared | priced)
