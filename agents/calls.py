@@ -16,6 +16,7 @@ from agents.opt_outs import tell_opt_out
 from agents.sending import outcome_of
 from agents.traces import word_of
 from app.clock import now_ms
+from app.fault_points import reach
 from app.kafka.codec import decode
 from domain.attempts import Reason
 from domain.delivery_policy import Decision, DeliveryRules, Failure, without_evidence
@@ -166,12 +167,15 @@ class Calls:
                     return
                 head.attachment = prepared
             delivery.gate = self._queue.update(head, head.row.begun(), delivery.value)
+        reach("begun")
         await asyncio.shield(delivery.gate.future)
+        reach("begun-durable")
         delivery.is_called = True
         began, began_ms = monotonic(), now_ms()
         attachment = head.attachment if delivery.outgoing.file_id is not None else None
         call = partial(connector.send, delivery.outgoing, head.row.attempt, attachment)
         outcome = await outcome_of(self._app, connector, call, seconds)
+        reach("called")
         now = monotonic()
         if stopped_seconds := lane.count(cause_of(outcome), head, now, began):
             self._holds.tell(lane.account.name, stopped_seconds, lane.last_error)
@@ -212,8 +216,11 @@ class Calls:
         if self._in_hand.get(delivery.head) is delivery:
             del self._in_hand[delivery.head]
         if delivery.generation == self.generation:
-            for write in self._apply(delivery.head, result, delivery):
+            writes = self._apply(delivery.head, result, delivery)
+            reach("outcome-written")
+            for write in writes:
                 await write
+            reach("outcome-durable")
 
 
 def _may_be_of_the_file(outcome: SendOutcome) -> TypeGuard[Refused]:

@@ -14,6 +14,7 @@ from agents.gathered_batches import GatheredBatches
 from agents.mirror_contacts import mirror_contacts
 from agents.mirror_inbound import InboundMirror
 from app.clock import now_ms
+from app.fault_points import reach
 from app.faust.checkpoint import Checkpoint
 from app.faust.dead_letters import dead_letter
 from app.kafka.codec import decode
@@ -207,8 +208,11 @@ class Mirroring:
         while True:
             try:
                 entries = list(pile.entries.values())
+                reach("mirror-leaves")
                 await self._inbound.write(entries)  # first: a message that is read has its conversation
+                reach("mirror-between")
                 await self._store.write(entries, list(pile.clocks.values()))
+                reach("mirror-written")
                 break
             except StoreUnavailable as error:
                 self._wait_for_cassandra(error)
@@ -224,6 +228,7 @@ class Mirroring:
         self._cassandra_is_back()
         for write in pile.writes:
             await write
+        reach("effects-durable")
         for batch in pile.batches:
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)

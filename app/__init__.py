@@ -15,10 +15,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import os
 
+    from app import fault_points
     from app.faust.stream_app import StreamApp
     from app.settings import Settings
 
     settings = Settings.from_environ()
+    fault_points.arm(settings.role)
     os.nice(settings.worker_nice)  # before any thread starts, since Linux keeps niceness for each thread
     made = globals()["app"] = StreamApp(settings)
     return made

@@ -17,6 +17,7 @@ from dataclasses import replace
 import uvloop
 from aiohttp import web
 
+from app import fault_points
 from app.file_sweep import SweepReport
 from app.file_sweeper import FileSweeper
 from app.garbage import freeze_objects
@@ -189,6 +190,7 @@ async def _run_watched(settings: Settings) -> None:
 def main(settings: Settings | None = None) -> None:
     """Run one API process on uvloop."""
     settings = settings or Settings.from_environ()
+    fault_points.arm("api")
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     logging.config.dictConfig(logging_config(replace(settings, role="api")))
     with suppress(KeyboardInterrupt):

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from app.fault_points import reach
+
 if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.stream_app import StreamApp
@@ -35,6 +37,7 @@ class Checkpoint:
         try:
             for write in writes:
                 await write
+            reach("effects-durable")
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)
                 self._app.metrics.completed(self._agent, batch)

@@ -30,6 +30,7 @@ from faust.transport.consumer import ensure_TP, ensure_TPset
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from app.fault_points import reach
 from app.faust.batches import RecordBatch
 from app.faust.poll_loop import PollLoop
 
@@ -79,7 +80,9 @@ class BatchConsumer(PollLoop):
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         # Stock adopts the new offsets even if the commit failed, or came back after a rebalance and its seek.
         before, epoch = dict(self._committed_offset), self._epoch
+        reach("commit-leaves")
         done = await super()._commit_offsets(offsets, start_new_transaction)
+        reach("committed")
         for tp, offset in offsets.items():
             if not done or epoch != self._epoch:
                 self._committed_offset[tp] = (before if epoch == self._epoch else self._start).get(tp)
@@ -133,6 +136,7 @@ class BatchConsumer(PollLoop):
             super().resume_partitions(self._deferred)
             self._deferred, self._final = set(), False
             self.app.assigned()
+            reach("recovered")
 
     def on_buffer_drop(self, tp: TP) -> None:
         # stock re-activates a partition that is paused for a rebalance

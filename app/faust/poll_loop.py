@@ -17,6 +17,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from app.fault_points import reach
 from app.faust.batches import RecordBatch
 from app.settings import Settings
 
@@ -188,6 +189,7 @@ class PollLoop(driver.Consumer):  # type: ignore[misc]
                         self._probed.clear()
                         return
             elif (batch := await self._next_batch(tp, records)) is not None:
+                reach("consumed")
                 message = self._batch_message(batch)
                 if await self._hand_over(tp, message) and self.is_current(batch):
                     self._read_offset[tp] = batch.end

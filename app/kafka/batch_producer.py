@@ -26,6 +26,7 @@ from aiokafka.errors import (
 )
 
 import app.kafka.kafka_client  # noqa: F401  repairs aiokafka for every process
+from app.fault_points import reach
 from domain.errors import InDoubt, LogUnavailable
 
 log = logging.getLogger(__name__)
@@ -297,6 +298,8 @@ class BatchProducer:
         if not builder.record_count():
             return Written(-1, -1)
         builder.close()
+        kind = "changelog" if topic.endswith("-changelog") else "produce"
+        reach(f"{kind}-leaves")
         while True:
             try:
                 sent = await producer.send_batch(builder, topic, partition=partition)
@@ -305,5 +308,7 @@ class BatchProducer:
                 if self._closing:
                     raise
         batch.has_left = True
+        reach(f"{kind}-on-its-way")
         metadata = await sent
+        reach(f"{kind}-acknowledged")
         return Written(metadata.offset, metadata.timestamp if metadata.timestamp is not None else -1)

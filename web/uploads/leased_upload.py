@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from app.fault_points import reach
 from domain.errors import Chat4AllError, NotFound, Unavailable
 from domain.files import incomplete_part_key
 from domain.ports import Part, Upload
@@ -130,6 +131,7 @@ class LeasedUpload:
                 parts = {part.number: part for part in there}
         except NotFound:
             await start_over(self.lease)
+        reach("upload-whole")
         if upload.is_resumable:
             await self.lease.save(**self._changes(self.end))
         return [part for _, part in sorted((parts | {part.number: part for part in written}).items())]
@@ -163,6 +165,7 @@ class LeasedUpload:
 
     async def _begin_parts(self) -> str:
         """Called before each part is stored."""
+        reach("upload-part")
         lease = self.lease
         if self._first == 1 and not self._has_begun:
             # always: the stored type may be from bytes discarded later
