@@ -13,7 +13,7 @@ JOBS ?= logical
 SERVER_JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help env run check test test-quick test-servers test-judges test-long seeds lint types imports format bench bench-files load rounds openapi settings minio stack-up stack-down lock clean
+.PHONY: help env run check test test-quick test-servers test-judges test-long seeds lint types imports format bench bench-files load rounds faults failover openapi settings minio stack-up stack-down lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,12 @@ load: env ## run SHAPE=baseline of Locust against HOST=http://…, or against a 
 
 rounds: env ## N=40 rebalance rounds; CONSUMER=stock for Faust's own consumer
 	@$(BIN)/python -m loadtests.rounds -n $(N) $(if $(CONSUMER),--consumer $(CONSUMER)) $(ARGS)
+
+failover: env ## kill workers and API processes under load, KILLS=20: how soon work goes on
+	@$(BIN)/python -m loadtests.failover $(ARGS)
+
+faults: env ## run the fault matrix (at most 30 minutes) and write docs/reliability.md
+	@$(BIN)/python -m loadtests.faults --write $(ARGS)
 
 openapi: env ## write the API's description to docs/openapi.json, as a test expects it
 	@$(BIN)/python -m web.openapi > docs/openapi.new && mv docs/openapi.new docs/openapi.json

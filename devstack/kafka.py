@@ -15,9 +15,14 @@ from devstack.java import JavaPart, arguments_text, class_path, java_program, pr
 _FORMAT_TIMEOUT_SECONDS = 60
 
 
+def _new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 class Kafka(JavaPart):
     name = "kafka"
     title = "Kafka"
+    cluster_id = ""  # of several brokers that belong together
 
     @property
     def ports(self) -> Mapping[str, int]:
@@ -92,14 +97,13 @@ class Kafka(JavaPart):
 
     def _format_storage(self) -> None:
         """Write the cluster id and the bootstrap metadata; interrupted, it can be done again."""
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         properties_file = self.config_folder / "server.properties"
         arguments_file = self.config_folder / "format.args"
         arguments = [
             *self._class_path_and_logging(),
             "kafka.tools.StorageTool",
             "format",
-            f"--cluster-id={cluster_id}",
+            f"--cluster-id={self.cluster_id or _new_cluster_id()}",
             f"--config={properties_file}",
             "--ignore-formatted",
         ]

@@ -1,0 +1,133 @@
+"""Runs the fault matrix on servers of its own, and writes docs/reliability.md.
+
+    make faults                                        # the whole, at most 30 minutes
+    python -m loadtests.faults --rows "disk full" "Kafka"     # rows by parts of their names
+    python -m loadtests.faults --short                 # the rows of `make test`
+    python -m loadtests.faults --list
+
+Exit code 1 if a row is BAD. --keep keeps the logs of the processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+
+from devstack import Stack, StackConfig
+from devstack.errors import ProgramUnavailable
+from loadtests.faults.cluster import cluster
+from loadtests.faults.matrix import MATRIX
+from loadtests.faults.measure import Measurement
+from loadtests.faults.report import document
+from loadtests.faults.row import CLUSTER_WORLD, PLAIN_WORLD, Found, Row
+from loadtests.faults.world import World, world
+from loadtests.processes import ROOT
+from loadtests.servers import own_servers
+
+REPORT = ROOT / "docs" / "reliability.md"
+
+
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the command line's options."""
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m loadtests.faults", description=about)
+    parser.add_argument("--rows", nargs="*", help="parts of the names of rows")
+    parser.add_argument("--short", action="store_true", help="the rows of `make test`")
+    parser.add_argument("--list", action="store_true", help="print the rows and do nothing")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
+    parser.add_argument("--keep", type=Path, help="folder in which the logs stay")
+    return parser.parse_args(arguments)
+
+
+def chosen(wanted: argparse.Namespace) -> list[Row]:
+    """Return the rows that the options name."""
+    rows = [row for row in MATRIX if row.is_short or not wanted.short]
+    return [row for row in rows if not wanted.rows or any(part in row.name for part in wanted.rows)]
+
+
+async def run_rows(rows: Sequence[Row], here: World) -> list[Found]:
+    """Run the rows one after the other in one world, and print each."""
+    results = []
+    for row in rows:
+        found = await Measurement(row, here).run()
+        print(found, flush=True)
+        results.append(found)
+        await here.system.ready()
+    return results
+
+
+async def run_plain(rows: Sequence[Row], stack: Stack, folder: Path, seed: int) -> list[Found]:
+    """Run the rows on one broker."""
+    async with world(stack, stack, folder, seed) as here:
+        return await run_rows(rows, here)
+
+
+async def run_cluster(rows: Sequence[Row], stack: Stack, folder: Path, seed: int) -> list[Found]:
+    """Run the rows on three brokers with three copies of each record."""
+    usual = StackConfig.from_environment()
+    with cluster(folder / "brokers", usual, stack.cassandra_port) as servers:
+        await servers.start()
+        copies = {"replication_factor": 3, "min_insync_replicas": 2}
+        async with world(servers, stack, folder, seed, **copies) as here:
+            return await run_rows(rows, here)
+
+
+def run(rows: Sequence[Row], seed: int, keep: Path | None) -> list[Found]:
+    """Run all rows, on servers of their own."""
+    results = []
+    with own_servers("faults", _parts(rows)) as (stack, folder):
+        for name, runner in ((PLAIN_WORLD, run_plain), (CLUSTER_WORLD, run_cluster)):
+            if not (mine := [row for row in rows if row.world == name]):
+                continue
+            place = folder / name.replace(" ", "-")
+            place.mkdir()
+            if name == CLUSTER_WORLD:
+                stack.part("kafka").stop()
+            try:
+                results += asyncio.run(runner(mine, stack, place, seed))
+            finally:
+                if keep:
+                    keep.mkdir(parents=True, exist_ok=True)
+                    for log in place.glob("*.log"):
+                        shutil.copy(log, keep / f"{place.name}-{log.name}")
+    return results
+
+
+def _parts(rows: Sequence[Row]) -> list[str]:
+    names = ["kafka", "cassandra"]
+    return [*names, "minio"] if any("MinIO" in row.name or "upload" in row.name for row in rows) else names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print, and write. Returns the exit code."""
+    wanted = options(list(sys.argv[1:] if arguments is None else arguments))
+    rows = chosen(wanted)
+    if wanted.list:
+        print("\n".join(f"{row.name}: {row.how}" for row in rows))
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and end what was started
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of each attempt to reach a broker that is away
+    began = monotonic()
+    try:
+        results = run(rows, wanted.seed, wanted.keep)
+    except ProgramUnavailable as error:
+        print(error, file=sys.stderr)
+        return 1
+    seconds = monotonic() - began
+    bad = [found for found in results if not found.is_good]
+    print(f"{len(results)} rows in {seconds / 60:.1f} minutes, {len(bad)} BAD")
+    if wanted.write:
+        REPORT.write_text(document(results, wanted.seed, seconds), encoding="utf-8")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The matrix as data: its rows, its signals and its page."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from app.fault_points import POINTS
+from docker.observability.alerts import ALERTS
+from loadtests.faults.__main__ import chosen, options
+from loadtests.faults.acts import all_kills
+from loadtests.faults.matrix import MATRIX
+from loadtests.faults.report import document
+from loadtests.faults.row import Found
+from loadtests.faults.signals import Signals, series_of, total
+
+
+def test_each_point_of_each_role_is_a_row() -> None:
+    names = {row.name for row in MATRIX}
+    assert {f"{role} killed: {point}" for role, point in all_kills()} <= names
+    assert {point for _, point in all_kills()} | {"upload-part", "upload-whole"} == set(POINTS)
+
+
+def test_names_are_unique() -> None:
+    assert len({row.name for row in MATRIX}) == len(MATRIX)
+
+
+def test_expected_alerts_exist() -> None:
+    assert {alert for row in MATRIX for alert in row.expects} <= {alert.name for alert in ALERTS}
+
+
+def test_the_short_form_has_a_handful_of_rows() -> None:
+    assert 3 <= len(chosen(options(["--short"]))) <= 6
+    assert [row.name for row in chosen(options(["--rows", "disk full"]))] == ["disk full"]
+
+
+def test_the_page_says_so_when_a_row_fails() -> None:
+    good, bad = Found(MATRIX[0], accepted=10), Found(MATRIX[1], accepted=5, lost=1, faults=["one | is lost"])
+    page = document([good, bad], seed=7, seconds=90)
+    assert "**1 of 2 rows are BAD**" in page
+    assert f"* *{MATRIX[1].name}*: one | is lost" in page
+    assert "15 messages accepted, 1 lost" in page
+    assert re.search(r"^\| ok \|", page, re.M)
+    assert re.search(r"^\| BAD \|", page, re.M)
+    assert "all rows are good" in document([good], seed=7, seconds=90)
+
+
+PAGE = """# HELP chat4all_lag_records Records
+chat4all_lag_records{role="core",topic="messages",partition="0"} 150
+chat4all_lag_records{role="core",topic="messages",partition="1"} 151.0
+process_start_time_seconds{role="core"} 5
+"""
+
+
+def test_series_are_summed_by_name_and_label() -> None:
+    sample = series_of(PAGE)
+    assert total(sample, "chat4all_lag_records") == 301
+    assert total(sample, "chat4all_lag_records", 'partition="1"') == 151
+    assert total(sample, "chat4all_lag") == 0
+
+
+def _signals() -> Any:
+    return cast(Any, Signals(cast(Any, SimpleNamespace())))
+
+
+def test_a_worker_that_does_not_answer_is_seen() -> None:
+    signals = _signals()
+    signals._workers({"core-1": series_of(PAGE), "core-2": None})
+    assert set(signals.words()) == {"Lag", "ProcessDown"}
+    signals._workers({"core-1": None, "core-2": None})
+    assert "RoleWithoutWorker" in signals.words()
+
+
+@pytest.mark.parametrize(("start", "seen"), [(5, {"DeadLetters"}), (6, {"Restarts"})])
+def test_counters_count_within_one_life_of_a_process(start: int, seen: set[str]) -> None:
+    signals = _signals()
+    page = "process_start_time_seconds {start}\nchat4all_dead_letters_total {dead}\n"
+    signals._workers({"core-1": series_of(page.format(start=5, dead=1))})
+    signals._workers({"core-1": series_of(page.format(start=start, dead=3))})
+    assert set(signals.words()) == seen
