@@ -70,6 +70,7 @@ OTHERS = (
         "Kafka and Cassandra that tests borrow; empty: their own",
         OTHER_SECTION,
     ),
+    Described("CHAT4ALL_FAULTS", "path", "", "Folder of the faults of a test; never in production", OTHER_SECTION),
     Described("CHAT4ALL_TEST_MINIO", "host:port", "", "MinIO that tests borrow; empty: they start one", OTHER_SECTION),
     Described("CHAT4ALL_PY_SPY", "file", "", "py-spy, which load tests ask where a hung worker stands", OTHER_SECTION),
     Described("CHAT4ALL_REQUIRE_MINIO", "text", "", "Anything: tests fail, not skip, without MinIO", OTHER_SECTION),

@@ -63,7 +63,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 @dataclass(slots=True)
-class Verdict:
+class Bounds:
     """``faults``: what missed its bound, or was wrong."""
 
     faults: list[str]
@@ -163,7 +163,7 @@ class Failover:
 
 async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int:
     """Do the acts, print them, and return the exit code."""
-    verdict = Verdict([])
+    bounds = Bounds([])
     async with world(stack, stack, folder, wanted.seed) as here, Run(here.system, connections=8) as run:
         here.run = run
         orders = here.more_orders()
@@ -171,41 +171,41 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int
         load = Load(run, orders, wanted.per_second)
         loading = asyncio.create_task(load.go_on())
         failover = Failover(wanted, here, run)
-        verdict.check("kills", [await failover.kill(n) for n in range(wanted.kills)], wanted.median, wanted.worst)
+        bounds.check("kills", [await failover.kill(n) for n in range(wanted.kills)], wanted.median, wanted.worst)
         repeats = await _repeated(run) if wanted.rolling else 0
         pauses = [await failover.roll() for _ in range(wanted.rolling)]
-        verdict.check("rolling restarts", pauses, wanted.pause, wanted.pause)
+        bounds.check("rolling restarts", pauses, wanted.pause, wanted.pause)
         if wanted.rolling and (more := await _repeated(run) - repeats):
-            verdict.faults.append(f"a graceful stop delivered {more} messages again")
+            bounds.faults.append(f"a graceful stop delivered {more} messages again")
         for number in range(wanted.api_kills):
             await failover.kill_api(load, number)
         load.is_over = True
         await loading
-        await _judge(here, run, load, verdict)
-    print("\n".join(verdict.faults) or "all bounds are kept")
-    return 1 if verdict.faults else 0
+        await _judge(here, run, load, bounds)
+    print("\n".join(bounds.faults) or "all bounds are kept")
+    return 1 if bounds.faults else 0
 
 
 async def _repeated(run: Run) -> int:
     return run.ledger.balance(None, may_repeat=True).repeats
 
 
-async def _judge(here: World, run: Run, load: Load, verdict: Verdict) -> None:
+async def _judge(here: World, run: Run, load: Load, bounds: Bounds) -> None:
     if not await run.settled(SETTLE_SECONDS):
-        verdict.faults.append(f"{len(run.ledger.open)} messages had no last word")
+        bounds.faults.append(f"{len(run.ledger.open)} messages had no last word")
     await run.at_rest(SETTLE_SECONDS)
     balance = run.ledger.balance(None, may_repeat=True)
     print(f"{balance}; answers {dict(load.answers)}")
     if not balance.is_balanced:
-        verdict.faults.append("the ledger does not balance")
+        bounds.faults.append("the ledger does not balance")
     taken = [each.token for each in await here.provider.taken()]
     if len(taken) != len(set(taken)):
-        verdict.faults.append(f"the provider took {len(taken) - len(set(taken))} messages twice")
+        bounds.faults.append(f"the provider took {len(taken) - len(set(taken))} messages twice")
     if load.answers[503]:
-        verdict.faults.append(f"{load.answers[503]} messages were refused")
+        bounds.faults.append(f"{load.answers[503]} messages were refused")
     report = await audit(here.audited, LOADERS)
     if not report.is_clean:
-        verdict.faults.append(f"the audit is not clean: {report}")
+        bounds.faults.append(f"the audit is not clean: {report}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -87,17 +87,17 @@ def run(rows: Sequence[Row], seed: int, keep: Path | None) -> list[Found]:
         for name, runner in ((PLAIN_WORLD, run_plain), (CLUSTER_WORLD, run_cluster)):
             if not (mine := [row for row in rows if row.world == name]):
                 continue
-            place = folder / name.replace(" ", "-")
-            place.mkdir()
+            own_folder = folder / name.replace(" ", "-")
+            own_folder.mkdir()
             if name == CLUSTER_WORLD:
                 stack.part("kafka").stop()
             try:
-                results += asyncio.run(runner(mine, stack, place, seed))
+                results += asyncio.run(runner(mine, stack, own_folder, seed))
             finally:
                 if keep:
                     keep.mkdir(parents=True, exist_ok=True)
-                    for log in place.glob("*.log"):
-                        shutil.copy(log, keep / f"{place.name}-{log.name}")
+                    for log in own_folder.glob("*.log"):
+                        shutil.copy(log, keep / f"{own_folder.name}-{log.name}")
     return results
 
 

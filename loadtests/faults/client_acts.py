@@ -8,6 +8,7 @@ import hashlib
 import os
 import random
 import socket
+import uuid
 
 import psutil
 
@@ -58,7 +59,7 @@ async def _uploaded(world: World) -> str:
     settings, loop = world.settings, asyncio.get_running_loop()
     began = loop.time()
     async with Client(f"http://{settings.host}:{settings.port}", world.load.token) as client:
-        made = await client.upload_file(file, "upload-of-faults", patience_seconds=PATIENCE_SECONDS)
+        made = await client.upload_file(file, f"upload-of-faults-{uuid.uuid4().hex}", patience_seconds=PATIENCE_SECONDS)
         seconds = loop.time() - began
         target = file.with_suffix(".back")
         await client.download_file(made["file_id"], target)
