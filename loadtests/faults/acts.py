@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -158,16 +159,20 @@ def provider(changes: Mapping[str, Any], seconds: float) -> Act:
     """Let the provider behave as ``changes`` say for ``seconds``, then friendly again."""
 
     async def act(world: World) -> str:
-        before = (await world.provider.counts())["answers"]
+        before = await _answers(world)
         await world.provider.change({"preset": "friendly", **changes})
         await asyncio.sleep(seconds)
         await world.provider.change({"preset": "friendly"})
-        answers = (await world.provider.counts())["answers"]
-        return "answers: " + ", ".join(
-            f"{count - before.get(name, 0)} {name}" for name, count in answers.items() if count != before.get(name, 0)
-        )
+        more = await _answers(world) - before
+        return "answers: " + ", ".join(f"{count} {name}" for name, count in more.most_common())
 
     return act
+
+
+async def _answers(world: World) -> Counter[str]:
+    """Return how often the provider gave each kind of answer."""
+    of_accounts: dict[str, dict[str, int]] = (await world.provider.counts())["answers"]
+    return sum((Counter(answers) for answers in of_accounts.values()), Counter())
 
 
 def clock_stepped(offset_ms: int, *roles: str) -> Act:

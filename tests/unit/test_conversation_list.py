@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.conversations import without_member
+from domain.errors import NotAllowed, StoreUnavailable
 from domain.ports import Joined, LogPosition
 from fakes.stores import MemoryConversations
 from web.conversations.listing import LIST_CURSOR, ConversationCursor, following, ordered
@@ -114,3 +115,51 @@ async def test_nobody_is_asked_again_about_a_conversation_that_is_no_group() -> 
     now_ms[0] += 10**9
     await memberships.join_or_create("c", "alice")
     await memberships.check("c", "alice")
+
+
+async def test_who_wrote_through_another_process_gets_in_while_the_store_is_away() -> None:
+    store = MemoryConversations()
+    await store.create("c", ["alice"], 1, created_by="alice")
+    memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
+    memberships.wrote("c", "alice")
+    store.available = False
+    await memberships.join_or_create("c", "alice")
+    await memberships.check("c", "alice")
+    with pytest.raises(StoreUnavailable):
+        await memberships.check("c", "bob")
+
+
+async def test_who_wrote_once_is_looked_up_as_long_as_the_store_answers() -> None:
+    store = MemoryConversations()
+    await store.create("c", ["alice"], 1, created_by="alice")
+    memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
+    memberships.wrote("c", "bob")  # a record from before bob was removed
+    with pytest.raises(NotAllowed):
+        await memberships.check("c", "bob")
+
+
+async def test_an_older_message_does_not_let_in_who_was_removed() -> None:
+    store = MemoryConversations()
+    await store.create("g", ["alice", "bob"], 1, created_by="alice", name="g", is_group=True)
+    memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
+    memberships.forget("g", "bob")
+    memberships.wrote("g", "bob")  # the follower of the log is behind
+    store.available = False
+    with pytest.raises(StoreUnavailable):
+        await memberships.check("g", "bob")
+
+
+async def test_a_silent_store_is_waited_for_once_and_not_by_each_message() -> None:
+    store, asked = MemoryConversations(), []
+    await store.create("c", ["alice"], 1, created_by="alice")
+
+    async def silent(conversation_id: str, user_id: str) -> object:
+        asked.append(user_id)
+        raise StoreUnavailable("no answer")
+
+    store.membership = silent  # type: ignore[method-assign, assignment]
+    memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
+    memberships.wrote("c", "alice")
+    for _ in range(5):
+        await memberships.check("c", "alice")
+    assert len(asked) == 1

@@ -280,6 +280,7 @@ class Services:
             known_files=self.known_files,
             open_log=self.adapters.open_log or partial(KafkaLogReader.open, self.settings),
             clock_ms=self.adapters.clock_ms,
+            on_written=self.memberships.wrote,
         )
 
     def _build_admin(self) -> None:

@@ -11,9 +11,11 @@ from domain.conversations import Membership
 from domain.direct import is_reserved
 from domain.errors import Chat4AllError, NotAllowed, NotFound, StoreUnavailable
 from domain.ports import ConversationStore
+from web.circuit import COOLDOWN_SECONDS, CircuitBreaker
 from web.conversations.announced import AnnouncedMembers
 
 REMEMBERED = 200_000
+REMEMBERED_REMOVALS = 10_000
 GROUP_SECONDS = 2.0
 _FOR_EVER = math.inf
 _OUTSIDE = "you are not a participant of this conversation"
@@ -43,7 +45,8 @@ class Memberships:
     Only positive answers are cached. Users cannot be removed from a conversation other than a group, so there a
     membership is cached for ever. In a group it is read again after ``group_seconds``: for so long a user removed by
     another process may still get in. A removal by this process calls ``forget`` and takes effect immediately. While
-    the store is unavailable, cached memberships stay valid (no user can be removed either).
+    the store is unavailable, cached memberships stay valid (no user can be removed either), and so does one that another
+    process has checked: the log has a message of the user.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Memberships:
         self._group_seconds = group_seconds
         # until when (seconds of the monotonic clock: the other one may be set back) it holds
         self._known: LRUCache[tuple[str, str], float] = LRUCache(limit)
+        self._removed: LRUCache[tuple[str, str], bool] = LRUCache(REMEMBERED_REMOVALS)
+        self._circuit = CircuitBreaker(monotonic, COOLDOWN_SECONDS)
         self._removals = 0
 
     async def join_or_create(self, conversation_id: str, user_id: str, *others: str) -> bool:
@@ -100,6 +105,12 @@ class Memberships:
         """Cache the user's membership of a conversation other than a group."""
         self._known[conversation_id, user_id] = _FOR_EVER
 
+    def wrote(self, conversation_id: str, user_id: str) -> None:
+        """Note a message of the user in the log: it is read again as soon as the store answers."""
+        key = (conversation_id, user_id)
+        if key not in self._known and key not in self._removed:
+            self._known[key] = -math.inf
+
     def is_lasting(self, conversation_id: str, user_id: str) -> bool:
         """Return whether a permanent membership is cached: one of a conversation other than a group."""
         return self._known.get((conversation_id, user_id)) == _FOR_EVER
@@ -108,6 +119,7 @@ class Memberships:
         """Drop a removed user's membership, including one being read."""
         self._removals += 1
         self._known.pop((conversation_id, user_id), None)
+        self._removed[conversation_id, user_id] = True
 
     def _holds(self, conversation_id: str, user_id: str) -> bool:
         until = self._known.get((conversation_id, user_id))
@@ -117,7 +129,7 @@ class Memberships:
         """Read the membership and cache it, unless a user was removed meanwhile."""
         key, removals, asked_at = (conversation_id, user_id), self._removals, self._monotonic()
         try:
-            found = await self._store.membership(conversation_id, user_id)
+            found = await self._read(key)
             if found is None and user_id in await self._announced.of(conversation_id):
                 found = Membership(takes_part=True, is_group=False)
         except StoreUnavailable:
@@ -131,6 +143,12 @@ class Memberships:
         elif removals == self._removals:
             self._known[key] = asked_at + self._group_seconds
         return found
+
+    async def _read(self, key: tuple[str, str]) -> Membership | None:
+        """Read a membership. Who has a cached one does not wait for a store that was silent a moment ago."""
+        if self._known.get(key) is None:
+            return await self._store.membership(*key)
+        return await self._circuit.call(lambda: self._store.membership(*key))
 
     @staticmethod
     def _require_member(conversation_id: str, found: Membership | None) -> None:

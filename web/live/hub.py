@@ -39,6 +39,7 @@ _LATE_AT_A_TIME = 100  # parked frames handed over before other tasks run
 OnDelivered = Callable[[MessageAccepted, LogPosition, str], None]
 # called with the file of a person's message
 OnFile = Callable[[File], None]
+OnWritten = Callable[[str, str], None]  # conversation, its member who wrote
 # called with the number of frames written for an event, and the event's time
 OnPushed = Callable[[int, int], None]
 
@@ -65,8 +66,10 @@ class Hub:
         on_pushed: OnPushed,
         on_delivered: OnDelivered,
         on_file: OnFile | None = None,
+        on_written: OnWritten | None = None,
     ) -> None:
         self._on_file = on_file
+        self._on_written = on_written
         self._participants = participants
         self._usernames = usernames
         self._partitions = partitions
@@ -86,6 +89,8 @@ class Hub:
 
     def on_message(self, partition: int, offset: int, message: MessageAccepted, position: LogPosition) -> None:
         """Handle a record of ``messages``."""
+        if self._on_written is not None and not message.is_inbound:
+            self._on_written(message.conversation_id, message.sender_id)
         if is_address(message.recipient_id):
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if message.members:

@@ -28,7 +28,7 @@ from web.live.frames import (
     TRY_AGAIN,
     close_frame,
 )
-from web.live.hub import Hub
+from web.live.hub import Hub, OnWritten
 from web.live.incoming import answer_frames
 from web.live.replayer import Replayer
 from web.live.resumption import OpenLog, Resumption
@@ -55,6 +55,7 @@ class Live:
         known_files: KnownFiles,
         open_log: OpenLog,
         clock_ms: Callable[[], int],
+        on_written: OnWritten,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
@@ -68,6 +69,7 @@ class Live:
             on_pushed=self._count_pushed,
             on_delivered=self._tell_delivered,
             on_file=known_files.announce,
+            on_written=on_written,
         )
         self._replayer = Replayer(
             open_log, self.participants, usernames, history, settings.partitions, self._tell_delivered
