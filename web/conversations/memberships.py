@@ -45,8 +45,8 @@ class Memberships:
     Only positive answers are cached. Users cannot be removed from a conversation other than a group, so there a
     membership is cached for ever. In a group it is read again after ``group_seconds``: for so long a user removed by
     another process may still get in. A removal by this process calls ``forget`` and takes effect immediately. While
-    the store is unavailable, cached memberships stay valid (no user can be removed either), and so does one that another
-    process has checked: the log has a message of the user.
+    the store is unavailable, cached memberships stay valid (no user can be removed either), and so does one that
+    another process has checked: the log has a message of the user.
     """
 
     def __init__(
