@@ -1,0 +1,1 @@
+"""Fuzzing of every parser that faces outside: clients, providers, proxies."""
