@@ -123,9 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"seal the words:  {microseconds(seal_all, count):.1f} µs more at acceptance")
     print(f"open the words:  {microseconds(open_all, count):.1f} µs more at each reader that needs them")
     print(f"unwrap a key:    {microseconds(unwrap_all, wanted.people):.1f} µs, once for a person and process")
-    print(
-        f"record: {size:.0f} → {shut_size:.0f} bytes ({shut_size / size - 1:+.0%}); a wrapped key: {KEY_BYTES + 28} bytes"
-    )
+    print(f"record: {size:.0f} → {shut_size:.0f} bytes ({shut_size / size - 1:+.0%})")
+    print(f"a wrapped key: {KEY_BYTES + NONCE_BYTES + TAG_BYTES} bytes")
     return 0
 
 
