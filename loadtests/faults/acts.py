@@ -101,9 +101,9 @@ def part_killed(part: str, seconds: float) -> Act:
     """Kill a server; start it again ``seconds`` later."""
 
     async def act(world: World) -> None:
-        await asyncio.to_thread(world.stack.part(part).kill)
+        await asyncio.to_thread(world.part(part).kill)
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(world.stack.part(part).start)
+        await asyncio.to_thread(world.part(part).start)
 
     return act
 
@@ -112,8 +112,8 @@ def part_restarted(part: str) -> Act:
     """Stop a server gracefully, and start it again."""
 
     async def act(world: World) -> None:
-        await asyncio.to_thread(world.stack.part(part).stop)
-        await asyncio.to_thread(world.stack.part(part).start)
+        await asyncio.to_thread(world.part(part).stop)
+        await asyncio.to_thread(world.part(part).start)
 
     return act
 
@@ -122,7 +122,7 @@ def part_paused(part: str, seconds: float) -> Act:
     """Freeze a server for ``seconds``: connections stay open, and nothing answers."""
 
     async def act(world: World) -> None:
-        process = world.stack.part(part).process
+        process = world.part(part).process
         assert process is not None
         process.suspend()
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.settings import Settings
 from devstack import Stack
+from devstack.part import Part
 from loadtests.faults.kept import KeptSystem
 from loadtests.faults.orders import orders_on_all
 from loadtests.faults.proxy import Proxy
@@ -29,13 +30,13 @@ UPLOAD_HOLD_SECONDS = 2.0
 
 @dataclass(slots=True)
 class World:
-    """``cassandra``: the proxy that the system reaches Cassandra through. ``kafkas``: the brokers.
+    """``cassandra``: the proxy that the system reaches Cassandra through. ``stack``: servers that a row may stop.
 
     ``run``, ``orders``: of the row at hand. ``folder``: for its files.
     """
 
     servers: Servers
-    stack: Stack
+    stack: Stack | None
     system: KeptSystem
     provider: ProviderProcess
     cassandra: Proxy
@@ -47,6 +48,11 @@ class World:
     @property
     def settings(self) -> Settings:
         return self.system.settings
+
+    def part(self, name: str) -> Part:
+        """Return a server that the rows may stop."""
+        assert self.stack is not None, "these servers are others' too"
+        return self.stack.part(name)
 
     def worker(self, name: str) -> Process:
         return self.system.worker(name)
@@ -65,7 +71,7 @@ class World:
 
 
 @asynccontextmanager
-async def world(servers: Servers, stack: Stack, folder: Path, seed: int, **changes: Any) -> AsyncIterator[World]:
+async def world(servers: Servers, stack: Stack | None, folder: Path, seed: int, **changes: Any) -> AsyncIterator[World]:
     """Yield a running world; at its end everything of it is stopped, but the servers."""
     async with AsyncExitStack() as parts:
         proxy = await parts.enter_async_context(Proxy(servers.cassandra_port, seed))
@@ -79,7 +85,7 @@ async def world(servers: Servers, stack: Stack, folder: Path, seed: int, **chang
             "worker_nice": 1,  # the harness is nicer than that
             **changes,
         }
-        if stack.part("minio").process is not None:
+        if stack is not None and stack.part("minio").process is not None:
             keys = {"s3_access_key": stack.config.minio_user, "s3_secret_key": stack.config.minio_password}
             given |= {"files": "s3", "s3_url": stack.minio_url, **keys}
         settings = system_settings(servers, folder, **given)

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from loadtests.fuzz.target import Target, call
 from loadtests.fuzz.targets import TARGETS
 
-EXAMPLES = 500  # of a round; a parser gets rounds until its time is over
+EXAMPLES = 100  # of a round; a parser gets rounds until its time is over
 GROWTH_BYTES = 3_000_000  # of all rounds after the first two, beyond which a parser keeps something
 _MIB = 2**20
 
