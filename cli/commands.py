@@ -196,7 +196,7 @@ def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
     import asyncio
 
     from app.roles import ROLES
-    from cli.groups import dismiss_left_over
+    from cli.groups import Takeovers, dismiss_left_over
     from cli.supervisor import supervise
     from cli.workers import check_ports, claimed, counts_of, worker_specs
 
@@ -209,7 +209,7 @@ def worker(roles: tuple[str, ...], counts: dict[str, int]) -> None:
         with claimed(specs, settings):
             check_ports(specs)
             asyncio.run(dismiss_left_over(settings, specs))
-            asyncio.run(supervise(specs))
+            asyncio.run(supervise(specs, ended=Takeovers(settings).after))
 
 
 @click.command()

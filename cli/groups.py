@@ -15,12 +15,13 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from app.kafka.topics import group_of
 from app.settings import Settings
 from cli.supervisor import ProcessSpec
-from cli.workers import instance_of, is_left_over
+from cli.workers import WORKER_STAGE, instance_of, is_left_over
 
 log = logging.getLogger(__name__)
 
 _REQUEST_TIMEOUT_MS = 5_000
 _DISMISS_SECONDS = 3.0
+_TAKEOVER_SECONDS = 2.0  # then the worker may be back
 
 
 class Groups:
@@ -48,8 +49,10 @@ class Groups:
                     found.update(member[0] for member in members if member[-1])
         return found
 
-    async def dismiss(self, is_gone: Callable[[str], bool]) -> list[str]:
+    async def dismiss(self, is_gone: Callable[[str], bool], *, only_beside_others: bool = False) -> list[str]:
         """Take the members whose ids ``is_gone`` picks out of their groups, and return those ids.
+
+        ``only_beside_others``: from groups alone that have other members, too.
 
         A group waits for a member whose process is gone until its session is over, and its partitions stand still. An
         error of Kafka leaves them to that.
@@ -57,7 +60,10 @@ class Groups:
         dismissed: list[str] = []
         try:
             for name in self._names:
-                gone = sorted(filter(is_gone, await self._all_members(name)))
+                members = await self._all_members(name)
+                gone = sorted(filter(is_gone, members))
+                if only_beside_others and len(gone) == len(members):
+                    continue
                 if gone:
                     coordinator = await self._admin.find_coordinator(name)
                 for member in gone:
@@ -73,6 +79,34 @@ class Groups:
 
     async def _describe(self, name: str) -> list[Any]:
         return list(await self._admin.describe_consumer_groups([name]))
+
+
+class Takeovers:
+    """Lets the other workers of a role take over from one that has ended, at once.
+
+    Else its group waits for it until its session is over, or until it is back. The only member of a group stays one:
+    nobody could take over, and it gets its partitions back without a rebalance. The supervisor knows that the process
+    is gone, and its successor has another member id.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def after(self, spec: ProcessSpec) -> None:
+        """Begin to take the ended worker of ``spec`` out of its group, if that has other members."""
+        if spec.stage == WORKER_STAGE and spec.environ.get("CHAT4ALL_INSTANCE"):
+            task = asyncio.get_running_loop().create_task(self._dismiss(spec))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _dismiss(self, spec: ProcessSpec) -> None:
+        name = group_of(spec.environ["CHAT4ALL_ROLE"], self._settings.topic_prefix)
+        instance = spec.environ["CHAT4ALL_INSTANCE"]
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(_TAKEOVER_SECONDS), open_groups(self._settings.kafka, [name]) as groups:
+                if await groups.dismiss(lambda member: instance_of(member) == instance, only_beside_others=True):
+                    log.info("%s has left its group: others take over", spec.name)
 
 
 async def dismiss_left_over(settings: Settings, specs: Sequence[ProcessSpec]) -> None:

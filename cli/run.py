@@ -20,7 +20,7 @@ from app.logs import TextFormatter
 from app.settings import Settings
 from chat4all import Client
 from chat4all.cli.api_address import local_url
-from cli.groups import Groups, open_groups
+from cli.groups import Groups, Takeovers, open_groups
 from cli.migration import migrate_schema, migrate_topics
 from cli.readable import Screen, fresh, keep_short
 from cli.simulated_accounts import with_simulated_accounts
@@ -125,7 +125,7 @@ class _Run:
         self._stack = stack
         self._files = files
         self._began = time.monotonic()
-        self._supervisor = Supervisor(specs)
+        self._supervisor = Supervisor(specs, ended=Takeovers(settings).after)
         self._ours = ours
         self._cancellation = Cancellation()
         self._workers = [spec for spec in specs if spec.stage == WORKER_STAGE]

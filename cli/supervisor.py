@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,9 @@ class ProcessSpec:
     stage: int = 0
 
 
+Ended = Callable[[ProcessSpec], None]
+
+
 @dataclass(frozen=True, slots=True)
 class BackoffPolicy:
     """No pause before the first restart; then it doubles from first to longest.
@@ -61,11 +64,16 @@ class BackoffPolicy:
         return min(self.longest_pause_seconds, self.first_pause_seconds * 2.0 ** min(short_lives - 2, 30))
 
 
-class Supervised:
-    """One process and its successors. ``pid`` is ``None`` while none runs."""
+def _nothing(spec: ProcessSpec) -> None:
+    """For those to whom the end of a process means nothing."""
 
-    def __init__(self, spec: ProcessSpec, backoff: BackoffPolicy) -> None:
+
+class Supervised:
+    """One process and its successors. ``pid`` is ``None`` while none runs. ``ended``: called when one has ended."""
+
+    def __init__(self, spec: ProcessSpec, backoff: BackoffPolicy, ended: Ended = _nothing) -> None:
         self.spec = spec
+        self._ended = ended
         self.pid: int | None = None
         self.starts = 0
         self._backoff = backoff
@@ -113,6 +121,7 @@ class Supervised:
             if self._ending.is_set():
                 log.info("%s %s", self.spec.name, end)
                 return
+            self._ended(self.spec)
             short_lives = 1 if seconds >= self._backoff.healthy_seconds else short_lives + 1
             pause_seconds = self._backoff.pause_seconds(short_lives)
             log.warning("%s %s after %.1f s; next start in %g s", self.spec.name, end, seconds, pause_seconds)
@@ -154,10 +163,15 @@ class Supervised:
 
 
 class Supervisor:
-    """Keep the processes of ``specs`` alive. Needs the event loop of the main thread."""
+    """Keep the processes of ``specs`` alive. Needs the event loop of the main thread.
 
-    def __init__(self, specs: Iterable[ProcessSpec], backoff: BackoffPolicy | None = None) -> None:
-        self.processes = [Supervised(spec, backoff or BackoffPolicy()) for spec in specs]
+    ``ended`` is called when a process has ended without being told to.
+    """
+
+    def __init__(
+        self, specs: Iterable[ProcessSpec], backoff: BackoffPolicy | None = None, ended: Ended = _nothing
+    ) -> None:
+        self.processes = [Supervised(spec, backoff or BackoffPolicy(), ended) for spec in specs]
 
     def start(self) -> None:
         """Start all of them, side by side."""
@@ -203,10 +217,12 @@ class ShutdownSignals:
                 supervisor.kill()
 
 
-async def supervise(specs: Iterable[ProcessSpec], backoff: BackoffPolicy | None = None) -> None:
+async def supervise(
+    specs: Iterable[ProcessSpec], backoff: BackoffPolicy | None = None, ended: Ended = _nothing
+) -> None:
     """Keep the processes alive until SIGINT, SIGTERM or SIGHUP; then stop them in order."""
     signals = ShutdownSignals()
-    supervisor = Supervisor(specs, backoff)
+    supervisor = Supervisor(specs, backoff, ended)
     signals.force(supervisor)
     supervisor.start()
     await signals.stop.wait()

@@ -1,13 +1,11 @@
-"""Kills, stops and restarts workers under load: how long any of their partitions stands still.
+"""Kills and stops workers of `chat4all worker` under load: how long any of their partitions stands still.
 
-    python -m loadtests.failover --kills 20            # kill -9; it starts again at once, as under `chat4all worker`
-    python -m loadtests.failover --kills 5 --away      # the worker stays away until the other one has taken over
+    python -m loadtests.failover --kills 20            # kill -9, by turns of core and whatsapp
     python -m loadtests.failover --kills 0 --rolling 2 # each worker stops gracefully and starts again, one by one
-    python -m loadtests.failover --kills 0 --api-kills 20
 
-It prints the longest time without a SENT on the partitions that the worker held. Exit code 1 if the median is
-over --median or the worst over --worst, a rolling restart pauses for longer than --pause or delivers something again, a
-client of the API is refused, or anything is lost, twice, out of order.
+It prints the longest time without a SENT on the partitions that the worker held, until it is back. Exit code 1 if
+the median is over --median or the worst over --worst, a rolling restart pauses for longer than --pause or delivers
+something again, or anything is lost, twice, out of order. `python -m loadtests.api_kills` does the same to the API.
 """
 
 from __future__ import annotations
@@ -21,29 +19,34 @@ import signal
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from time import monotonic, time
+from time import time
 
 from aiokafka import TopicPartition
 
 from app.audit import audit
 from devstack import Stack
-from loadtests.faults.acts import at_work
 from loadtests.faults.load import Load
-from loadtests.faults.world import CHANNEL, World, world
+from loadtests.faults.orders import orders_on_all
 from loadtests.groups import Groups, until
 from loadtests.run import Run
 from loadtests.servers import own_servers
 from loadtests.standstill import longest_gap
+from loadtests.supervised import SupervisedSystem
+from loadtests.system import system_settings
 from tables.loaders import LOADERS
 
+CHANNEL = "whatsapp"
+WORKERS = {"core": 2, "mirror": 1, CHANNEL: 2}
+EVIDENCE_SECONDS = 4.0
 VICTIMS = ("core-1", "core-2", f"{CHANNEL}-1", f"{CHANNEL}-2")
 BEFORE_SECONDS = (0.5, 1.5)
 AFTER_SECONDS = 2.0
 SETTLE_SECONDS = 60.0
-AWAY_SECONDS = 10.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 1.5  # a killed member is in its group for a while
+BACK_SECONDS = 60.0
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -51,9 +54,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     about = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m loadtests.failover", description=about)
     parser.add_argument("--kills", type=int, default=20, help="of workers, by turns of core and whatsapp")
-    parser.add_argument("--away", action="store_true", help="a killed worker stays away for 10 s")
     parser.add_argument("--rolling", type=int, default=0, help="rolling restarts of all workers")
-    parser.add_argument("--api-kills", type=int, default=0, help="of one of two API processes")
     parser.add_argument("--per-second", type=float, default=60.0, help="messages")
     parser.add_argument("--median", type=float, default=5.0, help="seconds")
     parser.add_argument("--worst", type=float, default=8.0, help="seconds")
@@ -81,9 +82,8 @@ class Bounds:
 class Failover:
     """The acts, in one world under one load."""
 
-    def __init__(self, wanted: argparse.Namespace, here: World, run: Run) -> None:
-        self._wanted = wanted
-        self._world = here
+    def __init__(self, wanted: argparse.Namespace, system: SupervisedSystem, run: Run) -> None:
+        self._system = system
         self._run = run
         self._chance = random.Random(wanted.seed)
 
@@ -92,68 +92,42 @@ class Failover:
         name = VICTIMS[number % len(VICTIMS)]
         await asyncio.sleep(self._chance.uniform(*BEFORE_SECONDS))
         held = await self._held(name)
-        if self._wanted.away:
-            self._world.system.down.add(name)
         began = time() * 1000
-        self._world.worker(name).kill()
-        if self._wanted.away:
-            await asyncio.sleep(AWAY_SECONDS)
-            seconds = self._still(held, began)
-            self._world.system.down.discard(name)
-            await at_work(self._world)
-        else:
-            await at_work(self._world)
-            await asyncio.sleep(AFTER_SECONDS)
-            seconds = self._still(held, began)
-        print(f"{number + 1:3d} {name:12s} {seconds:5.1f} s   (load {os.getloadavg()[0]:.1f})", flush=True)
+        self._system.worker(name).kill()
+        return await self._back(f"{number + 1:3d} {name}", held, began)
+
+    async def stop(self, name: str) -> float:
+        """Stop a worker gracefully; return how long (s) its partitions stood still."""
+        held = await self._held(name)
+        began = time() * 1000
+        self._system.worker(name).send(signal.SIGTERM)
+        return await self._back(f"    {name}", held, began)
+
+    async def _back(self, what: str, held: frozenset[int], began_ms: float) -> float:
+        await asyncio.sleep(STOP_SECONDS)
+        await self._at_work()
+        await asyncio.sleep(AFTER_SECONDS)
+        seconds = self._still(held, began_ms)
+        back = (time() * 1000 - began_ms) / 1000 - AFTER_SECONDS
+        load = f"(load {os.getloadavg()[0]:.1f})"
+        print(f"{what:18s} {seconds:5.1f} s, whole after {back:.1f} s   {load}", flush=True)
         return seconds
 
-    async def roll(self) -> float:
-        """Restart each worker gracefully; return the longest pause (s) of any partition."""
-        system, longest = self._world.system, 0.0
-        for name in VICTIMS:
-            held = await self._held(name)
-            began, ends = time() * 1000, len(system.ends)
-            system.worker(name).send(signal.SIGTERM)
-
-            async def has_ended(ends: int = ends) -> bool:
-                return len(system.ends) > ends
-
-            await until(f"{name} stops", STOP_SECONDS, has_ended)
-            stopped = (time() * 1000 - began) / 1000
-            await at_work(self._world)
-            await asyncio.sleep(AFTER_SECONDS)
-            seconds = self._still(held, began)
-            print(
-                f"    {name:12s} {seconds:5.1f} s, {stopped:.1f} s of it to stop   (load {os.getloadavg()[0]:.1f})",
-                flush=True,
-            )
-            longest = max(longest, seconds)
-        return longest
-
-    async def kill_api(self, load: Load, number: int) -> None:
-        """Kill an API process; return when it serves again."""
-        process = self._world.system.apis[number % 2]
-        await asyncio.sleep(self._chance.uniform(*BEFORE_SECONDS))
-        known, began = process.log_text().count("listening on"), monotonic()
-        process.kill()
-
-        async def listens() -> bool:
-            return process.log_text().count("listening on") > known
-
-        await until(f"{process.name} listens", STOP_SECONDS, listens)
-        print(f"{number + 1:3d} {process.name} listens after {monotonic() - began:.1f} s; answers {dict(load.answers)}")
+    async def _at_work(self) -> None:
+        async with Groups.connected(self._system.settings) as groups:
+            for role, count in self._system.counts.items():
+                await until(f"{role} is whole", BACK_SECONDS, partial(groups.is_complete, role, count))
 
     async def _held(self, name: str) -> frozenset[int]:
         """Return the numbers of the partitions that a worker has work on."""
         role = name.rpartition("-")[0]
-        instance = self._world.worker(name).spec.environ["CHAT4ALL_INSTANCE"]
-        async with Groups.connected(self._world.settings) as groups:
+        instance = self._system.worker(name).spec.environ["CHAT4ALL_INSTANCE"]
+        async with Groups.connected(self._system.settings) as groups:
 
             async def members() -> dict[str, frozenset[TopicPartition]]:
                 return {member.instance: member.partitions for member in await groups.members(role)}
 
-            await until(f"{name} is in its group", STOP_SECONDS, members)
+            await until(f"{name} is in its group", BACK_SECONDS, members)
             return frozenset(tp.partition for tp in (await members()).get(instance, frozenset()))
 
     def _still(self, held: frozenset[int], began_ms: float) -> float:
@@ -164,46 +138,41 @@ class Failover:
 async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int:
     """Do the acts, print them, and return the exit code."""
     bounds = Bounds([])
-    async with world(stack, stack, folder, wanted.seed) as here, Run(here.system, connections=8) as run:
-        here.run = run
-        orders = here.more_orders()
+    system = SupervisedSystem(system_settings(stack, folder, evidence_seconds=EVIDENCE_SECONDS), folder, WORKERS)
+    async with system, Run(system, connections=8) as run:
+        orders = orders_on_all(system.settings.partitions)
         await run.meet(orders)
         load = Load(run, orders, wanted.per_second)
         loading = asyncio.create_task(load.go_on())
-        failover = Failover(wanted, here, run)
+        failover = Failover(wanted, system, run)
         bounds.check("kills", [await failover.kill(n) for n in range(wanted.kills)], wanted.median, wanted.worst)
-        repeats = await _repeated(run) if wanted.rolling else 0
-        pauses = [await failover.roll() for _ in range(wanted.rolling)]
-        bounds.check("rolling restarts", pauses, wanted.pause, wanted.pause)
-        if wanted.rolling and (more := await _repeated(run) - repeats):
-            bounds.faults.append(f"a graceful stop delivered {more} messages again")
-        for number in range(wanted.api_kills):
-            await failover.kill_api(load, number)
+        repeats = _repeated(run)
+        pauses = [await failover.stop(name) for _ in range(wanted.rolling) for name in VICTIMS]
+        bounds.check("graceful restarts", pauses, wanted.pause, wanted.pause)
+        if wanted.rolling and (more := _repeated(run) - repeats):
+            bounds.faults.append(f"graceful stops delivered {more} messages again")
         load.is_over = True
         await loading
-        await _judge(here, run, load, bounds)
+        await _judge(system, run, load, bounds)
     print("\n".join(bounds.faults) or "all bounds are kept")
     return 1 if bounds.faults else 0
 
 
-async def _repeated(run: Run) -> int:
+def _repeated(run: Run) -> int:
     return run.ledger.balance(None, may_repeat=True).repeats
 
 
-async def _judge(here: World, run: Run, load: Load, bounds: Bounds) -> None:
+async def _judge(system: SupervisedSystem, run: Run, load: Load, bounds: Bounds) -> None:
     if not await run.settled(SETTLE_SECONDS):
         bounds.faults.append(f"{len(run.ledger.open)} messages had no last word")
     await run.at_rest(SETTLE_SECONDS)
-    balance = run.ledger.balance(None, may_repeat=True)
+    balance = run.balance(may_repeat=True)
     print(f"{balance}; answers {dict(load.answers)}")
     if not balance.is_balanced:
         bounds.faults.append("the ledger does not balance")
-    taken = [each.token for each in await here.provider.taken()]
-    if len(taken) != len(set(taken)):
-        bounds.faults.append(f"the provider took {len(taken) - len(set(taken))} messages twice")
-    if load.answers[503]:
-        bounds.faults.append(f"{load.answers[503]} messages were refused")
-    report = await audit(here.audited, LOADERS)
+    if load.answers[503] or load.answers[0]:
+        bounds.faults.append(f"{load.answers[503]} messages were refused, {load.answers[0]} not answered")
+    report = await audit(replace(system.settings, cassandra_timeout_seconds=30.0), LOADERS)
     if not report.is_clean:
         bounds.faults.append(f"the audit is not clean: {report}")
 

@@ -225,3 +225,14 @@ def test_a_parent_that_is_gone_already_leaves_no_child(tmp_path: Path) -> None:
     command = [sys.executable, die_with_parent.__file__, "1", sys.executable, "-c", f"open({str(mark)!r}, 'w')"]
     assert subprocess.run(command, check=False).returncode == die_with_parent.NOT_STARTED
     assert not mark.exists()
+
+
+async def test_the_end_of_a_process_is_told_and_its_stop_is_not(tmp_path: Path) -> None:
+    ended: list[str] = []
+    specs = [child("fragile", "raise SystemExit(70)", tmp_path), child("sound", SLEEP, tmp_path)]
+    supervisor = Supervisor(specs, QUICK, lambda spec: ended.append(spec.name))
+    supervisor.start()
+    await until(lambda: supervisor.processes[0].starts >= 3)
+    await supervisor.stop()
+    assert set(ended) == {"fragile"}
+    assert len(ended) >= 2

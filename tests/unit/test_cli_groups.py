@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from cli.groups import Groups
 
@@ -42,3 +43,32 @@ async def test_while_there_is_no_coordinator_nobody_is_a_member() -> None:
     admin = Admin({"core": ("Stable", {"core-1-uuid": ASSIGNMENT})})
     admin.error = GroupCoordinatorNotAvailableError()
     assert await Groups(admin, admin.members).members() == set()
+
+
+class Leaving(Admin):
+    """Notes who is taken out of a group."""
+
+    def __init__(self, members: dict[str, tuple[str, dict[str, bytes]]]) -> None:
+        super().__init__(members)
+        self.left: list[str] = []
+        self._client = SimpleNamespace(send=self._send)
+
+    async def find_coordinator(self, name: str) -> int:
+        return 1
+
+    async def _send(self, coordinator: int, request: LeaveGroupRequest) -> None:
+        self.left.append(request._member_id)
+
+
+async def test_a_worker_that_ended_leaves_its_group_to_the_others() -> None:
+    admin = Leaving({"core": ("Stable", {"core-1-uuid": ASSIGNMENT, "core-2-uuid": ASSIGNMENT})})
+    groups = Groups(admin, admin.members)
+    assert await groups.dismiss(lambda member: member == "core-1-uuid", only_beside_others=True) == ["core-1-uuid"]
+    assert admin.left == ["core-1-uuid"]
+
+
+async def test_the_only_worker_of_a_group_stays_its_member() -> None:
+    admin = Leaving({"core": ("Stable", {"core-1-uuid": ASSIGNMENT})})
+    groups = Groups(admin, admin.members)
+    assert await groups.dismiss(lambda member: member == "core-1-uuid", only_beside_others=True) == []
+    assert await groups.dismiss(lambda member: member == "core-1-uuid") == ["core-1-uuid"]
