@@ -21,7 +21,7 @@ from loadtests.fuzz.target import Target, call
 from loadtests.fuzz.targets import TARGETS
 
 EXAMPLES = 100  # of a round; a parser gets rounds until its time is over
-GROWTH_BYTES = 3_000_000  # of all rounds after the first two, beyond which a parser keeps something
+GROWTH_BYTES = 3_000_000  # in a round of EXAMPLES, beyond which a parser keeps something
 _MIB = 2**20
 
 
@@ -60,26 +60,32 @@ def round_of(target: Target, number: int, examples: int = EXAMPLES) -> tuple[int
 def fuzz_for(target: Target, seconds: float, number: int) -> str:
     """Fuzz for ``seconds``; return what was done, in words. Raises what the parser should not, and for growth."""
     deadline, count, taken, rounds = monotonic() + seconds, 0, 0, 0
-    grown = base = 0
-    tracemalloc.start()
-    try:
-        while not rounds or monotonic() < deadline:
-            more, more_taken = round_of(target, number + rounds)
-            count, taken, rounds = count + more, taken + more_taken, rounds + 1
-            gc.collect()
-            held = _held_by_the_product()
-            base = held if rounds <= 2 else base
-            grown = held - base
-    finally:
-        tracemalloc.stop()
+    while not rounds or monotonic() < deadline:
+        more, more_taken = round_of(target, number + rounds)
+        count, taken, rounds = count + more, taken + more_taken, rounds + 1
+    grown = growth_of(target, number)
     assert grown < GROWTH_BYTES, f"{target.name} grew by {grown / _MIB:.1f} MiB"
     return f"{count:7d} inputs, {taken:7d} of them taken, grown by {grown / 1024:.0f} KiB"
 
 
+def growth_of(target: Target, number: int) -> int:
+    """Return how many bytes more the product holds after a third round than after a second one."""
+    tracemalloc.start()
+    try:
+        for each in range(2):
+            round_of(target, number + each)
+        before = _held_by_the_product()
+        round_of(target, number + 2)
+        return _held_by_the_product() - before
+    finally:
+        tracemalloc.stop()
+
+
 def _held_by_the_product() -> int:
     """Return the bytes allocated by other files than those of Hypothesis and of this program."""
+    gc.collect()
     ours = [
-        tracemalloc.Filter(False, f"*{name}*") for name in ("hypothesis", "loadtests/fuzz", "tracemalloc", "random.py")
+        tracemalloc.Filter(False, f"*{name}*") for name in ("hypothesis", "loadtests/fuzz", "tracemalloc", "random")
     ]
     return sum(stat.size for stat in tracemalloc.take_snapshot().filter_traces(ours).statistics("filename"))
 
