@@ -45,8 +45,9 @@ def _with_caller(handler: MemberHandler) -> Handler:
 
     @wraps(handler)
     async def with_caller(request: web.Request) -> web.StreamResponse:
-        caller = request.app[TOKENS].caller_of(request.headers.get("Authorization"))
-        request.app[REQUEST_LIMITS].take_for_user(request, caller.user_id)
+        app = request.app
+        caller = app[TOKENS].caller_of(request.headers.get("Authorization"))
+        app[REQUEST_LIMITS].take_for_user(request, caller.user_id)
         return await handler(request, caller)
 
     return with_caller

@@ -30,16 +30,17 @@ from web.messages.sending import NOBODY, SENDING
 
 async def create_message(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/messages``: 202 once the broker has acknowledged, and not before."""
-    sending = request.app[SENDING]
+    app = request.app
+    sending = app[SENDING]
     key = key_of(request.headers)
     wanted = await body_as(CreateMessage, request)
-    ids = await request.app[USERNAMES].ids_of([wanted.recipient_id]) if names_user(wanted.recipient_id) else NOBODY
-    spend = partial(request.app[REQUEST_LIMITS].take_more_for_user, request, caller.user_id)
+    ids = await app[USERNAMES].ids_of([wanted.recipient_id]) if names_user(wanted.recipient_id) else NOBODY
+    spend = partial(app[REQUEST_LIMITS].take_more_for_user, request, caller.user_id)
     accepted = await sending.one(sending.item(wanted, caller, key, ids), record_headers(request), spend)
     headers = {"Location": f"/v1/messages/{accepted.message.message_id}"}
     if accepted.is_replayed:
         headers["Idempotent-Replayed"] = "true"
-    document = accepted_document(accepted.message, accepted.position, request.app[SETTINGS].expires_hours)
+    document = accepted_document(accepted.message, accepted.position, app[SETTINGS].expires_hours)
     return json_response(document, 202, headers)
 
 

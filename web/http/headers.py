@@ -19,11 +19,12 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
     A header already set by the handler stays.
     """
-    settings, cors, headers = request.app[SETTINGS], request.app[CORS], response.headers
+    app, headers = request.app, response.headers
+    settings, cors = app[SETTINGS], app[CORS]
     if (request_id := request.get(REQUEST_ID)) is not None:  # else an error before the handlers, which has set it
         headers["X-Request-Id"] = request_id
     headers["Server"] = SERVER
-    if (route := route_of(request)) is not None:
+    if (route := route_of(request)) is not None and route.answer_headers:
         headers.update(route.answer_headers)
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)

@@ -49,7 +49,8 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     started = perf_counter()
     request_id = request[REQUEST_ID] = request_id_of(request.headers)
     logged_request_id.set(request_id)  # of this connection's task, so until its next request
-    requests = request.app[IN_FLIGHT]
+    app = request.app
+    requests = app[IN_FLIGHT]
     requests.count += 1
     try:
         response = await _answer(request, handler, request_id)
@@ -63,9 +64,9 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     route = route_of(request)
     # the methods of a table are few, those of the world are not: a metric's labels are bounded
     method, path = ("-", "unknown") if route is None else (request.method, route.path)
-    request.app[METRICS].requests.count(seconds, method, path, str(response.status))
+    app[METRICS].requests.count(seconds, method, path, str(response.status))
     if route is not None and route.accepts_messages:
-        request.app[ON_MESSAGE_REQUEST]()
+        app[ON_MESSAGE_REQUEST]()
     if response.status >= 500 or (seconds > SLOW_SECONDS and not (route is not None and route.is_transfer)):
         _report(logging.WARNING, request, response.status, seconds)
     elif log.isEnabledFor(logging.DEBUG):
