@@ -1,0 +1,82 @@
+"""The audit reads all topics of a partition number: queues before facts, and only the committed requests."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+
+from aiokafka import TopicPartition
+
+from app.audit_books import Books, Kind, books_of, queue_kind, request_kind
+from app.audit_log import PartitionReader
+from app.kafka.codec import encode
+from app.kafka.topics import Topics
+from app.settings import Settings
+from domain import routing
+from domain.attempts import QueuedDelivery
+from domain.ports import LogPosition
+from domain.recipients import CHANNELS
+from domain.records import DeadLetter, DeliveryRequested, MessageAccepted
+from support.values import changed
+from tables import queue
+from tables.loaders import LOADERS
+from tests.functional.test_replay_span import FakeConsumer, Raw
+
+AT, NUMBER = 1_763_848_800_000, 1
+NAMES = Topics()
+
+
+class Consumer(FakeConsumer):
+    """Also rewinds."""
+
+    async def seek_to_beginning(self, tp: TopicPartition) -> None:
+        self.seek(tp, 0)
+
+
+def requested(name: str, offset: int) -> DeliveryRequested:
+    message = MessageAccepted(name, "c-1", "ana", "whatsapp:+5511999990000", "hi")
+    return routing.decide(message, LogPosition(AT, offset)).requests[0][1]
+
+
+def logs() -> dict[TopicPartition, list[Raw]]:
+    """Three messages: the first is queued, the second is lost, the request of the third is not committed yet."""
+    topics = [NAMES.messages, NAMES.status_updates, NAMES.dead_letters, NAMES.changelog("core", "message_state")]
+    topics += [topic for c in CHANNELS for topic in (NAMES.outbound(c), NAMES.changelog(c, "queue"))]
+    found: dict[TopicPartition, list[Raw]] = {TopicPartition(topic, NUMBER): [] for topic in topics}
+    for offset, name in enumerate(("m-0", "m-1", "m-2")):
+        request = requested(name, offset)
+        accepted = MessageAccepted(name, "c-1", "ana", "whatsapp:+5511999990000", "hi")
+        (fact,) = routing.decide(accepted, LogPosition(AT, offset)).facts
+        found[TopicPartition(NAMES.messages, NUMBER)].append(Raw(offset, AT, b"c-1", encode(accepted)))
+        found[TopicPartition(NAMES.status_updates, NUMBER)].append(Raw(offset, AT, b"c-1", encode(fact)))
+        found[TopicPartition(NAMES.outbound("whatsapp"), NUMBER)].append(Raw(offset, AT, b"c-1", encode(request)))
+        if name == "m-0":
+            row = queue.dump(QueuedDelivery.of(request, offset, AT, AT + 1), encode(request))
+            key = queue.delivery_row_key(queue.chain_prefix("default", "c-1", request.recipient_id), offset)
+            changelog = TopicPartition(NAMES.changelog("whatsapp", "queue"), NUMBER)
+            found[changelog] += [Raw(0, AT, key, row), Raw(1, AT, b"r\0gone", row)]
+    letter = DeadLetter("whatsapp-outbound", NUMBER, 1, "expired", "", b"c-1", encode(requested("m-1", 1)), AT)
+    found[TopicPartition(NAMES.dead_letters, NUMBER)].append(Raw(0, AT, b"c-1", encode(letter)))
+    return found
+
+
+async def test_a_partition_is_read_whole_in_memory_and_in_buckets() -> None:
+    there = logs()
+    consumer = Consumer(there, {tp: len(records) for tp, records in there.items()})
+    committed = {c: {TopicPartition(NAMES.outbound(c), NUMBER): SimpleNamespace(offset=2)} for c in CHANNELS}
+    reader = PartitionReader(changed(Settings(), {}), consumer, NUMBER, committed)
+    facts = await reader.facts()
+    assert (facts.number, facts.records, facts.has_lost_facts) == (NUMBER, 12, False)
+    kinds = [entry.kind async for entry in reader.entries()]
+    whatsapp = CHANNELS.index("whatsapp")
+    assert kinds.count(request_kind(whatsapp)) == 2, "the third is not committed"
+    assert kinds.count(queue_kind(whatsapp)) == 2
+    assert kinds.index(Kind.FACT) > kinds.index(queue_kind(whatsapp))
+    topics = [NAMES.outbound(channel) for channel in CHANNELS]
+    make = partial(Books, facts, CHANNELS, LOADERS, topics)
+    for most_records in (1_000, 4):
+        found: list[str] = []
+        async for books in books_of(facts, reader.entries(), make, LOADERS, most_records=most_records):
+            for channel in books.channels:
+                found += [f"{one.view} {one.message_id}" for one in channel.differences(books.history)]
+        assert found == ["queue m-1", "dead-letters m-1"]
