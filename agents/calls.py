@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from agents.delivery import Delivery
 from agents.opt_outs import tell_opt_out
 from agents.sending import outcome_of
+from agents.traced_calls import in_its_trace
 from agents.traces import word_of
 from app.clock import now_ms
 from app.fault_points import reach
@@ -174,7 +175,8 @@ class Calls:
         began, began_ms = monotonic(), now_ms()
         attachment = head.attachment if delivery.outgoing.file_id is not None else None
         call = partial(connector.send, delivery.outgoing, head.row.attempt, attachment)
-        outcome = await outcome_of(self._app, connector, call, seconds)
+        bounded = partial(outcome_of, self._app, connector, call, seconds)
+        outcome = await in_its_trace(self._app.tracing, delivery, self._channel, bounded)
         reach("called")
         now = monotonic()
         if stopped_seconds := lane.count(cause_of(outcome), head, now, began):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.clock import now_ms
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
+from app.tracing import TRACEPARENT
 from domain.attempts import Attempt, Outcome
 from domain.fact_times import not_before_ms, plausible_ms
 from domain.inbound import SentReported
@@ -58,7 +59,8 @@ class DeliveryFacts:
             report.failure_detail,
             report.pricing,
         )
-        return self._put(partition, fact, ())
+        headers = ((TRACEPARENT, attempt.traceparent.encode()),) if attempt.traceparent else ()
+        return self._put(partition, fact, headers)
 
     def overtaken(self, partition: int, row: QueuedDelivery, request: DeliveryRequested, account: str) -> None:
         """Write the fact that later messages go before this one. No state changes, so nothing waits for it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app.clock import now_ms
 from app.faust.dead_letters import dead_letter
 from app.kafka.codec import decode, encode
+from app.tracing import traceparent_in
 from domain.attempts import Attempt
 from domain.errors import InvalidInput, MalformedRecord
 from domain.outcomes import MOST_TEXT, shortened
@@ -89,10 +90,19 @@ class Receipts:
         self.came(partition, name, report.status)
         attempt = self._outcome_of(partition, name)
         if attempt is not None:
+            if self._app.tracing is not None and attempt.traceparent:
+                self._trace(record, report, attempt.traceparent)
             return [self._facts.receipt(partition, record.key.decode(), name, attempt, report)]
         if (writes := self._settle(partition, report)) is not None:
             return writes
         return [self._park(partition, record.key, report)]
+
+    def _trace(self, record: Any, report: ReceiptReported, parent: str) -> None:
+        """Span a receipt in the trace of its message, with a link to the trace in which it came."""
+        assert self._app.tracing is not None
+        about = {"chat4all.status": report.status, "chat4all.account": report.account}
+        links = (traceparent_in(record.headers),)
+        self._app.tracing.start(f"receipt {report.status}", "CONSUMER", parent, links=links, about=about).end()
 
     def parked(self, partition: int, name: str) -> list[ReceiptReported]:
         """Return the parked receipts of a delivery."""

@@ -10,6 +10,7 @@ from agents.delivery_facts import DeliveryFacts
 from agents.durable import when_durable
 from agents.promised_receipts import PromisedReceipts
 from app.clock import now_ms
+from app.tracing import traceparent_in
 from domain.attempts import Attempt, Outcome
 from domain.delivery_policy import Failure
 from domain.outcomes import Sent, shortened
@@ -69,6 +70,7 @@ class Settlement:
             account,
             result.to if isinstance(result, Sent) else "",
             result.part_ids if isinstance(result, Sent) else (),
+            traceparent_in(row.headers) if self._app.tracing is not None else "",
         )
 
     def settle(

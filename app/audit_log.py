@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from app.audit_books import Kind, PartitionFacts, queue_kind, request_kind
 from app.audit_spill import Entry
+from app.kafka.address import kafka_options
 from app.kafka.topics import Topics, group_of
 from app.settings import InvalidSetting, Settings
 from domain.errors import LogUnavailable
@@ -22,8 +23,8 @@ _BATCH_RECORDS = 2_000
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Any, Any]]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False, fetch_max_wait_ms=100)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    consumer = AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False, fetch_max_wait_ms=100)
+    admin = AIOKafkaAdminClient(**kafka_options(settings))
     try:
         await consumer.start()
         await admin.start()

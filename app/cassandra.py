@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.settings import Settings
+from app.tls import client_context
 from storage.cassandra.driver_session import CassandraConfig
 
 
@@ -17,4 +18,10 @@ def cassandra_config(settings: Settings) -> CassandraConfig:
         local_datacenter=settings.cassandra_datacenter,
         username=settings.cassandra_username,
         password=settings.cassandra_password,
+        tls=client_context(
+            "CASSANDRA",
+            settings.cassandra_tls_ca,
+            settings.cassandra_tls_certificate,
+            settings.cassandra_tls_key,
+        ),
     )

@@ -57,6 +57,8 @@ def contradictions(s: Settings) -> Iterator[str]:
             f"CHAT4ALL_SEND_SECONDS={s.send_seconds:g} must be more than 0 and at most {MOST_SEND_SECONDS:g}: a worker "
             "finishes its sends before its partitions go, and it has 10 seconds for that"
         )
+    if s.kafka_username and not s.kafka_password:
+        yield "CHAT4ALL_KAFKA_USERNAME is set and CHAT4ALL_KAFKA_PASSWORD is not: Kafka would refuse every client"
     if not s.heartbeat_seconds < s.session_timeout_seconds:
         yield (
             f"CHAT4ALL_HEARTBEAT_SECONDS={s.heartbeat_seconds:g} must be less than "

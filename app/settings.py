@@ -51,6 +51,16 @@ class Settings:
 
     # Kafka
     kafka: str = setting("127.0.0.1:9092", "Where Kafka is: one or several host:port, separated by commas")
+    kafka_tls_ca: str = setting(
+        "", "Certificates that vouch for Kafka's, a PEM file; system: the machine's; empty: no TLS"
+    )
+    kafka_tls_certificate: str = setting("", "Certificate of this client for Kafka, a PEM file; empty: none")
+    kafka_tls_key: str = setting("", "Its key, a PEM file; empty: in the same file")
+    kafka_sasl: str = setting(
+        "SCRAM-SHA-512", "How Kafka learns who this is", choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+    )
+    kafka_username: str = setting("", "User of Kafka; empty: no login")
+    kafka_password: str = setting("", "Password of that user", secret=True)
     topic_prefix: str = setting("", "Begins the name of every topic and group: sets several systems in a cluster apart")
     partitions: int = setting(6, "Partitions of each topic; the same in every process, and never changed later")
     replication_factor: int = setting(1, "Copies of each topic; 3 in production, where one broker may be away")
@@ -134,6 +144,11 @@ class Settings:
     cassandra_datacenter: str = setting("", "Datacenter to talk to; empty: that of the first host that answers")
     cassandra_username: str = setting("", "User of Cassandra; empty: no login")
     cassandra_password: str = setting("", "Password of that user", secret=True)
+    cassandra_tls_ca: str = setting(
+        "", "Certificates that vouch for Cassandra's, a PEM file; system: the machine's; empty: no TLS"
+    )
+    cassandra_tls_certificate: str = setting("", "Certificate of this client for Cassandra, a PEM file; empty: none")
+    cassandra_tls_key: str = setting("", "Its key, a PEM file; empty: in the same file")
 
     # API
     host: str = setting("127.0.0.1", "Address that the API listens on; 0.0.0.0: all")
@@ -228,6 +243,8 @@ class Settings:
     # Metrics and logs
     metrics_host: str = setting("127.0.0.1", "Address that a worker's metrics listen on; 0.0.0.0: all, in a container")
     metrics_port: int = setting(8082, "Port of a worker's metrics; several workers count upwards from it", zero=True)
+    otlp_url: str = setting("", "Collector of traces (OTLP over HTTP), such as http://jaeger:4318; empty: no traces")
+    trace_share: float = setting(1.0, "Share of the traces begun here that are kept, 0 to 1", zero=True)
     log_level: str = setting("INFO", "Least level that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL")
     log_format: str = setting("auto", "Form of a log line; auto: text on a terminal, else JSON", choices=LOG_FORMATS)
 

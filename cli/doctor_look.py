@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from app.accounts import InvalidAccounts, account_secret, load_accounts
 from app.cassandra import cassandra_config
+from app.kafka.address import kafka_options
 from app.kafka.topics import TopicSpec, group_of
 from app.roles import ROLES
 from app.settings import Settings
@@ -53,7 +54,7 @@ async def look(settings: Settings, specs: Sequence[TopicSpec], url: str) -> Seen
 async def _kafka(
     settings: Settings, specs: Sequence[TopicSpec]
 ) -> tuple[int | None, dict[str, TopicSeen], dict[str, int]]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(SECONDS * 1000))
+    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=int(SECONDS * 1000))
     try:
         async with asyncio.timeout(SECONDS):
             await admin.start()

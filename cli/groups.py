@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from app.kafka.address import kafka_options
 from app.kafka.topics import group_of
 from app.settings import Settings
 from cli.supervisor import ProcessSpec
@@ -104,7 +105,7 @@ class Takeovers:
         name = group_of(spec.environ["CHAT4ALL_ROLE"], self._settings.topic_prefix)
         instance = spec.environ["CHAT4ALL_INSTANCE"]
         with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(_TAKEOVER_SECONDS), open_groups(self._settings.kafka, [name]) as groups:
+            async with asyncio.timeout(_TAKEOVER_SECONDS), open_groups(self._settings, [name]) as groups:
                 if await groups.dismiss(lambda member: instance_of(member) == instance, only_beside_others=True):
                     log.info("%s has left its group: others take over", spec.name)
 
@@ -113,15 +114,15 @@ async def dismiss_left_over(settings: Settings, specs: Sequence[ProcessSpec]) ->
     """Remove workers of an earlier run, unless ``specs`` has them, from their groups. Skipped if Kafka is slow."""
     groups_of_specs = {group_of(spec.environ["CHAT4ALL_ROLE"], settings.topic_prefix) for spec in specs}
     with suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(_DISMISS_SECONDS), open_groups(settings.kafka, groups_of_specs) as groups:
+        async with asyncio.timeout(_DISMISS_SECONDS), open_groups(settings, groups_of_specs) as groups:
             for member in await groups.dismiss(lambda member: is_left_over(member, specs, settings)):
                 log.info("%s of an earlier life has left its group", instance_of(member))
 
 
 @asynccontextmanager
-async def open_groups(kafka: str, names: Iterable[str]) -> AsyncIterator[Groups]:
+async def open_groups(settings: Settings, names: Iterable[str]) -> AsyncIterator[Groups]:
     """Connect. Raises ``KafkaError`` if Kafka is away."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=_REQUEST_TIMEOUT_MS)
     try:
         await admin.start()
         yield Groups(admin, names)

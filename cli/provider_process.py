@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.kafka.address import kafka_security
 from app.kafka.batch_producer import BatchProducer
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
@@ -18,7 +19,9 @@ WRITE_SECONDS = 5.0
 
 async def run(settings: Settings, faults: Faults, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT. Raises ``LogUnavailable`` without Kafka, ``CannotProvide`` without the port."""
-    batch_producer = BatchProducer(settings.kafka, client_id="provider", timeout_seconds=WRITE_SECONDS)
+    batch_producer = BatchProducer(
+        settings.kafka, client_id="provider", timeout_seconds=WRITE_SECONDS, security=kafka_security(settings)
+    )
     await batch_producer.start()
     made = Provider(faults, reporter(settings, batch_producer))
     try:

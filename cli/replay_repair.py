@@ -107,11 +107,12 @@ async def _rows(settings: Settings, number: int, wanted: set[str]) -> Repaired:
 
 
 async def _table(settings: Settings, number: int, wanted: set[str]) -> Repaired:
+    from app.kafka.address import kafka_security
     from app.kafka.batch_producer import BatchProducer
     from app.replay.repair import repair_table
     from app.replay.span import open_consumer
 
-    producer = BatchProducer(settings.kafka, client_id="chat4all-repair")
+    producer = BatchProducer(settings.kafka, client_id="chat4all-repair", security=kafka_security(settings))
     await producer.start()
     try:
         async with open_consumer(settings) as consumer:

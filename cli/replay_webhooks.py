@@ -42,6 +42,7 @@ async def _replay(settings: Settings, since: str, channel: str, is_dry: bool, as
     from agents.webhooks import Sorter
     from app.accounts import load_accounts
     from app.clock import now_ms
+    from app.kafka.address import kafka_security
     from app.kafka.batch_producer import BatchProducer
     from app.replay.moments import moment_ms
     from app.settings import InvalidSetting
@@ -52,7 +53,11 @@ async def _replay(settings: Settings, since: str, channel: str, is_dry: bool, as
     since_ms = moment_ms(since, now_ms())
     _require_remembered(settings, since_ms, now_ms())
     accounts = load_accounts(settings)
-    producer = None if is_dry else BatchProducer(settings.kafka, client_id="chat4all-replay")
+    producer = (
+        None
+        if is_dry
+        else BatchProducer(settings.kafka, client_id="chat4all-replay", security=kafka_security(settings))
+    )
     if producer is not None:
         await producer.start()
     try:

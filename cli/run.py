@@ -179,7 +179,7 @@ class _Run:
     async def _kafka_and_processes(self, line: ProgressLine) -> None:
         await self._start_part("kafka", line)
         await migrate_topics(self._settings, MIGRATION_SECONDS)
-        async with open_groups(self._settings.kafka, self._groups()) as groups:
+        async with open_groups(self._settings, self._groups()) as groups:
             for member in await groups.dismiss(self._is_left_over):
                 log.info("%s of an earlier run has left its group", instance_of(member))
             self._past_members = await groups.members()
@@ -197,8 +197,8 @@ class _Run:
         is not.
         """
         deadline = time.monotonic() + READY_SECONDS
-        kafka, url = self._settings.kafka, local_url(self._settings.host, self._settings.port)
-        async with open_groups(kafka, self._groups()) as groups, Client(url) as client:
+        url = local_url(self._settings.host, self._settings.port)
+        async with open_groups(self._settings, self._groups()) as groups, Client(url) as client:
             while True:
                 self._missing = await self._not_ready(groups)
                 if not await client.is_ready():

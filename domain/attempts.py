@@ -29,7 +29,7 @@ class Attempt:
 
     ``at_ms``: when, by the channel's clock; ``recorded_at_ms``: by the worker's. ``accepted_at_ms``, ``position``,
     ``recipient_count``: of the ``DeliveryRequested``, for facts about later receipts. ``to``, ``part_ids``: of the
-    ``Sent``. All times are epoch milliseconds.
+    ``Sent``. ``traceparent``: of the message's trace, if there is one. All times are epoch milliseconds.
     """
 
     number: int
@@ -45,6 +45,7 @@ class Attempt:
     account: str = ""
     to: str = ""
     part_ids: tuple[str, ...] = ()
+    traceparent: str = ""
 
     @property
     def is_final(self) -> bool:

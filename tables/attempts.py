@@ -2,13 +2,12 @@
 
 One table for each channel role; written by that role alone; on the partition of the message's conversation. Value:
 ``[1,"sent",1732312312377,"sim.0193…",null,null,1732312312377,1732312312001,42,1,"default"]``. The provider's identifier
-of the recipient and its ids of later parts follow if its answers had them. Rows of older releases end after the sixth
-element.
+of the recipient, its ids of later parts and the ``traceparent`` follow if there are any. Rows of older releases end
+after the sixth element.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
 
 NAME = "attempts"
-_VALUES = len(dataclass_fields(Attempt))
+_PART_IDS = 12  # the index of its ids of later parts
 
 
 def declare(app: StreamApp) -> DurableTable:
@@ -52,7 +51,11 @@ def dump(a: Attempt) -> bytes:
         a.recipient_count,
         a.account,
     )
-    return orjson.dumps((*fields, a.to, a.part_ids) if a.to or a.part_ids else fields)
+    if a.traceparent:
+        fields = *fields, a.to, a.part_ids, a.traceparent
+    elif a.to or a.part_ids:
+        fields = *fields, a.to, a.part_ids
+    return orjson.dumps(fields)
 
 
 def load(value: bytes | None) -> Attempt | None:
@@ -60,6 +63,6 @@ def load(value: bytes | None) -> Attempt | None:
     if value is None:
         return None
     fields = orjson.loads(value)
-    if len(fields) == _VALUES:
-        fields[-1] = tuple(fields[-1])
+    if len(fields) > _PART_IDS:
+        fields[_PART_IDS] = tuple(fields[_PART_IDS])
     return Attempt(*fields)

@@ -134,6 +134,8 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[async
             task.cancel()
         await tailer.stop()
         await batch_producer.stop()
+        if connections.tracing is not None:
+            await asyncio.to_thread(connections.tracing.close)
         await cassandra.close()
         await connections.file_store.close()
         await services.flow.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from app.fault_points import reach
@@ -28,12 +29,13 @@ class Checkpoint:
         """Complete ``batch`` when all ``writes`` are acknowledged. Waits only while too many batches are on
         their way.
         """
+        began_ns = 0 if self._app.tracing is None else time_ns()
         await self._slots.acquire()
-        task = asyncio.get_running_loop().create_task(self._complete(batch, list(writes)))
+        task = asyncio.get_running_loop().create_task(self._complete(batch, list(writes), began_ns))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _complete(self, batch: RecordBatch, writes: list[PendingBatch]) -> None:
+    async def _complete(self, batch: RecordBatch, writes: list[PendingBatch], began_ns: int) -> None:
         try:
             for write in writes:
                 await write
@@ -41,6 +43,8 @@ class Checkpoint:
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)
                 self._app.metrics.completed(self._agent, batch)
+                if self._app.tracing is not None:
+                    self._app.tracing.batch(self._agent, batch.records, began_ns)
         except Exception as error:  # noqa: BLE001  not durable: the worker must not go on
             self._app.abort(f"agent {self._agent}", error)
         finally:

@@ -14,7 +14,6 @@ from typing import Any
 import faust
 from aiohttp.web import Request, Response, json_response
 from faust.types import ServiceT
-from mode import Service
 
 from app.faust.assignor import NamedAssignor
 from app.faust.batches import BatchSchema
@@ -22,16 +21,18 @@ from app.faust.consumer import BatchTransport
 from app.faust.durable_table import DurableTable
 from app.faust.session_fence import SessionFence
 from app.faust.watchdog import Watchdog
+from app.faust.worker_producer import BatchProducerService, WorkerBatchProducer
 from app.garbage import freeze_objects
 from app.impossible_times import ImpossibleTimes
-from app.kafka.batch_producer import BatchProducer, PendingBatch, Written, WrongPartitions
+from app.kafka.address import kafka_security, tls_context
+from app.kafka.batch_producer import BatchProducer, WrongPartitions
 from app.kafka.topics import Topics, TopicSpec, all_topics, group_of
 from app.logs import logging_config
 from app.metrics import Metrics
 from app.pulse import Pulse
 from app.roles import modules_of
 from app.settings import Settings
-from app.stacks import dump_on_signal
+from app.tracing import tracing_of
 from domain.errors import LogUnavailable
 
 log = logging.getLogger(__name__)
@@ -52,42 +53,17 @@ ROCKSDB_OPTIONS = {
 }
 
 
-class _BatchProducerService(Service):  # type: ignore[misc]
-    """First up and last down, because agents and tables write through it."""
-
-    def __init__(self, app: StreamApp, **kwargs: Any) -> None:
-        self.app = app
-        super().__init__(**kwargs)
-
-    async def on_start(self) -> None:
-        dump_on_signal()
-        self.app.pulse.watch("the main thread", self.loop)
-        try:
-            await self.app.batch_producer.start()
-            for spec in self.app.required_topics():
-                await self._check(spec)
-        except (LogUnavailable, WrongPartitions) as error:
-            self.app.abort("the start", error)
-
-    async def _check(self, spec: TopicSpec) -> None:
-        found = await self.app.batch_producer.partitions(spec.name)
-        if found != spec.partitions:
-            raise WrongPartitions(spec.name, found, spec.partitions)
-
-    async def on_stop(self) -> None:
-        await self.app.batch_producer.stop()
-
-
-class _WorkerBatchProducer(BatchProducer):
-    """A batch producer that sends nothing once the worker's partitions may have another owner."""
-
-    def __init__(self, fence: SessionFence, bootstrap: str, **options: Any) -> None:
-        self._session_fence = fence
-        super().__init__(bootstrap, **options)
-
-    async def _transmit(self, write: PendingBatch, topic: str, partition: int) -> Written:
-        self._session_fence.check()
-        return await super()._transmit(write, topic, partition)
+def _credentials(settings: Settings) -> Any:
+    """Return what Faust's own clients need for TLS and SASL, ``None`` for neither."""
+    context = tls_context(settings)
+    if settings.kafka_username:
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=settings.kafka_password,
+            mechanism=settings.kafka_sasl,
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context=context)
 
 
 class StreamApp(faust.App):  # type: ignore[misc]
@@ -101,13 +77,15 @@ class StreamApp(faust.App):  # type: ignore[misc]
             settings.session_timeout_seconds - settings.heartbeat_seconds,  # the last heartbeat may be one interval old
             lambda error: self.abort("the session fence", error),
         )
-        self.batch_producer: BatchProducer = _WorkerBatchProducer(
+        self.batch_producer: BatchProducer = WorkerBatchProducer(
             self.session_fence,
             settings.kafka,
             client_id=group_of(settings.role, settings.topic_prefix),
             timeout_seconds=settings.produce_timeout_seconds,
+            security=kafka_security(settings),
         )
         self.metrics = Metrics(settings.role)
+        self.tracing = tracing_of(settings, settings.role)
         self.impossible_times = ImpossibleTimes(self.metrics)
         self.pulse = Pulse()
         self.blocked_on: str | None = None  # a dependency whose absence explains why nothing moves
@@ -139,6 +117,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
     def _options(self, settings: Settings) -> dict[str, Any]:
         return {
             "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
+            "broker_credentials": _credentials(settings),
             "store": "rocksdb://" if settings.store == "rocksdb" else "memory://",
             "datadir": f"{settings.data_dir}/{settings.topic_prefix}{settings.role}-{settings.instance or 'default'}",
             "origin": None,
@@ -170,7 +149,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         core = super().on_init_dependencies()
         return [
-            _BatchProducerService(self),
+            BatchProducerService(self),
             self.session_fence,
             *self.pre_start_services,
             *core,

@@ -112,9 +112,11 @@ class BatchProducer:
         client_id: str,
         timeout_seconds: float = 10.0,
         expected_partitions: Mapping[str, int] | None = None,
+        security: Mapping[str, Any] | None = None,
     ) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
+        self._security = dict(security or {})
         self._timeout_seconds = timeout_seconds
         self._expected_partitions = expected_partitions or {}
         self._queues: dict[tuple[str, int], PartitionQueue] = {}
@@ -149,6 +151,7 @@ class BatchProducer:
     def _new_producer(self) -> Any:
         return AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
+            **self._security,
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,

@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from app.kafka.address import kafka_options
 from app.kafka.topics import TopicSpec, all_topics
 from app.settings import Settings
 from domain.errors import LogUnavailable
@@ -43,7 +44,7 @@ async def ensure_topics(settings: Settings) -> TopicsMade:
     Of existing topics only the settings of ``app/kafka/topics.py`` are changed, and only where they differ. Raises
     ``TopicMismatch``; ``LogUnavailable`` if Kafka does not answer within ``TIMEOUT_SECONDS``.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(TIMEOUT_SECONDS * 1000))
+    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=int(TIMEOUT_SECONDS * 1000))
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await admin.start()

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from app.kafka.address import kafka_options
 from app.kafka.codec import type_of
 from app.replay.span import Span
 from app.settings import Settings
@@ -144,8 +145,8 @@ class GroupReset:
 @asynccontextmanager
 async def open_reset(settings: Settings, group: str) -> AsyncIterator[GroupReset]:
     """Connect. Raises ``LogUnavailable``."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=REQUEST_TIMEOUT_MS)
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id=group, enable_auto_commit=False)
+    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    consumer = AIOKafkaConsumer(**kafka_options(settings), group_id=group, enable_auto_commit=False)
     try:
         await admin.start()
         await consumer.start()

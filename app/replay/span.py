@@ -12,6 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from app.kafka.address import kafka_options
 from app.replay.entries import LogRecord
 from app.settings import Settings
 from domain.errors import LogUnavailable
@@ -26,7 +27,7 @@ _POLL_MS = 200
 async def open_consumer(settings: Settings) -> AsyncIterator[Any]:
     """Connect a consumer without a group: it commits nothing. Raises ``LogUnavailable``."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+        **kafka_options(settings),
         enable_auto_commit=False,
         fetch_max_wait_ms=100,
         max_partition_fetch_bytes=8 << 20,

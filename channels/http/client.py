@@ -12,6 +12,7 @@ from typing import TypedDict, Unpack
 
 import aiohttp
 
+from channels.http.outgoing import traceparent
 from channels.http.redaction import Redaction
 from channels.http.uploads import FileBody, file_form
 from domain.errors import DeliveryFailed, Unavailable
@@ -92,6 +93,8 @@ class HttpClient:
         bound = seconds or self._call_seconds
         timeout = aiohttp.ClientTimeout(total=bound if isfinite(bound) else None, connect=self._connect_seconds)
         body["headers"] = {**self._headers, **body.get("headers", {})}
+        if trace := traceparent.get():
+            body["headers"] = {**body["headers"], "traceparent": trace}
         times = _Times()
         try:
             async with self._open().request(

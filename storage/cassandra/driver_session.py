@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,7 +39,9 @@ class CassandraConfig:
 
     ``timeout_seconds`` bounds each request, retries included, and (with a quarter more) each call of an adapter.
     After ``renew_after_seconds`` without any host a new driver is made. An empty ``local_datacenter`` means the
-    datacenter of the first host to answer. Raises ``ValueError`` for an unknown consistency level or a keyspace name
+    datacenter of the first host to answer. ``tls``: ``None``: in the clear.
+
+    Raises ``ValueError`` for an unknown consistency level or a keyspace name
     in need of quotes.
     """
 
@@ -52,6 +55,7 @@ class CassandraConfig:
     local_datacenter: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.keyspace):
@@ -137,6 +141,7 @@ def open_cluster(config: CassandraConfig) -> tuple[Any, Any]:
         contact_points=list(config.hosts),
         port=config.port,
         auth_provider=PlainTextAuthProvider(config.username, config.password) if config.username else None,
+        ssl_context=config.tls,
         execution_profiles={
             EXEC_PROFILE_DEFAULT: _profile(config, RetryPolicy()),
             Access.READ: _profile(

@@ -13,6 +13,7 @@ from app.impossible_times import ImpossibleTimes
 from app.kafka.batch_producer import Headers, PendingBatch, Written
 from app.kafka.topics import Topics
 from app.settings import Settings
+from app.tracing import Tracing
 from support.values import changed
 
 
@@ -118,6 +119,7 @@ class FakeApp:
         self.batch_producer = FakeBatchProducer()
         self.consumer = FakeConsumer()
         self.metrics = _NoMetrics()
+        self.tracing: Tracing | None = None
         self.impossible_times = ImpossibleTimes(self.metrics)  # type: ignore[arg-type]
         self.blocked_on: str | None = None
         self.progress = 0

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.faust.session_fence import SessionExpired, SessionFence
-from app.faust.stream_app import StreamApp, _WorkerBatchProducer
+from app.faust.stream_app import StreamApp
+from app.faust.worker_producer import WorkerBatchProducer
 from app.kafka.batch_producer import BatchProducer
 from app.settings import Settings
 from support.waiting import until
@@ -53,7 +54,7 @@ async def test_nothing_is_sent_before_a_look_at_the_clock() -> None:
         def check(self) -> None:
             raise Ended
 
-    batch_producer: BatchProducer = _WorkerBatchProducer(
+    batch_producer: BatchProducer = WorkerBatchProducer(
         LoudFence(4.0, list[SessionExpired]().append), "127.0.0.1:1", client_id="t"
     )
     with pytest.raises(Ended):

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from app.kafka.address import kafka_options
 from app.kafka.batch_producer import BatchProducer
 from app.settings import Settings
 from domain.errors import LogUnavailable
@@ -86,7 +87,7 @@ class KafkaRecordLog:
             async with asyncio.timeout_at(deadline):
                 await self._slots.acquire()
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
+            **kafka_options(self._settings),
             client_id="chat4all-api-operator",
             enable_auto_commit=False,
             auto_offset_reset="none",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.settings import Settings
+from app.tracing import Tracing
 from channels.manifest import WEBHOOKS
 from domain.ports import (
     ActivityReader,
@@ -61,6 +62,7 @@ class Adapters:
     tailer: Tailer
     webhook_protocols: Mapping[str, WebhookProtocol] = field(default_factory=lambda: WEBHOOKS)
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    tracing: Tracing | None = None
     # opens the log for a replay; by default Kafka
     open_log: OpenLog | None = None
     # reads the lag of the workers; by default from Kafka

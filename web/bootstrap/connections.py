@@ -6,10 +6,12 @@ from functools import partial
 
 from app.cassandra import cassandra_config
 from app.files import open_file_store
+from app.kafka.address import kafka_security
 from app.kafka.batch_producer import BatchProducer
 from app.kafka.partitions import partition_by
 from app.kafka.topics import Topics
 from app.settings import Settings
+from app.tracing import tracing_of
 from storage.cassandra.activity import CassandraActivityReader
 from storage.cassandra.admins import CassandraAdminStore
 from storage.cassandra.contacts import CassandraContactStore
@@ -39,12 +41,14 @@ class Connections:
             settings.kafka,
             client_id="chat4all-api",
             timeout_seconds=settings.accept_timeout_seconds,
+            security=kafka_security(settings),
             expected_partitions=dict.fromkeys((topics.messages, topics.status_updates), settings.partitions),
         )
         self.cassandra = CassandraSession(cassandra_config(settings))
         self.file_store = open_file_store(settings)
         self.recent = RecentMessages(settings.recent_messages)
         self.tailer = LogTailer(settings, self.recent)
+        self.tracing = tracing_of(settings, "api")
 
     def adapters(self) -> Adapters:
         """Return the adapters over these connections."""
@@ -67,6 +71,7 @@ class Connections:
             file_store=self.file_store,
             recent=self.recent,
             tailer=self.tailer,
+            tracing=self.tracing,
             probes={
                 "kafka": self.tailer.ping,
                 "cassandra": partial(check_schema, cassandra, latest_version()),

@@ -27,6 +27,7 @@ from web.http.app_keys import (
     REQUEST_LIMITS,
     SETTINGS,
     SIBLINGS,
+    TRACING,
 )
 from web.http.siblings import Siblings
 from web.live.service import LIVE
@@ -44,6 +45,7 @@ def install(app: web.Application, services: Services) -> None:
     """Give the handlers their services. This is all of an application that they can reach."""
     app[SETTINGS], app[METRICS], app[CORS] = services.settings, services.metrics, services.cors
     metrics, port = services.metrics, services.settings.port
+    app[TRACING] = services.adapters.tracing
     app[SIBLINGS] = Siblings(port, metrics.process, lambda: metrics.rendered()[0])
     app[REQUEST_LIMITS], app[CLIENT_ADDRESSES] = services.request_limits, services.client_addresses
     app[ON_MESSAGE_REQUEST] = services.transfer_throttle.message_accepted

@@ -267,6 +267,7 @@ class Services:
             clock_ms=adapters.clock_ms,
             randomness=adapters.randomness,
             timeout_seconds=self.settings.accept_timeout_seconds,
+            tracing=adapters.tracing,
         )
 
     def _build_live(self) -> None:

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from app.kafka.address import kafka_options
 from app.kafka.topics import group_of
 from app.roles import ROLES
 from app.settings import Settings
@@ -70,7 +71,7 @@ class KafkaLag:
 
     async def _connected(self) -> tuple[Any, Any]:
         if self._clients is None:
-            kafka = {"bootstrap_servers": self._settings.kafka, "request_timeout_ms": _REQUEST_TIMEOUT_MS}
+            kafka = {**kafka_options(self._settings), "request_timeout_ms": _REQUEST_TIMEOUT_MS}
             admin, consumer = AIOKafkaAdminClient(**kafka), AIOKafkaConsumer(**kafka, enable_auto_commit=False)
             self._clients = admin, consumer
             await admin.start()

@@ -22,7 +22,7 @@ from web.http.app_keys import REQUEST_LIMITS, SETTINGS
 from web.http.bodies import body_as, query_as
 from web.http.caller import Caller
 from web.http.middlewares import traceparent_of
-from web.http.request_keys import REQUEST_ID
+from web.http.request_keys import REQUEST_ID, TRACEPARENT
 from web.http.responses import iso_utc, json_response
 from web.messages.past import PAST_MESSAGES
 from web.messages.sending import NOBODY, SENDING
@@ -58,7 +58,7 @@ def record_headers(request: web.Request) -> dict[str, bytes]:
     """Return the headers of the records written for ``request``."""
     return {
         "request_id": request[REQUEST_ID].encode(),
-        "traceparent": traceparent_of(request.headers).encode(),
+        "traceparent": (request.get(TRACEPARENT) or traceparent_of(request.headers)).encode(),
     }
 
 

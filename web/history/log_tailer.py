@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from app.kafka.address import kafka_options
 from app.kafka.codec import decode
 from app.settings import Settings
 from domain.errors import LogUnavailable, MalformedRecord
@@ -172,7 +173,7 @@ class LogTailer:
 
     def _connection(self) -> Any:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
+            **kafka_options(self._settings),
             client_id="chat4all-api-follower",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

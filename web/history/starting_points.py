@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from app.kafka.address import kafka_options
 from app.kafka.topics import Topics, group_of
 from app.settings import Settings
 from web.history.gaps import Gaps
@@ -24,12 +25,12 @@ class MirrorOffsets:
     """The offsets that the mirror has committed: all earlier records are in Cassandra."""
 
     def __init__(self, settings: Settings) -> None:
-        self._kafka = settings.kafka
+        self._options = kafka_options(settings)
         self._group = group_of("mirror", settings.topic_prefix)
 
     async def read(self) -> dict[TopicPartition, int]:
         """Return the offsets; a partition without a commit is left out. May raise ``KafkaError`` or ``OSError``."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, request_timeout_ms=REQUEST_TIMEOUT_MS)
+        admin = AIOKafkaAdminClient(**self._options, request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             await admin.start()
             committed = await admin.list_consumer_group_offsets(self._group)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from app.settings import Settings
+from app.tracing import Tracing
 from web.http.client_address import ClientAddresses
 from web.http.cors import CorsPolicy
 from web.http.metrics import Metrics
@@ -18,6 +19,8 @@ METRICS = web.AppKey("metrics", Metrics)
 SIBLINGS = web.AppKey("siblings", Siblings)
 REQUEST_LIMITS = web.AppKey("request_limits", RequestLimits)
 CORS = web.AppKey("cors", CorsPolicy)
+# ``None`` while no collector of traces is set
+TRACING: web.AppKey[Tracing | None] = web.AppKey("tracing")
 # called after each request of a route that accepts messages
 ON_MESSAGE_REQUEST: web.AppKey[Callable[[], None]] = web.AppKey("on_message_request")
 CLIENT_ADDRESSES = web.AppKey("client_addresses", ClientAddresses)

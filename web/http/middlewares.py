@@ -7,17 +7,22 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from app.logs import logged_request_id
+from app.tracing import traceparent_of as span_traceparent
 from domain.errors import Chat4AllError, Unavailable
-from web.http.app_keys import METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS
+from web.http.app_keys import METRICS, ON_MESSAGE_REQUEST, REQUEST_LIMITS, TRACING
 from web.http.headers import preflight
 from web.http.in_flight import IN_FLIGHT
 from web.http.problems import INTERNAL, problem_answer, problem_of, problem_of_http
-from web.http.request_keys import REQUEST_ID
+from web.http.request_keys import REQUEST_ID, TRACEPARENT
 from web.http.route import route_of
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Span
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,7 @@ def traceparent_of(headers: Mapping[str, str]) -> str:
 async def answer_every_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One layer, not three: each costs a coroutine a request."""
     started = perf_counter()
+    span = _begun(request) if request.app[TRACING] is not None else None
     request_id = request[REQUEST_ID] = request_id_of(request.headers)
     logged_request_id.set(request_id)  # of this connection's task, so until its next request
     app = request.app
@@ -54,10 +60,14 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     requests.count += 1
     try:
         response = await _answer(request, handler, request_id)
+        if span is not None:
+            span.set_attribute("http.response.status_code", response.status)
         if requests.is_stopping:
             response.force_close()
     finally:
         requests.end()
+        if span is not None:
+            span.end()
     if isinstance(response, web.WebSocketResponse):
         return response  # how long it stayed is no duration of a request
     seconds = perf_counter() - started
@@ -72,6 +82,18 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     elif log.isEnabledFor(logging.DEBUG):
         _report(logging.DEBUG, request, response.status, seconds)
     return response
+
+
+def _begun(request: web.Request) -> Span | None:
+    """Return the span of a request that may accept messages, which goes on with the client's trace."""
+    tracing, route = request.app[TRACING], route_of(request)
+    if tracing is None or route is None or not route.accepts_messages:
+        return None
+    about = {"http.request.method": request.method, "http.route": route.path}
+    given = request.headers.get("traceparent", "")
+    span = tracing.start(f"{request.method} {route.path}", "SERVER", given, about=about)
+    request[TRACEPARENT] = span_traceparent(span)
+    return span
 
 
 async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:

@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from aiohttp import web
 
+TRACEPARENT = web.RequestKey("traceparent", str)  # of the request's own span, if there are traces
 REQUEST_ID = web.RequestKey("request_id", str)

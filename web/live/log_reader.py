@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from app.kafka.address import kafka_options
 from app.kafka.topics import Topics
 from app.settings import Settings
 from domain.errors import LogUnavailable
@@ -69,7 +70,7 @@ class KafkaLogReader:
             for n in range(settings.partitions)
         ]
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **kafka_options(settings),
             client_id="chat4all-api-replay",
             enable_auto_commit=False,
             auto_offset_reset="none",

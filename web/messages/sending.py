@@ -12,6 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -30,6 +31,7 @@ from web.errors import FieldErrors, RateLimited
 from web.messages.keyed_lock import KeyedLock
 
 if TYPE_CHECKING:
+    from app.tracing import Tracing
     from domain.ports import MessageLog
     from web.history.service import MessageHistory
     from web.http.caller import Caller
@@ -44,6 +46,7 @@ CONVERSATIONS_AT_ONCE = 100  # of one request
 NOBODY: Mapping[str, str] = {}
 
 Headers = Mapping[str, bytes]
+MakeHeaders = Callable[[], Headers]
 # takes so many tokens of the caller's rate; raises ``RateLimited``
 Spend = Callable[[int], None]
 
@@ -66,6 +69,7 @@ class AcceptedMessage:
 
 
 Outcome = AcceptedMessage | Exception
+Outcomes = dict[str, Outcome]
 # a message, and the one that it answers or reacts to
 Whole = tuple[MessageAccepted, MessageAccepted | None]
 
@@ -85,6 +89,7 @@ class Sending:
         clock_ms: Callable[[], int],
         randomness: Callable[[int], bytes],
         timeout_seconds: float,
+        tracing: Tracing | None = None,
     ) -> None:
         self._log = log
         self._history = history
@@ -95,6 +100,7 @@ class Sending:
         self._clock_ms = clock_ms
         self._randomness = randomness
         self._key_lock = KeyedLock(timeout_seconds)
+        self._tracing = tracing
 
     def item(
         self, wanted: CreateMessage, caller: Caller, key: str | None = None, ids: Mapping[str, str] = NOBODY
@@ -147,6 +153,9 @@ class Sending:
 
         Items of one conversation are written in their order. Conversations do not wait for each other.
         """
+        headers_of: MakeHeaders = lambda: headers  # noqa: E731
+        if self._tracing is not None and len(items) > 1:  # each message has a trace of its own
+            headers_of = partial(self._tracing.own_trace, headers)
         first: dict[str, int] = {}
         groups: defaultdict[str, list[Item]] = defaultdict(list)
         for index, item in enumerate(items):
@@ -157,14 +166,14 @@ class Sending:
 
         async def accept(group: list[Item]) -> None:
             async with room:
-                await self._conversation(group, headers, spend, found)
+                await self._conversation(group, headers_of, spend, found)
 
         await asyncio.gather(*map(accept, groups.values()))
         return [
             _as_repeated(found[item.message.message_id], item, items[first[item.message.message_id]]) for item in items
         ]
 
-    async def _conversation(self, group: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
+    async def _conversation(self, group: list[Item], headers: MakeHeaders, spend: Spend, found: Outcomes) -> None:
         """Accept ``group``, all of one conversation, and put their outcomes into ``found``."""
         keyed = [item for item in group if item.is_keyed]
         try:
@@ -191,11 +200,11 @@ class Sending:
             found[message_id] = _compared(item, known.message, known.position, is_replayed=True)
             self._metrics.messages_replayed.count += 1
 
-    async def _write(self, fresh: list[Item], headers: Headers, spend: Spend, found: dict[str, Outcome]) -> None:
+    async def _write(self, fresh: list[Item], headers: MakeHeaders, spend: Spend, found: Outcomes) -> None:
         fresh = await self._admitted(fresh, spend, found)
         # each is queued for Kafka in its task's first step, so they are in the order of the items
         appended = await asyncio.gather(
-            *(self._log.append(item.message, headers) for item in fresh), return_exceptions=True
+            *(self._log.append(item.message, headers()) for item in fresh), return_exceptions=True
         )
         written: list[tuple[Item, Appended]] = []
         for item, result in zip(fresh, appended, strict=True):

@@ -1,0 +1,8 @@
+"""What goes with a call to a provider besides the call: the trace to which it belongs."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+# the W3C ``traceparent`` of the calls of this task; empty: none is sent
+traceparent: ContextVar[str] = ContextVar("traceparent", default="")
