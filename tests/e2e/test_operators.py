@@ -6,11 +6,16 @@ import asyncio
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from agents.holds import Holds
+from app.faust.stream_app import StreamApp
 from chat4all import Client
 from loadtests.system import System
+from support.fakes import FakeApp
 from support.waiting import until
 
 pytestmark = pytest.mark.real
@@ -69,3 +74,42 @@ async def test_a_message_that_expired_while_its_account_was_paused_is_sent_again
         for _ in range(2):
             await client.redrive_dead_letter(letter["id"], note="it is wanted after all")
         await becomes(first, "READ")
+
+        async def tells_what_became_of_it() -> bool:
+            result = (await client.dead_letter(letter["id"]))["result"]
+            return (result["outcome"], result["status"]) == ("queued", "READ")
+
+        await until(tells_what_became_of_it, LIFE_SECONDS, look_seconds=0.1)
+
+
+async def test_a_hold_that_another_worker_wrote_stops_the_account_until_an_operator_resumes_it(system: System) -> None:
+    mark = os.urandom(4).hex()
+    name, talk = f"hold_{mark}", f"hold-{mark}"
+    other = FakeApp(partitions=system.settings.partitions)
+    Holds(cast(StreamApp, other), "telegram").tell("default", 600.0, "190: the token was revoked")
+    async with Client(f"http://{system.settings.host}:{system.settings.port}") as client:
+        await client.register(name, PASSWORD)
+        await client.login(name, PASSWORD)
+        await chat4all(system, "admin", "grant", name)
+
+        async def telegram() -> dict[str, Any]:
+            accounts = (await client.channels())["accounts"]
+            return next(one for one in accounts if (one["channel"], one["account"]) == ("telegram", "default"))
+
+        async def is_held() -> bool:
+            return bool((await telegram())["breaker"] == "open")
+
+        async def is_read() -> bool:
+            return bool((await client.message(message_id))["status"] == "READ")
+
+        async with AIOKafkaProducer(bootstrap_servers=system.settings.kafka_bootstrap) as producer:
+            for topic, partition, key, value in other.batch_producer.records:
+                await producer.send_and_wait(system.settings.topic_prefix + topic, value, key, partition)
+        try:
+            await until(is_held, REPORT_SECONDS, look_seconds=0.2)
+            assert "revoked" in str((await telegram())["last_error"])
+            message_id = (await client.send("telegram:@maria", "hi", talk)).message_id
+            assert (await client.message(message_id))["status"] == "ACCEPTED"
+        finally:
+            await client.resume_account("telegram", "default")
+        await until(is_read, LIFE_SECONDS, look_seconds=0.1)

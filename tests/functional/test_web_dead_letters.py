@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ import pytest
 from app.kafka.codec import decode, encode
 from app.kafka.partitions import partition_for
 from domain.records import ChannelCommand, DeadLetterResolved, StatusChanged
+from domain.traces import TraceRecorded
 from support.api import NOW_MS, Api
 from support.letters import delivery_letter, letter, request
 from web.admin import dead_letters
@@ -113,6 +115,38 @@ async def test_a_letter_is_shown_with_its_record_and_its_reason_in_words(api: Ap
     assert (shown["attempts"], shown["conversation_id"], shown["message_id"]) == (3, "c-1", "m-1")
     assert shown["reason_text"] == "The message was not sent within its time."
     assert (shown["state"], shown["resolution"]) == ("open", None)
+
+
+async def test_a_redriven_letter_shows_what_became_of_it(api: Api, admin: str) -> None:
+    token = await api.somebody()
+    body = Api.message(recipient_id="whatsapp:+5511999990000")
+    message = await (await api.call("POST", "/v1/messages", body, token)).json()
+    letter_id = await delivery_letter(api.record_log, message["message_id"])
+    assert (await shown(api, admin, letter_id))["result"] is None
+    resolution = (await redrive(api, admin, letter_id))["resolution"]
+    result = (await shown(api, admin, letter_id))["result"]
+    assert (result["outcome"], result["reason"], result["status"]) == ("unknown", None, "ACCEPTED")
+    hop = TraceRecorded(message["message_id"], "c-1", "redrive", NOW_MS, "whatsapp", "whatsapp:+5511999990000")
+    command_id = resolution["resolution_id"]
+    await api.traces.write([replace(hop, outcome="queued", reason="another"), replace(hop, event="attempt", at_ms=1)])
+    assert (await shown(api, admin, letter_id))["result"]["outcome"] == "unknown"
+    later = replace(hop, outcome="passed-over", reason=f"{command_id}: it was sent", at_ms=NOW_MS + 1)
+    await api.traces.write([later])
+    result = (await shown(api, admin, letter_id))["result"]
+    assert (result["outcome"], result["reason"], result["failure"]) == ("passed-over", "it was sent", None)
+    api.traces.available = False
+    assert (await shown(api, admin, letter_id))["result"]["outcome"] == "unknown"
+
+
+async def test_a_redrive_of_what_is_no_delivery_has_no_result(api: Api, admin: str) -> None:
+    letter_id = await letter(api.record_log, "messages", b"{}")
+    assert (await shown(api, admin, letter_id))["result"] is None
+
+
+async def shown(api: Api, token: str, letter_id: str) -> dict[str, Any]:
+    answer = await api.call("GET", f"{LETTERS}/{letter_id}", token=token)
+    assert answer.status == 200
+    return dict(await answer.json())
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\xff\x00", b"[" * 900 + b"]" * 900, b'"\\ud800"', b"{"])

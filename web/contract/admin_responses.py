@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from domain.status import Status
+from web.contract.message_responses import Failure
 from web.contract.response_fields import Count, Platform, Time
 
 LetterId = Annotated[str, Field(pattern=r"^\d+-\d+$", examples=["3-1207"])]
@@ -20,6 +22,19 @@ class Resolution(BaseModel):
     at: Time
     note: str
     resolution_id: Annotated[str, Field(examples=["6a0c0a8e-7b0e-4f5e-9d40-3f3a7a1b6f55"])]
+
+
+class RedriveResult(BaseModel):
+    """What became of a redrive."""
+
+    outcome: Annotated[
+        Literal["queued", "passed-over", "unknown"],
+        Field(description="`passed-over`: nothing is sent, for `reason`; `unknown`: the worker has not told yet."),
+    ]
+    reason: Annotated[str | None, Field(examples=["it was sent"])]
+    at: Time | None
+    status: Annotated[Status | None, Field(description="Of the delivery now; `null` if it cannot be read.")]
+    failure: Failure | None
 
 
 class _Letter(BaseModel):
@@ -49,6 +64,9 @@ class DeadLetter(_Letter):
     key_base64: str | None
     value_base64: str | None
     value_json: Annotated[Any, Field(description="The value as JSON; `null` if it is none.")]
+    result: Annotated[RedriveResult | None, Field(description="Of a redriven letter, where one letter is shown.")] = (
+        None
+    )
 
 
 class LetterPagination(BaseModel):

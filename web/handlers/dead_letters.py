@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from domain.status import Status
 from web.admin.cursor import LETTER_CURSOR
 from web.admin.dead_letters import DEAD_LETTERS
 from web.admin.letters import LetterFilter
@@ -21,9 +22,10 @@ from web.contract.admin_requests import (
     ResolveDeadLetter,
     epoch_ms,
 )
+from web.handlers.redrive_results import RedriveResult, result_of
 from web.http.bodies import body_as, query_as
 from web.http.caller import Caller
-from web.http.responses import json_response
+from web.http.responses import iso_utc, json_response
 
 Word = TypeVar("Word", bound=ResolveDeadLetter)
 
@@ -38,8 +40,10 @@ async def list_dead_letters(request: web.Request, caller: Caller) -> web.Respons
 
 
 async def show_dead_letter(request: web.Request, caller: Caller) -> web.Response:
-    """``GET /v1/admin/dead-letters/{letter_id}``: with the original bytes."""
-    return json_response(letter_document(*await request.app[DEAD_LETTERS].show(request.match_info["letter_id"])))
+    """``GET /v1/admin/dead-letters/{letter_id}``: with the original bytes, and what became of a redrive."""
+    stored, resolution = await request.app[DEAD_LETTERS].show(request.match_info["letter_id"])
+    result = await result_of(request.app, stored, resolution)
+    return json_response({**letter_document(stored, resolution), "result": _result_document(result)})
 
 
 async def redrive_dead_letter(request: web.Request, caller: Caller) -> web.Response:
@@ -93,6 +97,22 @@ def _filter(wanted: ListDeadLetters | RedriveDeadLetters | DiscardDeadLetters) -
         since_ms=epoch_ms(wanted.since),
         until_ms=epoch_ms(wanted.until),
     )
+
+
+def _result_document(result: RedriveResult | None) -> dict[str, object] | None:
+    if result is None:
+        return None
+    hop, state = result.hop, result.state
+    reason = "" if hop is None else hop.reason.partition(": ")[2]
+    return {
+        "outcome": "unknown" if hop is None else hop.outcome,
+        "reason": reason or None,
+        "at": None if hop is None else iso_utc(hop.at_ms),
+        "status": None if state is None else state.status,
+        "failure": None
+        if state is None or state.status is not Status.FAILED
+        else {"code": state.failure_code, "detail": state.failure_detail},
+    }
 
 
 def _rest(cursor: str | None) -> Ranges | None:

@@ -16,7 +16,7 @@ from domain.errors import InvalidInput, Unavailable
 from domain.fact_times import plausible_ms
 from domain.ports import StoredMessage, TraceStore
 from domain.recipients import CHANNELS
-from domain.records import ReceiptReported, StatusChanged
+from domain.records import DeliveryRequested, ReceiptReported, StatusChanged
 from domain.status import Fact, Status, facts_of
 from domain.traces import TraceRecorded
 from web.admin.record_log import LogRecord, RecordLog, RecordReader
@@ -28,6 +28,7 @@ MOST_RECORDS = 5_000  # of one topic that are looked at for one message
 BEFORE_MS = 1_000
 AFTER_MS = 30_000
 QUEUED, RECEIPT = "QUEUED", "RECEIPT"
+REDRIVE = "redrive"
 _ORDER = {str(word): n for n, word in enumerate(Status)}
 
 
@@ -100,6 +101,14 @@ class MessageTraces:
             offset=position.offset,
         )
         return [accepted, *hops]
+
+    async def redrive_of(self, request: DeliveryRequested, command_id: str) -> TraceRecorded | None:
+        """Return what the channel's worker did with a redrive, ``None`` while Cassandra does not know it."""
+        for trace in reversed(await self._traces(request.message_id)):
+            is_named = trace.reason == command_id or trace.reason.startswith(f"{command_id}:")
+            if trace.event == REDRIVE and trace.recipient_id == request.recipient_id and is_named:
+                return trace
+        return None
 
     async def _traces(self, message_id: str) -> Sequence[TraceRecorded]:
         try:

@@ -168,6 +168,16 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _result(result: dict[str, Any]) -> str:
+    """Return what became of a redrive as a sentence."""
+    said = {
+        "queued": "the worker queued it",
+        "passed-over": f"the worker sent nothing: {printable(result['reason'] or '-')}",
+    }.get(result["outcome"], "the worker has not told yet what it did")
+    failure = f" ({printable(result['failure']['code'] or '-')})" if result["failure"] else ""
+    return f"{said}; the delivery is {printable(result['status'] or 'not readable now')}{failure}"
+
+
 def _story(one: dict[str, Any]) -> str:
     record = f"{printable(one['topic'])}[{one['partition']}]@{one['offset']}"
     conversation = printable(one["conversation_id"] or "-")
@@ -181,6 +191,8 @@ def _story(one: dict[str, Any]) -> str:
         unfinished = "" if done["is_done"] else " (not finished: redrive it again)"
         note = f": {printable(done['note'])}" if done["note"] else ""
         lines.append(f"{done['action']} by {printable(done['by'])} at {clock(done['at'])}{note}{unfinished}")
+    if (result := one.get("result")) is not None:
+        lines.append(_result(result))
     value = one["value_json"]
     lines.append(printable(json.dumps(value, ensure_ascii=False)) if value is not None else one["value_base64"] or "-")
     return "\n".join(lines)
