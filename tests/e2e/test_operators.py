@@ -102,12 +102,12 @@ async def test_a_hold_that_another_worker_wrote_stops_the_account_until_an_opera
         async def is_read() -> bool:
             return bool((await client.message(message_id))["status"] == "READ")
 
-        async with AIOKafkaProducer(bootstrap_servers=system.settings.kafka_bootstrap) as producer:
+        async with AIOKafkaProducer(bootstrap_servers=system.settings.kafka) as producer:
             for topic, partition, key, value in other.batch_producer.records:
                 await producer.send_and_wait(system.settings.topic_prefix + topic, value, key, partition)
         try:
             await until(is_held, REPORT_SECONDS, look_seconds=0.2)
-            assert "revoked" in str((await telegram())["last_error"])
+            assert "revoked" in str((await telegram())["last_errors"])
             message_id = (await client.send("telegram:@maria", "hi", talk)).message_id
             assert (await client.message(message_id))["status"] == "ACCEPTED"
         finally:
