@@ -30,7 +30,7 @@ class ReadMarks:
         """Mark a person's message as read at the channel, if it can be done now."""
         mark_read = getattr(self._connector_of(mark.account), "mark_read", None)
         if mark_read is not None:
-            self._run(mark.account, lambda: mark_read(mark.provider_id, False))
+            self._run(mark.account, lambda: mark_read(mark.provider_id, mark.is_typing))
 
     def acknowledge(self, account: str, provider_id: str) -> None:
         """Tell the channel that a pressed button arrived, where the person waits for that."""

@@ -134,12 +134,13 @@ class SentReported:
 class ReadMarked:
     """On ``<channel>-inbound``, keyed by account: a participant read a person's message, which the person may be told.
 
-    ``provider_id``: the channel's id of the message.
+    ``provider_id``: the channel's id of the message. ``is_typing``: the participant is writing an answer.
     """
 
     account: str
     provider_id: str
     at_ms: int
+    is_typing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

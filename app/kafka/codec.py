@@ -86,6 +86,7 @@ _LATER = {
     "overtaken_at_ms",
     "is_taken",
     "signers",
+    "is_typing",
 }
 # records made after all of their fields: what has its default is left out
 _SPARE = {TraceRecorded, InboundEvent, SentReported}

@@ -98,9 +98,13 @@ class MessageCalls(Calls):
             f"/v1/conversations/{path_part(conversation_id)}/messages", "messages", {"order": order}, limit
         )
 
-    async def read(self, message_id: str) -> dict[str, Any]:
-        """Tell that the user has read it. Raises ``Forbidden`` if it is not for them, ``Conflict`` if it failed."""
-        return await self._transport.call("POST", f"/v1/messages/{path_part(message_id)}/read", is_repeatable=True)
+    async def read(self, message_id: str, *, typing: bool = False) -> dict[str, Any]:
+        """Tell that the user has read it. Raises ``Forbidden`` if it is not for them, ``Conflict`` if it failed.
+
+        ``typing``: show the person who wrote it, for some seconds, that an answer is being written.
+        """
+        path = f"/v1/messages/{path_part(message_id)}/read"
+        return await self._transport.call("POST", path, {"typing": True} if typing else None, is_repeatable=True)
 
     async def trace(self, message_id: str) -> list[dict[str, Any]]:
         """Return the recorded hops of a message."""

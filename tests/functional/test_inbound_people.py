@@ -307,8 +307,8 @@ async def test_a_read_mark_goes_to_the_channel() -> None:
     from domain.inbound import ReadMarked
 
     world = Inbound()
-    await world.take(encode(ReadMarked("shop", "w-1", 1)))
-    await until(lambda: world.phone.read == ["w-1"])
+    await world.take(encode(ReadMarked("shop", "w-1", 1)), encode(ReadMarked("shop", "w-2", 1, is_typing=True)))
+    await until(lambda: world.phone.read == ["w-1", "w-2 typing"])
 
 
 async def test_a_send_that_is_refused_because_of_an_opt_out_is_told_to_the_address_book() -> None:

@@ -124,3 +124,16 @@ async def test_a_participant_marks_it_as_read_and_the_channel_is_told_once(api: 
     await until(lambda: api.record_log.values("whatsapp-inbound"))
     (record,) = api.record_log.values("whatsapp-inbound")
     assert (record.key, decode(record.value, ReadMarked)) == (b"shop", ReadMarked("shop", "wamid.1", api.clock()))
+
+
+async def test_the_person_is_shown_each_time_that_an_answer_is_being_written(api: Api) -> None:
+    logged_in = await maria(api)
+    api.live_log.message(WRITTEN)
+    path = f"/v1/messages/{MESSAGE_ID}/read"
+    for body in ({"typing": True}, {"typing": True}, {"typing": False}, {}, {"status": "READ"}):
+        assert (await api.call("POST", path, body, logged_in["token"])).status == 200
+    assert (await api.call("POST", path, {"typing": "yes"}, logged_in["token"])).status == 400
+    await until(lambda: len(api.record_log.values("whatsapp-inbound")) == 2)
+    marks = [decode(record.value, ReadMarked) for record in api.record_log.values("whatsapp-inbound")]
+    assert [one.is_typing for one in marks] == [True, True]
+    assert len(api.log.facts) == 1

@@ -47,7 +47,7 @@ class Phone:
             yield answer[start : start + (1 << 20)]
 
     async def mark_read(self, provider_id: str, is_typing: bool) -> None:
-        self.read.append(provider_id)
+        self.read.append(f"{provider_id} typing" if is_typing else provider_id)
 
 
 class CountedElements:

@@ -284,6 +284,15 @@ class ShowMessage(Schema):
         return Moment(*(FOREVER_MS if text is None else _past_ms(text) for text in (self.as_of, self.known_at)))
 
 
+class ReadMessage(Schema):
+    """Of ``POST /v1/messages/{message_id}/read``. Older clients send a body without meaning, so other fields are
+    ignored."""
+
+    typing: Annotated[
+        bool, Field(description="Show the person who wrote it, for some seconds, that an answer is being written.")
+    ] = False
+
+
 class ListMessages(Schema):
     """Of ``GET /v1/messages?conversation_id=…``: ``cursor`` or ``offset``, not both."""
 

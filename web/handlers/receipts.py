@@ -13,11 +13,13 @@ from domain.records import MessageAccepted
 from domain.status import MessageState, Status, delivery_of
 from web.accounts.identities import IDENTITIES
 from web.contract.kind_bodies import Names, party_document
+from web.contract.message_requests import ReadMessage
 from web.contract.response_bodies import counts_of, parties_of
 from web.conversations.usernames import USERNAMES
 from web.handlers.messages import record_headers, visible_message
 from web.history.service import HISTORY
 from web.http.app_keys import CLOCK_MS
+from web.http.bodies import body_as
 from web.http.caller import Caller
 from web.http.responses import calendar_ms, iso_utc, json_response
 from web.messages.facts import STATUSES
@@ -27,8 +29,10 @@ from web.messages.traces import TRACES, Hop
 
 async def mark_read(request: web.Request, caller: Caller) -> web.Response:
     """``POST /v1/messages/{message_id}/read``: 200 for a recipient, with the time of the first read; 403 for other
-    participants; 409 if it failed. A person's message is for all participants.
+    participants; 409 if it failed. A person's message is for all participants. With ``typing`` the person is shown, for
+    some seconds, that an answer is being written.
     """
+    word = await body_as(ReadMessage, request) if request.body_exists else ReadMessage()
     found = await visible_message(request, caller)
     address = await _address_of(request, found.message, caller)
     if delivery_of(found.state, address).status is not Status.READ:
@@ -43,7 +47,9 @@ async def mark_read(request: web.Request, caller: Caller) -> web.Response:
             found.message, found.position, address, now_ms, record_headers(request)
         )
         if found.message.is_inbound:
-            request.app[READ_MARKS].tell(found.message, now_ms)
+            request.app[READ_MARKS].tell(found.message, now_ms, is_typing=word.typing)
+    elif word.typing and found.message.is_inbound:
+        request.app[READ_MARKS].tell(found.message, request.app[CLOCK_MS](), is_typing=True)
     return json_response(_read_document(found.message, state))
 
 

@@ -1,4 +1,4 @@
-"""Tells the channel's role that a participant read a person's message; its connector may tell the person."""
+"""Tells the channel's role that a participant read a person's message, or answers it; its connector may tell the person."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ class ReadMarks:
         self._partitions = partitions
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, message: MessageAccepted, at_ms: int) -> None:
-        """Report that ``message``, of a person, was read at ``at_ms``. Returns immediately."""
+    def tell(self, message: MessageAccepted, at_ms: int, *, is_typing: bool = False) -> None:
+        """Report that ``message``, of a person, was read at ``at_ms``, and whether the reader is writing an answer.
+
+        Returns immediately.
+        """
         channel = message.sender_id.partition(":")[0]
         if channel not in CHANNELS or not message.provider_id or len(self._tasks) >= MAX_UNDER_WAY:
             return
-        mark = ReadMarked(message.account, message.provider_id, at_ms)
+        mark = ReadMarked(message.account, message.provider_id, at_ms, is_typing)
         task = asyncio.get_running_loop().create_task(self._write(channel, mark))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from web.contract import message_responses as message
-from web.contract.message_requests import CreateBatch, CreateMessage, ListMessages, ShowMessage
+from web.contract.message_requests import CreateBatch, CreateMessage, ListMessages, ReadMessage, ShowMessage
 from web.description.operations.operation import MESSAGES, Operation
 
 MESSAGE = {"recipient_id": "whatsapp:+5511999990000", "content": "See you at eight"}
@@ -67,6 +67,10 @@ OPERATIONS: Mapping[str, Operation] = {
         "Mark a message as read",
         {200: message.Read},
         (403, 404, 409),
-        description="For its recipients; may be repeated. 403 for other participants; 409 if the message failed.",
+        ReadMessage,
+        is_body_required=False,
+        example={"typing": True},
+        description="For its recipients; may be repeated, also to show again that an answer is being written. 403 for "
+        "other participants; 409 if the message failed.",
     ),
 }
