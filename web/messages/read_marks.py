@@ -1,4 +1,4 @@
-"""Tells the channel's role that a participant read a person's message, or answers it; its connector may tell the person."""
+"""Tells the channel that a participant read a person's message, or answers it; its connector may tell the person."""
 
 from __future__ import annotations
 
