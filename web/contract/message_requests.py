@@ -285,12 +285,9 @@ class ShowMessage(Schema):
 
 
 class ReadMessage(Schema):
-    """Of ``POST /v1/messages/{message_id}/read``. Older clients send a body without meaning, so other fields are
-    ignored."""
+    """Of ``POST /v1/messages/{message_id}/read``. Unknown fields are ignored: older clients send some."""
 
-    typing: Annotated[
-        bool, Field(description="Show the person who wrote it, for some seconds, that an answer is being written.")
-    ] = False
+    typing: Annotated[bool, Field(description="Show the person that an answer is being written.")] = False
 
 
 class ListMessages(Schema):
