@@ -89,6 +89,9 @@ def usual_type(mimetype: str) -> str:
     return _USUAL_NAME.get(mimetype, mimetype)
 
 
+HEADERS = frozenset({MediaKind.IMAGE, MediaKind.VIDEO, MediaKind.DOCUMENT})  # of a template
+
+
 @dataclass(frozen=True, slots=True)
 class MediaPlan:
     """How a message with a file is sent: as ``kind`` with ``caption`` (may be empty), and then ``texts``, one by one.
@@ -113,6 +116,15 @@ def media_plan(capabilities: ChannelCapabilities, metadata: FileMetadata, conten
     if capabilities.cost(content) <= limit.max_caption:
         return MediaPlan(limit.kind, content)
     return MediaPlan(limit.kind, "", split(content, capabilities.max_text, capabilities.cost))
+
+
+def header_fault(channel: str, capabilities: ChannelCapabilities, metadata: FileMetadata) -> str | None:
+    """Return a sentence if the file cannot be the header of a template on ``channel``, else ``None``."""
+    limit = _fitting_limit(capabilities, metadata)
+    if limit is not None and limit.kind in HEADERS:
+        return None
+    kinds = ", ".join(sorted(HEADERS))
+    return f"{channel} takes one of {kinds} as the header of a template, within its limits; this is {metadata.mimetype}"
 
 
 def _fitting_limit(capabilities: ChannelCapabilities, metadata: FileMetadata) -> MediaLimit | None:

@@ -32,7 +32,7 @@ from domain.bodies import (
 from domain.capabilities import ContentLimits
 from domain.errors import MalformedRecord
 from domain.graphemes import clusters
-from domain.kinds import INTERACTIVE, LOCATION, REACTION, TEXT
+from domain.kinds import INTERACTIVE, LOCATION, REACTION, TEMPLATE, TEXT
 from domain.records import DeliveryRequested
 
 ELLIPSIS = "…"
@@ -67,9 +67,9 @@ def body_fault(
 ) -> str | None:
     """Return a sentence that names the limit of ``channel`` if such a message cannot be sent there, else ``None``.
 
-    Beside a file the text has no limit: it is cut into several.
+    Beside a file the text has no limit: it is cut into several. A template may have a file as its header.
     """
-    if has_file and kind != TEXT:
+    if has_file and kind not in (TEXT, TEMPLATE):
         return f"a file cannot go with a message of the kind {kind}"
     try:
         fault = _kind_fault(kind, body, content, capabilities)

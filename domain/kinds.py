@@ -3,7 +3,7 @@
 A message has one kind. The kind's own object is ``body``, a JSON object:
 
     template       {"name","language","parameters":{"header":[…],"body":[…]|{…},"buttons":[…]|{…}}},
-                   a button's value by its index: the end of its URL
+                   a button's value by its index: the end of its URL; a file beside it is its header
     interactive    {"kind":"buttons","buttons":[{"id","title"}]}
                    {"kind":"list","button":…,"sections":[{"title","rows":[{"id","title","description"}]}]}
                    {"kind":"link","title","url"}                                  beside the text in ``content``

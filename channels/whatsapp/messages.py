@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from domain import kinds
-from domain.attachments import MediaKind
+from domain.attachments import HEADERS, MediaKind
 from domain.bodies import (
     Buttons,
     Interactive,
@@ -25,6 +25,7 @@ from domain.bodies import (
     template_of,
 )
 from domain.correlation import MOST_TOKEN, token_of
+from domain.errors import MalformedRecord
 from domain.outcomes import Refused
 from domain.ports import Attachment
 from domain.recipients import BUSINESS_SCOPED_ID, E164
@@ -152,7 +153,7 @@ def _template(template: Template, attachment: Attachment | None) -> Mapping[str,
     components: list[Mapping[str, object]] = []
     header = _parameters(template.header)
     if attachment is not None:  # a header is a text or a file
-        header = [{"type": str(attachment.plan.kind), str(attachment.plan.kind): _source(attachment)}]
+        header = [_header(attachment)]
     if header:
         components.append({"type": "header", "parameters": header})
     if body := _parameters(template.body):
@@ -163,6 +164,16 @@ def _template(template: Template, attachment: Attachment | None) -> Mapping[str,
     language = {"policy": "deterministic", "code": template.language}
     named: dict[str, object] = {"name": template.name, "language": language}
     return {**named, "components": components} if components else named
+
+
+def _header(attachment: Attachment) -> Mapping[str, object]:
+    kind = attachment.plan.kind
+    if kind not in HEADERS:
+        raise MalformedRecord(f"the header of a template is an image, a video or a document, not: {kind}", "file")
+    media = _source(attachment)
+    if kind is MediaKind.DOCUMENT:
+        media["filename"] = attachment.metadata.filename
+    return {"type": str(kind), str(kind): media}
 
 
 def _parameters(given: Parameters) -> list[Mapping[str, object]]:

@@ -125,6 +125,11 @@ async def test_a_list_opens_with_a_button_and_titles_may_be_left_out(api: Api) -
         ({"location": PLACE, "content": "hi"}, "content", "must be empty beside location"),
         ({"location": PLACE, "template": TEMPLATE}, "location", "cannot be beside template"),
         ({"location": PLACE, "file_id": NOBODYS}, "location", "cannot be beside file_id"),
+        (
+            {"template": {**TEMPLATE, "parameters": {"header": ["7"]}}, "file_id": NOBODYS},
+            "template",
+            "cannot be beside file_id",
+        ),
         ({"reaction": {"message_id": NOBODYS, "emoji": "yes"}}, "reaction.emoji", "must be one emoji"),
         ({"reaction": {"message_id": "m-1", "emoji": "👍"}}, "reaction.message_id", "must be the message_id"),
         ({"reaction": {"message_id": NOBODYS, "emoji": "👍"}, "reply_to": NOBODYS}, "reaction", "cannot be beside"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -240,3 +241,22 @@ async def test_items_of_a_batch_with_one_key_and_two_files_are_not_the_same(api:
     ]
     found = await results_of(await api.call("POST", "/v1/messages/batch", {"messages": messages}, token))
     assert [result["status"] for result in found] == [202, 202, 422]
+
+
+async def test_a_file_beside_a_template_is_its_header(api: Api) -> None:
+    token = await api.somebody()
+    await api.send(token)
+    file, template = whole_file(api), {"name": "order", "language": "pt_BR", "parameters": {"body": ["7"]}}
+    wanted = {"template": template, "content": ..., "recipient_id": "whatsapp:+5511999990000"}
+    answer = await post(api, token, file.file_id, **wanted)
+    assert answer.status == 202, await answer.text()
+    message = api.log.records[-1][0]
+    assert (message.kind, message.body, message.file) == ("template", template, file.metadata)
+    shown = await (await api.call("GET", f"/v1/messages/{message.message_id}", token=token)).json()
+    assert (shown["kind"], shown["file_id"]) == ("template", file.file_id)
+    song = whole_file(api, filename="a.mp3")
+    api.files.rows[song.file_id] = replace(song, metadata=replace(song.metadata, mimetype="audio/mpeg"))
+    [(field, fault)] = await fields_of(await post(api, token, song.file_id, **wanted))
+    assert (field, "as the header of a template" in fault) == ("template", True)
+    [(field, fault)] = await fields_of(await post(api, token, file.file_id, **{**wanted, "recipient_id": "telegram:1"}))
+    assert (field, fault) == ("template", "telegram has no templates")

@@ -179,6 +179,9 @@ def test_beside_a_file_a_text_has_no_limit_and_other_kinds_do_not_go() -> None:
     assert body_fault("text", {}, "x" * 10_000, True, "whatsapp", CAPABILITIES["whatsapp"]) is None
     fault = body_fault("location", PLACE, "", True, "whatsapp", CAPABILITIES["whatsapp"])
     assert fault == "a file cannot go with a message of the kind location"
+    template = {"name": "order", "language": "pt_BR", "parameters": {}}
+    assert body_fault("template", template, "", True, "whatsapp", CAPABILITIES["whatsapp"]) is None
+    assert body_fault("template", template, "", True, "telegram", CAPABILITIES["telegram"]) is not None
 
 
 def test_an_answer_goes_without_the_quotation_where_there_are_none() -> None:

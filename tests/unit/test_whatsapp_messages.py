@@ -230,6 +230,14 @@ def test_a_template_takes_a_file_as_its_header() -> None:
     assert made["components"][0] == {"type": "header", "parameters": [{"type": "image", "image": {"id": "77"}}]}
 
 
+def test_a_document_as_header_keeps_its_name_and_a_song_is_none() -> None:
+    [call] = sent(attachment(MediaKind.DOCUMENT, handle="77"), kind="template", body=template())
+    [component] = call["template"]["components"]  # type: ignore[index]
+    assert component["parameters"][0]["document"]["filename"]
+    with pytest.raises(MalformedRecord, match="header of a template"):
+        sent(attachment(MediaKind.AUDIO, handle="77"), kind="template", body=template())
+
+
 @pytest.mark.parametrize(
     ("address", "to", "expected"),
     [

@@ -148,7 +148,7 @@ class CreateMessage(Creation):
             examples=["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"],
         ),
     ] = None
-    template: Annotated[CreateTemplate | None, Field(description="In place of `content`.")] = None
+    template: Annotated[CreateTemplate | None, Field(description="In place of `content`; a file is its header.")] = None
     interactive: Annotated[CreateInteractive | None, Field(description="Beside `content`, its text.")] = None
     location: Annotated[CreateLocation | None, Field(description="In place of `content`.")] = None
     reaction: Annotated[CreateReaction | None, Field(description="In place of `content`.")] = None
@@ -223,8 +223,8 @@ class CreateMessage(Creation):
             return value
         if (other := _kind_in(info.data)) != TEXT:
             raise invalid(f"cannot be beside {other}: a message has one kind")
-        if info.data.get("file_id") is not None:
-            raise invalid("cannot be beside file_id: a file goes with a text")
+        if info.data.get("file_id") is not None and (not isinstance(value, CreateTemplate) or value.parameters.header):
+            raise invalid("cannot be beside file_id: a file goes with a text, or as the only header of a template")
         if info.field_name == REACTION and info.data.get("reply_to") is not None:
             raise invalid("cannot be beside reply_to")
         if isinstance(value, CreateInteractive) and (missing := value.missing):

@@ -16,12 +16,12 @@ from cachetools import LRUCache
 from channels.manifest import CAPABILITIES
 from domain.accounts import AccountNames, account_fault
 from domain.addresses import normal_address
-from domain.attachments import text_fault
+from domain.attachments import header_fault, text_fault
 from domain.conversations import is_address
 from domain.degradation import body_fault
 from domain.direct import is_direct
 from domain.errors import Unavailable
-from domain.kinds import REACTION, TEXT
+from domain.kinds import REACTION, TEMPLATE, TEXT
 from domain.ports import Identity
 from domain.reach import Reach
 from domain.recipients import INTERNAL
@@ -251,7 +251,11 @@ def _fault(address: str, message: MessageAccepted) -> str | None:
     capabilities = CAPABILITIES.get(channel)
     if capabilities is None:
         return None
-    return body_fault(message.kind, message.body, message.content, message.file_id is not None, channel, capabilities)
+    has_file = message.file_id is not None
+    fault = body_fault(message.kind, message.body, message.content, has_file, channel, capabilities)
+    if fault is None and message.kind == TEMPLATE and message.file is not None:
+        return header_fault(channel, capabilities, message.file)
+    return fault
 
 
 def _require_fits(address: str, message: MessageAccepted) -> None:
