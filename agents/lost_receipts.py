@@ -143,7 +143,15 @@ class LostReceipts(Service):  # type: ignore[misc]
         self.healed += 1
         self._lost_at = monotonic()
         log.info("the receipt %s of %s had not come; the channel's history has it", receipt.status, awaited.name)
-        report = ReceiptReported(awaited.account, awaited.provider_id, awaited.name, str(receipt.status), receipt.at_ms)
+        report = ReceiptReported(
+            awaited.account,
+            awaited.provider_id,
+            awaited.name,
+            str(receipt.status),
+            receipt.at_ms,
+            receipt.failure_code,
+            receipt.failure_detail,
+        )
         key = awaited.conversation_id.encode()
         self._app.batch_producer.enqueue(self._topic, awaited.partition, key, encode(report))
 

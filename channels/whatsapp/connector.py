@@ -23,7 +23,7 @@ from channels.payloads import Payload, number, parts, payload_of, text
 from channels.whatsapp.errors import EXCERPT, refusal_of
 from channels.whatsapp.fields import STATUSES
 from channels.whatsapp.messages import Call, calls_of, read_mark
-from channels.whatsapp.webhooks import time_of
+from channels.whatsapp.webhooks import failure_of, time_of
 from domain.accounts import Account
 from domain.attachments import usual_type
 from domain.errors import DeliveryFailed, MalformedRecord, Unavailable
@@ -94,7 +94,10 @@ class WhatsAppConnector:
         return Unknown("WhatsApp cannot be asked about a message whose id it has not told")
 
     async def history(self, provider_id: str) -> Sequence[Receipt]:
-        query = {"message_id": provider_id, "fields": "id,message_id,events{delivery_status,timestamp}"}
+        query = {
+            "message_id": provider_id,
+            "fields": "id,message_id,events{delivery_status,timestamp,error_description}",
+        }
         answered = await self._http.ask("GET", f"{self._number_id}/message_history", params=query)
         if not isinstance(answered, Answer):
             raise Unavailable(f"WhatsApp did not tell what became of the message: {answered.detail}")
@@ -186,7 +189,7 @@ def _receipts(document: Payload, provider_id: str) -> Sequence[Receipt]:
         for event in parts(events, "data") if isinstance(events, dict) else ():
             status = STATUSES.get(text(event, "delivery_status").lower())
             if status is not None and text(entry, "message_id") == provider_id:
-                found.append(Receipt(status, time_of(event, _now_ms())))
+                found.append(Receipt(status, time_of(event, _now_ms()), *failure_of(status, event)))
     return found
 
 

@@ -8,6 +8,7 @@ All of these are lists, and all their elements count. A field or a list that nob
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ import orjson
 from channels.meta import webhooks
 from channels.meta.errors import error_of
 from channels.payloads import Payload, digest, excerpt, number, part, parts, payload_of, text
-from channels.whatsapp.errors import word_of
+from channels.whatsapp.errors import class_of, word_of
 from channels.whatsapp.fields import (
     ACCOUNT_FIELDS,
     CONTEXT_LISTS,
@@ -35,6 +36,7 @@ from domain.status import Status
 OBJECT = "whatsapp_business_account"
 _MILLISECONDS_FROM = 10**11  # as seconds that would be the year 5138
 _MICROSECONDS_FROM = 10**14
+_NUMBER = re.compile(r"(?<!\d)\d{3,6}(?!\d)")  # codes of one or two digits would be any number
 MOST_PRICING = 500  # characters: it goes into each fact
 
 
@@ -154,6 +156,19 @@ def _status(status: Payload, contacts: Sequence[Payload], wamid: str, at_ms: int
         failure_detail=detail,
         pricing=_pricing(status.get("pricing")),
     )
+
+
+def failure_of(status: Status, event: Payload) -> tuple[str | None, str | None]:
+    """Return the code and the detail of a failure in a message's history, which has a description alone.
+
+    A number of the table of errors in it is taken for the code.
+    """
+    if status is not Status.FAILED:
+        return None, None
+    described = text(event, "error_description")
+    numbers = (int(found) for found in _NUMBER.findall(described))
+    code = next((word_of(number) for number in numbers if class_of(number) is not None), "failed")
+    return code, described or "WhatsApp reported a failure without a reason"
 
 
 def _pricing(found: object) -> str:

@@ -16,10 +16,12 @@ from domain.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A later report of a channel about a message it took."""
+    """A later report of a channel about a message it took. ``failure_code``, ``failure_detail``: of FAILED, if known."""
 
     status: Status
     at_ms: int
+    failure_code: str | None = None
+    failure_detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

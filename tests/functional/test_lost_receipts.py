@@ -159,3 +159,11 @@ async def test_a_look_asks_about_a_bounded_number(memory: Memory, monkeypatch: p
     for number in range(5):
         memory.taken(f"m-{number}")
     assert [await memory.passes(FIRST), await memory.passes(0), await memory.passes(0)] == [2, 2, 1]
+
+
+async def test_a_failure_that_is_found_has_its_code(memory: Memory) -> None:
+    memory.taken("m-1")
+    memory.channel.receipts = [Receipt(Status.FAILED, 5, "undeliverable", "(131026)")]
+    await memory.passes(ASKED_AFTER_SECONDS[0])
+    [report] = memory.reports()
+    assert (report.status, report.failure_code, report.failure_detail) == ("FAILED", "undeliverable", "(131026)")

@@ -10,7 +10,7 @@ from hashlib import sha256
 import pytest
 
 from channels.whatsapp.connector import WhatsAppConnector
-from channels.whatsapp.webhooks import PROTOCOL
+from channels.whatsapp.webhooks import PROTOCOL, failure_of
 from domain.attachments import MediaKind, MediaPlan
 from domain.correlation import split_token, token_of
 from domain.errors import DeliveryFailed
@@ -95,6 +95,28 @@ async def test_history_tells_what_receipts_would(world: SimulatedWorld, connecto
     assert [receipt.status for receipt in found] == [Status.SENT, Status.DELIVERED, Status.READ]
     assert await connector.history("wamid.nobodys") == ()
     assert isinstance(await connector.look_up(REQUEST, 1), Unknown)
+
+
+async def test_a_failure_in_the_history_has_its_code_and_its_words(
+    world: SimulatedWorld, connector: WhatsAppConnector
+) -> None:
+    outcome = await connector.send(REQUEST, 1)
+    assert isinstance(outcome, Sent)
+    await until(lambda: len(events(world)) == 3)
+    [taken] = world.simulator.books.taken.values()
+    taken.events[-1].status, taken.events[-1].code = "FAILED", 131026
+    found = await connector.history(outcome.provider_id)
+    assert (found[-1].status, found[-1].failure_code) == (Status.FAILED, "undeliverable")
+
+
+@pytest.mark.parametrize(
+    ("described", "code"),
+    [("(131026)", "undeliverable"), ("Error 131049: held back, 24 hours", "held-back"), ("123456", "failed")],
+)
+def test_the_number_of_a_known_error_in_a_description_is_its_code(described: str, code: str) -> None:
+    assert failure_of(Status.FAILED, {"error_description": described}) == (code, described)
+    assert failure_of(Status.READ, {"error_description": described}) == (None, None)
+    assert failure_of(Status.FAILED, {})[0] == "failed"
 
 
 @pytest.mark.parametrize(
