@@ -16,7 +16,7 @@ from domain.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A later report of a channel about a message it took. ``failure_code``, ``failure_detail``: of FAILED, if known."""
+    """A later report of a channel about a message it took. ``failure_code``, ``failure_detail``: why it is FAILED."""
 
     status: Status
     at_ms: int
