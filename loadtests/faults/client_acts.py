@@ -13,7 +13,7 @@ import uuid
 import psutil
 
 from chat4all import Client
-from loadtests.faults.acts import REACHED_SECONDS, part_killed
+from loadtests.faults.acts import part_killed
 from loadtests.faults.load import Load
 from loadtests.faults.row import Act
 from loadtests.faults.world import World
@@ -37,7 +37,7 @@ def upload_killed_at(point: str, passes: int = 1) -> Act:
             return not arm.exists()
 
         uploading = asyncio.create_task(_uploaded(world))
-        await until(f"an API reaches {point}", REACHED_SECONDS, is_gone)
+        await until(f"an API reaches {point}", PATIENCE_SECONDS, is_gone)
         return await uploading
 
     return act

@@ -244,4 +244,4 @@ _CLUSTER = (
         may_refuse=True,
     ),
 )
-MATRIX: tuple[Row, ...] = (*_API, *_WORKERS, *_KAFKA, *_CASSANDRA, *_MINIO, *_PROVIDER, *_kills(), *_CLUSTER)
+MATRIX: tuple[Row, ...] = (*_CLUSTER, *_kills(), *_PROVIDER, *_CASSANDRA, *_WORKERS, *_API, *_MINIO, *_KAFKA)

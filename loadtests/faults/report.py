@@ -29,19 +29,22 @@ A process that is killed starts again at once, as under `chat4all worker` after 
 """
 
 
-def document(results: Sequence[Found], seed: int, seconds: float) -> str:
-    """Return the whole page."""
+def document(results: Sequence[Found], missed: Sequence[str], seed: int, seconds: float) -> str:
+    """Return the whole page. ``missed``: the names of rows that did not run."""
     bad = [found for found in results if not found.is_good]
     verdict = "all rows are good" if not bad else f"**{len(bad)} of {len(results)} rows are BAD**"
-    loads = [found.load_average for found in results]
+    loads = [found.load_average for found in results if found.load_average]
+    load = f", load average {min(loads):.1f} to {max(loads):.1f}" if loads else ""
     lines = [
         _HEAD,
         f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}: {len(results)} rows in {seconds / 60:.1f} minutes, {verdict}. "
-        f"{os.cpu_count()} cores, {platform.system()}, load average {min(loads):.1f} to {max(loads):.1f}.",
+        f"{os.cpu_count()} cores, {platform.system()}{load}.",
         _totals(results),
     ]
     if bad:
         lines.append("## What failed\n\n" + "\n".join(_failure(found) for found in bad))
+    if missed:
+        lines.append(f"## Not run\n\nThere was no time left for {len(missed)} rows: {', '.join(missed)}.")
     for group in dict.fromkeys(found.row.group for found in results):
         lines.append(_table(group, [found for found in results if found.row.group == group]))
     lines.append(_LIMITS)

@@ -13,6 +13,7 @@ from docker.observability.alerts import ALERTS
 from loadtests.faults.__main__ import chosen, options
 from loadtests.faults.acts import all_kills
 from loadtests.faults.matrix import MATRIX
+from loadtests.faults.printed import found_in
 from loadtests.faults.report import document
 from loadtests.faults.row import Found
 from loadtests.faults.signals import Signals, series_of, total
@@ -39,13 +40,21 @@ def test_the_short_form_has_a_handful_of_rows() -> None:
 
 def test_the_page_says_so_when_a_row_fails() -> None:
     good, bad = Found(MATRIX[0], accepted=10), Found(MATRIX[1], accepted=5, lost=1, faults=["one | is lost"])
-    page = document([good, bad], seed=7, seconds=90)
+    page = document([good, bad], ["another"], seed=7, seconds=90)
     assert "**1 of 2 rows are BAD**" in page
     assert f"* *{MATRIX[1].name}*: one | is lost" in page
+    assert "no time left for 1 rows: another" in page
     assert "15 messages accepted, 1 lost" in page
     assert re.search(r"^\| ok \|", page, re.M)
     assert re.search(r"^\| BAD \|", page, re.M)
-    assert "all rows are good" in document([good], seed=7, seconds=90)
+    assert "all rows are good" in document([good], [], seed=7, seconds=90)
+
+
+def test_results_are_read_from_the_lines_that_a_run_printed() -> None:
+    good = Found(MATRIX[0], accepted=10, held=3, still_seconds=1.5, audit="clean", signals={"Lag": "", "NoApi": ""})
+    bad = Found(MATRIX[1], accepted=5, lost=1, audit="clean", remark="slow", faults=["something is lost"])
+    again = found_in(f"{good}\nTraceback\n{bad}".splitlines())
+    assert [str(each) for each in again] == [str(good), str(bad)]
 
 
 PAGE = """# HELP chat4all_lag_records Records

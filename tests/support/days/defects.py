@@ -1,0 +1,115 @@
+"""Defects to put into the engine, one at a time: a simulation that does not find them is worth nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from agents.delivery_queue import DeliveryQueue
+from agents.dispatcher import Dispatcher
+from agents.receipts import Receipts
+from agents.settlement import Settlement
+from app.kafka.batch_producer import PendingBatch, Written
+from domain.attempts import Stage
+from support.days.history import SimulatedWorld
+from tables import queue as queue_rows
+
+
+def _acknowledged() -> PendingBatch:
+    write = PendingBatch(asyncio.get_running_loop())
+    write.future.set_result(Written(0, -1))
+    return write
+
+
+def begun_after_the_call() -> None:
+    """The channel is called before BEGUN is durable."""
+    update = DeliveryQueue.update
+
+    def not_awaited(self: Any, head: Any, row: Any, value: Any) -> PendingBatch:
+        write = update(self, head, row, value)
+        return _acknowledged() if row.stage == Stage.BEGUN else write
+
+    DeliveryQueue.update = not_awaited  # type: ignore[method-assign, assignment]
+
+
+def committed_before_durable() -> None:
+    """A batch is committed while its rows are on their way."""
+
+    async def at_once(self: Any, writes: Sequence[Any]) -> None:
+        """Wait for nothing."""
+
+    SimulatedWorld._durable = at_once  # type: ignore[method-assign]
+
+
+def unknown_is_sent_again() -> None:
+    """An unknown outcome is another attempt."""
+    made = Dispatcher.__init__
+
+    def init(self: Any, *arguments: Any, **options: Any) -> None:
+        made(self, *arguments, **options)
+        self._rules = replace(self._rules, may_repeat=True)
+
+    Dispatcher.__init__ = init  # type: ignore[method-assign]
+
+
+def begun_is_sent_again() -> None:
+    """A new owner takes BEGUN for WAITING."""
+    found = Dispatcher._found
+
+    def forgetful(self: Any, head: Any) -> None:
+        if head.row.stage == Stage.BEGUN:
+            head.row = replace(head.row, stage=Stage.WAITING)
+        found(self, head)
+
+    Dispatcher._found = forgetful  # type: ignore[method-assign]
+
+
+def row_goes_before_its_outcome() -> None:
+    """The row goes while outcome and fact are on their way."""
+    report = Settlement._report
+
+    def hasty(self: Any, lane: Any, partition: int, key: bytes, *rest: Any, **more: Any) -> Any:
+        writes = report(self, lane, partition, key, *rest, **more)
+        self._remove(partition, key, self._generation)
+        return writes
+
+    Settlement._report = hasty  # type: ignore[method-assign]
+
+
+def early_receipts_are_dropped() -> None:
+    """A receipt before its outcome is forgotten."""
+    Receipts._park = lambda self, partition, key, report: _acknowledged()  # type: ignore[method-assign]
+
+
+def each_message_is_a_chain() -> None:
+    """Messages of a conversation do not wait for each other."""
+    prefix = queue_rows.chain_prefix
+
+    def of_its_own(account: str, conversation_id: str, recipient_id: str) -> bytes:
+        of_its_own.count += 1  # type: ignore[attr-defined]
+        return prefix(account, f"{conversation_id}-{of_its_own.count}", recipient_id)  # type: ignore[attr-defined]
+
+    of_its_own.count = 0  # type: ignore[attr-defined]
+    queue_rows.chain_prefix = of_its_own  # type: ignore[assignment]
+
+
+def outcomes_are_forgotten() -> None:
+    """A request that comes again is sent again, whatever is on record."""
+    DeliveryQueue.on_record = lambda self, partition, name: None  # type: ignore[method-assign]
+
+
+DEFECTS: Mapping[str, Callable[[], None]] = {
+    each.__name__.replace("_", "-"): each
+    for each in (
+        begun_after_the_call,
+        committed_before_durable,
+        unknown_is_sent_again,
+        begun_is_sent_again,
+        row_goes_before_its_outcome,
+        early_receipts_are_dropped,
+        each_message_is_a_chain,
+        outcomes_are_forgotten,
+    )
+}
