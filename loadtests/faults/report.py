@@ -90,7 +90,8 @@ def _line(found: Found) -> str:
         f"{found.held}",
         f"{found.still_seconds:.1f}",
         f"{found.on_seconds:.1f}",
-        f"{found.refused} / {found.uncertain - found.refused}",
+        # what a run printed does not tell of refusals
+        f"{found.refused} / {found.uncertain - found.refused}" if found.load_average else "–",
         sees,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
