@@ -5,8 +5,9 @@
     python -m loadtests.alarms --report docs/reports/alarms.md --pages /tmp/dashboards
 
 It needs Prometheus and Alertmanager (Debian: apt-get install prometheus prometheus-alertmanager). Windows and waits of
-the rules are divided by --factor; thresholds are those of production. Exit code 1 if an alert did not fire, did not
-resolve or was not alone, if a panel had no data, or if the ledger does not balance; 2 if it could not run.
+the rules are divided by --factor; thresholds are those of production. Ctrl-C plants no further fault and reports. Exit
+code 1 if an alert did not fire, did not resolve or was not alone, if a panel had no data, or if the ledger does not
+balance; 2 if it could not run.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, comman
             await asyncio.sleep(QUIET_SECONDS)
             early = {name for name, times in watch.history.items() if times}
             runner = Runner(world, watch, filter(None, wanted.only.split(",")))
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, runner.stop)
             await runner.under_load()
             await world.end_load()
             answers: list[Answer] = await ask_all(watch, began, time.time())

@@ -48,7 +48,13 @@ class Runner:
         self._world = world
         self._watch = watch
         self._only = set(only)
+        self._is_stopped = False
         self.outcomes: list[Outcome] = []
+
+    def stop(self) -> None:
+        """Plant no further fault, and wait no longer for the one at hand: what was seen so far is the result."""
+        say("stopping early: the faults that are left are not planted")
+        self._is_stopped = True
 
     async def under_load(self) -> None:
         """Do the faults that lose nothing."""
@@ -68,11 +74,13 @@ class Runner:
             await self.do(LAST, set())
 
     def _is_wanted(self, fault: Fault) -> bool:
-        return not self._only or bool(self._only & set(fault.alerts))
+        return not self._is_stopped and (not self._only or bool(self._only & set(fault.alerts)))
 
     async def _calm(self, others: set[str]) -> None:
         """Wait until nothing fires but ``others``, so that the next alert has one cause."""
-        await self._watch.wait("no alert fires", lambda: not self._watch.firing - others, CALM_SECONDS)
+        await self._watch.wait(
+            "no alert fires", lambda: self._is_stopped or not self._watch.firing - others, CALM_SECONDS
+        )
 
     async def do(self, fault: Fault, others: set[str]) -> None:
         """Plant, wait, undo, wait. ``others``: alerts that faults beside it may bring."""
@@ -103,7 +111,7 @@ class Runner:
 
     async def _until_all(self, names: Iterable[str], holds: Callable[[str], object], seconds: float) -> None:
         names = tuple(names)
-        await self._watch.wait(f"{', '.join(names)}", lambda: all(holds(name) for name in names), seconds)
+        await self._watch.wait(f"{', '.join(names)}", lambda: self._is_stopped or all(map(holds, names)), seconds)
 
     def _seen(self, name: str, since: float) -> Seen | None:
         return next((each for each in self._watch.history.get(name, ()) if each.fired >= since), None)
