@@ -6,9 +6,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from devstack import Stack, StackConfig
+
+START_SECONDS = 240.0  # a machine that other load tests keep busy
 
 
 @contextmanager
@@ -17,7 +20,8 @@ def own_servers(name: str, parts: Sequence[str]) -> Iterator[tuple[Stack, Path]]
     usual = StackConfig.from_environment()
     usual.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=usual.folder))
-    stack = Stack(StackConfig.on_free_ports(folder, usual.jars_folder))
+    config = StackConfig.on_free_ports(folder, usual.jars_folder)
+    stack = Stack(replace(config, start_timeout_seconds=START_SECONDS))
     try:
         stack.up(parts)
         yield stack, folder
