@@ -53,8 +53,7 @@ async def _start_ledger(world: World) -> None:
 
 
 async def _kill_api(world: World) -> None:
-    for api in world.system.apis:
-        api.kill()
+    world.kill_apis()
 
 
 async def _pause_and_flood(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from loadtests.alarms.watch import Watch
 
 MOST_STEPS = 400
 _EVERY_ACCOUNT = ".*"
+_NO_LABEL = re.compile(r"\{\{\w+\}\}")
 Points = list[tuple[float, float]]
 
 
@@ -54,7 +56,7 @@ async def _ask(watch: Watch, dashboard: Dashboard, panel: Panel, began: float, e
 def _legend(pattern: str, labels: Mapping[str, str]) -> str:
     for name, value in labels.items():
         pattern = pattern.replace(f"{{{{{name}}}}}", value)
-    return pattern.replace("{{role}}", "").replace("{{process}}", "") or "value"
+    return _NO_LABEL.sub("", pattern).strip() or "none"
 
 
 def _points(values: Sequence[Any], began: float) -> Points:

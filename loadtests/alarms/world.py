@@ -32,6 +32,7 @@ CONVERSATIONS = 60
 CHUNK_SECONDS = 2.0
 FLOOD_CONNECTIONS = 48
 SWEEP_SECONDS = 5.0
+KEEP_SECONDS = 1.0
 SILENT_SOCKETS = 15
 _SILENT_BYTES = 4_096
 
@@ -46,6 +47,7 @@ class WatchedSystem(System):
         )
         super().__init__(settings, folder, dict.fromkeys(ROLES, 1))
         self.stack = stack
+        self.down: set[str] = set()  # killed on purpose, and not to be started again yet
         self._ledger_port = free_ports(1)
         command = (sys.executable, "-m", "chat4all", "ledger", "--port", str(self._ledger_port))
         environ = {**settings.to_environ(), "CHAT4ALL_DATA_DIR": str(folder / "ledger")}
@@ -58,6 +60,23 @@ class WatchedSystem(System):
         await super().prepare()
         self.ledger.start()
         await self.provider.start()
+
+    def _check_alive(self) -> None:
+        """Start again what has ended by itself: a busy machine may hold a worker past its session."""
+        for process in self.processes:
+            if not process.is_running and process.name not in self.down:
+                process.start()
+
+    async def keep(self) -> None:
+        """Look after the processes until cancelled."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            self._check_alive()
+
+    async def revive(self) -> None:
+        """Start what was killed; return when everything is ready."""
+        self.down.clear()
+        await super().revive()
 
     async def stop(self) -> None:
         """End all processes, the provider last."""
@@ -83,6 +102,7 @@ class World:
         self.run = run
         self._per_second = per_second
         self._load: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._is_ending = False
         self._operator = ""
         self._sockets: list[socket.socket] = []
@@ -98,10 +118,13 @@ class World:
         document = {"username": username, "password": password}
         self._operator = (await self.system.client().ask("POST", "/auth/login", document)).json()["access_token"]
         self._load = asyncio.create_task(self._send())
+        self._keeper = asyncio.create_task(self.system.keep())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.end_load()
+        if self._keeper is not None:
+            self._keeper.cancel()
         for each in self._sockets:
             each.close()
 
@@ -124,8 +147,17 @@ class World:
 
     # ── processes and servers ──
     def kill(self, role: str) -> None:
-        """Kill the worker of a role."""
-        self.system.of_role(role)[0].kill()
+        """Kill the worker of a role; it stays away until ``revive``."""
+        self._kill(self.system.of_role(role)[0])
+
+    def kill_apis(self) -> None:
+        """Kill every process of the API."""
+        for api in self.system.apis:
+            self._kill(api)
+
+    def _kill(self, process: Process) -> None:
+        self.system.down.add(process.name)
+        process.kill()
 
     async def revive(self) -> None:
         """Start what was killed; return when everything is ready."""
