@@ -37,7 +37,6 @@ from loadtests.alarms.world import WatchedSystem, World, thawed_at_the_end
 from loadtests.run import Run
 from loadtests.servers import own_servers
 
-SCRAPE_SECONDS = 2.0
 QUIET_SECONDS = 40.0
 SETTLE_SECONDS = 120.0
 
@@ -48,6 +47,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="alerts, separated by commas; default: all that can be planted")
     parser.add_argument("--per-second", type=float, default=20.0, help="messages of the load")
     parser.add_argument("--factor", type=float, default=12.0, help="by which the rules' durations are divided")
+    parser.add_argument("--scrape", type=float, default=2.0, help="seconds from one scrape to the next, and its limit")
     parser.add_argument("--port", type=int, default=8_350, help="of the API; Prometheus and Alertmanager: the next two")
     parser.add_argument("--report", type=Path, help="write a report there")
     parser.add_argument("--pages", type=Path, help="write the dashboards as pages into this folder")
@@ -58,9 +58,9 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, comman
     """Do everything; return the exit code."""
     system = WatchedSystem(stack, folder, wanted.port)
     layout = layout_in(folder / "observability", wanted.port + 1, wanted.port + 2)
-    made = scaled(rules(), wanted.factor, 3 * SCRAPE_SECONDS)
+    made = scaled(rules(), wanted.factor, 3 * wanted.scrape)
     async with system, Run(system) as run:
-        watch = Watch(layout, system.targets, made, SCRAPE_SECONDS)
+        watch = Watch(layout, system.targets, made, wanted.scrape)
         async with watch, World(system, run, wanted.per_second) as world:
             began = time.time()
             await world.upload()

@@ -16,7 +16,7 @@ from docker.observability.local import LOOPBACK, Layout, Targets, specs, start, 
 from loadtests.groups import NotInTime, until
 from loadtests.locust.api import LoadError, asked
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 LOOK_SECONDS = 0.5
 
 
@@ -45,6 +45,7 @@ class Watch:
     received: set[str] = field(default_factory=set)
     history: defaultdict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))
     _processes: list[Any] = field(default_factory=list)
+    _away: list[str] = field(default_factory=list)
     _task: asyncio.Task[None] | None = None
 
     @property
@@ -65,8 +66,9 @@ class Watch:
         self._processes = [start(spec) for spec in found if spec.name != "grafana"]
         try:
             await until("Prometheus scrapes every target", READY_SECONDS, self._is_scraping)
-        except BaseException:
+        except BaseException as error:
             stop(self._processes)
+            error.add_note("; ".join(self._away))
             raise
         self._task = asyncio.create_task(self._record())
         return self
@@ -81,7 +83,8 @@ class Watch:
         with suppress(LoadError):
             found = (await self._asked(f"{self.url}/api/v1/targets"))["data"]["activeTargets"]
             await self._asked(f"{self.alertmanager_url}/api/v2/alerts")
-            return bool(found) and all(each["health"] == "up" for each in found)
+            self._away = [f"{each['scrapeUrl']}: {each['lastError']}" for each in found if each["health"] != "up"]
+            return bool(found) and not self._away
         return False
 
     async def _record(self) -> None:
