@@ -72,6 +72,30 @@ async def test_it_is_in_the_list_at_once_for_the_inbox_alone(api: Api) -> None:
     assert stranger.status == 403
 
 
+async def test_its_conversation_is_listed_at_once_and_once_when_the_mirror_has_it(api: Api) -> None:
+    logged_in = await maria(api)
+    older = await (await api.call("POST", "/v1/conversations", {"participants": [ANA]}, logged_in["token"])).json()
+
+    async def listed(token: str) -> list[str]:
+        answer = await api.call("GET", "/v1/conversations", token=token)
+        assert answer.status == 200, await answer.text()
+        return [one["conversation_id"] for one in (await answer.json())["conversations"]]
+
+    position = api.live_log.message(WRITTEN)
+    shown = await api.call("GET", f"/v1/conversations/{CONVERSATION}", token=logged_in["token"])
+    assert shown.status == 200, await shown.text()
+    conversation = await shown.json()
+    assert (conversation["participants"], conversation["message_count"]) == ([logged_in["user_id"], ANA], 1)
+    before = await listed(logged_in["token"])
+    assert set(before) == {CONVERSATION, older["conversation_id"]}
+    stranger = await api.somebody()
+    assert await listed(stranger) == []
+    assert (await api.call("GET", f"/v1/conversations/{CONVERSATION}", token=stranger)).status == 403
+    entries = [MirrorEntry(MESSAGE_ID, CONVERSATION, position, WRITTEN)]
+    await InboundMirror(api.conversations, api.users, api.files).write(entries)
+    assert sorted(await listed(logged_in["token"])) == sorted(before)
+
+
 async def test_the_inbox_may_answer_before_the_mirror_has_the_conversation(api: Api) -> None:
     logged_in = await maria(api)
     api.live_log.message(WRITTEN)

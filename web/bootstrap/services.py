@@ -155,6 +155,7 @@ class Services:
             conversations=store,
             activity=adapters.activity,
             history=self.history,
+            announced=self.announced,
             most_listed=settings.listed_conversations,
         )
         self.conversations = Conversations(

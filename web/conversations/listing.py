@@ -24,6 +24,7 @@ from web.cursors import CursorCodec, InvalidCursor
 
 if TYPE_CHECKING:
     from domain.ports import ActivityReader, ConversationStore
+    from web.conversations.announced import AnnouncedMembers
     from web.history.service import MessageHistory
 
 log = logging.getLogger(__name__)
@@ -97,18 +98,25 @@ class ConversationLists:
         conversations: ConversationStore,
         activity: ActivityReader,
         history: MessageHistory,
+        announced: AnnouncedMembers,
         most_listed: int,
     ) -> None:
         self._conversations = conversations
         self._activity = activity
         self._history = history
+        self._announced = announced
         self._most_listed = most_listed
 
     async def page(
-        self, user_id: str, *, cursor: ConversationCursor | None, offset: int, limit: int
+        self, user_id: str, username: str, *, cursor: ConversationCursor | None, offset: int, limit: int
     ) -> tuple[list[Summary], str | None]:
-        """Return up to ``limit`` of the user's conversations, and the cursor of the next page if there is one."""
-        joined = await self._conversations.of_user(user_id, self._most_listed)
+        """Return up to ``limit`` of the user's conversations, and the cursor of the next page if there is one.
+
+        Among them are those that people began and the mirror has not written yet.
+        """
+        joined = list(await self._conversations.of_user(user_id, self._most_listed))
+        stored = {one.conversation_id for one in joined}
+        joined += [one for one in self._announced.joined(user_id, username) if one.conversation_id not in stored]
         conversation_ids = [one.conversation_id for one in joined]
         await self._history.require_all_messages(conversation_ids)
         activities = await self._activity.activities(conversation_ids)
@@ -124,6 +132,11 @@ class ConversationLists:
         await self._history.require_all_messages(conversation_ids)
         return summaries, LIST_CURSOR.encode(shown[-1][0]) if len(real) > limit else None
 
+    async def get(self, conversation_id: str) -> Conversation | None:
+        """Return a conversation, also one that a person began and the mirror has not written yet."""
+        stored = await self._conversations.get(conversation_id)
+        return stored if stored is not None else await self._announced.conversation(conversation_id)
+
     async def summary(self, conversation: Conversation) -> Summary:
         """Return one conversation's summary."""
         (summary,) = await self._summaries(
@@ -137,7 +150,7 @@ class ConversationLists:
         """Yield up to ``wanted`` existing conversations of the user, read ``READS_AT_ONCE`` at a time."""
         rest = iter(candidates)
         while wanted > 0 and (chunk := list(islice(rest, min(wanted, READS_AT_ONCE)))):
-            found = await asyncio.gather(*(self._conversations.get(one.conversation_id) for one in chunk))
+            found = await asyncio.gather(*(self.get(one.conversation_id) for one in chunk))
             for listed, conversation in zip(chunk, found, strict=True):
                 if conversation is not None and conversation.member(user_id) is not None:
                     wanted -= 1

@@ -105,9 +105,9 @@ class Participants:
             return
         self._heard.add(conversation_id, address)
 
-    def announce(self, conversation_id: str, members: tuple[str, ...]) -> None:
+    def announce(self, conversation_id: str, members: tuple[str, ...], at_ms: int = 0) -> None:
         """Note the members of a conversation that a person's message begins: the store may not have it yet."""
-        self._announced.announce(conversation_id, members)
+        self._announced.announce(conversation_id, members, at_ms)
         known = self._known.get(conversation_id)
         if known is not None and not known.users:  # from before it existed
             self.forget(conversation_id)

@@ -90,19 +90,19 @@ class Conversations:
         await self._memberships.check(conversation_id, user_id)
 
     async def page(
-        self, user_id: str, *, cursor: ConversationCursor | None, offset: int, limit: int
+        self, user_id: str, username: str, *, cursor: ConversationCursor | None, offset: int, limit: int
     ) -> tuple[list[Summary], str | None]:
         """Return up to ``limit`` of the user's conversations, the latest activity first, and the cursor of the next
         page if there is one. Raises ``Unavailable`` while some of their messages cannot be read.
         """
         await self._history.require_latest()
-        return await self._lists.page(user_id, cursor=cursor, offset=offset, limit=limit)
+        return await self._lists.page(user_id, username, cursor=cursor, offset=offset, limit=limit)
 
     async def summary(self, conversation_id: str, user_id: str) -> Summary:
         """Return a conversation of the user. Raises ``NotFound``; ``NotAllowed`` for a user outside; ``Unavailable``
         while some of its messages cannot be read.
         """
-        conversation = await self._store.get(conversation_id)
+        conversation = await self._lists.get(conversation_id)
         if conversation is None:
             raise unknown_conversation(conversation_id)
         if conversation.member(user_id) is None:

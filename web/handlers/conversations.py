@@ -39,7 +39,7 @@ async def list_conversations(request: web.Request, caller: Caller) -> web.Respon
     wanted = query_as(ListConversations, request)
     cursor = None if wanted.cursor is None else LIST_CURSOR.decode(wanted.cursor)
     page, next_cursor = await request.app[CONVERSATIONS].page(
-        caller.user_id, cursor=cursor, offset=wanted.offset, limit=wanted.limit
+        caller.user_id, caller.username, cursor=cursor, offset=wanted.offset, limit=wanted.limit
     )
     document = {
         "conversations": await _documents(request, page),

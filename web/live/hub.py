@@ -94,7 +94,7 @@ class Hub:
         if is_address(message.recipient_id):
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if message.members:
-            self._participants.announce(message.conversation_id, message.members)
+            self._participants.announce(message.conversation_id, message.members, position.accepted_at_ms)
         if (
             message.is_inbound
             and message.file is not None
