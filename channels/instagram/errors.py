@@ -4,7 +4,7 @@
     {"error":{"message":"(#10) outside of allowed window","type":"IGApiException","code":10,"error_subcode":2534022}}
 
 Codes decide, never the text. A code that is in no list is permanent with a 4xx, unknown with a 408 or a 5xx. So is
-"unknown error" with a 5xx: Instagram echoes no token that could tell later whether it took the message.
+"unknown error" with a 5xx but 503: Instagram echoes no token that could tell later whether it took the message.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent, 
 THROTTLED = frozenset({4, 17, 32, 613, 80002, 80006})
 TRANSIENT = frozenset({1, 2, 1200})
 DOUBTFUL = frozenset({1, 2})
+UNAVAILABLE = 503  # by its meaning nothing was served
 AUTHENTICATION = frozenset({0, 3, 10, 102, 190, *range(200, 300)})
 POLICY = frozenset({368, 131031})
 # (code, subcode): the person's last message is older than 24 hours (7 days with the tag); the first is of Messenger
@@ -53,7 +54,7 @@ def _classified(error: GraphError, status: int, wait: float | None) -> SendOutco
         return Refused("outside-window", detail, Refusal.OUTSIDE_WINDOW)
     if pair in UNAVAILABLE_PERSON:
         return Refused("person-unavailable", detail)
-    if code in TRANSIENT and not (code in DOUBTFUL and status >= 500):
+    if code in TRANSIENT and not (code in DOUBTFUL and status >= 500 and status != UNAVAILABLE):
         return NotNow(detail, wait)
     if code in POLICY:
         return Refused(str(code), detail, Refusal.POLICY)

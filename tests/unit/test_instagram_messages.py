@@ -222,6 +222,7 @@ THROTTLED = NotNow("so it is (4)", None, Scope.ACCOUNT, is_throttling=True)
         pytest.param(400, error(368), None, Refused("368", "so it is (368)", Refusal.POLICY), id="368: policy"),
         pytest.param(400, error(2), None, NotNow("so it is (2)"), id="2: transient"),
         pytest.param(500, error(2), None, Unknown("so it is (2)"), id="2 with a 500: it may have been taken"),
+        pytest.param(503, error(2), None, NotNow("so it is (2)"), id="2 with a 503: nothing was served"),
         pytest.param(500, error(1200), None, NotNow("so it is (1200)"), id="1200 with a 500: it was not sent"),
         pytest.param(400, error(1200), None, NotNow("so it is (1200)"), id="1200: transient"),
         pytest.param(
