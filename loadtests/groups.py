@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
+from app.kafka.address import kafka_options
 from app.kafka.topics import Topics, group_of
 from app.settings import Settings
 from domain.recipients import CHANNELS
@@ -66,8 +67,8 @@ class Groups:
     @classmethod
     @asynccontextmanager
     async def connected(cls, settings: Settings) -> AsyncIterator[Groups]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
-        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=5_000)
+        admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=5_000)
+        consumer = AIOKafkaConsumer(**kafka_options(settings), request_timeout_ms=5_000)
         try:
             await admin.start()
             await consumer.start()

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from app.kafka.address import kafka_options
 from app.kafka.topics import Topics
 from app.settings import Settings
 from loadtests.ledger import Ledger
@@ -31,7 +32,7 @@ class LedgerReader:
             for topic in (names.messages, names.status_updates)
             for n in range(settings.partitions)
         ]
-        self._kafka = settings.kafka
+        self._kafka = kafka_options(settings)
         self._task: asyncio.Task[None] | None = None
         self._reading = asyncio.Event()
         self._consumer: Any = None
@@ -42,7 +43,7 @@ class LedgerReader:
 
     async def __aenter__(self) -> LedgerReader:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._kafka,
+            **self._kafka,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
             enable_auto_commit=False,
