@@ -90,9 +90,8 @@ async def _messages(system: System, say: Callable[[str], None]) -> bool:
         environ = {**os.environ, **system.settings.to_environ()}
         command = [sys.executable, "-m", "chat4all", *words]
         done = await asyncio.to_thread(subprocess.run, command, env=environ, capture_output=True, text=True)
-        say(
-            f"chat4all {' '.join(words)}: exit {done.returncode}: {done.stdout.strip()[:300]}{done.stderr.strip()[-300:]}"
-        )
+        said = (done.stdout.strip() or done.stderr.strip())[:300]
+        say(f"chat4all {' '.join(words)}: exit {done.returncode}: {said}")
         good = good and done.returncode == 0
     return good
 

@@ -65,6 +65,10 @@ class AdminCalls(Calls):
         """Return the accounts of all channels as the workers report them, and ``as_of``."""
         return await self._transport.call("GET", _CHANNELS)
 
+    async def flow(self, *, since: int | None = None) -> dict[str, Any]:
+        """Return what flows through the system: counts by second after ``since`` (epoch seconds), delays, lag, ledger."""
+        return await self._transport.call("GET", "/v1/admin/flow", params=given(since=since))
+
     async def pause_account(self, channel: str, account: str, *, note: str = "") -> dict[str, Any]:
         """Let the deliveries of an account wait. Raises ``NotFound``."""
         return await self._command(channel, account, "pause", note)

@@ -24,6 +24,7 @@ _MODULE_OF = {
     "send": "sending",
     "status": "messages",
     "tail": "live",
+    "top": "top",
     "trace": "messages",
     "upload": "files",
     "whoami": "accounts",
