@@ -2,8 +2,8 @@
 
 python -m loadtests.secured
 
-Sends messages through the API, waits for READ, then asks `audit`, `ledger` and `doctor`: each of them opens clients of its
-own. Ends with 1 if anything is not as it should be, or if a client without the right password or authority gets in.
+Sends messages through the API, waits for READ, then asks `audit`, `ledger` and `doctor`: each opens clients of its own.
+Ends with 1 if anything is not as it should be, or if a client without the right password or authority gets in.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class AdminCalls(Calls):
         return await self._transport.call("GET", _CHANNELS)
 
     async def flow(self, *, since: int | None = None) -> dict[str, Any]:
-        """Return what flows through the system: counts by second after ``since`` (epoch seconds), delays, lag, ledger."""
+        """Return what flows: counts by second after ``since`` (epoch seconds), delays, lag, the ledger."""
         return await self._transport.call("GET", "/v1/admin/flow", params=given(since=since))
 
     async def pause_account(self, channel: str, account: str, *, note: str = "") -> dict[str, Any]:
