@@ -32,6 +32,7 @@ from storage.cassandra.session import CassandraSession
 
 USER, PASSWORD = "chat4all", "s3cret-of-a-test"
 MESSAGES, CONVERSATIONS = 300, 30
+START_SECONDS = 300.0  # of a server, on a machine that is busy with others
 COMMANDS = (("audit",), ("ledger", "--once"), ("doctor",))
 
 
@@ -98,6 +99,7 @@ async def _messages(system: System, say: Callable[[str], None]) -> bool:
 
 async def _run(folder: Path, say: Callable[[str], None]) -> bool:
     config = StackConfig.on_free_ports(folder, StackConfig.from_environment().jars_folder)
+    config = replace(config, start_timeout_seconds=START_SECONDS)
     certificates = make_certificates(folder / "certificates")
     kafka = SecuredKafka(config, certificates, free_ports(1))
     cassandra = SecuredCassandra(config, certificates)
