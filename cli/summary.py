@@ -12,6 +12,7 @@ import click
 
 from app.settings import Settings
 from chat4all.cli.api_address import local_url
+from cli.simulated_accounts import DEMO_USER
 from cli.supervisor import Supervised
 from cli.workers import API_STAGE, LOOPBACK, SIMULATOR_STAGE, port_of
 from devstack import Part
@@ -29,11 +30,15 @@ def summary(
 ) -> str:
     """Return the text. ``missing``: parts not ready in time; ``seconds``: duration of the start."""
     url = local_url(settings.host, settings.port)
-    lines = ["", click.style(f"Chat4All is running, after {seconds:.1f} s.", bold=True, fg="green"), ""]
+    console = f"Console: {click.style(f'{url}/', bold=True)}"
+    if settings.simulator_url:
+        console += (
+            f"   Telephones: {settings.simulator_url}/   Register as {DEMO_USER!r} to get what its people write first."
+        )
+    lines = ["", console, click.style(f"Chat4All is running, after {seconds:.1f} s.", bold=True, fg="green"), ""]
     if missing:
         words = f"Chat4All runs, but is not ready: {', '.join(sorted(missing))}. What follows from the logs says why."
-        lines[1] = click.style(words, bold=True, fg="yellow")
-    lines += [f"Open {click.style(f'{url}/', bold=True)} in a browser, or go on here.", ""]
+        lines[2] = click.style(words, bold=True, fg="yellow")
     for process in processes:
         spec = process.spec
         what = f"{url}  /health/ready /metrics" if spec.stage == API_STAGE else f"{_url(port_of(spec))}/metrics"

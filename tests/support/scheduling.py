@@ -34,6 +34,7 @@ ORDER = (
     SYSTEM,
     "e2e/test_chaos.py",
     "e2e/test_two_way.py",
+    "e2e/test_console.py",
     "e2e/test_files_on_channels.py",
     "e2e/test_outages.py",
     "e2e/test_resumable_uploads.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _SIMULATOR = '<meta name="simulator" content="">'
+_MODULES = "<!-- modules -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,13 @@ def console_files(simulator_url: str = "", folder: Path = FOLDER) -> dict[str, C
         if (kind := _TYPES.get(path.suffix)) is not None:
             body = path.read_bytes()
             if path.name == PAGE:
-                body = body.replace(_SIMULATOR.encode(), _SIMULATOR.replace('""', f'"{simulator_url}"').encode())
+                body = _filled(body.decode(), sorted(folder.glob("*.js")), simulator_url).encode()
             found[path.name] = ConsoleFile(body, f"{kind}; charset=utf-8", f'"{sha256(body).hexdigest()[:16]}"')
     return found
+
+
+def _filled(page: str, scripts: Sequence[Path], simulator_url: str) -> str:
+    """Return the page with the telephones' address and all scripts named: they are fetched at once, not one by one as
+    each names the next."""
+    links = "\n".join(f'<link rel="modulepreload" href="console/{script.name}">' for script in scripts)
+    return page.replace(_SIMULATOR, _SIMULATOR.replace('""', f'"{simulator_url}"')).replace(_MODULES, links)

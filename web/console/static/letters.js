@@ -58,7 +58,7 @@ export function lettersView(api, tried) {
 
   function draw() {
     const rows = shown().map((one) => [choiceOf(one), timeOf(Date.parse(one.at), true), one.topic,
-      el("span", {}, one.reason_text, one.detail ? el("span", { class: "soft block" }, one.detail) : null), messageOf(one), actsOf(one)]);
+      el("span", {}, one.reason_text, el("span", { class: "soft block" }, [one.reason, one.detail].filter(Boolean).join(": "))), messageOf(one), actsOf(one)]);
     const heads = [all, say("when"), say("topic"), say("reason"), say("message"), ""];
     place.replaceChildren(rows.length ? table(heads, rows) : el("p", { class: "soft" }, say("noLetters")));
     const open = shown().filter((one) => !one.resolution);

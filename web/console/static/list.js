@@ -20,7 +20,7 @@ export class ConversationList {
     this.#model = model;
     this.#api = api;
     this.element = el("aside", { class: "list", "aria-label": say("conversations") },
-      el("div", { class: "tools" }, this.#search, el("a", { class: "primary", href: "#/new" }, say("newConversation"))), this.#found, this.#items);
+      el("h1", { class: "unseen" }, say("conversations")), el("div", { class: "tools" }, this.#search, el("a", { class: "primary", href: "#/new" }, say("newConversation"))), this.#found, this.#items);
     this.#search.addEventListener("input", () => this.#later());
     this.#search.addEventListener("keydown", (event) => {
       if (event.key === "ArrowDown") this.#step(event, 1);

@@ -106,6 +106,7 @@ export class Model extends EventTarget {
     const one = await this.#conversation(id);
     one.document = await this.#api.get(`v1/conversations/${encodeURIComponent(id)}`);
     this.#changed("document", id);
+    this.#changed("list");
   }
 
   /** Take a message that was just accepted by the server, before its frame comes. */
@@ -135,7 +136,7 @@ export class Model extends EventTarget {
   }
 
   async #newMessage(frame) {
-    const one = await this.#conversation(frame.conversation_id);
+    const one = this.conversations.get(frame.conversation_id) ?? this.#begun(frame);
     const target = frame.kind === "reaction" ? one.byId.get(frame.reaction?.message_id) : null;
     if (target) {
       react(target, frame);
@@ -150,13 +151,30 @@ export class Model extends EventTarget {
     }
   }
 
+  /** Somebody began a conversation: it is shown from the frame, and read once it is mirrored. */
+  #begun(frame) {
+    const { sender } = frame, id = frame.conversation_id;
+    const me = { user_id: this.#api.me, username: this.#api.username };
+    const others = sender?.user_id === me.user_id ? [] : [sender];
+    const one = this.#known({ conversation_id: id, name: null, participant_details: [me, ...others.filter(Boolean)] });
+    this.#readSoon(one);
+    return one;
+  }
+
+  #readSoon(one, tries = 5, pause = RELOAD_MS) {
+    if (one.isReloading) return;
+    one.isReloading = true;
+    setTimeout(() => {
+      one.isReloading = false;
+      this.reload(one.id).catch(() => tries > 1 && this.#readSoon(one, tries - 1, 2 * pause));
+    }, pause);
+  }
+
   /** A person wrote: their name is known at once, and their reply window once it is mirrored. */
   #heardFrom(one, { address, name }) {
     const party = one.document.participant_details?.find((each) => each.address === address);
     if (party && name) party.name = name;
-    if (one.id !== this.openId || one.isReloading) return;
-    one.isReloading = true;
-    setTimeout(() => this.reload(one.id).catch(() => {}).finally(() => (one.isReloading = false)), RELOAD_MS);
+    if (one.id === this.openId) this.#readSoon(one);
   }
 
   #status(frame) {

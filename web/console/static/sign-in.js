@@ -6,6 +6,7 @@ import { say, switchLanguage } from "./words.js";
 /** Return the form. `begin` shows the page anew. */
 export function signInView(api, begin, notice) {
   let isNew = false;
+  const isDemonstration = Boolean(document.querySelector('meta[name="simulator"]')?.content);
   const fault = el("p", { class: "fault", role: "alert" }, notice);
   const username = el("input", { id: "username", autocomplete: "username", required: true, autocapitalize: "none" });
   const password = el("input", { id: "password", type: "password", autocomplete: "current-password", required: true });
@@ -23,7 +24,7 @@ export function signInView(api, begin, notice) {
     el("img", { src: "console/icon.svg", alt: "", width: 48, height: 48 }), el("h1", {}, "Chat4All"),
     el("p", { class: "soft" }, say("welcome")),
     el("label", { for: "username" }, say("username")), username, el("label", { for: "password" }, say("password")), password, hint,
-    fault, submit, other,
+    fault, submit, other, isDemonstration ? el("p", { class: "soft" }, say("demonstration")) : null,
     button(say("language"), () => { switchLanguage(); begin(); }, { class: "quiet" }));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

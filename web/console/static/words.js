@@ -106,6 +106,7 @@ const WORDS = {
     code: "code",
     mayRepeat: "They may get it twice. Send?",
     sendAgain: "Write it again",
+    demonstration: "A demonstration: create any account. One named “demo” also gets what the people of the telephones write first.",
   },
   pt: {
     signIn: "Entrar", register: "Criar conta", username: "Usuário", password: "Senha",
@@ -212,6 +213,7 @@ const WORDS = {
     code: "código",
     mayRepeat: "Pode chegar duas vezes. Enviar?",
     sendAgain: "Escrever de novo",
+    demonstration: "Uma demonstração: crie qualquer conta. A que se chama “demo” também recebe o que as pessoas dos telefones escrevem primeiro.",
   },
 };
 export const LANGUAGE_KEY = "chat4all.language";

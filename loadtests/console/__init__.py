@@ -1,0 +1,1 @@
+"""Measures of the console in a real Chromium, against a running system."""

@@ -1,0 +1,162 @@
+"""First paint and size, scrolling through 10,000 messages, delay of ticks, memory."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from playwright.async_api import CDPSession, Page
+
+from loadtests.console.guest import Guest
+
+BATCH = 500
+MOST_SECONDS = 300.0
+SCREEN_PX = 700  # of one turn of the wheel
+_FRAMES = """() => {
+  window.frames_ms = [];
+  let last = performance.now();
+  const next = (now) => {
+    window.frames_ms.push(now - last);
+    last = now;
+    window.frames_run && requestAnimationFrame(next);
+  };
+  window.frames_run = true;
+  requestAnimationFrame(next);
+}"""
+_TICKS = """() => {
+  window.ticked = {};
+  new MutationObserver(() => {
+    for (const one of document.querySelectorAll("article.mine")) {
+      if (window.ticked[one.dataset.id] || !one.querySelector(".ticks.READ")) continue;
+      window.ticked[one.dataset.id] = true;
+      requestAnimationFrame(() => { window.ticked[one.dataset.id] = Date.now(); });
+    }
+  }).observe(document.querySelector(".log"), { childList: true, subtree: true });
+}"""
+
+
+def spread(values: Sequence[float], unit: str = "ms") -> str:
+    """Return p50, p95, p99 and the maximum in words."""
+    ordered = sorted(values)
+    at = [ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95, 0.99)]
+    words = ", ".join(f"{name} {value:.1f}" for name, value in zip(("p50", "p95", "p99"), at, strict=True))
+    return f"{words}, max {ordered[-1]:.1f} {unit} (n={len(ordered)})"
+
+
+async def paint(guest: Guest, page: Page, times: int) -> str:
+    """Return how long the first paint takes, with nothing cached, and the size of everything that is fetched."""
+    client = await page.context.new_cdp_session(page)
+    await client.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    found, size = [], 0
+    for _ in range(times):
+        await page.goto(f"{guest.url}/", wait_until="load")
+        await page.wait_for_selector("form.sign-in")
+        found.append(await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        size = await page.evaluate(
+            "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
+            ".reduce((sum, one) => sum + one.decodedBodySize, 0)"
+        )
+    return f"first contentful paint {spread(found)}; all files {size / 1000:.1f} kB"
+
+
+async def scroll(guest: Guest, page: Page, messages: int) -> str:
+    """Return the times of frames while a conversation of so many messages is scrolled to its beginning and back."""
+    talk = f"long-{secrets.token_hex(4)}"
+    for first in range(0, messages, BATCH):
+        texts = [f"{n}: " + "words of a message " * (1 + n % 9) for n in range(first, min(messages, first + BATCH))]
+        await guest.ask(
+            "POST", "/v1/messages/batch", {"messages": [{"conversation_id": talk, "content": t} for t in texts]}
+        )
+    await guest.enter(page)
+    await guest.open(page, talk)
+    await page.hover(".log")
+    began = time.monotonic()
+    await page.evaluate(_FRAMES)
+    while not (await page.locator("article.bubble .text").first.inner_text()).startswith("0: "):
+        await page.mouse.wheel(0, -SCREEN_PX)
+        if time.monotonic() - began > MOST_SECONDS:
+            raise RuntimeError("the first message is not in sight")
+    up = await page.evaluate("(window.frames_run = false, window.frames_ms)")
+    seconds = time.monotonic() - began
+    rows = await page.locator(".log .row").count()
+    await page.evaluate(_FRAMES)
+    for _ in range(100):
+        await page.mouse.wheel(0, SCREEN_PX)
+    down = await page.evaluate("(window.frames_run = false, window.frames_ms)")
+    slow = sum(one > 50 for one in (*up, *down)) / len((*up, *down))
+    return (
+        f"{messages} messages, to the first one in {seconds:.1f} s ({rows} rows drawn): frames upwards, pages loading, "
+        f"{spread(up)}; downwards {spread(down)}; {slow:.2%} over 50 ms"
+    )
+
+
+async def ticks(guest: Guest, page: Page, times: int, per_second: float) -> str:
+    """Return the delay from the person's reading to the blue ticks on the page, beside a load of other messages."""
+    number = await guest.person()
+    await guest.enter(page)
+    talk = (await guest.ask("POST", "/v1/messages", {"recipient_id": f"whatsapp:{number}", "content": "begin"}))[
+        "conversation_id"
+    ]
+    await guest.open(page, talk)
+    await page.evaluate(_TICKS)
+    load = asyncio.create_task(_load(guest, per_second))
+    found = []
+    for n in range(times):
+        sent = await guest.ask("POST", "/v1/messages", {"conversation_id": talk, "content": f"tick {n}"})
+        bubble = page.locator(f"#m-{sent['message_id']} .ticks.DELIVERED")
+        await bubble.wait_for()
+        read_ms = time.time() * 1000
+        await guest.act(f"/phones/{number[1:]}/read", {})
+        await page.wait_for_function("(id) => window.ticked[id] > 1", arg=sent["message_id"], polling=20)
+        found.append(await page.evaluate("(id) => window.ticked[id]", sent["message_id"]) - read_ms)
+    load.cancel()
+    await asyncio.gather(load, return_exceptions=True)
+    return f"from the telephone's reading to blue ticks, beside {per_second:g} messages/s: {spread(found)}"
+
+
+async def _load(guest: Guest, per_second: float) -> None:
+    people = [await guest.person() for _ in range(20)]
+    began, number = time.monotonic(), 0
+    while per_second:
+        due = int((time.monotonic() - began) * per_second)
+        if due > number:
+            bodies = [
+                {"recipient_id": f"whatsapp:{people[n % 20]}", "content": f"load {n}"} for n in range(number, due)
+            ]
+            number = due
+            await guest.ask("POST", "/v1/messages/batch", {"messages": bodies})
+        await asyncio.sleep(0.05)
+
+
+async def memory(guest: Guest, page: Page, minutes: float, per_second: float) -> str:
+    """Return the heap and the nodes of the page, each minute, while so many events a second come in."""
+    talk = f"busy-{secrets.token_hex(4)}"
+    await guest.ask("POST", "/v1/messages", {"conversation_id": talk, "content": "begin"})
+    await guest.enter(page)
+    await guest.open(page, talk)
+    client = await page.context.new_cdp_session(page)
+    began, number, looks = time.monotonic(), 0, [await _heap(client)]
+    while (passed := time.monotonic() - began) < minutes * 60:
+        due = int(passed * per_second)
+        bodies = [{"conversation_id": talk, "content": f"event {n} {'words ' * 10}"} for n in range(number, due)]
+        number = due
+        if bodies:
+            await guest.ask("POST", "/v1/messages/batch", {"messages": bodies[:BATCH]})
+        if passed > len(looks) * 30:
+            looks.append(await _heap(client))
+            print(f"  {passed:.0f} s: {looks[-1]}", flush=True)
+        await asyncio.sleep(0.1)
+    looks.append(await _heap(client))
+    return f"{number} events in {minutes:g} min: heap and nodes " + "; ".join(looks)
+
+
+async def _heap(client: CDPSession) -> str:
+    await client.send("HeapProfiler.collectGarbage")
+    await client.send("Performance.enable")
+    metrics: dict[str, Any] = {
+        one["name"]: one["value"] for one in (await client.send("Performance.getMetrics"))["metrics"]
+    }
+    return f"{metrics['JSHeapUsedSize'] / 1e6:.1f} MB {metrics['Nodes']:.0f}"
