@@ -73,7 +73,8 @@ class DeliveryFacts:
         """Write a dead letter about a failed delivery: an operator can send its request again."""
         topic, code = self._app.names.outbound(self._channel), attempt.failure_code or ""
         detail = f"{row.name}, attempt {attempt.number}: {attempt.failure_detail}"
-        log.warning("dead letter: %s[%d]@%d: %s: %s", topic, partition, row.offset, code, detail)
+        ids = {"message_id": row.name.partition(" ")[0], "conversation_id": conversation_id, "account": attempt.account}
+        log.warning("dead letter: %s[%d]@%d: %s: %s", topic, partition, row.offset, code, detail, extra=ids)
         key = conversation_id.encode()
         letter = DeadLetter(topic, partition, row.offset, code, detail, key, request, now_ms(), attempt.number)
         self._app.metrics.dead_letter(topic, code)

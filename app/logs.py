@@ -15,7 +15,8 @@ from app.settings import Settings
 logged_request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # Fields of a record (``extra``) that become fields of its line.
-FIELDS = ("request_id", "method", "path", "status", "ms", "user_id", "message_id", "conversation_id")
+FIELDS = ("request_id", "method", "path", "status", "ms", "user_id", "message_id", "conversation_id", "account")
+IDS = ("message_id", "conversation_id", "account")  # of FIELDS, shown on a terminal, too
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 MAX_LINE_CHARS = 16_000
 # aiokafka builds a debug record for each message; its records are useless here
@@ -79,6 +80,9 @@ class TextFormatter(logging.Formatter):
         request_id = getattr(record, "request_id", None) or logged_request_id.get()
         if request_id:
             line += f" request_id={request_id}"
+        for name in IDS:
+            if value := getattr(record, name, None):
+                line += f" {name}={value}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)[-MAX_LINE_CHARS:]
         return line

@@ -22,6 +22,7 @@ from app.file_sweep import SweepReport
 from app.file_sweeper import FileSweeper
 from app.garbage import freeze_objects
 from app.kafka.batch_producer import BatchProducer, WrongPartitions
+from app.log_level import toggle_on_signal
 from app.logs import logging_config
 from app.loop_delay import measure
 from app.pulse import Pulse
@@ -185,6 +186,7 @@ async def _run_watched(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin_to_stop)
     dump_on_signal()
+    toggle_on_signal(loop, settings.log_level)
     pulse.watch("the API", loop)
     await run(settings, stop)
 

@@ -10,7 +10,9 @@ from mode import Service
 from app.faust.session_fence import SessionFence
 from app.kafka.batch_producer import BatchProducer, PendingBatch, Written, WrongPartitions
 from app.kafka.topics import TopicSpec
+from app.log_level import toggle_on_signal
 from app.pulse import Pulse
+from app.settings import Settings
 from app.stacks import dump_on_signal
 from app.tracing import Tracing
 from domain.errors import LogUnavailable
@@ -19,6 +21,7 @@ from domain.errors import LogUnavailable
 class ProducingApp(Protocol):
     """The parts of a ``StreamApp`` that its producer's service uses."""
 
+    settings: Settings
     pulse: Pulse
     batch_producer: BatchProducer
     tracing: Tracing | None
@@ -37,6 +40,7 @@ class BatchProducerService(Service):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         dump_on_signal()
+        toggle_on_signal(self.loop, self.app.settings.log_level)
         self.app.pulse.watch("the main thread", self.loop)
         try:
             await self.app.batch_producer.start()
