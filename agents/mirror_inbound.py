@@ -1,13 +1,14 @@
-"""What a person's message brings into being besides itself: its conversation with the members, and its file's row."""
+"""What a message brings into being besides itself: its conversation with the members, and a person's file's row."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cachetools import LRUCache
 
+from domain.direct import is_direct, is_of
 from domain.errors import StoreUnavailable
 from domain.files import File
 from domain.ports import ConversationStore, FileRecords, MirrorEntry, NewParticipant, Upload, UserStore
@@ -23,7 +24,8 @@ _DAY_MS = 24 * 3_600_000
 
 
 class InboundMirror:
-    """Writes conversations, members and files of people's messages; every write may be repeated."""
+    """Writes conversations, members and files of people's messages, and the direct conversations of ours; every write
+    may be repeated."""
 
     def __init__(self, conversations: ConversationStore, users: UserStore, files: FileRecords) -> None:
         self._conversations = conversations
@@ -43,8 +45,36 @@ class InboundMirror:
             if message is not None and message.members:
                 first.setdefault(message.conversation_id, (message, at_ms))
         work = [self._conversation(message, at_ms) for message, at_ms in first.values()]
+        work += [self._direct(message, at_ms) for message, at_ms in self._begun(entries)]
         work += [self._file(message, at_ms) for message, at_ms in inbound if message is not None and message.file_id]
         await asyncio.gather(*work)
+
+    def _begun(self, entries: Sequence[MirrorEntry]) -> Iterable[tuple[MessageAccepted, int]]:
+        """Return the first message of each direct conversation that is not known to be in the store."""
+        first: dict[str, tuple[MessageAccepted, int]] = {}
+        for entry in entries:
+            message = entry.message
+            if message is None or not is_direct(message.conversation_id):
+                continue
+            if message.conversation_id in first or message.conversation_id in self._settled:
+                continue
+            if is_of(message.conversation_id, message.sender_id, message.recipient_id):
+                first[message.conversation_id] = (message, entry.position.accepted_at_ms)
+        return first.values()
+
+    async def _direct(self, message: MessageAccepted, at_ms: int) -> None:
+        """Write a direct conversation whose API process ended before it did."""
+        conversation_id, sides = message.conversation_id, tuple(sorted({message.sender_id, message.recipient_id}))
+        async with self._slots:
+            try:
+                if await self._conversations.get(conversation_id) is None:
+                    await self._conversations.begin_direct(conversation_id, sides, at_ms, message.sender_id)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("the direct conversation %s was not written", conversation_id)
+                return
+        self._settled[conversation_id] = sides
 
     async def _conversation(self, message: MessageAccepted, at_ms: int) -> None:
         conversation_id = message.conversation_id

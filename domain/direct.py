@@ -6,12 +6,16 @@ conversation under a reserved id is created only together with its sides, so no 
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Sequence
 from hashlib import sha256
+from itertools import combinations_with_replacement
 
 PREFIX = "direct:"
 INBOUND_PREFIX = "inbound:"
 _DIGITS = 32  # of the hexadecimal form of a SHA-256: 128 bits
+_MADE = re.compile(rf"{PREFIX}[0-9a-f]{{{_DIGITS}}}", re.ASCII)
 
 
 def direct_id(one: str, other: str) -> str:
@@ -33,6 +37,27 @@ def inbound_id(channel: str, account: str, person_id: str) -> str:
 def is_direct(conversation_id: str) -> bool:
     """Return whether an id has the form made by ``direct_id``; such a conversation may exist or not."""
     return conversation_id.startswith(PREFIX)
+
+
+def is_made(conversation_id: str) -> bool:
+    """Return whether ``direct_id`` can have made the id, so that its sides alone may be in the conversation."""
+    return _MADE.fullmatch(conversation_id) is not None
+
+
+def is_of(conversation_id: str, one: str, other: str) -> bool:
+    """Return whether the direct conversation of the two sides has this id."""
+    return is_direct(conversation_id) and direct_id(one, other) == conversation_id
+
+
+def sides_among(conversation_id: str, participants: Sequence[str]) -> tuple[str, ...]:
+    """Return the sides of a direct conversation among stored ``participants``, sorted; none if they are not there.
+
+    A stored row is no proof: a release before the reserved ids let clients choose them.
+    """
+    for one, other in combinations_with_replacement(participants, 2):
+        if direct_id(one, other) == conversation_id:
+            return tuple(sorted({one, other}))
+    return ()
 
 
 def is_reserved(conversation_id: str) -> bool:

@@ -49,6 +49,14 @@ class ConversationStore(Protocol):
         """
         ...
 
+    async def begin_direct(self, conversation_id: str, sides: Sequence[str], at_ms: int, created_by: str) -> None:
+        """Have the direct conversation of ``sides`` whose id ``direct_id`` made; the earliest creation stays.
+
+        It is there with both sides or not at all, however many begin it at once. After ``StoreUnavailable`` it may be
+        there. Under such an id the store shows the two sides alone, whoever else was written there.
+        """
+        ...
+
     async def participants(self, conversation_id: str) -> Sequence[str] | None:
         """Return the participating user ids (and addresses), ``None`` if there is no such conversation."""
         ...

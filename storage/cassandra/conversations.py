@@ -11,6 +11,7 @@ from typing import Any
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from domain.conversations import Conversation, Member, Membership, is_address
+from domain.direct import is_made, sides_among
 from domain.errors import StoreUnavailable
 from domain.ports import Joined, NewParticipant
 from storage.cassandra.driver_session import Access
@@ -26,6 +27,11 @@ _JOIN = "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined
 # conversation was created with. Only group members can leave, so no delete has to win over a join.
 _ADD = (
     "INSERT INTO {ks}.conversations (conversation_id, participant_id, joined_at_ms) VALUES (?, ?, ?) USING TIMESTAMP ?"
+)
+# A direct conversation is written without a transaction, since its id says who takes part. Timestamps as above.
+_BEGIN = (
+    "INSERT INTO {ks}.conversations (conversation_id, created_at_ms, created_by, version) VALUES (?, ?, ?, 1)"
+    " USING TIMESTAMP ?"
 )
 _LEAVE = "DELETE FROM {ks}.conversations WHERE conversation_id = ? AND participant_id = ?"
 _CHANGE = "UPDATE {ks}.conversations SET version = ? WHERE conversation_id = ? IF version = ?"
@@ -56,6 +62,9 @@ class CassandraConversationStore:
         """
         if not is_possible_key(conversation_id):
             return None
+        if is_made(conversation_id):
+            sides = await self.participants(conversation_id)
+            return None if sides is None else Membership(takes_part=user_id in sides, is_group=False)
         async with self._session.deadline():
             found = await self._as_participant(conversation_id, user_id)
             if found is not None:
@@ -79,7 +88,10 @@ class CassandraConversationStore:
             return None
         async with self._session.deadline():
             rows = await self._session.run(_PARTICIPANTS, (conversation_id,), Access.READ)
-        return [row[0] for row in rows if row[0] is not None] if rows else None
+        found = [row[0] for row in rows if row[0] is not None]
+        if is_made(conversation_id):
+            return sides_among(conversation_id, found) or None
+        return found if rows else None
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation, ``None`` if there is none. Raises ``StoreUnavailable``."""
@@ -89,6 +101,8 @@ class CassandraConversationStore:
         if not rows:
             return None
         members = tuple(Member(who, joined_at_ms, bool(admin)) for who, joined_at_ms, admin, *_ in rows if who)
+        if is_made(conversation_id):
+            return _direct(conversation_id, members, rows[0])
         created_at_ms, created_by, name, description, is_group, version = rows[0][3:]
         about = (created_by, name, description, bool(is_group), version or 0)
         return Conversation(conversation_id, created_at_ms, members, *about)
@@ -141,6 +155,20 @@ class CassandraConversationStore:
                     await self._by_user(_FORGET, conversation_id, gone)
         return bool(row["[applied]"])
 
+    async def begin_direct(self, conversation_id: str, sides: Sequence[str], at_ms: int, created_by: str) -> None:
+        """Write the direct conversation of ``sides``, without a transaction. Raises ``StoreUnavailable``."""
+        async with self._session.deadline():
+            driver = await self._session.driver()
+            begin, add = await driver.prepare(_BEGIN, Access.WRITE), await driver.prepare(_ADD, Access.WRITE)
+            remember = await driver.prepare(_REMEMBER, Access.WRITE)
+            batch = BatchStatement(BatchType.LOGGED)  # with its entries in the lists of both, or not at all
+            batch.add(begin.bind((conversation_id, at_ms, created_by, -at_ms)))
+            for side in dict.fromkeys(sides):
+                batch.add(add.bind((conversation_id, side, at_ms, -at_ms)))
+                if not is_address(side):
+                    batch.add(remember.bind((side, at_ms, conversation_id)))
+            await self._session.submit(driver, batch, Access.WRITE)
+
     async def join(self, joins: Sequence[NewParticipant]) -> None:
         """Add participants to conversations other than groups. Raises ``StoreUnavailable``; then any of them may have
         been added."""
@@ -184,6 +212,15 @@ class CassandraConversationStore:
         for cql, values in statements:
             batch.add((await driver.prepare(cql, Access.CONDITIONAL)).bind(values))
         return (await self._session.submit(driver, batch, Access.CONDITIONAL))[0]
+
+
+def _direct(conversation_id: str, members: Sequence[Member], row: Any) -> Conversation | None:
+    """Return the direct conversation with its sides alone; ``None`` if they are not both there."""
+    sides = sides_among(conversation_id, [member.participant_id for member in members])
+    if not sides:
+        return None
+    inside = tuple(member for member in members if member.participant_id in sides)
+    return Conversation(conversation_id, row[3], inside, row[4], version=row[8] or 0)
 
 
 def _joins(conversation_id: str, members: Iterable[Member]) -> Iterable[tuple[str, tuple[Any, ...]]]:

@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from domain.conversations import MAX_MEMBERS, Conversation, Member, Membership, with_admin, with_member, without_member
+from domain.direct import direct_id
 from domain.errors import Chat4AllError, Conflict, StoreUnavailable
 from domain.ports import Joined, NewParticipant
 from support.waiting import decided
@@ -75,6 +76,60 @@ async def test_of_many_who_create_a_conversation_at_once_exactly_one_does(stores
     # a transaction that timed out may have been applied: its creator then hears that somebody has been faster
     assert sum(won) <= 1
     assert [took for took, did in zip(inside, won, strict=True) if did] == [True] * sum(won)
+
+
+def fresh_pair() -> tuple[str, str, str]:
+    """Return the id of a direct conversation and its sides."""
+    one, other = sorted((str(uuid.uuid4()), f"whatsapp:+55{uuid.uuid4().int % 10**11}"))
+    return direct_id(one, other), one, other
+
+
+async def test_a_direct_conversation_is_there_with_both_sides(stores):
+    conversation, one, other = fresh_pair()
+    assert await stores.conversations.get(conversation) is None
+    assert await takes_part(stores, conversation, one) is None
+    await stores.conversations.begin_direct(conversation, [one, other], NOW_MS, one)
+    whole = Conversation(conversation, NOW_MS, (Member(one, NOW_MS), Member(other, NOW_MS)), one, version=1)
+    assert await stores.conversations.get(conversation) == whole
+    assert await stores.conversations.membership(conversation, one) == Membership(takes_part=True, is_group=False)
+    assert await takes_part(stores, conversation, "mallory") is False
+    assert list(await stores.conversations.participants(conversation)) == [one, other]
+    assert await stores.conversations.of_user(one, 10) == [Joined(conversation, NOW_MS)]
+    assert await stores.conversations.create(conversation, ["mallory"], NOW_MS, created_by="mallory") is False
+    assert await stores.conversations.get(conversation) == whole
+
+
+async def test_of_many_who_begin_a_direct_conversation_the_earliest_stays(stores):
+    conversation, one, other = fresh_pair()
+    at_once = [(NOW_MS + 1 + n, (one, other)[n % 2]) for n in range(8)]
+    begin = stores.conversations.begin_direct
+    await asyncio.gather(*(begin(conversation, [one, other], at_ms, by) for at_ms, by in reversed(at_once)))
+    found = await stores.conversations.get(conversation)
+    assert (found.created_at_ms, found.created_by, found.participants) == (NOW_MS + 1, one, [one, other])
+    assert {member.joined_at_ms for member in found.members} == {NOW_MS + 1}
+
+
+async def test_who_is_stored_under_a_direct_id_without_being_a_side_is_not_there(stores):
+    conversation, one, other = fresh_pair()
+    await stores.conversations.create(conversation, ["mallory", one], NOW_MS, created_by="mallory", name="x")
+    for who in ("mallory", one):
+        assert await takes_part(stores, conversation, who) is None
+    assert await stores.conversations.get(conversation) is None
+    assert await stores.conversations.participants(conversation) is None
+    await stores.conversations.begin_direct(conversation, [one, other], NOW_MS + 5, other)
+    assert await takes_part(stores, conversation, "mallory") is False
+    assert list(await stores.conversations.participants(conversation)) == [one, other]
+    found = await stores.conversations.get(conversation)
+    assert (found.participants, found.name, found.is_group) == ([one, other], None, False)
+
+
+async def test_a_direct_conversation_of_an_older_release_stays_as_it_was_created(stores):
+    conversation, one, other = fresh_pair()
+    assert await stores.conversations.create(conversation, [one, other], NOW_MS, created_by=other) is True
+    before = await stores.conversations.get(conversation)
+    assert before.participants == [one, other]
+    await stores.conversations.begin_direct(conversation, [one, other], NOW_MS + 5, one)
+    assert await stores.conversations.get(conversation) == before
 
 
 async def test_participants_are_listed(stores):

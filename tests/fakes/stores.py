@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.conversations import Conversation, Member, Membership
+from domain.direct import is_made, sides_among
 from domain.errors import AlreadyExists, NotFound, StoreUnavailable
 from domain.log_clock import ClockStep, LogClock
 from domain.ports import Activity, Joined, LogPosition, MirrorEntry, NewParticipant, StoredMessage, User
@@ -198,7 +199,7 @@ class MemoryConversations(Outage):
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
         """Return whether the user takes part and whether it is a group, ``None`` without such a conversation."""
         self.check()
-        known = self.members.get(conversation_id)
+        known = self._shown(conversation_id)
         return None if known is None else Membership(known.member(user_id) is not None, known.is_group)
 
     async def create(
@@ -226,13 +227,44 @@ class MemoryConversations(Outage):
 
     async def participants(self, conversation_id: str) -> Sequence[str] | None:
         """Return who takes part, sorted; ``None`` without such a conversation."""
-        known = await self.get(conversation_id)
+        self.check()
+        known = self._shown(conversation_id)
         return None if known is None else known.participants
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation."""
         self.check()
-        return self.members.get(conversation_id)
+        return self._shown(conversation_id)
+
+    def _shown(self, conversation_id: str) -> Conversation | None:
+        """Return the conversation; a direct one with its sides alone."""
+        known = self.members.get(conversation_id)
+        if known is None or not is_made(conversation_id):
+            return known
+        sides = sides_among(conversation_id, known.participants)
+        members = tuple(member for member in known.members if member.participant_id in sides)
+        return (
+            Conversation(conversation_id, known.created_at_ms, members, known.created_by, version=1) if sides else None
+        )
+
+    async def begin_direct(self, conversation_id: str, sides: Sequence[str], at_ms: int, created_by: str) -> None:
+        """Have the direct conversation; the earliest creation stays."""
+        self.check()
+        known = self.members.get(conversation_id)
+        if known is None:
+            members = tuple(Member(side, at_ms) for side in sorted({*sides}))
+            self.members[conversation_id] = Conversation(conversation_id, at_ms, members, created_by, version=1)
+        for side in sides:
+            self._of_user.setdefault(side, {})[Joined(conversation_id, at_ms)] = None
+        if known is None:
+            return
+        if self._shown(conversation_id) is None:  # others were written there
+            new = tuple(Member(side, at_ms) for side in sides if known.member(side) is None)
+            both = sorted((*known.members, *new), key=lambda member: member.participant_id)
+            self.members[conversation_id] = replace(known, members=tuple(both))
+        elif at_ms < known.created_at_ms:
+            members = tuple(replace(member, joined_at_ms=at_ms) for member in known.members)
+            self.members[conversation_id] = replace(known, created_at_ms=at_ms, created_by=created_by, members=members)
 
     async def change(self, before: Conversation, after: Conversation) -> bool:
         """Replace ``before`` by ``after``; return ``False`` if it is another one by now."""

@@ -14,6 +14,7 @@ from agents.mirror_contacts import mirror_contacts
 from agents.mirror_inbound import InboundMirror
 from app.faust.stream_app import StreamApp
 from app.kafka.codec import encode
+from domain.direct import direct_id
 from domain.files import File, FileMetadata
 from domain.inbound import ContactChanged, Person
 from domain.kinds import INBOUND
@@ -140,3 +141,27 @@ async def test_address_books_wait_for_the_store_unless_their_partition_went_else
     await stays(lambda: not task.done(), 0.05)
     app.consumer.epoch += 1
     assert await task is None
+
+
+async def test_a_direct_conversation_whose_api_process_ended_is_written_with_its_sides(world: World) -> None:
+    there = direct_id("u-1", ANA)
+    await world.mirror(MessageAccepted("m-1", there, "u-1", ANA, "hi"), MessageAccepted("m-2", there, "u-1", ANA, "!"))
+    found = await world.conversations.get(there)
+    assert found is not None
+    assert (found.participants, found.created_by) == (sorted(["u-1", ANA]), "u-1")
+    assert [one.conversation_id for one in await world.conversations.of_user("u-1", 10)] == [there]
+
+
+async def test_a_direct_conversation_that_is_there_is_not_written_again(world: World) -> None:
+    there = direct_id("u-1", "u-2")
+    await world.conversations.begin_direct(there, ["u-1", "u-2"], 5, "u-2")
+    await world.mirror(MessageAccepted("m-1", there, "u-1", "u-2", "hi"))
+    assert [one.joined_at_ms for one in await world.conversations.of_user("u-1", 10)] == [5]
+
+
+@pytest.mark.parametrize("recipient", ["u-3", "", "whatsapp:+5511999990009"])
+async def test_a_message_that_names_other_sides_than_its_id_begins_nothing(world: World, recipient: str) -> None:
+    there = direct_id("u-1", "u-2")
+    await world.mirror(MessageAccepted("m-1", there, "u-1", recipient, "hi"))
+    assert await world.conversations.get(there) is None
+    assert await world.messages.get("m-1") is not None

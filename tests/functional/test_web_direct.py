@@ -14,6 +14,7 @@ from domain.direct import direct_id
 from domain.ports import LogPosition, NewParticipant
 from domain.routing import decide
 from support.api import Api
+from support.waiting import until
 
 PHONE = "whatsapp:+5511999990000"
 NOBODY = "0193e2f0-0000-7000-8000-000000000000"
@@ -176,13 +177,93 @@ async def test_a_direct_conversation_stays_one_of_two(api: Api, ana: Person, bru
     assert await ana.said(bruno.user_id, there) == there
 
 
-async def test_a_conversation_that_an_older_release_let_somebody_choose_is_not_taken_for_a_direct_one(
-    api: Api, ana: Person, bruno: Person, eve: Person
+@pytest.mark.parametrize("guest", ["nobody", "ana", "bruno", "both"])
+async def test_who_guessed_the_id_in_an_older_release_is_in_no_direct_conversation(
+    api: Api, ana: Person, bruno: Person, eve: Person, guest: str
 ) -> None:
+    """A release before the reserved ids let clients choose them; the sides follow from the id all the same."""
     squatted = direct_id(ana.user_id, bruno.user_id)
-    await api.conversations.create(squatted, [ana.user_id, eve.user_id], 0, created_by=eve.user_id)
-    assert (await ana.say(bruno.user_id)).status == 409
-    assert api.log.records == []
+    guests = {"nobody": [], "ana": [ana.user_id], "bruno": [bruno.user_id], "both": [ana.user_id, bruno.user_id]}
+    await api.conversations.create(squatted, [*guests[guest], eve.user_id], 0, created_by=eve.user_id)
+    before = await refusals_of(eve, squatted)
+    assert await ana.said(bruno.user_id) == squatted
+    assert await refusals_of(eve, squatted) == before == {403}
+    assert (await ana.get(f"/v1/conversations/{squatted}"))["participants"] == sorted([ana.user_id, bruno.user_id])
+    assert len((await bruno.get(f"/v1/messages?conversation_id={squatted}"))["messages"]) == 1
+    assert (await eve.get("/v1/conversations"))["conversations"] == []
+    assert [message.sender_id for message, *_ in api.log.records] == [ana.user_id]
+
+
+async def refusals_of(stranger: Person, conversation_id: str) -> set[int]:
+    """Return the statuses of everything that a stranger with the id may try."""
+    statuses = {(await stranger.say(None, conversation_id)).status}
+    for method, path in (
+        ("GET", f"/v1/conversations/{conversation_id}"),
+        ("GET", f"/v1/messages?conversation_id={conversation_id}"),
+        ("GET", f"/v1/conversations/{conversation_id}/messages"),
+    ):
+        statuses.add((await stranger.api.call(method, path, token=stranger.token)).status)
+    file = {"conversation_id": conversation_id, "file": b"x"}
+    statuses.add((await stranger.api.call("POST", "/v1/files", token=stranger.token, data=file)).status)
+    return statuses
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_a_stranger_is_refused_at_every_process_before_and_after_the_first_message(
+    two: tuple[Any, Any], is_away: bool
+) -> None:
+    one, other = two
+    ana, bruno, eve = await person(one, "ana"), await person(one, "bruno"), await person(one, "eve")
+    await ana.said(PHONE)  # what a message to a person asks of the store is known
+    there = direct_id(ana.user_id, bruno.user_id)
+    eves = [Person(api, {"user_id": eve.user_id, "token": eve.token}, "eve") for api in (one, other)]
+    assert [await refusals_of(each, there) for each in eves] == [{403}, {403}]
+    if is_away:
+        await ana.get("/v1/users/me")
+        await ana.say(bruno.user_id, "c-1")  # bruno is known as a user
+        one.conversations.available = False
+    assert await ana.said(bruno.user_id) == there
+    for api in (one, other):
+        for message, position, _ in one.log.records:
+            api.services.live.hub.on_message(0, position.offset, message, position)
+    assert [await refusals_of(each, there) for each in eves] == [{503 if is_away else 403}] * 2
+    one.conversations.available = True
+    assert [await refusals_of(each, there) for each in eves] == [{403}, {403}]
+    assert all(message.sender_id == ana.user_id for message, *_ in one.log.records)
+
+
+async def test_the_answer_to_a_first_message_says_that_every_process_has_the_conversation(
+    two: tuple[Any, Any],
+) -> None:
+    one, other = two
+    ana, bruno = await person(one, "ana"), await person(one, "bruno")
+    begin, started, may_go_on = one.conversations.begin_direct, asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any) -> None:
+        started.set()
+        await may_go_on.wait()
+        await begin(*args)
+
+    one.conversations.begin_direct = slow
+    saying = asyncio.create_task(ana.said(bruno.user_id))
+    await started.wait()
+    await until(lambda: one.log.records)  # the message does not wait for the row
+    assert not saying.done()
+    may_go_on.set()
+    there = await saying
+    at_other = Person(other, {"user_id": bruno.user_id, "token": bruno.token}, "bruno")
+    assert [c["conversation_id"] for c in (await at_other.get("/v1/conversations"))["conversations"]] == [there]
+    assert len((await at_other.get(f"/v1/messages?conversation_id={there}"))["messages"]) == 1
+
+
+async def test_a_direct_conversation_is_written_once_however_often_a_process_begins_anew(
+    two: tuple[Any, Any],
+) -> None:
+    one, other = two
+    ana, bruno = await person(one, "ana"), await person(one, "bruno")
+    there = await ana.said(bruno.user_id)
+    assert await Person(other, {"user_id": ana.user_id, "token": ana.token}, "ana").said(bruno.user_id) == there
+    assert len(await one.conversations.of_user(ana.user_id, 10)) == 1
 
 
 async def test_both_sides_are_in_it_from_the_first_moment_whoever_is_first(
@@ -192,14 +273,14 @@ async def test_both_sides_are_in_it_from_the_first_moment_whoever_is_first(
     ana, bruno = await person(one, "ana"), await person(one, "bruno")
     there = Person(other, {"user_id": bruno.user_id, "token": bruno.token}, "bruno")
     seen: set[tuple[str, ...]] = set()
-    create = one.conversations.create
+    begin = one.conversations.begin_direct
 
-    async def slow(conversation_id: str, participants: list[str], *args: object, **more: object) -> bool:
+    async def slow(conversation_id: str, sides: list[str], at_ms: int, created_by: str) -> None:
         await asyncio.sleep(0)
-        seen.add(tuple(participants))
-        return bool(await create(conversation_id, participants, *args, **more))
+        seen.add(tuple(sides))
+        await begin(conversation_id, sides, at_ms, created_by)
 
-    one.conversations.create = slow
+    one.conversations.begin_direct = slow
     said = await asyncio.gather(*(side.said(to) for side, to in ((ana, bruno.user_id), (there, ana.user_id)) * 5))
     assert len(set(said)) == 1
     assert seen == {tuple(sorted([ana.user_id, bruno.user_id]))}
@@ -319,7 +400,7 @@ async def test_a_file_of_another_conversation_does_not_go_into_a_direct_one(api:
     assert direct_id(ana.user_id, PHONE) not in api.conversations.members
 
 
-async def test_without_cassandra_known_direct_conversations_go_on_and_others_wait(
+async def test_without_cassandra_direct_conversations_begin_and_are_written_later(
     api: Api, ana: Person, bruno: Person
 ) -> None:
     await ana.said(PHONE)
@@ -328,7 +409,13 @@ async def test_without_cassandra_known_direct_conversations_go_on_and_others_wai
         store.available = False
     await ana.said(PHONE)
     await ana.said("user:bruno")
-    assert (await ana.say("whatsapp:+5511999990001")).status == 503
+    new = await ana.said("whatsapp:+5511999990001")
+    for store in (api.conversations, api.messages, api.users, api.identities):
+        store.available = True
+    await until(lambda: new in api.conversations.members)
+    assert (await ana.get(f"/v1/conversations/{new}"))["participants"] == sorted(
+        [ana.user_id, "whatsapp:+5511999990001"]
+    )
 
 
 # an address that is written to takes part
@@ -419,7 +506,7 @@ async def test_a_message_to_an_address_that_is_known_to_take_part_asks_nothing(a
 
         return call
 
-    for name in ("membership", "get", "create", "join", "participants"):
+    for name in ("membership", "get", "create", "begin_direct", "join", "participants"):
         setattr(api.conversations, name, counted(name))
     await ana.said(PHONE, "c-1")
     assert calls == ["membership", "create"]
@@ -433,7 +520,7 @@ async def test_a_message_to_an_address_that_is_known_to_take_part_asks_nothing(a
     assert len(calls) == 4
     await ana.said(PHONE)
     await ana.said(PHONE)
-    assert calls[4:] == ["get", "create"]
+    assert calls[4:] == ["get", "begin_direct"]
 
 
 async def test_without_cassandra_an_address_joins_later_and_its_messages_go_out(api: Api, ana: Person) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.direct import direct_id, is_direct, is_reserved
+from domain.direct import direct_id, is_direct, is_made, is_of, is_reserved, sides_among
 from domain.errors import InvalidRecipient
 from domain.records import MAX_CONVERSATION_ID_CHARS
 from domain.usernames import names_user, parse_user, username_of
@@ -28,6 +28,26 @@ def test_both_sides_have_the_same_id_and_it_is_a_possible_one(one: str, other: s
 def test_other_sides_have_another_id(one: str, other: str, third: str, fourth: str) -> None:
     if sorted((one, other)) != sorted((third, fourth)):
         assert direct_id(one, other) != direct_id(third, fourth)
+
+
+@given(sides, sides, st.lists(sides, max_size=4))
+def test_the_sides_are_found_among_others_and_nobody_else_is(one: str, other: str, others: list[str]) -> None:
+    made = direct_id(one, other)
+    assert is_made(made)
+    assert is_of(made, other, one)
+    assert sides_among(made, [*others, other, one]) == tuple(sorted({one, other}))
+    strangers = [stranger for stranger in others if stranger not in (one, other)]
+    assert sides_among(made, strangers) == ()
+    if one != other:
+        assert sides_among(made, [*strangers, one]) == ()
+
+
+@pytest.mark.parametrize(
+    "chosen", ["direct:", "direct:x", "direct:" + "g" * 32, "direct:" + "0" * 33, "c-1", "direct:" + "A" * 32]
+)
+def test_an_id_of_another_form_was_chosen_and_says_nothing(chosen: str) -> None:
+    assert not is_made(chosen)
+    assert not is_of(chosen, "one", "other")
 
 
 def test_the_id_of_a_pair_never_changes() -> None:

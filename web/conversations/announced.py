@@ -53,6 +53,10 @@ class AnnouncedMembers:
         at_ms = self._members[conversation_id][1] if conversation_id in self._members else 0
         return Conversation(conversation_id, at_ms, tuple(Member(one, at_ms) for one in sorted(members)))
 
+    def __contains__(self, conversation_id: str) -> bool:
+        """Return whether the members of the conversation are known from a message."""
+        return conversation_id in self._members
+
     async def of(self, conversation_id: str) -> Sequence[str]:
         """Return the members, as addresses and user ids; none if no message announced any."""
         named, _ = self._members.get(conversation_id, ((), 0))

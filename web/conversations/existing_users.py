@@ -52,8 +52,7 @@ class ExistingUsers:
     async def find_or_create_direct(self, recipient_id: str, caller_id: str) -> tuple[Conversation, bool]:
         """Return the caller's direct conversation with an address or a user, and whether this call created it.
 
-        Raises ``FieldErrors`` if the user does not exist, and ``Conflict`` and ``StoreUnavailable`` as
-        ``ConversationOpener.find_or_create_direct``.
+        Raises ``FieldErrors`` if the user does not exist, ``StoreUnavailable``.
         """
         (other,) = await self._usernames.resolved("recipient_id", [recipient_id])
         await self.require("recipient_id", [other], caller_id)

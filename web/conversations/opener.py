@@ -6,15 +6,17 @@ admins, and a direct conversation keeps its two sides.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from domain.conversations import MAX_MEMBERS, Conversation, Member
+from domain.conversations import MAX_MEMBERS, Conversation
 from domain.direct import direct_id, is_direct
-from domain.errors import Conflict, StoreUnavailable
+from domain.errors import StoreUnavailable
 from web.circuit import COOLDOWN_SECONDS, CircuitBreaker
+from web.conversations.beginnings import Beginning, DirectBeginnings
 from web.conversations.joins import JoinWriter
 from web.errors import FieldErrors
 
@@ -49,6 +51,7 @@ class ConversationOpener:
         self._clock_ms = clock_ms
         self._circuit = CircuitBreaker(monotonic, COOLDOWN_SECONDS)
         self._joins = JoinWriter(store, clock_ms, participants.written)
+        self._beginnings = DirectBeginnings(store, self._is_stored)
         self._settled: LRUCache[tuple[str, str, str], bool] = LRUCache(limit)
 
     async def open(self, conversation_id: str, user_id: str, address: str) -> None:
@@ -71,11 +74,11 @@ class ConversationOpener:
             self._settled[triple] = True
 
     async def open_direct(self, conversation_id: str, user_id: str, other: str) -> None:
-        """Check the id of a direct conversation of the two, and create the conversation if it does not exist.
+        """Check the id of a direct conversation of the two, and have the conversation written if it does not exist.
 
-        ``other`` is an address or the id of an existing user. Raises ``FieldErrors`` if the id belongs to the
-        sender's direct conversation with a third party, ``NotAllowed`` if it is none of the sender's,
-        ``StoreUnavailable``.
+        ``stored`` waits for that. ``other`` is an address or the id of an existing user. Raises ``FieldErrors`` if
+        the id belongs to the sender's direct conversation with a third party, ``NotAllowed`` if it is none of the
+        sender's, ``StoreUnavailable``.
         """
         triple = (conversation_id, user_id, other)
         if self._settled.get(triple):
@@ -83,27 +86,32 @@ class ConversationOpener:
         if conversation_id != direct_id(user_id, other):
             await self._memberships.check(conversation_id, user_id)
             raise FieldErrors([("recipient_id", _NOT_THIS_ONE)])
-        await self.find_or_create_direct(user_id, other)
+        if conversation_id in self._beginnings:
+            return
+        now_ms = self._clock_ms()
+        self._beginnings.begin(Beginning(conversation_id, user_id, other, now_ms))
+        self._memberships.remember(conversation_id, user_id)
+        self._participants.announce(conversation_id, tuple(sorted({user_id, other})), now_ms)
+
+    def _is_stored(self, beginning: Beginning) -> None:
+        self._settled[beginning.conversation_id, beginning.user_id, beginning.other] = True
+
+    async def stored(self, conversation_id: str) -> None:
+        """Return once a direct conversation begun here is in the store, or cannot be for now."""
+        if conversation_id in self._beginnings:
+            await self._beginnings.wait(conversation_id)
 
     async def find_or_create_direct(self, user_id: str, other: str) -> tuple[Conversation, bool]:
-        """Return the direct conversation of the two, and whether this call created it.
-
-        Raises ``Conflict`` if its id is in use for other participants, ``StoreUnavailable``.
-        """
+        """Return the direct conversation of the two, and whether this call created it. Raises ``StoreUnavailable``."""
         conversation_id = direct_id(user_id, other)
-        sides = sorted({user_id, other})
         found, is_new = await self._store.get(conversation_id), False
         if found is None:
             now_ms = self._clock_ms()
-            is_new = await self._store.create(conversation_id, sides, now_ms, created_by=user_id)
-            members = tuple(Member(side, now_ms) for side in sides)
-            made = Conversation(conversation_id, now_ms, members, user_id, version=1)
-            found = made if is_new else await self._store.get(conversation_id)
+            await self._store.begin_direct(conversation_id, sorted({user_id, other}), now_ms, user_id)
+            found = await self._store.get(conversation_id)
             if found is None:
                 raise StoreUnavailable("the conversation was created but cannot be read yet; retry")
-        if found.is_group or found.participants != sides:
-            # a release without direct conversations let clients choose such an id
-            raise Conflict("the id of this direct conversation is in use; give a conversation_id of your choice")
+            is_new = (found.created_at_ms, found.created_by) == (now_ms, user_id)
         self._memberships.remember(conversation_id, user_id)
         self._settled[conversation_id, user_id, other] = True
         return found, is_new
@@ -147,5 +155,5 @@ class ConversationOpener:
         return known
 
     async def close(self, limit_seconds: float) -> None:
-        """Write the waiting joins, within ``limit_seconds``."""
-        await self._joins.close(limit_seconds)
+        """Write the waiting joins and direct conversations, each within ``limit_seconds``."""
+        await asyncio.gather(self._joins.close(limit_seconds), self._beginnings.close(limit_seconds))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from cachetools import LRUCache
 
 from domain.conversations import MAX_MEMBERS
+from domain.direct import is_of
 from domain.errors import Unavailable
 from domain.ports import ConversationStore
 from web.conversations.announced import AnnouncedMembers
@@ -111,6 +112,14 @@ class Participants:
         known = self._known.get(conversation_id)
         if known is not None and not known.users:  # from before it existed
             self.forget(conversation_id)
+
+    def announce_direct(self, conversation_id: str, sender_id: str, recipient_id: str, at_ms: int) -> None:
+        """Note the sides of a direct conversation, of a message in it: the store may not have it yet.
+
+        Nothing is noted unless the id is that of the two.
+        """
+        if conversation_id not in self._announced and is_of(conversation_id, sender_id, recipient_id):
+            self.announce(conversation_id, tuple(sorted({sender_id, recipient_id})), at_ms)
 
     def unwritten(self, conversation_id: str) -> frozenset[str]:
         """Return the participants perhaps not in the store yet, because this process only saw a message to them."""

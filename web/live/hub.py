@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from domain.conversations import is_address
+from domain.direct import is_direct
 from domain.errors import Unavailable
 from domain.files import File
 from domain.ports import LogPosition
@@ -95,6 +96,9 @@ class Hub:
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if message.members:
             self._participants.announce(message.conversation_id, message.members, position.accepted_at_ms)
+        elif is_direct(message.conversation_id):
+            sides = (message.sender_id, message.recipient_id)
+            self._participants.announce_direct(message.conversation_id, *sides, position.accepted_at_ms)
         if (
             message.is_inbound
             and message.file is not None

@@ -96,7 +96,7 @@ class RecipientResolver:
         A conversation that does not exist is created with the sender and the named recipient. A message without
         recipients is for everyone, and nobody else takes part yet. A reaction to ``target`` goes to those who have
         the target. Raises ``NotAllowed``, ``Unavailable``,
-        ``Conflict``, and ``FieldErrors`` for an unknown recipient, for a text too long for an address, or for an
+        and ``FieldErrors`` for an unknown recipient, for a text too long for an address, or for an
         account that the channel of a recipient does not have.
         """
         conversation_id, sender_id, recipient_id = message.conversation_id, message.sender_id, message.recipient_id
@@ -125,6 +125,10 @@ class RecipientResolver:
         """Raise ``FieldErrors`` if the message's account cannot send to all addresses."""
         if fault := account_fault(message.account, addresses, self._accounts):
             raise FieldErrors([("account", fault)])
+
+    async def stored(self, conversation_id: str) -> None:
+        """Return once the conversation is in the store, if ``resolve`` began it, or cannot be for now."""
+        await self._conversation_opener.stored(conversation_id)
 
     def forget(self, user_id: str) -> None:
         """Drop the user's cached address after an identity was linked or unlinked."""

@@ -146,7 +146,9 @@ class Sending:
         message, target = await self._with_parts(item.message)
         message = await self._recipient_resolver.resolve(message, target)
         _pay(message, spend)
-        return self._remembered(Item(message, False), await self._log.append(message, headers))
+        appended = await self._log.append(message, headers)
+        await self._recipient_resolver.stored(message.conversation_id)
+        return self._remembered(Item(message, False), appended)
 
     async def many(self, items: Sequence[Item], headers: Headers, spend: Spend) -> list[Outcome]:
         """Accept ``items`` of one sender; return an outcome for each, in order.
@@ -201,11 +203,14 @@ class Sending:
             self._metrics.messages_replayed.count += 1
 
     async def _write(self, fresh: list[Item], headers: MakeHeaders, spend: Spend, found: Outcomes) -> None:
+        """Write messages of one conversation."""
         fresh = await self._admitted(fresh, spend, found)
         # each is queued for Kafka in its task's first step, so they are in the order of the items
         appended = await asyncio.gather(
             *(self._log.append(item.message, headers()) for item in fresh), return_exceptions=True
         )
+        if fresh:
+            await self._recipient_resolver.stored(fresh[0].message.conversation_id)
         written: list[tuple[Item, Appended]] = []
         for item, result in zip(fresh, appended, strict=True):
             if isinstance(result, Exception):
