@@ -21,7 +21,7 @@ import uvloop
 
 from app.roles import ROLES
 from loadtests.floor.bare import Bare
-from loadtests.floor.figures import Subject, Verdict, markdown, verdicts
+from loadtests.floor.figures import GoalResult, Subject, markdown, verdicts
 from loadtests.floor.sitting import Sitting
 from loadtests.meter import Machine
 from loadtests.orders import signed_up
@@ -69,7 +69,7 @@ async def ours(wanted: argparse.Namespace, servers: Servers, folder: Path) -> Su
         return subject if await sitting.measure(has_end=True, has_new=True) else None
 
 
-async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) -> tuple[list[Subject], list[Verdict]]:
+async def measure(wanted: argparse.Namespace, servers: Servers, folder: Path) -> tuple[list[Subject], list[GoalResult]]:
     """Return the subjects measured, and the verdicts; no subject if a ledger does not balance."""
     found: dict[str, Subject | None] = {}
     names = wanted.only.split(",")

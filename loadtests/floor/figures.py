@@ -55,7 +55,7 @@ class Subject:
         return sum(spread.refused for spread in spreads)
 
 
-class Verdict(NamedTuple):
+class GoalResult(NamedTuple):
     """A goal, what was measured, and whether it is met."""
 
     goal: str
@@ -68,29 +68,29 @@ def times(ours: float, limit: float) -> float:
     return ours / limit if limit else float("nan")
 
 
-def verdicts(floor: Subject, ours: Subject) -> list[Verdict]:
+def verdicts(floor: Subject, ours: Subject) -> list[GoalResult]:
     """Return the goals of the accept path that this sitting measured. ``floor``: the bare accept alone."""
-    found: list[Verdict] = []
+    found: list[GoalResult] = []
     if (mine := ours.rates.get(100.0)) is not None and (limit := floor.rates.get(100.0)) is not None:
         share = times(mine.p99_ms, limit.p99_ms)
         goal = f"accept p99 at 100/s at most {MOST_TIMES_FLOOR_AT_100:g} times the bare one's"
         measured = f"{mine.p99_ms:.1f} ms, {share:.2f} times {limit.p99_ms:.1f} ms"
-        found.append(Verdict(goal, measured, share <= MOST_TIMES_FLOOR_AT_100))
+        found.append(GoalResult(goal, measured, share <= MOST_TIMES_FLOOR_AT_100))
     if (mine := ours.rates.get(500.0)) is not None:
         goal = f"accept p99 at 500/s at most {MOST_P99_MS_AT_500:g} ms"
-        found.append(Verdict(goal, f"{mine.p99_ms:.1f} ms", mine.p99_ms <= MOST_P99_MS_AT_500))
+        found.append(GoalResult(goal, f"{mine.p99_ms:.1f} ms", mine.p99_ms <= MOST_P99_MS_AT_500))
     if (mine := ours.flat_out.get(64)) is not None:
         goal = f"flat out on 64 connections at least {LEAST_PER_SECOND_ON_64:,.0f}/s"
-        found.append(Verdict(goal, f"{mine.per_second:,.0f}/s", mine.per_second >= LEAST_PER_SECOND_ON_64))
+        found.append(GoalResult(goal, f"{mine.per_second:,.0f}/s", mine.per_second >= LEAST_PER_SECOND_ON_64))
     if ours.new is not None and (mine := ours.rates.get(ours.new_rate)) is not None:
         middle, tail = times(ours.new.p50_ms, mine.p50_ms), times(ours.new.p99_ms, mine.p99_ms)
         goal = f"a new direct conversation's first message at most {MOST_TIMES_KNOWN:g} times a known one's"
         measured = f"p50 {middle:.2f}, p99 {tail:.2f} times"
-        found.append(Verdict(goal, measured, max(middle, tail) <= MOST_TIMES_KNOWN))
+        found.append(GoalResult(goal, measured, max(middle, tail) <= MOST_TIMES_KNOWN))
     return found
 
 
-def markdown(subjects: Sequence[Subject], verdict: Sequence[Verdict]) -> str:
+def markdown(subjects: Sequence[Subject], verdict: Sequence[GoalResult]) -> str:
     """Return the tables. The first subject is the limit; the others' cells have the multiple of it in brackets."""
     head = ["", *(subject.name for subject in subjects)]
     rows: list[list[str]] = []

@@ -29,6 +29,7 @@ from web.contract.message_requests import CreateMessage
 from web.conversations.usernames import no_such
 from web.errors import FieldErrors, RateLimited
 from web.messages.keyed_lock import KeyedLock
+from web.messages.payment import Spend, pay
 
 if TYPE_CHECKING:
     from app.tracing import Tracing
@@ -47,8 +48,6 @@ NOBODY: Mapping[str, str] = {}
 
 Headers = Mapping[str, bytes]
 MakeHeaders = Callable[[], Headers]
-# takes so many tokens of the caller's rate; raises ``RateLimited``
-Spend = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ class Sending:
         self._require_future(item.message)
         message, target = await self._with_parts(item.message)
         message = await self._recipient_resolver.resolve(message, target)
-        _pay(message, spend)
+        pay(message, spend)
         appended = await self._log.append(message, headers)
         await self._recipient_resolver.stored(message.conversation_id)
         return self._remembered(Item(message, False), appended)
@@ -233,7 +232,7 @@ class Sending:
             try:
                 self._require_future(message)
                 message = await self._recipient_resolver.resolve(message, target)
-                _pay(message, spend)
+                pay(message, spend)
                 admitted.append(Item(message, item.is_keyed))
             except (FieldErrors, NotDeliverable, RateLimited) as error:
                 found[item.message.message_id] = error
@@ -283,12 +282,6 @@ class Sending:
         self._history.add_message(item.message, appended.position, appended.partition)
         self._metrics.messages_accepted.count += 1
         return AcceptedMessage(item.message, appended.position)
-
-
-def _pay(message: MessageAccepted, spend: Spend) -> None:
-    """Take a token for each recipient but the first, paid by the request itself. Raises ``RateLimited``."""
-    if len(message.targets) > 1:
-        spend(len(message.targets) - 1)
 
 
 def _compared(item: Item, message: MessageAccepted, position: LogPosition, *, is_replayed: bool) -> Outcome:
