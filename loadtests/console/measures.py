@@ -14,7 +14,7 @@ from loadtests.console.guest import Guest
 
 BATCH = 500
 MOST_SECONDS = 300.0
-SCREEN_PX = 700  # of one turn of the wheel
+SCREEN_PX = 2_500  # of one turn of the wheel
 _FRAMES = """() => {
   window.frames_ms = [];
   let last = performance.now();
