@@ -18,7 +18,7 @@ from domain.records import DeadLetter
 MOST_RECORDS = 100_000  # of one bucket in memory, about 1 KiB each
 
 
-class Kind(IntEnum):
+class EntryKind(IntEnum):
     """The kinds of records besides those of channels, which follow: request, row of the queue, letter."""
 
     MESSAGE = 0
@@ -53,12 +53,12 @@ class PartitionFacts:
 
 def request_kind(channel_index: int) -> int:
     """Return the kind of a channel's requests."""
-    return Kind.CHANNELS + 2 * channel_index
+    return EntryKind.CHANNELS + 2 * channel_index
 
 
 def queue_kind(channel_index: int) -> int:
     """Return the kind of the rows of a channel's queue."""
-    return Kind.CHANNELS + 2 * channel_index + 1
+    return EntryKind.CHANNELS + 2 * channel_index + 1
 
 
 class Books:
@@ -75,16 +75,16 @@ class Books:
 
     def take(self, entry: Entry) -> None:
         """Add one record."""
-        if entry.kind == Kind.MESSAGE:
+        if entry.kind == EntryKind.MESSAGE:
             self.history.add_message(entry.value, LogPosition(entry.timestamp, entry.offset))
-        elif entry.kind == Kind.FACT:
+        elif entry.kind == EntryKind.FACT:
             self.history.add_fact(entry.value, entry.timestamp, entry.offset)
-        elif entry.kind == Kind.ROW:
+        elif entry.kind == EntryKind.ROW:
             self.history.add_row(entry.key, entry.value, self._loaders.state)
-        elif entry.kind == Kind.LETTER:
+        elif entry.kind == EntryKind.LETTER:
             self._letter(entry.value)
         else:
-            index, is_row = divmod(entry.kind - Kind.CHANNELS, 2)
+            index, is_row = divmod(entry.kind - EntryKind.CHANNELS, 2)
             if is_row:
                 loaders = self._loaders
                 self.channels[index].add_row(entry.key or b"", entry.value, loaders.is_delivery, loaders.delivery)
@@ -126,7 +126,7 @@ async def books_of(
     with Spill(buckets, folder) as spill, Spill(buckets, folder) as rows:
         async for entry in entries:
             facts_from_ms = facts_from_ms or _first_fact_ms(partition, entry)
-            if entry.kind == Kind.ROW:
+            if entry.kind == EntryKind.ROW:
                 rows.put(entry.key, entry)
             else:
                 spill.put(_conversation_of(entry), entry)
@@ -142,7 +142,7 @@ async def books_of(
 
 
 def _first_fact_ms(partition: PartitionFacts, entry: Entry) -> int:
-    return entry.timestamp if partition.has_lost_facts and entry.kind == Kind.FACT else 0
+    return entry.timestamp if partition.has_lost_facts and entry.kind == EntryKind.FACT else 0
 
 
 def _last_rows(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -155,7 +155,7 @@ def _last_rows(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 def _conversation_of(entry: Entry) -> bytes | None:
     """Return the conversation of a record: the key of every topic, but within the key of a row of the queue."""
-    if entry.kind < Kind.CHANNELS or (entry.kind - Kind.CHANNELS) % 2 == 0 or entry.key is None:
+    if entry.kind < EntryKind.CHANNELS or (entry.kind - EntryKind.CHANNELS) % 2 == 0 or entry.key is None:
         return entry.key
     _, _, rest = entry.key.partition(b"\0")
     return rest[2 : 2 + int.from_bytes(rest[:2])]

@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app.audit_books import Kind, PartitionFacts, queue_kind, request_kind
+from app.audit_books import EntryKind, PartitionFacts, queue_kind, request_kind
 from app.audit_spill import Entry
 from app.kafka.address import kafka_options
 from app.kafka.topics import Topics, group_of
@@ -107,10 +107,10 @@ class PartitionReader:
             sources.append((request_kind(index), TopicPartition(names.outbound(channel), number)))
             changelog = names.changelog(channel, "queue")
             sources.append((queue_kind(index), TopicPartition(changelog, number)))
-        sources.append((Kind.LETTER, TopicPartition(names.dead_letters, number)))
-        sources.append((Kind.MESSAGE, TopicPartition(names.messages, number)))
-        sources.append((Kind.FACT, TopicPartition(names.status_updates, number)))
-        sources.append((Kind.ROW, TopicPartition(names.changelog("core", "message_state"), number)))
+        sources.append((EntryKind.LETTER, TopicPartition(names.dead_letters, number)))
+        sources.append((EntryKind.MESSAGE, TopicPartition(names.messages, number)))
+        sources.append((EntryKind.FACT, TopicPartition(names.status_updates, number)))
+        sources.append((EntryKind.ROW, TopicPartition(names.changelog("core", "message_state"), number)))
         return sources
 
     async def facts(self) -> PartitionFacts:
@@ -122,11 +122,11 @@ class PartitionReader:
         by_kind = {kind: begins[tp] for kind, tp in sources}
         return PartitionFacts(
             self._number,
-            by_kind[Kind.MESSAGE],
+            by_kind[EntryKind.MESSAGE],
             sum(ends[tp] - begins[tp] for tp in tps),
             self._settings.state_retention_hours,
             {channel: by_kind[request_kind(index)] for index, channel in enumerate(CHANNELS)},
-            by_kind[Kind.FACT] > 0,
+            by_kind[EntryKind.FACT] > 0,
         )
 
     async def entries(self) -> AsyncIterator[Entry]:
@@ -138,8 +138,8 @@ class PartitionReader:
                     yield Entry(kind, record.offset, record.timestamp, record.key, record.value)
 
     def _committed_end(self, kind: int, tp: TopicPartition) -> int | None:
-        index, is_row = divmod(kind - Kind.CHANNELS, 2)
-        if kind < Kind.CHANNELS or is_row:
+        index, is_row = divmod(kind - EntryKind.CHANNELS, 2)
+        if kind < EntryKind.CHANNELS or is_row:
             return None
         committed = self._committed[CHANNELS[index]]
         return committed[tp].offset if tp in committed else -1

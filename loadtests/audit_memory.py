@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from app.audit_books import Books, Kind, PartitionFacts, books_of
+from app.audit_books import Books, EntryKind, PartitionFacts, books_of
 from app.audit_spill import Entry
 from app.kafka.codec import encode
 from domain.records import MessageAccepted, StatusChanged
@@ -44,13 +44,13 @@ def _message_entries(number: int) -> tuple[Entry, list[Entry], list[Entry]]:
         change = StatusChanged(
             message_id, conversation_id, word, at + n, at, number, "whatsapp", min(n, 1), f"p{number}"
         )
-        facts.append(Entry(Kind.FACT, 4 * number + n, at + n, key, encode(change)))
+        facts.append(Entry(EntryKind.FACT, 4 * number + n, at + n, key, encode(change)))
         times[n] = at + n
         provider_id = f"p{number}" if n else None
         state = MessageState(times[0], times[1], times[2], times[3], None, min(n, 1), 0, provider_id)
         row = dump(Row(state, conversation_id, "whatsapp"))
-        rows.append(Entry(Kind.ROW, 4 * number + n, at + n, message_id.encode(), row))
-    return Entry(Kind.MESSAGE, number, at, key, encode(message)), facts, rows
+        rows.append(Entry(EntryKind.ROW, 4 * number + n, at + n, message_id.encode(), row))
+    return Entry(EntryKind.MESSAGE, number, at, key, encode(message)), facts, rows
 
 
 async def _entries(messages: int) -> AsyncIterator[Entry]:

@@ -16,7 +16,7 @@ import pytest
 
 from agents.facts import read_fact
 from app.audit import Report, Views, witnessed
-from app.audit_books import Books, Kind, PartitionFacts, books_of
+from app.audit_books import Books, EntryKind, PartitionFacts, books_of
 from app.audit_rules import Difference, History, compare, compare_ids
 from app.audit_spill import Entry
 from app.audit_witnesses import MOST_TAKEN, LiveFrames, ProviderTruth
@@ -51,18 +51,18 @@ class World:
         message_id, conversation_id, at = f"m-{number}", f"c-{number % 13}", AT + number * 1_000
         message = MessageAccepted(message_id, conversation_id, "ana", "whatsapp:+5511999990000", f"hi {number}")
         key = conversation_id.encode()
-        self.entries.append(Entry(Kind.MESSAGE, number, at, key, encode(message)))
+        self.entries.append(Entry(EntryKind.MESSAGE, number, at, key, encode(message)))
         entry = MirrorEntry(message_id, conversation_id, LogPosition(at, number), message)
         state, facts = MessageState(), []
         for n, word in enumerate(WORDS):
             change = StatusChanged(
                 message_id, conversation_id, word, at + n, at, number, "whatsapp", min(n, 1), f"sim.{number}"
             )
-            self.entries.append(Entry(Kind.FACT, 4 * number + n, at + n, key, encode(change)))
+            self.entries.append(Entry(EntryKind.FACT, 4 * number + n, at + n, key, encode(change)))
             facts.append(read_fact(encode(change), at + n)[1])
             state = fold([fact_in(change)], state)  # type: ignore[assignment]
             row = dump(Row(state, conversation_id, "whatsapp"))
-            self.entries.append(Entry(Kind.ROW, 4 * number + n, at + n, message_id.encode(), row))
+            self.entries.append(Entry(EntryKind.ROW, 4 * number + n, at + n, message_id.encode(), row))
             self.frames.append(
                 {"type": "status", "message_id": message_id, "conversation_id": conversation_id, "status": word}
             )
@@ -142,8 +142,8 @@ async def test_a_fact_lost_in_cassandra_is_named(most_records: int, tmp_path: Pa
 @BOTH
 async def test_a_fact_dropped_from_a_changelog_is_named(most_records: int, tmp_path: Path) -> None:
     world = World()
-    newest = max(e.offset for e in world.entries if e.kind == Kind.ROW and e.key == BAD.encode())
-    world.entries = [e for e in world.entries if not (e.kind == Kind.ROW and e.offset == newest)]
+    newest = max(e.offset for e in world.entries if e.kind == EntryKind.ROW and e.key == BAD.encode())
+    world.entries = [e for e in world.entries if not (e.kind == EntryKind.ROW and e.offset == newest)]
     found = await world.audit(most_records, tmp_path)
     assert told(found) == ("table", BAD)
     assert "read_at_ms" in found[0].detail
@@ -153,7 +153,7 @@ async def test_a_fact_dropped_from_a_changelog_is_named(most_records: int, tmp_p
 @BOTH
 async def test_a_row_deleted_from_a_changelog_is_named(most_records: int, tmp_path: Path) -> None:
     world = World()
-    world.entries.append(Entry(Kind.ROW, 10_000, AT, BAD.encode(), None))
+    world.entries.append(Entry(EntryKind.ROW, 10_000, AT, BAD.encode(), None))
     assert told(await world.audit(most_records, tmp_path)) == ("table", BAD)
 
 

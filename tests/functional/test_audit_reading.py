@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from aiokafka import TopicPartition
 
-from app.audit_books import Books, Kind, books_of, queue_kind, request_kind
+from app.audit_books import Books, EntryKind, books_of, queue_kind, request_kind
 from app.audit_log import PartitionReader
 from app.kafka.codec import encode
 from app.kafka.topics import Topics
@@ -71,7 +71,7 @@ async def test_a_partition_is_read_whole_in_memory_and_in_buckets() -> None:
     whatsapp = CHANNELS.index("whatsapp")
     assert kinds.count(request_kind(whatsapp)) == 2, "the third is not committed"
     assert kinds.count(queue_kind(whatsapp)) == 2
-    assert kinds.index(Kind.FACT) > kinds.index(queue_kind(whatsapp))
+    assert kinds.index(EntryKind.FACT) > kinds.index(queue_kind(whatsapp))
     topics = [NAMES.outbound(channel) for channel in CHANNELS]
     make = partial(Books, facts, CHANNELS, LOADERS, topics)
     for most_records in (1_000, 4):
