@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PHONE, WIDE = (390, 844), (1360, 860)
-SECONDS = 20.0
+SECONDS = 30.0
 
 
 def needs_chromium() -> pytest.MarkDecorator:
