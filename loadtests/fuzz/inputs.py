@@ -51,8 +51,8 @@ def garbled(whole: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
     """Return bytes of ``whole`` with some of them replaced, doubled or left out."""
 
     def change(body: bytes, at: int, more: bytes, skipped: int) -> bytes:
-        place = at % (len(body) + 1)
-        return body[:place] + more + body[place + skipped :]
+        cut = at % (len(body) + 1)
+        return body[:cut] + more + body[cut + skipped :]
 
     return st.builds(change, whole, st.integers(0, 10_000), st.binary(max_size=6), st.integers(0, 6))
 

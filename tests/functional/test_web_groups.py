@@ -8,6 +8,7 @@ import pytest
 
 from domain.conversations import Conversation, without_member
 from support.api import Api
+from web.circuit import COOLDOWN_SECONDS
 
 UNKNOWN = "0193e2f0-0000-7000-8000-000000000000"
 
@@ -238,6 +239,8 @@ async def test_without_cassandra_members_of_a_group_go_on_sending(people: People
     assert await people.send(people.joao) == 202
     people.api.conversations.available = True
     await remove_elsewhere(people)
+    people.api.clock.now_ms += int(COOLDOWN_SECONDS * 1000)  # less than the time for which a removed member may get in
+    assert people.api.settings.group_membership_seconds > COOLDOWN_SECONDS
     assert await people.send(people.joao) == 403
 
 
