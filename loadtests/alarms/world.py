@@ -33,6 +33,7 @@ CHUNK_SECONDS = 2.0
 FLOOD_CONNECTIONS = 48
 SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 1.0
+SESSION_SECONDS = 25.0  # a busy machine holds a worker for longer than the usual six
 SILENT_SOCKETS = 15
 _SILENT_BYTES = 4_096
 
@@ -43,10 +44,17 @@ class WatchedSystem(System):
     def __init__(self, stack: Stack, folder: Path, port: int) -> None:
         file = folder / "accounts.toml"
         settings = system_settings(
-            stack, folder, port=port, accounts=str(file), files_sweep_seconds=SWEEP_SECONDS, live_buffer_bytes=65_536
+            stack,
+            folder,
+            port=port,
+            accounts=str(file),
+            files_sweep_seconds=SWEEP_SECONDS,
+            live_buffer_bytes=65_536,
+            session_timeout_seconds=SESSION_SECONDS,
         )
         super().__init__(settings, folder, dict.fromkeys(ROLES, 1))
         self.stack = stack
+        self._keeper: asyncio.Task[None] | None = None
         self.down: set[str] = set()  # killed on purpose, and not to be started again yet
         self._ledger_port = free_ports(1)
         command = (sys.executable, "-m", "chat4all", "ledger", "--port", str(self._ledger_port))
@@ -67,8 +75,12 @@ class WatchedSystem(System):
             if not process.is_running and process.name not in self.down:
                 process.start()
 
-    async def keep(self) -> None:
-        """Look after the processes until cancelled."""
+    async def start(self) -> None:
+        """Start everything, and look after it from then on."""
+        await super().start()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
         while True:
             await asyncio.sleep(KEEP_SECONDS)
             self._check_alive()
@@ -80,6 +92,8 @@ class WatchedSystem(System):
 
     async def stop(self) -> None:
         """End all processes, the provider last."""
+        if self._keeper is not None:
+            self._keeper.cancel()
         try:
             await super().stop()
         finally:
@@ -102,7 +116,6 @@ class World:
         self.run = run
         self._per_second = per_second
         self._load: asyncio.Task[None] | None = None
-        self._keeper: asyncio.Task[None] | None = None
         self._is_ending = False
         self._operator = ""
         self._sockets: list[socket.socket] = []
@@ -118,13 +131,10 @@ class World:
         document = {"username": username, "password": password}
         self._operator = (await self.system.client().ask("POST", "/auth/login", document)).json()["access_token"]
         self._load = asyncio.create_task(self._send())
-        self._keeper = asyncio.create_task(self.system.keep())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.end_load()
-        if self._keeper is not None:
-            self._keeper.cancel()
         for each in self._sockets:
             each.close()
 
