@@ -64,6 +64,8 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path, comman
         async with watch, World(system, run, wanted.per_second) as world:
             began = time.time()
             await world.upload()
+            await watch.wait("the alerts of the start are over", lambda: not watch.firing, QUIET_SECONDS)
+            watch.history.clear()
             say(f"all is well for {QUIET_SECONDS:g} s")
             await asyncio.sleep(QUIET_SECONDS)
             early = {name for name, times in watch.history.items() if times}

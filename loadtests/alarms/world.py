@@ -27,6 +27,7 @@ from loadtests.processes import Process
 from loadtests.provider import ProviderProcess, write_accounts
 from loadtests.run import Run
 from loadtests.system import System, free_ports, system_settings
+from loadtests.ws_client import Listener
 
 CONVERSATIONS = 60
 CHUNK_SECONDS = 2.0
@@ -116,6 +117,7 @@ class World:
         self.run = run
         self._per_second = per_second
         self._load: asyncio.Task[None] | None = None
+        self._listener: Listener | None = None
         self._is_ending = False
         self._operator = ""
         self._sockets: list[socket.socket] = []
@@ -130,11 +132,15 @@ class World:
             raise RuntimeError(f"{username} could not be made an operator")
         document = {"username": username, "password": password}
         self._operator = (await self.system.client().ask("POST", "/auth/login", document)).json()["access_token"]
+        path = f"/notifications?token={self.run.token}"  # somebody who is told of what happens
+        self._listener = await Listener.open(settings.host, settings.port, path, lambda _: None)
         self._load = asyncio.create_task(self._send())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.end_load()
+        if self._listener is not None:
+            self._listener.close()
         for each in self._sockets:
             each.close()
 
