@@ -34,6 +34,11 @@ _LOOK_SECONDS = 1.0
 _QUIET_LOOKS = 3
 _TRIES = 60
 _AUDIT_SECONDS = 30.0
+_UNDELIVERABLE = 422
+
+
+class NotReached(RuntimeError):
+    """The API refuses a message, because the person may not be written to now."""
 
 
 class Client:
@@ -64,6 +69,8 @@ class Client:
                     if answer.status < 300 or (path == "/users" and answer.status == 409):
                         return await answer.json()
                     said = f"{answer.status} {await answer.text():.300}"
+                    if answer.status == _UNDELIVERABLE:
+                        raise NotReached(said)
                     if answer.status not in (429, 503):
                         break
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -105,7 +112,7 @@ async def run(plan: Plan, servers: Servers, folder: Path, say: Callable[[str], N
             await world.asked("POST", "/chaos", _chaos(plan))
             began = monotonic()
             accepted, _, _ = await asyncio.gather(
-                _send(plan, client, conversations), _write(plan, world), _kill(plan, system, say)
+                _send(plan, client, conversations, say), _write(plan, world), _kill(plan, system, say)
             )
             say(f"{monotonic() - began:6.1f} s  all is sent; waiting for the rest")
             if plan.dropped_share:
@@ -168,16 +175,25 @@ def _identity(one: Someone) -> dict[str, str]:
     return {"handle": f"{one.channel}.{number}"}
 
 
-async def _send(plan: Plan, client: Client, conversations: dict[str, str]) -> list[Outbound]:
+async def _send(
+    plan: Plan, client: Client, conversations: dict[str, str], say: Callable[[str], None]
+) -> list[Outbound]:
     """Send our messages; those to one person one after the other. Return what was accepted."""
     accepted: list[Outbound] = []
+    refused = 0
     queues: dict[str, asyncio.Queue[Outbound | None]] = {person: asyncio.Queue() for person in conversations}
 
     async def deliver(person: str) -> None:
+        nonlocal refused
         while (order := await queues[person].get()) is not None:
             body = {"conversation_id": conversations[person], "content": order.text}
-            await client.asked("POST", "/v1/messages", body, key=f"{plan.seed}-{order.person_id}-{order.sequence}")
-            accepted.append(order)
+            key = f"{plan.seed}-{order.person_id}-{order.sequence}"
+            try:
+                await client.asked("POST", "/v1/messages", body, key=key)
+            except NotReached:  # the chaos refused the person's message before as one to somebody who opted out
+                refused += 1
+            else:
+                accepted.append(order)
 
     tasks = [asyncio.create_task(deliver(person)) for person in conversations]
     began = monotonic()
@@ -187,6 +203,7 @@ async def _send(plan: Plan, client: Client, conversations: dict[str, str]) -> li
     for queue in queues.values():
         queue.put_nowait(None)
     await asyncio.gather(*tasks)
+    say(f"{refused} of {len(accepted) + refused} messages were refused at acceptance: the person had opted out")
     return accepted
 
 

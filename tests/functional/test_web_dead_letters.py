@@ -123,14 +123,14 @@ async def test_a_redriven_letter_shows_what_became_of_it(api: Api, admin: str) -
     message = await (await api.call("POST", "/v1/messages", body, token)).json()
     letter_id = await delivery_letter(api.record_log, message["message_id"])
     assert (await shown(api, admin, letter_id))["result"] is None
-    resolution = (await redrive(api, admin, letter_id))["resolution"]
+    await redrive(api, admin, letter_id)
+    [command] = commands(api)
     result = (await shown(api, admin, letter_id))["result"]
     assert (result["outcome"], result["reason"], result["status"]) == ("unknown", None, "ACCEPTED")
     hop = TraceRecorded(message["message_id"], "c-1", "redrive", NOW_MS, "whatsapp", "whatsapp:+5511999990000")
-    command_id = resolution["resolution_id"]
     await api.traces.write([replace(hop, outcome="queued", reason="another"), replace(hop, event="attempt", at_ms=1)])
     assert (await shown(api, admin, letter_id))["result"]["outcome"] == "unknown"
-    later = replace(hop, outcome="passed-over", reason=f"{command_id}: it was sent", at_ms=NOW_MS + 1)
+    later = replace(hop, outcome="passed-over", reason=f"{command.command_id}: it was sent", at_ms=NOW_MS + 1)
     await api.traces.write([later])
     result = (await shown(api, admin, letter_id))["result"]
     assert (result["outcome"], result["reason"], result["failure"]) == ("passed-over", "it was sent", None)

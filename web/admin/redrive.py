@@ -44,7 +44,7 @@ class Redrive:
             return stored.letter.value
         command = ChannelCommand(
             "redrive",
-            str(uuid.uuid5(uuid.UUID(resolution_id), stored.letter_id)),
+            command_id_of(stored, resolution_id),
             account=self.request.account,
             message_id=self.request.message_id,
             token=delivery_key(self.request),
@@ -54,6 +54,11 @@ class Redrive:
             reason=order.reason,
         )
         return encode(command)
+
+
+def command_id_of(stored: StoredLetter, resolution_id: str) -> str:
+    """Return the id of the command that redrives a letter by this resolution."""
+    return str(uuid.uuid5(uuid.UUID(resolution_id), stored.letter_id))
 
 
 class Redrives:

@@ -12,6 +12,7 @@ from domain.records import DeliveryRequested
 from domain.status import MessageState, delivery_of
 from domain.traces import TraceRecorded
 from web.admin.letters import StoredLetter
+from web.admin.redrive import command_id_of
 from web.admin.resolutions import REDRIVEN, Resolution
 from web.history.service import HISTORY
 from web.messages.traces import TRACES
@@ -33,7 +34,7 @@ async def result_of(app: web.Application, stored: StoredLetter, resolution: Reso
         request = decode(stored.letter.value, DeliveryRequested)
     except InvalidInput:
         return None
-    hop = await app[TRACES].redrive_of(request, resolution.resolution_id)
+    hop = await app[TRACES].redrive_of(request, command_id_of(stored, resolution.resolution_id))
     try:
         found = await app[HISTORY].find(request.message_id)
     except (NotFound, Unavailable):
