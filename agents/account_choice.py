@@ -14,7 +14,7 @@ from tables import queue as rows
 
 if TYPE_CHECKING:
     from app.faust.durable_table import DurableTable
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.ports import Connector
     from domain.records import DeliveryRequested
 

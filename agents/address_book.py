@@ -13,7 +13,7 @@ from tables import people as rows
 
 if TYPE_CHECKING:
     from app.faust.durable_table import DurableTable
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 _PEOPLE = uuid.UUID("7d2b0f5e-0c55-4c4e-9c0e-6a1f0b7c2e11")
 

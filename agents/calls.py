@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from agents.preparation import Preparation
     from agents.traces import Traces
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.records import ReceiptReported
 
 QUESTIONS = 100  # look-ups of a worker at a time

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agents.sleepers import Sleep
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.attempts import QueuedDelivery
     from domain.ports import Attachment
     from domain.records import DeliveryRequested

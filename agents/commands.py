@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.durable_table import DurableTable
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.durable_table import DurableTable
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 REMEMBERED_DAYS = 180
 _DAY_MS = 24 * 3_600_000

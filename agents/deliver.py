@@ -40,7 +40,7 @@ from tables import attempts, queue
 if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 HOUSEKEEPING_SECONDS = 60.0
 MAX_PENDING_BYTES = 32 * 1024 * 1024  # on their way to Kafka: well before the producer refuses

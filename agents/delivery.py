@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from agents.account_lane import AccountLane
     from agents.chains import Head
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.records import DeliveryRequested
 
 

@@ -19,7 +19,7 @@ from domain.status import Status
 
 if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import Headers, PendingBatch
+    from app.kafka.pending_batches import Headers, PendingBatch
     from domain.attempts import QueuedDelivery
     from domain.records import DeliveryRequested
 

@@ -25,7 +25,7 @@ from tables import queue as rows
 
 if TYPE_CHECKING:
     from app.faust.durable_table import DurableTable
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.records import DeliveryRequested
 
 HEADS_PER_BACKLOG = 5_000

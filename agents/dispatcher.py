@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from agents.attachments import Attachments
     from app.faust.durable_table import DurableTable
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import Headers, PendingBatch
+    from app.kafka.pending_batches import Headers, PendingBatch
 
 log = logging.getLogger(__name__)
 

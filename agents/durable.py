@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 
 def when_durable(app: StreamApp, writes: Iterable[PendingBatch], then: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agents.dispatcher import Dispatcher
     from agents.scheduler import Scheduler
     from agents.settlement import Settlement
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.records import ReceiptReported
 
 

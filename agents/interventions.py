@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agents.account_choice import AccountChoice
     from agents.chains import Head
     from agents.dispatcher import Dispatcher
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.attempts import Attempt
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from domain.ports import ContactStore
 if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 log = logging.getLogger(__name__)
 

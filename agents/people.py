@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.durable_table import DurableTable
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.ports import Connector, FileStore
 
 log = logging.getLogger(__name__)

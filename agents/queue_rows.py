@@ -13,7 +13,7 @@ from tables import queue as rows
 if TYPE_CHECKING:
     from agents.chains import Backlog, Head
     from app.faust.durable_table import DurableTable
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.attempts import Attempt, QueuedDelivery
 
 _READ_AT_ONCE = 200

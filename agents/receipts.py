@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.durable_table import DurableTable
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 MOST_PARKED = 10_000  # in one worker
 PARKED_SECONDS = 3_600.0

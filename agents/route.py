@@ -18,7 +18,7 @@ from domain.records import MessageAccepted
 if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 # A message of 10 KiB to 256 people is 2.5 MiB of requests, and a batch holds 500 messages: so it waits for what it
 # wrote now and then, well before the producer refuses.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agents.lost_receipts import LostReceipts
     from agents.receipts import Receipts
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
     from domain.attempts import QueuedDelivery
     from domain.records import DeliveryRequested
 

@@ -15,7 +15,7 @@ from tables import people as rows
 
 if TYPE_CHECKING:
     from app.faust.durable_table import DurableTable
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 PARKED_MS = 3_600_000
 MOST_PARKED = 10_000  # in one worker

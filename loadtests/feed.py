@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.kafka.batch_producer import BatchProducer, PendingBatch
+from app.kafka.batch_producer import BatchProducer
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
+from app.kafka.pending_batches import PendingBatch
 from app.kafka.topics import Topics
 from app.settings import Settings
 from domain.records import MessageAccepted

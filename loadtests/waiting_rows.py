@@ -22,9 +22,10 @@ from time import monotonic
 
 import uvloop
 
-from app.kafka.batch_producer import BatchProducer, PendingBatch
+from app.kafka.batch_producer import BatchProducer
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
+from app.kafka.pending_batches import PendingBatch
 from app.kafka.topics import Topics
 from app.settings import Settings
 from domain.records import DeliveryRequested

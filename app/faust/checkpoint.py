@@ -12,7 +12,7 @@ from app.fault_points import reach
 if TYPE_CHECKING:
     from app.faust.batches import RecordBatch
     from app.faust.stream_app import StreamApp
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 
 class Checkpoint:

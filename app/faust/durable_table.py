@@ -21,7 +21,8 @@ import faust
 from faust.types import TP
 
 from app.clock import now_ms
-from app.kafka.batch_producer import BatchProducer, Headers, PendingBatch, Written
+from app.kafka.batch_producer import BatchProducer
+from app.kafka.pending_batches import Headers, PendingBatch, Written
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from mode import Service
 
 from app.faust.session_fence import SessionFence
-from app.kafka.batch_producer import BatchProducer, PendingBatch, Written, WrongPartitions
+from app.kafka.batch_producer import BatchProducer, WrongPartitions
+from app.kafka.pending_batches import PendingBatch, Written
 from app.kafka.topics import TopicSpec
 from app.log_level import toggle_on_signal
 from app.pulse import Pulse

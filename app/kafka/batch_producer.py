@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import Context
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -27,11 +26,10 @@ from aiokafka.errors import (
 
 import app.kafka.kafka_client  # noqa: F401  repairs aiokafka for every process
 from app.fault_points import reach
+from app.kafka.pending_batches import Headers, PartitionQueue, PendingBatch, Written, wake
 from domain.errors import InDoubt, LogUnavailable
 
 log = logging.getLogger(__name__)
-
-Headers = Sequence[tuple[str, bytes]]
 
 MAX_BATCH_BYTES = 256 * 1024
 MAX_RECORD_BYTES = 9 * 1024 * 1024  # a dead letter may hold a webhook of up to 4 MiB, twice in base64
@@ -55,47 +53,6 @@ class WrongPartitions(Exception):
             f"topic {topic} has {found} partitions and the settings say {expected}: "
             "run `chat4all migrate`, or correct CHAT4ALL_PARTITIONS"
         )
-
-
-class Written(NamedTuple):
-    """The offset of a record. ``timestamp_ms`` is the broker's append time on topics that carry it, else -1."""
-
-    offset: int
-    timestamp_ms: int
-
-
-class PendingBatch:
-    """Records of one partition that are sent as one batch. Await it to wait until the broker has acknowledged them.
-
-    ``has_left``: the producer has the batch, so only the broker's answer tells whether it was written.
-    ``has_cancelled``: some of the records were cancelled while the batch waited in its queue.
-    """
-
-    __slots__ = ("future", "has_cancelled", "has_left", "records", "size_bytes", "waiters")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.future: asyncio.Future[Written] = loop.create_future()
-        self.records: list[tuple[bytes | None, bytes | None, Headers] | None] = []
-        self.size_bytes = 0
-        self.has_cancelled = False
-        self.has_left = False
-        self.waiters: list[asyncio.Future[None]] = []
-
-    def __await__(self) -> Generator[Any, None, Written]:
-        return self.future.__await__()
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-class PartitionQueue:
-    __slots__ = ("busy", "waiting")
-
-    def __init__(self) -> None:
-        self.waiting: deque[PendingBatch] = deque()
-        self.busy = False
 
 
 class BatchProducer:
@@ -278,7 +235,7 @@ class BatchProducer:
         A future and a timer: ``wait_for`` over ``shield`` costs a record three futures and five callbacks.
         """
         waiter: asyncio.Future[None] = self._loop.create_future()
-        timer = self._loop.call_later(self._timeout_seconds, _wake, waiter)
+        timer = self._loop.call_later(self._timeout_seconds, wake, waiter)
         batch.waiters.append(waiter)
         try:
             await waiter
@@ -309,7 +266,7 @@ class BatchProducer:
                 finally:
                     self.pending_bytes -= batch.size_bytes
                     for waiter in batch.waiters:
-                        _wake(waiter)
+                        wake(waiter)
         finally:
             queue.busy = False
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from app.faust.durable_table import DurableTable
-    from app.kafka.batch_producer import PendingBatch
+    from app.kafka.pending_batches import PendingBatch
 
 
 def write_effects(app: Any, table: DurableTable | None, partition: int, records: Iterable[Any]) -> list[PendingBatch]:

@@ -19,7 +19,7 @@ from faust.types import TP
 
 from app.faust.poll_loop import ConsumerThread
 from app.faust.stream_app import StreamApp
-from app.kafka.batch_producer import PendingBatch
+from app.kafka.pending_batches import PendingBatch
 from app.settings import Settings
 from loadtests.rounds.fold import write_effects
 from loadtests.rounds.journal import Journal

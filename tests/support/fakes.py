@@ -10,7 +10,7 @@ from faust.types import TP
 
 from app.faust.batches import RecordBatch
 from app.impossible_times import ImpossibleTimes
-from app.kafka.batch_producer import Headers, PendingBatch, Written
+from app.kafka.pending_batches import Headers, PendingBatch, Written
 from app.kafka.topics import Topics
 from app.settings import Settings
 from app.tracing import Tracing

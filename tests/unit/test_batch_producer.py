@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from app.kafka.batch_producer import MAX_BATCH_BYTES, MAX_PENDING_BYTES, BatchProducer, Written, WrongPartitions
+from app.kafka.batch_producer import MAX_BATCH_BYTES, MAX_PENDING_BYTES, BatchProducer, WrongPartitions
+from app.kafka.pending_batches import Written
 from app.kafka.topics import Topics
 from domain.errors import InDoubt, LogUnavailable, MayBeAccepted
 from domain.records import MessageAccepted

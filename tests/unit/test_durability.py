@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from app.faust.checkpoint import Checkpoint
-from app.kafka.batch_producer import BatchProducer, Written
+from app.kafka.batch_producer import BatchProducer
+from app.kafka.pending_batches import Written
 from domain.errors import LogUnavailable
 from support.fakes import FakeApp, batch_of
 from support.waiting import stays, until

@@ -13,7 +13,7 @@ from faust.types import TP
 
 from app.faust.durable_table import DurableTable
 from app.faust.stream_app import StreamApp
-from app.kafka.batch_producer import Headers, PendingBatch, Written
+from app.kafka.pending_batches import Headers, PendingBatch, Written
 from app.settings import Settings
 from tests.unit.consumer_on_paper import PaperApp, make_consumer
 

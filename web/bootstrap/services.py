@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from app.accounts import account_names, account_secret, load_accounts
+from app.accounts import account_names, load_accounts
 from app.kafka.topics import Topics
 from app.secret_file import checked, secret_of
 from domain.login_attempts import LockoutPolicy
@@ -18,9 +18,8 @@ from web.accounts.roles import Roles
 from web.accounts.service import Accounts
 from web.accounts.sessions import Sessions
 from web.accounts.tokens import Tokens
-from web.admin.channels import Channels
-from web.admin.dead_letters import DeadLetters
 from web.bootstrap.adapters import Adapters
+from web.bootstrap.edges import channels_of, dead_letters_of, webhooks_of
 from web.conversations.announced import AnnouncedMembers
 from web.conversations.existing_users import ExistingUsers
 from web.conversations.groups import Groups
@@ -59,7 +58,6 @@ from web.messages.traces import MessageTraces
 from web.uploads.context import UploadContext
 from web.uploads.part_writer import HASH_THREADS, PartSlots
 from web.uploads.service import Uploads
-from web.webhooks.service import Webhooks
 
 
 class Services:
@@ -79,9 +77,10 @@ class Services:
         self._build_uploads()
         self._build_messages()
         self._build_live()
-        self._build_admin()
+        self.dead_letters = dead_letters_of(adapters)
+        self.channels = channels_of(adapters)
         self._build_flow()
-        self._build_webhooks()
+        self.webhooks = webhooks_of(adapters)
 
     def _build_http(self) -> None:
         settings = self.settings
@@ -285,24 +284,6 @@ class Services:
             on_written=self.memberships.wrote,
         )
 
-    def _build_admin(self) -> None:
-        adapters, settings = self.adapters, self.settings
-        topics = Topics(settings.topic_prefix)
-        self.dead_letters = DeadLetters(
-            log=adapters.record_log,
-            topics=topics,
-            partitions=settings.partitions,
-            outcome_ms=int(settings.state_retention_hours * 3_600_000),
-            clock_ms=adapters.clock_ms,
-        )
-        self.channels = Channels(
-            log=adapters.record_log,
-            topics=topics,
-            partitions=settings.partitions,
-            accounts=load_accounts(settings),
-            clock_ms=adapters.clock_ms,
-        )
-
     def _build_flow(self) -> None:
         adapters = self.adapters
         self.flow = FlowService(
@@ -311,16 +292,4 @@ class Services:
             balance=partial(read_balance, self.settings.ledger_url),
             clock_ms=adapters.clock_ms,
             monotonic=adapters.monotonic,
-        )
-
-    def _build_webhooks(self) -> None:
-        adapters, settings = self.adapters, self.settings
-        self.webhooks = Webhooks(
-            log=adapters.record_log,
-            topics=Topics(settings.topic_prefix),
-            partitions=settings.partitions,
-            protocols=adapters.webhook_protocols,
-            accounts=load_accounts(settings),
-            secret_of=account_secret,
-            clock_ms=adapters.clock_ms,
         )

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
-from app.kafka.batch_producer import BatchProducer, Written
+from app.kafka.batch_producer import BatchProducer
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
+from app.kafka.pending_batches import Written
 from app.kafka.topics import Topics
 from domain.errors import InDoubt, MayBeAccepted
 from domain.ports import Appended, LogPosition

@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from app.kafka.batch_producer import Headers, PendingBatch, Written
+from app.kafka.pending_batches import Headers, PendingBatch, Written
 from support.fakes import FakeTable
 
 ACK_SECONDS = (0.002, 0.05)

@@ -11,7 +11,7 @@ from agents.delivery_queue import DeliveryQueue
 from agents.dispatcher import Dispatcher
 from agents.receipts import Receipts
 from agents.settlement import Settlement
-from app.kafka.batch_producer import PendingBatch, Written
+from app.kafka.pending_batches import PendingBatch, Written
 from domain.attempts import Stage
 from support.days.history import SimulatedWorld
 from tables import queue as queue_rows
