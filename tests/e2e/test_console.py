@@ -275,6 +275,34 @@ async def test_an_operator_finds_out_why_a_message_failed_and_sends_it_again(sta
         assert one.unexpected == [], one.unexpected
 
 
+async def test_a_long_conversation_is_scrolled_to_its_first_message_and_a_link_leads_into_it(stage: Stage) -> None:
+    name, talk, count = somebody(), f"long-{secrets.token_hex(4)}", 450
+    async with tab(stage.browser) as one:
+        page = one.page
+        await one.sign_in(stage.url, name, PASSWORD)
+        client = Client(stage.system.settings.port)
+        session = await client.asked("POST", "/auth/login", {"username": name, "password": PASSWORD})
+        client._headers = {"Authorization": f"Bearer {session['access_token']}"}
+        bodies = [{"conversation_id": talk, "content": f"{n}: {'words ' * (1 + n % 40)}"} for n in range(count)]
+        made = await client.asked("POST", "/v1/messages/batch", {"messages": bodies})
+        await client.close()
+        await page.goto(f"{stage.url}/#/c/{talk}")
+        await page.locator("article", has_text=f"{count - 1}: ").wait_for()
+        await page.hover(".log")
+
+        async def is_at_the_first() -> bool:
+            await page.mouse.wheel(0, -3_000)
+            return bool((await one.texts())[:1] and (await one.texts())[0].startswith("0: "))
+
+        await until(is_at_the_first, SECONDS, look_seconds=0.02)
+        assert await page.locator("article").count() < 100  # only what is in sight is drawn
+        await page.goto(f"{stage.url}/#/")
+        linked = made["results"][20]["message_id"]
+        await page.goto(f"{stage.url}/#/c/{talk}/m/{linked}")
+        await page.locator(f"#m-{linked}.wanted").wait_for()
+        assert one.unexpected == []
+
+
 async def test_a_session_that_is_over_asks_to_sign_in_again(stage: Stage) -> None:
     async with tab(stage.browser) as one:
         one.expected += ["401"]

@@ -106,7 +106,7 @@ export class ThreadView {
 
   #draw() {
     const { messages, next, isCut } = this.#conversation;
-    const rows = next || isCut ? [{ key: "older" }] : [];
+    const rows = next || isCut ? [{ key: "older", isLoose: true }] : [];
     let day = 0;
     for (const message of messages) {
       const its = midnightOf(message.timestamp);
@@ -114,7 +114,7 @@ export class ThreadView {
       rows.push({ key: message.message_id, message });
     }
     this.#rows.setRows(rows);
-    if (this.#log.scrollHeight <= 2 * this.#log.clientHeight) this.#loadOlder();
+    if (this.#log.scrollTop < 2 * this.#log.clientHeight) this.#loadOlder(); // at the top no wheel scrolls, so nothing else would
   }
 
   #drawn({ message, day }) {

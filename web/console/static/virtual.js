@@ -107,7 +107,9 @@ export class VirtualList {
   }
 
   #setAnchor() {
-    const top = this.#scroller.scrollTop, n = this.#rowAt(top);
+    const top = this.#scroller.scrollTop;
+    let n = this.#rowAt(top);
+    while (this.#rows[n]?.isLoose && n + 1 < this.#rows.length) n += 1; // stays at the top when rows come before the others
     this.#anchor = this.#rows.length ? { key: this.#rows[n].key, offset: top - this.#tops[n] } : null;
   }
 
