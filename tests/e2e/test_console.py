@@ -297,7 +297,7 @@ async def test_a_long_conversation_is_scrolled_to_its_first_message_and_a_link_l
         await until(is_at_the_first, SECONDS, look_seconds=0.02)
         assert await page.locator("article").count() < 100  # only what is in sight is drawn
         await page.goto(f"{stage.url}/#/")
-        linked = made["results"][20]["message_id"]
+        linked = made["results"][20]["message"]["message_id"]
         await page.goto(f"{stage.url}/#/c/{talk}/m/{linked}")
         await page.locator(f"#m-{linked}.wanted").wait_for()
         assert one.unexpected == []
