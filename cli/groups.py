@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _REQUEST_TIMEOUT_MS = 5_000
 _DISMISS_SECONDS = 3.0
-_TAKEOVER_SECONDS = 2.0  # then the worker may be back
+_TAKEOVER_SECONDS = 2.0  # for so long the start of the successor waits at most
 
 
 class Groups:
@@ -86,20 +86,17 @@ class Takeovers:
     """Lets the other workers of a role take over from one that has ended, at once.
 
     Else its group waits for it until its session is over, or until it is back. The only member of a group stays one:
-    nobody could take over, and it gets its partitions back without a rebalance. The supervisor knows that the process
-    is gone, and its successor has another member id.
+    nobody could take over, and it gets its partitions back without a rebalance. The successor has the same instance, so
+    it must not start before ``after`` has returned: it would be the one taken out.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def after(self, spec: ProcessSpec) -> None:
-        """Begin to take the ended worker of ``spec`` out of its group, if that has other members."""
+    async def after(self, spec: ProcessSpec) -> None:
+        """Take the ended worker of ``spec`` out of its group, if that has other members. Gives up after 2 s."""
         if spec.stage == WORKER_STAGE and spec.environ.get("CHAT4ALL_INSTANCE"):
-            task = asyncio.get_running_loop().create_task(self._dismiss(spec))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            await self._dismiss(spec)
 
     async def _dismiss(self, spec: ProcessSpec) -> None:
         name = group_of(spec.environ["CHAT4ALL_ROLE"], self._settings.topic_prefix)

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ class ProcessSpec:
     stage: int = 0
 
 
-Ended = Callable[[ProcessSpec], None]
+Ended = Callable[[ProcessSpec], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class BackoffPolicy:
         return min(self.longest_pause_seconds, self.first_pause_seconds * 2.0 ** min(short_lives - 2, 30))
 
 
-def _nothing(spec: ProcessSpec) -> None:
+async def _nothing(spec: ProcessSpec) -> None:
     """For those to whom the end of a process means nothing."""
 
 
 class Supervised:
-    """One process and its successors. ``pid`` is ``None`` while none runs. ``ended``: called when one has ended."""
+    """One process and its successors. ``pid`` is ``None`` while none runs. ``ended``: awaited between two."""
 
     def __init__(self, spec: ProcessSpec, backoff: BackoffPolicy, ended: Ended = _nothing) -> None:
         self.spec = spec
@@ -121,7 +121,10 @@ class Supervised:
             if self._ending.is_set():
                 log.info("%s %s", self.spec.name, end)
                 return
-            self._ended(self.spec)
+            try:
+                await self._ended(self.spec)
+            except Exception:
+                log.exception("%s: what it leaves could not be cleared away", self.spec.name)
             short_lives = 1 if seconds >= self._backoff.healthy_seconds else short_lives + 1
             pause_seconds = self._backoff.pause_seconds(short_lives)
             log.warning("%s %s after %.1f s; next start in %g s", self.spec.name, end, seconds, pause_seconds)
@@ -165,7 +168,7 @@ class Supervised:
 class Supervisor:
     """Keep the processes of ``specs`` alive. Needs the event loop of the main thread.
 
-    ``ended`` is called when a process has ended without being told to.
+    ``ended`` is called when a process has ended without being told to; the next one starts after it has returned.
     """
 
     def __init__(

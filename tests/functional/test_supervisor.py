@@ -230,9 +230,31 @@ def test_a_parent_that_is_gone_already_leaves_no_child(tmp_path: Path) -> None:
 async def test_the_end_of_a_process_is_told_and_its_stop_is_not(tmp_path: Path) -> None:
     ended: list[str] = []
     specs = [child("fragile", "raise SystemExit(70)", tmp_path), child("sound", SLEEP, tmp_path)]
-    supervisor = Supervisor(specs, QUICK, lambda spec: ended.append(spec.name))
+
+    async def note(spec: ProcessSpec) -> None:
+        ended.append(spec.name)
+
+    supervisor = Supervisor(specs, QUICK, note)
     supervisor.start()
     await until(lambda: supervisor.processes[0].starts >= 3)
     await supervisor.stop()
     assert set(ended) == {"fragile"}
     assert len(ended) >= 2
+
+
+async def test_a_successor_starts_after_what_its_predecessor_leaves_is_cleared_away(tmp_path: Path) -> None:
+    """Else a slow answer of Kafka lets the supervisor take the successor out of its group: it has the same name."""
+    is_cleared = asyncio.Event()
+
+    async def clear(spec: ProcessSpec) -> None:
+        await is_cleared.wait()
+        raise RuntimeError("an error there ends no supervision")
+
+    supervisor = Supervisor([child("fragile", "raise SystemExit(70)", tmp_path)], QUICK, clear)
+    (process,) = supervisor.processes
+    supervisor.start()
+    await until(lambda: process.starts == 1 and process.pid is None)
+    await stays(lambda: process.starts == 1)
+    is_cleared.set()
+    await until(lambda: process.starts >= 3)
+    await supervisor.stop()

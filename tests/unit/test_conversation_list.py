@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.conversations import without_member
 from domain.errors import NotAllowed, StoreUnavailable
+from domain.ids import uuid7
 from domain.ports import Joined, LogPosition
 from fakes.stores import MemoryConversations
 from web.conversations.listing import LIST_CURSOR, ConversationCursor, following, ordered
@@ -121,7 +122,7 @@ async def test_who_wrote_through_another_process_gets_in_while_the_store_is_away
     store = MemoryConversations()
     await store.create("c", ["alice"], 1, created_by="alice")
     memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
-    memberships.wrote("c", "alice")
+    memberships.wrote("c", "alice", 1_000)
     store.available = False
     await memberships.join_or_create("c", "alice")
     await memberships.check("c", "alice")
@@ -133,7 +134,7 @@ async def test_who_wrote_once_is_looked_up_as_long_as_the_store_answers() -> Non
     store = MemoryConversations()
     await store.create("c", ["alice"], 1, created_by="alice")
     memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
-    memberships.wrote("c", "bob")  # a record from before bob was removed
+    memberships.wrote("c", "bob", 1_000)  # a record from before bob was removed
     with pytest.raises(NotAllowed):
         await memberships.check("c", "bob")
 
@@ -143,10 +144,26 @@ async def test_an_older_message_does_not_let_in_who_was_removed() -> None:
     await store.create("g", ["alice", "bob"], 1, created_by="alice", name="g", is_group=True)
     memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
     memberships.forget("g", "bob")
-    memberships.wrote("g", "bob")  # the follower of the log is behind
+    memberships.wrote("g", "bob", 1_000)  # the follower of the log is behind
     store.available = False
     with pytest.raises(StoreUnavailable):
         await memberships.check("g", "bob")
+
+
+@pytest.mark.parametrize("at_ms", [1, 999])
+async def test_a_group_message_from_before_the_start_lets_nobody_in(at_ms: int) -> None:
+    store, group_id = MemoryConversations(), uuid7(1, bytes(10))
+    await store.create(group_id, ["alice", "bob"], 1, created_by="alice", name="g", is_group=True)
+    before = await store.get(group_id)
+    assert before is not None
+    await store.change(before, without_member(before, "alice", "bob"))  # by another process
+    memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
+    memberships.wrote(group_id, "bob", at_ms)  # the follower of a restarted process reads old records
+    store.available = False
+    with pytest.raises(StoreUnavailable):
+        await memberships.check(group_id, "bob")
+    memberships.wrote(group_id, "alice", 1_000)
+    await memberships.check(group_id, "alice")
 
 
 async def test_a_silent_store_is_waited_for_once_and_not_by_each_message() -> None:
@@ -159,7 +176,7 @@ async def test_a_silent_store_is_waited_for_once_and_not_by_each_message() -> No
 
     store.membership = silent  # type: ignore[method-assign, assignment]
     memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
-    memberships.wrote("c", "alice")
+    memberships.wrote("c", "alice", 1_000)
     for _ in range(5):
         await memberships.check("c", "alice")
     assert len(asked) == 1

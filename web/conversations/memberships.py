@@ -10,6 +10,7 @@ from cachetools import LRUCache
 from domain.conversations import Membership
 from domain.direct import is_reserved
 from domain.errors import Chat4AllError, NotAllowed, NotFound, StoreUnavailable
+from domain.ids import made_at_ms
 from domain.ports import ConversationStore
 from web.circuit import COOLDOWN_SECONDS, CircuitBreaker
 from web.conversations.announced import AnnouncedMembers
@@ -46,7 +47,7 @@ class Memberships:
     membership is cached for ever. In a group it is read again after ``group_seconds``: for so long a user removed by
     another process may still get in. A removal by this process calls ``forget`` and takes effect immediately. While
     the store is unavailable, cached memberships stay valid (no user can be removed either), and so does one that
-    another process has checked: the log has a message of the user.
+    another process has checked: the log has a message of the user (in a group, one since this process started).
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Memberships:
         self._announced = announced or AnnouncedMembers()
         self._store = store
         self._clock_ms = clock_ms
+        self._since_ms = clock_ms()
         self._monotonic = monotonic
         self._group_seconds = group_seconds
         # until when (seconds of the monotonic clock: the other one may be set back) it holds
@@ -105,8 +107,14 @@ class Memberships:
         """Cache the user's membership of a conversation other than a group."""
         self._known[conversation_id, user_id] = _FOR_EVER
 
-    def wrote(self, conversation_id: str, user_id: str) -> None:
-        """Note a message of the user in the log: it is read again as soon as the store answers."""
+    def wrote(self, conversation_id: str, user_id: str, at_ms: int) -> None:
+        """Note a message of the user in the log: it is read again as soon as the store answers.
+
+        ``at_ms``: when it was appended. One from before the start of this process proves nothing in a group: another
+        process may have removed the user since.
+        """
+        if at_ms < self._since_ms and made_at_ms(conversation_id) is not None:
+            return
         key = (conversation_id, user_id)
         if key not in self._known and key not in self._removed:
             self._known[key] = -math.inf

@@ -40,7 +40,7 @@ _LATE_AT_A_TIME = 100  # parked frames handed over before other tasks run
 OnDelivered = Callable[[MessageAccepted, LogPosition, str], None]
 # called with the file of a person's message
 OnFile = Callable[[File], None]
-OnWritten = Callable[[str, str], None]  # conversation, its member who wrote
+OnWritten = Callable[[str, str, int], None]  # conversation, its member who wrote, and when (epoch ms)
 # called with the number of frames written for an event, and the event's time
 OnPushed = Callable[[int, int], None]
 
@@ -91,7 +91,7 @@ class Hub:
     def on_message(self, partition: int, offset: int, message: MessageAccepted, position: LogPosition) -> None:
         """Handle a record of ``messages``."""
         if self._on_written is not None and not message.is_inbound:
-            self._on_written(message.conversation_id, message.sender_id)
+            self._on_written(message.conversation_id, message.sender_id, position.accepted_at_ms)
         if is_address(message.recipient_id):
             self._participants.wrote_to(message.conversation_id, message.recipient_id)
         if message.members:
