@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.audit_rules import Difference, Folded, History
+from domain.correlation import SEPARATOR, split_token
 from domain.errors import InvalidInput
 from domain.status import SharedState, Status
 
@@ -97,6 +98,10 @@ class ProviderTruth:
         for row in rows:
             if not (token := str(row.get("token") or "")):
                 continue
+            if SEPARATOR in token and (split := split_token(token)):
+                if token.count(SEPARATOR) > 1:
+                    continue  # a later part of a message whose first part is counted
+                token = split[1]
             made.taken[token] = made.taken.get(token, 0) + 1
             if len(made.taken) > MOST_TAKEN:
                 raise InvalidInput(

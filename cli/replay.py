@@ -216,14 +216,13 @@ class _Bar(AbstractContextManager["Callable[[int, int], None]"]):
 
 
 def _words(one: PastMessage) -> dict[str, Any]:
-    from domain.status import facts_of
+    from app.replay.states import timeline
 
-    state = one.state.overall
-    facts = sorted(
+    facts = [
         (fact.at_ms, str(fact.status), fact.recipient_id, fact.attempt, fact.failure_code or "")
-        for fact in facts_of(one.state)
-    )
-    return {"status": str(state.status), "facts": facts}
+        for fact in timeline(one.state)
+    ]
+    return {"status": str(one.state.overall.status), "facts": facts}
 
 
 def _print(one: PastMessage, live: dict[str, Any] | None, as_json: bool) -> None:

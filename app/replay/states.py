@@ -11,10 +11,13 @@ from app.kafka.codec import decode
 from app.replay.entries import LogRecord
 from domain.errors import MalformedRecord
 from domain.fact_times import plausible
+from domain.message_state import Fact, Status
 from domain.past import FOREVER_MS, Moment
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, State, absorb, fact_in
+from domain.status import UNKNOWN, State, absorb, fact_in, facts_of
+
+_LIFE = tuple(Status)
 
 
 @dataclass(slots=True)
@@ -25,6 +28,11 @@ class PastMessage:
     conversation_id: str
     position: LogPosition
     state: State = UNKNOWN
+
+
+def timeline(state: State) -> list[Fact]:
+    """Return the facts of ``state`` by time, then by address; of one moment in the order of a message's life."""
+    return sorted(facts_of(state), key=lambda fact: (fact.at_ms, fact.recipient_id, _LIFE.index(fact.status)))
 
 
 class PastStates:

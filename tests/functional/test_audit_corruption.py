@@ -21,9 +21,10 @@ from app.audit_rules import Difference, History, compare, compare_ids
 from app.audit_spill import Entry
 from app.audit_witnesses import MOST_TAKEN, LiveFrames, ProviderTruth
 from app.kafka.codec import encode
+from domain.correlation import token_of
 from domain.errors import InvalidInput
 from domain.ports import LogPosition, MirrorEntry
-from domain.records import MessageAccepted, StatusChanged
+from domain.records import DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import MessageState, fact_in, fold
 from fakes.stores import MemoryMessages
 from tables.loaders import LOADERS
@@ -216,3 +217,11 @@ def test_a_failure_of_what_the_provider_took_is_named_until_a_receipt_heals_it()
     healed = StatusChanged("m-1", "c-1", "READ", AT + 20, AT, 0, "whatsapp", 1)
     history.add_fact(encode(healed), AT + 20, 1)
     assert list(ProviderTruth.of(taken, ["whatsapp"]).differences(history)) == []
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_tokens_of_a_real_channel_name_the_delivery_and_later_parts_are_no_copies(shared: bool) -> None:
+    address = "whatsapp:+5511999990000"
+    request = DeliveryRequested("m-1", "c-1", "ana", address, "hi", None, 100, 0, recipient_count=2 if shared else 1)
+    taken = [{"token": token_of(request, part), "number": part} for part in (1, 2)]
+    assert ProviderTruth.of(taken, ["whatsapp"]).taken == {f"m-1 {address}" if shared else "m-1": 1}

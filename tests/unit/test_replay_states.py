@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.kafka.codec import encode
 from app.replay.entries import LogRecord
-from app.replay.states import FOREVER_MS, PastStates
+from app.replay.states import FOREVER_MS, PastStates, timeline
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 
@@ -37,6 +37,19 @@ def test_the_two_clocks_tell_a_late_receipt_apart() -> None:
     assert status_at(400, FOREVER_MS, facts) == "READ"  # it had happened
     assert status_at(400, 400, facts) == "SENT"  # and was not known then
     assert status_at(FOREVER_MS, 9_000, facts) == "READ"
+
+
+def test_facts_of_one_moment_are_in_the_order_of_a_life() -> None:
+    states = PastStates()
+    states.add_message(record("messages", 100, MESSAGE))
+    for word in ("READ", "SENT", "DELIVERED"):
+        for address in ("whatsapp:+2", "whatsapp:+1"):
+            change = replace(SENT, status=word, recipient_id=address, recipient_count=2)
+            states.add_fact(record("status-updates", 210, change))
+    (found,) = states.found()
+    assert [(fact.recipient_id, fact.status) for fact in timeline(found.state)] == [
+        (address, word) for address in ("whatsapp:+1", "whatsapp:+2") for word in ("SENT", "DELIVERED", "READ")
+    ]
 
 
 def test_before_its_acceptance_there_is_no_message() -> None:
