@@ -57,6 +57,16 @@ def contradictions(s: Settings) -> Iterator[str]:
             f"CHAT4ALL_SEND_SECONDS={s.send_seconds:g} must be more than 0 and at most {MOST_SEND_SECONDS:g}: a worker "
             "finishes its sends before its partitions go, and it has 10 seconds for that"
         )
+    tls = {
+        "KAFKA": (s.kafka_tls_ca, s.kafka_tls_certificate, s.kafka_tls_key),
+        "CASSANDRA": (s.cassandra_tls_ca, s.cassandra_tls_certificate, s.cassandra_tls_key),
+    }
+    for server, (ca, certificate, key) in tls.items():
+        name = f"CHAT4ALL_{server}_TLS"
+        if certificate and not ca:
+            yield f"{name}_CERTIFICATE={certificate} needs {name}_CA: without it there is no TLS, and nothing is secret"
+        if key and not (ca and certificate):
+            yield f"{name}_KEY={key} needs {name}_CA and {name}_CERTIFICATE: it would not be used"
     if s.kafka_username and not s.kafka_password:
         yield "CHAT4ALL_KAFKA_USERNAME is set and CHAT4ALL_KAFKA_PASSWORD is not: Kafka would refuse every client"
     if not s.heartbeat_seconds < s.session_timeout_seconds:

@@ -119,6 +119,20 @@ def test_a_user_without_a_password_is_refused_and_passwords_are_not_shown() -> N
     assert "hush-hush" not in repr(changed(Settings(), LOGIN))
 
 
+@pytest.mark.parametrize("server", ["KAFKA", "CASSANDRA"])
+@pytest.mark.parametrize(
+    ("given", "missing"), [("CERTIFICATE", "CA"), ("KEY", "CA"), ("KEY", "CERTIFICATE")], ids=lambda one: one.lower()
+)
+def test_part_of_the_settings_of_tls_is_refused_and_does_not_mean_no_tls(server: str, given: str, missing: str) -> None:
+    environ = {f"CHAT4ALL_{server}_TLS_{one}": "some.pem" for one in ("CA", "CERTIFICATE", "KEY")}
+    assert Settings.from_environ(environ)
+    for one in {"CA", "CERTIFICATE", "KEY"} - {given}:
+        if one == missing or missing == "CA":
+            del environ[f"CHAT4ALL_{server}_TLS_{one}"]
+    with pytest.raises(InvalidSetting, match=f"CHAT4ALL_{server}_TLS_{given}=some.pem .*CHAT4ALL_{server}_TLS_"):
+        Settings.from_environ(environ)
+
+
 @pytest.mark.parametrize("folder", ["app", "web", "cli", "agents"])
 def test_no_client_of_kafka_is_made_without_the_settings(folder: str) -> None:
     """Each call of a client's class takes ``**kafka_options(…)``, or ``**`` of a value that was made by it."""
