@@ -207,6 +207,7 @@ async def test_a_message_shows_every_field_of_the_contract(api: Api) -> None:
         "read_at": None,
         "failed_at": None,
         "failure": None,
+        "pricing": None,
     }
 
 
