@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+
+from domain.records import DeadLetter
 
 MOST_SHOWN = 100  # characters of a value on a line
 _ALREADY_SHOWN = frozenset({"type", "version", "message_id", "conversation_id", "account"})
@@ -92,7 +95,13 @@ def json_of(record: LogRecord, document: Mapping[str, Any]) -> str:
 
 def _names_message(record: LogRecord, document: Mapping[str, Any], message_id: str) -> bool:
     named = document.get("message_id"), document.get("token"), document.get("reply_to"), _text(record.key)
-    return any(isinstance(one, str) and message_id in one for one in named)
+    if any(isinstance(one, str) and message_id in one for one in named):
+        return True
+    inner = document.get("value") if document.get("type") == DeadLetter.__name__ else None
+    try:
+        return isinstance(inner, str) and message_id.encode() in b64decode(inner, validate=True)
+    except ValueError:
+        return False
 
 
 def _says_something(name: str, value: object) -> bool:

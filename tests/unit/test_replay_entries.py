@@ -11,7 +11,7 @@ from app.kafka.codec import encode
 from app.replay.entries import Filter, LogRecord, document_of, json_of, line_of
 from app.replay.moments import moment_ms
 from domain.errors import InvalidInput
-from domain.records import DeliveryRequested, ReceiptReported, StatusChanged
+from domain.records import DeadLetter, DeliveryRequested, ReceiptReported, StatusChanged
 
 NOW_MS = 1_764_000_000_000
 FACT = StatusChanged("m-1", "c-1", "SENT", NOW_MS, NOW_MS, 4, "whatsapp", 2, "wamid.1", account="main")
@@ -88,3 +88,10 @@ RECEIPT = ReceiptReported("main", "wamid.1", "m-1 whatsapp:+1", "READ", NOW_MS)
 def test_a_filter_accepts_what_it_names(wanted: Filter, expected: list[bool]) -> None:
     records = [LogRecord("t", 0, n, NOW_MS, b"c-1", encode(one)) for n, one in enumerate((FACT, REQUEST, RECEIPT))]
     assert [wanted.accepts(record, document_of(record)) for record in records] == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(encode(FACT), True), (b"other", False), (None, False)])
+def test_a_dead_letter_names_the_message_of_the_record_in_it(value: bytes | None, expected: bool) -> None:
+    letter = DeadLetter("whatsapp-outbound", 3, 9, "refused", "why", b"c-1", value, NOW_MS)
+    record = LogRecord("dead-letters", 3, 0, NOW_MS, b"c-1", encode(letter))
+    assert Filter(message_id="m-1").accepts(record, document_of(record)) is expected
