@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.conversations import without_member
+from domain.direct import direct_id
 from domain.errors import NotAllowed, StoreUnavailable
 from domain.ids import uuid7
 from domain.ports import Joined, LogPosition
@@ -128,6 +129,15 @@ async def test_who_wrote_through_another_process_gets_in_while_the_store_is_away
     await memberships.check("c", "alice")
     with pytest.raises(StoreUnavailable):
         await memberships.check("c", "bob")
+
+
+async def test_a_message_in_a_direct_conversation_lets_no_third_person_in() -> None:
+    store, guessed = MemoryConversations(), direct_id("alice", "user:bob")
+    memberships = Memberships(store, lambda: 1_000, lambda: 1.0)
+    memberships.wrote(guessed, "mallory", 1_000)  # in an older release, under an id that was guessed
+    store.available = False
+    with pytest.raises(StoreUnavailable):
+        await memberships.check(guessed, "mallory")
 
 
 async def test_who_wrote_once_is_looked_up_as_long_as_the_store_answers() -> None:

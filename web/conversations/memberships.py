@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cachetools import LRUCache
 
 from domain.conversations import Membership
-from domain.direct import is_reserved
+from domain.direct import is_made, is_reserved
 from domain.errors import Chat4AllError, NotAllowed, NotFound, StoreUnavailable
 from domain.ids import made_at_ms
 from domain.ports import ConversationStore
@@ -111,9 +111,9 @@ class Memberships:
         """Note a message of the user in the log: it is read again as soon as the store answers.
 
         ``at_ms``: when it was appended. One from before the start of this process proves nothing in a group: another
-        process may have removed the user since.
+        process may have removed the user since. In a direct conversation the id alone tells who takes part.
         """
-        if at_ms < self._since_ms and made_at_ms(conversation_id) is not None:
+        if is_made(conversation_id) or (at_ms < self._since_ms and made_at_ms(conversation_id) is not None):
             return
         key = (conversation_id, user_id)
         if key not in self._known and key not in self._removed:
