@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -13,13 +14,13 @@ from agents.mirror import Mirroring
 from agents.mirror_contacts import mirror_contacts
 from agents.mirror_inbound import InboundMirror
 from app.faust.stream_app import StreamApp
-from app.kafka.codec import encode
+from app.kafka.codec import decode, encode
 from domain.direct import direct_id
 from domain.files import File, FileMetadata
 from domain.inbound import ContactChanged, Person
 from domain.kinds import INBOUND
 from domain.ports import NewParticipant, User
-from domain.records import MessageAccepted
+from domain.records import DeadLetter, MessageAccepted
 from fakes.contacts import MemoryContacts
 from fakes.file_records import MemoryFileRecords
 from fakes.stores import MemoryConversations, MemoryMessages, MemoryUsers
@@ -129,6 +130,23 @@ async def test_address_books_reach_the_store_the_later_word_wins() -> None:
     for identifier in ("BR.1", "+5511999990000"):
         (known,) = await store.of("whatsapp", identifier)
         assert (known.at_ms, known.conversation_id) == (3, "c-1")
+
+
+async def test_a_contact_that_cassandra_refuses_is_a_dead_letter_and_the_others_are_stored() -> None:
+    class Picky(MemoryContacts):
+        async def write(self, changes: Sequence[ContactChanged]) -> None:
+            if any(change.conversation_id == "refused" for change in changes):
+                raise ValueError("refused")
+            await super().write(changes)
+
+    app, store = FakeApp(), Picky()
+    batch = batch_of("whatsapp-contacts", contact(3), contact(4, "refused"), contact(1, "c-2"))
+    writes = await mirror_contacts(cast(StreamApp, app), store, [batch])
+    assert writes is not None
+    assert len(writes) == 1
+    ((known,), (letter,)) = await store.of("whatsapp", "BR.1"), app.batch_producer.on("dead-letters")
+    assert known.at_ms == 3
+    assert decode(letter, DeadLetter).offset == 1
 
 
 async def test_address_books_wait_for_the_store_unless_their_partition_went_elsewhere() -> None:
