@@ -91,7 +91,10 @@ class Report:
         head = f"{self.messages} messages, {self.facts} facts, {self.behind} records not yet processed"
         if self.is_clean:
             return f"log, table and Cassandra agree: {head}"
-        lines = [f"{self.count} differences: {head}", *(f"  {found}" for found in self.differences)]
+        lines = [
+            f"{self.count} difference{'s' * (self.count != 1)}: {head}",
+            *(f"  {found}" for found in self.differences),
+        ]
         if self.stuck:
             lines.append(f"{self.stuck} messages have been ACCEPTED for long, and nothing more is known of them")
             lines += [f"  message {message_id}" for message_id in self.stuck_ids]

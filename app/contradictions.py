@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -57,6 +58,8 @@ def contradictions(s: Settings) -> Iterator[str]:
             f"CHAT4ALL_SEND_SECONDS={s.send_seconds:g} must be more than 0 and at most {MOST_SEND_SECONDS:g}: a worker "
             "finishes its sends before its partitions go, and it has 10 seconds for that"
         )
+    if s.otlp_url and not _is_http_url(s.otlp_url):
+        yield "CHAT4ALL_OTLP_URL must be http://host:port or https://host:port: no trace would be exported"
     tls = {
         "KAFKA": (s.kafka_tls_ca, s.kafka_tls_certificate, s.kafka_tls_key),
         "CASSANDRA": (s.cassandra_tls_ca, s.cassandra_tls_certificate, s.cassandra_tls_key),
@@ -74,3 +77,11 @@ def contradictions(s: Settings) -> Iterator[str]:
             f"CHAT4ALL_HEARTBEAT_SECONDS={s.heartbeat_seconds:g} must be less than "
             f"CHAT4ALL_SESSION_TIMEOUT_SECONDS={s.session_timeout_seconds:g}: else every worker is taken for dead"
         )
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is none
+        return False

@@ -243,7 +243,7 @@ class Settings:
     # Metrics and logs
     metrics_host: str = setting("127.0.0.1", "Address that a worker's metrics listen on; 0.0.0.0: all, in a container")
     metrics_port: int = setting(8082, "Port of a worker's metrics; several workers count upwards from it", zero=True)
-    otlp_url: str = setting("", "Collector of traces (OTLP over HTTP), such as http://jaeger:4318; empty: no traces")
+    otlp_url: str = setting("", "Collector of traces (OTLP), such as http://jaeger:4318; empty: no traces", secret=True)
     trace_share: float = setting(1.0, "Share of the traces begun here that are kept, 0 to 1", zero=True)
     log_level: str = setting("INFO", "Least level that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL")
     log_format: str = setting("auto", "Form of a log line; auto: text on a terminal, else JSON", choices=LOG_FORMATS)

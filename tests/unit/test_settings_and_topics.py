@@ -175,6 +175,9 @@ def test_partitions_are_those_of_every_kafka_client(key: bytes) -> None:
         ({"MESSAGES_RETENTION_DAYS": "0"}, ["MESSAGES_RETENTION_DAYS='0'"]),
         ({"FILE_PATIENCE_HOURS": "500"}, ["FILE_PATIENCE_HOURS=500", "MESSAGES_RETENTION_DAYS=7"]),
         ({"MIN_INSYNC_REPLICAS": "2"}, ["MIN_INSYNC_REPLICAS=2", "REPLICATION_FACTOR=1"]),
+        ({"OTLP_URL": "nonsense"}, ["OTLP_URL must be http"]),
+        ({"OTLP_URL": "ftp://collector"}, ["OTLP_URL must be http"]),
+        ({"OTLP_URL": "http://collector:99999"}, ["OTLP_URL must be http"]),
         ({"HEARTBEAT_SECONDS": "7"}, ["HEARTBEAT_SECONDS=7", "SESSION_TIMEOUT_SECONDS=6"]),
     ],
 )
