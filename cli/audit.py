@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.audit_views import frames_in, lines_in, taken_by
 from cli.commands import read_settings, sentences
 
 if TYPE_CHECKING:
@@ -68,6 +67,7 @@ def _run(settings: Settings, most: int, frames: Path | None, provider: str | Non
     from app.audit import Views
     from app.audit import audit as compare
     from app.audit_witnesses import LiveFrames, ProviderTruth
+    from cli.audit_views import frames_in, taken_by
     from tables.loaders import LOADERS
 
     # the witnesses first: what they have seen is on the log by then
@@ -137,6 +137,7 @@ def _write_metrics(file: Path, report: Report) -> None:
 
 def _judge(file: Path, as_json: bool) -> None:
     from app.audit_anomalies import anomalies
+    from cli.audit_views import lines_in
     from domain.errors import InvalidInput
 
     with sentences():

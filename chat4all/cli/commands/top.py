@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ Document = Mapping[str, Any]
 @api_command()
 async def top(session: Session, every: float, once: bool) -> None:
     """Show rates, delays, lag, queues, breakers and the ledger, for admins. Ctrl-C ends it."""
+    import asyncio
+
     from rich.console import Console
     from rich.live import Live
 
@@ -45,6 +46,8 @@ async def top(session: Session, every: float, once: bool) -> None:
 
 
 async def _look(session: Session) -> tuple[Document, Document]:
+    import asyncio
+
     flow, channels = await asyncio.gather(session.client.flow(), session.client.channels())
     return flow, channels
 
