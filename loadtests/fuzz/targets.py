@@ -1,4 +1,4 @@
-"""The parsers that face outside, by who sends what they read."""
+"""The parsers of outside input, grouped by the sender of that input."""
 
 from __future__ import annotations
 

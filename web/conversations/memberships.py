@@ -153,7 +153,7 @@ class Memberships:
         return found
 
     async def _read(self, key: tuple[str, str]) -> Membership | None:
-        """Read a membership. Who has a cached one does not wait for a store that was silent a moment ago."""
+        """Read a membership. With a cached one, a store that was silent a moment ago is not waited for."""
         if self._known.get(key) is None:
             return await self._store.membership(*key)
         return await self._circuit.call(lambda: self._store.membership(*key))

@@ -85,7 +85,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
 
 
 def _begun(request: web.Request) -> Span | None:
-    """Return the span of a request that may accept messages, which goes on with the client's trace."""
+    """Return the span of a request that may accept messages; it continues the client's trace."""
     tracing, route = request.app[TRACING], route_of(request)
     if tracing is None or route is None or not route.accepts_messages:
         return None
