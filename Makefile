@@ -7,10 +7,13 @@ N ?= 40
 FROM ?= 1
 SHAPE ?= baseline
 TO ?= 50
-# processes of pytest; "logical" is one a core
-JOBS ?= logical
+# processes of pytest for tests without servers; two more than cores, since many tests wait
+JOBS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 # they share the servers: what waits runs beside what computes; more than the cores can bear fails bounds in time
 SERVER_JOBS ?= 3
+
+# compiled modules are kept: without them each process of a test compiles what it imports, which takes most of its time
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help env run check test test-quick test-servers test-judges test-long seeds lint types imports format bench bench-files load rounds faults failover openapi settings minio stack-up stack-down lock clean
@@ -30,12 +33,13 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 run: env ## start everything, with simulated people, until Ctrl-C (API on :8080); OBSERVABILITY=1 adds what is here of Prometheus
 	@$(if $(OBSERVABILITY),$(BIN)/python -m docker.observability.run )$(BIN)/chat4all run --simulator
 
-check: lint types imports ## the check to run while you work: lint, types, imports, unit and functional tests; no servers
+check: env ## the check to run while you work: lint, types, imports, unit and functional tests; no servers
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=3 lint types imports
 	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check tests/unit tests/functional
 
 test: test-quick test-servers ## run every test but the longer variants of `make test-long`
 
-test-quick: env ## run the unit and functional tests with all examples, in one process a core
+test-quick: env ## run the unit and functional tests with all examples
 	@$(BIN)/python -m pytest -q -n $(JOBS) tests/unit tests/functional
 
 test-servers: env ## run the other tests, on a Kafka, a Cassandra and a MinIO that they start themselves

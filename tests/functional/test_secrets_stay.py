@@ -40,18 +40,18 @@ driver = "whatsapp"
 phone_number_id = "1065"
 base_url = "{url}/graph/v26.0"
 token_env = "TOKEN"
-call_seconds = 0.5
+call_seconds = 0.2
 [[instagram]]
 driver = "instagram"
 ig_id = "17841405822304914"
 base_url = "{url}/graph/v25.0"
 token_env = "TOKEN"
-call_seconds = 0.5
+call_seconds = 0.2
 [[telegram]]
 driver = "telegram"
 base_url = "{url}"
 token_env = "TOKEN"
-call_seconds = 0.5
+call_seconds = 0.2
 """
 ECHO = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
 Answer = Callable[[bytes], bytes | None]
@@ -118,7 +118,7 @@ async def connected(channel: str, url: str) -> AsyncIterator[Connector]:
 async def error_of(call: Awaitable[object]) -> str:
     """Return the error of a call as a log shows it, empty if there is none."""
     try:
-        async with asyncio.timeout(1.5):  # an upload is bounded by its caller
+        async with asyncio.timeout(0.6):  # an upload is bounded by its caller
             return repr(await call)
     except Exception as error:  # noqa: BLE001 - every error is what this is about
         return "".join(traceback.format_exception(error))

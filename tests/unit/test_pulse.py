@@ -21,7 +21,7 @@ from app.pulse import Pulse
 async def main():
     pulse = Pulse(hung_seconds=1.0, look_seconds=0.1)
     pulse.watch("the main thread", asyncio.get_running_loop())
-    await asyncio.sleep(2)  # turning for longer than the limit is no hang
+    await asyncio.sleep(1.2)  # turning for longer than the limit is no hang
     print("still here", flush=True)
     {code}
 
