@@ -24,4 +24,5 @@ def cassandra_config(settings: Settings) -> CassandraConfig:
             settings.cassandra_tls_certificate,
             settings.cassandra_tls_key,
         ),
+        tls_name=settings.cassandra_tls_name,
     )

@@ -70,6 +70,8 @@ def contradictions(s: Settings) -> Iterator[str]:
             yield f"{name}_CERTIFICATE={certificate} needs {name}_CA: without it there is no TLS, and nothing is secret"
         if key and not (ca and certificate):
             yield f"{name}_KEY={key} needs {name}_CA and {name}_CERTIFICATE: it would not be used"
+    if s.cassandra_tls_name and not s.cassandra_tls_ca:
+        yield f"CHAT4ALL_CASSANDRA_TLS_NAME={s.cassandra_tls_name} needs CHAT4ALL_CASSANDRA_TLS_CA: there is no TLS"
     if s.kafka_username and not s.kafka_password:
         yield "CHAT4ALL_KAFKA_USERNAME is set and CHAT4ALL_KAFKA_PASSWORD is not: Kafka would refuse every client"
     if not s.heartbeat_seconds < s.session_timeout_seconds:

@@ -147,6 +147,7 @@ class Settings:
     cassandra_tls_ca: str = setting(
         "", "Certificates that vouch for Cassandra's, a PEM file; system: the machine's; empty: no TLS"
     )
+    cassandra_tls_name: str = setting("", "Name in the certificate of every node; empty: each node's IP address")
     cassandra_tls_certificate: str = setting("", "Certificate of this client for Cassandra, a PEM file; empty: none")
     cassandra_tls_key: str = setting("", "Its key, a PEM file; empty: in the same file")
 

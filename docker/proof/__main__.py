@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,7 @@ class Proof:
         variables = {f"CHAT4ALL_{name}": str(self._port(name)) for name in PORTS}
         variables["CHAT4ALL_S3_PUBLIC_URL"] = f"http://127.0.0.1:{self._port('S3_PORT')}"
         variables |= {"CHAT4ALL_TLS_BIND": "127.0.0.1", "SHAPE_SECONDS": str(LOAD_SECONDS)}
+        variables |= {f"CHAT4ALL_{name}_PASSWORD": secrets.token_urlsafe(12) for name in ("KAFKA", "CASSANDRA")}
         found = read(texts, variables, frozenset(self.wanted.profile))
         return [each for each in found if image_of(each)]
 
@@ -119,6 +121,7 @@ class Proof:
             self._load(next(each for each in services if each.name == LOAD))
         if TLS in self.wanted.overlay:
             self.checks.tls(self._port("TLS_PORT"), HERE / "certs" / "tls.crt")
+            self.checks.secured()
         if OBSERVABILITY in self.wanted.profile:
             self._alerts()
         self.checks.doctor()

@@ -20,6 +20,10 @@ MOST_MIB = 260
 READY_SECONDS = 30.0
 DOCTOR_SECONDS = 90.0  # a busy machine misses its own time limits now and then
 PAUSE_SECONDS = 0.5
+_WRONG_CLIENTS = {
+    "without TLS": {"CHAT4ALL_KAFKA_TLS_CA": "", "CHAT4ALL_CASSANDRA_TLS_CA": "", "CHAT4ALL_CASSANDRA_TLS_NAME": ""},
+    "with a wrong password": {"CHAT4ALL_KAFKA_PASSWORD": "wrong", "CHAT4ALL_CASSANDRA_PASSWORD": "wrong"},
+}
 
 
 class Checks:
@@ -40,7 +44,7 @@ class Checks:
         """Look at the image of the product, and at one of its containers from inside."""
         size, base = (self._size_mib(image) for image in ("localhost/chat4all-server", BASE))
         self.note(size - base < MOST_MIB, f"the image adds {size - base:.0f} MiB to its Python base ({base:.0f} MiB)")
-        ours = [each for each in services if each.target == "server" and each.name != "migrate"]
+        ours = [each for each in services if each.target == "server" and each.restart != "no"]
         users = {self._inside(each.name, "import os; print(os.getuid())") for each in ours}
         self.note(users == {"10001"}, f"its {len(ours)} containers run as user {', '.join(sorted(users))}, not root")
         write = "import pathlib; pathlib.Path('/app/x').touch()"
@@ -107,6 +111,15 @@ class Checks:
         self.note(
             (status, old) == (200, 0), f"TLS at nginx: {status} with the certificate trusted, nothing over TLS 1.1"
         )
+
+    def secured(self) -> None:
+        """Ask Kafka and Cassandra from inside without TLS, and with a wrong password: neither lets anybody in."""
+        for what, changes in _WRONG_CLIENTS.items():
+            words = f"env={{**os.environ, **{changes!r}}}, capture_output=True, text=True"
+            code = f"import os, subprocess; print(subprocess.run(['chat4all', 'doctor', '--json'], {words}).stdout)"
+            found = {each["name"] for each in json.loads(self._podman.call("exec", "api-1", "python", "-c", code))}
+            away = sorted({"kafka-away", "cassandra-away"} & found)
+            self.note(len(away) == 2, f"Kafka and Cassandra to a client {what}: {', '.join(away) or 'let in'}")
 
     def doctor(self) -> None:
         """Let `chat4all doctor` look at everything from inside a container; again for a while if it finds a fault."""

@@ -35,6 +35,7 @@ class Service:
     target: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     command: Sequence[str] = ()
+    entrypoint: Sequence[str] = ()
     volumes: Sequence[str] = ()
     ports: Sequence[str] = ()
     tmpfs: Sequence[str] = ()
@@ -103,6 +104,7 @@ def _service(name: str, raw: Mapping[str, Any]) -> Service:
         target=raw["build"]["target"] if "build" in raw else "",
         environment={key: str(value) for key, value in raw.get("environment", {}).items()},
         command=raw.get("command", []),
+        entrypoint=raw.get("entrypoint", []),
         volumes=raw.get("volumes", []),
         ports=raw.get("ports", []),
         tmpfs=raw.get("tmpfs", []),

@@ -126,6 +126,7 @@ def arguments_of(service: Service, image: str, config: Path) -> list[str]:
     found += ["--init"] if service.init else []
     found += ["--read-only", "--read-only-tmpfs=false"] if service.read_only else []
     found += ["--user", service.user] if service.user else []
+    found += ["--entrypoint", json.dumps([*service.entrypoint])] if service.entrypoint else []
     if service.health_command:
         found += ["--health-cmd", json.dumps([*service.health_command]), "--health-interval", "disable"]
     return [*found, image, *service.command]

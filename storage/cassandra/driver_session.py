@@ -39,7 +39,8 @@ class CassandraConfig:
 
     ``timeout_seconds`` bounds each request, retries included, and (with a quarter more) each call of an adapter.
     After ``renew_after_seconds`` without any host a new driver is made. An empty ``local_datacenter`` means the
-    datacenter of the first host to answer. ``tls``: ``None``: in the clear.
+    datacenter of the first host to answer. ``tls``: ``None``: in the clear. ``tls_name``: the name that every node's
+    certificate must have; empty: the node's address, since the driver knows nodes by that alone.
 
     Raises ``ValueError`` for an unknown consistency level or a keyspace name
     in need of quotes.
@@ -56,6 +57,7 @@ class CassandraConfig:
     username: str = ""
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = None
+    tls_name: str = ""
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.keyspace):
@@ -142,6 +144,7 @@ def open_cluster(config: CassandraConfig) -> tuple[Any, Any]:
         port=config.port,
         auth_provider=PlainTextAuthProvider(config.username, config.password) if config.username else None,
         ssl_context=config.tls,
+        ssl_options={"server_hostname": config.tls_name} if config.tls_name else None,
         execution_profiles={
             EXEC_PROFILE_DEFAULT: _profile(config, RetryPolicy()),
             Access.READ: _profile(

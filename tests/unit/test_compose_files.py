@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import ssl
+import subprocess
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from app.accounts import load_accounts
 from app.roles import ROLES
@@ -15,6 +20,7 @@ from docker.healthcheck import target
 from docker.proof.compose_file import ComposeError, Service, read
 from docker.proof.images import image_of
 from docker.proof.podman import arguments_of
+from docker.proof.stand_ins.kafka import properties
 from docker.simulator_accounts import write
 from domain.recipients import CHANNELS
 
@@ -35,9 +41,12 @@ OF_THE_FILE = {f"CHAT4ALL_{name}" for name in ("IMAGE", "LOAD_IMAGE", "BIND", "T
 ALL_PROFILES = frozenset({"observability", "load"})
 
 
-def services(*profiles: str, overlay: str = "") -> dict[str, Service]:
+PASSWORDS = {"CHAT4ALL_KAFKA_PASSWORD": "of-kafka", "CHAT4ALL_CASSANDRA_PASSWORD": "of-cassandra"}
+
+
+def services(*profiles: str, overlay: str = "", variables: Mapping[str, str] = PASSWORDS) -> dict[str, Service]:
     files = ["compose.yaml", *([overlay] if overlay else [])]
-    found = read([(DOCKER / name).read_text() for name in files], {}, frozenset(profiles))
+    found = read([(DOCKER / name).read_text() for name in files], variables, frozenset(profiles))
     return {each.name: each for each in found}
 
 
@@ -109,6 +118,57 @@ def test_the_cluster_asks_for_three_copies_of_three_servers() -> None:
 def test_tls_adds_a_port_and_leaves_the_plain_one_on_loopback() -> None:
     nginx = services(overlay="compose.tls.yaml")["nginx"]
     assert list(nginx.ports) == ["127.0.0.1:8080:8080", "0.0.0.0:8443:8443"]
+
+
+@pytest.mark.parametrize("missing", PASSWORDS)
+def test_tls_needs_a_password_for_each_server(missing: str) -> None:
+    with pytest.raises(ComposeError, match=missing):
+        services(overlay="compose.tls.yaml", variables={n: v for n, v in PASSWORDS.items() if n != missing})
+
+
+def test_with_tls_every_process_of_ours_logs_in_to_kafka_and_cassandra_over_it() -> None:
+    ours = {name: each for name, each in services(overlay="compose.tls.yaml").items() if each.target}
+    assert len(ours) == len([each for each in services().values() if each.target]) + 1
+    for name, service in ours.items():
+        assert "./certs/ca.crt:/certs/ca.crt:ro" in service.volumes, name
+        settings = Settings.from_environ(service.environment)
+        assert (settings.kafka_tls_ca, settings.cassandra_tls_ca) == ("/certs/ca.crt", "/certs/ca.crt"), name
+        assert (settings.kafka_sasl, settings.kafka_username) == ("PLAIN", "chat4all"), name
+        assert (settings.kafka_password, settings.cassandra_password) == ("of-kafka", "of-cassandra"), name
+        assert settings.cassandra_tls_name == "cassandra", name
+
+
+def test_with_tls_the_servers_let_nobody_in_without_it() -> None:
+    found = services(overlay="compose.tls.yaml")
+    kafka = properties(dict(found["kafka"].environment))
+    doors = [door for door in kafka["listeners"].split(",") if "127.0.0.1" not in door]
+    assert doors == ["SASL_SSL://:9092"]
+    assert kafka["listener.name.sasl_ssl.plain.sasl.jaas.config"].endswith('user_chat4all="of-kafka";')
+    assert kafka["sasl.enabled.mechanisms"] == "PLAIN"
+    options = found["cassandra"].environment["JVM_EXTRA_OPTS"].split()
+    for wanted in ("client_encryption_options.enabled=true", "client_encryption_options.optional=false"):
+        assert f"-Dcassandra.settings.{wanted}" in options
+    assert "-Dcassandra.settings.authenticator=PasswordAuthenticator" in options
+    for name, file in (("kafka", "servers.pem"), ("cassandra", "servers.p12")):
+        assert f"./certs/{file}:/certs/{file}:ro" in found[name].volumes
+
+
+def test_with_tls_cassandra_has_its_user_before_the_migration() -> None:
+    order = list(services(overlay="compose.tls.yaml"))
+    assert order.index("cassandra") < order.index("cassandra-user") < order.index("migrate")
+
+
+def test_the_certificates_for_tests_are_what_the_servers_read(tmp_path: Path) -> None:
+    (tmp_path / "make-certs").write_text((DOCKER / "make-certs").read_text())
+    subprocess.run(["sh", "make-certs", "chat.example.org"], cwd=tmp_path, check=True, capture_output=True)
+    made = tmp_path / "certs"
+    assert ssl.create_default_context(cafile=made / "ca.crt").cert_store_stats()["x509_ca"] == 1
+    _, certificate, chain = pkcs12.load_key_and_certificates((made / "servers.p12").read_bytes(), b"keystore")
+    assert certificate is not None
+    certificate.verify_directly_issued_by(chain[0])
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["kafka", "cassandra"]
+    assert not list(made.glob("ca.key")), "nobody can sign with the authority later"
 
 
 def test_the_accounts_at_the_simulator_are_those_that_it_serves(tmp_path: Path) -> None:

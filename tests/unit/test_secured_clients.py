@@ -83,7 +83,8 @@ def test_the_server_is_always_checked_and_a_client_may_have_a_certificate(pem: P
 async def test_the_batch_producer_and_cassandras_driver_are_made_with_it(
     pem: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = changed(Settings(), {**LOGIN, "kafka_tls_ca": str(pem), "cassandra_tls_ca": str(pem)})
+    tls = {"kafka_tls_ca": str(pem), "cassandra_tls_ca": str(pem), "cassandra_tls_name": "cassandra.example.org"}
+    settings = changed(Settings(), {**LOGIN, **tls})
     producer = BatchProducer("k:1", client_id="t", security=kafka_security(settings))._new_producer()
     assert producer.client._security_protocol == "SASL_SSL"
     assert producer.client._sasl_mechanism == "SCRAM-SHA-512"
@@ -103,6 +104,12 @@ async def test_the_batch_producer_and_cassandras_driver_are_made_with_it(
     with pytest.raises(ConnectionError):
         driver_session.open_cluster(cassandra_config(settings))
     assert made["ssl_context"].check_hostname
+    assert made["ssl_options"] == {"server_hostname": "cassandra.example.org"}
+
+
+def test_a_name_of_cassandras_certificates_is_refused_without_tls() -> None:
+    with pytest.raises(InvalidSetting, match=r"CHAT4ALL_CASSANDRA_TLS_NAME=c .*CHAT4ALL_CASSANDRA_TLS_CA"):
+        Settings.from_environ({"CHAT4ALL_CASSANDRA_TLS_NAME": "c"})
 
 
 @pytest.mark.parametrize(

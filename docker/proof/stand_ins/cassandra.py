@@ -44,9 +44,9 @@ class _InContainer(Cassandra):
         }
 
     def java_arguments(self) -> list[str]:
-        """Return the devstack's arguments, with the waits that a ring of several nodes needs to find each other."""
+        """Return the devstack's arguments, with the waits of a ring of several nodes, and ``JVM_EXTRA_OPTS``."""
         found = [each for each in super().java_arguments() if not each.startswith(_OF_A_RING_OF_ONE)]
-        return ["-Dcassandra.ring_delay_ms=10000", *found]
+        return [*os.environ.get("JVM_EXTRA_OPTS", "").split(), "-Dcassandra.ring_delay_ms=10000", *found]
 
     def configuration(self) -> dict[str, str]:
         rack = f"dc={os.environ.get('CASSANDRA_DC', 'dc1')}\nrack={os.environ.get('CASSANDRA_RACK', 'rack1')}\n"

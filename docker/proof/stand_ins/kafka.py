@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,9 +18,13 @@ log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %c{1}: %m%n
 
 
 def properties(environ: dict[str, str]) -> dict[str, str]:
-    """Return the properties, named as that image names them: an underscore is a dot."""
+    """Return the properties, named as that image names them: one underscore is a dot, two are one, three a hyphen."""
+    signs = {"_": ".", "__": "_", "___": "-"}
     named = (name for name in environ if name.startswith("KAFKA_") and name not in NOT_PROPERTIES)
-    return {name.removeprefix("KAFKA_").lower().replace("_", "."): environ[name] for name in named}
+    return {
+        re.sub("_{1,3}", lambda found: signs[found.group()], name.removeprefix("KAFKA_").lower()): environ[name]
+        for name in named
+    }
 
 
 def main() -> None:
