@@ -36,6 +36,7 @@ from cli.workers import (
     instance_of,
     is_at_work,
     is_left_over,
+    ledger_specs,
     port_of,
     simulator_spec,
     worker_specs,
@@ -73,7 +74,7 @@ def run_everything(
         settings = replace(settings, simulator_url=settings.simulator_url or local_url(LOOPBACK, simulator_port))
         simulators = [simulator_spec(settings, simulator_port, LOGS)]
     workers = worker_specs(settings, counts_of((), counts, settings.partitions), LOGS)
-    specs = [*simulators, *api_specs(settings, api_processes, LOGS), *workers]
+    specs = [*simulators, *api_specs(settings, api_processes, LOGS), *workers, *ledger_specs(settings, LOGS)]
     with claimed(workers, settings):
         check_ports(specs, {name: stack.part(name).port for name in ours})
         files = {name: fresh(LOGS / f"{name}.log") for name in ("run", *(spec.name for spec in specs))}

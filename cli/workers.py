@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.roles import ROLES
 from app.settings import Settings
@@ -21,12 +22,14 @@ from cli.errors import CannotSupervise
 from cli.supervisor import ProcessSpec
 
 LOOPBACK = "127.0.0.1"
+_THIS_MACHINE = (LOOPBACK, "localhost", "::1")
 # the highest stage stops first: the API goes on accepting until the workers are done, and providers are there for both
-SIMULATOR_STAGE, API_STAGE, WORKER_STAGE = 0, 1, 2
+SIMULATOR_STAGE, API_STAGE, WORKER_STAGE, LEDGER_STAGE = 0, 1, 2, 3
 _PORTS = {
     SIMULATOR_STAGE: "CHAT4ALL_SIMULATOR_PORT",
     API_STAGE: "CHAT4ALL_PORT",
     WORKER_STAGE: "CHAT4ALL_METRICS_PORT",
+    LEDGER_STAGE: "CHAT4ALL_LEDGER_URL",
 }
 _UUID_CHARACTERS = 36
 _READY_SECONDS = 1.0
@@ -118,9 +121,19 @@ def simulator_spec(settings: Settings, port: int, logs: Path | None = None) -> P
     return ProcessSpec("simulator", command, environ, logs and logs / "simulator.log", SIMULATOR_STAGE)
 
 
+def ledger_specs(settings: Settings, logs: Path | None = None) -> list[ProcessSpec]:
+    """Return the process of the ledger, if ``ledger_url`` is on this machine: else another one keeps it, or nobody."""
+    url = urlsplit(settings.ledger_url)
+    if url.hostname not in _THIS_MACHINE or not url.port:
+        return []
+    command = (sys.executable, "-m", "chat4all", "ledger", "--port", str(url.port))
+    return [ProcessSpec("ledger", command, settings.to_environ(), logs and logs / "ledger.log", LEDGER_STAGE)]
+
+
 def port_of(spec: ProcessSpec) -> int:
     """Return a process's HTTP port."""
-    return int(spec.environ[_PORTS[spec.stage]])
+    given = spec.environ[_PORTS[spec.stage]]
+    return int(given if spec.stage != LEDGER_STAGE else urlsplit(given).port or 0)
 
 
 async def is_at_work(port: int) -> bool:

@@ -69,6 +69,7 @@ def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
         "simulated_delivered_seconds": (0.0, 0.0),
         "simulated_read_seconds": (0.0, 0.0),
         "log_format": "text",
+        "ledger_url": "",  # a program that wants a ledger starts its own
     }
     return replace(Settings(), **{**standard, **changes})
 

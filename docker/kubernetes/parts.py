@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-IMAGE, USER, API_PORT, METRICS_PORT = "chat4all", 10001, 8080, 8082
+IMAGE, USER, API_PORT, LEDGER_PORT, METRICS_PORT = "chat4all", 10001, 8080, 8081, 8082
 CHANNELS = ("whatsapp", "instagram", "telegram")
 ROLES = ("core", "mirror", *CHANNELS)
 Resource = dict[str, Any]

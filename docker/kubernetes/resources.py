@@ -7,6 +7,7 @@ from docker.kubernetes.parts import (
     API_PORT,
     CHANNELS,
     LABEL,
+    LEDGER_PORT,
     METRICS_PORT,
     ROLES,
     Resource,
@@ -77,6 +78,25 @@ def workers(role: str) -> list[Resource]:
     ]
 
 
+def ledger() -> list[Resource]:
+    """Return the process that keeps the ledger: one, for a second one would only read the log once more.
+
+    Its books go with its pod; a new pod reads the log from its first record.
+    """
+    main = container("ledger", ["ledger"], LEDGER_PORT, "/metrics", "100m", "512Mi")
+    deployment = {
+        "replicas": 1,
+        "selector": selector("ledger"),
+        "strategy": {"type": "Recreate"},
+        "template": pod("ledger", main),
+    }
+    ports = [{"name": "http", "port": LEDGER_PORT}]
+    return [
+        resource("Deployment", "apps/v1", "ledger", spec=deployment),
+        resource("Service", "v1", "ledger", spec={"selector": selector("ledger")["matchLabels"], "ports": ports}),
+    ]
+
+
 def migration() -> Resource:
     """Return the Job that makes topics and tables; safe to run again, and to be deleted before the next release."""
     main = container("migrate", ["migrate", "--wait", "300"], API_PORT, "/health", "100m", "256Mi")
@@ -102,18 +122,21 @@ def settings() -> Resource:
         "CHAT4ALL_S3_URL": "http://minio:9000",
         "CHAT4ALL_ACCOUNTS": "/config/accounts.toml",
         "CHAT4ALL_TRUSTED_PROXIES": "10.0.0.0/8",
+        "CHAT4ALL_LEDGER_URL": f"http://ledger:{LEDGER_PORT}/metrics",
     }
     return resource("ConfigMap", "v1", "chat4all", data=values)
 
 
 def network() -> list[Resource]:
-    """Return who may talk to our pods: the ingress to the API, the monitoring to everything's metrics; nobody else."""
+    """Return who may talk to our pods: the ingress to the API, the API to the ledger, the monitoring to all metrics."""
     ours = {"matchLabels": {"app.kubernetes.io/name": "chat4all"}}
     ingress = {"namespaceSelector": {"matchLabels": {"chat4all/ingress": "true"}}}
     monitoring = {"namespaceSelector": {"matchLabels": {"chat4all/monitoring": "true"}}}
+    metrics = (API_PORT, LEDGER_PORT, METRICS_PORT)
     doors = [
         {"from": [ingress], "ports": [{"protocol": "TCP", "port": API_PORT}]},
-        {"from": [monitoring], "ports": [{"protocol": "TCP", "port": port} for port in (API_PORT, METRICS_PORT)]},
+        {"from": [monitoring], "ports": [{"protocol": "TCP", "port": port} for port in metrics]},
+        {"from": [{"podSelector": selector("api")}], "ports": [{"protocol": "TCP", "port": LEDGER_PORT}]},
     ]
     closed = {"podSelector": ours, "policyTypes": ["Ingress"]}
     return [
@@ -172,6 +195,7 @@ def base() -> dict[str, list[Resource]]:
         "migrate.yaml": [migration()],
         "api.yaml": api(),
         **{f"worker-{role}.yaml": workers(role) for role in ROLES},
+        "ledger.yaml": ledger(),
         "network.yaml": network(),
     }
 

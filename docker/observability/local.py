@@ -52,7 +52,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Addresses (``host:port``) of the processes to scrape."""
+    """Addresses (``host:port``) of the processes to scrape. ``ledger``: "" where nobody keeps one."""
 
     api: Sequence[str]
     workers: Sequence[str]
@@ -70,7 +70,7 @@ def scraping(targets: Targets, layout: Layout, seconds: float) -> dict[str, Any]
         "scrape_configs": [
             {"job_name": "api", "static_configs": [{"targets": list(targets.api)}]},
             {"job_name": "worker", "static_configs": [{"targets": list(targets.workers)}]},
-            {"job_name": "ledger", "static_configs": [{"targets": [targets.ledger]}]},
+            {"job_name": "ledger", "static_configs": [{"targets": [targets.ledger] if targets.ledger else []}]},
             {"job_name": "prometheus", "static_configs": [{"targets": [f"{LOOPBACK}:{layout.prometheus}"]}]},
         ],
     }

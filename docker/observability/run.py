@@ -1,4 +1,4 @@
-"""`make run OBSERVABILITY=1`: the ledger, and what is here of Prometheus, Alertmanager, Grafana, around `chat4all run`.
+"""`make run OBSERVABILITY=1`: what is here of Prometheus, Alertmanager and Grafana, around `chat4all run`.
 
 python -m docker.observability.run chat4all run --simulator
 """
@@ -10,10 +10,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.settings import Settings
-from cli.ledger import DEFAULT_PORT as LEDGER_PORT
-from cli.supervisor import ProcessSpec
 from cli.workers import counts_of, port_of, worker_specs
 from devstack.ports import is_free
 from docker.observability.local import LOOPBACK, Layout, Targets, specs, start, stop, write
@@ -31,13 +30,7 @@ def targets(settings: Settings) -> Targets:
     """Return the addresses of the API and of one worker a role, as `chat4all run` starts them, and of the ledger."""
     workers = worker_specs(settings, counts_of((), {}, settings.partitions))
     addresses = [f"{LOOPBACK}:{port_of(spec)}" for spec in workers]
-    return Targets([f"{settings.host}:{settings.port}"], addresses, f"{LOOPBACK}:{LEDGER_PORT}")
-
-
-def ledger(layout: Layout) -> ProcessSpec:
-    """Return the process that keeps the ledger; it waits for Kafka."""
-    command = (sys.executable, "-m", "chat4all", "ledger", "--port", str(LEDGER_PORT))
-    return ProcessSpec("ledger", command, {}, layout.folder / "ledger.log")
+    return Targets([f"{settings.host}:{settings.port}"], addresses, urlsplit(settings.ledger_url).netloc)
 
 
 def words(layout: Layout, there: Sequence[str], lacking: Sequence[str]) -> str:
@@ -56,7 +49,7 @@ def main(command: Sequence[str]) -> int:
         print(f"in use: the port of {', '.join(taken)}; set CHAT4ALL_<NAME>_PORT to another", file=sys.stderr)
         return PORT_TAKEN
     print(words(layout, [spec.name for spec in found], lacking), flush=True)
-    processes = [start(spec) for spec in (*found, ledger(layout))]
+    processes = [start(spec) for spec in found]
     try:
         with subprocess.Popen(command) as child:
             while True:

@@ -13,7 +13,9 @@ import pytest
 import pytest_asyncio
 
 from loadtests.system import Servers
+from support.waiting import until
 from support.whole_run import System
+from web.flow.ledger import read_balance
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(170), pytest.mark.asyncio(loop_scope="module")]
 
@@ -42,6 +44,19 @@ async def test_one_command_starts_everything_and_the_printed_lines_work(system: 
     code, output = await system.call("send", "telegram:@maria", "olá", "--json")
     assert code == 0, output
     assert [json.loads(line)["status"] for line in output.splitlines()] == ["ACCEPTED", "SENT", "DELIVERED", "READ"]
+
+
+async def test_the_ledger_is_kept_and_shows_what_was_sent(system: System) -> None:
+    await system.until(r"ledger +pid (\d+)", 5)
+
+    async def shown() -> dict[str, float]:
+        return dict(await read_balance(system.environ["CHAT4ALL_LEDGER_URL"]) or {})
+
+    async def has_sent() -> bool:
+        return (await shown()).get("sent", 0) >= 2
+
+    await until(has_sent, 20, look_seconds=0.2)  # it takes a balance every five seconds
+    assert (await shown())["difference"] == 0
 
 
 async def test_a_worker_that_is_killed_is_back_and_the_message_arrives(system: System) -> None:

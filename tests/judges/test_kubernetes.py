@@ -15,6 +15,7 @@ from docker.kubernetes.files import files
 
 FOLDER = Path(__file__).parents[2] / "docker" / "kubernetes"
 VERSIONS = ("1.29", "1.37")
+API_LABELS = {"app.kubernetes.io/name": "chat4all", "app.kubernetes.io/component": "api"}
 NOT_OF_KUBERNETES = {"Kustomization", "ScaledObject"}
 
 
@@ -53,6 +54,19 @@ def test_every_file_of_a_kustomization_is_there() -> None:
 
 def test_every_role_has_its_workers() -> None:
     assert {each["metadata"]["name"] for each in resources() if each["kind"] == "StatefulSet"} == set(ROLES)
+
+
+def test_one_ledger_is_kept_and_the_api_may_ask_it() -> None:
+    made = {(each["kind"], each["metadata"]["name"]): each for each in resources()}
+    deployment = made["Deployment", "ledger"]["spec"]
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    assert deployment["template"]["spec"]["containers"][0]["args"] == ["ledger"]
+    port = made["Service", "ledger"]["spec"]["ports"][0]["port"]
+    assert made["ConfigMap", "chat4all"]["data"]["CHAT4ALL_LEDGER_URL"] == f"http://ledger:{port}/metrics"
+    doors = made["NetworkPolicy", "doors"]["spec"]["ingress"]
+    to_ledger = [door["from"][0] for door in doors if {"protocol": "TCP", "port": port} in door["ports"]]
+    assert any("namespaceSelector" in each for each in to_ledger), "Prometheus"
+    assert any(each.get("podSelector") == {"matchLabels": API_LABELS} for each in to_ledger)
 
 
 def test_no_pod_may_do_more_than_it_needs() -> None:

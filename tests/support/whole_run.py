@@ -40,8 +40,9 @@ class System:
     def __init__(self, folder: Path, stack: Servers, *arguments: str) -> None:
         self.folder = folder
         self._arguments = arguments
-        self.port = free_ports(7)
+        self.port = free_ports(8)
         self.simulator_port = self.port + 6
+        self.ledger_port = self.port + 7
         name = uuid.uuid4().hex[:8]
         self.environ = os.environ | {
             "XDG_CONFIG_HOME": str(folder / "config"),
@@ -55,6 +56,7 @@ class System:
             "CHAT4ALL_PORT": str(self.port),
             "CHAT4ALL_METRICS_PORT": str(self.port + 1),
             "CHAT4ALL_SIMULATOR_PORT": str(self.simulator_port),
+            "CHAT4ALL_LEDGER_URL": f"http://127.0.0.1:{self.ledger_port}/metrics",
             "CHAT4ALL_SIMULATED_DELIVERED_SECONDS": "0.05,0.1",
             "CHAT4ALL_SIMULATED_READ_SECONDS": "0.05,0.1",
             "CHAT4ALL_ARGON2_TIME_COST": "1",

@@ -16,13 +16,19 @@ from app.settings import Settings
 from chat4all.cli.server_commands import command_named
 from cli.errors import CannotSupervise
 from cli.workers import (
+    API_STAGE,
+    LEDGER_STAGE,
+    SIMULATOR_STAGE,
+    WORKER_STAGE,
     api_specs,
     check_ports,
     claimed,
     counts_of,
     is_at_work,
     is_left_over,
+    ledger_specs,
     node_of,
+    port_of,
     worker_specs,
 )
 
@@ -174,3 +180,12 @@ def test_two_that_would_take_the_same_port_are_named_before_anything_starts() ->
         check_ports(specs)
     with pytest.raises(CannotSupervise, match="kafka and core-1 both need port 39000"):
         check_ports(worker_specs(settings, {"core": 2}), {"kafka": 39_000})
+
+
+def test_the_ledger_is_started_where_its_address_is_on_this_machine(tmp_path: Path) -> None:
+    (spec,) = ledger_specs(Settings(), tmp_path)
+    assert spec.command[-4:] == ("chat4all", "ledger", "--port", "8081")
+    assert (port_of(spec), spec.output) == (8081, tmp_path / "ledger.log")
+    assert spec.stage == LEDGER_STAGE > max(SIMULATOR_STAGE, API_STAGE, WORKER_STAGE), "it stops first"
+    for url in ("", "http://ledger:8081/metrics", "https://metrics.example.org/"):
+        assert not ledger_specs(Settings(ledger_url=url))

@@ -17,6 +17,7 @@ from app.accounts import load_accounts
 from app.roles import ROLES
 from app.settings import Settings
 from docker.healthcheck import target
+from docker.observability.targets import LEDGER
 from docker.proof.compose_file import ComposeError, Service, read
 from docker.proof.images import image_of
 from docker.proof.podman import arguments_of
@@ -55,6 +56,13 @@ def test_there_is_a_worker_of_every_role_and_two_apis() -> None:
     for role in ROLES:
         assert ["worker", "--role", role] in commands
     assert sum(command[:1] == ["api"] for command in commands) == 2
+
+
+def test_the_ledger_is_kept_and_the_apis_know_where() -> None:
+    found = services()
+    assert list(found["ledger"].command) == ["ledger"]
+    for name in ("api-1", "api-2"):
+        assert found[name].environment["CHAT4ALL_LEDGER_URL"] == f"http://{LEDGER}/metrics"
 
 
 def test_profiles_add_services() -> None:
