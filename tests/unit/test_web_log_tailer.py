@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from app.kafka.codec import encode
 from app.settings import Settings
@@ -22,6 +22,7 @@ from support.waiting import pass_time, until
 from web.history.end_offsets import EndOffsets
 from web.history.log_tailer import LogTailer
 from web.history.recent import Recent, RecentMessages
+from web.history.stopping import stop_all
 
 SETTINGS = Settings(partitions=2, recent_messages=100)
 
@@ -47,6 +48,7 @@ class ScriptedConsumer:
         self.measurements = 0
         self.broken = False
         self.slow_seconds = 0.0
+        self.goes_on: asyncio.Event | None = None  # a frozen broker answers from then on
         self._fetcher = SimpleNamespace(_fetch_min_bytes=SETTINGS.follower_fetch_min_bytes)
 
     def add(self, topic: str, partition: int, value: bytes | None) -> None:
@@ -71,6 +73,8 @@ class ScriptedConsumer:
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         self.measurements += 1
         await pass_time(self.slow_seconds)
+        if self.goes_on is not None:
+            await self.goes_on.wait()
         if self.broken:
             raise KafkaConnectionError("away")
         return {tp: len(self.logs[tp]) for tp in partitions}
@@ -272,14 +276,96 @@ async def test_those_who_ask_together_share_a_question_but_never_an_older_answer
 
 async def test_after_a_question_without_answer_nobody_waits_the_full_time_again() -> None:
     consumer = ScriptedConsumer()
-    consumer.slow_seconds = 30
+    consumer.goes_on = asyncio.Event()
     ends = EndOffsets([TopicPartition("messages", 0)])
     ends.consumer = consumer
     assert await ends.now(0.2) is None
     async with asyncio.timeout(0.19):
         assert await ends.now(5) is None
-    consumer.slow_seconds = 0
+    consumer.goes_on.set()
     assert await ends.now(5) is not None
+
+
+async def test_a_broker_slower_than_the_short_wait_is_believed_again() -> None:
+    consumer = ScriptedConsumer()
+    consumer.goes_on = asyncio.Event()
+    ends = EndOffsets([TopicPartition("messages", 0)])
+    ends.consumer = consumer
+    assert await ends.now(0.01) is None  # from here on callers wait 0.1 s
+    consumer.slow_seconds = 0.15
+    consumer.goes_on.set()
+
+    async def is_known() -> bool:
+        return await ends.now(3) is not None
+
+    await until(is_known, 3)
+    assert await ends.now(3) is not None
+
+
+async def test_callers_who_leave_do_not_keep_a_dead_connection_alive() -> None:
+    consumer = ScriptedConsumer()
+    ends = EndOffsets([TopicPartition("messages", 0)])
+    ends.consumer = consumer
+    is_renewed = False
+
+    async def end_offsets(partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        nonlocal is_renewed
+        if is_renewed:
+            return dict.fromkeys(partitions, 7)
+        await pass_time(0.1)  # the client's time-out, longer than any caller waits
+        is_renewed = True
+        raise KafkaTimeoutError
+
+    consumer.end_offsets = end_offsets  # type: ignore[method-assign]
+
+    async def is_known() -> bool:
+        return await ends.now(0.03) is not None
+
+    await until(is_known, 3)
+
+
+async def test_two_requests_that_time_out_on_one_connection_end_no_request_of_a_client() -> None:
+    consumer = ScriptedConsumer()
+    ends = EndOffsets([TopicPartition("messages", 0)])
+    ends.consumer = consumer
+
+    async def end_offsets(partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        raise KeyError((0, "the connection that the other request has closed"))
+
+    consumer.end_offsets = end_offsets  # type: ignore[method-assign]
+    assert await ends.now(1) is None
+
+
+async def test_a_lost_connection_lets_no_caller_wait_for_its_answer() -> None:
+    consumer = ScriptedConsumer()
+    consumer.slow_seconds = 30
+    ends = EndOffsets([TopicPartition("messages", 0)])
+    ends.consumer = consumer
+    callers = [asyncio.create_task(ends.now(20)) for _ in range(3)]
+    await until(lambda: consumer.measurements)
+    callers += [asyncio.create_task(ends.now(20)) for _ in range(3)]
+    await pass_time(0)
+    ends.disconnect()
+    async with asyncio.timeout(1):
+        assert await asyncio.gather(*callers) == [None] * 6
+
+
+class StuckConnection:
+    """A connection whose end never comes, or ends badly."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
+    async def stop(self) -> None:
+        if self._error is not None:
+            raise self._error
+        await asyncio.Event().wait()
+
+
+async def test_a_connection_that_does_not_end_keeps_nobody_from_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.history.stopping.STOP_SECONDS", 0.01)
+    async with asyncio.timeout(1):
+        await stop_all(StuckConnection(), StuckConnection(OSError("broken")))
 
 
 async def test_fetches_gather_at_the_broker_unless_somebody_had_to_wait_for_the_end_of_the_log() -> None:
