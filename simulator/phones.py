@@ -105,7 +105,7 @@ class PhoneBook:
         """
         if len(self._people) >= MOST_PHONES:
             raise BookIsFull
-        seed = number or handle.lower() or user_id or id or f"person {len(self._people) + 1}"
+        seed = wa_id_of(number) or handle.lower() or user_id or id or f"person {len(self._people) + 1}"
         person = Person(
             id=id or (number or handle.lower() or user_id or f"p{len(self._people) + 1}"),
             name=name or (f"@{handle}" if handle else f"Person {_digits(seed, 4)}"),
@@ -123,7 +123,7 @@ class PhoneBook:
             raise AlreadyTaken
         self._people[person.id] = person
         self._by.update(dict.fromkeys(names, person))
-        self._left.discard(person.number)
+        self._left.discard(wa_id_of(person.number))
         return person
 
     def _free(self, prefix: str, seed: str, length: int) -> str:
@@ -136,11 +136,11 @@ class PhoneBook:
 
     def find(self, name: str) -> Person | None:
         """Return the person of an id, a number with or without +, @handle, BSUID, IGSID or chat id."""
-        keys = (name, name.lower(), f"ig:{name}", f"tg:{name}")
+        keys = (f"+{wa_id_of(name.removeprefix('+'))}", name, name.lower(), f"ig:{name}", f"tg:{name}")
         return self._people.get(name) or next((self._by[key] for key in keys if key in self._by), None)
 
     def of_number(self, digits: str) -> Person | None:
-        return self._by.get(f"+{digits}")
+        return self._by.get(f"+{wa_id_of(digits)}")
 
     def of_user_id(self, user_id: str) -> Person | None:
         return self._by.get(user_id)
@@ -153,30 +153,36 @@ class PhoneBook:
 
     def has_left(self, digits: str) -> bool:
         """Return whether somebody gave up this number for another one."""
-        return digits in self._left
+        return wa_id_of(digits) in self._left
 
     def change_number(self, person: Person, digits: str) -> None:
         """Give the person another number. Raises ``AlreadyTaken``."""
-        if f"+{digits}" in self._by:
+        new, old = wa_id_of(digits), wa_id_of(person.number)
+        if f"+{new}" in self._by:
             raise AlreadyTaken
-        for name in (f"+{person.number}", person.number):
-            self._by.pop(name, None)
-        if person.number and len(self._left) < MOST_PHONES:
-            self._left.add(person.number)
+        self._by.pop(f"+{old}", None)
+        if old and len(self._left) < MOST_PHONES:
+            self._left.add(old)
         person.number = digits
-        self._left.discard(digits)
-        self._by.update({f"+{digits}": person, digits: person})
+        self._left.discard(new)
+        self._by[f"+{new}"] = person
 
 
 def _names(person: Person) -> Iterator[str]:
     if person.number:
-        yield f"+{person.number}"
-        yield person.number
+        yield f"+{wa_id_of(person.number)}"
     if person.handle:
         yield f"@{person.handle.lower()}"
     yield person.user_id
     for prefix, name in (("ig", person.igsid), ("tg", str(person.chat_id))):
         yield f"{prefix}:{name}"
+
+
+def wa_id_of(number: str) -> str:
+    """Return a number as WhatsApp names it: mobile numbers of Brazil's area codes above 28 lose their ninth digit."""
+    if len(number) == 13 and number.startswith("55") and number[4] == "9" and number[2:4] > "28":
+        return number[:4] + number[5:]
+    return number
 
 
 def country_of(number: str) -> str:

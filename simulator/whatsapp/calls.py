@@ -16,9 +16,8 @@ from simulator.graph.access import account_of, json_object
 from simulator.graph.errors import GraphError
 from simulator.media import CAPS, MediaStore
 from simulator.network import Network, now_ms
-from simulator.phones import BookIsFull, Person
+from simulator.phones import BookIsFull, Person, wa_id_of
 from simulator.whatsapp.validation import Call, ReadMark, read_call
-from simulator.whatsapp.webhooks import wa_id_of
 
 _TYPES = {"image": ("image/jpeg", "image/png"), "video": ("video/mp4", "video/3gpp"), "sticker": ("image/webp",)}
 

@@ -13,7 +13,7 @@ from simulator.graph.signing import signature_headers
 from simulator.media import MediaStore
 from simulator.messages import Content, Event, Taken
 from simulator.network import Act
-from simulator.phones import Person
+from simulator.phones import Person, wa_id_of
 
 Fragment = Mapping[str, Any]
 _SYSTEM = ("number_changed", "user_id_changed")
@@ -193,10 +193,3 @@ def error_of(code: int) -> dict[str, Any]:
 def seconds(at_ms: int) -> str:
     """Return the time as WhatsApp writes it."""
     return str(at_ms // 1000)
-
-
-def wa_id_of(number: str) -> str:
-    """Return a number as WhatsApp names it: mobile numbers of Brazil's area codes above 28 lose their ninth digit."""
-    if len(number) == 13 and number.startswith("55") and number[4] == "9" and number[2:4] > "28":
-        return number[:4] + number[5:]
-    return number

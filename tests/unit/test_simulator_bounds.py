@@ -37,6 +37,31 @@ def test_a_person_is_found_by_each_name() -> None:
     assert book.find("@nobody") is None
 
 
+def test_both_forms_of_a_brazilian_number_are_one_person() -> None:
+    book = PhoneBook()
+    ana = book.make(number="5531999990000")
+    for name in ("5531999990000", "553199990000", "+553199990000"):
+        assert book.find(name) is ana
+    assert book.of_number("553199990000") is ana
+    with pytest.raises(AlreadyTaken):
+        book.make(number="553199990000")
+    other = PhoneBook().make(number="553199990000")
+    assert (other.user_id, other.igsid, other.chat_id) == (ana.user_id, ana.igsid, ana.chat_id)
+
+
+def test_a_number_given_up_is_gone_in_both_forms() -> None:
+    book = PhoneBook()
+    ana, beto = book.make(number="5531999990000"), book.make(number="5531999990001")
+    with pytest.raises(AlreadyTaken):
+        book.change_number(ana, "553199990001")
+    book.change_number(ana, "553199990002")
+    assert [book.has_left(number) for number in ("5531999990000", "553199990000")] == [True, True]
+    assert book.of_number("5531999990000") is None
+    assert (book.of_number("5531999990002"), book.of_number("553199990001")) == (ana, beto)
+    book.change_number(beto, "5531999990000")
+    assert not book.has_left("553199990000")
+
+
 @pytest.mark.parametrize("names", [{"number": "5511999990000"}, {"handle": "MARIA"}, {"id": "m"}])
 def test_nobody_has_anothers_name(names: dict[str, str]) -> None:
     book = PhoneBook()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from simulator.graph.errors import CODES, GraphError
+from simulator.phones import wa_id_of
 from simulator.whatsapp.validation import Call, ReadMark, read_call
-from simulator.whatsapp.webhooks import wa_id_of
 
 Document = dict[str, Any]
 
