@@ -18,6 +18,7 @@ from app.faust.checkpoint import Checkpoint
 from app.faust.dead_letters import dead_letter
 from app.kafka.codec import MAX_RECORD_BYTES, decode, encode
 from app.kafka.partitions import partition_for
+from app.tracing import trace_headers
 from channels.manifest import WEBHOOKS
 from domain.accounts import Account
 from domain.correlation import split_token
@@ -163,6 +164,7 @@ async def parse_batch(app: StreamApp, sorter: Sorter, batch: RecordBatch) -> lis
     for record in batch.records:
         fault: InvalidInput | None = None
         elements: Sequence[Sorted] = ()
+        headers = trace_headers(record.headers)
         try:
             elements = sorter.sort(decode(record.value, WebhookReceived))
         except InvalidInput as error:
@@ -174,7 +176,7 @@ async def parse_batch(app: StreamApp, sorter: Sorter, batch: RecordBatch) -> lis
                 if element.record is not None:
                     key, value = element.key.encode(), _encoded(element.record)
                     partition = partition_for(key, app.settings.partitions)
-                    writes.append(app.batch_producer.enqueue(topics[element.room], partition, key, value))
+                    writes.append(app.batch_producer.enqueue(topics[element.room], partition, key, value, headers))
             except MalformedRecord as error:
                 outcome, fault = ElementOutcome.MALFORMED, error
             if outcome is not None:

@@ -160,6 +160,12 @@ def traceparent_in(headers: Headers | None) -> str:
     return ""
 
 
+def trace_headers(headers: Headers | None) -> tuple[tuple[str, bytes], ...]:
+    """Return what the records that follow from a record carry of its trace."""
+    parent = traceparent_in(headers)
+    return ((TRACEPARENT, parent.encode("latin-1")),) if parent else ()
+
+
 def _context(traceparent: str) -> Any:
     from opentelemetry.trace import SpanContext, TraceFlags
 

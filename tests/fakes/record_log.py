@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from app.kafka.pending_batches import Headers
 from domain.errors import LogUnavailable
 from web.admin.record_log import LogRecord, Ranges
 
@@ -15,7 +16,8 @@ from web.admin.record_log import LogRecord, Ranges
 class MemoryRecordLog:
     """``RecordLog`` and ``RecordReader`` over lists. ``now_ms``: the append time of what is written next.
 
-    ``fails_on``: a topic that takes no record. ``first``: offsets that retention has taken, by topic and partition.
+    ``headers``: of each record written to a topic. ``fails_on``: a topic that takes no record. ``first``: offsets that
+    retention has taken, by topic and partition.
     """
 
     partitions: int
@@ -24,6 +26,7 @@ class MemoryRecordLog:
     fails_on: str = ""
     topics: defaultdict[tuple[str, int], list[LogRecord]] = field(default_factory=lambda: defaultdict(list))
     first: dict[tuple[str, int], int] = field(default_factory=dict)
+    headers: defaultdict[str, list[dict[str, bytes]]] = field(default_factory=lambda: defaultdict(list))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryRecordLog]:
@@ -31,13 +34,16 @@ class MemoryRecordLog:
         self._check()
         yield self
 
-    async def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> int:
+    async def write(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> int:
         """Append one record."""
         self._check()
         if topic == self.fails_on:
             raise LogUnavailable(f"{topic} takes no record")
         records = self.topics[topic, partition]
         records.append(LogRecord(partition, len(records), self.now_ms, key, value))
+        self.headers[topic].append(dict(headers))
         return len(records) - 1
 
     def values(self, topic: str) -> list[LogRecord]:

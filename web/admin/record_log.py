@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from app.kafka.address import kafka_options
 from app.kafka.batch_producer import BatchProducer
+from app.kafka.pending_batches import Headers
 from app.settings import Settings
 from domain.errors import LogUnavailable
 
@@ -59,7 +60,9 @@ class RecordLog(Protocol):
         """Connect. Raises ``LogUnavailable``."""
         ...
 
-    async def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> int:
+    async def write(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> int:
         """Return the record's offset once every in-sync replica has it. Raises ``LogUnavailable``, ``InDoubt``.
 
         Records of one partition keep the order of the calls.
@@ -75,9 +78,11 @@ class KafkaRecordLog:
         self._batch_producer = batch_producer
         self._slots = asyncio.Semaphore(READERS)
 
-    async def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> int:
+    async def write(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> int:
         """Return the record's offset once every in-sync replica has it."""
-        return (await self._batch_producer.send_and_wait(topic, partition, key, value)).offset
+        return (await self._batch_producer.send_and_wait(topic, partition, key, value, headers)).offset
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[KafkaRecordReader]:

@@ -45,4 +45,5 @@ def webhooks_of(adapters: Adapters) -> Webhooks:
         accounts=load_accounts(settings),
         secret_of=account_secret,
         clock_ms=adapters.clock_ms,
+        tracing=adapters.tracing,
     )

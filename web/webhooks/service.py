@@ -7,20 +7,26 @@ it before that: the agents of the channel's role do, and they can do so again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import monotonic
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from aiohttp import web
 
 from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
+from app.kafka.pending_batches import Headers
 from app.kafka.topics import Topics
+from app.tracing import TRACEPARENT, traceparent_of
 from domain.accounts import Account
 from domain.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
 from domain.inbound import WebhookReceived
 from domain.ports import WebhookProtocol
 from web.webhooks.credentials import Credentials, SecretOf, credentials_of
+
+if TYPE_CHECKING:
+    from app.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +39,9 @@ _NOBODY = Credentials("", secret="of no account: a POST to an unknown one costs 
 class RecordWriter(Protocol):
     """Writes single records."""
 
-    async def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> int:
+    async def write(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> int:
         """Return the record's offset once every in-sync replica has it. Raises ``LogUnavailable``, ``InDoubt``."""
         ...
 
@@ -51,6 +59,7 @@ class Webhooks:
         accounts: Mapping[str, Sequence[Account]],
         secret_of: SecretOf,
         clock_ms: Callable[[], int],
+        tracing: Tracing | None = None,
     ) -> None:
         self._log = log
         self._topics = topics
@@ -61,6 +70,7 @@ class Webhooks:
             for channel, protocol in protocols.items()
         }
         self._clock_ms = clock_ms
+        self._tracing = tracing
         self._warned: dict[tuple[str, str], float] = {}
 
     def challenge(self, channel: str, account: str | None, query: Mapping[str, str]) -> str:
@@ -99,8 +109,22 @@ class Webhooks:
         # accounts of one app share its secret: then the payload tells, and the first one's name keeps the order
         signed = tuple(one.account for one in self._credentials[channel].values() if one.secret in signers)
         record = WebhookReceived(names[0] if len(names) == 1 else "", kept, body, self._clock_ms(), signed)
-        key = names[0].encode()
-        await self._log.write(self._topics.webhooks(channel), partition_for(key, self._partitions), key, encode(record))
+        with self._span(channel, names[0], headers) as traced:
+            await self._write(channel, names[0].encode(), encode(record), traced)
+
+    async def _write(self, channel: str, key: bytes, value: bytes, headers: Headers) -> None:
+        topic = self._topics.webhooks(channel)
+        await self._log.write(topic, partition_for(key, self._partitions), key, value, headers)
+
+    @contextmanager
+    def _span(self, channel: str, account: str, headers: Mapping[str, str]) -> Iterator[Headers]:
+        """Span an authentic webhook, in the provider's trace if it names one; yield what its record carries of it."""
+        if self._tracing is None:
+            yield ()
+            return
+        about = {"http.request.method": "POST", "chat4all.channel": channel, "chat4all.account": account}
+        with self._tracing.span(f"webhook {channel}", "SERVER", headers.get(TRACEPARENT, ""), about) as span:
+            yield ((TRACEPARENT, traceparent_of(span).encode()),)
 
     def _protocol(self, channel: str) -> WebhookProtocol:
         protocol = self._protocols.get(channel)
