@@ -70,11 +70,10 @@ class Settings:
     heartbeat_seconds: float = setting(1.0, "How often a worker tells Kafka that it lives; well below its session")
     fetch_min_bytes: int = setting(65_536, "Bytes that gather at the broker before a worker gets them (ADR 78)")
     fetch_wait_ms: int = setting(50, "How long they gather for a worker at most, while there are some", zero=True)
-    fetch_busy_ms: int = setting(
-        0, "How long they gather for a worker at most, while many come; 0: no longer", zero=True
-    )
     fetch_idle_ms: int = setting(
-        0, "How long an idle worker's fetch waits for the first record; 0: records always gather", zero=True
+        250,
+        "How long a fetch waits for the first record after one that found none; 0: records gather",
+        zero=True,
     )
     follower_fetch_min_bytes: int = setting(8_192, "Bytes that gather at the broker before the API gets them")
     follower_fetch_wait_ms: int = setting(30, "How long they gather for the API at most", zero=True)

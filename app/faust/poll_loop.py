@@ -12,14 +12,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka.protocol.fetch import FetchRequest
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from app.fault_points import reach
 from app.faust.batches import RecordBatch
-from app.settings import Settings
+from app.kafka.fetch_gathering import gather
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,6 @@ FETCH_TIMEOUT_SECONDS = 0.2  # stock: 1.0; bounds the wait before a seek
 NOTHING_TO_FETCH_SECONDS = 0.05  # stock: 1.0
 FULL_QUEUE_SECONDS = 0.0005
 LONGEST_FULL_QUEUE_SECONDS = 0.02
-MANY_BYTES = 12_000  # in an answer: so many records came that the next ones gather for longer
 
 
 class _ActiveOnly:
@@ -53,8 +51,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         self._watch_tasks(consumer)
         settings = self.app.settings
-        if max(settings.fetch_idle_ms, settings.fetch_busy_ms) > settings.fetch_wait_ms:
-            gather_when_busy(consumer._fetcher, settings)
+        gather(
+            consumer._fetcher,
+            min_bytes=settings.fetch_min_bytes,
+            wait_ms=settings.fetch_wait_ms,
+            idle_ms=settings.fetch_idle_ms,
+        )
 
     def _watch_tasks(self, consumer: Any) -> None:
         for task in (consumer._coordinator._coordination_task, consumer._client._sync_task):
@@ -63,53 +65,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not self.app.should_stop:
             self.app.abort("aiokafka's consumer", error)
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = self.app.settings.fetch_wait_ms
-        consumer._fetch_min_bytes = self.app.settings.fetch_min_bytes
-        return consumer
-
-
-class _Measured:
-    """A client of Kafka that remembers how many bytes of records its last answer to a fetch had."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self.size_bytes = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    async def send(self, node_id: Any, request: Any, **options: Any) -> Any:
-        answer = await self._client.send(node_id, request, **options)
-        if isinstance(request, FetchRequest):
-            self.size_bytes = sum(
-                len(partition[-1] or b"") for _, partitions in answer.topics for partition in partitions
-            )
-        return answer
-
-
-def gather_when_busy(fetcher: Any, settings: Settings) -> None:
-    """Let records gather at the broker while there are some, for longer where there are many, as the settings say.
-
-    After a fetch that found nothing, the next one waits for longer still and ends with the first record: a lone message
-    does not wait, and an idle worker asks seldom. aiokafka reads the two numbers when it makes a request.
-    """
-    fetch, measured = fetcher._proc_fetch_request, _Measured(fetcher._client)
-    fetcher._client = measured
-
-    async def fetch_and_choose(assignment: Any, node_id: Any, request: Any) -> bool:
-        has_found = bool(await fetch(assignment, node_id, request))
-        is_busy = has_found or settings.fetch_idle_ms <= settings.fetch_wait_ms
-        wait_ms = settings.fetch_wait_ms
-        if has_found and measured.size_bytes >= MANY_BYTES:
-            wait_ms = max(wait_ms, settings.fetch_busy_ms)
-        fetcher._fetch_min_bytes = settings.fetch_min_bytes if is_busy else 1
-        fetcher._fetch_max_wait_ms = wait_ms if is_busy else settings.fetch_idle_ms
-        return has_found
-
-    fetcher._proc_fetch_request = fetch_and_choose
 
 
 class PollLoop(driver.Consumer):  # type: ignore[misc]

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from app.kafka.codec import encode
@@ -36,6 +35,11 @@ class Record:
     timestamp: int = 1_000
 
 
+async def found(_assignment: object, _node_id: int, records: Any) -> bool:
+    """Answer a fetch of the fake below, whose request is what it finds."""
+    return bool(records)
+
+
 class ScriptedConsumer:
     """As much of ``AIOKafkaConsumer`` as is used, over lists of records."""
 
@@ -49,7 +53,8 @@ class ScriptedConsumer:
         self.broken = False
         self.slow_seconds = 0.0
         self.goes_on: asyncio.Event | None = None  # a frozen broker answers from then on
-        self._fetcher = SimpleNamespace(_fetch_min_bytes=SETTINGS.follower_fetch_min_bytes)
+        self._fetcher = SimpleNamespace(_fetch_min_bytes=0, _fetch_max_wait_ms=0, _proc_fetch_request=found)
+        self.asks: set[tuple[int, int]] = set()  # bytes and milliseconds that the next fetch asks for
 
     def add(self, topic: str, partition: int, value: bytes | None) -> None:
         log = self.logs[TopicPartition(topic, partition)]
@@ -86,6 +91,8 @@ class ScriptedConsumer:
             if records := self.logs[tp][position : position + max_records]:
                 batches[tp] = records
                 self.positions[tp] += len(records)
+        await self._fetcher._proc_fetch_request(None, 1, batches)
+        self.asks.add((self._fetcher._fetch_min_bytes, self._fetcher._fetch_max_wait_ms))
         return batches
 
 
@@ -372,20 +379,15 @@ async def test_fetches_gather_at_the_broker_unless_somebody_had_to_wait_for_the_
     consumer = ScriptedConsumer()
     tailer, task = await following(consumer)
     assert await tailer.catch_up(1)  # nothing is missing, so nobody waits
-    assert consumer._fetcher._fetch_min_bytes == 8_192
+    assert not tailer._is_eager()
     consumer.add("messages", 0, accepted(0))
     assert await tailer.catch_up(1)
-    assert consumer._fetcher._fetch_min_bytes == 1
+    assert consumer.asks <= {(1, 250), (1, 30)}
     tailer._eager_until = 0.0
-    await until(lambda: consumer._fetcher._fetch_min_bytes == 8_192)
+    consumer.add("messages", 0, accepted(1))
+    await until(lambda: (8_192, 30) in consumer.asks)
+    await until(lambda: consumer._fetcher._fetch_min_bytes == 1)
     task.cancel()
-
-
-async def test_the_real_fetcher_has_the_size_that_the_follower_changes() -> None:
-    consumer = LogTailer(SETTINGS, RecentMessages(1))._connection()
-    fetcher = Fetcher(consumer._client, consumer._subscription, fetch_min_bytes=consumer._fetch_min_bytes)
-    assert fetcher._fetch_min_bytes == SETTINGS.follower_fetch_min_bytes
-    await fetcher.close()
 
 
 async def test_what_is_too_much_to_read_at_the_start_is_known_to_be_lacking_until_the_mirror_has_it() -> None:

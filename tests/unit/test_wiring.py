@@ -51,15 +51,6 @@ def test_importing_settings_and_topics_does_not_import_faust() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
 
 
-async def test_a_worker_fetches_with_the_size_and_the_wait_of_the_settings(tmp_path: Path) -> None:
-    settings = Settings(
-        data_dir=str(tmp_path), store="memory", accounts=NO_ACCOUNTS, fetch_min_bytes=1_234, fetch_wait_ms=56
-    )
-    app = StreamApp(settings)
-    consumer = app.consumer._new_consumer_thread()._create_worker_consumer(app.transport)
-    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (1_234, 56)
-
-
 @pytest.mark.parametrize(("setting", "added"), [(None, 5), ("0", 0)])
 def test_a_worker_gives_way_to_the_api_unless_told_otherwise(setting: str | None, added: int, tmp_path: Path) -> None:
     environ = {**os.environ, "CHAT4ALL_DATA_DIR": str(tmp_path), "CHAT4ALL_STORE": "memory"}

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from app.kafka.address import kafka_options
 from app.kafka.codec import decode
+from app.kafka.fetch_gathering import gather
 from app.settings import Settings
 from domain.errors import LogUnavailable, MalformedRecord
 from domain.fact_times import plausible
@@ -188,9 +189,6 @@ class LogTailer:
             client_id="chat4all-api-follower",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            # records gather at the broker: a wake-up for each costs several times their own price
-            fetch_min_bytes=self._settings.follower_fetch_min_bytes,
-            fetch_max_wait_ms=self._settings.follower_fetch_wait_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
 
@@ -233,10 +231,15 @@ class LogTailer:
         return asyncio.get_running_loop().time() < self._eager_until
 
     async def _tail(self, consumer: Any) -> None:
+        gather(
+            consumer._fetcher,
+            min_bytes=self._settings.follower_fetch_min_bytes,
+            wait_ms=self._settings.follower_fetch_wait_ms,
+            idle_ms=self._settings.fetch_idle_ms,
+            is_urgent=self._is_eager,
+        )
         messages_topic = self._partitions.messages[0].topic
         while True:
-            # aiokafka reads it anew for each request and has no public name for it (tests/unit/test_pins.py)
-            consumer._fetcher._fetch_min_bytes = 1 if self._is_eager() else self._settings.follower_fetch_min_bytes
             batches = await consumer.getmany(timeout_ms=_IDLE_MS, max_records=_BATCH_RECORDS)
             for tp, records in batches.items():
                 if records[0].offset > self._positions[tp]:  # nothing else leaves a gap: there are no transactions
