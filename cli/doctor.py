@@ -9,12 +9,14 @@ from cli.commands import read_settings
 
 @click.command()
 @click.argument("url", default="")
+@click.option("--send", "words", multiple=True, metavar="CHANNEL/ACCOUNT=ADDRESS", help="Send a message there; repeat.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
-def doctor(url: str, as_json: bool) -> None:
+def doctor(url: str, words: tuple[str, ...], as_json: bool) -> None:
     """Look at Kafka, its topics, the workers, Cassandra, the API at URL, clocks and accounts.
 
-    Says what to do about each fault, and ends with 1 if there is one. Nothing is changed or sent. URL: by default that
-    of the API on this machine.
+    Providers are asked about each account, its credentials and its webhooks. Says what to do about each fault, and ends
+    with 1 if there is one. Nothing is changed, and nothing is sent but by --send. URL: by default that of the API on
+    this machine.
     """
     import asyncio
     import json
@@ -23,14 +25,20 @@ def doctor(url: str, as_json: bool) -> None:
 
     from app.kafka.topics import all_topics
     from chat4all.cli.api_address import local_url
+    from cli.doctor_accounts import sends_of
     from cli.doctor_findings import findings, lines_of
     from cli.doctor_look import look
 
     settings = read_settings()
+    try:
+        sends = sends_of(words)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--send") from None
     specs = all_topics(settings)
     logging.disable()  # what does not answer is told once, below
     try:
-        seen = asyncio.run(look(settings, specs, (url or local_url(settings.host, settings.port)).rstrip("/")))
+        address = (url or local_url(settings.host, settings.port)).rstrip("/")
+        seen = asyncio.run(look(settings, specs, address, sends))
     finally:
         logging.disable(logging.NOTSET)
     found = findings(settings, specs, seen)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from app.kafka.topics import TopicSpec
 from app.settings import Settings
+from domain.ports import AccountFault
 
 MOST_SECONDS_OFF = 2.0
 MOST_SHOWN = 3
@@ -40,7 +41,7 @@ class Seen:
 
     ``workers``: those with partitions, by role. ``copies``: of the keyspace; 0: there is none. ``api``: the state of
     each component by the API's word. ``seconds_off``: this machine's clock against the API's. ``account_faults``:
-    sentences.
+    sentences. ``accounts``: what providers say of accounts (``whatsapp/main``).
     """
 
     brokers: int | None = None
@@ -52,6 +53,7 @@ class Seen:
     api: Mapping[str, str] | None = None
     seconds_off: float = 0.0
     account_faults: Sequence[str] = ()
+    accounts: Sequence[tuple[str, AccountFault]] = ()
 
 
 def findings(settings: Settings, specs: Sequence[TopicSpec], seen: Seen) -> list[Finding]:
@@ -61,6 +63,7 @@ def findings(settings: Settings, specs: Sequence[TopicSpec], seen: Seen) -> list
         *_of_cassandra(settings, seen),
         *_of_the_api(settings, seen),
         *(Finding("account", fault, "see docs/accounts.md") for fault in seen.account_faults),
+        *(Finding(fault.name, f"{name}: {fault.detail}", fault.advice) for name, fault in seen.accounts),
         *_risks(settings),
     ]
 

@@ -1,4 +1,4 @@
-"""Looks at everything that `chat4all doctor` judges. Nothing is changed, and nothing is sent to anybody."""
+"""Looks at everything that `chat4all doctor` judges. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from app.accounts import InvalidAccounts, account_secret, load_accounts
+from app.accounts import InvalidAccounts, load_accounts
 from app.cassandra import cassandra_config
 from app.kafka.address import kafka_options
 from app.kafka.topics import TopicSpec, group_of
 from app.roles import ROLES
 from app.settings import Settings
+from cli.doctor_accounts import look_at_accounts, secret_faults
 from cli.doctor_findings import Seen, TopicSeen
 from cli.groups import Groups
 from domain.errors import StoreUnavailable
@@ -30,13 +31,15 @@ from storage.cassandra.session import CassandraSession
 
 SECONDS = 20.0
 _COPIES = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?"
-_SECRET_ENDS = ("_env", "_file")
 
 
-async def look(settings: Settings, specs: Sequence[TopicSpec], url: str) -> Seen:
-    """Return what there is, each server within ``SECONDS``."""
-    (brokers, topics, workers), (schema, copies), (api, seconds_off) = await asyncio.gather(
-        _kafka(settings, specs), _cassandra(settings), asyncio.to_thread(_api, url)
+async def look(settings: Settings, specs: Sequence[TopicSpec], url: str, sends: Sequence[tuple[str, str]] = ()) -> Seen:
+    """Return what there is, each server within ``SECONDS``. ``sends``: account and address of messages to send."""
+    (brokers, topics, workers), (schema, copies), (api, seconds_off), accounts = await asyncio.gather(
+        _kafka(settings, specs),
+        _cassandra(settings),
+        asyncio.to_thread(_api, url),
+        look_at_accounts(settings, sends),
     )
     return Seen(
         brokers=brokers,
@@ -48,6 +51,7 @@ async def look(settings: Settings, specs: Sequence[TopicSpec], url: str) -> Seen
         api=api,
         seconds_off=seconds_off,
         account_faults=_account_faults(settings),
+        accounts=accounts,
     )
 
 
@@ -135,12 +139,4 @@ def _account_faults(settings: Settings) -> list[str]:
         accounts = [account for of_channel in load_accounts(settings).values() for account in of_channel]
     except InvalidAccounts as error:
         return [str(error)]
-    faults = []
-    for account in accounts:
-        names = {key.removesuffix(end) for key in account.options for end in _SECRET_ENDS if key.endswith(end)}
-        for name in sorted(names):
-            try:
-                account_secret(account, name)
-            except InvalidAccounts as error:
-                faults.append(str(error))
-    return faults
+    return [fault for account in accounts for fault in secret_faults(account)]

@@ -37,6 +37,7 @@ class GraphRoutes:
         app.router.add_post(f"{at_version}/{{id}}/messages", in_form(self._messages))
         app.router.add_post(f"{at_version}/{{id}}/media", in_form(self._upload))
         app.router.add_get(f"{at_version}/{{id}}/message_history", in_form(self._message_history))
+        app.router.add_get(f"{at_version}/{{id}}/subscribed_apps", in_form(self._subscribed_apps))
         app.router.add_get(f"{at_version}/{{id}}", in_form(self._object))
         app.router.add_delete(f"{at_version}/{{id}}", in_form(self._object))
         app.router.add_get("/media/{id}", in_form(self._whatsapp.download))
@@ -58,7 +59,13 @@ class GraphRoutes:
         id = request.match_info["id"]
         if request.method == "GET" and self._instagram.is_profile(id):
             return await self._instagram.profile(request, id)
+        if request.method == "GET" and self._accounts.of_id(WHATSAPP, id) is not None:
+            return self._whatsapp.number(request, id)
         return await self._whatsapp.media(request, id)
+
+    async def _subscribed_apps(self, request: web.Request) -> web.Response:
+        id = request.match_info["id"]
+        return self._instagram.subscribed_apps(request) if id == "me" else self._whatsapp.subscribed_apps(request, id)
 
 
 async def _unknown(request: web.Request) -> web.Response:

@@ -29,13 +29,14 @@ from channels.http import Answer, HttpClient
 from channels.http.client import HTTP_OPTIONS
 from channels.instagram.errors import is_done, outcome_of
 from channels.instagram.messages import Call, action, calls_of, igsid_of, tagged
+from channels.meta import account_checks
 from channels.parts import send_parts
 from channels.payloads import part, payload_of, text
 from domain.accounts import Account
 from domain.errors import DeliveryFailed, MalformedRecord, Unavailable
 from domain.inbound import Media, Person
 from domain.outcomes import Refusal, Refused, SendOutcome, Sent, Unknown
-from domain.ports import Attachment, ConnectorCapabilities, Receipt
+from domain.ports import AccountFault, Attachment, ConnectorCapabilities, Receipt
 from domain.records import DeliveryRequested
 from domain.status import Status
 
@@ -46,6 +47,7 @@ BASE_URLS: Mapping[str, str] = {  # checked 2026-11-27
     "facebook": "https://graph.facebook.com/v25.0",
     "unified": "https://graph.facebook.com/v25.0",
 }
+WANTED_FIELDS = ("messages", "messaging_seen", "message_reactions", "messaging_postbacks")
 MEDIA_HOSTS = "cdninstagram.com, fbcdn.net, fbsbx.com"
 _ID = re.compile(r"[0-9]{1,32}")
 _YES = ("yes", "true", "1")
@@ -70,7 +72,10 @@ class InstagramConnector:
                 "option ig_id is needed with login = unified: a system user's token is of several accounts"
             )
         url = options.get("base_url", BASE_URLS[login])
-        self._messages = f"{ig_id or 'me'}/messages"
+        self._account = ig_id or "me"
+        self._messages = f"{self._account}/messages"
+        # with the other set-ups they belong to the Page, which the options do not name
+        self._subscriptions = "me/subscribed_apps" if login == "instagram" else ""
         self._has_human_agent = options.get("human_agent", "").lower() in _YES
         hosts = options.get("media_hosts", MEDIA_HOSTS).split(",")
         self._media_hosts = tuple(host.strip().lower() for host in hosts if host.strip())
@@ -141,6 +146,10 @@ class InstagramConnector:
             return None
         handle = text(found, "username").lower()
         return Person(user_id=user_id, handle=f"@{handle}" if handle else "", name=text(found, "name"))
+
+    async def check(self) -> Sequence[AccountFault]:
+        """Ask for the account, and with Instagram Login for the fields of its webhooks."""
+        return await account_checks.check(self._http, self._account, "id,username", self._subscriptions, WANTED_FIELDS)
 
     async def close(self) -> None:
         """Close the connections. A later call opens new ones."""

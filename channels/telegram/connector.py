@@ -26,6 +26,7 @@ from channels.http import Answer, HttpClient
 from channels.http.client import HTTP_OPTIONS
 from channels.parts import send_parts
 from channels.payloads import number, part, payload_of, text
+from channels.telegram import account_checks
 from channels.telegram.errors import Migrated, file_id_of, outcome_of
 from channels.telegram.messages import FILES, Call, calls_of, chat_of, moved, name_of, provider_id_of
 from channels.telegram.polling import POLL_SECONDS, polled_of, request_of
@@ -34,7 +35,7 @@ from domain.attachments import MediaKind
 from domain.errors import DeliveryFailed, MalformedRecord, Unavailable
 from domain.inbound import Media
 from domain.outcomes import NotNow, Refused, SendOutcome, Sent, Unknown
-from domain.ports import Attachment, ConnectorCapabilities, Polled, Receipt
+from domain.ports import AccountFault, Attachment, ConnectorCapabilities, Polled, Receipt
 from domain.records import DeliveryRequested
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,10 @@ class TelegramConnector:
             return polled_of(answered.status, answered.body)
         except Unavailable as error:
             raise Unavailable(self._http.redacted(str(error)), error.retry_after_seconds) from None
+
+    async def check(self) -> Sequence[AccountFault]:
+        """Ask who the bot is, and about its webhook."""
+        return await account_checks.check(self._http, is_polled=self.is_polled)
 
     async def close(self) -> None:
         """Close the connections. A later call opens new ones."""

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from channels.driver import Driver, Secret
 from channels.http import Answer, HttpClient
 from channels.http.client import HTTP_OPTIONS
-from channels.meta import versions
+from channels.meta import account_checks, versions
 from channels.meta.webhooks import APP_SECRET
 from channels.parts import send_parts
 from channels.payloads import Payload, number, parts, payload_of, text
@@ -29,7 +29,7 @@ from domain.attachments import usual_type
 from domain.errors import DeliveryFailed, MalformedRecord, Unavailable
 from domain.inbound import Media
 from domain.outcomes import Refusal, Refused, SendOutcome, Sent, Unknown
-from domain.ports import Attachment, ConnectorCapabilities, Receipt
+from domain.ports import AccountFault, Attachment, ConnectorCapabilities, Receipt
 from domain.records import DeliveryRequested
 from domain.status import Status
 
@@ -60,6 +60,7 @@ class WhatsAppConnector:
             raise ValueError(f"option phone_number_id is {self._number_id!r}, expected digits (not the number itself)")
         if not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError("the token holds characters that no token of Meta has")
+        self._waba_id = options.get("waba_id", "")
         self._headers = {"Authorization": f"Bearer {token}"}
         base_url = options.get("base_url", BASE_URL)
         if warning := versions.ending(base_url, datetime.now(UTC).date()):
@@ -135,6 +136,11 @@ class WhatsAppConnector:
             log.info("[WhatsApp] a message was not marked as read: %s", answered.detail)
         elif answered.status != 200:
             log.info("[WhatsApp] a message was not marked as read: %s", answered.exchange.answer[:EXCERPT])
+
+    async def check(self) -> Sequence[AccountFault]:
+        """Ask for the number, and for the apps that are subscribed to its account if ``waba_id`` names that."""
+        subscriptions = f"{quote(self._waba_id, safe='')}/subscribed_apps" if self._waba_id else ""
+        return await account_checks.check(self._http, self._number_id, "id,display_phone_number", subscriptions)
 
     async def close(self) -> None:
         """Close the connections. A later call opens new ones."""

@@ -17,8 +17,10 @@ from domain.ports.accounts import (
     UserStore,
 )
 from domain.ports.channels import (
+    AccountFault,
     AcknowledgingConnector,
     Attachment,
+    CheckingConnector,
     Connector,
     ConnectorCapabilities,
     HistoryConnector,
@@ -47,6 +49,7 @@ __all__ = [
     "MAX_ADMINS",
     "MAX_CONTACT_ACCOUNTS",
     "MAX_IDENTITIES",
+    "AccountFault",
     "AcknowledgingConnector",
     "Activity",
     "ActivityReader",
@@ -54,6 +57,7 @@ __all__ = [
     "AdminStore",
     "Appended",
     "Attachment",
+    "CheckingConnector",
     "Connector",
     "ConnectorCapabilities",
     "ContactStore",

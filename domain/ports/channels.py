@@ -143,6 +143,24 @@ class AcknowledgingConnector(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountFault:
+    """One fault of an account at its provider. ``name`` never changes; ``advice``: what to do."""
+
+    name: str
+    detail: str
+    advice: str
+
+
+@runtime_checkable
+class CheckingConnector(Protocol):
+    """A connector whose provider tells what is wrong with the account."""
+
+    async def check(self) -> Sequence[AccountFault]:
+        """Ask about the credentials, the account and its webhooks. Nothing is sent to anybody, nothing costs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Polled:
     """``updates``: the JSON of each. ``next_offset``: where the next poll begins once they are durable; 0: anywhere."""
 

@@ -16,6 +16,7 @@ from simulator.instagram.validation import Action, Call, read_call
 from simulator.network import Network, now_ms
 from simulator.phones import Person
 
+FIELDS = ("messages", "messaging_seen", "message_reactions", "messaging_postbacks")  # of the webhooks it posts
 HUMAN_WINDOW_MS = 7 * 24 * 3_600_000
 
 
@@ -29,17 +30,27 @@ class InstagramCalls:
 
     def is_profile(self, id: str) -> bool:
         """Return whether this is the id of a person, or of an account."""
-        return id == "me" or self._network.phones.of_igsid(id) is not None
+        return (
+            id == "me"
+            or self._accounts.of_id(INSTAGRAM, id) is not None
+            or self._network.phones.of_igsid(id) is not None
+        )
 
     async def profile(self, request: web.Request, id: str) -> web.Response:
         """``GET /{igsid}?fields=name,username``: the profile of a person who wrote."""
         account = owner_of_token(self._accounts, INSTAGRAM, request)
-        if id == "me":
+        if id in ("me", account.number_id):
             return web.json_response({"id": account.number_id, "username": account.username})
         person = self._network.phones.of_igsid(id)
         if person is None or account.key not in person.wrote_ms:
             raise GraphError(230, "User consent is required to access user profile", status=400)
         return web.json_response({"id": person.igsid, "name": person.name, "username": person.handle or person.id})
+
+    def subscribed_apps(self, request: web.Request) -> web.Response:
+        """``GET /me/subscribed_apps``: the app, if the account's webhooks have somewhere to go."""
+        account = owner_of_token(self._accounts, INSTAGRAM, request)
+        app = {"id": "1", "name": "Chat4All", "subscribed_fields": list(FIELDS)}
+        return web.json_response({"data": [app] if account.key in self._accounts.callbacks else []})
 
     async def messages(self, request: web.Request, id: str) -> web.Response:
         """``POST /me/messages`` and ``POST /{ig_id}/messages``."""

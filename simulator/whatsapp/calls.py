@@ -12,7 +12,7 @@ from simulator.accounts import WHATSAPP, Accounts, BusinessAccount
 from simulator.books import Counted
 from simulator.calls import Calls
 from simulator.graph import answers
-from simulator.graph.access import account_of, json_object
+from simulator.graph.access import account_of, json_object, owner_of_token
 from simulator.graph.errors import GraphError
 from simulator.media import CAPS, MediaStore
 from simulator.network import Network, now_ms
@@ -31,6 +31,20 @@ class WhatsAppCalls:
         self._calls = calls
         self._media = media
         self._attempts = Counted()  # of messages to people who throttle
+
+    def number(self, request: web.Request, number_id: str) -> web.Response:
+        """``GET /{phone_number_id}``."""
+        account = account_of(self._accounts, WHATSAPP, number_id, request)
+        about = {"display_phone_number": account.display_number, "quality_rating": "GREEN"}
+        return web.json_response({"id": account.number_id, **about})
+
+    def subscribed_apps(self, request: web.Request, waba_id: str) -> web.Response:
+        """``GET /{waba_id}/subscribed_apps``: the app, if the account's webhooks have somewhere to go."""
+        account = owner_of_token(self._accounts, WHATSAPP, request)
+        if account.waba_id != waba_id:
+            raise GraphError(100, f"Unsupported request. Object with ID '{waba_id:.40}' does not exist", 33)
+        app = {"whatsapp_business_api_data": {"id": "1", "name": "Chat4All"}}
+        return web.json_response({"data": [app] if account.key in self._accounts.callbacks else []})
 
     async def messages(self, request: web.Request, number_id: str) -> web.Response:
         """``POST /{phone_number_id}/messages``."""

@@ -12,6 +12,7 @@ from app.roles import ROLES
 from app.settings import Settings
 from cli.doctor_findings import MOST_SHOWN, Seen, TopicSeen, findings, lines_of
 from cli.doctor_look import _account_faults, _api, _copies, seconds_ahead
+from domain.ports import AccountFault
 
 SETTINGS = Settings(
     replication_factor=3,
@@ -69,6 +70,7 @@ def test_a_system_that_is_well_has_no_findings() -> None:
         (replace(WELL, api=None), "api-away"),
         (replace(WELL, api={"files": "DOWN"}), "api-component"),
         (replace(WELL, seconds_off=-60.0), "clock-off"),
+        (replace(WELL, accounts=[("whatsapp/main", AccountFault("account-webhook", "none", "do"))]), "account-webhook"),
         (replace(WELL, account_faults=["the variable WA_TOKEN is not set"]), "account"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
