@@ -133,7 +133,15 @@ ROUTES: dict[str, Access | None] = {
     "GET /console/{name}": PUBLIC,
 }
 GUARDED = [name for name, access in ROUTES.items() if access is not None]
-INVALID = ["none", "of another key", "unsigned", "unsigned with a signature", "changed", "expired", "no token"]
+INVALID = [
+    "none",
+    "of another key",
+    "unsigned",
+    "unsigned with a signature",
+    "changed",
+    "no token",
+    "expired",  # moves the clock, so it comes last
+]
 SECRETS = ("secret content", "secret group", "secret description", "secret@example.org", "secret_handle", "secret_name")
 
 
@@ -259,16 +267,16 @@ async def test_a_stranger_reaches_nothing_of_others(world: World, name: str) -> 
     assert len((await world.api.conversations.get(world.names["group"])).members) == 2
 
 
-@pytest.mark.parametrize("kind", INVALID)
 @pytest.mark.parametrize("name", GUARDED)
-async def test_without_a_valid_token_nothing_is_reached(world: World, name: str, kind: str) -> None:
+async def test_without_a_valid_token_nothing_is_reached(world: World, name: str) -> None:
     before = len(world.api.log.records), len(world.api.conversations.members)
-    answer = await world.call(name, kind)
-    assert answer.status in ROUTES[name].nobody, await answer.text()
-    text = (await answer.text()).replace(answer.url.raw_path, "")
-    assert not [secret for secret in SECRETS if secret in text]
-    assert (len(world.api.log.records), len(world.api.conversations.members)) == before
-    assert len([records for records in world.api.record_log.topics.values() if records]) == 1
+    for kind in INVALID:
+        answer = await world.call(name, kind)
+        assert answer.status in ROUTES[name].nobody, (kind, await answer.text())
+        text = (await answer.text()).replace(answer.url.raw_path, "")
+        assert not [secret for secret in SECRETS if secret in text], kind
+        assert (len(world.api.log.records), len(world.api.conversations.members)) == before, kind
+        assert len([records for records in world.api.record_log.topics.values() if records]) == 1, kind
 
 
 @pytest.mark.parametrize("name", [name for name, access in ROUTES.items() if access is PUBLIC])

@@ -15,6 +15,7 @@ from domain.ids import uuid7
 from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from support.api import NOW_MS, Api, partition_of
+from support.examples import examples
 
 WHATSAPP, INSTAGRAM, TELEGRAM = "whatsapp:+5511999990000", "instagram:@maria", "telegram:12345"
 TEMPLATE = {"name": "order", "language": "pt_BR", "parameters": {"body": ["Ana", "7"], "buttons": {"0": "o/7"}}}
@@ -340,7 +341,7 @@ VALID = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(VALID)
 async def test_any_kind_comes_back_through_record_and_row_as_it_was_sent(api: Api, fields: dict[str, Any]) -> None:
     token = await api.somebody()
@@ -371,7 +372,7 @@ OBJECTS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.sampled_from(KIND_FIELDS), OBJECTS, max_size=4), st.sampled_from([WHATSAPP, INSTAGRAM]))
 async def test_no_object_of_a_kind_causes_a_500(api: Api, fields: dict[str, Any], address: str) -> None:
     token = await api.somebody()

@@ -13,6 +13,7 @@ from domain.kinds import INBOUND, KINDS
 from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
 from support.api import NOW_MS, Api, partition_of
+from support.examples import examples
 from support.watching import member, message, watch
 
 ANA, BOB = "whatsapp:+5511999990000", "telegram:12345"
@@ -147,7 +148,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(kind=st.sampled_from(sorted(KINDS)) | st.text(max_size=9), body=st.dictionaries(st.text(max_size=9), JSON))
 async def test_a_record_with_any_kind_and_object_is_shown(api: Api, kind: str, body: dict[str, Any]) -> None:
     token, _ = await member(api)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from app.kafka.codec import MAX_WEBHOOK_BYTES, decode, encode
 from domain.inbound import WebhookReceived
 from support.api import Api, running
+from support.examples import examples
 
 ACCOUNTS = """
 [[whatsapp]]
@@ -290,7 +291,7 @@ async def test_no_secret_reaches_the_log(api: Api, caplog: pytest.LogCaptureFixt
     assert not any(secret in caplog.text for secret in SECRETS.values())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"]),
     channel=st.sampled_from(["telegram", "whatsapp", "instagram", "Telegram", "x"]),
