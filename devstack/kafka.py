@@ -85,7 +85,7 @@ class Kafka(JavaPart):
     def java_arguments(self) -> Sequence[str]:
         return [
             *self.common_options(self.config.kafka_heap_mb),
-            *self._class_path_and_logging(),
+            *self.class_path_and_logging(),
             "kafka.Kafka",
             str(self.config_folder / "server.properties"),
         ]
@@ -100,7 +100,7 @@ class Kafka(JavaPart):
         properties_file = self.config_folder / "server.properties"
         arguments_file = self.config_folder / "format.args"
         arguments = [
-            *self._class_path_and_logging(),
+            *self.class_path_and_logging(),
             "kafka.tools.StorageTool",
             "format",
             f"--cluster-id={self.cluster_id or _new_cluster_id()}",
@@ -124,7 +124,8 @@ class Kafka(JavaPart):
             reason = f"could not format its storage ({type(error).__name__})"
             raise PartDidNotStart(self.title, reason, self.output_file, words) from error
 
-    def _class_path_and_logging(self) -> list[str]:
+    def class_path_and_logging(self) -> list[str]:
+        """Return what a program of Kafka needs of Java."""
         return [
             f"-Dlog4j.configuration={(self.config_folder / 'log4j.properties').as_uri()}",
             "-cp",

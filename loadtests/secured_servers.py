@@ -101,7 +101,7 @@ class SecuredKafka(Kafka):
     def add_user(self, name: str, password: str) -> None:
         """Make a user of Kafka. Raises ``subprocess.CalledProcessError``."""
         command = [
-            *(java_program(), *self._class_path_and_logging(), "kafka.admin.ConfigCommand"),
+            *(java_program(), *self.class_path_and_logging(), "kafka.admin.ConfigCommand"),
             *("--bootstrap-server", self.bootstrap, "--alter", "--entity-type", "users", "--entity-name", name),
             *("--add-config", f"SCRAM-SHA-512=[password={password}]"),
         ]

@@ -7,6 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.roles import ROLES
+from loadtests.alarms.rare import (
+    free_memory,
+    lose_records,
+    route_again,
+    take_memory,
+    throttle_no_more,
+    throttle_the_api,
+)
 from loadtests.alarms.world import World
 
 Step = Callable[[World], Awaitable[object]]
@@ -145,6 +153,19 @@ ONE_AFTER_THE_OTHER: tuple[Fault, ...] = (
         seconds=240.0,
     ),
     Fault(
+        "a worker takes 1.6 GB more",
+        ("Memory",),
+        take_memory,
+        free_memory,
+    ),
+    Fault(
+        "Kafka gives the API's reader 4,000 bytes a second, and 3,000 messages come",
+        ("ApiBehind",),
+        throttle_the_api,
+        throttle_no_more,
+        ("AcceptSlow", "Lag", "LedgerStale"),
+    ),
+    Fault(
         "the ledger's process is killed",
         ("LedgerStale",),
         _kill_ledger,
@@ -198,24 +219,11 @@ ONE_AFTER_THE_OTHER: tuple[Fault, ...] = (
 )
 
 
-async def _lose_records(world: World) -> None:
-    world.kill("whatsapp")
-    await world.flood("whatsapp", 50)
-    await asyncio.sleep(5)  # the core writes them to the topic that nobody reads
-    await world.remove_records("whatsapp")
-    await world.revive()
-
-
-# after the ledger: these messages are lost for good
+# after the ledger, whose books would not balance meanwhile
 LAST = Fault(
-    "retention removes records that no worker has read",
-    ("RecordsRemovedUnread",),
-    _lose_records,
-    _nothing,
-    ("ProcessDown", f"{NO_WORKER} whatsapp", "LedgerDiffers"),
+    "retention removes records that no worker has read; then the core routes them again",
+    ("RecordsRemovedUnread", "LedgerDiffers"),
+    lose_records,
+    route_again,
+    ("ProcessDown", f"{NO_WORKER} whatsapp", f"{NO_WORKER} core", "Lag", "DeliverySlow"),
 )
-NOT_PLANTED = {
-    "LedgerDiffers": "a message that is lost has no way back, so the alert could not be resolved",
-    "ApiBehind": "a process of the API reads 5,000 records in about a second; no load of this machine keeps it behind",
-    "Memory": "no process of ours can be made to hold 1.5 GB from outside",
-}

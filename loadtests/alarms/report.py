@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 
-from loadtests.alarms.faults import NOT_PLANTED
 from loadtests.alarms.panels import Answer
 from loadtests.alarms.runner import Outcome
 from loadtests.ledger import Balance
@@ -52,8 +51,6 @@ def markdown(
             ("fault", "alert", "fired after, s", "at Alertmanager, s later", "resolved after its end, s", "others"),
             [_row(each) for each in outcomes],
         ),
-        "Not planted: " + "; ".join(f"{name} ({why})" for name, why in NOT_PLANTED.items()) + ".",
-        "`promtool` makes these fire and resolve on paper, as it does all others.",
         "## Panels",
         _table(("dashboard", "panel", "queries", "series", "points"), [_panel(each) for each in answers]),
         f"Without data: {_named(missing(answers))}.",

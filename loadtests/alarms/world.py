@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,6 +20,7 @@ from cli.supervisor import ProcessSpec
 from devstack import Stack
 from docker.observability.local import Targets
 from domain.recipients import CHANNELS
+from loadtests.alarms.rare import HEAVY_ROLE, ballast_environ
 from loadtests.generator import Generator
 from loadtests.orders import Orders, signed_up, signed_up_as
 from loadtests.processes import Process
@@ -53,8 +53,9 @@ class WatchedSystem(System):
             live_buffer_bytes=65_536,
             session_timeout_seconds=SESSION_SECONDS,
         )
-        super().__init__(settings, folder, dict.fromkeys(ROLES, 1))
-        self.stack = stack
+        super().__init__(settings, folder, dict.fromkeys(ROLES, 1), changes={HEAVY_ROLE: ballast_environ(folder)})
+        self.stack, self.folder = stack, folder
+        self.messages_topic = Topics(settings.topic_prefix).messages
         self._keeper: asyncio.Task[None] | None = None
         self.down: set[str] = set()  # killed on purpose, and not to be started again yet
         self._ledger_port = free_ports(1)
@@ -121,6 +122,7 @@ class World:
         self._is_ending = False
         self._operator = ""
         self._sockets: list[socket.socket] = []
+        self.lost_since_ms = 0
 
     async def __aenter__(self) -> Self:
         settings = self.system.settings
@@ -194,16 +196,6 @@ class World:
         """Let a frozen server go on."""
         if process := self.system.stack.part(part).process:
             process.resume()
-
-    async def stutter(self, process: Process, seconds: float, frozen: float, running: float) -> None:
-        """Freeze a process for ``frozen`` seconds out of each ``frozen + running``, for ``seconds``."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + seconds
-        while clock() < deadline:
-            process.send(signal.SIGSTOP)
-            await asyncio.sleep(frozen)
-            process.send(signal.SIGCONT)
-            await asyncio.sleep(running)
 
     # ── operators, users ──
     async def order_account(self, channel: str, command: str) -> None:
