@@ -17,6 +17,7 @@ from simulator.graph.errors import GraphError
 from simulator.media import CAPS, MediaStore
 from simulator.network import Network, now_ms
 from simulator.phones import BookIsFull, Person, wa_id_of
+from simulator.whatsapp.templates import header_media
 from simulator.whatsapp.validation import Call, ReadMark, read_call
 
 _TYPES = {"image": ("image/jpeg", "image/png"), "video": ("video/mp4", "video/3gpp"), "sticker": ("image/webp",)}
@@ -84,7 +85,8 @@ class WhatsAppCalls:
             raise GraphError(131016, "The simulator has no more room for phones.") from None
 
     def _check_media(self, account: BusinessAccount, call: Call) -> None:
-        media_id, kind = call.message.content.media_id, call.message.content.kind
+        content = call.message.content
+        kind, media_id = header_media(content.data) if call.is_template else (content.kind, content.media_id)
         if not media_id:
             return
         file = self._media.found(media_id)

@@ -14,7 +14,7 @@ _COMPONENTS = ("header", "body", "footer", "button", "carousel", "limited_time_o
 _PARAMETERS = (
     "text", "currency", "date_time", "image", "video", "document", "location", "payload", "action", "coupon_code",
 )  # fmt: skip
-_MEDIA = ("image", "video", "document")
+_MEDIA = frozenset({"image", "video", "document"})
 
 
 def template(value: Mapping[str, Any]) -> Content:
@@ -53,6 +53,18 @@ def template(value: Mapping[str, Any]) -> Content:
             132000, f"body: number of localizable_params ({in_body}) does not match the expected number ({expected})"
         )
     return Content("template", " · ".join([name, *texts]), data=value, buttons=tuple(buttons))
+
+
+def header_media(value: Mapping[str, Any]) -> tuple[str, str]:
+    """Return kind and id of the uploaded file in a checked template's header, two empty texts without one."""
+    headers = (each for each in value.get("components", []) if each["type"].lower() == "header")
+    files = (
+        (kind, each[kind])
+        for header in headers
+        for each in header.get("parameters", [])
+        for kind in _MEDIA & each.keys()
+    )
+    return next(((kind, text_in(media, "id", "")) for kind, media in files if "id" in media), ("", ""))
 
 
 def _parameter(value: Mapping[str, Any]) -> str:

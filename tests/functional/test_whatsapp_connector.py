@@ -217,6 +217,37 @@ async def test_a_file_goes_once_and_is_named_by_its_id(world: SimulatedWorld, co
     assert isinstance(await connector.send(REQUEST, 1, link), Sent)
 
 
+@pytest.mark.parametrize("is_uploaded", [True, False], ids=["by id", "by link"])
+@pytest.mark.parametrize(
+    ("kind", "name", "mimetype"),
+    [
+        (MediaKind.IMAGE, "a.png", "image/png"),
+        (MediaKind.VIDEO, "a.mp4", "video/mp4"),
+        (MediaKind.DOCUMENT, "a.pdf", "application/pdf"),
+    ],
+)
+async def test_a_template_with_a_file_as_its_header_arrives_outside_the_window(
+    world: SimulatedWorld, connector: WhatsAppConnector, kind: MediaKind, name: str, mimetype: str, is_uploaded: bool
+) -> None:
+    await world.post("/phones", 201, number=MARIA, window="closed")
+    file = file_of(PNG, kind, name, mimetype)
+    if is_uploaded:
+        file = replace(file, handle=await connector.upload(file))
+    body = {"name": "order", "language": "pt_BR", "parameters": {"body": ["Ana"]}}
+    outcome = await connector.send(replace(REQUEST, kind="template", body=body, content=""), 1, file)
+    assert isinstance(outcome, Sent), outcome
+    last = (await world.screen())[-1]
+    assert (last["kind"], last["text"]) == ("template", f"order · [{kind}] · Ana")
+    [taken] = world.simulator.books.taken.values()
+    header, _ = taken.message.content.data["components"]
+    assert header["parameters"][0]["type"] == str(kind)
+    assert ("id" in header["parameters"][0][str(kind)]) == is_uploaded
+    unknown = replace(file, handle="987")
+    again = replace(REQUEST, message_id="m-2", kind="template", body=body, content="")
+    assert isinstance(await connector.send(again, 1, unknown), Refused)
+    await until(lambda: [e.status for e in events(world)][:2] == [Status.SENT, Status.DELIVERED])
+
+
 async def test_an_inbound_file_is_fetched_whole_and_within_limits(
     world: SimulatedWorld, connector: WhatsAppConnector
 ) -> None:

@@ -115,6 +115,15 @@ def message_faults(meta: Meta, document: dict[str, Any]) -> list[str]:
         pytest.param({"recipient_id": "whatsapp:BR.1502576394655843"}, None, id="business-scoped id"),
         pytest.param({"kind": "template", "body": TEMPLATE}, None, id="template"),
         pytest.param({"kind": "template", "body": {"name": "n", "language": "en"}}, None, id="template alone"),
+        *(
+            pytest.param(
+                {"kind": "template", "body": {"name": "n", "language": "en", "parameters": {"body": ["x"]}}},
+                replace(file_of(kind), handle=handle),
+                id=f"template with {kind} by {'id' if handle else 'link'}",
+            )
+            for kind in (MediaKind.IMAGE, MediaKind.VIDEO, MediaKind.DOCUMENT)
+            for handle in (None, "77")
+        ),
         pytest.param(
             {"kind": "interactive", "body": {"kind": "buttons", "buttons": [{"id": "y", "title": "Yes"}]}},
             None,
