@@ -17,6 +17,7 @@ from domain.token_bucket import Rate, take
 
 LEAST_FACTOR = 1 / 64
 GROWTH_PER_SECOND = 1 / 64  # of the declared rate: from the least to the whole in about a minute
+GROWTH_OF_A_GUESS_PER_SECOND = 1 / 16  # of a rate measured at the first throttling, a slow moment perhaps
 HALVING_SECONDS = 1.0  # the answers of one moment are one throttling: one halving
 LONGEST_WAIT_SECONDS = 86_400.0
 PAUSE_SECONDS = 1.0  # after a throttling answer without a time
@@ -104,7 +105,8 @@ class Allowance:
         """Note that the provider took a message: a lowered rate grows by the time since the last success."""
         if self._factor == 1.0:
             return
-        grown = GROWTH_PER_SECOND * min(max(now - self._grown_at, 0.0), 1.0)
+        growth = GROWTH_PER_SECOND if self._account.per_second else GROWTH_OF_A_GUESS_PER_SECOND
+        grown = growth * min(max(now - self._grown_at, 0.0), 1.0)
         self._factor, self._grown_at = min(1.0, self._factor + grown), max(now, self._grown_at)
         if self._factor == 1.0:
             self._base = self._account.per_second

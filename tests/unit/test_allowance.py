@@ -135,7 +135,7 @@ def test_an_account_without_a_rate_gets_one_by_being_throttled_and_loses_it_agai
     while allowance.per_second(now) and now < 200:
         now += 0.5
         allowance.succeeded(now)
-    assert now == pytest.approx(133.0)
+    assert now == pytest.approx(109.0)
     assert allowance.wait_seconds(now, "a") == 0
 
 
