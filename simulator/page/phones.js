@@ -2,6 +2,7 @@
 
 import { ask, el } from "./elements.js";
 import { phone } from "./phone.js";
+import { fillPage, language, say } from "./words.js";
 
 const LOOK_MS = 2_000, CHANNELS = ["whatsapp", "instagram", "telegram"];
 const TRIO = [
@@ -61,9 +62,9 @@ async function look(changed = []) {
   const seen = [...open.values()].filter((one) => !changed.length || changed.includes(one.id));
   try {
     await Promise.all([isBeside ? null : list(), ...seen.map((one) => one.update())]);
-    if (note.textContent.startsWith("The simulator")) tell("");
+    if (note.textContent === say("silent")) tell(say(isBeside ? "note" : "noteAll"));
   } catch {
-    tell("The simulator does not answer.");
+    tell(say("silent"));
   }
 }
 
@@ -87,6 +88,9 @@ document.getElementById("make").addEventListener("submit", async (event) => {
 });
 search.addEventListener("input", () => look());
 document.body.classList.toggle("beside", isBeside);
+fillPage();
+document.getElementById("chaos").href = `page/chaos.html?lang=${language}${isBeside ? "&beside" : ""}`;
+tell(say(isBeside ? "note" : "noteAll"));
 if (isBeside) trio().catch((error) => tell(error.message));
 new EventSource("events").onmessage = (event) => look(JSON.parse(event.data).changed);
 (function again() { look().finally(() => setTimeout(again, LOOK_MS)); })();

@@ -88,7 +88,8 @@ def test_the_first_message_of_a_conversation_is_sent_once(scripts: Path) -> None
         scripts,
         """
         const { newMessageView } = await load("new.js");
-        const api = new Calls(), form = newMessageView(api).element;
+        const begun = [], model = { begin: (id, party) => begun.push([id, party.address]) };
+        const api = new Calls(), form = newMessageView(model, api).element;
         form.all("input")[0].value = "telegram:1"; form.all("textarea")[0].value = "hello";
         const submit = async () => { form.requestSubmit(); await settled(); };
         await submit(); await submit();
@@ -96,13 +97,14 @@ def test_the_first_message_of_a_conversation_is_sent_once(scripts: Path) -> None
         api.posted[0].refuse(Object.assign(new Error(), { status: 0 })); await settled();
         await submit();
         api.posted[1].answer({ conversation_id: "c-1" }); await settled();
-        return { during, keys: api.posted.map(({ key }) => key), hash: location.hash };
+        return { during, keys: api.posted.map(({ key }) => key), hash: location.hash, begun };
         """,
     )
     assert found["during"] == 1
     assert len(found["keys"]) == 2
     assert found["keys"][0] == found["keys"][1], "the server may have it though it did not answer"
     assert found["hash"] == "#/c/c-1"
+    assert found["begun"] == [["c-1", "telegram:1"]], "the conversation has its title before it is mirrored"
 
 
 def test_a_page_that_begins_anew_while_it_loads_opens_one_connection(scripts: Path) -> None:

@@ -44,7 +44,7 @@ Object.assign(globalThis, {
     querySelector: (selector) => (selector.startsWith("meta") ? null : new Element("any")), documentElement: {}, body: new Element("body"), baseURI: "http://chat.example/",
   },
   ResizeObserver: class { observe() {} unobserve() {} disconnect() {} },
-  sessionStorage: storage(), localStorage: storage(), location: { hash: "" }, requestAnimationFrame: (draw) => draw(),
+  sessionStorage: storage(), localStorage: storage(), location: { hash: "" }, requestAnimationFrame: (draw) => draw(), matchMedia: () => ({ matches: false }),
   addEventListener: events.addEventListener.bind(events), removeEventListener: events.removeEventListener.bind(events),
 });
 Object.defineProperty(globalThis, "navigator", { value: { language: "en" }, configurable: true });

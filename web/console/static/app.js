@@ -5,6 +5,7 @@ import { Api } from "./api.js";
 import { el, button } from "./elements.js";
 import { Live } from "./live.js";
 import { ConversationList } from "./list.js";
+import { pagesMenu } from "./menu.js";
 import { Model } from "./model.js";
 import { newMessageView } from "./new.js";
 import { operatorView } from "./operator.js";
@@ -13,7 +14,7 @@ import { signInView } from "./sign-in.js";
 import { ThreadView } from "./thread.js";
 import { say, switchLanguage } from "./words.js";
 
-const FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 8_000;
+const FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 8_000, NARROW = "(max-width: 46rem)";
 const root = document.getElementById("app");
 const api = new Api(), phones = new Phones();
 let live = null, model = null, list = null, view = null;
@@ -58,12 +59,13 @@ function shell() {
   const bar = el("header", { class: "bar" }, skip,
     el("a", { href: "#/", class: "brand" }, el("img", { src: "console/icon.svg", alt: "", width: 24, height: 24 }), "Chat4All"),
     connection,
-    el("nav", { "aria-label": say("pages") },
-      phones.switch(), el("a", { href: "#/operator" }, say("operator")), el("a", { href: "docs" }, say("docs")),
-      button(say("language"), () => { switchLanguage(); begin(); }, { class: "quiet" }),
-      el("span", { class: "soft name" }, api.username),
-      button(say("signOut"), () => api.signOut().then(() => begin()), { class: "quiet" })));
+    pagesMenu(phones.switch(), api.username, () => { switchLanguage(); begin(); }, () => api.signOut().then(() => begin())));
   return el("div", { class: "shell" }, bar, list.element, el("main", { id: "view", tabindex: "-1" }), phones.element);
+}
+
+function nothingChosen() {
+  if (!phones.url) return el("p", { class: "empty" }, say("choose"));
+  return el("div", { class: "empty welcome" }, el("h2", {}, say("begin")), el("ol", {}, ...["begin1", "begin2", "begin3"].map((word) => el("li", {}, say(word)))));
 }
 
 function partsOf(hash) {
@@ -85,9 +87,12 @@ function route() {
   document.querySelector(".shell").classList.toggle("chosen", Boolean(name));
   list.choose(name === "c" ? id : null);
   if (name === "c" && id) view = new ThreadView(model, api, id, messageId);
-  else if (name === "new") view = newMessageView(api, id);
+  else if (name === "new") view = newMessageView(model, api, id);
   else if (name === "operator") view = operatorView(api, phones.url);
-  place.replaceChildren(view?.element ?? el("p", { class: "empty" }, say("choose")));
+  place.replaceChildren(view?.element ?? nothingChosen());
+  view?.focus?.();
+  for (const link of document.querySelectorAll(".bar nav a")) link.setAttribute("aria-current", link.hash && location.hash.startsWith(link.hash) ? "page" : "false");
+  if (name && matchMedia(NARROW).matches) phones.hide(); // they cover the page there
 }
 
 function report(error) {

@@ -1,6 +1,7 @@
 // The state of a message by two clocks: what had happened by a moment, and what the log knew by a moment.
 
 import { el } from "./elements.js";
+import { reasonOf } from "./reasons.js";
 import { say, timeOf } from "./words.js";
 
 const PAUSE_MS = 120, MARGIN_MS = 200;
@@ -40,7 +41,7 @@ export function clocks(api, message, begin, end, shade) {
     let words;
     try {
       const past = await api.get(`v1/messages/${message.message_id}`, { as_of: iso(happened.moment()), known_at: iso(known.moment()) });
-      words = [say(past.status), past.failure?.detail].filter(Boolean).join(": ");
+      words = [say(past.status), reasonOf(past.failure).words].filter(Boolean).join(": ");
     } catch (error) {
       words = error.status === 404 ? say("notYet") : error.status === 0 ? say("unreachable") : error.message;
     }

@@ -2,6 +2,7 @@
 
 import { clocks } from "./clocks.js";
 import { button, el } from "./elements.js";
+import { reasonOf } from "./reasons.js";
 import { say, timeOf } from "./words.js";
 
 const MARKS = [0, 0.25, 0.5, 0.75, 1], HEADROOM = 1.02;
@@ -17,7 +18,7 @@ export function lifePanel(api, message, close) {
   async function fill() {
     try {
       const { events, status } = await api.get(`v1/messages/${message.message_id}/trace`);
-      const failure = status === "FAILED" ? message.failure?.detail ?? "" : "";
+      const failure = status === "FAILED" ? reasonOf(message.failure).words : "";
       body.replaceChildren(el("p", {}, el("strong", { class: `word ${status}` }, say(status)), failure ? el("span", { class: "fault" }, ` ${failure}`) : null),
         el("p", { class: "soft" }, message.message_id), ...timeline(events, api, message));
     } catch (error) {

@@ -6,11 +6,13 @@ import { nameOf, titleOf } from "./people.js";
 import { VirtualList } from "./virtual.js";
 import { say, timeOf } from "./words.js";
 
+const IS_DEMONSTRATION = Boolean(document.querySelector('meta[name="simulator"]')?.content);
+
 export class ConversationList {
   #model;
   #api;
   #chosen = null;
-  #search = el("input", { type: "search", placeholder: say("search"), "aria-label": say("search"), autocomplete: "off" });
+  #search = el("input", { type: "search", placeholder: say("searchShort"), "aria-label": say("search"), autocomplete: "off" });
   #items = el("nav", { class: "conversations", "aria-label": say("conversations"), tabindex: "-1" });
   #found = el("p", { class: "empty", role: "status", hidden: true });
   #rows = new VirtualList(this.#items, (row) => this.#item(row), { estimate: 60 });
@@ -53,7 +55,7 @@ export class ConversationList {
     const all = this.#model.sorted.map((one) => ({ key: one.id, one, title: titleOf(one.document, me) }));
     const found = words ? all.filter(({ one, title }) => isFound(one, title, words)) : all;
     this.#found.hidden = found.length > 0;
-    this.#found.textContent = found.length ? "" : say(all.length ? "notFound" : "none");
+    this.#found.textContent = found.length ? "" : say(all.length ? "notFound" : IS_DEMONSTRATION ? "noneYet" : "none");
     this.#rows.setRows(found);
     this.#rows.redrawAll();
     document.title = this.#model.unread ? `(${this.#model.unread}) Chat4All` : "Chat4All";

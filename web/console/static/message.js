@@ -3,13 +3,14 @@
 import { el } from "./elements.js";
 import { filePart } from "./files.js";
 import { nameOf } from "./people.js";
+import { reasonOf } from "./reasons.js";
 import { say, timeOf } from "./words.js";
 
 const MARKS = { ACCEPTED: "◷", SENT: "✓", DELIVERED: "✓✓", READ: "✓✓", FAILED: "!" };
 
 /** Return the ticks of a message: a clock, one tick, two ticks, two blue ticks, or a red mark with the reason. */
 export function ticks(message) {
-  const reason = message.status === "FAILED" ? message.failure?.detail ?? message.failure?.code ?? "" : "";
+  const reason = message.status === "FAILED" ? reasonOf(message.failure).words : "";
   const label = reason ? `${say(message.status)}: ${reason}` : say(message.status);
   return el("span", { class: `ticks ${message.status}`, role: "img", "aria-label": label, title: label }, MARKS[message.status] ?? "");
 }
@@ -22,12 +23,20 @@ export function bubble(message, me, actions) {
     mine ? null : el("p", { class: "sender" }, nameOf(message.sender)),
     message.reply_to ? quote(message.reply_to, actions) : null,
     ...bodyOf(message, actions),
-    failure ? el("p", { class: "fault" }, failure.detail ?? failure.code, " ", mine && message.content && actions.again ? el("button", { type: "button", class: "quiet", onclick: () => actions.again(message) }, say("sendAgain")) : null) : null,
+    failure ? failed(message, failure, mine, actions) : null,
     reactionsOf(message),
     el("footer", {}, el("time", {}, timeOf(message.timestamp)), mine ? ticks(message) : null, countsOf(message)),
     el("menu", {}, ...["reply", "react", "life", "link"].filter((name) => actions[name]).map((name) =>
       el("button", { type: "button", title: say(name), "aria-label": say(name), onclick: () => actions[name](message) },
         { reply: "↩", react: "☺", life: "⋯", link: "#" }[name]))));
+}
+
+/** Why it failed, in words and as the channel said it; what can be done. */
+function failed(message, failure, mine, actions) {
+  const { words, detail } = reasonOf(failure);
+  const acts = [["whyFailed", actions.life], ["sendAgain", mine && message.content ? actions.again : null]].filter(([, act]) => act);
+  return el("div", { class: "failed" }, el("p", { class: "fault" }, words), detail ? el("p", { class: "soft" }, detail) : null,
+    acts.length ? el("p", { class: "acts" }, ...acts.map(([word, act]) => el("button", { type: "button", class: "link", onclick: () => act(message) }, say(word)))) : null);
 }
 
 function bodyOf(message, actions) {

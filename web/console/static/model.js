@@ -104,8 +104,17 @@ export class Model extends EventTarget {
   /** Read the conversation's document again. */
   async reload(id) {
     const one = await this.#conversation(id);
-    one.document = await this.#api.get(`v1/conversations/${encodeURIComponent(id)}`);
+    this.#known(await this.#api.get(`v1/conversations/${encodeURIComponent(id)}`));
     this.#changed("document", id);
+    this.#changed("list");
+  }
+
+  /** A conversation with `party` begins here: it has its title at once, and is read again until it is mirrored. */
+  begin(id, party) {
+    const one = this.conversations.get(id) ?? this.#known(this.#unmirrored(id, []));
+    if (!one.document.isUnmirrored) return;
+    if (peopleIn(one.document) < 2) one.document.participant_details.push(party); // the frame of one's own message names nobody else
+    this.#readSoon(one);
     this.#changed("list");
   }
 
@@ -153,12 +162,15 @@ export class Model extends EventTarget {
 
   /** Somebody began a conversation: it is shown from the frame, and read once it is mirrored. */
   #begun(frame) {
-    const { sender } = frame, id = frame.conversation_id;
-    const me = { user_id: this.#api.me, username: this.#api.username };
-    const others = sender?.user_id === me.user_id ? [] : [sender];
-    const one = this.#known({ conversation_id: id, name: null, participant_details: [me, ...others.filter(Boolean)] });
+    const { sender } = frame, others = !sender || sender.user_id === this.#api.me ? [] : [sender];
+    const one = this.#known(this.#unmirrored(frame.conversation_id, others));
     this.#readSoon(one);
     return one;
+  }
+
+  #unmirrored(id, others) {
+    const me = { user_id: this.#api.me, username: this.#api.username };
+    return { conversation_id: id, name: null, participant_details: [me, ...others], isUnmirrored: true };
   }
 
   #readSoon(one, tries = 5, pause = RELOAD_MS) {
@@ -166,7 +178,7 @@ export class Model extends EventTarget {
     one.isReloading = true;
     setTimeout(() => {
       one.isReloading = false;
-      this.reload(one.id).catch(() => tries > 1 && this.#readSoon(one, tries - 1, 2 * pause));
+      this.reload(one.id).then(() => !one.document.isUnmirrored, () => false).then((isDone) => isDone || (tries > 1 && this.#readSoon(one, tries - 1, 2 * pause)));
     }, pause);
   }
 
@@ -201,8 +213,11 @@ export class Model extends EventTarget {
 
   #known(document) {
     const id = document.conversation_id, known = this.conversations.get(id);
-    if (known) known.document = document;
-    else this.conversations.set(id, { id, document, messages: [], byId: new Map(), next: null, isCut: false, isLoaded: false, last: null, unread: 0 });
+    // an answer from before the mirror names fewer people than the page knows
+    const isEarly = known?.document.isUnmirrored && peopleIn(document) < peopleIn(known.document);
+    if (known && !isEarly) known.document = document;
+    if (known) return known;
+    this.conversations.set(id, { id, document, messages: [], byId: new Map(), next: null, isCut: false, isLoaded: false, last: null, unread: 0 });
     return this.conversations.get(id);
   }
 
@@ -232,3 +247,5 @@ export class Model extends EventTarget {
     this.dispatchEvent(new CustomEvent("change", { detail: { what, id, message } }));
   }
 }
+
+const peopleIn = (document) => document.participant_details?.length ?? 0;

@@ -5,10 +5,10 @@ import { el } from "./elements.js";
 import { roomFor } from "./limits.js";
 import { say } from "./words.js";
 
-const CHANNELS = ["whatsapp", "instagram", "telegram", "user"];
+const CHANNELS = ["whatsapp", "instagram", "telegram", "user"], OF_RECIPIENT = "recipient_id: ";
 
-/** Return {element}. `to`: a recipient to begin with, such as "whatsapp:+5511999990000". */
-export function newMessageView(api, to = "") {
+/** Return {element, focus()}. `to`: a recipient to begin with, such as "whatsapp:+5511999990000". */
+export function newMessageView(model, api, to = "") {
   const [given, rest] = to.includes(":") ? [to.split(":")[0], to.slice(to.indexOf(":") + 1)] : ["whatsapp", to];
   const choices = CHANNELS.map((channel) => el("label", { class: "choice" },
     el("input", { type: "radio", name: "channel", value: channel, checked: channel === given }), el("span", {}, say(`to_${channel}`))));
@@ -17,11 +17,12 @@ export function newMessageView(api, to = "") {
   const hint = el("p", { class: "soft", id: "to-hint" });
   const text = el("textarea", { id: "first", rows: 4, required: true });
   const left = el("p", { class: "soft left", role: "status" });
-  const fault = el("p", { class: "fault", role: "alert" });
+  const fault = el("p", { class: "fault", role: "alert", id: "new-fault" });
   const submit = el("button", { type: "submit" }, say("send"));
   const form = el("form", { class: "new" }, el("h1", {}, say("newConversation")),
     el("fieldset", { class: "choices" }, el("legend", {}, say("where")), ...choices),
     el("label", { for: "to" }, say("to")), recipient, hint, el("label", { for: "first" }, say("write")), text, left, fault, submit);
+  let refused = ""; // the recipient that the server did not take
 
   const channel = () => form.elements.channel?.value || given;
   function measure() {
@@ -31,6 +32,14 @@ export function newMessageView(api, to = "") {
     left.textContent = room < 0 ? `${say("tooLong")} ${-room}` : isClose ? `${room} ${say("left")}` : "";
     left.classList.toggle("over", room < 0);
     submit.disabled = room < 0;
+    if (refused && address() !== refused) isRefused("");
+  }
+
+  function isRefused(who) {
+    refused = who;
+    recipient.setAttribute("aria-invalid", String(Boolean(who)));
+    recipient.setAttribute("aria-describedby", who ? "new-fault" : "to-hint");
+    if (!who) fault.textContent = "";
   }
 
   /** What is meant: an address that names its channel, or one of the chosen channel. */
@@ -47,17 +56,23 @@ export function newMessageView(api, to = "") {
     event.preventDefault();
     if (submit.disabled) return;
     submit.disabled = true;
-    const body = { recipient_id: address(), content: text.value }, { key, forget } = keyFor("new", body);
+    const who = address(), body = { recipient_id: who, content: text.value }, { key, forget } = keyFor("new", body);
     try {
       const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
       forget();
+      model.begin(conversation_id, who.startsWith("user:") ? { username: who.slice(5) } : { address: who });
       location.hash = `#/c/${encodeURIComponent(conversation_id)}`;
     } catch (error) {
-      fault.textContent = error.status === 0 ? say("unreachable") : error.message;
+      const isRecipient = error.message.startsWith(OF_RECIPIENT);
+      fault.textContent = error.status === 0 ? say("unreachableKept") : isRecipient ? `${say("noSuchRecipient")} ${error.message.slice(OF_RECIPIENT.length)}` : error.message;
+      if (isRecipient) {
+        isRefused(who);
+        recipient.focus();
+      }
     } finally {
       submit.disabled = false;
     }
   });
   measure();
-  return { element: form };
+  return { element: form, focus: () => (rest ? text : recipient).focus() };
 }

@@ -4,7 +4,7 @@ import { button, el } from "./elements.js";
 import { FlowView } from "./flow.js";
 import { lettersView } from "./letters.js";
 import { table } from "./table.js";
-import { say, timeOf } from "./words.js";
+import { language, say, timeOf } from "./words.js";
 
 const LOOK_MS = 1_000;
 
@@ -14,7 +14,7 @@ export function operatorView(api, simulatorUrl) {
   const flow = new FlowView(), letters = lettersView(api, tried);
   const element = el("section", { class: "operator" }, el("h1", {}, say("operator")), fault, flow.element,
     el("h2", {}, say("accounts")), accounts, el("h2", {}, say("deadLetters")), letters.element,
-    ...(simulatorUrl ? [el("h2", {}, say("chaos")), el("iframe", { class: "chaos", src: `${simulatorUrl}/page/chaos.html`, title: say("chaos") })] : []));
+    ...(simulatorUrl ? [el("h2", {}, say("chaos")), el("iframe", { class: "chaos", src: `${simulatorUrl}/page/chaos.html?lang=${language}`, title: say("chaos") })] : []));
   let drawn = "", timer = null, isClosed = false;
 
   async function tried(call) {
@@ -33,7 +33,7 @@ export function operatorView(api, simulatorUrl) {
   function refuse() {
     isClosed = true;
     element.replaceChildren(el("h1", {}, say("operator")), el("p", { class: "fault", role: "alert" }, say("notAdmin")),
-      el("p", {}, say("becomeAdmin")), el("pre", {}, `chat4all admin grant ${api.username}`), button(say("retry"), () => location.reload()));
+      el("p", {}, say("becomeAdmin")), el("pre", { class: "command" }, `chat4all admin grant ${api.username}`), el("p", { class: "soft" }, say("thenRetry")), button(say("retry"), () => location.reload()));
   }
 
   function drawAccounts(all) {

@@ -1,9 +1,20 @@
 // Names of people and titles of conversations.
 
+import { say } from "./words.js";
+
 /** Tell how a participant is called: a username, a name, an address, an id. */
 export function nameOf(party) {
   if (!party) return "";
-  return party.username || party.name || party.address || party.user_id || "";
+  return party.username || party.name || bare(party.address) || party.user_id || "";
+}
+
+/** Return an address without its channel. */
+const bare = (address) => address?.slice(address.indexOf(":") + 1);
+
+/** Return the name with the channel on which the person is reached, such as "Ana (WhatsApp)". */
+export function whereOf(party) {
+  const channel = party?.address?.split(":")[0];
+  return channel ? `${nameOf(party)} (${say(`to_${channel}`).replace(/^to_/, "")})` : nameOf(party);
 }
 
 /** Return the title of a conversation for this user. */

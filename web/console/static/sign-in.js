@@ -19,6 +19,7 @@ export function signInView(api, begin, notice) {
     password.autocomplete = isNew ? "new-password" : "current-password";
     hint.hidden = !isNew;
     fault.textContent = "";
+    username.focus();
   }, { class: "quiet" });
   const form = el("form", { class: "sign-in" },
     el("img", { src: "console/icon.svg", alt: "", width: 48, height: 48 }), el("h1", {}, "Chat4All"),
@@ -37,5 +38,6 @@ export function signInView(api, begin, notice) {
       submit.disabled = false;
     }
   });
+  requestAnimationFrame(() => username.focus());
   return el("main", {}, form);
 }

@@ -5,7 +5,7 @@ import { button, el } from "./elements.js";
 import { lifePanel } from "./life.js";
 import { membersPanel } from "./members.js";
 import { bubble } from "./message.js";
-import { channelsOf, nameOf, othersOf, titleOf } from "./people.js";
+import { channelsOf, nameOf, othersOf, titleOf, whereOf } from "./people.js";
 import { VirtualList } from "./virtual.js";
 import { windowNotice } from "./window.js";
 import { dayOf, midnightOf, say } from "./words.js";
@@ -69,7 +69,7 @@ export class ThreadView {
 
   #drawHead() {
     const { document } = this.#conversation, me = this.#api.me;
-    const people = (document.participant_details ?? []).map((party) => (party.user_id === me ? say("you") : nameOf(party))).join(", ");
+    const people = (document.participant_details ?? []).map((party) => (party.user_id === me ? say("you") : whereOf(party))).join(", ");
     this.#head.replaceChildren(el("a", { href: "#/", class: "back", "aria-label": say("conversations") }, "‹"),
       el("div", { class: "who" }, el("h1", {}, titleOf(document, me)), el("p", { class: "soft" }, people)),
       button(say("members"), () => this.#members(), { class: "quiet" }));

@@ -5,7 +5,11 @@ const WORDS = {
     signIn: "Sign in", register: "Create an account", username: "Username", password: "Password",
     welcome: "Write once, reach people on WhatsApp, Instagram, Telegram, or here.",
     haveNone: "No account yet? Create one", haveOne: "Already registered? Sign in", signOut: "Sign out",
-    search: "Search conversations", newConversation: "New message", conversations: "Conversations",
+    search: "Search conversations", searchShort: "Search", menu: "Menu",
+    noneYet: "No conversation yet. “Telephones” has people to write to.",
+    begin: "Write to somebody, and be that person", begin1: "In “Telephones”, press “Write to them” at Ana.",
+    begin2: "Send. Watch the ticks: ◷ accepted, ✓ sent, ✓✓ delivered, blue ✓✓ read.", begin3: "Answer on the telephone. At a message, ⋯ shows its life; a red ! says why it failed.",
+    whyFailed: "What happened?", noSuchRecipient: "This recipient is not possible:", thenRetry: "Afterwards:", newConversation: "New message", conversations: "Conversations",
     none: "No conversation yet. Write the first message.", choose: "Choose a conversation, or write a new message.",
     to: "To", toHint: "whatsapp:+55…, instagram:@name, telegram:12345 or user:name", write: "Write a message",
     send: "Send", attach: "Attach a file", remove: "Remove", dropHere: "Drop the file to attach it",
@@ -14,7 +18,7 @@ const WORDS = {
     language: "Português", replyingTo: "Replying to", uploading: "Uploading", retry: "Try again",
     ACCEPTED: "Accepted", SENT: "Sent", DELIVERED: "Delivered", READ: "Read", FAILED: "Failed",
     left: "left", tooLong: "too long by", you: "You", today: "Today", unsupported: "A kind of message that cannot be shown here",
-    windowOpen: "Reply window: anything may be sent for", windowClosed: "The reply window is closed: only templates reach this person",
+    windowOpen: "Reply window open, time left:", windowClosed: "The reply window is closed: only templates reach this person",
     accounts: "Accounts", deadLetters: "Dead letters", account: "Account", state: "State", waiting: "Waiting",
     inFlight: "In flight", allowance: "Allowed per second", pause: "Pause", resume: "Resume", redrive: "Send again",
     discard: "Discard", reason: "Reason", noLetters: "No dead letters.", notAdmin: "This view needs the role admin.",
@@ -112,7 +116,11 @@ const WORDS = {
     signIn: "Entrar", register: "Criar conta", username: "Usuário", password: "Senha",
     welcome: "Escreva uma vez e alcance pessoas no WhatsApp, Instagram, Telegram ou aqui.",
     haveNone: "Ainda sem conta? Crie uma", haveOne: "Já tem conta? Entre", signOut: "Sair",
-    search: "Buscar conversas", newConversation: "Nova mensagem", conversations: "Conversas",
+    search: "Buscar conversas", searchShort: "Buscar", menu: "Menu",
+    noneYet: "Nenhuma conversa ainda. Em “Telefones” há pessoas a quem escrever.",
+    begin: "Escreva a alguém, e seja essa pessoa", begin1: "Em “Telefones”, pressione “Escrever para ela” em Ana.",
+    begin2: "Envie. Veja os sinais: ◷ aceita, ✓ enviada, ✓✓ entregue, ✓✓ azul lida.", begin3: "Responda no telefone. Na mensagem, ⋯ mostra a sua vida; um ! vermelho diz por que falhou.",
+    whyFailed: "O que aconteceu?", noSuchRecipient: "Este destinatário não é possível:", thenRetry: "Depois:", newConversation: "Nova mensagem", conversations: "Conversas",
     none: "Nenhuma conversa ainda. Escreva a primeira mensagem.", choose: "Escolha uma conversa ou escreva uma nova mensagem.",
     to: "Para", toHint: "whatsapp:+55…, instagram:@nome, telegram:12345 ou user:nome", write: "Escreva uma mensagem",
     send: "Enviar", attach: "Anexar arquivo", remove: "Remover", dropHere: "Solte o arquivo para anexar",
@@ -121,7 +129,7 @@ const WORDS = {
     language: "English", replyingTo: "Respondendo a", uploading: "Enviando", retry: "Tentar de novo",
     ACCEPTED: "Aceita", SENT: "Enviada", DELIVERED: "Entregue", READ: "Lida", FAILED: "Falhou",
     left: "restantes", tooLong: "excede em", you: "Você", today: "Hoje", unsupported: "Um tipo de mensagem que não pode ser mostrado aqui",
-    windowOpen: "Janela de resposta: tudo pode ser enviado por", windowClosed: "A janela de resposta fechou: só modelos chegam a esta pessoa",
+    windowOpen: "Janela de resposta aberta, resta:", windowClosed: "A janela de resposta fechou: só modelos chegam a esta pessoa",
     accounts: "Contas", deadLetters: "Mensagens mortas", account: "Conta", state: "Estado", waiting: "Esperando",
     inFlight: "Em voo", allowance: "Permitidas por segundo", pause: "Pausar", resume: "Retomar", redrive: "Enviar de novo",
     discard: "Descartar", reason: "Motivo", noLetters: "Nenhuma mensagem morta.", notAdmin: "Esta vista precisa do papel admin.",
@@ -230,11 +238,14 @@ export function switchLanguage() {
   document.documentElement.lang = language;
 }
 
+/** The reader's own form of dates and times, if it is of the chosen language. */
+const locale = () => navigator.languages?.find((one) => one.startsWith(language)) ?? { en: "en-GB", pt: "pt-BR" }[language];
+
 /** Return the clock time of epoch milliseconds, with the day if it is not today. */
 export function timeOf(ms, withSeconds = false) {
   const at = new Date(ms), isToday = at.toDateString() === new Date().toDateString();
   const options = { hour: "2-digit", minute: "2-digit", ...(withSeconds ? { second: "2-digit", fractionalSecondDigits: 3 } : {}) };
-  return at.toLocaleString(language, isToday ? options : { ...options, day: "numeric", month: "short" });
+  return at.toLocaleString(locale(), isToday ? options : { ...options, day: "numeric", month: "short" });
 }
 
 /** Return the beginning of the day of epoch milliseconds, in this time zone. */
@@ -244,7 +255,7 @@ export const midnightOf = (ms) => new Date(ms).setHours(0, 0, 0, 0);
 export function dayOf(ms) {
   const at = new Date(ms);
   if (midnightOf(ms) === midnightOf(Date.now())) return say("today");
-  return at.toLocaleDateString(language, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+  return at.toLocaleDateString(locale(), { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 }
 
 document.documentElement.lang = language;
