@@ -48,7 +48,7 @@ class AccountChoice:
         return lane
 
     def account_for(self, partition: int, request: DeliveryRequested) -> tuple[str, list[PendingBatch]]:
-        """Return the account that sends ``request``, and what was written to remember it."""
+        """Return the account for ``request``, and the writes to remember it."""
         if request.account:
             return request.account, []
         if len(self._declared) == 1:
@@ -63,7 +63,7 @@ class AccountChoice:
         return account, [self._table.put(partition, key, orjson.dumps((account, now)))]
 
     def begin_on(self, partition: int, conversation_id: str, account: str) -> list[PendingBatch]:
-        """Let a conversation that began with a person's message be answered on ``account``; return what was written."""
+        """Let ``account`` answer a conversation begun by a person; return the writes."""
         key = rows.ACCOUNT + conversation_id.encode()
         if len(self._declared) == 1 or account not in self._declared or self._table.get_bytes(partition, key):
             return []

@@ -89,7 +89,7 @@ class AccountLane:
         return self._normal
 
     def clear(self) -> None:
-        """Forget what is ready: the partitions are going away."""
+        """Forget the ready heads: the partitions are going away."""
         self._normal.clear()
         self._bulk.clear()
         self.paused_on.clear()

@@ -35,7 +35,7 @@ class AddressBook:
         return None
 
     def meet(self, partition: int, account: str, person: Person, occasion: str) -> tuple[Known, list[PendingBatch]]:
-        """Return the row of a person who gave these identifiers, made if there is none, and what was written.
+        """Return the row of a person with these identifiers, made if there is none, and the writes.
 
         The caller stores the row with ``put``.
 
@@ -50,10 +50,10 @@ class AddressBook:
     def reached(
         self, partition: int, account: str, known: Known | None, person: Person, occasion: str
     ) -> tuple[Known, list[PendingBatch]]:
-        """Return the row of a person who was sent something at these identifiers, and what was written: as ``meet``.
+        """Return the row of a recipient with these identifiers, and the writes: as ``meet``.
 
-        Of somebody ``known`` only what is missing is learnt: the address that a conversation has for them may be a
-        former one, or that of somebody else by now.
+        Of somebody ``known`` only what is missing is learnt: a conversation may have a former address of theirs, or
+        one of somebody else by now.
         """
         if known is None:
             return self.meet(partition, account, person, occasion)
@@ -74,7 +74,7 @@ class AddressBook:
     def contacts_of(
         self, partition: int, account: str, row: Known, now_ms: int
     ) -> tuple[Known, Sequence[ContactChanged]]:
-        """Return the row with a new time, and what its conversations are told: as ``domain.people.contacts_of``, with
+        """Return the row with a new time, and the news for its conversations: as ``domain.people.contacts_of``, with
         the addresses that identify somebody else by now."""
         row, contacts = contacts_of(self._channel, account, row, now_ms)
         return row, [replace(one, is_taken=self._is_taken(partition, account, row, one.address)) for one in contacts]
@@ -87,7 +87,7 @@ class AddressBook:
     def rename(
         self, partition: int, account: str, former: Person, person: Person, occasion: str
     ) -> tuple[Known, list[PendingBatch]]:
-        """Return the row of a person whose identifiers changed from ``former`` to ``person``, and what was written:
+        """Return the row of a person whose identifiers changed from ``former`` to ``person``, and the writes:
         as ``meet``."""
         former = normal(self._channel, former)
         known = self.find(partition, account, former)

@@ -76,7 +76,7 @@ class Attachments:
     async def prepare(
         self, request: DeliveryRequested, row: QueuedDelivery, rules: DeliveryRules, partition: int = 0
     ) -> Attachment | Failure | Wait:
-        """Return the file, checked and ready to be sent; or what follows if it is not.
+        """Return the file, checked and ready to be sent, or the step to take if it is not.
 
         The message waits during an outage of the store until it is ``file_patience_hours`` old; then it fails with
         ``file-store-unavailable``. Other failures: ``file-corrupt`` (it is not the uploaded file), ``file-missing``,

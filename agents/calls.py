@@ -43,7 +43,7 @@ TRACED_WAIT_SECONDS = 1.0  # a wait for the account that a trace shows
 
 
 class Calls:
-    """``decide`` returns what follows from an outcome; ``apply`` writes it. ``released``: a slot is free again.
+    """``decide`` returns the next step for an outcome; ``apply`` writes it. ``released``: a slot is free again.
 
     ``attachments``: by the account's name. ``receipts_of`` returns the parked receipts of a delivery.
     """
@@ -89,7 +89,7 @@ class Calls:
         return head in self._in_hand
 
     async def drain(self) -> None:
-        """Let the calls to the channel end; take back what was begun and not called."""
+        """Let the calls to the channel end; roll back attempts begun without a call."""
         try:
             for delivery in self._in_hand.values():
                 if not delivery.is_called and delivery.task is not None:
@@ -103,7 +103,7 @@ class Calls:
     def start(self, lane: AccountLane, head: Head) -> None:
         """Send the delivery: its turn has come, and its account may send.
 
-        A receipt proves that the channel took an earlier attempt, whatever it answered: then it is not sent again.
+        A receipt proves an earlier attempt successful, despite its answer: then it is not sent again.
         """
         delivery = self._take(lane, head)
         if head.row.attempt and (proof := _proof(self._receipts_of(head.partition, head.row.name))) is not None:
@@ -189,7 +189,7 @@ class Calls:
         await self._end(delivery, self._decide(head, outcome))
 
     def _with_file(self, delivery: Delivery, attachment: Attachment, outcome: SendOutcome) -> SendOutcome:
-        """Return the outcome of a message with a file: a remembered name that is refused may be one that expired."""
+        """Return the outcome of a message with a file: a refused name may have expired."""
         if isinstance(outcome, Sent):
             self._app.metrics.carried(self._channel, attachment.plan.kind)
         elif _may_be_of_the_file(outcome) and attachment.is_remembered:
@@ -200,7 +200,7 @@ class Calls:
         return outcome
 
     async def _ask(self, delivery: Delivery) -> None:
-        """Ask about an unknown outcome. What the channel does not have is sent again."""
+        """Ask about an unknown outcome. A message unknown to the channel is sent again."""
         head, connector = delivery.head, delivery.lane.connector
         assert connector is not None
         async with self._questions:
@@ -214,7 +214,7 @@ class Calls:
             await self._end(delivery, self._decide(head, outcome))
 
     async def _end(self, delivery: Delivery, result: Decision) -> None:
-        """Apply what follows, and wait until it is durable: only then another delivery gets the slot."""
+        """Apply the next step, and wait until it is durable: only then another delivery gets the slot."""
         if self._in_hand.get(delivery.head) is delivery:
             del self._in_hand[delivery.head]
         if delivery.generation == self.generation:

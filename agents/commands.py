@@ -41,7 +41,7 @@ class Commands:
         self._table = table
 
     def receive_batch(self, batch: RecordBatch) -> list[PendingBatch]:
-        """Carry out each command of ``batch``; return what was written."""
+        """Carry out each command of ``batch``; return the writes."""
         writes: list[PendingBatch] = []
         for record in batch.records:
             try:

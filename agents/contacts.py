@@ -1,4 +1,4 @@
-"""What is known of the people that messages go to: rows of the table ``queue``, from ``<channel>-contacts``."""
+"""The contacts of a channel's recipients: rows of the table ``queue``, from ``<channel>-contacts``."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Contacts:
         self._swept_to: dict[int, bytes] = {}
 
     def find(self, partition: int, account: str, conversation_id: str, address: str) -> ContactChanged | None:
-        """Return what is known of the person at ``address``, ``None`` if nothing is."""
+        """Return the contact of the person at ``address``, ``None`` without one."""
         value = self._table.get_bytes(partition, rows.contact_row_key(account, conversation_id, address))
         return None if value is None else decode(value, ContactChanged)
 
     def receive_batch(self, batch: RecordBatch) -> list[PendingBatch]:
-        """Take what is new of the people; return what was written."""
+        """Apply the changes of people; return the writes."""
         writes: list[PendingBatch] = []
         for record in batch.records:
             try:

@@ -128,7 +128,7 @@ def register(app: StreamApp) -> None:
 
 
 async def deliver_batch(app: StreamApp, dispatcher: Dispatcher, batch: RecordBatch) -> list[PendingBatch]:
-    """Put each request of ``batch`` into the queue; return what must be durable before the batch is complete."""
+    """Put each request of ``batch`` into the queue; return the writes to await before the batch is complete."""
     writes: dict[PendingBatch, None] = {}  # an ordered set: hundreds of records are in one write
     for record in batch.records:
         try:

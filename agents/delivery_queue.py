@@ -183,7 +183,7 @@ class DeliveryQueue(QueueRows):
     # Waiting for long ----------------------------------------------------------------------------------------------
 
     def let_sleep(self, head: Head, due_ms: int) -> bool:
-        """Let ``head``, which waits until ``due_ms`` (epoch ms), leave the memory if that is short; return whether."""
+        """Drop ``head``, which waits until ``due_ms`` (epoch ms), if memory is short; return whether it left it."""
         chain, backlog = head.chain, head.chain.backlog
         is_worth_it = due_ms - now_ms() >= LEAST_SECONDS * 1000 and len(backlog.chains) > self._most_heads // 2
         if not is_worth_it or chain.head is not head or chain.overtaken or self._sleepers.is_full:
@@ -233,7 +233,7 @@ class DeliveryQueue(QueueRows):
                 key = rows.account_prefix(account)[:-1] + b"\x01"
 
     def drop(self) -> None:
-        """Forget what is in memory: the partitions are going away."""
+        """Forget the rows in memory: the partitions are going away."""
         self._generation += 1
         self._adopted.clear()
         self.backlogs.clear()

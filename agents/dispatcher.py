@@ -134,7 +134,7 @@ class Dispatcher:
         self.queue.adopt(partitions)
 
     async def drain(self) -> None:
-        """Let the calls to the channel end; take back what was begun and not called."""
+        """Let the calls to the channel end; roll back attempts begun without a call."""
         self.partitions = []
         self.scheduler.close()
         self.queue.drop()
@@ -159,7 +159,7 @@ class Dispatcher:
     def enqueue(
         self, partition: int, offset: int, request: DeliveryRequested, value: bytes, headers: Headers
     ) -> list[PendingBatch]:
-        """Put a request into the queue, and start it if nothing stands in its way. Return what must become durable."""
+        """Put a request into the queue, and start it if nothing stands in its way. Return the writes to await."""
         name = delivery_key(request)
         if (known := self.queue.on_record(partition, name)) is not None and known.is_final:
             return [self.settlement.facts.outcome(partition, request.conversation_id, name, known, headers)]
@@ -195,7 +195,7 @@ class Dispatcher:
         )
 
     def _due(self, head: Head) -> None:
-        """Do what is due for the head of a chain. A late timer may come for a head that has moved on."""
+        """Take the next step for the head of a chain. A late timer may come for a head that has moved on."""
         if head.is_gone or head.is_ready or self.calls.has(head):
             return
         row, now = head.row, now_ms()
@@ -257,7 +257,7 @@ class Dispatcher:
         return decide(outcome, head.row, rules, now_ms(), self._chance())
 
     def apply(self, head: Head, result: Decision, delivery: Delivery | None = None) -> list[PendingBatch]:
-        """Write what follows from an outcome, and go on with the chain."""
+        """Write the consequences of an outcome, and go on with the chain."""
         value = delivery.value if delivery is not None else self.queue.load(head)
         if head.write is None:  # the batch of its request may be completed once the row is durable
             self.queue.update(head, head.row, value)

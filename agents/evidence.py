@@ -52,7 +52,7 @@ class Evidence:
         return None if head is None or self._dispatcher.is_in_hand(head) else head
 
     def settle(self, partition: int, report: ReceiptReported) -> list[PendingBatch] | None:
-        """Take a receipt as evidence; return what was written, ``None`` if it is of no awaited outcome."""
+        """Take a receipt as evidence; return the writes, ``None`` if it is of no awaited outcome."""
         head = self.awaited(partition, report.token)
         if head is None:
             return None

@@ -43,7 +43,7 @@ class GatheredBatches:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def drain(self) -> None:
-        """Store what has gathered, unless the store is away: then it will be delivered again."""
+        """Store the gathered batches, unless the store is away: then it will be delivered again."""
         self._hurry.set()
         if self._app.blocked_on is None and self._task is not None and not self._task.done():
             await asyncio.wait([self._task])

@@ -90,7 +90,7 @@ class _Writer:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of what was written, in hexadecimal."""
+        """The SHA-256 of the written bytes, in hexadecimal."""
         return self._hash.hexdigest()
 
     async def write(self, chunk: bytes) -> None:

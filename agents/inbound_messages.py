@@ -1,4 +1,4 @@
-"""What a person did as a message of a conversation, and who is in the conversation. Pure but for a log line."""
+"""Makes a message of a person's act, and finds its conversation and the participants. Pure but for a log line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_TEXT_CHARS = 16_384  # of a person's message
 
 
 class InboundAccount:
-    """What ``accounts.toml`` says of an account's inbound messages: ``inbox`` and ``stop_words``."""
+    """An account's settings for inbound messages, from ``accounts.toml``: ``inbox`` and ``stop_words``."""
 
     def __init__(self, account: Account) -> None:
         self._account = account

@@ -60,7 +60,7 @@ class Inbox:
         self._is_open = False
 
     def begin(self, partitions: Iterable[int]) -> None:
-        """Take up what waits on the partitions."""
+        """Resume the waiting messages of the partitions."""
         self._is_open = True
         for partition in partitions:
             key = rows.WAITING
@@ -192,7 +192,7 @@ class Inbox:
 
 
 def _without_file(message: MessageAccepted, media: Media, reason: str, detail: str) -> MessageAccepted:
-    """Return the message as one that says which file could not be had."""
+    """Return the message with a note about its missing file."""
     log.warning("message %s is shown without its file: %s: %s", message.message_id, reason, detail)
     body = {"type": media.kind, "filename": media.filename, "reason": reason, "detail": detail[:500]}
     return replace(message, kind=UNSUPPORTED, body=body)

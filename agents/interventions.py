@@ -1,4 +1,4 @@
-"""What an operator does to a delivery: send a failed one again, cancel one that waits, release an unknown outcome."""
+"""The acts of an operator on a delivery: send a failed one again, cancel one that waits, release an unknown outcome."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CANCELLED = "cancelled"
 
 
 class Interventions:
-    """Each one returns what it wrote: nothing if the delivery is not in the state that it is for."""
+    """Each one returns its writes: nothing if the delivery is not in the state that it is for."""
 
     def __init__(self, dispatcher: Dispatcher, choice: AccountChoice) -> None:
         self._dispatcher = dispatcher
@@ -36,7 +36,7 @@ class Interventions:
     def redrive(
         self, partition: int, offset: int, request: DeliveryRequested, value: bytes, command_id: str
     ) -> list[PendingBatch]:
-        """Send a failed message again, by the word of an operator; return what was written.
+        """Send a failed message again, by an operator's command; return the writes.
 
         Nothing happens if it was sent, or waits already, or if its outcome is not on record any more: then nothing
         tells that it was not sent. The trace of the message tells the operator which it is.

@@ -120,7 +120,7 @@ class LostReceipts(Service):  # type: ignore[misc]
         return found
 
     async def ask(self, awaited: Awaited) -> None:
-        """Ask the channel about one message, and report what had not come."""
+        """Ask the channel about one message, and report its missing receipts."""
         lane = self._choice.lanes.get(awaited.account)
         connector = None if lane is None else lane.connector
         if not isinstance(connector, HistoryConnector):

@@ -39,9 +39,9 @@ class _Row:
 async def mirror_contacts(
     app: StreamApp, store: ContactStore, batches: Sequence[RecordBatch]
 ) -> list[PendingBatch] | None:
-    """Store the contacts of ``batches``; return what must be durable besides, ``None`` if all went elsewhere.
+    """Store the contacts of ``batches``; return the other writes to await, ``None`` if all went elsewhere.
 
-    A contact that cannot be read, or that Cassandra refuses, becomes a dead letter.
+    An unreadable contact, or one refused by Cassandra, becomes a dead letter.
     """
     writes: list[PendingBatch] = []
     newest: dict[tuple[str, str, str], _Row] = {}

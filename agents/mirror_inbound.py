@@ -1,4 +1,4 @@
-"""What a message brings into being besides itself: its conversation with the members, and a person's file's row."""
+"""The rows made along with a message: its conversation with the members, and a person's file's row."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class InboundMirror:
         self._slots = asyncio.Semaphore(WRITES_AT_ONCE)
 
     async def write(self, entries: Sequence[MirrorEntry]) -> None:
-        """Write what the messages of ``entries`` need. Raises ``StoreUnavailable``; call it again then.
+        """Write the rows for the messages of ``entries``. Raises ``StoreUnavailable``; call it again then.
 
         A request that the store refuses is logged: the message itself is mirrored all the same.
         """

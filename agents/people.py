@@ -1,8 +1,8 @@
 """``people_<channel>``: what people do on a channel, on the partition of our account.
 
 It keeps the address book, the reply windows and the opt-outs (table ``people``), makes messages of what people write,
-and ties receipts without our token to their messages. A record that comes again after a crash leads to the same
-messages under the same ids; an element that the provider posts again leads to nothing.
+and ties receipts without our token to their messages. A record read again after a crash leads to the same messages
+under the same ids; an element posted twice by the provider leads to one.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ class People:
         app.on_drain(self.drain)
 
     def begin(self) -> None:
-        """Take up what waits on the assigned partitions."""
+        """Resume the waiting messages of the assigned partitions."""
         self._partitions = self._table.active_partitions()
         when_durable(self._app, [self._table.claim(partition) for partition in self._partitions], lambda: None)
         self._parked.begin(self._partitions)
         self._inbox.begin(self._partitions)
 
     async def drain(self) -> None:
-        """Stop what is under way; it is on record."""
+        """Stop the tasks under way; their work is on record."""
         self._partitions = []
         await self._inbox.drain()
         await self._profiles.drain()
@@ -97,7 +97,7 @@ class People:
             self._count(ElementOutcome.ORPHAN, orphans)
 
     async def receive_batch(self, batch: RecordBatch) -> list[PendingBatch]:
-        """Take each record of ``batch``; return what must be durable before the batch is complete."""
+        """Take each record of ``batch``; return the writes to await before the batch is complete."""
         writes: list[PendingBatch] = []
         for record in batch.records:
             try:
@@ -187,7 +187,7 @@ class People:
     def _shown(
         self, partition: int, offset: int, event: InboundEvent, conversation_id: str
     ) -> tuple[str, list[PendingBatch]]:
-        """Make a message of what the person did. ``conversation_id``: where it went when it was taken before."""
+        """Make a message of the person's act. ``conversation_id``: where it went when it was taken before."""
         row, writes = self._book.meet(partition, event.account, event.person, event.element_id)
         self._profiles.ask(event.account, row.person)
         if event.kind == BUTTON_REPLY:

@@ -1,4 +1,4 @@
-"""What a message becomes at the call: checked against what is known of the person, addressed, its target found.
+"""Prepares a message for the call: checked against what is known of the person, addressed, its target found.
 
 The connectors of channels on which nobody answers (``reports_sends``) need no look at the people.
 """

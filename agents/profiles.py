@@ -1,7 +1,7 @@
 """Asks the channel for the handle and the name of people who wrote, where webhooks do not tell them (Instagram).
 
 The answer goes to ``<channel>-inbound`` as a change of identity, so the address book learns it in its turn. It is asked
-beside the messages: they wait for no profile. What fails is asked again with the person's next message.
+beside the messages: they wait for no profile. A failed look-up is repeated with the person's next message.
 """
 
 from __future__ import annotations

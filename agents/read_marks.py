@@ -1,4 +1,4 @@
-"""Tells people that we read their message, or got the button that they pressed; its errors are only logged."""
+"""Marks people's messages as read, and confirms pressed buttons; its errors are only logged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ReadMarks:
             self._run(mark.account, lambda: mark_read(mark.provider_id, mark.is_typing))
 
     def acknowledge(self, account: str, provider_id: str) -> None:
-        """Tell the channel that a pressed button arrived, where the person waits for that."""
+        """Confirm a pressed button to the channel, where the person waits for it."""
         connector = self._connector_of(account)
         if isinstance(connector, AcknowledgingConnector):
             self._run(account, lambda: connector.acknowledge(provider_id))

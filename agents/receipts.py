@@ -58,7 +58,7 @@ class Receipts:
         self.came: Callable[[int, str, str], None] = lambda partition, name, status: None
 
     def load(self, partitions: Iterable[int]) -> None:
-        """Read what earlier owners of the partitions parked."""
+        """Read the receipts parked by earlier owners of the partitions."""
         now = self._now()
         for partition in partitions:
             key = rows.RECEIPT
@@ -74,12 +74,12 @@ class Receipts:
                 break
 
     def clear(self) -> None:
-        """Forget what is in memory: the partitions are going away."""
+        """Forget the receipts in memory: the partitions are going away."""
         self._parked.clear()
         self._count = 0
 
     def take(self, batch: RecordBatch, record: Any, report: ReceiptReported) -> list[PendingBatch]:
-        """Return what a receipt led to. Raises ``MalformedRecord``."""
+        """Return the effects of a receipt. Raises ``MalformedRecord``."""
         if report.status not in _REPORTED:
             raise MalformedRecord(f"a channel reports no {shortened(report.status)!r}", "status")
         texts = report.provider_id, report.token, report.account
@@ -143,7 +143,7 @@ class Receipts:
 
 
 def receive_batch(app: StreamApp, receipts: Receipts, batch: RecordBatch) -> list[PendingBatch]:
-    """Correlate each receipt of ``batch``; return what was written."""
+    """Correlate each receipt of ``batch``; return the writes."""
     writes: dict[PendingBatch, None] = {}
     for record in batch.records:
         try:

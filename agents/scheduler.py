@@ -73,7 +73,7 @@ class Scheduler:
             self._fail(error)
 
     def close(self) -> None:
-        """Start nothing more, and forget what is ready or waits."""
+        """Start nothing more, and forget ready and waiting heads."""
         self.is_open = False
         self._timers.clear()
         for lane in self._lanes.values():

@@ -44,7 +44,7 @@ class Settlement:
         self._generation = 0
 
     def clear(self) -> None:
-        """Forget what is under way: the partitions are going away, and their next owner finds the rows."""
+        """Forget the settlements under way: the partitions are going away, and their next owner finds the rows."""
         self._generation += 1
         self._finishing.clear()
         self.promised.clear()

@@ -30,7 +30,7 @@ class ParkedReceipts:
         self._count = 0
 
     def begin(self, partitions: Iterable[int]) -> None:
-        """Count what former owners parked."""
+        """Count the receipts parked by former owners."""
         self._count = sum(1 for partition in partitions for _ in self._rows(partition))
 
     def park(self, partition: int, event: InboundEvent) -> PendingBatch | None:

@@ -54,7 +54,7 @@ class Traces:
     def redriven(
         self, partition: int, offset: int, request: DeliveryRequested, account: str, command_id: str, fault: str
     ) -> None:
-        """Record what became of an operator's command to send again. ``fault``: why nothing is sent, empty if it is."""
+        """Record the result of an operator's command to send again. ``fault``: why nothing is sent, empty if it is."""
         trace = TraceRecorded(
             message_id=request.message_id,
             conversation_id=request.conversation_id,

@@ -75,7 +75,7 @@ class Sorter:
         }
 
     def sort(self, received: WebhookReceived) -> Sequence[Sorted]:
-        """Return what becomes of each element. Raises ``MalformedRecord`` if the body cannot be parsed."""
+        """Return the outcome of each element. Raises ``MalformedRecord`` if the body cannot be parsed."""
         try:
             events = tuple(islice(self._protocol.parse(received.raw, received.at_ms), MOST_ELEMENTS + 1))
         except InvalidInput:
@@ -157,7 +157,7 @@ def register(app: StreamApp) -> None:
 
 
 async def parse_batch(app: StreamApp, sorter: Sorter, batch: RecordBatch) -> list[PendingBatch]:
-    """Queue the events of each webhook of ``batch``; return what must be durable before the batch is complete."""
+    """Queue the events of each webhook of ``batch``; return the writes to await before the batch is complete."""
     writes: list[PendingBatch] = []
     channel = app.role
     topics = {"events": app.names.events(channel), "inbound": app.names.inbound(channel)}

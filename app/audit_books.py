@@ -39,7 +39,7 @@ class RowLoaders:
 
 @dataclass(slots=True)
 class PartitionFacts:
-    """What is known of a partition number before its records are read. ``first_requests``: by channel, the first offset
+    """The state of a partition number before its records are read. ``first_requests``: by channel, the first offset
     of its requests.
     """
 

@@ -1,4 +1,4 @@
-"""The likely cause of a difference, and what to do: one sentence each. Pure."""
+"""The likely cause of a difference, and its remedy: one sentence each. Pure."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
 
 
 def cause_of(view: str, detail: str) -> str:
-    """Return what most likely led to a difference of ``view`` with this ``detail``, empty if nothing is known."""
+    """Return the likely cause of a difference of ``view`` with this ``detail``, empty if none is known."""
     return next((cause for name, part, cause in _CAUSES if name == view and part in detail), "")

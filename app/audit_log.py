@@ -114,7 +114,7 @@ class PartitionReader:
         return sources
 
     async def facts(self) -> PartitionFacts:
-        """Return what must be known before the records."""
+        """Return the state before the records."""
         sources = self._sources()
         tps = [tp for _, tp in sources]
         self._consumer.assign(tps)

@@ -1,4 +1,4 @@
-"""Views outside of Kafka and Cassandra, against the log: a follower's live frames, and what the provider took. Pure.
+"""Views outside of Kafka and Cassandra, against the log: a client's live frames, and the provider's own list. Pure.
 
 Both are lists of a bounded length: a longer one is refused, with a shorter span as remedy.
 """
@@ -81,9 +81,9 @@ class LiveFrames:
 
 @dataclass(slots=True)
 class ProviderTruth:
-    """What the provider took: ``taken`` by token (the ``delivery_key``). ``channels``: those that it serves.
+    """The provider's own list of messages: ``taken`` by token (the ``delivery_key``). ``channels``: those it serves.
 
-    ``is_whole``: its list reaches back to its first message, so that what is not on it was not taken.
+    ``is_whole``: it reaches back to its first message, so a message without an entry was not taken.
     """
 
     channels: frozenset[str]
@@ -113,7 +113,7 @@ class ProviderTruth:
         return made
 
     def differences(self, history: History) -> Iterator[Difference]:
-        """Yield where log and provider disagree about a delivery, and check off what was compared."""
+        """Yield the differences of log and provider about a delivery, and check off the compared messages."""
         for message_id, (message, position) in history.accepted.items():
             folded = history.folded.get(message_id)
             for address in message.targets:
@@ -140,6 +140,6 @@ class ProviderTruth:
             yield Difference("provider", token, f"was taken {count} times by the provider")
 
     def rest(self) -> Iterator[Difference]:
-        """Yield what the provider took of messages that are not on the log; call it after all partitions."""
+        """Yield the provider's messages without a record on the log; call it after all partitions."""
         for token in self.taken:
             yield Difference("provider", token, "was taken by the provider, and is not on `messages`")

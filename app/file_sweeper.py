@@ -22,7 +22,7 @@ _LOGGED_FAILURES = 3
 class FileSweeper:
     """Sweeps uploads every ``files_sweep_seconds``, and orphans every ``files_orphans_hours``; 0: never.
 
-    What fails is logged and tried again next time. ``observe`` is given the report of each sweep. ``sleep`` waits so
+    Failures are logged and tried again next time. ``observe`` is given the report of each sweep. ``sleep`` waits so
     many seconds.
     """
 

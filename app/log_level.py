@@ -1,4 +1,4 @@
-"""SIGUSR2 changes what a running process logs: DEBUG, and back to the level of its settings."""
+"""SIGUSR2 changes the log level of a running process: DEBUG, and back to the level of its settings."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ def tracing_of(settings: Settings, role: str) -> Tracing | None:
 class Tracing:
     """Makes spans and hands them to ``exporter``, in the background. ``share``: of the traces begun here, 0 to 1.
 
-    A trace that comes with a ``traceparent`` is kept if that says so. ``at_once``: export each span when it ends.
+    The sampled flag of an incoming ``traceparent`` decides whether its trace is kept. ``at_once``: export each
+    span when it ends.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class Tracing:
         return {**headers, TRACEPARENT: traceparent_of(span).encode()}
 
     def close(self) -> None:
-        """Export what waits, for a bounded time."""
+        """Export the waiting spans, for a bounded time."""
         self._provider.shutdown()
 
 
@@ -161,7 +162,7 @@ def traceparent_in(headers: Headers | None) -> str:
 
 
 def trace_headers(headers: Headers | None) -> tuple[tuple[str, bytes], ...]:
-    """Return what the records that follow from a record carry of its trace."""
+    """Return the trace headers for the records made from a record."""
     parent = traceparent_in(headers)
     return ((TRACEPARENT, parent.encode("latin-1")),) if parent else ()
 

@@ -1,4 +1,4 @@
-"""What a provider says of an account, as the faults of `chat4all doctor`. Nothing is sent to anybody."""
+"""A provider's answers about an account, as the faults of `chat4all doctor`. Nothing is sent to anybody."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETUP = "see docs/channel-setup.md"
 
 
 def fault_of(answered: Answer | NotNow | Unknown, *, is_credentials: bool) -> AccountFault | None:
-    """Return what is wrong, ``None`` for an answer that is well. ``is_credentials``: a refusal is of the token."""
+    """Return the fault, ``None`` for a good answer. ``is_credentials``: a refusal is of the token."""
     if not isinstance(answered, Answer):
         return AccountFault(UNREACHABLE, answered.detail, "let this machine reach the provider, or correct base_url")
     if 200 <= answered.status < 300:

@@ -1,4 +1,4 @@
-"""What every connector must do: tests that a connector's own test class inherits, with pytest and pytest-asyncio.
+"""The duties of every connector: tests that a connector's own test class inherits, with pytest and pytest-asyncio.
 
     class TestPigeon(ConnectorConformance):
         address = "pigeon:@maria"

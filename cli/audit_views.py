@@ -1,4 +1,4 @@
-"""Reads what the audit compares besides Kafka and Cassandra: files of JSON lines, and a provider's list."""
+"""Reads the audit's other witnesses besides Kafka and Cassandra: files of JSON lines, and a provider's list."""
 
 from __future__ import annotations
 

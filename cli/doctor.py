@@ -1,4 +1,4 @@
-"""`chat4all doctor`: looks at everything from outside and says what to do about each fault."""
+"""`chat4all doctor`: looks at everything from outside and names the remedy for each fault."""
 
 from __future__ import annotations
 

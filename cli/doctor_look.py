@@ -34,7 +34,7 @@ _COPIES = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name =
 
 
 async def look(settings: Settings, specs: Sequence[TopicSpec], url: str, sends: Sequence[tuple[str, str]] = ()) -> Seen:
-    """Return what there is, each server within ``SECONDS``. ``sends``: account and address of messages to send."""
+    """Return the findings, each server's within ``SECONDS``. ``sends``: account and address of messages to send."""
     (brokers, topics, workers), (schema, copies), (api, seconds_off), accounts = await asyncio.gather(
         _kafka(settings, specs),
         _cassandra(settings),

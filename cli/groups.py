@@ -1,4 +1,4 @@
-"""Who is a member of the roles' consumer groups, as Kafka tells it: whether the workers have their partitions."""
+"""The members of the roles' consumer groups, as Kafka reports them: whether the workers have their partitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known about each of a message's addresses: for 256 of them a few arrays, not 256 objects.
+"""The facts about each address of a message: for 256 of them a few arrays, not 256 objects.
 
 An address has its index in a sorted list, the same index in each array. There is an array of times for each status
 seen of some address. Rare values (provider's id, reason of a failure) are kept apart.

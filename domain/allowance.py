@@ -190,7 +190,7 @@ class _Throttled(NamedTuple):
 
 
 class _Pairs:
-    """What is known of the pairs of one account. A pair is forgotten once its bucket is full and its pause is over."""
+    """The state of the pairs of one account. A pair is forgotten once its bucket is full and its pause is over."""
 
     def __init__(self, account: Account, most: int) -> None:
         self._rate = Rate(1 / account.pair_seconds if account.pair_seconds else 0.0, account.pair_burst)

@@ -1,4 +1,4 @@
-"""What is on record of the deliveries of a channel: those that wait, and the outcomes of the others.
+"""The records of a channel's deliveries: those that wait, and the outcomes of the others.
 
 The promise: no second send without evidence that the first one failed. An attempt is recorded as *begun* before the
 channel is called, and its outcome after, so the next owner of the partition knows its state. *Begun* without an outcome

@@ -1,4 +1,4 @@
-"""What a channel takes besides texts and files, and how much of it. A channel's folder holds the values.
+"""The kinds of content of a channel besides texts and files, and their limits. A channel's folder holds the values.
 
 Titles, texts and descriptions are measured as the channel measures its texts: ``ChannelCapabilities.cost``; the titles
 of buttons in characters, also on Instagram.

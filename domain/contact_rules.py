@@ -1,4 +1,4 @@
-"""What may be sent to a person now: nothing after an opt-out, little outside the reply window."""
+"""Decides whether a message may be sent to a person now: nothing after an opt-out, little outside the reply window."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def _is_taken(interactive: Interactive, limits: ContentLimits) -> bool:
 
 
 def _kind_fault(kind: str, body: Body, content: str, capabilities: ChannelCapabilities) -> str | None:
-    """Return what comes after the channel's name in a sentence."""
+    """Return the part of a sentence after the channel's name."""
     limits = capabilities.content
     match kind:
         case "template":

@@ -1,4 +1,4 @@
-"""What follows from the outcome of a send, as a pure function.
+"""Decides the next step from the outcome of a send, as a pure function.
 
 =========================  ==============================================================================
 outcome                    what follows
@@ -60,7 +60,7 @@ Decision = Sent | Failure | Wait
 
 
 def decide(outcome: SendOutcome, row: QueuedDelivery, rules: DeliveryRules, now_ms: int, chance: float) -> Decision:
-    """Return what follows from ``outcome`` of the newest attempt of ``row``.
+    """Return the next step for ``outcome`` of the newest attempt of ``row``.
 
     ``chance``: from 0 to 1, spreads the back-offs of many messages.
     """

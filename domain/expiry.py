@@ -1,4 +1,4 @@
-"""What ends by time: messages that are not sent any more, and rows deleted from a table by its retention.
+"""Ends by time: messages that are not sent any more, and rows deleted from a table by its retention.
 
 Late facts come about deleted rows, too: people read after holidays.
 """
@@ -27,7 +27,7 @@ def last_start_ms(not_after_ms: int, accepted_at_ms: int, expires_hours: float, 
 
 
 def expiry_fault(not_after_ms: int, now_ms: int) -> str | None:
-    """Return what is wrong with a message's own time, ``None`` if it is in the future and near enough."""
+    """Return the fault of a message's own time, ``None`` if it is in the future and near enough."""
     if not_after_ms <= now_ms:
         return "must be in the future"
     if not_after_ms > now_ms + MOST_DAYS_AHEAD * _DAY_MS:

@@ -1,4 +1,4 @@
-"""What a provider's webhook says, as values: parsers make them, the agents of a channel's role act on them.
+"""The contents of a provider's webhook, as values: parsers make them, the agents of a channel's role act on them.
 
 ``domain/records.py`` says where each travels. ``app/kafka/codec.py`` turns them into JSON and back.
 """
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Happening(StrEnum):
-    """What one element of a webhook reports."""
+    """The kind of one element of a webhook."""
 
     MESSAGE = "message"  # a person wrote
     REACTION = "reaction"  # a person reacted to a message, or took the reaction back
@@ -25,7 +25,7 @@ class Happening(StrEnum):
 
 
 class ElementOutcome(StrEnum):
-    """What came of one element of a webhook. Each ends in exactly one of these."""
+    """The outcome for one element of a webhook. Each ends in exactly one of these."""
 
     RECEIPT = "receipt"  # went to the delivery that it is about
     ORPHAN = "orphan"  # a receipt of a message that we do not know

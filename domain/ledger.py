@@ -46,7 +46,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What the workers had committed, and the queue after that.
+    """The workers' committed offsets, and the queue after them.
 
     ``routed_to``: the first offset of ``messages`` that core has not committed. ``queued_to``: by channel, the message
     position from which requests may not be in the queue yet. ``queued``: the names of the deliveries in the queues.

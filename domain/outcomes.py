@@ -99,7 +99,7 @@ SendOutcome = Sent | Refused | NotNow | Unknown
 
 
 def cause_of(outcome: SendOutcome) -> SendOutcome:
-    """Return what the outcome says of the account and the person: its ``cause`` if it has one."""
+    """Return the consequences of the outcome for the account and the person: its ``cause`` if it has one."""
     return outcome.cause or outcome if isinstance(outcome, Refused) else outcome
 
 

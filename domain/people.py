@@ -1,6 +1,6 @@
 """The address book of an account: people, their identifiers, the reply window and opt-outs. Pure.
 
-A person is one row, found by each of its identifiers. What identifies best comes first: the provider's own id, then the
+A person is one row, found by each of its identifiers. The best identifier comes first: the provider's own id, then the
 phone number, then the handle.
 """
 
@@ -100,7 +100,7 @@ def normal(channel: str, person: Person) -> Person:
 
 
 def merged(older: Person, newer: Person) -> Person:
-    """Return the person with what ``newer`` knows, and the rest as it was."""
+    """Return the person with the fields of ``newer``, and the others unchanged."""
     return Person(
         newer.phone or older.phone,
         newer.user_id or older.user_id,

@@ -70,7 +70,7 @@ def sealed(key: AESGCM, text: str, bound_to: str) -> str:
 
 
 def opened(key: AESGCM, text: str, bound_to: str) -> str:
-    """Return what ``sealed`` was given. Raises ``InvalidTag`` for another key or message."""
+    """Return the plain bytes given to ``sealed``. Raises ``InvalidTag`` for another key or message."""
     raw = base64.b64decode(text)
     return key.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound_to.encode()).decode()
 

@@ -65,12 +65,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 @dataclass(slots=True)
 class Bounds:
-    """``faults``: what missed its bound, or was wrong."""
+    """``faults``: missed bounds, and errors."""
 
     faults: list[str]
 
     def check(self, what: str, seconds: Sequence[float], median: float, worst: float) -> None:
-        """Print median and worst; note what is over its bound."""
+        """Print median and worst; note a figure over its bound."""
         if not seconds:
             return
         mid, most = statistics.median(seconds), max(seconds)

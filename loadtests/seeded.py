@@ -37,7 +37,7 @@ class Check:
 
 
 class SeededPlan(Protocol):
-    """What the plans of all such runs have."""
+    """The fields of every such plan."""
 
     @property
     def seed(self) -> int: ...

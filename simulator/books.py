@@ -65,7 +65,7 @@ class Books:
         return taken
 
     def write(self, account: Key, person_id: str, provider_id: str, kind: str, text: str, at_ms: int) -> Written:
-        """Enter what a person wrote."""
+        """Enter a person's message."""
         self._written_number += 1
         written = Written(self._written_number, provider_id, account, person_id, kind, text, at_ms)
         self.by_account["written"][account] += 1
@@ -77,7 +77,7 @@ class Books:
         return written
 
     def writer(self, account: Key, provider_id: str) -> str | None:
-        """Return who wrote the message of this provider id."""
+        """Return the author of the message with this provider id."""
         return self._writers.get((account, provider_id))
 
     def found(self, account: Key, provider_id: str) -> Taken | None:

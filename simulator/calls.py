@@ -100,7 +100,7 @@ class Calls:
 
 
 def token_of(token: str, *parts: object) -> str:
-    """Return what names a message for the chaos: its token, or a digest of what it says."""
+    """Return a message's name for the chaos: its token, or a digest of its content."""
     return token or hashlib.blake2s(repr(parts).encode(), digest_size=12).hexdigest()
 
 

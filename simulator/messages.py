@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """What may be pressed. ``kind``: ``reply``, ``row`` (of a list), ``quick_reply`` (of a template), ``callback``,
-    ``postback`` or ``link``, which sends nothing."""
+    """A button or a row of a list. ``kind``: ``reply``, ``row`` (of a list), ``quick_reply`` (of a template),
+    ``callback``, ``postback`` or ``link``, which sends nothing."""
 
     id: str
     title: str
@@ -59,7 +59,7 @@ class Taken:
     events: list[Event] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
-        """Return it as a JSON object, for the list of what was taken."""
+        """Return it as a JSON object, for the list of taken messages."""
         channel, account = self.account
         return {
             "number": self.number,
@@ -144,7 +144,7 @@ class Written:
     at_ms: int
 
     def document(self) -> dict[str, Any]:
-        """Return it as a JSON object, for the list of what people wrote."""
+        """Return it as a JSON object, for the list of people's messages."""
         channel, account = self.account
         return {
             "number": self.number,

@@ -249,7 +249,7 @@ class Network:
         self._act(Act(account, person, provider_id, Content(kind), now_ms(), details=details))
 
     def read(self, person: Person, up_to: Shown | None = None) -> int:
-        """Read by hand what is unread, up to a message; return how many messages."""
+        """Read the unread messages by hand, up to a message; return their number."""
         read = 0
         for shown in person.screen:
             taken = shown.taken

@@ -108,7 +108,7 @@ class Poster:
         self.waiting += 1
 
     async def _run(self, key: tuple[tuple[str, str], int]) -> None:
-        """Post what is in one lane, until it is empty."""
+        """Post the webhooks of one lane, until it is empty."""
         lane = self._lanes[key]
         while lane:
             account = lane[0].account
@@ -161,7 +161,7 @@ class Poster:
             update.event.webhook = webhook
 
     async def close(self) -> None:
-        """Stop posting; what waits is lost."""
+        """Stop posting; waiting webhooks are lost."""
         for task in list(self._tasks):
             task.cancel()
         for task in list(self._tasks):

@@ -1,4 +1,4 @@
-"""What happened on telephones, step by step, and the same as a test for pytest: "Save as test"."""
+"""The acts on telephones, step by step, and the same as a test for pytest: "Save as test"."""
 
 from __future__ import annotations
 

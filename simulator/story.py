@@ -1,4 +1,4 @@
-"""Plays what happened on a telephone again, and checks at Chat4All what became of it. Saved tests use it."""
+"""Plays the acts on a telephone again, and checks their results at Chat4All. Saved tests use it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Story:
         return bool((await self._message(message_id))["status"] != "ACCEPTED")
 
     async def does(self, act: str, *, to: str = "", **body: Any) -> None:
-        """Let the person act; what they tell the account is awaited at Chat4All."""
+        """Let the person act; their messages to the account are awaited at Chat4All."""
         if to:
             body["message_id"] = await self._until("the telephone shows it", lambda: self._on_screen(to))
         if act == "send" or (act in ("block", "unblock") and "channel" not in body):

@@ -1,6 +1,6 @@
 """Every route of the API. ``member`` and ``admin`` handlers are given the caller of a valid token.
 
-``web/description/operations/`` says what each is for, takes and answers. Importing its
+``web/description/operations/`` describes each one's purpose, parameters and answers. Importing its
 schemas takes 0.25 s, so a process that starts does without. A route without an entry there fails a test.
 """
 
@@ -65,7 +65,7 @@ def _for_admins(handler: MemberHandler) -> MemberHandler:
 
 
 def _guarded(route: Route) -> Handler:
-    """Return the handler of ``route``, behind the check of who may call it."""
+    """Return the handler of ``route``, behind the check of its access."""
     if route.admin is not None:
         return _with_caller(_for_admins(route.admin))
     if route.member is not None:

@@ -54,7 +54,7 @@ ROCKSDB_OPTIONS = {
 
 
 def _credentials(settings: Settings) -> Any:
-    """Return what Faust's own clients need for TLS and SASL, ``None`` for neither."""
+    """Return the TLS and SASL settings of Faust's own clients, ``None`` for neither."""
     context = tls_context(settings)
     if settings.kafka_username:
         return faust.SASLCredentials(

@@ -106,7 +106,7 @@ def all_topics(settings: Settings) -> list[TopicSpec]:
         return TopicSpec(name, settings.partitions, settings.replication_factor, config)
 
     def messages_of(name: str) -> TopicSpec:
-        """What may cause a second send: the rows that prevent it outlive the longest stay of a record."""
+        """The records behind a second send: the rows that prevent it outlive the longest stay of a record."""
         return deleting(name, settings.messages_retention_days, **{"segment.ms": str(SEGMENT_HOURS * _HOUR_MS)})
 
     def compacted(name: str, **extra: str) -> TopicSpec:

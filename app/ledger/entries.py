@@ -68,7 +68,7 @@ class PartitionBooks:
                 queue[record.key] = self.loaders.delivery(record.value)
 
     def balance(self, routed_to: int, queued_to: Mapping[str, int]) -> Balance:
-        """Return the balance against what the workers had committed."""
+        """Return the balance against the workers' committed offsets."""
         queued = {name for queue in self.queues.values() for name in queue.values()} if self.books.open else frozenset()
         return self.books.balance(Cut(routed_to, queued_to, queued))
 

@@ -30,7 +30,7 @@ class LogRecord:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is wanted; an empty text accepts everything. ``type``: as in the record, in any case."""
+    """A filter; an empty text accepts everything. ``type``: as in the record, in any case."""
 
     conversation_id: str = ""
     message_id: str = ""

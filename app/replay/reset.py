@@ -1,4 +1,4 @@
-"""Sets a stopped consumer group to another place of its topics, and counts first what it would read again."""
+"""Sets a stopped consumer group to another position of its topics, and first counts the records to read again."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class GroupReset:
     async def plan(
         self, topics: Sequence[str], *, to_ms: int | None = None, to_offset: int | None = None, oldest_ms: int = 0
     ) -> Plan:
-        """Return what a move to a time (epoch ms) or an offset of each partition means.
+        """Return the consequences of a move to a time (epoch ms) or an offset, for each partition.
 
         ``topics``: only these; empty: all that the group has committed. ``oldest_ms``: records appended before are
         counted in ``Plan.old``. Raises ``InvalidInput`` for a topic that the group does not read.

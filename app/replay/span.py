@@ -145,7 +145,7 @@ class Span:
                 self._open.discard(tp)
 
     def _ordered(self) -> Iterator[LogRecord]:
-        """Yield what is in memory, the oldest first, until an older record may still come."""
+        """Yield the records in memory, the oldest first, until an older one may still come."""
         if not self._follows and any(not self._ahead[tp] for tp in self._open):
             return
         heads = [

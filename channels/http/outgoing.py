@@ -1,4 +1,4 @@
-"""What goes with a call to a provider besides the call: the trace to which it belongs."""
+"""The context of a call to a provider: the trace to which it belongs."""
 
 from __future__ import annotations
 

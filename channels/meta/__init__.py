@@ -1,1 +1,1 @@
-"""What WhatsApp and Instagram share, since both are Meta's Graph API: verification, signatures, the form of errors."""
+"""The common part of WhatsApp and Instagram (Meta's Graph API): verification, signatures, the form of errors."""

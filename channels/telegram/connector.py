@@ -151,7 +151,7 @@ class TelegramConnector:
             raise Unavailable(self._http.redacted(str(error)), error.retry_after_seconds) from None
 
     async def check(self) -> Sequence[AccountFault]:
-        """Ask who the bot is, and about its webhook."""
+        """Ask for the bot's name and its webhook."""
         return await account_checks.check(self._http, is_polled=self.is_polled)
 
     async def close(self) -> None:

@@ -44,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class MessageName:
-    """What a provider's id names. ``word`` and ``detail``: "callback" and its id, "edited" and its time."""
+    """The target of a provider's id. ``word`` and ``detail``: "callback" and its id, "edited" and its time."""
 
     chat_id: int
     message_id: int
@@ -53,7 +53,7 @@ class MessageName:
 
 
 def name_of(provider_id: str) -> MessageName | None:
-    """Return what ``provider_id`` names, ``None`` if it is not one of Telegram's."""
+    """Return the target of ``provider_id``, ``None`` if it is not one of Telegram's."""
     found = _MESSAGE_ID.fullmatch(provider_id)
     return MessageName(int(found[1]), int(found[2]), found[3] or "", found[4] or "") if found else None
 

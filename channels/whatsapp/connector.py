@@ -175,7 +175,7 @@ class WhatsAppConnector:
 
 
 def _message_id(document: Payload) -> Sent | None:
-    """Return what an answer says: its id, and how it names the recipient."""
+    """Return the outcome of an answer: its id, and how it names the recipient."""
     messages, contacts = parts(document, "messages"), parts(document, "contacts")
     if not messages or not (wamid := text(messages[0], "id")):
         return None

@@ -19,7 +19,7 @@ EXCERPT = 200  # characters of an answer that is not understood
 
 
 class ErrorClass(Enum):
-    """What a code means for the message, the account and the person."""
+    """The consequences of a code for the message, the account and the person."""
 
     THROTTLE = auto()  # the account gets more than it takes: it pauses, and no attempt is counted
     PAIR = auto()  # the same for this person alone

@@ -1,4 +1,4 @@
-"""What WhatsApp's webhooks name, as data (Cloud API, "Webhooks"; checked on 2026-11-27)."""
+"""The names in WhatsApp's webhooks, as data (Cloud API, "Webhooks"; checked on 2026-11-27)."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ AD = "ad"  # ``detail`` of a message by which a person came from an advertisemen
 
 
 class Content(NamedTuple):
-    """What a message says, in the words of ``domain/kinds.py``."""
+    """A message's content, in the words of ``domain/kinds.py``."""
 
     kind: str
     content: str = ""

@@ -1,4 +1,4 @@
-"""Who an element of a webhook is about. A person with a username has no number here, and always a user id.
+"""The person in an element of a webhook. A person with a username has no number here, and always a user id.
 
 "contacts":[{"profile":{"name":"Ana","username":"ana"},"wa_id":"5511…","user_id":"BR.1502…"}]
 """

@@ -172,7 +172,7 @@ def failure_of(status: Status, event: Payload) -> tuple[str | None, str | None]:
 
 
 def _pricing(found: object) -> str:
-    """Return what WhatsApp charges as JSON, the same for the same words; empty without an object of usual size."""
+    """Return WhatsApp's price as JSON, the same for the same words; empty without an object of usual size."""
     if not isinstance(found, dict) or not found:
         return ""
     try:

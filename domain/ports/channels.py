@@ -46,7 +46,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorCapabilities:
-    """What a channel can do for us.
+    """The capabilities of a channel.
 
     ``repeatable``: a send with an unknown outcome may be made again, because the channel recognises our message. No
     real provider offers this. ``echoes_token``: receipts carry our ``delivery_key``. ``receipts``: those that there
@@ -153,7 +153,7 @@ class AccountFault:
 
 @runtime_checkable
 class CheckingConnector(Protocol):
-    """A connector whose provider tells what is wrong with the account."""
+    """A connector whose provider reports faults of the account."""
 
     async def check(self) -> Sequence[AccountFault]:
         """Ask about the credentials, the account and its webhooks. Nothing is sent to anybody, nothing costs."""

@@ -1,4 +1,4 @@
-"""The alerting rules with shorter durations, so that an alert that takes an hour is seen in a few minutes. Pure.
+"""The alerting rules with shorter durations, to see an alert of an hour in a few minutes. Pure.
 
 Thresholds stay as they are: only the windows of rates and the time that an expression must hold are divided.
 """

@@ -88,7 +88,7 @@ class Watch:
         return False
 
     async def _record(self) -> None:
-        """Note what begins and ends to fire, until the run is over."""
+        """Note the alerts that begin and end to fire, until the run is over."""
         while True:
             with suppress(LoadError):
                 alerts = (await self._asked(f"{self.url}/api/v1/alerts"))["data"]["alerts"]

@@ -104,7 +104,7 @@ class WatchedSystem(System):
 
     @property
     def targets(self) -> Targets:
-        """What Prometheus scrapes."""
+        """The targets of Prometheus."""
         host = self.settings.host
         workers = [f"{host}:{each.spec.environ['CHAT4ALL_METRICS_PORT']}" for each in self.workers]
         return Targets([f"{host}:{self.settings.port}"], workers, f"{host}:{self._ledger_port}")
@@ -153,7 +153,7 @@ class World:
             await self.run.send(orders.make(round(CHUNK_SECONDS * self._per_second)), self._per_second)
 
     async def end_load(self) -> None:
-        """Send no more, and book what was sent."""
+        """Send no more, and book the sent messages."""
         self._is_ending = True
         if self._load is not None:
             await self._load

@@ -1,4 +1,4 @@
-"""What the system says after a run: the API's states, and what the owners of partitions report as waiting."""
+"""The system's answers after a run: the API's states, and what the owners of partitions report as waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the lines that a run printed, so that its page can be written after it was ended before its time."""
+"""Reads the printed lines of a run, to write its page even after it was ended early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that is slow, cuts, swallows or throttles what goes through it, by a seed.
+"""A TCP proxy to slow, cut, swallow or throttle its traffic, by a seed.
 
 async with Proxy(9042, seed=1) as proxy:
     proxy.manner = Manner(delay_seconds=(0.2, 0.8))
@@ -20,7 +20,7 @@ CONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What happens to each chunk in either direction.
+    """The treatment of each chunk in either direction.
 
     ``delay_seconds``: least and most, drawn from the seed. ``bytes_per_second``: of a connection in a direction; 0: no
     limit. ``cut_share``: probability that the connection ends with the chunk. ``is_half_open``: connections are

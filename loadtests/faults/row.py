@@ -1,4 +1,4 @@
-"""A row of the matrix, and what a run of it found."""
+"""A row of the matrix, and the findings of a run of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(slots=True)
 class Found:
-    """What a run of a row found.
+    """The findings of a run of a row.
 
     ``still_seconds``: the longest time without a SENT of a partition, since the fault began. ``on_seconds``: from the
     end of the act until each partition had a SENT again. ``held``: most messages open at once.

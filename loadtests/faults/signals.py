@@ -1,7 +1,7 @@
-"""What an operator sees during a fault: the series that the alerts of docker/observability stand on, looked at often.
+"""The signals of a fault for an operator: the series that the alerts of docker/observability stand on, looked at often.
 
-An alert waits for minutes before it fires; a row of the matrix takes seconds. So this says which alert's condition was
-true, for how long at least, and what the alert waits for.
+An alert waits for minutes before it fires; a row of the matrix takes seconds. So this names each alert with a true
+condition, the least duration, and the alert's own waiting time.
 """
 
 from __future__ import annotations

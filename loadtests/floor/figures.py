@@ -56,7 +56,7 @@ class Subject:
 
 
 class GoalResult(NamedTuple):
-    """A goal, what was measured, and whether it is met."""
+    """A goal, the measured figure, and whether it is met."""
 
     goal: str
     measured: str

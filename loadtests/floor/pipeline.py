@@ -37,7 +37,7 @@ class Output(NamedTuple):
 
 
 class Role:
-    """What a role reads and writes. ``states``: the fold of the facts; the messages that are READ leave it."""
+    """The topics of a role. ``states``: the fold of the facts; the messages that are READ leave it."""
 
     def __init__(self, name: str, topics: Topics) -> None:
         self.name = name

@@ -28,7 +28,7 @@ class Line:
 
 @dataclass(slots=True)
 class Second:
-    """What was answered in one second of the run."""
+    """The answers in one second of the run."""
 
     answers: int = 0
     errors: int = 0

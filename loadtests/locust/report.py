@@ -30,7 +30,7 @@ def write(results: Results, out: str = "") -> tuple[Path, Path]:
 
 
 def facts(results: Results) -> Rows:
-    """Return what a reader needs to run it again."""
+    """Return the commands to run it again."""
     return [
         ("command", f"`{results.command}`"),
         ("shape", f"{results.shape}: {results.about}"),

@@ -1,4 +1,4 @@
-"""What a run found, ready to be shown."""
+"""The findings of a run, ready to be shown."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Plan:
         return made
 
     def inbound(self) -> list[Outbound]:
-        """Return what the people write by themselves, in its order."""
+        """Return the people's own messages, in order."""
         chance = random.Random(f"{self.seed} inbound")
         people, made = self.everyone(), []
         sequences: dict[str, int] = {}

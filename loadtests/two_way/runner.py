@@ -178,7 +178,7 @@ def _identity(one: Someone) -> dict[str, str]:
 async def _send(
     plan: Plan, client: Client, conversations: dict[str, str], say: Callable[[str], None]
 ) -> list[Outbound]:
-    """Send our messages; those to one person one after the other. Return what was accepted."""
+    """Send our messages; those to one person one after the other. Return the accepted messages."""
     accepted: list[Outbound] = []
     refused = 0
     queues: dict[str, asyncio.Queue[Outbound | None]] = {person: asyncio.Queue() for person in conversations}

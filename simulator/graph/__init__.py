@@ -1,1 +1,1 @@
-"""What WhatsApp and Instagram share: the Graph API's errors, its tokens, and the signature of its webhooks."""
+"""The common part of WhatsApp and Instagram: the Graph API's errors, its tokens, and the signature of its webhooks."""

@@ -1,4 +1,4 @@
-"""What every call of the Graph API begins with: its token, the account that it opens, its JSON."""
+"""The checks at the begin of every call of the Graph API: its token, the account that it opens, its JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a call to ``/{ig_id}/messages`` or ``/me/messages``: pure. What is wrong is Meta's error, with its code.
+"""Reads a call to ``/{ig_id}/messages`` or ``/me/messages``: pure. A fault is answered with Meta's error and its code.
 
 Limits: ../shared/providers.md, checked 2026-11-27.
 """
@@ -39,7 +39,7 @@ class Action:
 
 
 def read_call(document: Mapping[str, Any]) -> Call | Action:
-    """Return what the call asks for. Raises ``GraphError``."""
+    """Return the content of the call. Raises ``GraphError``."""
     recipient = document.get("recipient")
     igsid = recipient.get("id") if isinstance(recipient, dict) else None
     if isinstance(igsid, int) and not isinstance(igsid, bool):

@@ -67,7 +67,7 @@ class Instagram:
         return None
 
     def reports(self, act: Act) -> Sequence[Fragment]:
-        """Return the report of what a person did; nobody is told of a block, nor of a telephone number."""
+        """Return the report of a person's act; a block and a telephone number are not reported."""
         kind, begin = act.content.kind, _from(act.account, act.person, act.at_ms)
         if kind in ("block", "unblock", "opt_out", "opt_in", "number_changed", "user_id_changed"):
             return []

@@ -1,4 +1,4 @@
-"""What a call sends, as content: texts, files, places, buttons. Limits of Bot API 10.1, checked 2026-11-27."""
+"""The content of a call: texts, files, places, buttons. Limits of Bot API 10.1, checked 2026-11-27."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Updates:
             self._post(bot.waiting.popitem(last=False)[1])
 
     def info(self, account: BusinessAccount) -> dict[str, Any]:
-        """Return what ``getWebhookInfo`` tells."""
+        """Return the answer to ``getWebhookInfo``."""
         bot = self._bot(account)
         info: dict[str, Any] = {
             "url": self._accounts.callbacks.get(account.key, ""),

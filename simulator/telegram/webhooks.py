@@ -50,7 +50,7 @@ class Telegram:
         return None
 
     def reports(self, act: Act) -> Sequence[Fragment]:
-        """Return the update about what a person did."""
+        """Return the update about a person's act."""
         kind, person = act.content.kind, act.person
         if kind in _NOT_TOLD:
             return []

@@ -1,4 +1,4 @@
-"""Reads a call to ``/{phone_number_id}/messages``: pure. What is wrong is Meta's error, with its code."""
+"""Reads a call to ``/{phone_number_id}/messages``: pure. A fault is answered with Meta's error and its code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ReadMark:
 
 
 def read_call(document: Mapping[str, Any]) -> Call | ReadMark:
-    """Return what the call asks for. Raises ``GraphError``."""
+    """Return the content of the call. Raises ``GraphError``."""
     if document.get("messaging_product") != "whatsapp":
         raise GraphError(100, "The parameter messaging_product is required.")
     if "status" in document:

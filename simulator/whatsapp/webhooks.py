@@ -64,7 +64,7 @@ class WhatsApp:
         return _change(account, {"contacts": [contact_of(person)], "statuses": [status]})
 
     def reports(self, act: Act) -> Sequence[Fragment]:
-        """Return the report of what a person did; nobody is told of a block."""
+        """Return the report of a person's act; a block is not reported."""
         kind, person, account = act.content.kind, act.person, act.account
         if kind in ("block", "unblock"):
             return []

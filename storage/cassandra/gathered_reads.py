@@ -32,7 +32,7 @@ class GatheredReads(Generic[T]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def of(self, key: str) -> T:
-        """Return the value of ``key``. Raises what ``read`` raises."""
+        """Return the value of ``key``. Raises the errors of ``read``."""
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()

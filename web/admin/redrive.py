@@ -1,4 +1,4 @@
-"""What a redrive of a letter writes, or why it is refused."""
+"""The records of a redrive of a letter, or the reason of its refusal."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What clients send and get: schemas of requests and responses."""
+"""The bodies of requests and responses: schemas of requests and responses."""

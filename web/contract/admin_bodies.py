@@ -45,7 +45,7 @@ def letters_document(page: LetterPage, limit: int) -> dict[str, Any]:
 
 
 def resolved_document(result: Resolved, rest: Ranges | None, action: str, *, dry_run: bool) -> dict[str, Any]:
-    """Return what became of a set of letters."""
+    """Return the results for a set of letters."""
     return {
         "action": action,
         "dry_run": dry_run,

@@ -14,7 +14,7 @@ LetterId = Annotated[str, Field(pattern=r"^\d+-\d+$", examples=["3-1207"])]
 
 
 class Resolution(BaseModel):
-    """What an operator did about a dead letter."""
+    """An operator's decision about a dead letter."""
 
     action: Literal["redriven", "discarded"]
     is_done: Annotated[bool, Field(description="`false` while the command is being written; then redrive it again.")]
@@ -25,7 +25,7 @@ class Resolution(BaseModel):
 
 
 class RedriveResult(BaseModel):
-    """What became of a redrive."""
+    """The result of a redrive."""
 
     outcome: Annotated[
         Literal["queued", "passed-over", "unknown"],

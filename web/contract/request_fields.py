@@ -1,4 +1,4 @@
-"""What the schemas of requests share: their bases, ids, participants, and the parameters of pages.
+"""The fields common to schemas of requests: their bases, ids, participants, and the parameters of pages.
 
 All invalid fields are reported together; a body that creates a resource has no unknown ones.
 """

@@ -1,4 +1,4 @@
-"""What the schemas of responses share: times, ids, parties, and pages.
+"""The fields common to schemas of responses: times, ids, parties, and pages.
 
 ``web/contract/response_bodies.py`` and the handlers make responses. ``tests/support/contract.py`` checks every response
 of every functional test against the ``*_responses`` of this folder.

@@ -1,4 +1,4 @@
-"""Who belongs to a conversation, read from the store and cached."""
+"""The members of a conversation, read from the store and cached."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What flows through the whole system now, for operators: rates, delays, lag, the ledger."""
+"""The traffic of the whole system now, for operators: rates, delays, lag, the ledger."""

@@ -1,4 +1,4 @@
-"""What flows through the system now, for admins."""
+"""The traffic of the system now, for admins."""
 
 from __future__ import annotations
 

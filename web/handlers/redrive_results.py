@@ -1,4 +1,4 @@
-"""What became of a redrive: the worker's word on the command, and the state of the delivery since then."""
+"""The result of a redrive: the worker's word on the command, and the state of the delivery since then."""
 
 from __future__ import annotations
 

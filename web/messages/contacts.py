@@ -1,4 +1,4 @@
-"""The address book at acceptance: Cassandra's contacts, and what this process saw on the log before them."""
+"""The address book at acceptance: Cassandra's contacts, and the newer ones on the log."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Known:
 
 
 class AddressBook:
-    """What is known of persons, by address. Bounded; read again after ``FRESH_SECONDS``, or when the person writes.
+    """The contacts of persons, by address. Bounded; read again after ``FRESH_SECONDS``, or when the person writes.
 
     While Cassandra is unavailable the cached contacts stay in use.
     """
@@ -128,7 +128,7 @@ class AddressBook:
         return reach(address, message.kind, contacts, account, CAPABILITIES[channel].content, self._clock_ms())
 
     async def people(self, participants: Iterable[str]) -> Mapping[str, Contacts]:
-        """Return what is known of each address among ``participants``, as far as it can be read.
+        """Return the contact of each address among ``participants``, as far as it can be read.
 
         At most ``MAX_SHOWN`` of them, which bounds the look-ups for one response.
         """
@@ -138,7 +138,7 @@ class AddressBook:
         return {address: contacts for address, contacts in zip(wanted, found, strict=True) if contacts}
 
     async def of(self, address: str) -> Contacts | None:
-        """Return what each account knows of the person, ``None`` if it cannot be read and is not cached."""
+        """Return each account's contact of the person, ``None`` if it cannot be read and is not cached."""
         channel, _, name = address.partition(":")
         heard = self._inbound.of(address)
         known = self._known.get(address)

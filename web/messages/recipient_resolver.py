@@ -144,7 +144,7 @@ class RecipientResolver:
         return found
 
     async def _everyone(self, conversation_id: str, sender_id: str) -> Sequence[str]:
-        """Return who takes part now, as far as any process has accepted it."""
+        """Return the present participants, as far as any process has accepted them."""
         participants = self._known_participants
         is_lasting = self._memberships.is_lasting(conversation_id, sender_id)
         if is_lasting and not is_direct(conversation_id):

@@ -60,7 +60,7 @@ class Hop:
 
 @dataclass(slots=True)
 class _Logged:
-    """What the log has of a message. ``offsets``: of its facts, by status and address."""
+    """The records of a message on the log. ``offsets``: of its facts, by status and address."""
 
     hops: list[Hop] = field(default_factory=list)
     offsets: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class MessageTraces:
         return [accepted, *hops]
 
     async def redrive_of(self, request: DeliveryRequested, command_id: str) -> TraceRecorded | None:
-        """Return what the channel's worker did with a redrive, ``None`` while Cassandra does not know it."""
+        """Return the worker's result of a redrive, ``None`` while Cassandra does not know it."""
         for trace in reversed(await self._traces(request.message_id)):
             is_named = trace.reason == command_id or trace.reason.startswith(f"{command_id}:")
             if trace.event == REDRIVE and trace.recipient_id == request.recipient_id and is_named:
@@ -118,7 +118,7 @@ class MessageTraces:
             return []
 
     async def _read_log(self, found: StoredMessage, partition: int, last_ms: int, logged: _Logged) -> None:
-        """Add to ``logged`` what the topics have, from the acceptance to a while after ``last_ms``."""
+        """Add to ``logged`` the records of the topics, from the acceptance to a while after ``last_ms``."""
         message_id, accepted_at_ms = found.message.message_id, found.position.accepted_at_ms
         span = accepted_at_ms - BEFORE_MS, last_ms + AFTER_MS
         channels = {address.partition(":")[0] for address in found.message.targets} & set(CHANNELS)

@@ -16,7 +16,7 @@ SecretOf = Callable[[Account, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The secrets of one account. ``secret`` authenticates a POST; if it is empty, ``missing`` says what to do.
+    """The secrets of one account. ``secret`` authenticates a POST; if it is empty, ``missing`` names the remedy.
 
     ``verify_token`` authenticates a verification request; empty: none is answered.
     """

@@ -1,4 +1,4 @@
-"""What the provider does with a call: pure, and the same for the same seed, token and number of the call."""
+"""The provider's decision about a call: pure, and the same for the same seed, token and number of the call."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def throttled(faults: Faults) -> Decision:
 
 
 def decide(faults: Faults, token: str, number: int) -> Decision:
-    """Return what becomes of call ``number`` (from 1) for ``token``."""
+    """Return the decision for call ``number`` (from 1) of ``token``."""
     chance = Chance(faults.seed, token, number)
     wait_seconds = chance.within("latency", faults.latency_seconds)
     if chance.of("slow") < faults.slow_share:

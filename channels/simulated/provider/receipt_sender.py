@@ -70,7 +70,7 @@ class ReceiptSender:
             self._sending -= 1
 
     async def run(self) -> None:
-        """Report what is due, for ever."""
+        """Send due receipts, for ever."""
         clock = asyncio.get_running_loop().time
         while True:
             now = clock()

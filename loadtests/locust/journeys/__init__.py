@@ -1,4 +1,4 @@
-"""What users do, one module for each kind of user. Each journey has a tag."""
+"""The acts of users, one module for each kind of user. Each journey has a tag."""
 
 from loadtests.locust.journeys.base import Journey
 from loadtests.locust.journeys.files import FileSender

@@ -1,4 +1,4 @@
-"""What all journeys share: turns on a schedule, latencies from the due time, and the entry in the ledger."""
+"""The common part of all journeys: turns on a schedule, latencies from the due time, and the entry in the ledger."""
 
 from __future__ import annotations
 
