@@ -25,6 +25,7 @@ from typing import Any
 import uvloop
 
 from loadtests.channel_system import ChannelSystem, orders_on, resident_mib
+from loadtests.command_line import parser_of
 from loadtests.feed import Order, feed
 from loadtests.generator import percentile
 from loadtests.provider import Taken
@@ -43,8 +44,7 @@ _LOOK_SECONDS = 1.0
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.account_outage", description=about)
+    parser = parser_of("loadtests.account_outage", __doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="of the outage")
     parser.add_argument("--before", type=float, default=30.0, help="seconds without an outage, before and after")
     parser.add_argument("--per-second", type=float, default=200.0, help="messages over all channels")

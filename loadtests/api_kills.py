@@ -26,6 +26,7 @@ import psutil
 
 from cli.supervisor import ProcessSpec
 from devstack import Stack
+from loadtests.command_line import parser_of
 from loadtests.groups import until
 from loadtests.http_client import request_bytes
 from loadtests.processes import Process
@@ -40,8 +41,7 @@ REST_SECONDS = 2.0
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.api_kills", description=about)
+    parser = parser_of("loadtests.api_kills", __doc__)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--processes", type=int, default=2, help="of the API")
     parser.add_argument("--seed", type=int, default=1)

@@ -25,6 +25,7 @@ import uvloop
 from app.roles import ROLES
 from app.settings import Settings
 from domain.recipients import CHANNELS
+from loadtests.command_line import parser_of
 from loadtests.figures import Figures, Latency
 from loadtests.groups import Groups, NotInTime, until
 from loadtests.meter import Machine, Meter
@@ -41,7 +42,7 @@ WARM_UP_MESSAGES = 3_000
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of("loadtests.bench", __doc__)
     parser.add_argument("--rates", default="5,50,100,200,400", help="accepts a second to measure latency at")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each rate lasts")
     parser.add_argument("--connections", type=int, default=64, help="most connections of the load generator")

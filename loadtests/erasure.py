@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.kafka.codec import decode, encode
 from domain.records import MessageAccepted
+from loadtests.command_line import parser_of
 
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 ROUNDS = 5
@@ -29,8 +30,7 @@ REMEMBERED = 50_000
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.erasure", description=about)
+    parser = parser_of("loadtests.erasure", __doc__)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--people", type=int, default=5_000)
     parser.add_argument("--characters", type=int, default=200)

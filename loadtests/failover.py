@@ -28,6 +28,7 @@ from aiokafka import TopicPartition
 
 from app.audit import audit
 from devstack import Stack
+from loadtests.command_line import parser_of
 from loadtests.faults.load import Load
 from loadtests.faults.orders import orders_on_all
 from loadtests.groups import Groups, until
@@ -51,8 +52,7 @@ BACK_SECONDS = 60.0
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.failover", description=about)
+    parser = parser_of("loadtests.failover", __doc__)
     parser.add_argument("--kills", type=int, default=20, help="of workers, by turns of core and whatsapp")
     parser.add_argument("--rolling", type=int, default=0, help="rolling restarts of all workers")
     parser.add_argument("--per-second", type=float, default=60.0, help="messages")

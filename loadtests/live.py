@@ -38,6 +38,7 @@ from app.kafka.topics import Topics
 from app.settings import Settings
 from domain.recipients import CHANNELS
 from domain.records import StatusChanged
+from loadtests.command_line import parser_of
 from loadtests.generator import Generator, Shots, percentile
 from loadtests.groups import NotInTime, until
 from loadtests.meter import Machine, Meter
@@ -56,7 +57,7 @@ WORDS = ("SENT", "DELIVERED", "READ")
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.live", description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of("loadtests.live", __doc__)
     parser.add_argument("--sockets", type=int, default=1_000)
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--rate", type=float, default=300.0, help="messages a second")

@@ -30,6 +30,7 @@ from app.kafka.topics import Topics
 from app.settings import Settings
 from cli.workers import worker_specs
 from domain.records import MessageAccepted
+from loadtests.command_line import parser_of
 from loadtests.groups import Groups, until
 from loadtests.processes import Process
 from loadtests.servers import own_servers
@@ -46,7 +47,7 @@ CONTENT = "See you at eight, at the usual place. Bring the others, and something
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.memory", description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of("loadtests.memory", __doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--conversations", type=int, default=20_000)
     parser.add_argument("--lines", type=int, default=20, help="lines of the table")

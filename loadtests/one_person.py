@@ -18,6 +18,7 @@ from pathlib import Path
 import uvloop
 
 from loadtests.channel_system import ChannelSystem, conversation_on, resident_mib
+from loadtests.command_line import parser_of
 from loadtests.feed import Order, feed
 from loadtests.generator import percentile
 from loadtests.servers import own_servers
@@ -33,8 +34,7 @@ _CATCH_UP_SECONDS = 120.0
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.one_person", description=about)
+    parser = parser_of("loadtests.one_person", __doc__)
     parser.add_argument("--messages", type=int, default=20_000, help="to the one person")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
     parser.add_argument("--per-second", type=float, default=20.0, help="messages of the others")

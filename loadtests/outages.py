@@ -28,6 +28,7 @@ import uvloop
 
 from app.audit import audit
 from devstack import Stack
+from loadtests.command_line import parser_of
 from loadtests.groups import Groups, NotInTime, until
 from loadtests.orders import Orders
 from loadtests.run import Run
@@ -47,7 +48,7 @@ CONVERSATIONS = 60
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.outages", description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of("loadtests.outages", __doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--per-second", type=float, default=200.0, help="messages")
     parser.add_argument("--workers", type=int, default=2, help="of each role")

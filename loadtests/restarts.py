@@ -27,6 +27,7 @@ from time import monotonic
 from app.kafka.partitions import partition_for
 from app.settings import Settings
 from devstack.config import setting
+from loadtests.command_line import parser_of
 from loadtests.http_client import Client
 from loadtests.orders import Orders, signed_up
 from loadtests.processes import ROOT
@@ -45,8 +46,7 @@ HEADER = "   core mirror whatsapp    api   line   READ   after the line"
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.restarts", description=about)
+    parser = parser_of("loadtests.restarts", __doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--within", type=float, default=10.0, help="seconds in which every partition is at work again")
     parser.add_argument("--whole", action="store_true", help="restart Kafka and Cassandra as well")

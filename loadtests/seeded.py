@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import uvloop
 
+from loadtests.command_line import parser_of
 from loadtests.servers import own_servers
 from loadtests.system import Servers
 
@@ -73,7 +74,7 @@ P = TypeVar("P", bound=SeededPlan)
 
 def parser_for(program: str, about: str, usual: SeededPlan) -> argparse.ArgumentParser:
     """Return a parser with the options of every seeded run; ``usual`` has their defaults."""
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about.partition("\n")[0])
+    parser = parser_of(program, about)
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--seeds", type=int, default=1, help="runs, with consecutive seeds")
     parser.add_argument("--messages", type=int, default=usual.messages)

@@ -30,6 +30,7 @@ from app.kafka.topics import Topics
 from app.settings import Settings
 from domain.records import DeliveryRequested
 from loadtests.channel_system import ChannelSystem, resident_mib
+from loadtests.command_line import parser_of
 from loadtests.groups import NotInTime
 from loadtests.memory import CONTENT
 from loadtests.servers import own_servers
@@ -43,8 +44,7 @@ _LOOK_SECONDS = 0.1
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.waiting_rows", description=about)
+    parser = parser_of("loadtests.waiting_rows", __doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--conversations", type=int, default=100_000)
     parser.add_argument("--within", type=float, default=10.0, help="seconds until a restart is at work")

@@ -23,6 +23,7 @@ import orjson
 import uvloop
 
 from devstack import Stack
+from loadtests.command_line import parser_of
 from loadtests.http_client import Answer, Connection, request_bytes
 from loadtests.servers import own_servers
 from loadtests.system import System, system_settings
@@ -35,8 +36,7 @@ CONNECTIONS = 32
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.webhooks", description=about)
+    parser = parser_of("loadtests.webhooks", __doc__)
     parser.add_argument("--per-second", type=float, default=300.0, help="posts")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--bytes", type=int, default=1_500, help="of a body, at least")

@@ -34,6 +34,7 @@ from loadtests.alarms.runner import Runner, say
 from loadtests.alarms.scaled import scaled
 from loadtests.alarms.watch import NoPrometheus, Watch, layout_in
 from loadtests.alarms.world import WatchedSystem, World, thawed_at_the_end
+from loadtests.command_line import parser_of
 from loadtests.run import Run
 from loadtests.servers import own_servers
 
@@ -43,7 +44,7 @@ SETTLE_SECONDS = 120.0
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.alarms", description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of("loadtests.alarms", __doc__)
     parser.add_argument("--only", default="", help="alerts, separated by commas; default: all that can be planted")
     parser.add_argument("--per-second", type=float, default=20.0, help="messages of the load")
     parser.add_argument("--factor", type=float, default=12.0, help="by which the rules' durations are divided")

@@ -22,6 +22,7 @@ from time import monotonic
 
 from devstack import Stack, StackConfig
 from devstack.errors import ProgramUnavailable
+from loadtests.command_line import parser_of
 from loadtests.faults.cluster import cluster
 from loadtests.faults.matrix import MATRIX
 from loadtests.faults.measure import Measurement
@@ -37,8 +38,7 @@ REPORT = ROOT / "docs" / "reliability.md"
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.faults", description=about)
+    parser = parser_of("loadtests.faults", __doc__)
     parser.add_argument("--rows", nargs="*", help="parts of the names of rows")
     parser.add_argument("--short", action="store_true", help="the rows of `make test`")
     parser.add_argument("--minutes", type=float, default=30.0, help="then no further row begins")

@@ -22,6 +22,7 @@ import uvloop
 from app.roles import ROLES
 from app.settings import Settings
 from devstack import Stack
+from loadtests.command_line import parser_of
 from loadtests.files.figures import FileFigures
 from loadtests.files.measure import Files, WentWrong, child
 from loadtests.meter import Machine
@@ -35,7 +36,7 @@ MINIO_USER = "minioadmin"
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.files", description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of("loadtests.files", __doc__)
     parser.add_argument("--mib", type=int, default=2_048, help="size of the one large file")
     parser.add_argument("--at-once", type=int, default=16, help="how many smaller ones go up together")
     parser.add_argument("--at-once-mib", type=int, default=128, help="size of each of those")

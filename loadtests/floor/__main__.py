@@ -20,6 +20,7 @@ from pathlib import Path
 import uvloop
 
 from app.roles import ROLES
+from loadtests.command_line import parser_of
 from loadtests.floor.bare import Bare
 from loadtests.floor.figures import GoalResult, Subject, markdown, verdicts
 from loadtests.floor.sitting import Sitting
@@ -33,7 +34,7 @@ SUBJECTS = ("accept", "pipeline", "ours")
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.floor", description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of("loadtests.floor", __doc__)
     parser.add_argument("--only", default=",".join(SUBJECTS), help=f"which of {', '.join(SUBJECTS)}")
     parser.add_argument("--rates", default="100,500", help="accepts a second to measure latency at")
     parser.add_argument("--new-rate", type=float, default=100.0, help="first messages of new conversations a second")

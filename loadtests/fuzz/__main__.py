@@ -17,6 +17,7 @@ from time import monotonic
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from loadtests.command_line import parser_of
 from loadtests.fuzz.target import Target, call
 from loadtests.fuzz.targets import TARGETS
 
@@ -27,8 +28,7 @@ _MIB = 2**20
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.fuzz", description=about)
+    parser = parser_of("loadtests.fuzz", __doc__)
     parser.add_argument("--minutes", type=float, default=0.2, help="for each parser")
     parser.add_argument("--only", default="", help="part of the parsers' names")
     parser.add_argument("--seed", type=int, default=1)

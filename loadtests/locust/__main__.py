@@ -25,6 +25,7 @@ from typing import Any
 
 from app.roles import ROLES
 from app.settings import Settings
+from loadtests.command_line import parser_of
 from loadtests.locust.options import Options
 from loadtests.locust.shapes import SHAPES
 from loadtests.orders import signed_up_as
@@ -40,8 +41,7 @@ INBOUND = "inbound"
 
 def arguments_of(given: Sequence[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m loadtests.locust", description=about)
+    parser = parser_of("loadtests.locust", __doc__)
     parser.add_argument("--shape", default="baseline", choices=SHAPES)
     parser.add_argument("--host", default="", help="the API; without it a whole system is started for the run")
     parser.add_argument("--users", type=int, default=20)
