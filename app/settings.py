@@ -181,6 +181,9 @@ class Settings:
     group_membership_seconds: float = setting(
         2.0, "How long a member who was removed elsewhere may still get in", zero=True
     )
+    group_outage_seconds: float = setting(
+        900.0, "How long after its last check a membership of a group counts while Cassandra is silent", zero=True
+    )
     listed_conversations: int = setting(2_000, "Conversations, joined last, that a list looks at; at most 5,000")
     jwt_secret: str = setting("", "Signs tokens; empty: one is made and kept in .chat4all/jwt-secret", secret=True)
     jwt_previous_secret: str = setting("", "Accepted as well while the secret is changed", secret=True)

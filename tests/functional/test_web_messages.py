@@ -211,6 +211,34 @@ async def test_a_message_shows_every_field_of_the_contract(api: Api) -> None:
     }
 
 
+@pytest.mark.parametrize("is_mirrored", [True, False], ids=["in Cassandra", "in the log alone"])
+async def test_a_message_shows_what_the_channel_charges_as_the_channel_says_it(api: Api, is_mirrored: bool) -> None:
+    token = await api.somebody()
+    accepted = await api.send(token)
+    message, position, _ = api.log.records[0]
+    price = '{"billable":true,"category":"utility","pricing_model":"PMP"}'
+    if is_mirrored:
+        fact = Fact("SENT", 1_763_848_801_000, 1, "wamid-1", pricing=price)
+        await api.messages.write([MirrorEntry(message.message_id, "c-1", position, message, [fact])])
+    else:
+        times = 1_763_848_801_000, position.accepted_at_ms, position.offset
+        api.recent.add_fact(StatusChanged(message.message_id, "c-1", "SENT", *times, "whatsapp", 1, pricing=price))
+    by_id = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
+    listed = await (await api.call("GET", "/v1/messages?conversation_id=c-1", token=token)).json()
+    assert by_id["pricing"] == {"billable": True, "category": "utility", "pricing_model": "PMP"}
+    assert listed["messages"] == [by_id]
+
+
+@pytest.mark.parametrize("price", ["", "[1]", "not JSON", "null"])
+async def test_a_price_that_is_no_object_is_shown_as_none(api: Api, price: str) -> None:
+    accepted = await api.send(token := await api.somebody())
+    message, position, _ = api.log.records[0]
+    fact = Fact("SENT", 1_763_848_801_000, 1, "wamid-1", pricing=price)
+    await api.messages.write([MirrorEntry(message.message_id, "c-1", position, message, [fact])])
+    found = await (await api.call("GET", f"/v1/messages/{accepted['message_id']}", token=token)).json()
+    assert (found["status"], found["pricing"]) == ("SENT", None)
+
+
 async def test_a_message_of_another_process_is_found_before_it_is_mirrored(api: Api) -> None:
     token = await api.somebody()
     await api.send(token)

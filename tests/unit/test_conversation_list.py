@@ -176,6 +176,30 @@ async def test_a_group_message_from_before_the_start_lets_nobody_in(at_ms: int) 
     await memberships.check(group_id, "alice")
 
 
+async def test_in_an_outage_a_member_of_a_group_gets_in_for_a_quarter_of_an_hour_after_the_last_check() -> None:
+    store, group_id, now = MemoryConversations(), uuid7(1, bytes(10)), [0.0]
+    await store.create(group_id, ["alice", "bob"], 1, created_by="alice", name="g", is_group=True)
+    await store.create("c", ["alice"], 1, created_by="alice")
+    memberships = Memberships(store, lambda: 1_000, lambda: now[0])
+    for name in (group_id, "c"):
+        await memberships.check(name, "alice")
+    memberships.wrote(group_id, "bob", 1_000)
+    memberships.wrote("c", "carol", 1_000)
+    store.available = False
+    now[0] = 897.0
+    for user in ("alice", "bob"):
+        await memberships.check(group_id, user)
+    now[0] = 901.0
+    for user in ("alice", "bob"):
+        with pytest.raises(StoreUnavailable):
+            await memberships.check(group_id, user)
+    for user in ("alice", "carol"):  # no group: nobody can be removed
+        await memberships.check("c", user)
+    store.available = True
+    now[0] += 1.0
+    await memberships.check(group_id, "alice")
+
+
 async def test_a_silent_store_is_waited_for_once_and_not_by_each_message() -> None:
     store, asked = MemoryConversations(), []
     await store.create("c", ["alice"], 1, created_by="alice")

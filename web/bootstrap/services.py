@@ -144,6 +144,7 @@ class Services:
             clock_ms,
             adapters.monotonic,
             group_seconds=settings.group_membership_seconds,
+            outage_seconds=settings.group_outage_seconds,
             announced=self.announced,
         )
         self.conversation_opener = ConversationOpener(

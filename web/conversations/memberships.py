@@ -18,6 +18,7 @@ from web.conversations.announced import AnnouncedMembers
 REMEMBERED = 200_000
 REMEMBERED_REMOVALS = 10_000
 GROUP_SECONDS = 2.0
+OUTAGE_SECONDS = 900.0
 _FOR_EVER = math.inf
 _OUTSIDE = "you are not a participant of this conversation"
 _OUTSIDE_DIRECT = (
@@ -46,8 +47,9 @@ class Memberships:
     Only positive answers are cached. Users cannot be removed from a conversation other than a group, so there a
     membership is cached for ever. In a group it is read again after ``group_seconds``: for so long a user removed by
     another process may still get in. A removal by this process calls ``forget`` and takes effect immediately. While
-    the store is unavailable, cached memberships stay valid (no user can be removed either), and so does one that
-    another process has checked: the log has a message of the user (in a group, one since this process started).
+    the store is unavailable, cached memberships stay valid, and so does one that another process has checked: the log
+    has a message of the user (in a group, one since this process started). In a group this ends ``outage_seconds``
+    after the last check: another process may have removed the user before the outage, or may still reach the store.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Memberships:
         monotonic: Callable[[], float],
         limit: int = REMEMBERED,
         group_seconds: float = GROUP_SECONDS,
+        outage_seconds: float = OUTAGE_SECONDS,
         announced: AnnouncedMembers | None = None,
     ) -> None:
         self._announced = announced or AnnouncedMembers()
@@ -65,7 +68,8 @@ class Memberships:
         self._since_ms = clock_ms()
         self._monotonic = monotonic
         self._group_seconds = group_seconds
-        # until when (seconds of the monotonic clock: the other one may be set back) it holds
+        self._outage_seconds = outage_seconds
+        # when it was checked (seconds of the monotonic clock: the other one may be set back)
         self._known: LRUCache[tuple[str, str], float] = LRUCache(limit)
         self._removed: LRUCache[tuple[str, str], bool] = LRUCache(REMEMBERED_REMOVALS)
         self._circuit = CircuitBreaker(monotonic, COOLDOWN_SECONDS)
@@ -117,7 +121,7 @@ class Memberships:
             return
         key = (conversation_id, user_id)
         if key not in self._known and key not in self._removed:
-            self._known[key] = -math.inf
+            self._known[key] = self._monotonic() - self._group_seconds
 
     def is_lasting(self, conversation_id: str, user_id: str) -> bool:
         """Return whether a permanent membership is cached: one of a conversation other than a group."""
@@ -130,8 +134,15 @@ class Memberships:
         self._removed[conversation_id, user_id] = True
 
     def _holds(self, conversation_id: str, user_id: str) -> bool:
-        until = self._known.get((conversation_id, user_id))
-        return until is not None and until > self._monotonic()
+        checked_at = self._known.get((conversation_id, user_id))
+        return checked_at is not None and self._monotonic() - checked_at < self._group_seconds
+
+    def _stands(self, conversation_id: str, user_id: str) -> bool:
+        """Return whether a membership counts that cannot be checked now. An id of a client's own is no group's."""
+        checked_at = self._known.get((conversation_id, user_id))
+        if checked_at is None:
+            return False
+        return made_at_ms(conversation_id) is None or self._monotonic() - checked_at < self._outage_seconds
 
     async def _ask(self, conversation_id: str, user_id: str) -> Membership | None:
         """Read the membership and cache it, unless a user was removed meanwhile."""
@@ -141,7 +152,7 @@ class Memberships:
             if found is None and user_id in await self._announced.of(conversation_id):
                 found = Membership(takes_part=True, is_group=False)
         except StoreUnavailable:
-            if self._known.get(key) is None:
+            if not self._stands(*key):
                 raise
             return Membership(takes_part=True, is_group=True)
         if found is None or not found.takes_part:
@@ -149,7 +160,7 @@ class Memberships:
         elif not found.is_group:
             self.remember(conversation_id, user_id)
         elif removals == self._removals:
-            self._known[key] = asked_at + self._group_seconds
+            self._known[key] = asked_at
         return found
 
     async def _read(self, key: tuple[str, str]) -> Membership | None:
