@@ -309,6 +309,17 @@ async def test_a_broker_slower_than_the_short_wait_is_believed_again() -> None:
     assert await ends.now(3) is not None
 
 
+async def test_a_question_for_kafkas_health_waits_for_a_slow_answer_also_after_a_failure() -> None:
+    consumer = ScriptedConsumer()
+    consumer.goes_on = asyncio.Event()
+    ends = EndOffsets([TopicPartition("messages", 0)])
+    ends.consumer = consumer
+    assert await ends.now(0.01) is None  # from here on other callers wait 0.1 s
+    consumer.slow_seconds = 0.15
+    consumer.goes_on.set()
+    assert await ends.now(3, is_patient=True) is not None
+
+
 async def test_callers_who_leave_do_not_keep_a_dead_connection_alive() -> None:
     consumer = ScriptedConsumer()
     ends = EndOffsets([TopicPartition("messages", 0)])

@@ -37,13 +37,18 @@ class EndOffsets:
         self._waiting: asyncio.Task[Ends | None] | None = None  # begins when ``_asking`` has ended
         self._circuit = CircuitBreaker()
 
-    async def now(self, timeout_seconds: float) -> Ends | None:
-        """Return end offsets measured after the call began, ``None`` if Kafka does not answer in time."""
+    async def now(self, timeout_seconds: float, *, is_patient: bool = False) -> Ends | None:
+        """Return end offsets measured after the call began, ``None`` if Kafka does not answer in time.
+
+        ``is_patient``: wait for the whole time also after a question without an answer; for a caller that asks how
+        Kafka is, and holds nobody up.
+        """
         is_open = self._circuit.is_open
         if self._waiting is None:
             self._waiting = asyncio.create_task(self._ask_after(self._asking), name="end-offsets")
         question = self._waiting
-        await asyncio.wait([question], timeout=min(_OPEN_SECONDS, timeout_seconds) if is_open else timeout_seconds)
+        is_short = is_open and not is_patient
+        await asyncio.wait([question], timeout=min(_OPEN_SECONDS, timeout_seconds) if is_short else timeout_seconds)
         if question.done():
             return None if question.cancelled() else question.result()
         if not is_open:  # the short time of an open circuit proves nothing

@@ -96,7 +96,7 @@ class LogTailer:
 
     async def ping(self) -> None:
         """Check for a leader of every partition of ``messages``. Raises ``LogUnavailable``."""
-        if await self._ends.now(REQUEST_TIMEOUT_MS / 1000) is None:
+        if await self._ends.now(REQUEST_TIMEOUT_MS / 1000, is_patient=True) is None:
             raise LogUnavailable("Kafka does not answer")
 
     @property
