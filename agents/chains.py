@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from agents.sleepers import Sleep
     from app.kafka.pending_batches import PendingBatch
     from domain.attempts import QueuedDelivery
     from domain.ports import Attachment
@@ -77,6 +76,13 @@ class Chain:
     def head_at(self, key: bytes) -> Head | None:
         """Return the head with this key, ``None`` if none has it."""
         return next((head for head in self.heads() if head.key == key), None)
+
+
+class Sleep(NamedTuple):
+    """``due_ms``: epoch milliseconds; ``reason``: of the head's wait."""
+
+    due_ms: int
+    reason: str
 
 
 class Backlog:

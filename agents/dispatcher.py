@@ -110,7 +110,7 @@ class Dispatcher:
             lambda partition, name: self.receipts.parked(partition, name),
         )
         promised.on_room = self.scheduler.start_all
-        self.evidence = Evidence(self, self.queue, self.scheduler, self.settlement)
+        self.evidence = Evidence(self.queue, self.scheduler, self.settlement, self.is_in_hand, self.apply)
         self.receipts = Receipts(app, queue, self.settlement.facts, self.queue.outcome_of, self.evidence.settle)
         self.settlement.receipts = self.receipts
         self.partitions: list[int] = []

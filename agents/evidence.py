@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from domain.delivery_policy import Failure
+from domain.delivery_policy import Decision, Failure
 from domain.outcomes import Sent
 from domain.status import Status
 
 if TYPE_CHECKING:
     from agents.chains import Head
     from agents.delivery_queue import DeliveryQueue
-    from agents.dispatcher import Dispatcher
     from agents.scheduler import Scheduler
     from agents.settlement import Settlement
     from app.kafka.pending_batches import PendingBatch
@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 
 
 class Evidence:
-    """The heads of this worker whose outcome is unknown, by partition and name."""
+    """The heads of this worker whose outcome is unknown, by partition and name.
+
+    ``is_in_hand``: whether a head is being called; ``apply`` writes a decision about it.
+    """
 
     def __init__(
-        self, dispatcher: Dispatcher, queue: DeliveryQueue, scheduler: Scheduler, settlement: Settlement
+        self,
+        queue: DeliveryQueue,
+        scheduler: Scheduler,
+        settlement: Settlement,
+        is_in_hand: Callable[[Head], bool],
+        apply: Callable[[Head, Decision], list[PendingBatch]],
     ) -> None:
-        self._dispatcher = dispatcher
+        self._is_in_hand = is_in_hand
+        self._apply = apply
         self._queue = queue
         self._scheduler = scheduler
         self._settlement = settlement
@@ -49,7 +58,7 @@ class Evidence:
     def awaited(self, partition: int, name: str) -> Head | None:
         """Return the head, ``None`` if its outcome is not awaited, or if the channel is being asked."""
         head = self._awaited.get((partition, name))
-        return None if head is None or self._dispatcher.is_in_hand(head) else head
+        return None if head is None or self._is_in_hand(head) else head
 
     def settle(self, partition: int, report: ReceiptReported) -> list[PendingBatch] | None:
         """Take a receipt as evidence; return the writes, ``None`` if it is of no awaited outcome."""
@@ -68,5 +77,5 @@ class Evidence:
         """Settle the head as the receipt says: the channel took the message, or it failed."""
         if report.status == Status.FAILED:
             code, detail = report.failure_code or "failed", report.failure_detail or "the channel reported a failure"
-            return self._dispatcher.apply(head, Failure(code, detail))
-        return self._dispatcher.apply(head, Sent(report.provider_id, report.at_ms))
+            return self._apply(head, Failure(code, detail))
+        return self._apply(head, Sent(report.provider_id, report.at_ms))

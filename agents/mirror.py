@@ -232,7 +232,7 @@ class Mirroring:
         for batch in pile.batches:
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)
-                self._app.metrics.completed("mirror", batch)
+                self._app.metrics.completed("mirror", batch.records)
         self._show_delay(pile)
 
     def _show_delay(self, pile: _Pile) -> None:

@@ -52,7 +52,7 @@ class SideMirror(Generic[T]):
         for batch in batches:
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)
-                self._app.metrics.completed(self._agent, batch)
+                self._app.metrics.completed(self._agent, batch.records)
 
     async def _write_all(self, batches: Sequence[RecordBatch], records: Sequence[T]) -> None:
         """Return once the records are stored, or none of the batches is this worker's any more."""

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from agents.chains import Backlog
+from agents.chains import Backlog, Sleep
 
 LEAST_SECONDS = 60.0  # a shorter wait is not worth two more reads of the row
 MOST_SLEEPERS = 100_000  # of a worker: each takes about a third of a KiB
-
-
-class Sleep(NamedTuple):
-    """``due_ms``: epoch milliseconds; ``reason``: of the head's wait."""
-
-    due_ms: int
-    reason: str
 
 
 class Sleepers:

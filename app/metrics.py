@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,9 @@ from app.histograms import DELIVERY_BOUNDS, MOST_LABEL_SETS, OTHER, Durations
 from app.process_readings import PROCESS_READINGS
 
 if TYPE_CHECKING:
+    from aiokafka.structs import ConsumerRecord
     from faust.types import TP
 
-    from app.faust.batches import RecordBatch
     from domain.records import AccountReport
 
 
@@ -82,10 +82,10 @@ class Metrics:
         self._newest_mirrored_ms: int | None = None
         self._behind = 0
 
-    def completed(self, agent: str, batch: RecordBatch) -> None:
-        self._events.add((agent,), len(batch.records))
-        if batch.records:
-            self.hop.count(max(0.0, (now_ms() - batch.records[0].timestamp) / 1000), agent)
+    def completed(self, agent: str, records: Sequence[ConsumerRecord]) -> None:
+        self._events.add((agent,), len(records))
+        if records:
+            self.hop.count(max(0.0, (now_ms() - records[0].timestamp) / 1000), agent)
 
     def sent(self, channel: str, status: str, count: int = 1, *, after_ms: int | None = None) -> None:
         """Count outcomes. ``after_ms``: from acceptance to SENT."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from domain.ports.messages import LogPosition
+from domain.log_position import LogPosition
 
 ALL_MS = 2**63 - 1
 ALL_POSITIONS = 2**63 - 1

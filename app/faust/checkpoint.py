@@ -42,7 +42,7 @@ class Checkpoint:
             reach("effects-durable")
             if self._app.consumer.is_current(batch):  # else it comes again
                 self._app.consumer.complete(batch)
-                self._app.metrics.completed(self._agent, batch)
+                self._app.metrics.completed(self._agent, batch.records)
                 if self._app.tracing is not None:
                     self._app.tracing.batch(self._agent, batch.records, began_ns)
         except Exception as error:  # noqa: BLE001  not durable: the worker must not go on

@@ -4,6 +4,7 @@ Adapters live in ``storage/`` and ``channels/``; their fakes (``tests/fakes/``) 
 Every method may raise ``domain.errors.Unavailable`` when its dependency does not answer in time.
 """
 
+from domain.log_position import LogPosition
 from domain.ports.accounts import (
     MAX_ADMINS,
     MAX_IDENTITIES,
@@ -36,7 +37,6 @@ from domain.ports.conversations import Activity, ActivityReader, ConversationSto
 from domain.ports.files import FileRecords, FileStore, Part, StoredObject, Upload
 from domain.ports.messages import (
     Appended,
-    LogPosition,
     MessageLog,
     MessageMirror,
     MessageReader,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.conversations import Conversation, Membership
-from domain.ports.messages import LogPosition
+from domain.log_position import LogPosition
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,36 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from domain.log_position import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, State
 
 if TYPE_CHECKING:
     from domain.log_clock import LogClock
     from domain.reactions import PersonReaction
-
-
-@dataclass(frozen=True, slots=True)
-class LogPosition:
-    """A message's position in its conversation: the broker's append time (epoch ms) and the offset on ``messages``.
-
-    A conversation lives on one partition, so the offset alone orders it as the log does. The time may step back with
-    the broker's clock; it says where the row of the message lies, and decides only between equal offsets.
-    """
-
-    accepted_at_ms: int
-    offset: int
-
-    def __lt__(self, other: LogPosition) -> bool:
-        return (self.offset, self.accepted_at_ms) < (other.offset, other.accepted_at_ms)
-
-    def __le__(self, other: LogPosition) -> bool:
-        return (self.offset, self.accepted_at_ms) <= (other.offset, other.accepted_at_ms)
-
-    def __gt__(self, other: LogPosition) -> bool:
-        return (self.offset, self.accepted_at_ms) > (other.offset, other.accepted_at_ms)
-
-    def __ge__(self, other: LogPosition) -> bool:
-        return (self.offset, self.accepted_at_ms) >= (other.offset, other.accepted_at_ms)
 
 
 @dataclass(frozen=True, slots=True)
