@@ -10,12 +10,11 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, FrameLocator
+from playwright.async_api import Browser, FrameLocator, Route
 
 from loadtests.system import Servers, System, free_ports, system_settings
 from loadtests.two_way.runner import Client
@@ -207,7 +206,7 @@ async def test_a_file_is_dropped_goes_on_after_a_break_and_is_shown(stage: Stage
         await one.sign_in(stage.url, somebody(), PASSWORD)
         await one.begin("+5511988887777", "a picture follows")
 
-        async def cut(route: Any) -> None:
+        async def cut(route: Route) -> None:
             nonlocal breaks
             if route.request.method == "PATCH" and breaks:
                 breaks -= 1

@@ -53,7 +53,7 @@ class TwoWay:
         who = {"id": name, "number": f"+55119{number:08d}", "handle": name, "reads": "never"}
         await self.world.asked("POST", "/phones", who)
 
-    async def writes(self, name: str, channel: str, **message: Any) -> None:
+    async def writes(self, name: str, channel: str, **message: object) -> None:
         await self.world.asked("POST", f"/phones/{name}/send", {"channel": channel, "account": ACCOUNT, **message})
 
     async def screen(self, name: str) -> list[dict[str, Any]]:

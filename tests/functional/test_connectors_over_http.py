@@ -18,7 +18,7 @@ from domain.files import FileMetadata
 from domain.inbound import Happening, InboundEvent, Person
 from domain.kinds import INTERACTIVE, LOCATION, REACTION
 from domain.outcomes import NotNow, Refusal, Refused, Sent
-from domain.ports import Attachment, WebhookProtocol
+from domain.ports import Attachment, Connector, WebhookProtocol
 from domain.records import DeliveryRequested
 from support.simulated import INSTAGRAM, TELEGRAM, SimulatedWorld, simulated
 from support.waiting import until
@@ -32,7 +32,7 @@ TELEGRAM_CHAT, IGSID = "chat_id", "igsid"
 class Side:
     """One channel: our connector, and what its parser makes of the webhooks."""
 
-    def __init__(self, world: SimulatedWorld, channel: str, connector: Any, to: str) -> None:
+    def __init__(self, world: SimulatedWorld, channel: str, connector: Connector, to: str) -> None:
         self.world = world
         self.channel = channel
         self.connector = connector
@@ -40,16 +40,16 @@ class Side:
         self.protocol: WebhookProtocol = TELEGRAM_WEBHOOKS if channel == "telegram" else INSTAGRAM_WEBHOOKS
         self.secret = TELEGRAM.secret_token if channel == "telegram" else INSTAGRAM.app_secret
 
-    async def send(self, attachment: Attachment | None = None, **fields: Any) -> Any:
+    async def send(self, attachment: Attachment | None = None, **fields: object) -> Any:
         request = replace(DEFAULT, recipient_id=f"{self.channel}:@maria", to=self.to, **fields)
         return await self.connector.send(request, 1, attachment)
 
-    async def sent(self, attachment: Attachment | None = None, **fields: Any) -> Sent:
+    async def sent(self, attachment: Attachment | None = None, **fields: object) -> Sent:
         outcome = await self.send(attachment, **fields)
         assert isinstance(outcome, Sent), outcome
         return outcome
 
-    async def maria(self, act: str, **document: Any) -> Any:
+    async def maria(self, act: str, **document: object) -> Any:
         return await self.world.post(f"/phones/@maria/{act}", **document)
 
     async def screen(self) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ class Side:
             found += self.protocol.parse(received.raw, 1)
         return found
 
-    async def told(self, happening: Happening, **fields: Any) -> InboundEvent:
+    async def told(self, happening: Happening, **fields: object) -> InboundEvent:
         """Wait for an event of this kind with these fields, and return it."""
 
         def matching() -> list[InboundEvent]:

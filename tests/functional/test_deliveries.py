@@ -11,7 +11,7 @@ from app.clock import now_ms
 from app.faust.batches import RecordBatch
 from app.kafka.codec import decode, encode
 from domain.attempts import Attempt, Outcome, Stage
-from domain.outcomes import OUTCOME_UNKNOWN, NotNow, Refused, Scope, Sent, Unknown
+from domain.outcomes import OUTCOME_UNKNOWN, NotNow, Refused, Scope, SendOutcome, Sent, Unknown
 from domain.ports import Receipt
 from domain.records import DeliveryRequested, ReceiptReported
 from domain.status import Status
@@ -134,7 +134,7 @@ async def test_the_same_message_twice_in_the_log_is_sent_once() -> None:
     [Unknown("the connection broke"), TimeoutError("by the client library"), ValueError("no JSON"), 5],
     ids=["unknown", "time-out", "exception", "no outcome"],
 )
-async def test_an_unknown_outcome_waits_for_evidence_then_fails_its_message_alone(answer: Any) -> None:
+async def test_an_unknown_outcome_waits_for_evidence_then_fails_its_message_alone(answer: SendOutcome) -> None:
     world = World(evidence_seconds=0.05)
     world.channel.answers["m-1"] = [answer]
     await world.deliver(requests("m-1", "m-2"))
@@ -200,7 +200,9 @@ async def test_a_reported_failure_is_the_evidence_of_an_unknown_outcome() -> Non
         (Unknown("no answer"), ["m-1"], "FAILED"),
     ],
 )
-async def test_a_channel_that_can_be_asked_tells_what_came_of_a_send(found: Any, calls: list[str], word: str) -> None:
+async def test_a_channel_that_can_be_asked_tells_what_came_of_a_send(
+    found: SendOutcome, calls: list[str], word: str
+) -> None:
     world = World(can_look_up=True, evidence_seconds=0.02)
     world.channel.answers["m-1"] = [Unknown("the connection broke")]
     world.channel.evidence["m-1"] = found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from app.clock import now_ms
 from app.kafka.codec import decode, encode
@@ -30,7 +29,7 @@ def world_of_people(*accounts: Account, channel: str = "whatsapp") -> World:
     return world
 
 
-def meet(world: World, **fields: Any) -> None:
+def meet(world: World, **fields: object) -> None:
     """Let the agent take what is known of Maria."""
     contact = ContactChanged("whatsapp", "default", MARIA, "c-1", "BR.1502", Person(), now_ms() + 60_000, False, 1_000)
     batch = batch_of("whatsapp-contacts", encode(replace(contact, **fields)))

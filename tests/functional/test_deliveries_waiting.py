@@ -14,7 +14,7 @@ from app.kafka.codec import decode, encode
 from app.metrics import Metrics
 from domain.accounts import Account
 from domain.breaker import BreakerState
-from domain.outcomes import NotNow, Refusal, Refused, Scope, Sent
+from domain.outcomes import NotNow, Refusal, Refused, Scope, SendOutcome, Sent
 from domain.records import ChannelCommand
 from domain.traces import TraceRecorded
 from support.deliveries import World, requests
@@ -155,7 +155,7 @@ def holds(world: World) -> list[ChannelCommand]:
         (NotNow("the account is restricted", 600.0, Scope.ACCOUNT), 590),
     ],
 )
-async def test_a_stopped_account_is_told_to_the_other_workers_once(answer: Any, least_seconds: int) -> None:
+async def test_a_stopped_account_is_told_to_the_other_workers_once(answer: SendOutcome, least_seconds: int) -> None:
     world = World()
     world.channel.open.clear()
     for n in range(3):

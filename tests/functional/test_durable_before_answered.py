@@ -22,7 +22,7 @@ async def test_the_one_way_into_kafka_waits_for_all_replicas_and_writes_once(mon
     given: dict[str, Any] = {}
 
     class Producer:
-        def __init__(self, **options: Any) -> None:
+        def __init__(self, **options: object) -> None:
             given.update(options)
 
         async def start(self) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -26,7 +26,10 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_mirror, "FIRST_BACKOFF_SECONDS", 0.001)
 
 
-def mirror_on(store: MemoryTraces, write: Any = None) -> tuple[FakeApp, SideMirror[TraceRecorded]]:
+Write = Callable[[Sequence[TraceRecorded]], Awaitable[None]]
+
+
+def mirror_on(store: MemoryTraces, write: Write | None = None) -> tuple[FakeApp, SideMirror[TraceRecorded]]:
     app: Any = FakeApp()
     return app, SideMirror(app, "mirror_traces", lambda value: decode(value, TraceRecorded), write or store.write)
 

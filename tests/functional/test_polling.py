@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -67,8 +67,12 @@ class World:
         return [each.raw for each in received]
 
 
+# starts a world with a connector and the numbers of its partitions
+Worlds = Callable[..., Awaitable[World]]
+
+
 @pytest.fixture
-async def worlds(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+async def worlds(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worlds]:
     monkeypatch.setattr(polling_module, "PAUSE_SECONDS", 0.01)
     running: list[World] = []
 
@@ -83,7 +87,7 @@ async def worlds(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
         await world.polling.stop()
 
 
-async def test_updates_go_where_webhooks_go_and_the_next_poll_is_behind_them(worlds: Any) -> None:
+async def test_updates_go_where_webhooks_go_and_the_next_poll_is_behind_them(worlds: Worlds) -> None:
     provider = Provider(Polled((b"{1}", b"{2}"), 8), Polled((), 0), Polled((b"{3}",), 9))
     world = await worlds(provider, MINE)
     await until(lambda: len(provider.offsets) == 4)
@@ -94,7 +98,7 @@ async def test_updates_go_where_webhooks_go_and_the_next_poll_is_behind_them(wor
     }
 
 
-async def test_the_provider_forgets_nothing_before_it_is_durable(worlds: Any) -> None:
+async def test_the_provider_forgets_nothing_before_it_is_durable(worlds: Worlds) -> None:
     provider = Provider(Polled((b"{1}",), 8))
     world = await worlds(provider, MINE + 1)
     world.app.batch_producer.held = True
@@ -105,7 +109,7 @@ async def test_the_provider_forgets_nothing_before_it_is_durable(worlds: Any) ->
     await until(lambda: provider.offsets == [0, 8])
 
 
-async def test_only_the_owner_of_the_accounts_partition_polls(worlds: Any) -> None:
+async def test_only_the_owner_of_the_accounts_partition_polls(worlds: Worlds) -> None:
     provider = Provider()
     world = await worlds(provider, *(n for n in range(6) if n != MINE))
     await asyncio.sleep(0)
@@ -114,7 +118,7 @@ async def test_only_the_owner_of_the_accounts_partition_polls(worlds: Any) -> No
     await until(lambda: provider.offsets == [0])
 
 
-async def test_a_rebalance_ends_the_poll_and_the_next_owner_begins_without_an_offset(worlds: Any) -> None:
+async def test_a_rebalance_ends_the_poll_and_the_next_owner_begins_without_an_offset(worlds: Worlds) -> None:
     provider = Provider(Polled((b"{1}",), 8))
     world = await worlds(provider, MINE)
     await until(lambda: provider.offsets == [0, 8])
@@ -126,7 +130,7 @@ async def test_a_rebalance_ends_the_poll_and_the_next_owner_begins_without_an_of
     assert world.updates() == [b"{1}"]
 
 
-async def test_trouble_is_waited_out_from_the_same_offset(worlds: Any) -> None:
+async def test_trouble_is_waited_out_from_the_same_offset(worlds: Worlds) -> None:
     provider = Provider(Polled((b"{1}",), 8), *(Unavailable("away", 0) for _ in range(5)), Polled((b"{2}",), 9))
     world = await worlds(provider, MINE)
     await until(lambda: len(world.updates()) == 2)
@@ -154,7 +158,7 @@ async def test_a_log_that_takes_nothing_leaves_the_updates_with_the_provider(
     assert world.updates() == [b"{1}"]
 
 
-async def test_an_account_with_a_webhook_is_not_polled(worlds: Any) -> None:
+async def test_an_account_with_a_webhook_is_not_polled(worlds: Worlds) -> None:
     provider = Provider()
     provider.is_polled = False
     world = await worlds(provider, MINE)
@@ -162,7 +166,7 @@ async def test_an_account_with_a_webhook_is_not_polled(worlds: Any) -> None:
     assert not (await worlds(None, MINE)).polling._connectors
 
 
-async def test_the_bot_apis_updates_are_polled_over_http(worlds: Any) -> None:
+async def test_the_bot_apis_updates_are_polled_over_http(worlds: Worlds) -> None:
     api = BotApi()
     await api.server.start_server()
     connector = TelegramConnector({"base_url": api.url, "updates": "polling"}, TOKEN)

@@ -21,7 +21,7 @@ from channels import make_connector
 from channels.conformance import file_of
 from channels.simulated import Simulation
 from domain.inbound import Media
-from domain.ports import Connector
+from domain.ports import Connector, TwoWayConnector
 from domain.records import DeliveryRequested
 from support.deliveries import World
 from support.fakes import batch_of
@@ -124,7 +124,7 @@ async def error_of(call: Awaitable[object]) -> str:
         return "".join(traceback.format_exception(error))
 
 
-async def fetched(connector: Any) -> bytes:
+async def fetched(connector: TwoWayConnector) -> bytes:
     media = Media("77", url=f"{connector._http.base}/file", kind="image")
     return b"".join([chunk async for chunk in connector.fetch(media, 1_000)])
 

@@ -35,10 +35,10 @@ class Maria:
         self.world = world
         self.igsid = igsid
 
-    async def does(self, act: str, **document: Any) -> Any:
+    async def does(self, act: str, **document: object) -> Any:
         return await self.world.post(f"/phones/@maria/{act}", **document)
 
-    async def is_sent(self, code: int = 200, **document: Any) -> Any:
+    async def is_sent(self, code: int = 200, **document: object) -> Any:
         return await self.world.instagram(self.igsid, code=code, **document)
 
     def events(self, name: str) -> list[Any]:

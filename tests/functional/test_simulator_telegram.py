@@ -23,16 +23,16 @@ class Bot:
         self.world = world
         self.chat_id = chat_id
 
-    async def call(self, method: str, code: int = 200, **parameters: Any) -> Any:
+    async def call(self, method: str, code: int = 200, **parameters: object) -> Any:
         return await self.world.call("POST", f"{BOT}/{method}", code, json=parameters)
 
-    async def send(self, text: str = "hi", **more: Any) -> Any:
+    async def send(self, text: str = "hi", **more: object) -> Any:
         return (await self.call("sendMessage", chat_id=self.chat_id, text=text, **more))["result"]
 
-    async def maria(self, act: str, code: int = 200, **document: Any) -> Any:
+    async def maria(self, act: str, code: int = 200, **document: object) -> Any:
         return await self.world.post(f"/phones/@maria/{act}", code, **document)
 
-    async def updates(self, offset: int = 0, **more: Any) -> list[dict[str, Any]]:
+    async def updates(self, offset: int = 0, **more: object) -> list[dict[str, Any]]:
         answer = await self.call("getUpdates", offset=offset, allowed_updates=ALL, **more)
         return list(answer["result"])
 

@@ -94,7 +94,7 @@ async def test_routing_the_call_and_the_receipt_are_spans_of_the_messages_trace(
     heard: list[str] = []
     send = world.channel.send
 
-    async def sending(*args: Any) -> Any:
+    async def sending(*args: object) -> object:
         heard.append(outgoing.traceparent.get())
         return await send(*args)
 

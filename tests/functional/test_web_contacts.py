@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
@@ -51,7 +50,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         yield made
 
 
-def contact(address: str, account: str = "main", **more: Any) -> ContactChanged:
+def contact(address: str, account: str = "main", **more: object) -> ContactChanged:
     channel, _, name = address.partition(":")
     fields = {
         "conversation_id": "c-1",

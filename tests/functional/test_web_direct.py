@@ -239,7 +239,7 @@ async def test_the_answer_to_a_first_message_says_that_every_process_has_the_con
     ana, bruno = await person(one, "ana"), await person(one, "bruno")
     begin, started, may_go_on = one.conversations.begin_direct, asyncio.Event(), asyncio.Event()
 
-    async def slow(*args: Any) -> None:
+    async def slow(*args: object) -> None:
         started.set()
         await may_go_on.wait()
         await begin(*args)

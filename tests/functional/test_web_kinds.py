@@ -42,7 +42,7 @@ async def faults_of(answer: ClientResponse) -> dict[str, str]:
     return {error["field"]: error["detail"] for error in document["errors"]}
 
 
-def written_by(api: Api, address: str, provider_id: str = "wamid.1", **more: Any) -> MessageAccepted:
+def written_by(api: Api, address: str, provider_id: str = "wamid.1", **more: object) -> MessageAccepted:
     """A person's message to us, as this process reads it from the log."""
     message = MessageAccepted(
         uuid7(NOW_MS, bytes(10)),

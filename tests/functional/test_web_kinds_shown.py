@@ -19,7 +19,7 @@ from support.watching import member, message, watch
 ANA, BOB = "whatsapp:+5511999990000", "telegram:12345"
 
 
-def record(number: int, sender: str = ANA, **more: Any) -> MessageAccepted:
+def record(number: int, sender: str = ANA, **more: object) -> MessageAccepted:
     fields = {"direction": INBOUND, "provider_id": f"wamid.{number}", "sent_at_ms": NOW_MS - 5, **more}
     return MessageAccepted(uuid7(NOW_MS + number, bytes(10)), "c-1", sender, "", fields.pop("content", "hi"), **fields)
 

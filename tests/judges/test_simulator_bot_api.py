@@ -35,7 +35,7 @@ async def world() -> AsyncIterator[SimulatedWorld]:
         yield world
 
 
-async def called(world: SimulatedWorld, method: str, code: int = 200, **parameters: Any) -> Any:
+async def called(world: SimulatedWorld, method: str, code: int = 200, **parameters: object) -> Any:
     if method.startswith("s"):
         parameters.setdefault("chat_id", (await world.get("/phones/@maria"))["chat_id"])
     return await world.call("POST", f"{BOT}/{method}", code, json=parameters)

@@ -36,10 +36,10 @@ class Client:
         self.bot = bot
         self.chat_id = chat_id
 
-    async def maria(self, act: str, **document: Any) -> Any:
+    async def maria(self, act: str, **document: object) -> Any:
         return await self.world.post(f"/phones/@maria/{act}", **document)
 
-    async def writes(self, **document: Any) -> Any:
+    async def writes(self, **document: object) -> Any:
         return await self.maria("send", channel="telegram", **document)
 
     async def updates(self, offset: int = 0) -> list[Any]:

@@ -239,7 +239,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def message(**fields: Any) -> dict[str, Any]:
+def message(**fields: object) -> dict[str, Any]:
     return {"message_id": 41, "date": 1441645532, "chat": CHAT, "from": ANA, **fields}
 
 

@@ -13,7 +13,7 @@ from chat4all.cli.content_options import NAMES, content_of
 from chat4all.cli.kinds_shown import content_line
 
 
-def options(**changes: Any) -> dict[str, Any]:
+def options(**changes: object) -> dict[str, Any]:
     none = {name: () if name.endswith("s") else None for name in NAMES}
     return {**none, **changes}
 
@@ -158,7 +158,7 @@ KINDS = ["template", "interactive", "location", "reaction", "contacts", "sticker
 
 
 @given(kind=st.sampled_from(KINDS), value=JSON)
-def test_no_object_breaks_the_line_or_the_terminal(kind: str, value: Any) -> None:
+def test_no_object_breaks_the_line_or_the_terminal(kind: str, value: object) -> None:
     line = content_line({"kind": kind, kind: value, "content": "x"})
     assert line.startswith("x")
     assert line.isprintable() or not set(line) & {"\n", "\x1b"}

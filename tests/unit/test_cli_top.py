@@ -75,7 +75,7 @@ def test_an_account_has_its_breaker_queue_and_reasons() -> None:
         ({**LEDGER, "age_seconds": None}, "balanced", "green"),
     ],
 )
-def test_the_ledger_says_whether_something_is_missing(ledger: Any, words: str, style: str) -> None:
+def test_the_ledger_says_whether_something_is_missing(ledger: object, words: str, style: str) -> None:
     text, found = ledger_line(ledger)
     assert words in text
     assert found == style

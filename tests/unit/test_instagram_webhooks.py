@@ -33,11 +33,11 @@ def image(url: str = "https://scontent.cdninstagram.com/1", kind: str = "image")
     return {"type": kind, "payload": {"url": url}}
 
 
-def event(happening: Happening, element_id: str, **fields: Any) -> InboundEvent:
+def event(happening: Happening, element_id: str, **fields: object) -> InboundEvent:
     return InboundEvent(happening, element_id, AT_MS, **{"our_id": OURS, "person": PERSON, **fields})
 
 
-def said(kind: str, content: str = "", **fields: Any) -> InboundEvent:
+def said(kind: str, content: str = "", **fields: object) -> InboundEvent:
     return event(Happening.MESSAGE, "mid.1", kind=kind, content=content, **fields)
 
 

@@ -14,7 +14,7 @@ CONVERSATION = "load-1"
 Document = dict[str, Any]
 
 
-def document(number: int, **changes: Any) -> Document:
+def document(number: int, **changes: object) -> Document:
     at = f"2026-11-28T12:00:{number:02d}.000Z"
     made: Document = {
         "message_id": f"m{number}",

@@ -123,7 +123,7 @@ def record(value: bytes | None, offset: int = 0, key: bytes | None = None) -> An
     return SimpleNamespace(value=value, offset=offset, key=key)
 
 
-def accepted(message_id: str = "m", **more: Any) -> MessageAccepted:
+def accepted(message_id: str = "m", **more: object) -> MessageAccepted:
     return MessageAccepted(message_id, "c", "u", more.pop("recipient_id", PERSON), "hi", **more)
 
 

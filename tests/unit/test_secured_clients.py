@@ -91,7 +91,7 @@ async def test_the_batch_producer_and_cassandras_driver_are_made_with_it(
     made: dict[str, Any] = {}
 
     class Cluster:
-        def __init__(self, **options: Any) -> None:
+        def __init__(self, **options: object) -> None:
             made.update(options)
 
         def connect(self) -> Any:

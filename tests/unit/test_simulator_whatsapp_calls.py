@@ -13,30 +13,30 @@ from simulator.whatsapp.validation import Call, ReadMark, read_call
 Document = dict[str, Any]
 
 
-def message(**more: Any) -> Document:
+def message(**more: object) -> Document:
     document = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": "5511999990000", **more}
     return {name: value for name, value in document.items() if value is not None}
 
 
-def text(body: object = "hi", **more: Any) -> Document:
+def text(body: object = "hi", **more: object) -> Document:
     return message(type="text", text={"body": body, **more})
 
 
-def buttons(*titles: str, **more: Any) -> Document:
+def buttons(*titles: str, **more: object) -> Document:
     replies = [{"type": "reply", "reply": {"id": f"id {title}", "title": title}} for title in titles]
     return interactive("button", {"buttons": replies}, **more)
 
 
-def interactive(kind: str, action: Document, **more: Any) -> Document:
+def interactive(kind: str, action: Document, **more: object) -> Document:
     return message(type="interactive", interactive={"type": kind, "body": {"text": "?"}, "action": action, **more})
 
 
-def rows(count: int, **more: Any) -> Document:
+def rows(count: int, **more: object) -> Document:
     made = [{"id": str(n), "title": str(n), **more} for n in range(count)]
     return interactive("list", {"button": "Choose", "sections": [{"rows": made}]})
 
 
-def template(name: str = "order", parameters: list[Document] | None = None, **more: Any) -> Document:
+def template(name: str = "order", parameters: list[Document] | None = None, **more: object) -> Document:
     components = [{"type": "body", "parameters": parameters}] if parameters is not None else []
     return message(
         type="template", template={"name": name, "language": {"code": "pt_BR"}, "components": components, **more}

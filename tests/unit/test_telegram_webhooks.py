@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 import pytest
@@ -31,7 +30,7 @@ def written(**fields: object) -> dict[str, object]:
     return {"message_id": 41, "from": ANA, "chat": CHAT, "date": 1441645532, **fields}
 
 
-def said(kind: str, content: str = "", **fields: Any) -> InboundEvent:
+def said(kind: str, content: str = "", **fields: object) -> InboundEvent:
     return InboundEvent(Happening.MESSAGE, "123:41", AT_MS, person=PERSON, kind=kind, content=content, **fields)
 
 

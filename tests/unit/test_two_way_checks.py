@@ -17,7 +17,7 @@ from simulator.accounts import DEFAULTS
 OURS = [Outbound("w", 1, "one"), Outbound("w", 2, "two")]
 
 
-def taken(text: str, **changes: Any) -> dict[str, Any]:
+def taken(text: str, **changes: object) -> dict[str, Any]:
     row = {"text": text, "person": "w", "channel": "whatsapp", "is_shown": True, "is_read": True, "statuses": ["read"]}
     return {**row, **changes}
 

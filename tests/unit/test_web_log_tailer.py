@@ -35,7 +35,7 @@ class Record:
     timestamp: int = 1_000
 
 
-async def found(_assignment: object, _node_id: int, records: Any) -> bool:
+async def found(_assignment: object, _node_id: int, records: object) -> bool:
     """Answer a fetch of the fake below, whose request is what it finds."""
     return bool(records)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -21,12 +20,12 @@ def message(**fields: object) -> InboundEvent:
     return event
 
 
-def said(kind: str = "text", content: str = "", **fields: Any) -> InboundEvent:
+def said(kind: str = "text", content: str = "", **fields: object) -> InboundEvent:
     event = InboundEvent(Happening.MESSAGE, "wamid.IN", AT_MS, person=ANA, kind=kind, content=content, our_id="1065")
     return replace(event, **fields)
 
 
-def media(kind: str, mime_type: str, **fields: Any) -> Media:
+def media(kind: str, mime_type: str, **fields: object) -> Media:
     return replace(Media("77", "", kind, mime_type), **fields)
 
 

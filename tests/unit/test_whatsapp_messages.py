@@ -30,7 +30,7 @@ def attachment(kind: MediaKind, caption: str = "", *texts: str, handle: str = ""
     return Attachment(MediaPlan(kind, caption, texts), metadata, "https://files/1", read, handle)
 
 
-def sent(file: Attachment | None = None, **changes: Any) -> list[Call]:
+def sent(file: Attachment | None = None, **changes: object) -> list[Call]:
     """Return the calls without their envelope and token, which each first call must have."""
     calls = calls_of(replace(REQUEST, **changes), file)
     assert not isinstance(calls, Refused), calls

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import Fetcher as AiokafkaFetcher
@@ -25,7 +24,7 @@ class Fetcher:
         self._fetch_min_bytes = 1
         self._fetch_max_wait_ms = 500
 
-    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
+    async def _proc_fetch_request(self, assignment: object, node_id: int, request: object) -> bool:
         return self.found.pop(0)
 
     async def fetch(self) -> bool:
@@ -76,7 +75,7 @@ async def test_a_worker_fetches_with_the_numbers_of_its_settings(
     thread = StreamApp(settings).consumer._new_consumer_thread()
     fetcher = Fetcher(False)
 
-    async def started(_thread: Any) -> None:
+    async def started(_thread: object) -> None:
         pass
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", started)

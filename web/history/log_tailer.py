@@ -1,7 +1,6 @@
 """Reads ``messages`` and ``status-updates`` without a consumer group, so every API process sees every accepted message.
 
-It starts at the mirror's offsets, because all earlier records are in Cassandra; never further back than the cache
-holds.
+It starts at the mirror's offsets, because Cassandra has all earlier records; never further back than the cache holds.
 """
 
 from __future__ import annotations
