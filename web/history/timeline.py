@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-_COMPACT_AFTER = 256
+_COMPACT_AFTER = 8
 
 
 class Timeline:
@@ -39,7 +39,9 @@ class Timeline:
         if index > self._head:
             del self._keys[index], self._ids[index]
             return
-        # moving a mark is O(1) where deleting the first of a long list is not; now and then the dead part is cut off
+        # moving a mark is O(1) where deleting the first of a long list is not; the dead part is cut off once it is the
+        # longer one. Until then it costs little: a conversation that goes on must not keep the ids of all that left.
+        self._ids[self._head] = ""
         self._head += 1
         if self._head > _COMPACT_AFTER and self._head * 2 > len(self._keys):
             del self._keys[: self._head], self._ids[: self._head]
