@@ -89,7 +89,11 @@ async def _meet(load: Run, plan: Plan) -> None:
 
 
 def _rest_check(is_at_rest: bool, plan: Plan) -> Check:
-    faults = () if is_at_rest else ("messages, receipts or records were still open",)
+    faults = (
+        ()
+        if is_at_rest
+        else ("messages, receipts or records were still open; the other verdicts are those of a system at work",)
+    )
     return Check("all came to rest in time", faults, f"within {plan.limit_seconds:g} s")
 
 

@@ -120,7 +120,13 @@ async def run(plan: Plan, servers: Servers, folder: Path, say: Callable[[str], N
             is_at_rest = await _rest(plan, world, client, system, conversations, began)
             result.seconds = monotonic() - began
             evidence = await _evidence(plan, world, client, conversations, accepted)
-            faults = () if is_at_rest else ("messages, webhooks or records were still open",)
+            faults = (
+                ()
+                if is_at_rest
+                else (
+                    "messages, webhooks or records were still open; the other verdicts are those of a system at work",
+                )
+            )
             result.checks = [Check("all came to rest in time", faults, f"within {plan.limit_seconds:g} s")]
             result.checks += evidence.checks()
             if plan.dropped_share:
