@@ -3,8 +3,8 @@
     python -m loadtests.two_way --seed 1                     # 3,000 messages to 90 people; about 3 minutes
     python -m loadtests.two_way --seed 1 --dropped 0.3       # 30 % of the statuses are never posted, for two minutes
 
-With 10,000 messages give it ``--minutes 30``: the provider throttles 5 % of the calls, and each account slows down for it
-(ADR 129). Kafka and Cassandra are its own. Exit code 1 if a verdict is BAD; --keep keeps the logs of the processes.
+With 10,000 messages give it ``--minutes 30``: the provider throttles 5 % of the calls, and each account slows down for
+it (ADR 129). Kafka and Cassandra are its own. Exit code 1 if a verdict is BAD; --keep keeps the logs of the processes.
 """
 
 from __future__ import annotations
