@@ -18,9 +18,7 @@ from domain.ids import keyed_id
 from domain.records import MessageAccepted
 from domain.status import Status
 from support.api import Api, StartApi
-from support.waiting import stays
 from support.watching import SECONDS, Watcher, connect, fact, member, message, watch
-from web.live.positions import Positions
 
 
 async def test_the_frames_are_those_of_the_contract(api: Api) -> None:
@@ -174,112 +172,6 @@ async def test_what_the_process_itself_reported_is_told_when_the_log_has_it(api:
     await watcher.quiet()
     api.live_log.fact(fact(1, "READ", 5))
     assert (await watcher.frame())["status"] == "READ"
-
-
-async def test_since_sends_what_was_missed_and_then_goes_on(api: Api) -> None:
-    token, _ = await member(api, "c-1", "c-2", "c-3")
-    first = await watch(api, token)
-    api.live_log.message(message(0))
-    await first.frame()
-    await first.socket.close()
-    for number in range(1, 40):
-        api.live_log.message(message(number, f"c-{number % 4}"))
-        api.live_log.fact(fact(number, "SENT", conversation=f"c-{number % 4}"))
-    again = await watch(api, token, first.cursor)
-    missed = {f"m-{number}" for number in range(1, 40) if number % 4}
-    frames = [await again.frame() for _ in range(2 * len(missed))]
-    for kind in ("new_message", "status"):
-        ids = [frame["message_id"] for frame in frames if frame["type"] == kind]
-        assert len(ids) == len(missed)
-        assert set(ids) == missed
-    assert [frame["type"] for frame in frames] == ["new_message"] * len(missed) + ["status"] * len(missed)
-    api.live_log.message(message(99))
-    assert (await again.frame())["message_id"] == "m-99"
-
-
-async def test_since_with_nothing_missed_reads_nothing(api: Api) -> None:
-    token, _ = await member(api)
-    first = await watch(api, token)
-    again = await watch(api, token, first.cursor)
-    await again.quiet()
-    assert api.live_log.reads == 0
-    api.live_log.message(message(1))
-    assert (await again.frame())["message_id"] == "m-1"
-
-
-async def test_a_stranger_gets_nothing_by_the_cursor_of_another(api: Api) -> None:
-    token, _ = await member(api, "c-1")
-    stranger, _ = await member(api, "c-2")
-    cursor = (await watch(api, token)).cursor
-    api.live_log.message(message(1))
-    await (await watch(api, stranger, cursor)).quiet()
-
-
-@pytest.mark.parametrize("since", ["nonsense", "é", Positions([0, 0]).text().decode(), "x" * 7_000])
-async def test_a_cursor_that_means_nothing_is_told_and_live_frames_flow(api: Api, since: str) -> None:
-    token, _ = await member(api)
-    watcher = await watch(api, token, since)
-    resync = await watcher.frame()
-    assert (resync["type"], resync["cursor"]) == ("resync_required", watcher.frames[0]["cursor"])
-    api.live_log.message(message(1))
-    assert (await watcher.frame())["message_id"] == "m-1"
-
-
-async def test_a_cursor_older_than_the_log_is_told(api: Api) -> None:
-    token, _ = await member(api)
-    cursor = (await watch(api, token)).cursor
-    for number in range(9):
-        api.live_log.message(message(number))
-    api.live_log.first = {api.live_log.slot_of("c-1"): 3}
-    watcher = await watch(api, token, cursor)
-    assert (await watcher.frame())["type"] == "resync_required"
-    await watcher.quiet()
-
-
-async def test_while_what_was_missed_cannot_be_read_the_connection_is_told_to_come_again(api: Api) -> None:
-    token, _ = await member(api)
-    first = await watch(api, token)
-    cursor = first.cursor
-    await first.socket.close()
-    api.live_log.message(message(1, "c-7"))
-    api.live_log.available = False
-    assert await (await watch(api, token, cursor)).closed() == 1013
-    api.live_log.available, api.conversations.available = True, False
-    assert await (await watch(api, token, cursor)).closed() == 1013
-    api.conversations.available = True
-    await (await watch(api, token, cursor)).quiet()
-
-
-async def test_a_cursor_of_a_process_that_has_read_further_is_waited_for(api: Api) -> None:
-    token, _ = await member(api)
-    watcher = await watch(api, token)
-    api.live_log.message(message(1))
-    await watcher.frame()
-    ahead = Positions([0] * 2 * api.live_log.partitions)
-    ahead[api.live_log.slot_of("c-1")] = 2
-    waiting = asyncio.create_task(watch(api, token, ahead.text().decode()))
-    await stays(lambda: not waiting.done(), 0.05)
-    api.live_log.message(message(2))
-    api.live_log.message(message(3))
-    assert (await (await waiting).frame())["message_id"] == "m-3"
-
-
-@pytest.mark.parametrize(("in_the_log", "told"), [(True, 1013), (False, "resync_required")])
-async def test_a_cursor_ahead_for_long_is_of_another_log_or_this_process_is_behind(
-    api: Api, monkeypatch: pytest.MonkeyPatch, in_the_log: bool, told: object
-) -> None:
-    monkeypatch.setattr("web.live.resumption.AHEAD_SECONDS", 0.1)
-    token, _ = await member(api)
-    ahead = Positions([0] * 2 * api.live_log.partitions)
-    ahead[api.live_log.slot_of("c-1")] = 1
-    api.live_log.processes[0].is_paused = True
-    if in_the_log:
-        api.live_log.message(message(1))
-    watcher = Watcher(await connect(api, token, ahead.text().decode()))
-    if in_the_log:
-        assert await watcher.closed() == told
-    else:
-        assert [(await watcher.frame())["type"] for _ in range(2)] == ["connected", told]
 
 
 async def test_live_frames_go_on_for_known_conversations_while_the_store_is_away(api: Api) -> None:
