@@ -15,7 +15,8 @@ from click.testing import Result
 from chat4all import Tokens
 from chat4all.cli.saved_sessions import SavedSessions, default_file
 from domain.ports import LogPosition
-from support.api import NOW_MS, Api, partition_of
+from fakes.message_log import NOW_MS, partition_of
+from support.api import Api
 from support.waiting import until
 from support.watching import message
 

@@ -11,7 +11,8 @@ from click.testing import Result
 from app.kafka.codec import decode, encode
 from domain.ports import Admin
 from domain.records import AccountReport, ChannelCommand
-from support.api import NOW_MS, Api, RunCommand
+from fakes.message_log import NOW_MS
+from support.api import Api, RunCommand
 from support.letters import delivery_letter, letter
 
 PASSWORD = "correct horse battery"

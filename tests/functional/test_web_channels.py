@@ -10,7 +10,8 @@ import pytest
 
 from app.kafka.codec import decode, encode
 from domain.records import AccountReport, ChannelCommand
-from support.api import NOW_MS, Api, StartApi
+from fakes.message_log import NOW_MS
+from support.api import Api, StartApi
 
 CHANNELS = "/v1/admin/channels"
 REPORT = AccountReport("whatsapp", "default", 0, "closed", False, 3, 1, 5.0, NOW_MS, "", {"allowance": 2, "turn": 1})

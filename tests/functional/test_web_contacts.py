@@ -13,7 +13,8 @@ from domain.inbound import ContactChanged, Person
 from domain.kinds import INBOUND
 from domain.ports import LogPosition
 from domain.records import MessageAccepted
-from support.api import NOW_MS, Api, partition_of, running
+from fakes.message_log import NOW_MS, partition_of
+from support.api import Api, running
 
 HOUR_MS = 3_600_000
 ANA, MARIA = "whatsapp:+5511999990000", "instagram:@maria"

@@ -14,7 +14,8 @@ from app.kafka.codec import decode, encode
 from app.kafka.partitions import partition_for
 from domain.records import ChannelCommand, DeadLetterResolved, StatusChanged
 from domain.traces import TraceRecorded
-from support.api import NOW_MS, Api
+from fakes.message_log import NOW_MS
+from support.api import Api
 from support.letters import delivery_letter, letter, request
 from web.admin import dead_letters
 from web.admin.resolving import RESUME_MS

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import ClientResponse
 
 from domain.records import MessageAccepted
-from support.api import NOW_MS, Api, running
+from fakes.message_log import NOW_MS
+from support.api import Api, running
 from support.watching import member, message, watch
 
 NOW = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=NOW_MS)

@@ -18,7 +18,8 @@ from jose import jwt
 from app.kafka.codec import encode
 from domain.ports import Admin
 from domain.records import DeadLetter, DeliveryRequested
-from support.api import NOW_MS, Api
+from fakes.message_log import NOW_MS
+from support.api import Api
 from web.uploads.tus import OFFSET_STREAM
 
 FORBIDDEN = frozenset({403, 404})

@@ -12,7 +12,8 @@ from domain.message_state import MessageState, Status
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from fakes.lag import FakeLag
-from support.api import NOW_MS, Api
+from fakes.message_log import NOW_MS
+from support.api import Api
 from web.flow.ledger import balance_in
 from web.flow.recorder import DELAYS_SECONDS, KEPT_SECONDS, MOST_DELAYS, FlowRecorder
 from web.flow.service import FlowService

@@ -12,7 +12,8 @@ from domain.errors import LogUnavailable
 from domain.ids import keyed_id, may_repeat
 from domain.ports import Appended, LogPosition, MirrorEntry
 from domain.records import MessageAccepted
-from support.api import Api, MemoryLog
+from fakes.message_log import MemoryLog
+from support.api import Api
 
 KEY = {"Idempotency-Key": "order-7"}
 

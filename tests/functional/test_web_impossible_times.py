@@ -14,8 +14,9 @@ from domain.fact_times import MAX_MS
 from domain.ports import MirrorEntry
 from domain.records import StatusChanged
 from domain.status import Fact, Status
+from fakes.message_log import NOW_MS
 from storage.cassandra.facts import encode_fact, state_of
-from support.api import NOW_MS, Api
+from support.api import Api
 from support.fakes import FakeApp, FakeTable, batch_of
 from support.watching import fact as live_fact
 from support.watching import member, watch

@@ -14,7 +14,8 @@ from app.kafka.codec import decode, encode
 from domain.ids import uuid7
 from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
-from support.api import NOW_MS, Api, partition_of
+from fakes.message_log import NOW_MS, partition_of
+from support.api import Api
 from support.examples import examples
 
 WHATSAPP, INSTAGRAM, TELEGRAM = "whatsapp:+5511999990000", "instagram:@maria", "telegram:12345"

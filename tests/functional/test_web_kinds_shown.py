@@ -12,7 +12,8 @@ from domain.ids import uuid7
 from domain.kinds import INBOUND, KINDS
 from domain.ports import LogPosition, MirrorEntry
 from domain.records import MessageAccepted
-from support.api import NOW_MS, Api, partition_of
+from fakes.message_log import NOW_MS, partition_of
+from support.api import Api
 from support.examples import examples
 from support.watching import member, message, watch
 

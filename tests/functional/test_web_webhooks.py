@@ -11,8 +11,9 @@ import pytest_asyncio
 
 from app.kafka.codec import decode
 from domain.inbound import WebhookReceived
+from fakes.message_log import NOW_MS
 from fakes.webhooks import SIGNATURE, FakeWebhooks, signature
-from support.api import NOW_MS, Api, running
+from support.api import Api, running
 
 ACCOUNTS = """
 [[whatsapp]]

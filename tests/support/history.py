@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from domain.ports import MessageReader
+from fakes.message_log import PARTITIONS, MemoryLog, MemoryTailer
 from fakes.stores import MemoryMessages
-from support.api import PARTITIONS, MemoryLog, MemoryTailer
 from web.history.recent import RecentMessages
 from web.history.service import MessageHistory
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.ids import keyed_id, uuid7
-from support.api import MemoryLog
+from fakes.message_log import MemoryLog
 from web.history.doubts import UNSETTLED_SECONDS, Doubts
 
 NOW_MS = 1_763_848_800_000

@@ -9,8 +9,8 @@ from domain.ids import keyed_id, uuid7
 from domain.ports import LogPosition, MirrorEntry, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact
+from fakes.message_log import MemoryLog, MemoryTailer, partition_of
 from fakes.stores import MemoryMessages
-from support.api import MemoryLog, MemoryTailer, partition_of
 from web.history.doubts import UNSETTLED_SECONDS
 from web.history.recent import RecentMessages
 from web.history.service import LookUp, MessageHistory
