@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from app.kafka.codec import encode
 from app.settings import Settings
@@ -366,6 +366,39 @@ async def test_a_lost_connection_lets_no_caller_wait_for_its_answer() -> None:
     ends.disconnect()
     async with asyncio.timeout(1):
         assert await asyncio.gather(*callers) == [None] * 6
+
+
+async def test_a_client_that_brings_no_records_though_there_are_some_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("web.history.standstill.LONGEST_SECONDS", 0.05)
+    consumer = ScriptedConsumer()
+    tailer, task = await following(consumer)
+    assert await tailer.catch_up(1)
+    consumer.add("messages", 0, accepted(0))
+    fetching, consumer.positions = consumer.positions, {}  # its fetching has ended
+    assert not await tailer.catch_up(0.01)
+    with pytest.raises(KafkaError, match="none came"):
+        await task  # and ``_tail_for_ever`` connects again
+    consumer.positions = fetching
+    task = asyncio.create_task(tailer._tail(consumer))
+    assert await tailer.catch_up(1)
+    task.cancel()
+
+
+async def test_a_quiet_log_and_callers_who_are_served_are_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.history.standstill.LONGEST_SECONDS", 0.02)
+    consumer = ScriptedConsumer()
+    tailer, task = await following(consumer)
+    task.cancel()
+    consumer.add("messages", 0, accepted(0))
+    assert not await tailer.catch_up(0.01)  # nobody reads
+    await pass_time(0.01)
+    task = asyncio.create_task(tailer._tail(consumer))
+    assert await tailer.catch_up(1)
+    await pass_time(0.1)
+    assert not task.done()
+    task.cancel()
 
 
 class StuckConnection:

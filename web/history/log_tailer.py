@@ -24,6 +24,7 @@ from domain.records import MessageAccepted, StatusChanged
 from web.history.end_offsets import EndOffsets
 from web.history.published_state import PublishedState
 from web.history.recent import RecentMessages
+from web.history.standstill import Standstill
 from web.history.starting_points import REQUEST_TIMEOUT_MS, LogPartitions, MirrorOffsets, StartingPoints
 from web.history.status_coalescer import StatusCoalescer
 from web.history.stopping import stop_all
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
 _IDLE_MS = 1_000
-_NOTE_SECONDS = 5.0  # between two warnings that reading is late
 # a batch is folded without giving way to requests: 500 records at some 10 µs are 5 ms
 _BATCH_RECORDS = 500
 _LINGER_SECONDS = 0.01
@@ -80,7 +80,8 @@ class LogTailer:
         self._wanted = asyncio.Event()
         self._attempted = asyncio.Event()
         self.has_caught_up = False
-        self._eager_until = self._late_noted_until = 0.0
+        self._eager_until = 0.0
+        self._standstill = Standstill()
 
     def start(self) -> asyncio.Task[None]:
         """Start reading. The task ends only by ``stop`` or by a bug; its owner must watch for the latter."""
@@ -139,16 +140,9 @@ class LogTailer:
                 async with asyncio.timeout_at(deadline):
                     await waiter
             except TimeoutError:
-                self._note_late(missing, timeout_seconds)
+                self._standstill.waited(missing, self._positions, loop.time())
                 return False
         return True
-
-    def _note_late(self, ends: dict[TopicPartition, int], waited_seconds: float) -> None:
-        now = asyncio.get_running_loop().time()
-        if now >= self._late_noted_until:
-            self._late_noted_until = now + _NOTE_SECONDS
-            unread = sum(max(0, end - self._positions.get(tp, 0)) for tp, end in ends.items())
-            log.warning("%d records of the log are unread after %.2g s", unread, waited_seconds)
 
     async def wait_until_caught_up(self, timeout_seconds: float) -> None:
         """Wait until all records not mirrored yet have been read, or Kafka is found unavailable, or the time is
@@ -248,7 +242,10 @@ class LogTailer:
                 else:
                     self._take_statuses(records)
                 self._reached(tp, records[-1].offset + 1)
-            if batches:
+            if not batches:
+                self._standstill.check(asyncio.get_running_loop().time())
+            else:
+                self._standstill.went_on()
                 self._wake()
                 await self._linger(sum(map(len, batches.values())))
 
