@@ -15,7 +15,7 @@ _NOTE_SECONDS = 5.0  # between two warnings that reading is late
 
 
 class Standstill:
-    """Notes callers who waited for records in vain. A client whose fetching has ended brings none and raises nothing."""
+    """Notes callers who waited for records in vain. A client whose fetching has ended brings none, and no error."""
 
     def __init__(self) -> None:
         self._since: float | None = None
