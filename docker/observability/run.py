@@ -6,6 +6,7 @@ python -m docker.observability.run chat4all run --simulator
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ def main(command: Sequence[str]) -> int:
     processes = [start(spec) for spec in found]
     try:
         with subprocess.Popen(command) as child:
+            signal.signal(signal.SIGTERM, lambda number, _: child.send_signal(number))  # a supervisor tells us alone
             while True:
                 try:
                     return child.wait()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +17,7 @@ from app.settings import Settings
 from docker.observability.local import Layout, Targets, specs, write
 from docker.observability.run import targets, words
 
+ROOT = Path(__file__).parents[2]
 DEBIAN = {"prometheus": "/usr/bin/prometheus", "prometheus-alertmanager": "/usr/bin/prometheus-alertmanager"}
 
 
@@ -65,3 +71,19 @@ def test_the_files_lead_to_each_other(tmp_path: Path) -> None:
 def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="soon"):
         Layout.from_environ(tmp_path, {"CHAT4ALL_PROMETHEUS_PORT": "soon"})
+
+
+def test_a_supervisor_that_ends_it_ends_the_command_in_order(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "sleep"):  # and no Prometheus
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
+    command = "trap 'echo in order; exit 3' TERM; echo up; while :; do sleep 0.05; done"
+    environ = {**os.environ, "PATH": str(tmp_path / "bin"), "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, "-m", "docker.observability.run", "sh", "-c", command]
+    with subprocess.Popen(program, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        assert "up\n" in lines
+        process.send_signal(signal.SIGTERM)
+        assert list(lines) == ["in order\n"]
+        assert process.wait(20) == 3
