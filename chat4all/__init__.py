@@ -10,10 +10,9 @@
         file = await client.upload_file(Path("photo.jpg"), "conversation-1")
         await client.download_file(file["file_id"], Path("copy.jpg"))
 
-A token that has expired is refreshed. What is safe to repeat is repeated for ``retry_seconds`` while the API is away,
-answers 503 or asks for patience: reads, changes that come to the same when made twice, and sends, because each has an
-``Idempotency-Key``. When the time is over and nobody knows whether a message was accepted, ``send`` raises
-``Unconfirmed``, which has its id and its key.
+An expired token is refreshed. Requests are repeated for ``retry_seconds`` while the API is away, answers 503 or asks to
+wait, if repeating is safe: reads, idempotent changes, and sends, because each has an ``Idempotency-Key``. If it is then
+unknown whether a message was accepted, ``send`` raises ``Unconfirmed`` with the message's id and key.
 """
 
 from importlib import import_module

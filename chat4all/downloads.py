@@ -48,7 +48,7 @@ class Downloading:
             await self._fetch()
         if self._sink.checksum() != self._checksum:
             await self._sink.restart()
-            raise Damaged("what came is not the file, by its SHA-256; download it again")
+            raise Damaged("the received bytes differ from the file's SHA-256; download it again")
         await self._sink.keep()
 
     async def _fetch(self) -> None:
@@ -109,7 +109,7 @@ class Downloading:
 
     async def _start_again(self) -> None:
         if self._sink.size_bytes and not await self._sink.restart():
-            raise Damaged("the file can only be had from its start again, and what came of it is out already")
+            raise Damaged("the download can only start over, and part of it is already in the output")
 
     def _tell(self) -> None:
         self._on_progress(Step.DOWNLOADING, self._sink.size_bytes, self._size_bytes)

@@ -90,6 +90,6 @@ async def _documents_of(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterato
         try:
             document = json.loads(message.data)
         except ValueError as error:
-            raise ApiUnavailable("what came over the WebSocket is not of a Chat4All API") from error
+            raise ApiUnavailable("the frames of the WebSocket are not of a Chat4All API") from error
         if isinstance(document, dict):
             yield document

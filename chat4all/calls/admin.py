@@ -47,7 +47,7 @@ class AdminCalls(Calls):
     async def resolve_dead_letters(
         self, verb: str, *, dry_run: bool = False, again: bool = False, **body: object
     ) -> AsyncIterator[dict[str, Any]]:
-        """Redrive or discard (``verb``) the letters that a filter wants; yield what became of each part of the set.
+        """Redrive or discard (``verb``) the letters that a filter wants; yield the result of each part of the set.
 
         ``body``: filters, ``all``, ``note`` and, to redrive, ``may_repeat``. With ``dry_run`` nothing is written.
         """

@@ -27,9 +27,9 @@ class FileCalls(Calls):
     ) -> dict[str, Any]:
         """Upload a file into a conversation; return it as the API tells it, whole and with the right checksum.
 
-        What breaks it off (the API is away, the token expires) is outlived as long as it gets further within
-        ``patience_seconds``, by default ``retry_seconds``. With a ``memory`` another call, also of another process,
-        goes on where one ended that did not get so far. Raises ``LocalFault`` and ``Damaged``, too.
+        After an interruption (the API is away, the token expires) it goes on, as long as it gets further within
+        ``patience_seconds``, by default ``retry_seconds``. With an ``upload_store`` a later call, also of another
+        process, continues an unfinished upload. Raises ``LocalFault`` and ``Damaged``, too.
         """
         seconds = self._transport.retry_seconds if patience_seconds is None else patience_seconds
         async with opened(path) as source:

@@ -138,7 +138,7 @@ class MessageCalls(Calls):
         """Yield events of the user's conversations as they happen, until the caller stops.
 
         Frames are those of the API: ``connected`` (each time), ``new_message``, ``status``, ``resync_required``. Each
-        has a ``cursor``; ``since`` one of them, what came after it is told first. A connection that is lost is made
-        again without a gap; ``ApiUnavailable`` is raised when there was none for ``patience_seconds``.
+        has a ``cursor``; with ``since`` one of them, the events after it come first. A lost connection is made again
+        without a gap; ``ApiUnavailable`` is raised after ``patience_seconds`` without a connection.
         """
         return Notifications(self._transport, since, patience_seconds).frames()

@@ -83,7 +83,7 @@ def api_command(
             type=Seconds(),
             default=retry_seconds,
             show_default=True,
-            help="How long to repeat what an API that is away or busy did not answer.",
+            help="How long to repeat requests while the API is away or busy.",
         )
         @click.option("--json", "as_json", is_flag=True, help="JSON, one document a line, for programs.")
         @wraps(function)

@@ -17,7 +17,7 @@ from domain.records import MessageAccepted, StatusChanged
 
 
 class KafkaMessageLog:
-    """``MessageLog`` over an ``BatchProducer``. The topic of messages carries the broker's append time."""
+    """``MessageLog`` over a ``BatchProducer``. The topic of messages carries the broker's append time."""
 
     def __init__(self, batch_producer: BatchProducer, topics: Topics, partitions: int) -> None:
         self._batch_producer = batch_producer
