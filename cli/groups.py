@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from app.kafka.address import kafka_options
@@ -51,7 +51,8 @@ class Groups:
         return found
 
     async def dismiss(self, is_gone: Callable[[str], bool], *, only_beside_others: bool = False) -> list[str]:
-        """Take the members whose ids ``is_gone`` picks out of their groups, and return those ids.
+        """Take the members whose ids ``is_gone`` picks out of their groups, and return the ids of those that Kafka
+        let go.
 
         ``only_beside_others``: from groups alone that have other members, too.
 
@@ -69,8 +70,12 @@ class Groups:
                     coordinator = await self._admin.find_coordinator(name)
                 for member in gone:
                     # aiokafka knows the request that names a member by its id, which does for static members as well
-                    await self._admin._client.send(coordinator, LeaveGroupRequest(name, member))
-                    dismissed.append(member)
+                    answer = await self._admin._client.send(coordinator, LeaveGroupRequest(name, member))
+                    if answer.error_code:
+                        error = for_code(answer.error_code).__name__
+                        log.warning("%s stays in %s until its session is over: %s", member, name, error)
+                    else:
+                        dismissed.append(member)
         except (KafkaError, OSError) as error:
             log.warning("members of an earlier life stay in their groups for a while: %r", error)
         return dismissed

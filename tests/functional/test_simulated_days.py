@@ -7,14 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-SECONDS = 120.0
+SECONDS = 170.0
+SHORT = ("--days", "0.02", "--crashes", "400")  # half an hour
+EVENTFUL = ("--days", "0.5", "--crashes", "300")  # half a day, and a crash or a stop every four minutes
 
 
 def begun(*options: str) -> subprocess.Popen[str]:
-    """Begin a history of half an hour or so, in a process of its own: it has a clock of its own."""
+    """Begin a history in a process of its own: it has a clock of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "support.days", "--days", "0.02", "--crashes", "400", *options],
+        [sys.executable, "-m", "support.days", *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": "tests"},
         stdout=subprocess.PIPE,
@@ -33,7 +37,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def test_a_seed_is_the_whole_history() -> None:
-    processes = [begun("--seed", "7"), begun("--seed", "7")]
+    processes = [begun(*SHORT, "--seed", "7"), begun(*SHORT, "--seed", "7")]
     first, second = (ended(process) for process in processes)
     assert first[0] == 0, first[1]
     digests = [output.partition("digest ")[2][:16] for _, output in (first, second)]
@@ -41,6 +45,23 @@ def test_a_seed_is_the_whole_history() -> None:
 
 
 def test_a_planted_defect_is_found() -> None:
-    code, output = ended(begun("--seed", "1", "--defect", "unknown-is-sent-again"))
+    code, output = ended(begun(*SHORT, "--seed", "1", "--seeds", "4", "--defect", "unknown-is-sent-again"))
     assert code == 1, output
     assert "was taken 2 times" in output
+
+
+@pytest.mark.long
+def test_every_planted_defect_is_found() -> None:
+    """Order, repetition and loss: a simulation that misses one of them says nothing about the engine."""
+    code, output = ended(begun(*EVENTFUL, "--each-defect", "--seeds", "4"))
+    assert code == 0, output
+    assert "10 of 10 defects found" in output
+    for fault in ("was taken 2 times", "is not in the API", "is lost"):
+        assert fault in output
+
+
+@pytest.mark.long
+def test_a_worker_that_ends_every_four_minutes_shows_nothing() -> None:
+    code, output = ended(begun(*EVENTFUL, "--seed", "3"))
+    assert code == 0, output
+    assert int(output.partition(" crashes,")[0].rpartition(" ")[2]) > 50

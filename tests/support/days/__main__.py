@@ -2,8 +2,10 @@
 
     PYTHONPATH=tests python -m support.days --seed 1 --days 30        # a month
     PYTHONPATH=tests python -m support.days --days 3 --seeds 5 --defect begun-after-the-call
+    PYTHONPATH=tests python -m support.days --each-defect --seeds 20  # of each: the first history that shows it
 
-Exit code 1 if a history shows a fault. The same seed gives the same digest.
+Exit code 1 if a history shows a fault; with --each-defect, if a defect is not found. The same seed gives the same
+digest.
 """
 
 from __future__ import annotations
@@ -13,10 +15,16 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from support.days.clock import SimulatedLoop, install
 
+if TYPE_CHECKING:
+    from support.days.history import Outcome
+
 HASH_SEED = "PYTHONHASHSEED"
+SHOWN = 10  # faults of a history
 
 
 def options() -> argparse.Namespace:
@@ -27,6 +35,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--per-day", type=int, default=1_000, help="messages")
     parser.add_argument("--crashes", type=float, default=24.0, help="a day, graceful stops among them")
     parser.add_argument("--defect", default="", help="put into the engine; see defects.py")
+    parser.add_argument("--each-defect", action="store_true", help="put in one after the other, until each is found")
     return parser.parse_args()
 
 
@@ -41,26 +50,43 @@ def main() -> int:
     from support.days.history import History
 
     logging.disable(logging.CRITICAL)
-    if wanted.defect:
-        DEFECTS[wanted.defect]()
-    bad = 0
-    for seed in range(wanted.seed, wanted.seed + wanted.seeds):
+
+    def lived(seed: int) -> Outcome:
+        """Live through a history, and print it."""
         clock.seconds, began = 0.0, cpu()
         loop = SimulatedLoop(clock)
         try:
             found = loop.run_until_complete(History(seed, wanted.days, wanted.per_day, wanted.crashes).run())
         finally:
             loop.close()
-        bad += bool(found.faults)
         print(
-            f"seed {seed}: {found.messages} messages, {found.crashes} crashes and stops, {found.records} records in "
-            f"{found.seconds / 86_400:.1f} days, {cpu() - began:.1f} s of processor time; digest {found.digest}; "
-            f"{'good' if not found.faults else 'BAD'}",
+            f"seed {seed}: {found.messages} messages, {found.crashes} crashes, {found.stops} stops, "
+            f"{found.records} records in {found.seconds / 86_400:.1f} days, {cpu() - began:.1f} s of processor time; "
+            f"digest {found.digest}; {'good' if not found.faults else 'BAD'}",
             flush=True,
         )
-        for fault in found.faults[:10]:
-            print(f"    {fault}")
+        for fault in found.faults[:SHOWN]:
+            print(f"    {fault}", flush=True)
+        return found
+
+    seeds = range(wanted.seed, wanted.seed + wanted.seeds)
+    if wanted.each_defect:
+        missed = [name for name, plant in DEFECTS.items() if not _is_found(name, plant, seeds, lived)]
+        print(f"{len(DEFECTS) - len(missed)} of {len(DEFECTS)} defects found; not found: {', '.join(missed) or 'none'}")
+        return 1 if missed else 0
+    if wanted.defect:
+        DEFECTS[wanted.defect]()
+    bad = [seed for seed in seeds if lived(seed).faults]
     return 1 if bad else 0
+
+
+def _is_found(name: str, plant: Callable[[], None], seeds: Iterable[int], lived: Callable[[int], Outcome]) -> bool:
+    """Put a defect into a process of its own, and return whether one of the histories shows it."""
+    print(f"{name}:", flush=True)
+    if (child := os.fork()) == 0:
+        plant()
+        os._exit(0 if any(lived(seed).faults for seed in seeds) else 1)
+    return os.waitpid(child, 0)[1] == 0
 
 
 if __name__ == "__main__":

@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
+from bisect import bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from app.fault_points import reach
 from app.kafka.pending_batches import Headers, PendingBatch, Written
 from support.fakes import FakeTable
 
 ACK_SECONDS = (0.002, 0.05)
 SLOW_ACK_SECONDS = (0.5, 3.0)
 SLOW_SHARE = 0.1
+CHANGELOG = "-changelog"
 Record = tuple[bytes | None, bytes | None]
 
 
 class Broker:
-    """``logs``: records by topic, in their order. ``history``: every record in the order of the acknowledgements."""
+    """``logs``: records by topic, in their order; of a changelog ``tables`` has the last value of each key alone.
+
+    ``records`` counts all of them, and ``digest`` depends on each, with its time and its order.
+    """
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.logs: defaultdict[str, list[Record]] = defaultdict(list)
-        self.history: list[tuple[float, str, bytes | None, bytes | None]] = []
+        self.tables: defaultdict[str, dict[bytes, bytes]] = defaultdict(dict)
+        self.records = 0
         self.listeners: dict[str, Callable[[], None]] = {}
+        self._digest = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()[:16]
 
     def append(self, topic: str, key: bytes | None, value: bytes | None) -> int:
         """Write a record; return its offset."""
+        self.records += 1
+        self._digest.update(repr((round(asyncio.get_running_loop().time(), 6), topic, key, value)).encode())
+        if topic.endswith(CHANGELOG):
+            assert key is not None
+            if value is None:
+                self.tables[topic].pop(key, None)
+            elif not key.startswith(b"\0"):
+                self.tables[topic][key] = value
+            return self.records
         log = self.logs[topic]
         log.append((key, value))
-        self.history.append((asyncio.get_running_loop().time(), topic, key, value))
         if topic in self.listeners:
             self.listeners[topic]()
         return len(log) - 1
@@ -67,9 +89,13 @@ class SimulatedProducer:
         """Write all that waits: one batch."""
         del self._timers[topic]
         queue = self._queues[topic]
-        waiting = [queue.popleft() for _ in range(len(queue))]
-        for write, key, value in waiting:
-            offset = self._broker.append(topic, key, value)
+        written = [(write, self._broker.append(topic, key, value)) for write, key, value in queue]
+        queue.clear()
+        with suppress(asyncio.CancelledError):  # the worker ends here
+            reach("changelog-acknowledged" if topic.endswith(CHANGELOG) else "produce-acknowledged")
+        if self.is_dead:
+            return
+        for write, offset in written:
             if not write.future.done():
                 write.future.set_result(Written(offset, -1))
 
@@ -90,9 +116,16 @@ class SimulatedTable(FakeTable):
 
     def __init__(self, broker: Broker, producer: Any, name: str) -> None:
         super().__init__(producer, name)
-        for key, value in broker.logs[name]:
-            assert key is not None
-            if value is None:
-                self.rows.pop(key, None)
-            elif not key.startswith(b"\0"):
-                self.rows[key] = value
+        self.rows = dict(broker.tables[name])
+        self._keys = sorted(self.rows)
+
+    def put(self, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
+        if value is not None and key not in self.rows:
+            insort(self._keys, key)
+        elif value is None and key in self.rows:
+            del self._keys[bisect_right(self._keys, key) - 1]
+        return super().put(partition, key, value)
+
+    def rows_after(self, partition: int, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
+        first = bisect_right(self._keys, key)
+        return [(k, self.rows[k]) for k in self._keys[first : first + count]]

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import time
+from typing import Any
 
 BEGIN_S = 1_764_342_000.0
 TURN_SECONDS = 1e-6  # of the loop: a timer that is early by a rounding error comes again, and then it is due
@@ -41,12 +43,19 @@ def install() -> Clock:
     return clock
 
 
+class _NothingComes(selectors.DefaultSelector):
+    """A selector that asks the system for nothing: no socket of a simulation is ever ready."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[Any, int]]:
+        return []
+
+
 class SimulatedLoop(asyncio.SelectorEventLoop):
     """An event loop on a simulated clock. It never waits."""
 
     def __init__(self, clock: Clock) -> None:
         self._simulated = clock
-        super().__init__()
+        super().__init__(_NothingComes())
 
     def time(self) -> float:
         return self._simulated.seconds

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from agents.calls import Calls
 from agents.delivery_queue import DeliveryQueue
 from agents.dispatcher import Dispatcher
 from agents.receipts import Receipts
 from agents.settlement import Settlement
 from app.kafka.pending_batches import PendingBatch, Written
 from domain.attempts import Stage
-from support.days.history import SimulatedWorld
+from support.days.world import SimulatedWorld
 from tables import queue as queue_rows
 
 
@@ -100,6 +101,30 @@ def outcomes_are_forgotten() -> None:
     DeliveryQueue.on_record = lambda self, partition, name: None  # type: ignore[method-assign]
 
 
+def parked_receipts_go_before_their_facts() -> None:
+    """A parked receipt is deleted while its fact is on its way."""
+    report = Settlement._report
+
+    def hasty(self: Any, lane: Any, partition: int, key: bytes, row: Any, *rest: Any, **more: Any) -> Any:
+        writes = report(self, lane, partition, key, row, *rest, **more)
+        self.receipts.unpark(partition, row.name)
+        return writes
+
+    Settlement._report = hasty  # type: ignore[method-assign]
+
+
+def a_stop_takes_back_what_was_called() -> None:
+    """A graceful stop does not wait for the calls to the channel, and lets their rows wait again."""
+    drain = Calls.drain
+
+    async def impatient(self: Any) -> None:
+        for delivery in self._in_hand.values():
+            delivery.is_called = False
+        await drain(self)
+
+    Calls.drain = impatient  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Callable[[], None]] = {
     each.__name__.replace("_", "-"): each
     for each in (
@@ -111,5 +136,7 @@ DEFECTS: Mapping[str, Callable[[], None]] = {
         early_receipts_are_dropped,
         each_message_is_a_chain,
         outcomes_are_forgotten,
+        parked_receipts_go_before_their_facts,
+        a_stop_takes_back_what_was_called,
     )
 }

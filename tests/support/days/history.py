@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, cast
 
-from faust.types import TP
-
-from agents.deliver import deliver_batch
 from agents.facts import read_fact
-from agents.receipts import receive_batch
 from app.clock import now_ms
-from app.faust.batches import RecordBatch
-from app.faust.stream_app import StreamApp
 from app.kafka.codec import encode
-from domain.accounts import Account
 from domain.message_state import UNKNOWN, MessageState, join_alone
 from domain.records import DeliveryRequested, ReceiptReported
 from loadtests.chaos.checks import Evidence, State
 from loadtests.feed import Order
-from support.days.broker import Broker, SimulatedProducer, SimulatedTable
+from support.days.broker import Broker
+from support.days.faults import POINTS
 from support.days.provider import SimulatedProvider
-from support.deliveries import World
-from support.fakes import FakeApp
+from support.days.world import EVENTS, OUTBOUND, SimulatedWorld
 
 DAY = 86_400.0
-OUTBOUND, EVENTS, STATUSES = "whatsapp-outbound", "whatsapp-events", "status-updates"
+STATUSES = "status-updates"
 CONVERSATIONS = 40
-PARTITION = 2
-MOST_RECORDS = 50
-COMMIT_SECONDS = 0.05
+STOPS, AT_POINTS = 0.3, 0.5  # shares of graceful stops, and of crashes at a point of ``POINTS``; the others are by time
+BURSTS = (1, 1, 1, 3)  # messages at a time
+SAME_CONVERSATION = 0.5  # the share of the messages of a burst that go where the one before went
+LONGEST_WAIT_SECONDS = 3_600.0  # for what may not come
 REST_SECONDS = DAY + 2 * 3_600.0  # whatever waits has expired by then
 
 
@@ -45,96 +35,11 @@ class Outcome:
 
     messages: int
     crashes: int
+    stops: int
     records: int
     seconds: float
     digest: str
     faults: list[str]
-
-
-class SimulatedWorld(World):
-    """The engine's world on a broker that takes its time. A crash loses memory and what no acknowledgement had."""
-
-    def __init__(self, broker: Broker, provider: SimulatedProvider, **settings: object) -> None:
-        self.broker = broker
-        self.provider = provider
-        self.committed = {OUTBOUND: 0, EVENTS: 0}
-        self.readers: list[asyncio.Task[None]] = []
-        self.wake = {topic: asyncio.Event() for topic in self.committed}
-        for topic, event in self.wake.items():
-            broker.listeners[topic] = event.set
-        super().__init__(Account(channel="whatsapp"), **settings)  # type: ignore[arg-type]
-
-    def start(self, *, begin: bool = True) -> None:
-        """Begin as a new process: tables from their changelogs, positions from their commits."""
-        self.broker_side = SimulatedProducer(self.broker)
-        self.producer = cast(Any, self.broker_side)
-        self.table = SimulatedTable(self.broker, self.producer, "attempts-changelog")
-        self.queue = SimulatedTable(self.broker, self.producer, "queue-changelog")
-        self.channels = dict.fromkeys(self.channels, cast(Any, self.provider))
-        self.app = FakeApp(**self.settings)
-        self.app.batch_producer = self.producer
-        self.make_dispatcher()
-        self.app.assigned()
-        self.readers = [
-            asyncio.get_running_loop().create_task(self._read(topic, self.app, self.dispatcher, self.broker_side))
-            for topic in self.committed
-        ]
-
-    def crash(self) -> None:
-        """End as ``kill -9`` does, and begin again."""
-        former = self.dispatcher
-        self.broker_side.die()
-        for reader in self.readers:
-            reader.cancel()
-        former.scheduler.close()
-        former.queue.drop()
-        for task in former.tasks():
-            task.cancel()
-        self.start()
-
-    async def stop(self) -> None:
-        """End gracefully, and begin again."""
-        for reader in self.readers:
-            reader.cancel()
-        await asyncio.wait(self.readers)
-        await self.app.drain()
-        await asyncio.sleep(5)  # the producer's flush
-        self.broker_side.is_dead = True
-        self.start()
-
-    async def _read(self, topic: str, app: FakeApp, dispatcher: Any, producer: SimulatedProducer) -> None:
-        """Hand over the records after the commit; commit a batch once all that follows from it is durable."""
-        at = self.committed[topic]
-        while True:
-            records = self.broker.logs[topic][at : at + MOST_RECORDS]
-            if not records:
-                self.wake[topic].clear()
-                await self.wake[topic].wait()
-                continue
-            batch = _batch(topic, records, at)
-            if topic == OUTBOUND:
-                writes = await deliver_batch(cast(StreamApp, app), dispatcher, batch)
-            else:
-                writes = receive_batch(cast(StreamApp, app), dispatcher.receipts, batch)
-            at += len(records)
-            await self._durable(writes)
-            await asyncio.sleep(self.broker.chance.uniform(0, COMMIT_SECONDS))
-            if not producer.is_dead:
-                self.committed[topic] = at
-
-    async def _durable(self, writes: Sequence[Any]) -> None:
-        for write in writes:
-            await write
-
-
-def _batch(topic: str, records: Sequence[tuple[bytes | None, bytes | None]], start: int) -> RecordBatch:
-    made = [
-        SimpleNamespace(
-            topic=topic, partition=PARTITION, offset=start + n, key=key, value=value, timestamp=now_ms(), headers=()
-        )
-        for n, (key, value) in enumerate(records)
-    ]
-    return RecordBatch(TP(topic, PARTITION), made, start, start + len(made), 1)
 
 
 class History:
@@ -154,7 +59,11 @@ class History:
         self.provider = SimulatedProvider(random.Random(f"provider {self._count}{self._chance.random()}"), self._report)
         world = self.world = SimulatedWorld(self.broker, self.provider)
         writing, disturbing = asyncio.create_task(self._write()), asyncio.create_task(self._disturb())
-        await asyncio.gather(writing, disturbing)
+        world.outside |= {task for task in (asyncio.current_task(), writing, disturbing) if task is not None}
+        await writing
+        disturbing.cancel()
+        await asyncio.wait([disturbing])
+        world.faults.disarm()
         deadline = asyncio.get_running_loop().time() + REST_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(600)
@@ -166,10 +75,11 @@ class History:
             reader.cancel()
         return Outcome(
             len(self.orders),
-            self._crashes,
-            len(self.broker.history),
+            world.crashes,
+            world.stops,
+            self.broker.records,
             asyncio.get_running_loop().time(),
-            self._digest(),
+            self.broker.digest,
             faults,
         )
 
@@ -180,8 +90,10 @@ class History:
         sequences: defaultdict[int, int] = defaultdict(int)
         for number in range(self._count):
             await asyncio.sleep(self._chance.expovariate(self._count / (self._days * DAY)))
-            for _ in range(self._chance.choice((1, 1, 1, 3))):
-                one = self._chance.randrange(CONVERSATIONS)
+            one = self._chance.randrange(CONVERSATIONS)
+            for _ in range(self._chance.choice(BURSTS)):
+                if self._chance.random() > SAME_CONVERSATION:
+                    one = self._chance.randrange(CONVERSATIONS)
                 sequences[one] += 1
                 order = Order(
                     f"m-{number}-{len(self.orders)}", f"c-{one}", f"whatsapp:+55119{one:08d}", "", sequences[one]
@@ -202,19 +114,27 @@ class History:
     async def _disturb(self) -> None:
         for _ in range(self._crashes):
             await asyncio.sleep(self._chance.expovariate(self._crashes / (self._days * DAY)))
+            draw = self._chance.random()
+            if draw < AT_POINTS:
+                await self._at_a_point()
+                continue
             await self._into_work()
-            if self._chance.random() < 0.7:
+            if draw < 1 - STOPS:
                 self.world.crash()
             else:
                 await self.world.stop()
 
+    async def _at_a_point(self) -> None:
+        """Let the worker end at a point that the next messages reach, or at none if they do not."""
+        self.world.faults.arm(self._chance.choice(POINTS), self._chance.randrange(3))
+        if not await _came(self.world.faults.happened):
+            self.world.faults.disarm()
+
     async def _into_work(self) -> None:
         """Wait until something is under way: a crash of an idle worker shows nothing."""
-        for _ in range(20_000):
-            if self.world.dispatcher.tasks():
-                await asyncio.sleep(self._chance.uniform(0, 0.5))
-                return
-            await asyncio.sleep(0.25)
+        self.provider.called.clear()
+        await _came(self.provider.called)
+        await asyncio.sleep(self._chance.uniform(0, 0.5))
 
     def _evidence(self) -> Evidence:
         states: dict[str, MessageState] = {}
@@ -233,8 +153,11 @@ class History:
             resending=frozenset(),
         )
 
-    def _digest(self) -> str:
-        made = hashlib.sha256()
-        for seconds, topic, key, value in self.broker.history:
-            made.update(repr((round(seconds, 6), topic, key, value)).encode())
-        return made.hexdigest()[:16]
+
+async def _came(event: asyncio.Event) -> bool:
+    """Wait for ``event``, and return whether it came in time."""
+    try:
+        async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+            return await event.wait()
+    except TimeoutError:
+        return False

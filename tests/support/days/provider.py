@@ -25,6 +25,7 @@ class Manners:
     not_now: float = 0.03
     throttled: float = 0.02
     refused: float = 0.01
+    taken_of_the_dead: float = 0.5
     early: float = 0.1
     twice: float = 0.1
     late: float = 0.05
@@ -32,7 +33,7 @@ class Manners:
 
 
 class SimulatedProvider:
-    """A connector. ``report`` gets each receipt, with its conversation."""
+    """A connector. ``report`` gets each receipt, with its conversation. ``called`` is set by each call."""
 
     channel = "whatsapp"
     capabilities = ConnectorCapabilities()
@@ -43,6 +44,7 @@ class SimulatedProvider:
         self._manners = Manners()
         self.taken: list[Taken] = []
         self.given: list[Given] = []
+        self.called = asyncio.Event()
         self._outage = (self._gap(), 0.0)
 
     def _gap(self) -> float:
@@ -60,7 +62,13 @@ class SimulatedProvider:
     async def send(self, request: DeliveryRequested, attempt: int, attachment: Attachment | None = None) -> SendOutcome:
         """Take the message, or not."""
         chance, manners = self._chance, self._manners
-        await asyncio.sleep(chance.uniform(0.02, 0.4))
+        self.called.set()
+        try:
+            await asyncio.sleep(chance.uniform(0.02, 0.4))
+        except asyncio.CancelledError:  # the worker ended; what it had sent may be here all the same
+            if chance.random() < manners.taken_of_the_dead and not self._is_away():
+                self._take(request, attempt)
+            raise
         if self._is_away():
             await asyncio.sleep(chance.choice((0.05, 5.0)))
             return NotNow("the provider is away", None, Scope.ACCOUNT)
