@@ -1,7 +1,8 @@
 """Checks that the views agree with the log. It compares the fold of ``status-updates``, the ``message_state`` table as
 its changelog has it, and every row in Cassandra, message by message; content byte for byte with ``messages``. Each
-delivery requested of a channel is in its queue or has an outcome, and each dead letter has its fact. If they are given,
-a follower's live frames and the provider's list are compared as well.
+delivery requested of a channel is in its queue or has an outcome, the table ``attempts`` has the outcomes that the
+facts tell, and each dead letter has its fact. If they are given, a follower's live frames and the provider's list are
+compared as well.
 
 Meant for a system at rest. In a working system ``Report.behind`` is the number of records that the roles have yet to
 process; while it is not 0, a difference may be only a delay. Memory is bounded, for a log of any length: see

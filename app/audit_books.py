@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from math import inf
 from pathlib import Path
 
-from app.audit_deliveries import ChannelAudit, IsDelivery, LoadDelivery
+from app.audit_deliveries import ChannelAudit, IsDelivery, LoadAttempt, LoadDelivery
 from app.audit_rules import History, LoadRow
 from app.audit_spill import Entry, Spill
 from app.kafka.codec import decode
@@ -19,28 +20,34 @@ MOST_RECORDS = 100_000  # of one bucket in memory, about 1 KiB each
 
 
 class EntryKind(IntEnum):
-    """The kinds of records besides those of channels, which follow: request, row of the queue, letter."""
+    """The kinds of records besides those of channels, which follow: request and row of the queue by turns, then, from
+    ``ATTEMPTS`` on, a kind for the outcomes of each channel.
+    """
 
     MESSAGE = 0
     FACT = 1
     ROW = 2
     LETTER = 3
     CHANNELS = 4
+    ATTEMPTS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class RowLoaders:
-    """Read rows of tables: ``message_state`` (``state``), ``queue`` (``delivery`` and ``is_delivery``)."""
+    """Read rows of tables: ``message_state`` (``state``), ``queue`` (``delivery`` and ``is_delivery``),
+    ``attempts`` (``attempt``).
+    """
 
     state: LoadRow
     delivery: LoadDelivery
     is_delivery: IsDelivery
+    attempt: LoadAttempt
 
 
 @dataclass(slots=True)
 class PartitionFacts:
     """The state of a partition number before its records are read. ``first_requests``: by channel, the first offset
-    of its requests.
+    of its requests. ``outcomes_from_ms``, ``outcomes_until_ms``: see ``ChannelAudit``.
     """
 
     number: int
@@ -49,6 +56,8 @@ class PartitionFacts:
     retention_hours: float
     first_requests: Mapping[str, int] = field(default_factory=dict)
     has_lost_facts: bool = False
+    outcomes_from_ms: float = inf
+    outcomes_until_ms: float = inf
 
 
 def request_kind(channel_index: int) -> int:
@@ -61,6 +70,11 @@ def queue_kind(channel_index: int) -> int:
     return EntryKind.CHANNELS + 2 * channel_index + 1
 
 
+def attempts_kind(channel_index: int) -> int:
+    """Return the kind of the rows of a channel's outcomes."""
+    return EntryKind.ATTEMPTS + channel_index
+
+
 class Books:
     """The records of one bucket, folded."""
 
@@ -69,7 +83,15 @@ class Books:
     ) -> None:
         self.history = History(partition.first_message, retention_hours=partition.retention_hours)
         self.history.partition = partition.number
-        self.channels = [ChannelAudit(channel, partition.first_requests.get(channel, 0)) for channel in channels]
+        self.channels = [
+            ChannelAudit(
+                channel,
+                partition.first_requests.get(channel, 0),
+                outcomes_from_ms=partition.outcomes_from_ms,
+                outcomes_until_ms=partition.outcomes_until_ms,
+            )
+            for channel in channels
+        ]
         self._by_topic = dict(zip(topics, self.channels, strict=True))
         self._loaders = loaders
 
@@ -83,6 +105,9 @@ class Books:
             self.history.add_row(entry.key, entry.value, self._loaders.state)
         elif entry.kind == EntryKind.LETTER:
             self._letter(entry.value)
+        elif entry.kind >= EntryKind.ATTEMPTS:
+            channel = self.channels[entry.kind - EntryKind.ATTEMPTS]
+            channel.add_outcome(entry.key or b"", entry.value, self._loaders.attempt)
         else:
             index, is_row = divmod(entry.kind - EntryKind.CHANNELS, 2)
             if is_row:
@@ -126,13 +151,13 @@ async def books_of(
     with Spill(buckets, folder) as spill, Spill(buckets, folder) as rows:
         async for entry in entries:
             facts_from_ms = facts_from_ms or _first_fact_ms(partition, entry)
-            if entry.kind == EntryKind.ROW:
+            if entry.kind == EntryKind.ROW or entry.kind >= EntryKind.ATTEMPTS:
                 rows.put(entry.key, entry)
             else:
                 spill.put(_conversation_of(entry), entry)
         for bucket in range(rows.buckets):
-            for entry in _last_rows(rows.read(bucket)):
-                spill.put(_conversation_of_row(entry, loaders.state), entry)
+            for conversation, entry in _last_rows(rows.read(bucket), loaders.state):
+                spill.put(conversation, entry)
         for bucket in range(spill.buckets):
             books = make()
             for entry in spill.read(bucket):
@@ -145,12 +170,21 @@ def _first_fact_ms(partition: PartitionFacts, entry: Entry) -> int:
     return entry.timestamp if partition.has_lost_facts and entry.kind == EntryKind.FACT else 0
 
 
-def _last_rows(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield the last value of each key; a deleted row is as one that never was."""
-    last: dict[bytes | None, Entry] = {}
+def _last_rows(entries: Iterable[Entry], load: LoadRow) -> Iterator[tuple[bytes, Entry]]:
+    """Yield the last value of each key with its conversation; a deleted row is as one that never was.
+
+    An outcome has the key of the row of ``message_state``, which knows the conversation. Without that row, itself a
+    difference, it is left out.
+    """
+    last: dict[tuple[int, bytes | None], Entry] = {}
     for entry in entries:
-        last[entry.key] = entry
-    return (entry for entry in last.values() if entry.value is not None)
+        last[entry.kind, entry.key] = entry
+    rows = {
+        entry.key: _conversation_of_row(entry, load)
+        for entry in last.values()
+        if entry.kind == EntryKind.ROW and entry.value is not None
+    }
+    return ((rows[entry.key], entry) for entry in last.values() if entry.value is not None and entry.key in rows)
 
 
 def _conversation_of(entry: Entry) -> bytes | None:

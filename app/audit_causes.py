@@ -34,6 +34,18 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     ("queue", "was requested", "the channel's worker lost a row of its queue after it had committed the request"),
     ("queue", "was not requested", "a row left by another cluster, or a topic that was recreated"),
     ("queue", "cannot be read", "written by a later release, or by hand"),
+    (
+        "attempts",
+        "no fact",
+        "the worker ended between the outcome and its fact, and no owner has taken the partition up since",
+    ),
+    (
+        "attempts",
+        "no outcome",
+        "a record of the changelog was lost or deleted: a request read again would be sent again",
+    ),
+    ("attempts", "cannot be read", "written by a later release, or by hand"),
+    ("attempts", "", "the row was changed by hand, or two workers wrote it"),
     ("dead-letters", "", "the worker ended between the letter and its fact; a redrive settles it"),
     (
         "live",

@@ -1,18 +1,27 @@
-"""The part of the audit that follows each delivery: requests, the queue, outcomes, dead letters; without I/O."""
+"""The part of the audit that follows each delivery: requests, the queue, outcomes, dead letters; without I/O.
+
+The table ``attempts`` prevents a second send, so its outcomes are compared with the facts, and the facts with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from math import inf
 
 from app.audit_rules import Difference, History
 from app.kafka.codec import decode
+from domain.attempts import Attempt, Outcome
 from domain.errors import MalformedRecord
 from domain.records import DeadLetter, DeliveryRequested, delivery_key
 from domain.status import MessageState, Status, delivery_of
 
 UNQUEUED = "was requested of %s: it is not queued and has no outcome"
 LoadDelivery = Callable[[bytes], str]  # a row of the table ``queue`` → its ``delivery_key``
+NO_FACT = "is %s on record of %s, and no fact says so"
+NO_OUTCOME = "was SENT by %s, and no outcome is on record"
+OTHER_ID = "has the provider's id %r on record of %s, and %r in the facts"
+LoadAttempt = Callable[[bytes | None], Attempt | None]  # a row of the table ``attempts``
 IsDelivery = Callable[[bytes], bool]  # whether a key of the table is one of a delivery
 
 
@@ -21,6 +30,8 @@ class ChannelAudit:
     """One partition number of a channel. ``first_offset``: of the requests; retention has removed those before it.
 
     ``requests``: the committed ones, by ``delivery_key``. ``queued``: the keys of the deliveries in the queue.
+    ``outcomes``: the rows of ``attempts``, by ``delivery_key``. Those of deliveries that were sent before
+    ``outcomes_from_ms`` or since ``outcomes_until_ms`` (epoch ms) may be missing.
     """
 
     channel: str
@@ -28,6 +39,9 @@ class ChannelAudit:
     requests: dict[str, DeliveryRequested] = field(default_factory=dict)
     letters: dict[str, DeadLetter] = field(default_factory=dict)
     queued: dict[bytes, str] = field(default_factory=dict)
+    outcomes: dict[str, Attempt] = field(default_factory=dict)
+    outcomes_from_ms: float = inf
+    outcomes_until_ms: float = inf
     _faults: list[Difference] = field(default_factory=list)
 
     def add_request(self, value: bytes | None) -> None:
@@ -50,6 +64,19 @@ class ChannelAudit:
         except (ValueError, TypeError) as error:
             self._faults.append(Difference("queue", repr(key)[:100], f"has a row that cannot be read: {error!r:.100}"))
 
+    def add_outcome(self, key: bytes, value: bytes | None, load: LoadAttempt) -> None:
+        """Take a record of the changelog of ``attempts``."""
+        name = key.decode(errors="replace")
+        try:
+            attempt = load(value)
+        except (ValueError, TypeError) as error:
+            self._faults.append(Difference("attempts", name, f"has a row that cannot be read: {error!r:.100}"))
+            return
+        if attempt is None:
+            self.outcomes.pop(name, None)
+        else:
+            self.outcomes[name] = attempt
+
     def add_letter(self, letter: DeadLetter) -> None:
         """Take a dead letter about a request of the channel."""
         try:
@@ -71,15 +98,47 @@ class ChannelAudit:
             state = _state_of(history, request)
             if state is not None and state.status is Status.ACCEPTED and name not in waiting:
                 yield Difference("dead-letters", name, f"has a letter ({letter.reason}) and no fact that it failed")
+        yield from self._outcome_differences(history, waiting)
         if not self.first_offset:
             for key, name in self.queued.items():
                 if name not in self.requests:
                     yield Difference("queue", name, f"is queued ({key[:60]!r}) and was not requested")
 
+    def _outcome_differences(self, history: History, waiting: Collection[str]) -> Iterator[Difference]:
+        """Yield where outcomes and facts differ. While a delivery is queued, its outcome's fact may be on its way."""
+        for name, attempt in self.outcomes.items():
+            message_id, _, address = name.partition(" ")
+            state = _state_at(history, message_id, address)
+            if state is None or name in waiting or not attempt.is_final:
+                continue
+            is_sent = attempt.outcome == Outcome.SENT
+            if (state.sent_at_ms if is_sent else state.failed_at_ms) is None:
+                yield Difference("attempts", name, NO_FACT % (attempt.outcome.upper(), self.channel))
+            elif is_sent and _is_other(attempt, state):
+                detail = OTHER_ID % (attempt.provider_id, self.channel, state.provider_id)
+                yield Difference("attempts", name, detail)
+        for name, request in self.requests.items():
+            if name in self.outcomes or name in waiting:
+                continue
+            state = _state_of(history, request)
+            sent_at_ms = None if state is None else state.sent_at_ms
+            if sent_at_ms is not None and self.outcomes_from_ms <= sent_at_ms < self.outcomes_until_ms:
+                yield Difference("attempts", name, NO_OUTCOME % self.channel)
+
+
+def _is_other(attempt: Attempt, state: MessageState) -> bool:
+    """Return whether the ids differ. After a second attempt the facts may have the id of either."""
+    is_only_one = attempt.number == state.sent_attempt == 1
+    return is_only_one and bool(attempt.provider_id) and state.provider_id not in (None, attempt.provider_id)
+
 
 def _state_of(history: History, request: DeliveryRequested) -> MessageState | None:
     """Return the state of the delivery by the facts, ``None`` if facts about its message may have left the log."""
-    folded = history.folded.get(request.message_id)
+    return _state_at(history, request.message_id, request.recipient_id)
+
+
+def _state_at(history: History, message_id: str, address: str) -> MessageState | None:
+    folded = history.folded.get(message_id)
     if folded is None or history.is_partial(folded):
         return None
-    return delivery_of(folded.state, request.recipient_id)
+    return delivery_of(folded.state, address)

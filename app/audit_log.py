@@ -9,8 +9,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app.audit_books import EntryKind, PartitionFacts, queue_kind, request_kind
+from app.audit_books import EntryKind, PartitionFacts, attempts_kind, queue_kind, request_kind
 from app.audit_spill import Entry
+from app.clock import now_ms
 from app.kafka.address import kafka_options
 from app.kafka.topics import Topics, group_of
 from app.settings import InvalidSetting, Settings
@@ -18,6 +19,8 @@ from domain.errors import LogUnavailable
 from domain.recipients import CHANNELS
 
 SILENCE_SECONDS = 15.0
+RETENTION_SLACK_MS = 3_600_000  # between our clock and a channel's
+OUTCOME_SLACK_MS = 5_000  # a fact may be durable before its outcome is
 _BATCH_RECORDS = 2_000
 
 
@@ -42,7 +45,7 @@ async def check_topics(settings: Settings, admin: Any) -> None:
     names = Topics(settings.topic_prefix)
     read = [names.messages, names.status_updates, names.changelog("core", "message_state"), names.dead_letters]
     for channel in CHANNELS:
-        read += [names.outbound(channel), names.changelog(channel, "queue")]
+        read += [names.outbound(channel), names.changelog(channel, "queue"), names.changelog(channel, "attempts")]
     known = await admin.list_topics()
     for topic in read:
         if topic not in known:
@@ -99,7 +102,7 @@ class PartitionReader:
     def _sources(self) -> list[tuple[int, TopicPartition]]:
         """Return the kinds of records and their partitions, in the order of reading.
 
-        The queues come first: what has left them since has its fact in the history.
+        The queues come first: what has left them since has its fact in the history, as has each outcome.
         """
         names, number = self._names, self._number
         sources: list[tuple[int, TopicPartition]] = []
@@ -107,6 +110,8 @@ class PartitionReader:
             sources.append((request_kind(index), TopicPartition(names.outbound(channel), number)))
             changelog = names.changelog(channel, "queue")
             sources.append((queue_kind(index), TopicPartition(changelog, number)))
+            attempts = names.changelog(channel, "attempts")
+            sources.append((attempts_kind(index), TopicPartition(attempts, number)))
         sources.append((EntryKind.LETTER, TopicPartition(names.dead_letters, number)))
         sources.append((EntryKind.MESSAGE, TopicPartition(names.messages, number)))
         sources.append((EntryKind.FACT, TopicPartition(names.status_updates, number)))
@@ -119,6 +124,7 @@ class PartitionReader:
         tps = [tp for _, tp in sources]
         self._consumer.assign(tps)
         begins, ends = await self._consumer.beginning_offsets(tps), await self._consumer.end_offsets(tps)
+        now = now_ms()
         by_kind = {kind: begins[tp] for kind, tp in sources}
         return PartitionFacts(
             self._number,
@@ -127,6 +133,8 @@ class PartitionReader:
             self._settings.state_retention_hours,
             {channel: by_kind[request_kind(index)] for index, channel in enumerate(CHANNELS)},
             by_kind[EntryKind.FACT] > 0,
+            now - self._settings.state_retention_hours * 3_600_000 + RETENTION_SLACK_MS,
+            now - OUTCOME_SLACK_MS,
         )
 
     async def entries(self) -> AsyncIterator[Entry]:
@@ -139,7 +147,7 @@ class PartitionReader:
 
     def _committed_end(self, kind: int, tp: TopicPartition) -> int | None:
         index, is_row = divmod(kind - EntryKind.CHANNELS, 2)
-        if kind < EntryKind.CHANNELS or is_row:
+        if kind < EntryKind.CHANNELS or kind >= EntryKind.ATTEMPTS or is_row:
             return None
         committed = self._committed[CHANNELS[index]]
         return committed[tp].offset if tp in committed else -1

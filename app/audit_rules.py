@@ -22,7 +22,8 @@ _SHOWN = ("conversation_id", "sender_id", "recipient_id", "content", "file_id", 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """``view``: where it was found (log, table, cassandra, cassandra-by-id, queue, dead-letters, live, provider).
+    """``view``: where it was found (log, table, cassandra, cassandra-by-id, queue, attempts,
+    dead-letters, live, provider).
 
     ``where``: the records about the message. ``cause``: what most likely led to it.
     """

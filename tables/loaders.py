@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.audit import RowLoaders
-from tables import message_state, queue
+from tables import attempts, message_state, queue
 
 
 def _name(value: bytes) -> str:
@@ -14,4 +14,4 @@ def _is_delivery(key: bytes) -> bool:
     return key.startswith(queue.DELIVERY)
 
 
-LOADERS = RowLoaders(message_state.load, _name, _is_delivery)
+LOADERS = RowLoaders(message_state.load, _name, _is_delivery, attempts.load)

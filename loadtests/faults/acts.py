@@ -21,6 +21,7 @@ from loadtests.groups import Groups, NotInTime, until
 
 REACHED_SECONDS = 20.0
 BACK_SECONDS = 60.0
+RECOVERED = "recovered"  # a point that a worker reaches at its start
 HOUR_MS = 3_600_000
 
 
@@ -37,11 +38,11 @@ async def at_work(world: World) -> None:
 
 def killed_at(role: str, point: str) -> Act:
     """Kill the process of ``role`` that next reaches ``point``."""
+    if point == RECOVERED:
+        return killed_as_it_comes_back(role)
 
     async def act(world: World) -> str:
-        file = world.system.arm(role, point, passes=0 if point == "recovered" else 2)
-        if point == "recovered":
-            world.worker(f"{role}-1").kill()
+        file = world.system.arm(role, point, passes=2)
 
         async def is_gone() -> bool:
             return not file.exists()
@@ -51,6 +52,27 @@ def killed_at(role: str, point: str) -> Act:
         except NotInTime:
             file.unlink(missing_ok=True)
             raise
+        return ""
+
+    return act
+
+
+def killed_as_it_comes_back(role: str) -> Act:
+    """Kill a worker, and its successor as soon as that has its tables."""
+
+    async def act(world: World) -> str:
+        name = f"{role}-1"
+        file = world.system.arm_successor(name, RECOVERED)
+        world.worker(name).kill()
+
+        async def is_gone() -> bool:
+            return not file.exists()
+
+        try:
+            await until(f"{name} reaches {RECOVERED}", BACK_SECONDS, is_gone)
+        finally:
+            file.unlink(missing_ok=True)
+            world.system.disarm_successor(name)
         return ""
 
     return act

@@ -7,18 +7,19 @@ from types import SimpleNamespace
 
 from aiokafka import TopicPartition
 
-from app.audit_books import Books, EntryKind, books_of, queue_kind, request_kind
+from app.audit_books import Books, EntryKind, attempts_kind, books_of, queue_kind, request_kind
 from app.audit_log import PartitionReader
 from app.kafka.codec import encode
 from app.kafka.topics import Topics
 from app.settings import Settings
 from domain import routing
-from domain.attempts import QueuedDelivery
+from domain.attempts import Attempt, QueuedDelivery
 from domain.ports import LogPosition
 from domain.recipients import CHANNELS
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted
+from domain.status import MessageState
 from support.values import changed
-from tables import queue
+from tables import attempts, message_state, queue
 from tables.loaders import LOADERS
 from tests.functional.test_replay_span import FakeConsumer, Raw
 
@@ -39,9 +40,16 @@ def requested(name: str, offset: int) -> DeliveryRequested:
 
 
 def logs() -> dict[TopicPartition, list[Raw]]:
-    """Three messages: the first is queued, the second is lost, the request of the third is not committed yet."""
+    """Three messages: the first is queued, the second is lost, the request of the third is not committed yet.
+
+    The second has an outcome on record, with no fact, and its row in the table of states.
+    """
     topics = [NAMES.messages, NAMES.status_updates, NAMES.dead_letters, NAMES.changelog("core", "message_state")]
-    topics += [topic for c in CHANNELS for topic in (NAMES.outbound(c), NAMES.changelog(c, "queue"))]
+    topics += [
+        topic
+        for c in CHANNELS
+        for topic in (NAMES.outbound(c), *(NAMES.changelog(c, name) for name in ("queue", "attempts")))
+    ]
     found: dict[TopicPartition, list[Raw]] = {TopicPartition(topic, NUMBER): [] for topic in topics}
     for offset, name in enumerate(("m-0", "m-1", "m-2")):
         request = requested(name, offset)
@@ -55,6 +63,10 @@ def logs() -> dict[TopicPartition, list[Raw]]:
             key = queue.delivery_row_key(queue.chain_prefix("default", "c-1", request.recipient_id), offset)
             changelog = TopicPartition(NAMES.changelog("whatsapp", "queue"), NUMBER)
             found[changelog] += [Raw(0, AT, key, row), Raw(1, AT, b"r\0gone", row)]
+    outcome = attempts.dump(Attempt(1, "failed", AT))
+    found[TopicPartition(NAMES.changelog("whatsapp", "attempts"), NUMBER)].append(Raw(0, AT, b"m-1", outcome))
+    state = message_state.dump(message_state.Row(MessageState(AT), "c-1", "whatsapp"))
+    found[TopicPartition(NAMES.changelog("core", "message_state"), NUMBER)].append(Raw(0, AT, b"m-1", state))
     letter = DeadLetter("whatsapp-outbound", NUMBER, 1, "expired", "", b"c-1", encode(requested("m-1", 1)), AT)
     found[TopicPartition(NAMES.dead_letters, NUMBER)].append(Raw(0, AT, b"c-1", encode(letter)))
     return found
@@ -66,12 +78,12 @@ async def test_a_partition_is_read_whole_in_memory_and_in_buckets() -> None:
     committed = {c: {TopicPartition(NAMES.outbound(c), NUMBER): SimpleNamespace(offset=2)} for c in CHANNELS}
     reader = PartitionReader(changed(Settings(), {}), consumer, NUMBER, committed)
     facts = await reader.facts()
-    assert (facts.number, facts.records, facts.has_lost_facts) == (NUMBER, 12, False)
+    assert (facts.number, facts.records, facts.has_lost_facts) == (NUMBER, 14, False)
     kinds = [entry.kind async for entry in reader.entries()]
     whatsapp = CHANNELS.index("whatsapp")
     assert kinds.count(request_kind(whatsapp)) == 2, "the third is not committed"
     assert kinds.count(queue_kind(whatsapp)) == 2
-    assert kinds.index(EntryKind.FACT) > kinds.index(queue_kind(whatsapp))
+    assert kinds.index(EntryKind.FACT) > kinds.index(attempts_kind(whatsapp)) > kinds.index(queue_kind(whatsapp))
     topics = [NAMES.outbound(channel) for channel in CHANNELS]
     make = partial(Books, facts, CHANNELS, LOADERS, topics)
     for most_records in (1_000, 4):
@@ -79,4 +91,4 @@ async def test_a_partition_is_read_whole_in_memory_and_in_buckets() -> None:
         async for books in books_of(facts, reader.entries(), make, LOADERS, most_records=most_records):
             for channel in books.channels:
                 found += [f"{one.view} {one.message_id}" for one in channel.differences(books.history)]
-        assert found == ["queue m-1", "dead-letters m-1"]
+        assert found == ["queue m-1", "dead-letters m-1", "attempts m-1"]

@@ -13,13 +13,13 @@ from app.audit_rules import Difference, History, compare, compare_ids
 from app.kafka.codec import encode
 from app.kafka.topics import Topics
 from app.settings import InvalidSetting, Settings
-from domain.attempts import QueuedDelivery
+from domain.attempts import Attempt, QueuedDelivery
 from domain.ids import keyed_id
 from domain.ports import LogPosition, StoredMessage
 from domain.recipients import CHANNELS
 from domain.records import DeadLetter, DeliveryRequested, MessageAccepted, StatusChanged
 from domain.status import Fact, MessageState, alone, fold
-from tables import queue
+from tables import attempts, queue
 from tables.loaders import LOADERS
 from tables.message_state import load
 
@@ -364,6 +364,7 @@ def broker(changelog: int = 6, **partitions: int) -> Broker:
     made = Broker(**{"messages": 6, "status_updates": 6, "dead_letters": 6, **partitions})
     for channel in CHANNELS:
         made.topics |= {Topics("").outbound(channel): 6, Topics("").changelog(channel, "queue"): 6}
+        made.topics[Topics("").changelog(channel, "attempts")] = 6
     made.topics[Topics("").changelog("core", "message_state")] = changelog
     return made
 
@@ -404,6 +405,49 @@ def test_a_delivery_with_an_outcome_or_a_row_in_the_queue_is_in_order() -> None:
     waiting = deliveries(request())
     queued(waiting)
     assert list(waiting.differences(history(FACTS[:1]))) == []
+
+
+def recorded(made: ChannelAudit, outcome: str = "sent", name: str = "m", provider_id: str | None = "sim.m") -> None:
+    made.add_outcome(name.encode(), attempts.dump(Attempt(1, outcome, AT, provider_id)), LOADERS.attempt)
+
+
+def test_an_outcome_that_the_facts_tell_is_in_order_and_so_is_one_whose_delivery_is_queued_still() -> None:
+    made = deliveries(request())
+    made.outcomes_from_ms = AT
+    recorded(made)
+    assert list(made.differences(history())) == []
+    queued(made)
+    assert list(made.differences(history(FACTS[:1]))) == []
+
+
+@pytest.mark.parametrize("outcome", ["sent", "failed"])
+def test_an_outcome_without_its_fact_is_told(outcome: str) -> None:
+    made = deliveries()
+    recorded(made, outcome)
+    (found,) = made.differences(history(FACTS[:1]))
+    assert (found.view, found.message_id) == ("attempts", "m")
+    assert outcome.upper() in found.detail
+
+
+def test_a_sent_message_without_an_outcome_is_told_while_the_outcome_must_be_there() -> None:
+    made = deliveries(request())
+    assert list(made.differences(history())) == [], "it may have left the table"
+    made.outcomes_from_ms = AT
+    (found,) = made.differences(history())
+    assert (found.view, found.message_id) == ("attempts", "m")
+    made.outcomes_until_ms = AT
+    assert list(made.differences(history())) == [], "it may be on its way"
+
+
+def test_another_id_of_the_provider_and_a_row_that_cannot_be_read_are_told() -> None:
+    made = deliveries()
+    recorded(made, provider_id="p-2")
+    made.add_outcome(b"m-9", b"nonsense", LOADERS.attempt)
+    found = list(made.differences(history()))
+    assert views(found) == ["attempts", "attempts"]
+    assert any("p-2" in each.detail for each in found)
+    made.add_outcome(b"m", None, LOADERS.attempt)
+    assert len(list(made.differences(history()))) == 1
 
 
 def test_a_delivery_in_no_queue_and_without_an_outcome_is_told() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from app.fault_points import POINTS
+from app.fault_points import POINTS, VARIABLE
+from app.settings import Settings
 from docker.observability.alerts import ALERTS
 from loadtests.faults.__main__ import chosen, options
 from loadtests.faults.acts import all_kills
+from loadtests.faults.kept import KeptSystem
 from loadtests.faults.matrix import MATRIX
 from loadtests.faults.printed import found_in
 from loadtests.faults.report import document
@@ -90,3 +93,17 @@ def test_counters_count_within_one_life_of_a_process(start: int, seen: set[str])
     signals._workers({"core-1": series_of(page.format(start=5, dead=1))})
     signals._workers({"core-1": series_of(page.format(start=start, dead=3))})
     assert set(signals.words()) == seen
+
+
+async def test_a_fault_of_a_successor_ends_no_other_worker_of_its_role(tmp_path: Path) -> None:
+    """A survivor that takes over reaches `recovered` too, and on a busy machine it does so first."""
+    system = KeptSystem(Settings(data_dir=str(tmp_path)), tmp_path, {"whatsapp": 2}, tmp_path / "faults")
+    first, second = system.process("whatsapp-1"), system.process("whatsapp-2")
+    file = system.arm_successor("whatsapp-1", "recovered")
+    armed = Path(first.spec.environ[VARIABLE])
+    assert file == armed / "whatsapp.recovered"
+    assert file.exists()
+    assert Path(second.spec.environ[VARIABLE]) != armed
+    assert not (Path(second.spec.environ[VARIABLE]) / "whatsapp.recovered").exists()
+    system.disarm_successor("whatsapp-1")
+    assert first.spec.environ[VARIABLE] == second.spec.environ[VARIABLE]
