@@ -14,6 +14,7 @@ from loadtests.console.guest import Guest
 
 BATCH = 500
 MOST_SECONDS = 300.0
+MINUTE_SECONDS = 60.0
 SCREEN_PX = 2_500  # of one turn of the wheel
 _FRAMES = """() => {
   window.frames_ms = [];
@@ -26,13 +27,35 @@ _FRAMES = """() => {
   window.frames_run = true;
   requestAnimationFrame(next);
 }"""
+# Before the page: when a frame arrives, and how many there were. Called for each new document.
+_FRAMES_OF_SOCKET = """
+window.frames = 0; window.arrived = {};
+const Native = WebSocket;
+window.WebSocket = class extends Native {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener("message", ({ data }) => {
+      window.frames += 1;
+      if (!data.includes('"READ"')) return;
+      const frame = JSON.parse(data);
+      window.arrived[frame.message_id] ??= Date.now();
+    });
+  }
+};
+"""
+# A task that was posted in the callback of a frame runs after the frame is painted.
 _TICKS = """() => {
   window.ticked = {};
   new MutationObserver(() => {
     for (const one of document.querySelectorAll("article.mine")) {
-      if (window.ticked[one.dataset.id] || !one.querySelector(".ticks.READ")) continue;
-      window.ticked[one.dataset.id] = true;
-      requestAnimationFrame(() => { window.ticked[one.dataset.id] = Date.now(); });
+      const { id } = one.dataset;
+      if (window.ticked[id] || !one.querySelector(".ticks.READ")) continue;
+      window.ticked[id] = 1;
+      requestAnimationFrame(() => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = () => { window.ticked[id] = Date.now(); };
+        port2.postMessage(0);
+      });
     }
   }).observe(document.querySelector(".log"), { childList: true, subtree: true });
 }"""
@@ -96,8 +119,12 @@ async def scroll(guest: Guest, page: Page, messages: int) -> str:
 
 
 async def ticks(guest: Guest, page: Page, times: int, per_second: float) -> str:
-    """Return the delay from the person's reading to the blue ticks on the page, beside a load of other messages."""
+    """Return the delay from the person's reading to the blue ticks on the page, beside a load of other messages.
+
+    Two parts are told apart: until the API's frame arrives at the page, and from there until the ticks are painted.
+    """
     number = await guest.person()
+    await page.add_init_script(_FRAMES_OF_SOCKET)
     await guest.enter(page)
     talk = (await guest.ask("POST", "/v1/messages", {"recipient_id": f"whatsapp:{number}", "content": "begin"}))[
         "conversation_id"
@@ -105,18 +132,23 @@ async def ticks(guest: Guest, page: Page, times: int, per_second: float) -> str:
     await guest.open(page, talk)
     await page.evaluate(_TICKS)
     load = asyncio.create_task(_load(guest, per_second))
-    found = []
+    whole, pipeline, drawing = [], [], []
     for n in range(times):
         sent = await guest.ask("POST", "/v1/messages", {"conversation_id": talk, "content": f"tick {n}"})
-        bubble = page.locator(f"#m-{sent['message_id']} .ticks.DELIVERED")
-        await bubble.wait_for()
+        await page.locator(f"#m-{sent['message_id']} .ticks.DELIVERED").wait_for()
         read_ms = time.time() * 1000
         await guest.act(f"/phones/{number[1:]}/read", {})
         await page.wait_for_function("(id) => window.ticked[id] > 1", arg=sent["message_id"], polling=20)
-        found.append(await page.evaluate("(id) => window.ticked[id]", sent["message_id"]) - read_ms)
+        arrived, painted = await page.evaluate("(id) => [window.arrived[id], window.ticked[id]]", sent["message_id"])
+        whole.append(painted - read_ms)
+        pipeline.append(arrived - read_ms)
+        drawing.append(painted - arrived)
     load.cancel()
     await asyncio.gather(load, return_exceptions=True)
-    return f"from the telephone's reading to blue ticks, beside {per_second:g} messages/s: {spread(found)}"
+    return (
+        f"from the telephone's reading to blue ticks, beside {per_second:g} messages/s: {spread(whole)}\n"
+        f"  of it until the frame arrives: {spread(pipeline)}\n  from the frame to the painted ticks: {spread(drawing)}"
+    )
 
 
 async def _load(guest: Guest, per_second: float) -> None:
@@ -134,25 +166,33 @@ async def _load(guest: Guest, per_second: float) -> None:
 
 
 async def memory(guest: Guest, page: Page, minutes: float, per_second: float) -> str:
-    """Return the heap and the nodes of the page, each minute, while so many events a second come in."""
+    """Return the heap and the nodes of the page, each minute, while about so many frames a second come in.
+
+    Each message is two frames: the message, and that it was delivered to the other user.
+    """
     talk = f"busy-{secrets.token_hex(4)}"
-    await guest.ask("POST", "/v1/messages", {"conversation_id": talk, "content": "begin"})
+    other = f"other_{secrets.token_hex(4)}"
+    await guest.ask("POST", "/users", {"username": other, "password": secrets.token_hex(12)})
+    await page.add_init_script(_FRAMES_OF_SOCKET)
     await guest.enter(page)
+    group = {"name": talk, "initial_members": [f"user:{other}"]}
+    talk = (await guest.ask("POST", "/v1/groups", group))["group_id"]
     await guest.open(page, talk)
     client = await page.context.new_cdp_session(page)
     began, number, looks = time.monotonic(), 0, [await _heap(client)]
     while (passed := time.monotonic() - began) < minutes * 60:
-        due = int(passed * per_second)
+        due = min(number + BATCH, int(passed * per_second / 2))
         bodies = [{"conversation_id": talk, "content": f"event {n} {'words ' * 10}"} for n in range(number, due)]
         number = due
         if bodies:
-            await guest.ask("POST", "/v1/messages/batch", {"messages": bodies[:BATCH]})
-        if passed > len(looks) * 30:
+            await guest.ask("POST", "/v1/messages/batch", {"messages": bodies})
+        if passed > len(looks) * MINUTE_SECONDS:
             looks.append(await _heap(client))
-            print(f"  {passed:.0f} s: {looks[-1]}", flush=True)
+            print(f"  {passed:.0f} s, {await page.evaluate('window.frames')} frames: {looks[-1]}", flush=True)
         await asyncio.sleep(0.1)
     looks.append(await _heap(client))
-    return f"{number} events in {minutes:g} min: heap and nodes " + "; ".join(looks)
+    frames = await page.evaluate("window.frames")
+    return f"{number} messages, {frames} frames in {minutes:g} min: heap and nodes " + "; ".join(looks)
 
 
 async def _heap(client: CDPSession) -> str:

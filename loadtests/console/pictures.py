@@ -53,7 +53,6 @@ async def main(url: str, simulator: str) -> None:
     async with Guest(url, simulator) as guest, page_of_chromium() as page:
         await guest.enter(page)
         film = Film(page)
-        await page.get_by_role("button", name="Telephones").click()
         ana = page.frame_locator(".phones iframe").locator(".phone.whatsapp")
         await ana.get_by_role("button", name="Write to them").click()
         await page.wait_for_selector("#first")

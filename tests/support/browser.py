@@ -55,12 +55,13 @@ class Tab:
         """The faults that no test caused."""
         return [fault for fault in self.faults if not any(text in fault for text in self.expected)]
 
-    async def violations(self) -> list[str]:
-        """Return what axe-core finds wrong with the page, frames apart."""
+    async def violations(self, frame: str = "") -> list[str]:
+        """Return what axe-core finds wrong with the page, or with the frame whose address has the text ``frame``."""
         script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
         # through the inspector: the page's own policy allows no such script, rightly
-        await self.page.evaluate(script)
-        found: dict[str, Any] = await self.page.evaluate("() => axe.run(document, {iframes: false})")
+        judged = next(one for one in self.page.frames if frame in one.url)
+        await judged.evaluate(script)
+        found: dict[str, Any] = await judged.evaluate("() => axe.run(document, {iframes: false})")
         return [
             f"{one['id']}: {one['help']}: {[node['html'][:120] for node in one['nodes'][:3]]}"
             for one in found["violations"]

@@ -13,7 +13,7 @@ from pathlib import PurePath
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-SYSTEM = "system"
+SYSTEM, CONSOLE = "system", "e2e/console"
 # the files of tests/e2e whose tests use the fixture of that name in its conftest.py
 SYSTEM_FILES = {
     "test_client.py",
@@ -34,7 +34,7 @@ ORDER = (
     SYSTEM,
     "e2e/test_chaos.py",
     "e2e/test_two_way.py",
-    "e2e/test_console.py",
+    CONSOLE,
     "e2e/test_files_on_channels.py",
     "e2e/test_outages.py",
     "e2e/test_resumable_uploads.py",
@@ -79,4 +79,6 @@ def in_order(items: list[pytest.Item]) -> None:
 def group_of(nodeid: str) -> str:
     """Return the group of a test, such as "e2e/test_rounds.py"."""
     folder, name = PurePath(nodeid.partition("::")[0]).parts[-2:]
+    if folder == "console":  # its files have one system
+        return CONSOLE
     return SYSTEM if folder == "e2e" and name in SYSTEM_FILES else f"{folder}/{name}"

@@ -1,7 +1,7 @@
 // Where a message is written: the channel's limit as it is typed, a file by button, drop or paste, a reply.
 
 import { attachment } from "./attachment.js";
-import { button, el } from "./elements.js";
+import { button, el, setBusy } from "./elements.js";
 import { roomFor } from "./limits.js";
 import { say } from "./words.js";
 
@@ -60,7 +60,7 @@ export function composer(model, api, conversationId, channels) {
     if (isSending) return;
     isSending = true;
     tell("");
-    submit.disabled = true;
+    setBusy(submit, true);
     const own = { attached, reply, content: text.value }; // what is written meanwhile belongs to the next message
     try {
       const body = { conversation_id: conversationId, content: own.content };
@@ -90,6 +90,7 @@ export function composer(model, api, conversationId, channels) {
       else tell(error.status === 0 ? say("unreachableKept") : error.message);
     } finally {
       isSending = false;
+      setBusy(submit, false);
       measure();
       text.focus();
     }

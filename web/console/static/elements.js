@@ -17,6 +17,12 @@ export function button(text, onclick, properties = {}) {
   return el("button", { type: "button", onclick, ...properties }, text);
 }
 
+/** Disable a button while what it began is under way, and show that it is. */
+export function setBusy(button, isBusy) {
+  button.disabled = isBusy;
+  button.setAttribute("aria-busy", String(isBusy));
+}
+
 /** Return a two-letter badge for a name, in one of eight colours that depend on `seed` alone. */
 export function badge(name, seed) {
   let sum = 0;

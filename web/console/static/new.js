@@ -1,7 +1,7 @@
 // Where a new conversation begins: a channel, a recipient there, a first message.
 
 import { keyFor } from "./compose.js";
-import { el } from "./elements.js";
+import { el, setBusy } from "./elements.js";
 import { roomFor } from "./limits.js";
 import { say } from "./words.js";
 
@@ -55,7 +55,7 @@ export function newMessageView(model, api, to = "") {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (submit.disabled) return;
-    submit.disabled = true;
+    setBusy(submit, true);
     const who = address(), body = { recipient_id: who, content: text.value }, { key, forget } = keyFor("new", body);
     try {
       const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
@@ -70,7 +70,7 @@ export function newMessageView(model, api, to = "") {
         recipient.focus();
       }
     } finally {
-      submit.disabled = false;
+      setBusy(submit, false);
     }
   });
   measure();

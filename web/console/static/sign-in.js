@@ -1,6 +1,6 @@
 // Signing in and registering.
 
-import { button, el } from "./elements.js";
+import { button, el, setBusy } from "./elements.js";
 import { say, switchLanguage } from "./words.js";
 
 /** Return the form. `begin` shows the page anew. */
@@ -29,13 +29,13 @@ export function signInView(api, begin, notice) {
     button(say("language"), () => { switchLanguage(); begin(); }, { class: "quiet" }));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    submit.disabled = true;
+    setBusy(submit, true);
     try {
       await (isNew ? api.register(username.value, password.value) : api.signIn(username.value, password.value));
       begin();
     } catch (error) {
       fault.textContent = error.status === 0 ? say("unreachable") : error.message;
-      submit.disabled = false;
+      setBusy(submit, false);
     }
   });
   requestAnimationFrame(() => username.focus());

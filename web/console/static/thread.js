@@ -11,6 +11,7 @@ import { windowNotice } from "./window.js";
 import { dayOf, midnightOf, say } from "./words.js";
 
 const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"], MOST_PAGES_TO_A_MESSAGE = 120, MARKED_AT_ONCE = 20;
+const FIRST_PAUSE_MS = 1_000, LONGEST_PAUSE_MS = 8_000;
 
 export class ThreadView {
   #model;
@@ -29,10 +30,11 @@ export class ThreadView {
   #wanted;
   #isWaiting = false;
   #isLoading = false;
+  #isClosed = false;
   #listener = ({ detail }) => this.#changed(detail);
 
   constructor(model, api, id, messageId) {
-    Object.assign(this, { element: el("section", { class: "thread", "aria-busy": "true" }) });
+    Object.assign(this, { element: el("section", { class: "thread", "aria-busy": "true" }, el("p", { class: "empty slow" }, say("loading"))) });
     this.#model = model;
     this.#api = api;
     this.#id = model.openId = id;
@@ -44,6 +46,7 @@ export class ThreadView {
   }
 
   close() {
+    this.#isClosed = true;
     this.#model.removeEventListener("change", this.#listener);
     this.#model.openId = null;
     this.#compose?.close();
@@ -51,11 +54,15 @@ export class ThreadView {
     this.#rows.close();
   }
 
-  async #open() {
+  /** Show the conversation; what passes by itself, such as a silent server, is tried again after `pause`, a few times. */
+  async #open(pause = FIRST_PAUSE_MS) {
+    if (this.#isClosed) return;
     try {
       await this.#model.loadMessages(this.#id);
     } catch (error) {
       const words = error.status === 0 ? say("unreachable") : error.status === 404 ? say("noConversation") : error.message;
+      const mayPass = error.status === 0 || error.status === 429 || error.status >= 500 || this.#conversation?.document.isUnmirrored;
+      if (mayPass && pause <= LONGEST_PAUSE_MS) setTimeout(() => this.#open(2 * pause), pause);
       return this.element.replaceChildren(el("div", { class: "empty" }, el("p", { class: "fault", role: "alert" }, words), button(say("retry"), () => this.#open())));
     }
     this.#compose ??= composer(this.#model, this.#api, this.#id, channelsOf(this.#conversation.document));

@@ -6,6 +6,7 @@ const WORDS = {
     welcome: "Write once, reach people on WhatsApp, Instagram, Telegram, or here.",
     haveNone: "No account yet? Create one", haveOne: "Already registered? Sign in", signOut: "Sign out",
     search: "Search conversations", searchShort: "Search", menu: "Menu",
+    loading: "Loading …",
     noneYet: "No conversation yet. “Telephones” has people to write to.",
     begin: "Write to somebody, and be that person", begin1: "In “Telephones”, press “Write to them” at Ana.",
     begin2: "Send. Watch the ticks: ◷ accepted, ✓ sent, ✓✓ delivered, blue ✓✓ read.", begin3: "Answer on the telephone. At a message, ⋯ shows its life; a red ! says why it failed.",
@@ -117,6 +118,7 @@ const WORDS = {
     welcome: "Escreva uma vez e alcance pessoas no WhatsApp, Instagram, Telegram ou aqui.",
     haveNone: "Ainda sem conta? Crie uma", haveOne: "Já tem conta? Entre", signOut: "Sair",
     search: "Buscar conversas", searchShort: "Buscar", menu: "Menu",
+    loading: "Carregando …",
     noneYet: "Nenhuma conversa ainda. Em “Telefones” há pessoas a quem escrever.",
     begin: "Escreva a alguém, e seja essa pessoa", begin1: "Em “Telefones”, pressione “Escrever para ela” em Ana.",
     begin2: "Envie. Veja os sinais: ◷ aceita, ✓ enviada, ✓✓ entregue, ✓✓ azul lida.", begin3: "Responda no telefone. Na mensagem, ⋯ mostra a sua vida; um ! vermelho diz por que falhou.",
@@ -241,11 +243,20 @@ export function switchLanguage() {
 /** The reader's own form of dates and times, if it is of the chosen language. */
 const locale = () => navigator.languages?.find((one) => one.startsWith(language)) ?? { en: "en-GB", pt: "pt-BR" }[language];
 
+const CLOCK = { hour: "2-digit", minute: "2-digit" }, EXACT = { ...CLOCK, second: "2-digit", fractionalSecondDigits: 3 }, DAY = { day: "numeric", month: "short" };
+const FORMS = { clock: CLOCK, exact: EXACT, dayClock: { ...CLOCK, ...DAY }, dayExact: { ...EXACT, ...DAY }, day: { weekday: "long", day: "numeric", month: "long", year: "numeric" } };
+const formats = new Map(); // a format takes longer to make than a bubble to draw
+
+function format(form) {
+  const key = `${form} ${language}`;
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(locale(), FORMS[form]));
+  return formats.get(key);
+}
+
 /** Return the clock time of epoch milliseconds, with the day if it is not today. */
 export function timeOf(ms, withSeconds = false) {
-  const at = new Date(ms), isToday = at.toDateString() === new Date().toDateString();
-  const options = { hour: "2-digit", minute: "2-digit", ...(withSeconds ? { second: "2-digit", fractionalSecondDigits: 3 } : {}) };
-  return at.toLocaleString(locale(), isToday ? options : { ...options, day: "numeric", month: "short" });
+  const isToday = midnightOf(ms) === midnightOf(Date.now());
+  return format(isToday ? (withSeconds ? "exact" : "clock") : withSeconds ? "dayExact" : "dayClock").format(ms);
 }
 
 /** Return the beginning of the day of epoch milliseconds, in this time zone. */
@@ -253,9 +264,7 @@ export const midnightOf = (ms) => new Date(ms).setHours(0, 0, 0, 0);
 
 /** Return the day of epoch milliseconds. */
 export function dayOf(ms) {
-  const at = new Date(ms);
-  if (midnightOf(ms) === midnightOf(Date.now())) return say("today");
-  return at.toLocaleDateString(locale(), { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+  return midnightOf(ms) === midnightOf(Date.now()) ? say("today") : format("day").format(ms);
 }
 
 document.documentElement.lang = language;

@@ -1,88 +1,27 @@
-"""The console in a real Chromium on the whole system, with the telephones of the simulator beside it."""
+"""Conversations in the console, in a real Chromium on the whole system."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import secrets
-import subprocess
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, FrameLocator, Route
+from playwright.async_api import Route
 
-from loadtests.system import Servers, System, free_ports, system_settings
-from loadtests.two_way.runner import Client
-from loadtests.two_way.world import LOOPBACK, World
-from support.browser import PHONE, Tab, chromium, needs_chromium, tab
+from support.browser import PHONE, Tab, needs_chromium, tab
+from support.console_stage import PASSWORD, SECONDS, Stage, somebody, telephones
 from support.waiting import until
 
 pytestmark = [
     pytest.mark.real,
     needs_chromium(),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="package"),
     pytest.mark.timeout(300),
 ]
-
-WORKERS = {"core": 1, "mirror": 1, "whatsapp": 1, "instagram": 1}
-PASSWORD = "a long passphrase"
-SECONDS = 30.0
-
-
-@dataclass
-class Stage:
-    """The system, the simulator and the browser."""
-
-    system: System
-    world: World
-    browser: Browser
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.system.settings.port}"
-
-    async def admin(self, username: str) -> None:
-        """Give a user the role admin, as on the machine."""
-        command = ("-c", "from chat4all.cli.main import main; main()", "admin", "grant", username)
-        environ = {**os.environ, **self.system.settings.to_environ()}
-        process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environ, stdout=subprocess.DEVNULL)
-        assert await asyncio.wait_for(process.wait(), SECONDS) == 0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    folder: Path = tmp_path_factory.mktemp("console")
-    port = free_ports(1)
-    settings = system_settings(
-        stack,
-        folder,
-        accounts=str(folder / "accounts.toml"),
-        simulator_url=f"http://{LOOPBACK}:{port}",
-        evidence_seconds=1.0,
-        send_seconds=3.0,
-        session_timeout_seconds=30.0,  # a busy machine suspends processes, and nobody starts workers again here
-    )
-    world = World(settings, folder, port, 7, "demo")
-    try:
-        await world.start()
-        async with System(settings, folder, WORKERS) as system, chromium() as browser:
-            yield Stage(system, world, browser, folder)
-    finally:
-        await world.end()
-
-
-def somebody() -> str:
-    return f"user_{secrets.token_hex(4)}"
-
-
-def telephones(one: Tab) -> FrameLocator:
-    return one.page.frame_locator(".phones iframe")
 
 
 async def test_a_newcomer_sends_and_is_the_person_who_reads_answers_and_reacts(stage: Stage) -> None:
@@ -90,7 +29,6 @@ async def test_a_newcomer_sends_and_is_the_person_who_reads_answers_and_reacts(s
         page = one.page
         await one.sign_in(stage.url, somebody(), PASSWORD)
         assert (found := await one.violations()) == [], found
-        await page.get_by_role("button", name="Telephones").click()
         ana = telephones(one).locator(".phone.whatsapp")
         await ana.get_by_role("button", name="Write to them").click()
         await page.fill("#first", "When shall we deliver?")
@@ -114,7 +52,7 @@ async def test_a_newcomer_sends_and_is_the_person_who_reads_answers_and_reacts(s
         assert one.unexpected == [], one.unexpected
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(saved)),
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -156,9 +94,7 @@ async def test_two_browsers_and_a_phone_lose_and_double_nothing_while_the_api_st
             one.expected += ["ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED"]
         await second.sign_in(stage.url, second_name, PASSWORD)
         await first.sign_in(stage.url, first_name, PASSWORD)
-        client = Client(stage.system.settings.port)
-        session = await client.asked("POST", "/auth/login", {"username": first_name, "password": PASSWORD})
-        client._headers = {"Authorization": f"Bearer {session['access_token']}"}
+        client = await stage.client(first_name)
         group = {"name": "Three of us", "initial_members": [f"user:{second_name}", f"whatsapp:{number}"]}
         talk = (await client.asked("POST", "/v1/groups", group))["group_id"]
         for one in (first, second):
@@ -215,7 +151,7 @@ async def test_a_file_is_dropped_goes_on_after_a_break_and_is_shown(stage: Stage
                 await route.continue_()
 
         await page.route("**/v1/uploads/**", cut)
-        picture = list((Path(__file__).parents[2] / "docs/pictures/console.png").read_bytes())
+        picture = list((Path(__file__).parents[3] / "docs/pictures/console.png").read_bytes())
         await page.evaluate(
             """(bytes) => {
               const data = new DataTransfer();
@@ -234,54 +170,12 @@ async def test_a_file_is_dropped_goes_on_after_a_break_and_is_shown(stage: Stage
         assert one.unexpected == [], one.unexpected
 
 
-async def test_an_operator_finds_out_why_a_message_failed_and_sends_it_again(stage: Stage) -> None:
-    name = somebody()
-    async with tab(stage.browser) as one:
-        page = one.page
-        await one.sign_in(stage.url, name, PASSWORD)
-        await page.click("nav >> text=Operator")
-        await page.locator("pre", has_text=f"admin grant {name}").wait_for()
-        await stage.admin(name)
-        await stage.world.asked("POST", "/chaos", {"timeout_before_share": 1.0, "hang_seconds": 8.0})
-        await one.begin("+5511977776666", "did it arrive?")
-        await one.until_ticks("did it arrive?", "FAILED")
-        await stage.world.asked("POST", "/chaos", {"preset": "friendly"})
-        bubble = page.locator("article.bubble", has_text="did it arrive?")
-        await bubble.hover()
-        await bubble.get_by_role("button", name="Life of the message").click()
-        life = page.locator(".life")
-        await life.locator("li", has_text="Call to the provider").wait_for()
-        await life.locator("output", has_text="Failed").wait_for()
-        one.expected += ["404"]  # before its acceptance there was no such message
-        await life.get_by_label("What did we know at").fill(
-            await life.locator("input").nth(1).get_attribute("min") or ""
-        )
-        await life.locator("output", has_text="not accepted yet").wait_for()
-        assert (found := await one.violations()) == [], found
-
-        await page.goto(f"{stage.url}/#/operator")
-        row = page.locator("tr", has_text="outcome-unknown").first
-        await page.locator(".plot svg[aria-label*='accepted']").wait_for()
-        assert (found := await one.violations()) == [], found
-        await row.get_by_role("button", name="Send again").click()
-        await row.get_by_role("button", name="twice").click()
-        await page.get_by_text("No dead letters").wait_for()
-        await page.get_by_role("button", name="Pause instagram default").click()
-        await page.get_by_role("button", name="Resume instagram default").click()
-        await page.get_by_role("button", name="Pause instagram default").wait_for()
-        await page.locator(".conversations a").first.click()
-        await one.until_ticks("did it arrive?", "READ")
-        assert one.unexpected == [], one.unexpected
-
-
 async def test_a_long_conversation_is_scrolled_to_its_first_message_and_a_link_leads_into_it(stage: Stage) -> None:
     name, talk, count = somebody(), f"long-{secrets.token_hex(4)}", 450
     async with tab(stage.browser) as one:
         page = one.page
         await one.sign_in(stage.url, name, PASSWORD)
-        client = Client(stage.system.settings.port)
-        session = await client.asked("POST", "/auth/login", {"username": name, "password": PASSWORD})
-        client._headers = {"Authorization": f"Bearer {session['access_token']}"}
+        client = await stage.client(name)
         bodies = [{"conversation_id": talk, "content": f"{n}: {'words ' * (1 + n % 40)}"} for n in range(count)]
         made = await client.asked("POST", "/v1/messages/batch", {"messages": bodies})
         await client.close()
