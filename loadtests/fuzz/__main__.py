@@ -18,7 +18,7 @@ from time import monotonic
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from loadtests.command_line import parser_of
-from loadtests.fuzz.target import Target, call
+from loadtests.fuzz.target import Target, Worst, call
 from loadtests.fuzz.targets import TARGETS
 
 EXAMPLES = 100  # of a round; a parser gets rounds until its time is over
@@ -35,7 +35,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def round_of(target: Target, number: int, examples: int = EXAMPLES) -> tuple[int, int]:
+def round_of(target: Target, number: int, examples: int = EXAMPLES, worst: Worst | None = None) -> tuple[int, int]:
     """Parse some inputs; return how many there were, and how many were taken. Raises what the parser should not."""
     count = taken = 0
 
@@ -51,7 +51,7 @@ def round_of(target: Target, number: int, examples: int = EXAMPLES) -> tuple[int
     def fuzz(value: object) -> None:
         nonlocal count, taken
         count += 1
-        taken += call(target, value)
+        taken += call(target, value, worst)
 
     fuzz()
     return count, taken
@@ -59,13 +59,14 @@ def round_of(target: Target, number: int, examples: int = EXAMPLES) -> tuple[int
 
 def fuzz_for(target: Target, seconds: float, number: int) -> str:
     """Fuzz for ``seconds``; return what was done, in words. Raises what the parser should not, and for growth."""
-    deadline, count, taken, rounds = monotonic() + seconds, 0, 0, 0
+    deadline, count, taken, rounds, worst = monotonic() + seconds, 0, 0, 0, Worst()
     while not rounds or monotonic() < deadline:
-        more, more_taken = round_of(target, number + rounds)
+        more, more_taken = round_of(target, number + rounds, worst=worst)
         count, taken, rounds = count + more, taken + more_taken, rounds + 1
     grown = growth_of(target, number)
     assert grown < GROWTH_BYTES, f"{target.name} grew by {grown / _MIB:.1f} MiB"
-    return f"{count:7d} inputs, {taken:7d} of them taken, grown by {grown / 1024:.0f} KiB"
+    longest_ms = worst.seconds * 1000
+    return f"{count:7d} inputs, {taken:7d} taken, {longest_ms:5.1f} ms at most, grown by {grown / 1024:.0f} KiB"
 
 
 def growth_of(target: Target, number: int) -> int:

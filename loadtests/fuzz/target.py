@@ -26,7 +26,14 @@ class TooSlow(AssertionError):
     """A call took longer than ``SLOW_SECONDS`` of processor time."""
 
 
-def call(target: Target, value: object) -> bool:
+@dataclass(slots=True)
+class Worst:
+    """The longest call, in seconds of processor time."""
+
+    seconds: float = 0.0
+
+
+def call(target: Target, value: object, worst: Worst | None = None) -> bool:
     """Parse ``value``; return whether it was taken. Raises ``TooSlow``, and any exception that is not a refusal.
 
     A slow call is made again before it counts: a collection of garbage may have fallen into it.
@@ -40,6 +47,8 @@ def call(target: Target, value: object) -> bool:
             taken = False
         seconds = time.thread_time() - began
         if seconds < SLOW_SECONDS:
+            if worst is not None:
+                worst.seconds = max(worst.seconds, seconds)
             return taken
         if is_last:
             raise TooSlow(f"{target.name} took {seconds:.3f} s of processor time for {value!r:.200}")

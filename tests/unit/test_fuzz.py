@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from loadtests.fuzz.__main__ import round_of
-from loadtests.fuzz.target import SLOW_SECONDS, Target, TooSlow, call
+from loadtests.fuzz.target import SLOW_SECONDS, Target, TooSlow, Worst, call
 from loadtests.fuzz.targets import TARGETS
 
 EXAMPLES = 20
@@ -34,3 +34,9 @@ def test_a_slow_parser_is_found() -> None:
 
     with pytest.raises(TooSlow):
         call(Target("planted", st.floats(), slow), 1.5 * SLOW_SECONDS)
+
+
+def test_the_longest_call_of_a_round_is_known() -> None:
+    worst = Worst()
+    round_of(TARGETS[next(iter(TARGETS))], 1, 5, worst)
+    assert 0 < worst.seconds < SLOW_SECONDS
