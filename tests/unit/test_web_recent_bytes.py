@@ -19,6 +19,13 @@ NOW_MS = 1_763_848_800_000
 ASCII, PORTUGUESE, EMOJI = "See you at eight. ", "Até às oito, então. ", "👋🏽 see you "
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _collections_are_short() -> None:
+    """Let the collections of garbage below pass over all that other tests left behind."""
+    gc.collect()
+    gc.freeze()
+
+
 def id_of(number: int) -> str:
     return uuid7(NOW_MS + number, number.to_bytes(10, "big"))
 
