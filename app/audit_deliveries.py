@@ -21,6 +21,7 @@ LoadDelivery = Callable[[bytes], str]  # a row of the table ``queue`` → its ``
 NO_FACT = "is %s on record of %s, and no fact says so"
 NO_OUTCOME = "was SENT by %s, and no outcome is on record"
 OTHER_ID = "has the provider's id %r on record of %s, and %r in the facts"
+_OWNER = b"\0"  # no id of a message begins so (app/faust/durable_table.py)
 LoadAttempt = Callable[[bytes | None], Attempt | None]  # a row of the table ``attempts``
 IsDelivery = Callable[[bytes], bool]  # whether a key of the table is one of a delivery
 
@@ -65,7 +66,9 @@ class ChannelAudit:
             self._faults.append(Difference("queue", repr(key)[:100], f"has a row that cannot be read: {error!r:.100}"))
 
     def add_outcome(self, key: bytes, value: bytes | None, load: LoadAttempt) -> None:
-        """Take a record of the changelog of ``attempts``."""
+        """Take a record of the changelog of ``attempts``. The row of the partition's owner is passed over."""
+        if key.startswith(_OWNER):
+            return
         name = key.decode(errors="replace")
         try:
             attempt = load(value)

@@ -439,6 +439,12 @@ def test_a_sent_message_without_an_outcome_is_told_while_the_outcome_must_be_the
     assert list(made.differences(history())) == [], "it may be on its way"
 
 
+def test_the_row_of_the_partitions_owner_is_no_outcome() -> None:
+    made = deliveries()
+    made.add_outcome(b"\0generation", b"12", LOADERS.attempt)
+    assert (made.outcomes, list(made.differences(history()))) == ({}, [])
+
+
 def test_another_id_of_the_provider_and_a_row_that_cannot_be_read_are_told() -> None:
     made = deliveries()
     recorded(made, provider_id="p-2")
