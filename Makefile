@@ -35,7 +35,7 @@ run: env ## start everything, with simulated people, until Ctrl-C (API on :8080)
 
 check: env ## the check to run while you work: lint, types, imports, unit and functional tests; no servers
 	@$(MAKE) --no-print-directory --output-sync=target --jobs=3 lint types imports
-	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check tests/unit tests/functional
+	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check -m "not long" tests/unit tests/functional
 
 test: test-quick test-servers ## run every test but the longer variants of `make test-long`
 
