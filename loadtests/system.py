@@ -52,7 +52,7 @@ class Servers(Protocol):
 
 def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
     """Return settings of a new system on ``servers``, without any simulated delay unless ``changes`` say otherwise."""
-    name = uuid.uuid4().hex[:8]
+    name, port = uuid.uuid4().hex[:8], free_ports(17)
     standard: dict[str, Any] = {
         "kafka": servers.kafka_bootstrap,
         "cassandra": tuple(servers.cassandra_contact_points),
@@ -63,8 +63,8 @@ def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
         "files_dir": str(folder / "files"),
         "node": name,
         "accounts": os.devnull,  # not the accounts.toml of this folder: a load test must not reach people
-        "port": free_ports(1),
-        "metrics_port": free_ports(16),
+        "port": port,
+        "metrics_port": port + 1,  # and 15 more
         "jwt_secret": uuid.uuid4().hex * 2,
         "simulated_delivered_seconds": (0.0, 0.0),
         "simulated_read_seconds": (0.0, 0.0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from loadtests.system import Servers, System, free_ports, system_settings
-from loadtests.two_way.runner import Client
+from loadtests.two_way.runner import Client, NotReached
 from loadtests.two_way.world import World
 from support.waiting import pass_time, until
 
@@ -92,10 +93,17 @@ async def test_what_people_write_is_there_once_and_in_order_though_each_worker_d
 
 async def test_an_answer_goes_to_the_handle_of_who_wrote(running: Polled) -> None:
     body: dict[str, Any] = {"recipient_id": "telegram:@eva_maria", "content": "hello, Eva"}
-    answer = await running.client.asked("POST", "/v1/messages", body)
+    accepted: list[str] = []
+
+    async def is_accepted() -> bool:
+        with suppress(NotReached):  # who has written is known a moment after the message is shown
+            accepted.append((await running.client.asked("POST", "/v1/messages", body))["message_id"])
+        return bool(accepted)
 
     async def is_sent() -> bool:
-        return bool((await running.client.asked("GET", f"/v1/messages/{answer['message_id']}"))["status"] == "SENT")
+        return bool((await running.client.asked("GET", f"/v1/messages/{accepted[0]}"))["status"] == "SENT")
+
+    await until(is_accepted, SECONDS)
 
     await until(is_sent, SECONDS)
     screen = (await running.world.asked("GET", "/phones/eva/messages"))["messages"]
