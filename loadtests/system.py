@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import uuid
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,6 +36,7 @@ LOOPBACK = "127.0.0.1"
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
 _PORTS = range(12_000, 20_000)  # below those that outgoing connections get
+_returned_ports: deque[int] = deque(maxlen=400)  # a server may bind its port only later
 
 
 class Servers(Protocol):
@@ -75,10 +77,12 @@ def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
 
 
 def free_ports(count: int) -> int:
-    """Return the first of ``count`` free neighbouring ports."""
+    """Return the first of ``count`` free neighbouring ports, none of them among the last that were returned here."""
     while True:
         first = random.choice(share(_PORTS)[:-count])
-        if all(is_free(LOOPBACK, port) for port in range(first, first + count)):
+        ports = range(first, first + count)
+        if not any(port in _returned_ports for port in ports) and all(is_free(LOOPBACK, port) for port in ports):
+            _returned_ports.extend(ports)
             return first
 
 
