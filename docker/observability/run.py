@@ -51,9 +51,21 @@ def main(command: Sequence[str]) -> int:
         return PORT_TAKEN
     print(words(layout, [spec.name for spec in found], lacking), flush=True)
     processes = [start(spec) for spec in found]
+    children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []  # signals that came before the child could have them
+
+    def forward(number: int, _frame: object) -> None:
+        if children:
+            children[0].send_signal(number)
+        else:
+            early.append(number)
+
+    signal.signal(signal.SIGTERM, forward)  # a supervisor tells us alone
     try:
         with subprocess.Popen(command) as child:
-            signal.signal(signal.SIGTERM, lambda number, _: child.send_signal(number))  # a supervisor tells us alone
+            children.append(child)
+            for number in early:
+                child.send_signal(number)
             while True:
                 try:
                     return child.wait()
