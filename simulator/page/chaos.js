@@ -12,13 +12,19 @@ const PRESETS = ["friendly", "bad", "worst"], OUTAGE_SECONDS = 30;
 const note = document.getElementById("note"), form = document.getElementById("knobs");
 const base = new URL("..", location.href);
 
-async function set(changes, words) {
-  try {
-    draw(await ask("POST", new URL("chaos", base), changes));
-    note.textContent = words;
-  } catch (error) {
-    note.textContent = error.message;
-  }
+let last = Promise.resolve(); // one change after another, so that the newest one holds
+
+/** Make the changes. `redraws` replaces all knobs, and the one in use would lose its focus. */
+function set(changes, words, redraws = true) {
+  last = last.then(async () => {
+    try {
+      const now = await ask("POST", new URL("chaos", base), changes);
+      if (redraws) draw(now);
+      note.textContent = words;
+    } catch (error) {
+      note.textContent = error.message;
+    }
+  });
 }
 
 function draw(now) {
@@ -27,7 +33,7 @@ function draw(now) {
     const shown = el("output", {}, `${Math.round(now[name] * 100)} %`);
     const input = el("input", { type: "range", min: 0, max: 100, value: Math.round(now[name] * 100), name, "aria-label": words });
     input.addEventListener("input", () => (shown.textContent = `${input.value} %`));
-    input.addEventListener("change", () => set({ [name]: input.value / 100 }, `${words}: ${input.value} %`));
+    input.addEventListener("change", () => set({ [name]: input.value / 100 }, `${words}: ${input.value} %`, false));
     return el("label", { class: "knob" }, el("span", {}, words), input, shown);
   };
   form.replaceChildren(

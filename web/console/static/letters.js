@@ -10,13 +10,14 @@ const PAGE = 50, UNKNOWN = "outcome-unknown"; // the channel may have the messag
 export function lettersView(api, tried) {
   let letters = [], next = null, isAll = false;
   const chosen = new Set();
+  const settled = new Set(); // resolved here: a list read at once may not know it yet
   const place = el("div", { class: "table" }), told = el("p", { class: "soft", role: "status" });
   const reasons = el("select", { "aria-label": say("reason") }), many = el("div", { class: "line" });
   const all = el("input", { type: "checkbox", "aria-label": say("chooseAll") });
   const resolved = el("input", { type: "checkbox", id: "resolved" });
   const more = button(say("more"), () => load(next), { class: "quiet" });
   const element = el("div", {},
-    el("div", { class: "line" }, reasons, el("label", { for: "resolved", class: "choice" }, resolved, el("span", {}, say("showResolved"))), button(say("refresh"), () => show(), { class: "quiet" }), many),
+    el("div", { class: "line" }, reasons, el("label", { for: "resolved", class: "choice" }, resolved, el("span", {}, say("showResolved"))), button(say("refresh"), () => { settled.clear(); show(); }, { class: "quiet" }), many),
     told, place, more);
 
   all.addEventListener("change", () => {
@@ -31,7 +32,9 @@ export function lettersView(api, tried) {
   async function load(cursor) {
     const answer = await tried(() => api.get("v1/admin/dead-letters", { limit: PAGE, cursor, state: isAll ? undefined : "open" }));
     if (!answer) return;
-    letters = cursor ? [...letters, ...answer.dead_letters] : answer.dead_letters;
+    letters = [...(cursor ? letters : []), ...answer.dead_letters].filter((one) => isAll || !settled.has(one.id));
+    const open = new Set(letters.filter((one) => !one.resolution).map((one) => one.id));
+    for (const id of chosen) if (!open.has(id)) chosen.delete(id); // chosen while the list was read
     next = answer.pagination.next_cursor;
     const kept = reasons.value, known = new Map(letters.map((one) => [one.reason, one.reason_text]));
     reasons.replaceChildren(el("option", { value: "" }, say("allReasons")), ...[...known.keys()].map((code) => el("option", { value: code }, code)));
@@ -50,10 +53,11 @@ export function lettersView(api, tried) {
       const body = what === "redrive" && reason === UNKNOWN ? { may_repeat: true } : {}; // the button has said so
       const answer = await tried(() => api.post(`v1/admin/dead-letters/${encodeURIComponent(id)}/${what}`, body));
       if (!answer) break;
+      settled.add(id);
       done += 1;
     }
-    if (done) told.textContent = `${done} ${say(what === "redrive" ? "redriven" : "discarded")}`;
     await show();
+    if (done) told.textContent = `${done} ${say(what === "redrive" ? "redriven" : "discarded")}`;
   }
 
   function draw() {
