@@ -42,7 +42,8 @@ async function load(own, frames) {
       if (live !== frames || !api.isSignedIn) return; // the page began anew meanwhile
       report(null);
       frames.start();
-      return route();
+      if (!view) route(); // else somebody went there meanwhile, and may be writing
+      return;
     } catch (error) {
       report(error);
       await new Promise((resolve) => setTimeout(resolve, pause));
