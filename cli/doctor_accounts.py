@@ -1,4 +1,4 @@
-"""Asks the provider of each account about it, for `chat4all doctor`, and sends the messages that he wants."""
+"""Asks the provider of each account about it, for `chat4all doctor`, and sends the messages asked for."""
 
 from __future__ import annotations
 

@@ -70,7 +70,11 @@ async function look(changed = []) {
 
 async function trio() {
   const { phones: all } = await ask("GET", "phones?limit=1000");
-  for (const [channel, who] of TRIO) put(all.find((one) => one.id === who.id) ?? (await ask("POST", "phones", who)), channel);
+  for (const [channel, who] of TRIO) {
+    // somebody who was written to before this page was opened has the number, under another id
+    const isThem = (one) => one.id === who.id || (who.number && one.number === who.number) || (who.handle && one.handle === who.handle);
+    put(all.find(isThem) ?? (await ask("POST", "phones", who)), channel);
+  }
   choose([...open.values()][0]);
 }
 
