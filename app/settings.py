@@ -78,7 +78,7 @@ class Settings:
     follower_fetch_min_bytes: int = setting(8_192, "Bytes that gather at the broker before the API gets them")
     follower_fetch_wait_ms: int = setting(30, "How long they gather for the API at most", zero=True)
     worker_nice: int = setting(
-        5, "Added to a worker's niceness: the API and Kafka get a busy processor first; 0: off", zero=True
+        10, "Added to a worker's niceness: the API and Kafka get a busy processor first; 0: off", zero=True
     )
     max_poll_records: int = setting(500, "Records that a worker takes from one fetch at once")
     commit_interval_seconds: float = setting(0.5, "How often a worker commits how far it is")

@@ -158,7 +158,9 @@ class Supervised:
                 stdin=DEVNULL,
                 stdout=output,
                 stderr=output if output is None else STDOUT,
-                start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor, which stops in order
+                # a Ctrl-C in the terminal is for the supervisor, which stops in order; a session of its own would make
+                # the niceness of workers void, since Linux shares the processors between sessions first (autogroup)
+                process_group=0,
             )
         finally:
             if output is not None:

@@ -21,7 +21,7 @@ _KILL_TIMEOUT_SECONDS = 10.0
 
 
 def start(command: Sequence[str], folder: Path, output_file: Path, environment: Mapping[str, str]) -> psutil.Process:
-    """Start a daemon in a new session; its stdout and stderr go to a file."""
+    """Start a daemon in a process group of its own; its stdout and stderr go to a file."""
     with output_file.open("wb") as output:
         child = subprocess.Popen(
             command,
@@ -30,7 +30,7 @@ def start(command: Sequence[str], folder: Path, output_file: Path, environment: 
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            process_group=0,  # in the session of who starts it, so that niceness counts between the processes of both
         )
     process = psutil.Process(child.pid)
     # Popen warns when it is forgotten while its process runs, which is what a daemon is for.

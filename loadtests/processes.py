@@ -36,7 +36,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,  # as the supervisor of `chat4all run` does; in the same session niceness counts
             )
 
     @property

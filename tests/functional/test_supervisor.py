@@ -206,6 +206,13 @@ async def test_a_child_is_not_in_the_process_group_that_a_terminal_interrupts(tm
     await asyncio.to_thread(process.wait, LIMIT_SECONDS)
 
 
+async def test_children_share_their_supervisors_session_in_which_niceness_counts(tmp_path: Path) -> None:
+    process, pids = await supervisor_with_two(tmp_path)
+    assert {os.getsid(pid) for pid in pids} == {os.getsid(process.pid)}
+    process.terminate()
+    await asyncio.to_thread(process.wait, LIMIT_SECONDS)
+
+
 async def test_where_the_system_offers_nothing_a_watcher_ends_the_child(tmp_path: Path) -> None:
     code = (
         "import os, sys\nfrom cli import die_with_parent\ndie_with_parent.watch_parent(os.getppid())\n"

@@ -51,7 +51,7 @@ def test_importing_settings_and_topics_does_not_import_faust() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
 
 
-@pytest.mark.parametrize(("setting", "added"), [(None, 5), ("0", 0)])
+@pytest.mark.parametrize(("setting", "added"), [(None, 10), ("0", 0)])
 def test_a_worker_gives_way_to_the_api_unless_told_otherwise(setting: str | None, added: int, tmp_path: Path) -> None:
     environ = {**os.environ, "CHAT4ALL_DATA_DIR": str(tmp_path), "CHAT4ALL_STORE": "memory"}
     environ |= {} if setting is None else {"CHAT4ALL_WORKER_NICE": setting}
