@@ -100,10 +100,16 @@ def index(client: _Client, limit: int = 100) -> None:
     """List the phones, oldest first."""
     found = client.ask("GET", f"/phones?limit={limit}")["phones"]
     rows = [
-        (each["number"] or "-", f"@{each['handle']}" if each["handle"] else "-", printable(each["name"]),
-         each["reads"], f"{each['messages']} messages", "" if each["online"] else "off")
+        (
+            each["number"] or "-",
+            f"@{each['handle']}" if each["handle"] else "-",
+            printable(each["name"]),
+            each["reads"],
+            f"{each['messages']} messages",
+            "" if each["online"] else "off",
+        )
         for each in found
-    ]  # fmt: skip
+    ]
     client.output.table("phones", found, rows)
 
 

@@ -143,9 +143,13 @@ async def test_our_reply_reaction_and_typing_are_seen(bot: Bot) -> None:
 
 @pytest.mark.parametrize(
     ("method", "parameter", "name"),
-    [("sendDocument", "document", "a.pdf"), ("sendPhoto", "photo", "a.png"), ("sendVideo", "video", "a.mp4"),
-     ("sendAudio", "audio", "a.mp3")],
-)  # fmt: skip
+    [
+        ("sendDocument", "document", "a.pdf"),
+        ("sendPhoto", "photo", "a.png"),
+        ("sendVideo", "video", "a.mp4"),
+        ("sendAudio", "audio", "a.mp3"),
+    ],
+)
 async def test_a_file_is_sent_by_its_bytes_then_by_its_id_and_fetched(
     bot: Bot, method: str, parameter: str, name: str
 ) -> None:

@@ -31,7 +31,7 @@ KEYBOARD = InlineKeyboardMarkup([[InlineKeyboardButton("Yes", callback_data="y")
 class Client:
     """The library's bot against a simulator, and Maria, who wrote to it."""
 
-    def __init__(self, world: SimulatedWorld, bot: Any, chat_id: int) -> None:
+    def __init__(self, world: SimulatedWorld, bot: Bot, chat_id: int) -> None:
         self.world = world
         self.bot = bot
         self.chat_id = chat_id

@@ -99,7 +99,9 @@ class Receiver:
 class SimulatedWorld:
     """The simulator (``url``), its client and the receiver of its webhooks."""
 
-    def __init__(self, simulator: Simulator, client: Any, receiver: Receiver) -> None:
+    def __init__(
+        self, simulator: Simulator, client: TestClient[web.Request, web.Application], receiver: Receiver
+    ) -> None:
         self.simulator = simulator
         self.client = client
         self.receiver = receiver
@@ -149,7 +151,7 @@ async def simulated(
     await receiving.start_server()
     base = str(receiving.make_url("/webhooks")) if with_callbacks else ""
     simulator = Simulator(Chaos().changed({**AT_ONCE, **chaos}), accounts, base)
-    client: Any = TestClient(TestServer(simulator.app()), timeout=aiohttp.ClientTimeout(total=10))
+    client = TestClient(TestServer(simulator.app()), timeout=aiohttp.ClientTimeout(total=10))
     await client.start_server()
     simulator.public_url = str(client.make_url("")).rstrip("/")
     try:

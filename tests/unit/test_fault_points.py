@@ -57,11 +57,17 @@ def test_no_await_of_the_path_of_a_message_is_without_a_point(file: str, functio
         node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.AsyncFunctionDef) and node.name == function
     )
     steps = sorted(
-        [(node.lineno, node.col_offset, "await", ast.unparse(node.value)) for node in ast.walk(made)
-         if isinstance(node, ast.Await) and not any(ast.unparse(node.value).startswith(name) for name in apart)]
-        + [(node.lineno, node.col_offset, "point", "") for node in ast.walk(made)
-           if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "reach"]
-    )  # fmt: skip
+        [
+            (node.lineno, node.col_offset, "await", ast.unparse(node.value))
+            for node in ast.walk(made)
+            if isinstance(node, ast.Await) and not any(ast.unparse(node.value).startswith(name) for name in apart)
+        ]
+        + [
+            (node.lineno, node.col_offset, "point", "")
+            for node in ast.walk(made)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "reach"
+        ]
+    )
     kinds = [kind for _, _, kind, _ in steps]
     assert "await" in kinds
     assert kinds[-1] == "point", f"nothing after {steps[-1]}"

@@ -132,10 +132,23 @@ def results(faults: dict[str, list[str]] | None = None) -> Results:
     notes = recorder()
     balance = Balance(100, 99, 1, 0, 400, 0, faults or {})
     return Results(
-        "baseline", "20 users", "2026-11-28 12:00 UTC", "make load", "abc", "2 cores", "1 x API <b>", 20, ["steady"],
-        notes.lines(), dict(notes.errors), 0, balance, to_end_ms=[1.0, 2.0], throughput=[(0.0, 1.0), (1.0, 2.0)],
+        "baseline",
+        "20 users",
+        "2026-11-28 12:00 UTC",
+        "make load",
+        "abc",
+        "2 cores",
+        "1 x API <b>",
+        20,
+        ["steady"],
+        notes.lines(),
+        dict(notes.errors),
+        0,
+        balance,
+        to_end_ms=[1.0, 2.0],
+        throughput=[(0.0, 1.0), (1.0, 2.0)],
         memory_mib={"core-1": [(0.0, 80.0), (1.0, 81.0)]},
-    )  # fmt: skip
+    )
 
 
 class Tags(HTMLParser):

@@ -9,11 +9,10 @@ from bisect import bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from app.fault_points import reach
 from app.kafka.pending_batches import Headers, PendingBatch, Written
-from support.fakes import FakeTable
+from support.fakes import FakeBatchProducer, FakeTable
 
 ACK_SECONDS = (0.002, 0.05)
 SLOW_ACK_SECONDS = (0.5, 3.0)
@@ -114,7 +113,7 @@ class SimulatedProducer:
 class SimulatedTable(FakeTable):
     """A table whose rows a new worker reads from its changelog."""
 
-    def __init__(self, broker: Broker, producer: Any, name: str) -> None:
+    def __init__(self, broker: Broker, producer: FakeBatchProducer, name: str) -> None:
         super().__init__(producer, name)
         self.rows = dict(broker.tables[name])
         self._keys = sorted(self.rows)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from agents.account_lane import AccountLane
 from agents.calls import Calls
+from agents.chains import Head
 from agents.delivery_queue import DeliveryQueue
 from agents.dispatcher import Dispatcher
 from agents.receipts import Receipts
 from agents.settlement import Settlement
 from app.kafka.pending_batches import PendingBatch, Written
-from domain.attempts import Stage
+from domain.attempts import Attempt, QueuedDelivery, Stage
+from domain.records import DeliveryRequested
 from support.days.world import SimulatedWorld
 from tables import queue as queue_rows
 
@@ -28,7 +30,7 @@ def begun_after_the_call() -> None:
     """The channel is called before BEGUN is durable."""
     update = DeliveryQueue.update
 
-    def not_awaited(self: Any, head: Any, row: Any, value: Any) -> PendingBatch:
+    def not_awaited(self: DeliveryQueue, head: Head, row: QueuedDelivery, value: bytes) -> PendingBatch:
         write = update(self, head, row, value)
         return _acknowledged() if row.stage == Stage.BEGUN else write
 
@@ -38,7 +40,7 @@ def begun_after_the_call() -> None:
 def committed_before_durable() -> None:
     """A batch is committed while its rows are on their way."""
 
-    async def at_once(self: Any, writes: Sequence[Any]) -> None:
+    async def at_once(self: SimulatedWorld, writes: Sequence[PendingBatch]) -> None:
         """Wait for nothing."""
 
     SimulatedWorld._durable = at_once  # type: ignore[method-assign]
@@ -46,20 +48,14 @@ def committed_before_durable() -> None:
 
 def unknown_is_sent_again() -> None:
     """An unknown outcome is another attempt."""
-    made = Dispatcher.__init__
-
-    def init(self: Any, *arguments: Any, **options: Any) -> None:
-        made(self, *arguments, **options)
-        self._rules = replace(self._rules, may_repeat=True)
-
-    Dispatcher.__init__ = init  # type: ignore[method-assign]
+    AccountLane.may_repeat = property(lambda lane: True)  # type: ignore[assignment, method-assign]
 
 
 def begun_is_sent_again() -> None:
     """A new owner takes BEGUN for WAITING."""
     found = Dispatcher._found
 
-    def forgetful(self: Any, head: Any) -> None:
+    def forgetful(self: Dispatcher, head: Head) -> None:
         if head.row.stage == Stage.BEGUN:
             head.row = replace(head.row, stage=Stage.WAITING)
         found(self, head)
@@ -71,10 +67,19 @@ def row_goes_before_its_outcome() -> None:
     """The row goes while outcome and fact are on their way."""
     report = Settlement._report
 
-    def hasty(self: Any, lane: Any, partition: int, key: bytes, *rest: Any, **more: Any) -> Any:
-        writes = report(self, lane, partition, key, *rest, **more)
+    def hasty(
+        self: Settlement,
+        lane: AccountLane,
+        partition: int,
+        key: bytes,
+        row: QueuedDelivery,
+        request: DeliveryRequested,
+        attempt: Attempt,
+        writes: list[PendingBatch],
+    ) -> list[PendingBatch]:
+        reported = report(self, lane, partition, key, row, request, attempt, writes)
         self._remove(partition, key, self._generation)
-        return writes
+        return reported
 
     Settlement._report = hasty  # type: ignore[method-assign]
 
@@ -105,10 +110,19 @@ def parked_receipts_go_before_their_facts() -> None:
     """A parked receipt is deleted while its fact is on its way."""
     report = Settlement._report
 
-    def hasty(self: Any, lane: Any, partition: int, key: bytes, row: Any, *rest: Any, **more: Any) -> Any:
-        writes = report(self, lane, partition, key, row, *rest, **more)
+    def hasty(
+        self: Settlement,
+        lane: AccountLane,
+        partition: int,
+        key: bytes,
+        row: QueuedDelivery,
+        request: DeliveryRequested,
+        attempt: Attempt,
+        writes: list[PendingBatch],
+    ) -> list[PendingBatch]:
+        reported = report(self, lane, partition, key, row, request, attempt, writes)
         self.receipts.unpark(partition, row.name)
-        return writes
+        return reported
 
     Settlement._report = hasty  # type: ignore[method-assign]
 
@@ -117,7 +131,7 @@ def a_stop_takes_back_what_was_called() -> None:
     """A graceful stop does not wait for the calls to the channel, and lets their rows wait again."""
     drain = Calls.drain
 
-    async def impatient(self: Any) -> None:
+    async def impatient(self: Calls) -> None:
         for delivery in self._in_hand.values():
             delivery.is_called = False
         await drain(self)

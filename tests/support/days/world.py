@@ -10,11 +10,13 @@ from typing import Any, cast
 from faust.types import TP
 
 from agents.deliver import deliver_batch
+from agents.dispatcher import Dispatcher
 from agents.receipts import receive_batch
 from app.clock import now_ms
 from app.fault_points import reach
 from app.faust.batches import RecordBatch
 from app.faust.stream_app import StreamApp
+from app.kafka.pending_batches import PendingBatch
 from domain.accounts import Account
 from support.days.broker import Broker, SimulatedProducer, SimulatedTable
 from support.days.faults import SimulatedFaults
@@ -96,7 +98,7 @@ class SimulatedWorld(World):
         for task in sorted(mine, key=lambda task: int(task.get_name().rpartition("-")[2])):
             task.cancel()
 
-    async def _read(self, topic: str, app: FakeApp, dispatcher: Any, producer: SimulatedProducer) -> None:
+    async def _read(self, topic: str, app: FakeApp, dispatcher: Dispatcher, producer: SimulatedProducer) -> None:
         """Hand over the records after the commit; commit a batch once all that follows from it is durable."""
         at = self.committed[topic]
         while True:
@@ -121,7 +123,7 @@ class SimulatedWorld(World):
                 self.committed[topic] = at
                 reach("committed")
 
-    async def _durable(self, writes: Sequence[Any]) -> None:
+    async def _durable(self, writes: Sequence[PendingBatch]) -> None:
         for write in writes:
             await write
 
