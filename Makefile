@@ -89,7 +89,7 @@ faults: env ## run the fault matrix (at most 30 minutes) and write docs/reliabil
 	@$(BIN)/python -m loadtests.faults --write $(ARGS)
 
 openapi: env ## write the API's description to docs/openapi.json, as a test expects it
-	@$(BIN)/python -m web.openapi > docs/openapi.new && mv docs/openapi.new docs/openapi.json
+	@$(BIN)/python -m web.print_description > docs/openapi.new && mv docs/openapi.new docs/openapi.json
 
 settings: env ## write docs/settings.md from the code, as a test expects it
 	@$(BIN)/python -m cli.settings_table > docs/settings.new && mv docs/settings.new docs/settings.md

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.chains import Backlog, Chain, Head
 from agents.queue_rows import QueueRows
-from agents.sleepers import LEAST_SECONDS, Sleepers
+from agents.sleeping_chains import LEAST_SECONDS, Sleepers
 from app.clock import now_ms
 from domain.attempts import Attempt, QueuedDelivery
 from tables import queue as rows

@@ -18,7 +18,7 @@ from agents.inbound_messages import InboundAccount, message_of, require_usual
 from agents.inbox import Inbox
 from agents.profiles import Profiles
 from agents.read_marks import ReadMarks
-from agents.tokenless import ParkedReceipts
+from agents.tokenless_receipts import ParkedReceipts
 from agents.webhooks import receipt_of
 from app.clock import now_ms
 from app.faust.checkpoint import Checkpoint

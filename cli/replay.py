@@ -145,7 +145,7 @@ async def _at(
     from app.replay.moments import moment_ms
     from app.replay.span import Span, open_consumer
     from app.replay.states import PastStates
-    from domain.past import FOREVER_MS
+    from domain.past_states import FOREVER_MS
 
     as_of_ms, known_at_ms = (FOREVER_MS if text is None else moment_ms(text, now_ms()) for text in (as_of, known_at))
     names, count = Topics(settings.topic_prefix), 0

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from domain.errors import FileStoreUnavailable
+from domain.file_parts import check_part, check_range
 from domain.files import PART_BYTES, File
-from domain.parts import check_part, check_range
 from domain.ports import Part, StoredObject
 from domain.signed_links import signed_path
 from storage.bulk_threads import bulk_threads

@@ -25,8 +25,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from domain.errors import FileStoreUnavailable, NotFound
+from domain.file_parts import check_parts
 from domain.files import PART_BYTES, checked_key
-from domain.parts import check_parts
 from domain.ports import Part, StoredObject
 from storage.local_disk import delete_if_old, make_folder, names_in, sync_data, sync_folder, write_all
 

@@ -12,8 +12,8 @@ import aiohttp
 
 from domain.disposition import attachment_header
 from domain.errors import Conflict, FileStoreUnavailable, InvalidInput, NotFound
+from domain.file_parts import check_order, check_part, check_range
 from domain.files import PART_BYTES, File, checked_key
-from domain.parts import check_order, check_part, check_range
 from domain.ports import Part, StoredObject
 from storage.s3_calls import ErrorResponse, Request, S3Calls, children_of, text_of
 from storage.s3_config import S3Config

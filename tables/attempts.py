@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from app.faust.retention import Retention
+from app.faust.table_retention import Retention
 from domain.attempts import Attempt
 
 if TYPE_CHECKING:

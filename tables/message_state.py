@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from app.faust.retention import Retention
+from app.faust.table_retention import Retention
 from domain.status import UNKNOWN, MessageState
 
 if TYPE_CHECKING:

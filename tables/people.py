@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from app.faust.retention import Retention
+from app.faust.table_retention import Retention
 from domain.inbound import Person
 from domain.people import Known
 

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from app import fault_points
 from app.file_sweep import SweepReport
-from app.file_sweeper import FileSweeper
+from app.file_sweep_timer import FileSweeper
 from app.garbage import freeze_objects
 from app.kafka.batch_producer import BatchProducer, WrongPartitions
 from app.log_level import toggle_on_signal

@@ -1,4 +1,4 @@
-"""The state of messages at a past moment, by the two clocks of ``domain/past.py``.
+"""The state of messages at a past moment, by the two clocks of ``domain/past_states.py``.
 
 A message accepted later than one of them is not there.
 """
@@ -12,7 +12,7 @@ from app.replay.entries import LogRecord
 from domain.errors import MalformedRecord
 from domain.fact_times import plausible
 from domain.message_state import Fact, Status
-from domain.past import FOREVER_MS, Moment
+from domain.past_states import FOREVER_MS, Moment
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import UNKNOWN, State, absorb, fact_in, facts_of

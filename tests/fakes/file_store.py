@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from domain.errors import FileStoreUnavailable, NotFound
+from domain.file_parts import check_part, check_parts, check_range
 from domain.files import File, checked_key
-from domain.parts import check_part, check_parts, check_range
 from domain.ports import Part, StoredObject
 from domain.signed_links import signed_path
 

@@ -231,7 +231,7 @@ async def test_a_receipt_whose_message_nobody_sent_is_an_orphan_after_an_hour(mo
     world.people.keep_house()
     assert world.metrics.outcomes == {}
     later = now_ms() + HOUR_MS + 1
-    monkeypatch.setattr("agents.tokenless.now_ms", lambda: later)
+    monkeypatch.setattr("agents.tokenless_receipts.now_ms", lambda: later)
     world.people.keep_house()
     assert world.metrics.outcomes == {"orphan": 1}
     assert not [key for key in world.table.rows if key.startswith(b"r")]

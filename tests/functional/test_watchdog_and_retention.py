@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from app.clock import now_ms
-from app.faust.retention import Retention
+from app.faust.table_retention import Retention
 from app.faust.watchdog import Stalled, Watchdog
 from support.fakes import FakeApp, FakeTable
 from support.waiting import stays, until
@@ -150,6 +150,6 @@ async def test_a_clock_that_is_set_forward_makes_no_row_leave(monkeypatch: pytes
     now = now_ms()
     table.rows = {b"young": b"%d" % now, b"old": b"%d" % (now - 2 * 3600 * 1000)}
     retention = Retention(app, table, int)  # type: ignore[arg-type]
-    monkeypatch.setattr("app.faust.retention.now_ms", lambda: now + 30 * 86_400_000)
+    monkeypatch.setattr("app.faust.table_retention.now_ms", lambda: now + 30 * 86_400_000)
     await retention._sweep_partition(0)
     assert list(table.rows) == [b"young"]

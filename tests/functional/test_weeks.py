@@ -16,7 +16,7 @@ import pytest
 
 from agents.track_status import fold_batch
 from app.clock import now_ms
-from app.faust.retention import Retention
+from app.faust.table_retention import Retention
 from domain.records import ReceiptReported
 from domain.status import Status
 from support.deliveries import World, request

@@ -11,7 +11,7 @@ from agents.facts import read_fact
 from app.kafka.codec import encode
 from app.replay.entries import LogRecord
 from app.replay.states import PastStates
-from domain.past import Moment
+from domain.past_states import Moment
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import MessageState, SharedState, State, delivery_of
 from storage.cassandra.facts import decode_fact, encode_fact

@@ -17,7 +17,7 @@ from domain.errors import InvalidInput
 from domain.expiry import MOST_DAYS_AHEAD
 from domain.ids import is_uuid
 from domain.kinds import INTERACTIVE, LOCATION, REACTION, TEMPLATE, TEXT
-from domain.past import FOREVER_MS, Moment
+from domain.past_states import FOREVER_MS, Moment
 from domain.records import MAX_CONTENT_BYTES
 from web.contract.kind_requests import (
     CreateInteractive,

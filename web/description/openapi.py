@@ -1,6 +1,6 @@
 """The API's description in OpenAPI 3.1, made of the routes, their operations and the schemas that validate.
 
-python -m web.openapi > docs/openapi.json        or        make openapi
+python -m web.print_description > docs/openapi.json        or        make openapi
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from multidict import CIMultiDictProxy
 
 from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.idempotency import check_key
-from domain.past import FOREVER_MS, Moment
+from domain.past_states import FOREVER_MS, Moment
 from domain.ports import StoredMessage
 from domain.status import Status, delivery_of
 from domain.usernames import names_user

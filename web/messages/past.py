@@ -14,7 +14,7 @@ from app.kafka.codec import decode
 from app.kafka.partitions import partition_for
 from domain.errors import InvalidInput, NotFound, Unavailable
 from domain.fact_times import plausible
-from domain.past import Moment
+from domain.past_states import Moment
 from domain.ports import MessageReader, StoredMessage
 from domain.records import StatusChanged
 from domain.status import Fact, Status, fact_in

@@ -23,10 +23,10 @@ from web.errors import FieldErrors
 from web.http.bodies import validated
 from web.http.field_names import names_of, shown_name
 from web.uploads.completing import WrongChecksum, complete, destroy
-from web.uploads.in_any_case import in_any_case
 from web.uploads.lease import Lease, LeaseLost
 from web.uploads.leased_upload import LeasedUpload
 from web.uploads.part_writer import new_checksum
+from web.uploads.uncancelled import uncancelled
 
 if TYPE_CHECKING:
     from web.uploads.context import UploadContext
@@ -54,7 +54,7 @@ async def receive(context: UploadContext, form: Form, user_id: str) -> File:
                     raise FieldErrors([(shown_name(field.name), names_of(FileForm).unknown(field.name))])
             return await upload.finish()
         except BaseException:
-            await in_any_case(upload.undo(), _CLEAN_UP_SECONDS)
+            await uncancelled(upload.undo(), _CLEAN_UP_SECONDS)
             raise
 
 

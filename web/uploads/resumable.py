@@ -14,10 +14,10 @@ from web.errors import BodyTimeout, BodyTooLarge, ChecksumMismatch, Gone, Locked
 from web.files.registry import DELETED
 from web.uploads.completing import WrongChecksum, complete, complete_stored, destroy
 from web.uploads.hashing import RequestDigest
-from web.uploads.in_any_case import in_any_case
 from web.uploads.lease import Lease, LeaseLost
 from web.uploads.leased_upload import LeasedUpload, read_incomplete_part, wrong_offset
 from web.uploads.lock import Preempted, UploadLocks
+from web.uploads.uncancelled import uncancelled
 
 if TYPE_CHECKING:
     from web.uploads.body import Body
@@ -185,7 +185,7 @@ class ResumableUploads:
                 raise ChecksumMismatch("the body does not match its Upload-Checksum; send it again")
         except BaseException as error:  # noqa: BLE001  it is raised again once the received bytes are kept
             failure = error
-        return await in_any_case(self._end(received, digest, failure), _END_SECONDS)
+        return await uncancelled(self._end(received, digest, failure), _END_SECONDS)
 
     async def _end(
         self, received: LeasedUpload, digest: RequestDigest | None, failure: BaseException | None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import Conflict
+from domain.file_parts import check_order, check_parts
 from domain.files import PART_BYTES
-from domain.parts import check_order, check_parts
 from domain.ports.files import Part
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 R = TypeVar("R")
 
 
-async def in_any_case(work: Coroutine[Any, Any, R], seconds: float) -> R:
+async def uncancelled(work: Coroutine[Any, Any, R], seconds: float) -> R:
     """Return the result of ``work``. If this task is cancelled, ``work`` still gets ``seconds`` to finish."""
     task = asyncio.ensure_future(work)
     try:

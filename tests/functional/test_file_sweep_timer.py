@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from app.file_sweep import SweepReport
-from app.file_sweeper import FileSweeper
+from app.file_sweep_timer import FileSweeper
 from app.settings import Settings
 from domain.errors import FileStoreUnavailable
 from domain.files import staging_key

@@ -1,4 +1,4 @@
-"""Print the API's description: ``python -m web.openapi > docs/openapi.json``, or ``make openapi``."""
+"""Print the API's description: ``python -m web.print_description > docs/openapi.json``, or ``make openapi``."""
 
 from __future__ import annotations
 
