@@ -19,6 +19,7 @@ EXTRA_PARTS = 8  # of a process, beyond one for each upload
 _MOST_IN_FLIGHT = 3  # of one upload
 # Below this a thread costs other requests more than the hash does: SHA-256 of 64 KiB takes 0.04 to 0.2 ms.
 HASHED_HERE_BYTES = 64 * 1024
+_SMALL_BYTES = 16 * 1024  # pieces below this are gathered: a client that sends single bytes makes few objects
 
 
 class Hash(Protocol):
@@ -76,8 +77,10 @@ class PartWriter:
         self._threads = threads
         self._checksum = checksum
         self._first = self._next = first
-        self._buffer = bytearray(incomplete_part)
-        self._to_hash = len(incomplete_part)  # so many bytes of the buffer are hashed already
+        # as they came: to gather them in one growing buffer would copy each byte twice, and leave holes in memory
+        self._pieces: list[bytes | bytearray] = [incomplete_part] if incomplete_part else []
+        self._filled = len(incomplete_part)
+        self._to_hash = len(incomplete_part)  # so many bytes of the part being filled are hashed already
         self._flying: set[asyncio.Task[None]] = set()
         self._hashed: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
@@ -94,31 +97,31 @@ class PartWriter:
     @property
     def waiting(self) -> bytes:
         """The bytes of the part being filled."""
-        return bytes(self._buffer)
+        return b"".join(self._pieces)
 
     async def write(self, data: bytes) -> None:
         """Add ``data``; return when there is room for more. Raises the error of an earlier part's storing."""
         # send a part when the first byte after it arrives: a file of exactly one part is stored in one request
-        room = self._part_bytes - len(self._buffer)
+        room = self._part_bytes - self._filled
         while len(data) > room:
-            self._buffer += data[:room]
+            self._add(data[:room])
             await self._send()
             data, room = data[room:], self._part_bytes
-        self._buffer += data
+        self._add(data)
 
     async def flush(self) -> list[Part]:
         """Store the remaining bytes as the last part; return all parts once they are durable, none if none was
         begun.
         """
-        if self._buffer:
+        if self._filled:
             await self._send()
         await self.settle()
         return [self.stored[number] for number in sorted(self.stored)]
 
     async def hash_rest(self) -> None:
         """Add the remaining bytes to the checksum."""
-        await self._hash(bytes(self._buffer[self._to_hash :]))
-        self._to_hash = len(self._buffer)
+        await self._hash(self.waiting[self._to_hash :])
+        self._to_hash = self._filled
         if self._hashed is not None:
             await self._hashed
 
@@ -136,12 +139,23 @@ class PartWriter:
             task.cancel()
         while self._flying:
             await asyncio.wait(self._flying)
-        self._buffer.clear()
+        self._pieces.clear()
+        self._filled = 0
+
+    def _add(self, data: bytes) -> None:
+        last = self._pieces[-1] if self._pieces else b""
+        if len(data) >= _SMALL_BYTES:
+            self._pieces.append(data)
+        elif isinstance(last, bytearray) and len(last) < _SMALL_BYTES:
+            last += data
+        elif data:
+            self._pieces.append(bytearray(data))
+        self._filled += len(data)
 
     async def _send(self) -> None:
-        data = bytes(self._buffer)
+        data = self.waiting
         fresh, self._to_hash = data[self._to_hash :] if self._to_hash else data, 0
-        self._buffer = bytearray()
+        self._pieces, self._filled = [], 0
         is_extra = await self._room()
         upload = await self._begin()
         await self._hash(fresh)
