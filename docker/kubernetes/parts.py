@@ -82,7 +82,7 @@ def pod(name: str, main: Resource, *, stop_seconds: int = 45) -> Resource:
             "volumes": [
                 {"name": "data", "emptyDir": {"sizeLimit": "4Gi"}},
                 {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-                {"name": "accounts", "secret": {"secretName": "chat4all-accounts", "optional": True}},
+                {"name": "accounts", "secret": {"secretName": "chat4all-accounts"}},
             ],
         },
     }

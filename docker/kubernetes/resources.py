@@ -19,11 +19,24 @@ from docker.kubernetes.parts import (
 
 PARTITIONS = 6
 LAG_OF_A_WORKER = "2000"
+# what the world may ask; metrics are for the inside
+PREFIXES = (
+    "/v1",
+    "/auth",
+    "/users",
+    "/webhooks",
+    "/notifications",
+    "/health",
+    "/docs",
+    "/openapi.json",
+    "/console",
+)
 
 
 def api() -> list[Resource]:
     """Return the API: no state, two processes at least, more by CPU."""
-    main = container("api", ["api", "--processes", "1"], API_PORT, "/health/ready", "500m", "768Mi")
+    # not /health/ready: while Cassandra or the store is away it is 503 at every pod, and accepting needs Kafka alone
+    main = container("api", ["api", "--processes", "1"], API_PORT, "/health", "500m", "768Mi")
     deployment = {
         "replicas": 2,
         "selector": selector("api"),
@@ -173,7 +186,9 @@ def _budget(name: str) -> Resource:
 
 def _ingress() -> Resource:
     backend = {"service": {"name": "api", "port": {"name": "http"}}}
-    rule = {"host": "chat.example.org", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    paths = [{"path": each, "pathType": "Exact", "backend": backend} for each in ("/", "/actuator/health")]
+    paths += [{"path": each, "pathType": "Prefix", "backend": backend} for each in PREFIXES]
+    rule = {"host": "chat.example.org", "http": {"paths": paths}}
     found = resource(
         "Ingress",
         "networking.k8s.io/v1",

@@ -12,6 +12,7 @@ import yaml
 
 from app.roles import ROLES
 from docker.kubernetes.files import files
+from web.routes import ROUTES
 
 FOLDER = Path(__file__).parents[2] / "docker" / "kubernetes"
 VERSIONS = ("1.29", "1.37")
@@ -54,6 +55,24 @@ def test_every_file_of_a_kustomization_is_there() -> None:
 
 def test_every_role_has_its_workers() -> None:
     assert {each["metadata"]["name"] for each in resources() if each["kind"] == "StatefulSet"} == set(ROLES)
+
+
+def test_the_world_may_ask_every_route_but_those_of_the_metrics() -> None:
+    ingress = next(each for each in resources() if each["kind"] == "Ingress")
+    paths = ingress["spec"]["rules"][0]["http"]["paths"]
+    exact = {each["path"] for each in paths if each["pathType"] == "Exact"}
+    prefixes = {each["path"] for each in paths if each["pathType"] == "Prefix"}
+
+    def is_open(path: str) -> bool:
+        return path in exact or f"/{path.split('/')[1]}" in prefixes
+
+    assert {route.path for route in ROUTES if not is_open(route.path)} == {"/metrics", "/actuator/prometheus"}
+
+
+def test_a_pod_stays_in_the_service_while_a_store_is_away() -> None:
+    api = next(each for each in resources() if (each["kind"], each["metadata"]["name"]) == ("Deployment", "api"))
+    (main,) = api["spec"]["template"]["spec"]["containers"]
+    assert main["readinessProbe"]["httpGet"]["path"] == "/health"
 
 
 def test_one_ledger_is_kept_and_the_api_may_ask_it() -> None:
