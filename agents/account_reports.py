@@ -87,7 +87,7 @@ class AccountReports(Service):  # type: ignore[misc]
         if backlog is None:
             return reasons
         for head in (head for chain in backlog.chains.values() for head in chain.heads()):
-            if not self._dispatcher.is_in_hand(head):
+            if not self._dispatcher.calls.has(head):
                 is_blocked = head.is_ready and blocked is not None
                 reasons[str(blocked if is_blocked else head.row.reason or Reason.TURN)] += 1
         reasons.update(sleep.reason for sleep in backlog.sleeping.values())

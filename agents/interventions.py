@@ -72,7 +72,7 @@ class Interventions:
         key, row, value, head = found
         detail = f"cancelled by {by}" if by else "cancelled"
         if head is not None:
-            return self._dispatcher.apply(head, Failure(CANCELLED, detail))
+            return self._dispatcher.steps.apply(head, Failure(CANCELLED, detail))
         request, lane = decode(value, DeliveryRequested), self._choice.lane(self._queue.account_of(key))
         attempt = self._dispatcher.settlement.attempt(row, request, lane.account.name, Failure(CANCELLED, detail))
         writes = self._dispatcher.settlement.settle(lane, partition, key, row, request, attempt)
@@ -87,8 +87,8 @@ class Interventions:
         log.warning("%s is sent again by the word of %s", name, by or "an operator")
         self._dispatcher.evidence.forget(head)
         row = replace(head.row, stage=Stage.WAITING, not_before_ms=0, reason=Reason.RETRY)
-        return self._dispatcher.apply(head, Wait(row, "released"))
+        return self._dispatcher.steps.apply(head, Wait(row, "released"))
 
 
 def _is_in_hand(dispatcher: Dispatcher, head: Head | None) -> bool:
-    return head is not None and dispatcher.is_in_hand(head)
+    return head is not None and dispatcher.calls.has(head)

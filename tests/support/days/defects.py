@@ -10,7 +10,7 @@ from agents.account_lane import AccountLane
 from agents.calls import Calls
 from agents.chains import Head
 from agents.delivery_queue import DeliveryQueue
-from agents.dispatcher import Dispatcher
+from agents.delivery_steps import DeliverySteps
 from agents.receipts import Receipts
 from agents.settlement import Settlement
 from app.kafka.pending_batches import PendingBatch, Written
@@ -53,14 +53,14 @@ def unknown_is_sent_again() -> None:
 
 def begun_is_sent_again() -> None:
     """A new owner takes BEGUN for WAITING."""
-    found = Dispatcher._found
+    found = DeliverySteps.found
 
-    def forgetful(self: Dispatcher, head: Head) -> None:
+    def forgetful(self: DeliverySteps, head: Head) -> None:
         if head.row.stage == Stage.BEGUN:
             head.row = replace(head.row, stage=Stage.WAITING)
         found(self, head)
 
-    Dispatcher._found = forgetful  # type: ignore[method-assign]
+    DeliverySteps.found = forgetful  # type: ignore[method-assign]
 
 
 def row_goes_before_its_outcome() -> None:
