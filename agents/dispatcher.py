@@ -95,7 +95,7 @@ class Dispatcher:
             self.queue, self.scheduler, self.settlement, self.calls.has, steps.apply
         )
         self.receipts = steps.receipts = Receipts(
-            app, queue, self.settlement.facts, self.queue.outcome_of, self.evidence.settle
+            app, queue, self.settlement.facts, self.queue.outcome_of, self.queue.outcome_write, self.evidence.settle
         )
         self.settlement.receipts = self.receipts
         self.partitions: list[int] = []

@@ -36,8 +36,9 @@ _REPORTED = frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED
 class Receipts:
     """Correlates receipts with attempts.
 
-    ``outcome_of`` returns the outcome on record. ``settle`` takes a receipt as the evidence of an unknown outcome and
-    returns what it wrote, ``None`` if the delivery's outcome is not awaited. ``came`` is told each receipt.
+    ``outcome_of`` returns the outcome on record, ``outcome_write`` its write while that is not durable. ``settle`` takes
+    a receipt as the evidence of an unknown outcome and returns what it wrote, ``None`` if the delivery's outcome is not
+    awaited. ``came`` is told each receipt.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class Receipts:
         table: DurableTable,
         facts: DeliveryFacts,
         outcome_of: Callable[[int, str], Attempt | None],
+        outcome_write: Callable[[int, str], PendingBatch | None],
         settle: Callable[[int, ReceiptReported], list[PendingBatch] | None],
     ) -> None:
         self._app = app
         self._table = table
         self._facts = facts
         self._outcome_of = outcome_of
+        self._outcome_write = outcome_write
         self._settle = settle
         self._parked: dict[tuple[int, str], dict[str, tuple[ReceiptReported, float]]] = {}
         self._count = 0
@@ -92,7 +95,10 @@ class Receipts:
         if attempt is not None:
             if self._app.tracing is not None and attempt.traceparent:
                 self._trace(record, report, attempt.traceparent)
-            return [self._facts.receipt(partition, record.key.decode(), name, attempt, report)]
+            fact = self._facts.receipt(partition, record.key.decode(), name, attempt, report)
+            # a worker that dies before the outcome is durable leaves an unknown one, of which the receipt is evidence
+            outcome = self._outcome_write(partition, name)
+            return [fact] if outcome is None else [fact, outcome]
         if (writes := self._settle(partition, report)) is not None:
             return writes
         return [self._park(partition, record.key, report)]

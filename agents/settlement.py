@@ -95,9 +95,12 @@ class Settlement:
     def again(
         self, lane: AccountLane, partition: int, key: bytes, row: QueuedDelivery, request: DeliveryRequested, a: Attempt
     ) -> None:
-        """Report an outcome that an earlier owner of the partition put on record, and let the row go."""
+        """Report an outcome that an earlier owner of the partition put on record, and let the row go.
+
+        The outcome is written again: after a crash it may be in the local store alone, ahead of its changelog.
+        """
         if (partition, key) not in self._finishing:
-            self._report(lane, partition, key, row, request, a, [])
+            self._report(lane, partition, key, row, request, a, [self._queue.record_outcome(partition, row.name, a)])
 
     def _report(
         self,

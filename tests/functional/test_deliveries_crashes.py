@@ -57,6 +57,20 @@ async def test_a_crash_before_the_fact_was_written_reports_the_outcome() -> None
     assert world.channel.calls == ["m-1"]
 
 
+async def test_an_outcome_that_only_the_local_store_has_goes_on_record_before_its_row_goes() -> None:
+    """After ``kill -9`` RocksDB may have what its changelog never got; the next owner elsewhere has the changelog."""
+    world = World()
+    world.channel.open.clear()
+    await world.deliver(requests("m-1"))
+    await until(lambda: world.channel.calls)
+    outcome = Attempt(1, Outcome.SENT, now_ms(), "p-1", recorded_at_ms=now_ms(), account="default")
+    world.table.rows[b"m-1"] = attempts.dump(outcome)
+    world.crash()
+    await until(world.is_done)
+    assert world.facts() == [("m-1", "SENT")]
+    assert attempts.dump(outcome) in world.producer.on("attempts-changelog")
+
+
 async def test_simulated_receipts_survive_a_crash() -> None:
     world = World()
     world.channel.promises = [Receipt(Status.DELIVERED, now_ms() + 3_600_000)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
 from agents import promised_receipts
 from agents import receipts as module
-from agents.receipts import UNCLAIMED
+from agents.receipts import UNCLAIMED, receive_batch
 from app.clock import now_ms
+from app.faust.stream_app import StreamApp
 from app.kafka.codec import decode, encode
 from domain.outcomes import NotNow, Unknown
 from domain.ports import Receipt
@@ -232,3 +234,16 @@ async def test_an_outcome_of_another_owner_is_read_after_a_rebalance() -> None:
     world.table.rows.clear()  # an operator's command let the next owner take the outcome off the record
     world.dispatcher.begin()
     assert world.dispatcher.queue.outcome_of(2, "m-1") is None
+
+
+async def test_a_receipt_is_done_with_once_the_outcome_is_durable_too() -> None:
+    world = World()
+    await world.deliver(requests("m-1"))
+    world.producer.held = True
+    await until(lambda: world.dispatcher.queue.outcome_of(2, "m-1") is not None)
+    batch = batch_of("whatsapp-events", encode(report(Status.DELIVERED)), key=b"c-1")
+    writes = receive_batch(cast(StreamApp, world.app), world.dispatcher.receipts, batch)
+    assert b"m-1" in {key for write in writes for key, _, _ in write.records}
+    world.producer.release()
+    await until(world.is_done)
+    assert len(receive_batch(cast(StreamApp, world.app), world.dispatcher.receipts, batch)) == 1

@@ -111,11 +111,14 @@ class SimulatedProducer:
 
 
 class SimulatedTable(FakeTable):
-    """A table whose rows a new worker reads from its changelog."""
+    """A table whose rows a new worker reads from its changelog, or finds in its own store (``local``).
 
-    def __init__(self, broker: Broker, producer: FakeBatchProducer, name: str) -> None:
+    The store has what was put, so after a crash it is ahead of a changelog that never got the last records.
+    """
+
+    def __init__(self, broker: Broker, producer: FakeBatchProducer, name: str, local: FakeTable | None = None) -> None:
         super().__init__(producer, name)
-        self.rows = dict(broker.tables[name])
+        self.rows = dict(broker.tables[name] if local is None else local.rows)
         self._keys = sorted(self.rows)
 
     def put(self, partition: int, key: bytes, value: bytes | None) -> PendingBatch:

@@ -11,6 +11,7 @@ from agents.calls import Calls
 from agents.chains import Head
 from agents.delivery_queue import DeliveryQueue
 from agents.delivery_steps import DeliverySteps
+from agents.queue_rows import QueueRows
 from agents.receipts import Receipts
 from agents.settlement import Settlement
 from app.kafka.pending_batches import PendingBatch, Written
@@ -127,6 +128,16 @@ def parked_receipts_go_before_their_facts() -> None:
     Settlement._report = hasty  # type: ignore[method-assign]
 
 
+def an_outcome_stays_in_its_store() -> None:
+    """An outcome that the next owner finds in its own store is reported, and not written again."""
+
+    def at_rest(self: QueueRows, partition: int, name: str, attempt: Attempt) -> PendingBatch:
+        return record(self, partition, name, attempt) if self.on_record(partition, name) is None else _acknowledged()
+
+    record = QueueRows.record_outcome
+    QueueRows.record_outcome = at_rest  # type: ignore[method-assign]
+
+
 def a_stop_takes_back_what_was_called() -> None:
     """A graceful stop does not wait for the calls to the channel, and lets their rows wait again."""
     drain = Calls.drain
@@ -151,6 +162,7 @@ DEFECTS: Mapping[str, Callable[[], None]] = {
         each_message_is_a_chain,
         outcomes_are_forgotten,
         parked_receipts_go_before_their_facts,
+        an_outcome_stays_in_its_store,
         a_stop_takes_back_what_was_called,
     )
 }

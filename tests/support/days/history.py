@@ -71,6 +71,7 @@ class History:
         faults = [text for check in self._evidence().checks() for text in check.faults]
         faults += [f"the worker ended: {error!r}" for _, error in world.app.aborted]
         faults += [f"{row.name} is still in the queue" for row in world.rows()]
+        faults += self._without_outcome()
         for reader in world.readers:
             reader.cancel()
         return Outcome(
@@ -82,6 +83,12 @@ class History:
             self.broker.digest,
             faults,
         )
+
+    def _without_outcome(self) -> list[str]:
+        """Return the messages that were sent, without an outcome that prevents a second send after a move."""
+        on_record = self.broker.tables["attempts-changelog"]
+        sent = {read_fact(value, 0)[0].message_id for _, value in self.broker.logs[STATUSES]}
+        return [f"no outcome of {name} is on record" for name in sorted(sent) if name.encode() not in on_record]
 
     def _report(self, receipt: ReceiptReported, conversation: str) -> None:
         self.broker.append(EVENTS, conversation.encode(), encode(receipt))

@@ -30,6 +30,7 @@ MOST_RECORDS = 50
 COMMIT_SECONDS = 0.05
 SLOW_COMMIT_SECONDS = (0.5, 3.0)  # a worker commits every half second, and the broker takes its time
 SLOW_COMMIT_SHARE = 0.2
+OWN_STORES_SHARE = 0.5  # of the restarts: on the machine of before
 
 
 class SimulatedWorld(World):
@@ -53,11 +54,13 @@ class SimulatedWorld(World):
         super().__init__(Account(channel="whatsapp"), **settings)  # type: ignore[arg-type]
 
     def start(self, *, begin: bool = True) -> None:
-        """Begin as a new process: tables from their changelogs, positions from their commits."""
+        """Begin as a new process: tables from their changelogs or their own stores, positions from their commits."""
+        has_stores = self.crashes + self.stops > 0 and self.broker.chance.random() < OWN_STORES_SHARE
+        local = (self.table, self.queue) if has_stores else (None, None)
         self.broker_side = SimulatedProducer(self.broker)
         self.producer = cast(Any, self.broker_side)
-        self.table = SimulatedTable(self.broker, self.producer, "attempts-changelog")
-        self.queue = SimulatedTable(self.broker, self.producer, "queue-changelog")
+        self.table = SimulatedTable(self.broker, self.producer, "attempts-changelog", local[0])
+        self.queue = SimulatedTable(self.broker, self.producer, "queue-changelog", local[1])
         self.channels = dict.fromkeys(self.channels, cast(Any, self.provider))
         self.app = FakeApp(**self.settings)
         self.app.batch_producer = self.producer
