@@ -36,9 +36,9 @@ _REPORTED = frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED
 class Receipts:
     """Correlates receipts with attempts.
 
-    ``outcome_of`` returns the outcome on record, ``outcome_write`` its write while that is not durable. ``settle`` takes
-    a receipt as the evidence of an unknown outcome and returns what it wrote, ``None`` if the delivery's outcome is not
-    awaited. ``came`` is told each receipt.
+    ``outcome_of`` returns the outcome on record, ``outcome_write`` its write while that is not durable. ``settle``
+    takes a receipt as the evidence of an unknown outcome and returns what it wrote, ``None`` if the delivery's outcome
+    is not awaited. ``came`` is told each receipt.
     """
 
     def __init__(
