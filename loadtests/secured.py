@@ -1,6 +1,6 @@
 """The whole system on a Kafka with TLS and SCRAM and a Cassandra with TLS and passwords.
 
-python -m loadtests.secured
+    python -m loadtests.secured
 
 Sends messages through the API, waits for READ, then asks `audit`, `ledger` and `doctor`: each opens clients of its own.
 Ends with 1 if anything is not as it should be, or if a client without the right password or authority gets in.
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from app.kafka.topic_admin import ensure_topics
 from app.settings import Settings
 from devstack import StackConfig
 from domain.errors import LogUnavailable, StoreUnavailable
+from loadtests.command_line import parser_of
 from loadtests.orders import Orders
 from loadtests.run import Run
 from loadtests.secured_servers import SecuredCassandra, SecuredKafka, make_certificates
@@ -134,8 +135,9 @@ class _Addresses:
         self.cassandra_contact_points = [LOOPBACK]
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; return the exit code."""
+    parser_of("loadtests.secured", __doc__).parse_args(arguments)
     usual = StackConfig.from_environment().folder
     usual.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="secured-", dir=usual))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from app.settings import Settings
+from channels.http import Answer, HttpClient
 from channels.telegram.webhooks import ALLOWED_UPDATES
 from cli import doctor_accounts
 from cli.doctor import doctor
@@ -104,6 +107,24 @@ async def test_a_bot_that_asks_for_too_few_updates(looked: Looked) -> None:
     body = {"url": looked.world.simulator.accounts.callbacks[TELEGRAM.key], "allowed_updates": ["message"]}
     await looked.world.call("POST", f"/bot{TELEGRAM.token}/setWebhook", json=body)
     assert await looked.faults() == [("telegram/default", "account-webhook-fields")]
+
+
+async def test_a_bot_whose_last_webhook_failed(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = HttpClient.ask
+
+    async def with_error(self: HttpClient, method: str, path: str, **more: object) -> object:
+        answered = await ask(self, method, path, **more)  # type: ignore[arg-type]
+        if path != "getWebhookInfo":
+            return answered
+        assert isinstance(answered, Answer)
+        document = json.loads(answered.body)
+        document["result"] |= {"last_error_date": 1_795_000_000, "last_error_message": "Wrong response: 503"}
+        return replace(answered, body=json.dumps(document).encode())
+
+    monkeypatch.setattr(HttpClient, "ask", with_error)
+    found = await look_at_accounts(looked.settings())
+    assert [(account, fault.name) for account, fault in found] == [("telegram/default", "account-webhook-errors")]
+    assert "Wrong response: 503" in found[0][1].detail
 
 
 async def test_a_bot_that_polls_beside_a_webhook(looked: Looked) -> None:
