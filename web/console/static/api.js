@@ -1,5 +1,6 @@
-// Calls the HTTP API of the server that served this page. A refused call throws `Refused` with the server's sentence.
+// Calls the HTTP API of the server that served this page. A refused call throws `Refused` with a sentence about it.
 
+import { refusalOf } from "./reasons.js";
 import { LANGUAGE_KEY } from "./words.js";
 
 const KEY = "chat4all.session";
@@ -84,7 +85,7 @@ export class Api {
       throw new Refused(0, "");
     }
     const document = parsed(await answer.text());
-    if (!answer.ok) throw new Refused(answer.status, document.detail ?? answer.statusText, document);
+    if (!answer.ok) throw new Refused(answer.status, refusalOf(document, answer.statusText), document);
     return document;
   }
 

@@ -63,8 +63,8 @@ export function newMessageView(model, api, to = "") {
       model.begin(conversation_id, who.startsWith("user:") ? { username: who.slice(5) } : { address: who });
       location.hash = `#/c/${encodeURIComponent(conversation_id)}`;
     } catch (error) {
-      const isRecipient = error.message.startsWith(OF_RECIPIENT);
-      fault.textContent = error.status === 0 ? say("unreachableKept") : isRecipient ? `${say("noSuchRecipient")} ${error.message.slice(OF_RECIPIENT.length)}` : error.message;
+      const detail = error.problem?.detail ?? "", isRecipient = detail.startsWith(OF_RECIPIENT);
+      fault.textContent = error.status === 0 ? say("unreachableKept") : isRecipient ? `${say("noSuchRecipient")} ${detail.slice(OF_RECIPIENT.length)}` : error.message;
       if (isRecipient) {
         isRefused(who);
         recipient.focus();

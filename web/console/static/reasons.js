@@ -41,6 +41,37 @@ const REASONS = {
   },
 };
 
+// Why the API refused a call. In English its own sentence says it; here it stands behind this one, for what it names.
+const REFUSALS_PT = {
+  "invalid-input": "Algo neste formulário não serve",
+  "invalid-content": "Este conteúdo não serve",
+  "malformed-json": "O pedido não pôde ser lido",
+  "not-authenticated": "Usuário ou senha incorretos, ou a sessão terminou",
+  "not-allowed": "Você não pode fazer isto",
+  "not-found": "Não existe, ou você não pode ver",
+  "conflict": "Isto contradiz o que já existe",
+  "already-exists": "Já existe",
+  "rate-limited": "Pedidos demais: espere um pouco",
+  "body-too-large": "É grande demais",
+  "body-timeout": "O envio parou por tempo demais",
+  "unavailable": "O serviço não responde agora: tente de novo",
+  "log-unavailable": "O serviço não aceita mensagens agora; nada foi aceito, tente de novo",
+  "store-unavailable": "O serviço não encontra os seus dados agora: tente de novo",
+  "file-store-unavailable": "O serviço não alcança os arquivos agora: tente de novo",
+  "internal": "Algo falhou no serviço, e ficou registrado",
+  "locked": "Outra página está enviando este arquivo",
+  "gone": "Não existe mais",
+  "checksum-mismatch": "O arquivo chegou alterado: envie de novo",
+};
+
+/** Return the sentence about a refused call from its problem document. */
+export function refusalOf(problem, otherwise = "") {
+  const code = String(problem?.type ?? "").split(":").at(-1), detail = problem?.detail ?? otherwise;
+  if (language !== "pt") return detail;
+  const words = REFUSALS_PT[code] ?? REASONS.pt[code];
+  return words ? `${words.replace(/\.$/, "")} (${detail}).` : detail;
+}
+
 /** Return {words, detail} of a failure; `detail` is the channel's own sentence, empty if nothing is to be added. */
 export function reasonOf(failure) {
   const words = REASONS[language][failure?.code] ?? "", detail = failure?.detail ?? "";

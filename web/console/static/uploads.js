@@ -1,6 +1,7 @@
 // Uploads files by tus 1.0: after a break it goes on from where the server stands, also after a reload of the page.
 
 import { Refused } from "./api.js";
+import { refusalOf } from "./reasons.js";
 
 const VERSION = { "Tus-Resumable": "1.0.0" };
 const TRIES = 12, FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 8_000; // tries in a row that bring no byte further
@@ -164,7 +165,7 @@ function base64(text) { return btoa(String.fromCharCode(...new TextEncoder().enc
 
 function detailOf(request) {
   try {
-    return JSON.parse(request.responseText).detail;
+    return refusalOf(JSON.parse(request.responseText), request.statusText);
   } catch {
     return request.statusText;
   }
