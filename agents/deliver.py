@@ -81,6 +81,8 @@ def register(app: StreamApp) -> None:
     reports = AccountReports(app, channel, dispatcher, choice)
     app.post_start_services.append(reports)
     app.metrics.watch_accounts(reports.reports)
+    ends = {name: lane.account.token_expires_seconds for name, lane in choice.lanes.items()}
+    app.metrics.tokens_expire({name: seconds for name, seconds in ends.items() if seconds is not None})
     app.metrics.watch_allowances(lambda: {n: lane.allowance.used(monotonic()) for n, lane in choice.lanes.items()})
     app.post_start_services.append(Polling(app, channel, choice, dispatcher))
     lost = dispatcher.settlement.lost = LostReceipts(app, channel, choice)

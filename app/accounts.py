@@ -17,6 +17,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -194,6 +195,8 @@ class _Reader:
         self, key: str, value: Any, known_options: frozenset[str], values: dict[str, Any], options: dict[str, str]
     ) -> str:
         """Add one key to ``values`` or ``options``; return its fault, or an empty text."""
+        if isinstance(value, date):  # TOML has days of its own, and times, which are days here as well
+            value = value.date().isoformat() if isinstance(value, datetime) else value.isoformat()
         if key in _FIELDS:
             if not _is(value, _FIELDS[key]):
                 return f"{key}={value!r}: expected {_TYPES[_FIELDS[key]]}"

@@ -10,9 +10,11 @@ from aioprometheus import Counter, Gauge, Registry, render
 
 from app.clock import now_ms
 from app.histograms import DELIVERY_BOUNDS, MOST_LABEL_SETS, OTHER, Durations
-from app.process_readings import PROCESS_READINGS
+from app.process_readings import PROCESS_READINGS, free_ratio
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aiokafka.structs import ConsumerRecord
     from faust.types import TP
 
@@ -71,6 +73,11 @@ class Metrics:
         self._in_flight = Gauge("chat4all_in_flight", "Deliveries in hand", **make)
         self._accounts = _AccountGauges(make)
         self._used = Gauge("chat4all_allowance_used_ratio", "Messages of the last second / allowance", **make)
+        self._expires = Gauge(
+            "chat4all_account_token_expires_seconds", "When the account's credentials end, Unix time", **make
+        )
+        self._disk = Gauge("chat4all_disk_free_ratio", "Free space where the process keeps its data", **make)
+        self._data_folder: Path | None = None
         self._process = {
             name: (Counter if name.endswith("_total") else Gauge)(name, doc, **make)
             for name, (doc, _) in PROCESS_READINGS.items()
@@ -155,6 +162,15 @@ class Metrics:
         """Show at each scrape which share of its allowance each account used."""
         self._used_shares = used
 
+    def tokens_expire(self, at_seconds: Mapping[str, float]) -> None:
+        """Show when the credentials of accounts end (Unix time), by account."""
+        for account, seconds in islice(at_seconds.items(), MOST_LABEL_SETS):
+            self._expires.set({"account": account}, seconds)
+
+    def watch_disk(self, folder: Path) -> None:
+        """Show at each scrape how much of the disk under ``folder`` is free."""
+        self._data_folder = folder
+
     def render(self, accept: list[str]) -> tuple[bytes, dict[str, str]]:
         """Return the exposition and its headers."""
         if self._count_in_flight is not None:
@@ -168,6 +184,8 @@ class Metrics:
         if self._newest_mirrored_ms is not None:
             age_ms = max(0, now_ms() - self._newest_mirrored_ms)
             self._mirror_delay.set({}, age_ms / 1000 if self._behind else 0.0)
+        if self._data_folder is not None and (free := free_ratio(self._data_folder)) is not None:
+            self._disk.set({}, free)
         for name, collector in self._process.items():
             collector.set({}, PROCESS_READINGS[name][1]())
         for counts in _Counts.of(self.registry):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
 from math import inf
 from types import MappingProxyType
 
@@ -28,8 +29,10 @@ class Account:
     It sends at most ``per_second`` messages a second in the long run (0: no limit) and ``burst`` at once. An address
     gets one message every ``pair_seconds`` in the long run (0: no limit) and ``pair_burst`` at once. ``in_flight``
     bounds the calls that one worker makes at a time. ``resend_unknown`` allows a second send of a message with an
-    unknown outcome, so the person may get it twice. ``driver`` names the connector, and ``options`` are the driver's
-    own. A secret is never an option: the options name the variable or the file of a secret (``app/accounts.py``).
+    unknown outcome, so the person may get it twice. ``token_expires`` is the day (ISO 8601, UTC) on which its
+    credentials end, as the operator knows it; empty: unknown, or never. ``driver`` names the connector, and ``options``
+    are the driver's own. A secret is never an option: the options name the variable or the file of a secret
+    (``app/accounts.py``).
 
     Raises ``ValueError`` for a value out of range.
     """
@@ -43,6 +46,7 @@ class Account:
     in_flight: int = 1_000
     breaker: BreakerRules = field(default_factory=BreakerRules)
     resend_unknown: bool = False
+    token_expires: str = ""
     driver: str = SIMULATED
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
@@ -52,6 +56,12 @@ class Account:
                 f"name={self.name[:80]!r}: expected 1 to 63 of a-z, 0-9, full stop, _ and -, beginning with a letter "
                 "or digit"
             )
+        if self.token_expires:
+            try:
+                date.fromisoformat(self.token_expires)
+            except ValueError:
+                shown = repr(self.token_expires[:80])
+                raise ValueError(f"token_expires={shown}: expected a day such as 2027-01-31") from None
         if not 0 <= self.per_second < inf:
             raise ValueError(f"per_second={self.per_second}: expected 0 (no limit) or more")
         if not 0 <= self.pair_seconds <= MOST_PAIR_SECONDS:
@@ -60,6 +70,13 @@ class Account:
             value = getattr(self, name)
             if not 1 <= value <= MOST_BURST:
                 raise ValueError(f"{name}={value}: expected 1 to {MOST_BURST:,}")
+
+    @property
+    def token_expires_seconds(self) -> float | None:
+        """When the credentials end (Unix time), ``None`` if that is not known."""
+        if not self.token_expires:
+            return None
+        return datetime.combine(date.fromisoformat(self.token_expires), time(), UTC).timestamp()
 
 
 def account_fault(account: str, addresses: Sequence[str], names: AccountNames) -> str | None:

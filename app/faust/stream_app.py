@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -85,6 +86,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             security=kafka_security(settings),
         )
         self.metrics = Metrics(settings.role)
+        self.metrics.watch_disk(Path(settings.data_dir).absolute())
         self.tracing = tracing_of(settings, settings.role)
         self.impossible_times = ImpossibleTimes(self.metrics)
         self.pulse = Pulse()

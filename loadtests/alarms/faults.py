@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from app.roles import ROLES
 from loadtests.alarms.rare import (
+    fill_the_disk,
     free_memory,
+    free_the_disk,
+    let_tokens_expire,
     lose_records,
+    renew_tokens,
     route_again,
     take_memory,
     throttle_no_more,
@@ -157,6 +161,19 @@ ONE_AFTER_THE_OTHER: tuple[Fault, ...] = (
         ("Memory",),
         take_memory,
         free_memory,
+    ),
+    Fault(
+        "a worker's disk is nearly full",
+        ("DiskFull",),
+        fill_the_disk,
+        free_the_disk,
+    ),
+    Fault(
+        "the credentials of an account end tomorrow",
+        ("TokenExpires",),
+        let_tokens_expire,
+        renew_tokens,
+        ("ProcessDown", f"{NO_WORKER} instagram", "Lag", "FailedDeliveries"),
     ),
     Fault(
         "Kafka gives the API's reader 4,000 bytes a second, and 3,000 messages come",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,12 @@ HEAVY_ROLE, BALLAST_BYTES = "mirror", 1_600_000_000
 FOLLOWER, FOLLOWER_BYTES_A_SECOND = "chat4all-api-follower", 4_000
 LOST = 50
 RESET_SECONDS = 90.0
-_BALLAST = """import os, threading, time
+_BALLAST = """import os, shutil, threading, time
+usage = shutil.disk_usage
+def full(path):
+    found = usage(path)
+    return found._replace(free=found.total // 50) if os.path.exists(os.environ["BALLAST_FILE"] + "-disk") else found
+shutil.disk_usage = full
 def hold():
     held = None
     while True:
@@ -38,7 +44,9 @@ threading.Thread(target=hold, daemon=True).start()
 
 
 def ballast_environ(folder: Path) -> Mapping[str, str]:
-    """Return what makes a Python process take ``BALLAST_BYTES`` while the file ``ballast`` is in ``folder``."""
+    """Return what makes a Python process take ``BALLAST_BYTES`` while the file ``ballast`` is in ``folder``, and find
+    its disk full while ``ballast-disk`` is.
+    """
     code = folder / "ballast-code"
     code.mkdir(parents=True, exist_ok=True)
     (code / "sitecustomize.py").write_text(_BALLAST, encoding="utf-8")
@@ -55,6 +63,33 @@ async def take_memory(world: World) -> None:
 async def free_memory(world: World) -> None:
     """Let it give them back."""
     (world.system.folder / "ballast").unlink(missing_ok=True)
+
+
+async def fill_the_disk(world: World) -> None:
+    """Let a worker find that a fiftieth of its disk is free."""
+    (world.system.folder / "ballast-disk").touch()
+
+
+async def free_the_disk(world: World) -> None:
+    """Let it find the space again."""
+    (world.system.folder / "ballast-disk").unlink(missing_ok=True)
+
+
+async def let_tokens_expire(world: World) -> None:
+    """Declare credentials that end tomorrow, and start the worker that reads them."""
+    await _declare_end(world, 1)
+
+
+async def renew_tokens(world: World) -> None:
+    """Declare credentials that end in two months."""
+    await _declare_end(world, 60)
+
+
+async def _declare_end(world: World, days: int) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=days)
+    world.system.declare(token_expires=day.isoformat())
+    world.kill("instagram")
+    await world.revive()
 
 
 async def throttle_the_api(world: World) -> None:

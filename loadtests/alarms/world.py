@@ -63,7 +63,13 @@ class WatchedSystem(System):
         environ = {**settings.to_environ(), "CHAT4ALL_DATA_DIR": str(folder / "ledger")}
         self.ledger = Process(ProcessSpec("ledger", command, environ), folder)
         self.provider = ProviderProcess(settings, folder, free_ports(1))
-        write_accounts(file, self.provider.url, {name: [{"name": "main", "look_up": "yes"}] for name in CHANNELS})
+        self._accounts = file
+        self.declare()
+
+    def declare(self, **more: str) -> None:
+        """Write the file of accounts; ``more``: keys of every account."""
+        account = {"name": "main", "look_up": "yes", **more}
+        write_accounts(self._accounts, self.provider.url, {name: [account] for name in CHANNELS})
 
     async def prepare(self) -> None:
         """Make topics and schema, and start the provider and the ledger."""

@@ -321,3 +321,11 @@ async def test_the_share_of_an_allowance_that_is_used_is_shown() -> None:
         allowance.take(100.0, "p")
     assert shown(metrics, "allowance_used_ratio") == {'account="default"': 0.4}
     assert Allowance(Account(channel="whatsapp"), 1.0).used(1.0) == 0
+
+
+async def test_the_end_of_credentials_and_the_free_disk_are_shown(tmp_path: Path) -> None:
+    metrics = Metrics("whatsapp")
+    metrics.tokens_expire({"main": 1_801_353_600.0})
+    assert shown(metrics, "account_token_expires_seconds") == {'account="main"': 1_801_353_600}
+    metrics.watch_disk(tmp_path / "not" / "made" / "yet")
+    assert 0 < shown(metrics, "disk_free_ratio")[""] <= 1

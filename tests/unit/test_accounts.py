@@ -282,3 +282,20 @@ def test_nothing_is_started_and_started_again_with_a_fault_in_the_accounts(
         1,
         "Error: accounts.toml, line 2: [[whatsapp]] 1: burst='x': expected a whole number",
     )
+
+
+@pytest.mark.parametrize("value", ["2027-01-31", '"2027-01-31"', "2027-01-31T09:00:00Z"])
+def test_the_day_on_which_credentials_end_is_a_day_of_toml_or_a_text(value: str) -> None:
+    (account,) = parse(f"[[whatsapp]]\ntoken_expires = {value}\n")["whatsapp"]
+    assert account.token_expires == "2027-01-31"
+    assert account.token_expires_seconds == 1_801_353_600
+
+
+def test_without_that_day_nothing_is_known_of_it() -> None:
+    assert Account(channel="whatsapp").token_expires_seconds is None
+
+
+@pytest.mark.parametrize("value", ['"next week"', '"2027-02-30"', "12"])
+def test_another_text_is_no_day(value: str) -> None:
+    with pytest.raises(InvalidAccounts, match=r"line 2: .*token_expires"):
+        parse(f"[[whatsapp]]\ntoken_expires = {value}\n")

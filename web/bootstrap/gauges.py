@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from app.process_readings import PROCESS_READINGS
+from pathlib import Path
+
+from app.process_readings import PROCESS_READINGS, free_ratio
 from web.bootstrap.services import Services
 
 
@@ -11,6 +13,11 @@ def watch_services(services: Services) -> None:
     metrics, recent = services.metrics, services.adapters.recent
     for name, (doc, read) in PROCESS_READINGS.items():
         metrics.watch(name, doc, read)
+    if services.settings.files == "local":
+        files = Path(services.settings.files_dir).absolute()
+        metrics.watch(
+            "chat4all_disk_free_ratio", "Free space where the process keeps its data", lambda: free_ratio(files)
+        )
     metrics.watch(
         "chat4all_password_hashes_waiting", "Passwords queued or being hashed.", lambda: services.passwords.waiting
     )
