@@ -31,6 +31,7 @@ from web.handlers import (
     notifications,
     receipts,
     uploads,
+    users,
     webhooks,
 )
 from web.http.app_keys import REQUEST_LIMITS, SETTINGS
@@ -135,6 +136,7 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/v1/admin/channels", admin=channels.list_channels),
     Route(method="POST", path="/v1/admin/channels/{channel}/{account}/pause", admin=channels.pause_account),
     Route(method="POST", path="/v1/admin/channels/{channel}/{account}/resume", admin=channels.resume_account),
+    Route(method="GET", path="/v1/admin/users/{user}", admin=users.show_user),
     Route(method="GET", path="/v1/admin/flow", admin=flow.show_flow),
     Route(method="GET", path="/health", handler=health.show_liveness, is_address_limited=False),
     Route(method="GET", path="/health/ready", handler=health.show_readiness, is_address_limited=False),

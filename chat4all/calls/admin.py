@@ -1,4 +1,4 @@
-"""Dead letters and the accounts of channels, for users with the role admin."""
+"""Dead letters, the accounts of channels and users, for users with the role admin."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from chat4all.calls.base import Calls, given, path_part
 
 _LETTERS = "/v1/admin/dead-letters"
 _CHANNELS = "/v1/admin/channels"
+_USERS = "/v1/admin/users"
 
 
 class AdminCalls(Calls):
-    """Dead letters and the accounts of channels. Every method raises ``Forbidden`` without the role admin.
+    """Dead letters, the accounts of channels, and users. Every method raises ``Forbidden`` without the role admin.
 
     Filters of letters: ``reason``, ``topic``, ``conversation_id``, ``since`` and ``until`` (ISO-8601 with a zone).
     """
@@ -80,3 +81,7 @@ class AdminCalls(Calls):
     async def _command(self, channel: str, account: str, verb: str, note: str) -> dict[str, Any]:
         path = f"{_CHANNELS}/{path_part(channel)}/{path_part(account)}/{verb}"
         return await self._transport.call("POST", path, {"note": note}, is_repeatable=True)
+
+    async def user(self, user: str) -> dict[str, Any]:
+        """Return a user, by id or name, with roles and identities. Raises ``NotFound``."""
+        return await self._transport.call("GET", f"{_USERS}/{path_part(user)}")

@@ -115,6 +115,7 @@ ROUTES: dict[str, Access | None] = {
     "POST /v1/admin/dead-letters/redrive": for_admins(body={"all": True}),
     "POST /v1/admin/dead-letters/discard": for_admins(body={"all": True}),
     "GET /v1/admin/channels": for_admins(),
+    "GET /v1/admin/users/{user}": for_admins("/v1/admin/users/{owner}"),
     "GET /v1/admin/flow": for_admins(),
     "POST /v1/admin/channels/{channel}/{account}/pause": for_admins(f"{ACCOUNT}/pause"),
     "POST /v1/admin/channels/{channel}/{account}/resume": for_admins(f"{ACCOUNT}/resume"),

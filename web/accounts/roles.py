@@ -29,16 +29,16 @@ class Roles:
 
     async def require_admin(self, caller: Caller) -> None:
         """Return if the caller is an admin. Raises ``NotAllowed``, ``StoreUnavailable``."""
-        if not await self.is_admin(caller):
+        if not await self.is_admin(caller.user_id):
             raise NotAllowed(
                 "this is for admins; `chat4all admin grant USERNAME`, on a machine of the system, makes one"
             )
 
-    async def is_admin(self, caller: Caller) -> bool:
-        """Return whether the caller is an admin. Raises ``StoreUnavailable``."""
-        if caller.user_id not in self._admins and await self._store.is_admin(caller.user_id):
-            self._admins[caller.user_id] = True
-        return caller.user_id in self._admins
+    async def is_admin(self, user_id: str) -> bool:
+        """Return whether the user is an admin. Raises ``StoreUnavailable``."""
+        if user_id not in self._admins and await self._store.is_admin(user_id):
+            self._admins[user_id] = True
+        return user_id in self._admins
 
 
 ROLES = web.AppKey("roles", Roles)

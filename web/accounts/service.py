@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 
-from domain.errors import AlreadyExists, NotAuthenticated, Unavailable
+from domain.errors import AlreadyExists, NotAuthenticated, NotFound, Unavailable
 from domain.ids import uuid7
 from domain.ports import User
 from web.accounts.sessions import Session
@@ -112,6 +112,13 @@ class Accounts:
         if user is None:
             raise NotAuthenticated("this account is no longer there")
         return user
+
+    async def find(self, user: str) -> User:
+        """Return the user with this id or name. Raises ``NotFound``, ``StoreUnavailable``."""
+        found = await self._users.by_id(user) or await self._users.by_username(user)
+        if found is None:
+            raise NotFound("there is no user of this id or name")
+        return found
 
     def _logged_in(self, user: User, session: Session) -> LoggedIn:
         return LoggedIn(user, session, self._tokens.issue(user.user_id, user.username, session.session_id))

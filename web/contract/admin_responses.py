@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from domain.status import Status
+from web.contract.account_responses import Identity, Me
 from web.contract.message_responses import Failure
 from web.contract.response_fields import Count, Platform, Time
 
@@ -140,6 +141,10 @@ class ChannelAccount(BaseModel):
 class Channels(BaseModel):
     as_of: Annotated[Time, Field(description="The reports written until then are in this answer.")]
     accounts: list[ChannelAccount]
+
+
+class KnownUser(Me):
+    identities: Annotated[list[Identity], Field(description="The addresses that the user links.")]
 
 
 class AccountCommand(BaseModel):

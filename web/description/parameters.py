@@ -46,6 +46,7 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "user_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-5d7b-7c10-8a3e-0b1f2a3c4d5e"]},
     "file_id": {"type": "string", "minLength": 1, "examples": ["019aaf33-9b2c-7d33-8e4f-5a6b7c8d9e0f"]},
     "letter_id": {"type": "string", "pattern": "^[0-9]+-[0-9]+$", "examples": ["3-1207"]},
+    "user": {"type": "string", "description": "An id or a username.", "examples": ["maria"]},
     "channel": {"type": "string", "enum": list(CHANNELS)},
     "account": {"type": "string", "minLength": 1, "examples": ["default"]},
     "name": {"type": "string", "minLength": 1, "examples": ["app.js"]},

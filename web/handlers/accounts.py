@@ -45,7 +45,7 @@ async def end_session(request: web.Request, caller: Caller) -> web.Response:
 async def show_me(request: web.Request, caller: Caller) -> web.Response:
     """``GET /v1/users/me``."""
     user = await request.app[ACCOUNTS].user(caller.user_id)
-    roles = [ADMIN] if await request.app[ROLES].is_admin(caller) else []
+    roles = [ADMIN] if await request.app[ROLES].is_admin(caller.user_id) else []
     return json_response({**user_document(user), "roles": roles})
 
 

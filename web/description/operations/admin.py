@@ -86,6 +86,9 @@ OPERATIONS: Mapping[str, Operation] = {
         example={"note": "the provider asked for it"},
         description="Its deliveries wait. Calls in flight go on.",
     ),
+    "GET /v1/admin/users/{user}": Operation(
+        ADMIN, "Show a user", {200: admin.KnownUser}, (403, 404), description="By id or username."
+    ),
     "GET /v1/admin/flow": Operation(
         ADMIN,
         "Show what flows through the system now",
