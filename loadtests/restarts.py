@@ -56,16 +56,23 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 class Life:
-    """One run of ``chat4all run``."""
+    """One run of ``chat4all run``. ``more``: options of the command."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], folder: Path, counts: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        folder: Path,
+        counts: Mapping[str, int],
+        more: Sequence[str] = (),
+    ) -> None:
         self._settings = settings
         self._log = folder / "run.log"
         signals = [word for role, count in counts.items() for word in ("-n", f"{role}={count}")]
         self.began_at = monotonic()
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "chat4all", "run", *signals],
+                [sys.executable, "-m", "chat4all", "run", *signals, *more],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **settings.to_environ(), **environ, "PYTHONPATH": str(ROOT)},
@@ -73,6 +80,10 @@ class Life:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     async def line(self) -> tuple[float | None, float, bool]:
         """Return when the API was ready, when the line came (seconds from the start), and whether it was all ready."""
