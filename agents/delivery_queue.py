@@ -220,6 +220,7 @@ class DeliveryQueue(QueueRows):
         """
         generation = self._generation
         self._outcomes.clear()  # another worker may have written others
+        self._unwritten.clear()
         for partition in partitions:
             self._adopted.add(partition)
             key = rows.DELIVERY
@@ -238,6 +239,7 @@ class DeliveryQueue(QueueRows):
         self._adopted.clear()
         self.backlogs.clear()
         self._outcomes.clear()
+        self._unwritten.clear()
         self._sleepers.clear()
         for task in self._tasks:
             task.cancel()

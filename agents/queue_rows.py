@@ -28,8 +28,8 @@ class QueueRows:
         self._table = queue
         self._attempts = attempts
         self.backlogs: dict[tuple[int, str], Backlog] = {}
-        # put on record by this worker, the last ones, with their writes
-        self._outcomes: OrderedDict[tuple[int, str], tuple[Attempt, PendingBatch]] = OrderedDict()
+        self._outcomes: OrderedDict[tuple[int, str], Attempt] = OrderedDict()  # put on record by this worker, the last
+        self._unwritten: OrderedDict[tuple[int, str], PendingBatch] = OrderedDict()  # those that were not durable
 
     def outcome_of(self, partition: int, name: str) -> Attempt | None:
         """Return the outcome on record, or ``None``."""
@@ -38,21 +38,29 @@ class QueueRows:
 
     def on_record(self, partition: int, name: str) -> Attempt | None:
         """Return the outcome on record; or the attempt that a release without a queue began, of unknown outcome."""
-        if (known := self._outcomes.get((partition, name))) is not None:
-            return known[0]
-        return attempt_rows.load(self._attempts.get_bytes(partition, name.encode()))
+        known = self._outcomes.get((partition, name))
+        return known or attempt_rows.load(self._attempts.get_bytes(partition, name.encode()))
 
     def outcome_write(self, partition: int, name: str) -> PendingBatch | None:
         """Return the write of an outcome that this worker put on record, ``None`` if it is durable or forgotten."""
-        known = self._outcomes.get((partition, name))
-        return None if known is None or known[1].future.done() else known[1]
+        self._forget_written()
+        write = self._unwritten.get((partition, name))
+        return None if write is None or write.future.done() else write
+
+    def _forget_written(self) -> None:
+        """A write holds all records of its batch: it goes once it is durable."""
+        while self._unwritten and next(iter(self._unwritten.values())).future.done():
+            self._unwritten.popitem(last=False)
 
     def record_outcome(self, partition: int, name: str, attempt: Attempt) -> PendingBatch:
         """Put the outcome on record. Its receipts come soon, so it is remembered."""
-        write = self._attempts.put(partition, name.encode(), attempt_rows.dump(attempt))
-        self._outcomes[partition, name] = attempt, write
+        self._outcomes[partition, name] = attempt
         if len(self._outcomes) > _REMEMBERED:
             self._outcomes.popitem(last=False)
+        write = self._unwritten[partition, name] = self._attempts.put(
+            partition, name.encode(), attempt_rows.dump(attempt)
+        )
+        self._forget_written()
         return write
 
     def forget_outcome(self, partition: int, name: str) -> PendingBatch:
