@@ -48,7 +48,7 @@ class Client:
         ):
             self.wa.add_handlers(kind(self._take))
 
-    async def _take(self, _: Any, update: Any) -> None:
+    async def _take(self, _: object, update: object) -> None:
         self.updates.append(update)
 
     async def updated(self, count: int) -> list[Any]:

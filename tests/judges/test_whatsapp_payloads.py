@@ -125,13 +125,13 @@ def test_added_fields_change_nothing(payloads: dict[str, dict[str, Any]]) -> Non
         ], name
 
 
-def without(document: Any, field: str) -> Any:
+def without(document: object, field: str) -> Any:
     if isinstance(document, dict):
         return {name: without(value, field) for name, value in document.items() if name != field}
     return [without(each, field) for each in document] if isinstance(document, list) else document
 
 
-def with_novelty(document: Any) -> Any:
+def with_novelty(document: object) -> Any:
     if isinstance(document, dict):
         return {**{name: with_novelty(value) for name, value in document.items()}, "novelty": {"since": 2027}}
     return [with_novelty(each) for each in document] if isinstance(document, list) else document

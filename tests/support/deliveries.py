@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, cast
+from typing import cast
 
 from agents.account_choice import AccountChoice
 from agents.attachments import Attachments
@@ -38,10 +38,14 @@ class Channel:
     """
 
     def __init__(
-        self, *, repeatable: bool = False, channel: str = "whatsapp", can_look_up: bool = False, **more: Any
+        self, *, repeatable: bool = False, channel: str = "whatsapp", can_look_up: bool = False, **more: object
     ) -> None:
         self.channel = channel
-        self.capabilities = ConnectorCapabilities(repeatable=repeatable, can_look_up=can_look_up, **more)
+        self.capabilities = ConnectorCapabilities(
+            repeatable=repeatable,
+            can_look_up=can_look_up,
+            **more,  # type: ignore[arg-type]
+        )
         self.requests: list[DeliveryRequested] = []
         self.questions: list[str] = []
         self.evidence: dict[str, SendOutcome] = {}
@@ -218,7 +222,7 @@ class World:
         return attempts.load(self.table.rows.get(message_id.encode()))
 
 
-def request(message_id: str, conversation: str = "c-1", file: FileMetadata | None = None, **more: Any) -> bytes:
+def request(message_id: str, conversation: str = "c-1", file: FileMetadata | None = None, **more: object) -> bytes:
     """A request as it is on the topic, accepted now. The number at the end of the id is its position."""
     known = DeliveryRequested(
         message_id,
@@ -231,11 +235,11 @@ def request(message_id: str, conversation: str = "c-1", file: FileMetadata | Non
         int(message_id.rpartition("-")[2]) if message_id.rpartition("-")[2].isdigit() else 0,
         file=file,
     )
-    return encode(replace(known, **more))
+    return encode(replace(known, **more))  # type: ignore[arg-type]
 
 
-def requests(*ids: str, conversation: str = "c-1", start: int = 0, **more: Any) -> RecordBatch:
-    values = [request(i, conversation, **more) for i in ids]
+def requests(*ids: str, conversation: str = "c-1", start: int = 0, **more: object) -> RecordBatch:
+    values = [request(i, conversation, **more) for i in ids]  # type: ignore[arg-type]
     return batch_of("whatsapp-outbound", *values, start=start)
 
 

@@ -158,10 +158,9 @@ def receipt(status: str, target_id: str, token: str = "", **more: object) -> dic
     return {**element, "target_id": target_id, "token": token, **more}
 
 
-def event(**fields: Any) -> bytes:
+def event(*, person: Mapping[str, str] = ANA, **fields: object) -> bytes:
     """An event of account shop, as it is on ``whatsapp-inbound``."""
-    person = Person(**fields.pop("person", ANA))
-    return encode(InboundEvent(person=person, account="shop", **fields))
+    return encode(InboundEvent(person=Person(**person), account="shop", **fields))  # type: ignore[arg-type]
 
 
 def body_of(*elements: Mapping[str, object]) -> bytes:

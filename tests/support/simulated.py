@@ -107,13 +107,13 @@ class SimulatedWorld:
         self.receiver = receiver
         self.url = str(client.make_url("")).rstrip("/")
 
-    async def whatsapp(self, *, code: int = 200, account: BusinessAccount = WHATSAPP, **document: Any) -> Any:
+    async def whatsapp(self, *, code: int = 200, account: BusinessAccount = WHATSAPP, **document: object) -> Any:
         """Send on WhatsApp; return the answer's JSON."""
         document = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": MARIA, **document}
         path = f"/graph/v26.0/{account.number_id}/messages"
         return await self.call("POST", path, code, account.token, json={k: v for k, v in document.items() if v})
 
-    async def instagram(self, igsid: str, *, code: int = 200, id: str = "me", **document: Any) -> Any:
+    async def instagram(self, igsid: str, *, code: int = 200, id: str = "me", **document: object) -> Any:
         """Send on Instagram; return the answer's JSON."""
         body = {"recipient": {"id": igsid}, **document}
         return await self.call("POST", f"/graph/v25.0/{id}/messages", code, INSTAGRAM.token, json=body)
@@ -130,7 +130,7 @@ class SimulatedWorld:
     async def get(self, path: str, status: int = 200) -> Any:
         return await self.call("GET", path, status)
 
-    async def post(self, path: str, status: int = 200, **document: Any) -> Any:
+    async def post(self, path: str, status: int = 200, **document: object) -> Any:
         return await self.call("POST", path, status, json=document)
 
     async def screen(self, phone: str = MARIA) -> list[dict[str, Any]]:
