@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from time import monotonic
 
 import pytest
@@ -21,6 +22,7 @@ from domain.traces import TraceRecorded
 from support.deliveries import Channel, World, failure, requests
 from support.fakes import batch_of
 from support.waiting import stays, until
+from tables import queue as queue_rows
 
 
 def several(*names: str, **rules: object) -> list[Account]:
@@ -343,3 +345,32 @@ async def test_a_malformed_command_is_a_dead_letter() -> None:
 def reports(world: World) -> list[AccountReport]:
     reporter = AccountReports(world.app, "whatsapp", world.dispatcher, world.choice)  # type: ignore[arg-type]
     return reporter.reports()
+
+
+async def test_a_message_that_expired_during_its_back_off_fails_when_its_partition_is_taken_up() -> None:
+    """Nobody waits for the end of a back-off that its message does not reach: a restart finds it expired."""
+    world = World()
+    world.channel.answers["m-1"] = [NotNow("busy", 3_600.0)]
+    await world.deliver(requests("m-1", not_after_ms=now_ms() + 7_200_000))
+    await until(lambda: [row.not_before_ms > 0 for row in world.rows()] == [True])
+    ((key, value),) = ((k, v) for k, v in world.queue.rows.items() if k.startswith(queue_rows.DELIVERY))
+    row, request = queue_rows.load(value)
+    world.queue.rows[key] = queue_rows.dump(replace(row, not_after_ms=now_ms() - 1), request)
+    world.crash()
+    await until(world.is_done)
+    assert failure(world).failure_code == "expired"
+    assert world.channel.calls == ["m-1"]
+
+
+async def test_a_message_is_not_sent_if_it_expired_between_being_ready_and_its_turn() -> None:
+    world = World(in_flight=1)
+    world.channel.open.clear()
+    await world.deliver(requests("m-1", conversation="c-1"))
+    await world.deliver(requests("m-2", conversation="c-2", not_after_ms=now_ms() + 60))
+    await until(lambda: world.channel.calls == ["m-1"])
+    ended = now_ms() + 80
+    await until(lambda: now_ms() > ended)
+    world.channel.open.set()  # its turn comes before the sweep of what has expired
+    await until(world.is_done)
+    assert world.channel.calls == ["m-1"]
+    assert failure(world).failure_code == "expired"
