@@ -132,7 +132,6 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int
 def main(arguments: Sequence[str] | None = None) -> int:
     """Kill and count. Returns the exit code."""
     wanted = options(list(sys.argv[1:] if arguments is None else arguments))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     with own_servers("api-kills", ["kafka", "cassandra"]) as (stack, folder):
         return asyncio.run(measure(wanted, stack, folder))
 

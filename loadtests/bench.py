@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -227,7 +226,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "generator on the same machine; no simulated delay"
         + ("; WhatsApp's connector over HTTP to the simulator, receipts by webhooks" if wanted.http else ""),
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     _say("starting Kafka and Cassandra")
     with own_servers("bench", ["kafka", "cassandra"]) as (servers, folder):
         is_balanced = uvloop.run(measure(wanted, servers, folder, figures))

@@ -180,7 +180,6 @@ async def _judge(system: SupervisedSystem, run: Run, load: Load, bounds: Bounds)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Kill and count. Returns the exit code."""
     wanted = options(list(sys.argv[1:] if arguments is None else arguments))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and end what was started
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with own_servers("failover", ["kafka", "cassandra"]) as (stack, folder):
         return asyncio.run(measure(wanted, stack, folder))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -83,7 +82,6 @@ async def idle(wanted: argparse.Namespace, stack: Stack, life: Life) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print. Returns the exit code."""
     wanted = options(list(sys.argv[1:] if arguments is None else arguments))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     with own_servers("idle", ["kafka", "cassandra"]) as (stack, folder):
         settings = system_settings(stack, folder)
         more = ("--simulator", "--simulator-port", str(free_ports(1)))

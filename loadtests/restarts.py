@@ -187,7 +187,6 @@ async def measure(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Restart and count. Returns the exit code."""
     wanted = options(list(sys.argv[1:] if arguments is None else arguments))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     with ExitStack() as ends:
         stack, folder = ends.enter_context(own_servers("restarts", ["kafka", "cassandra"]))
         settings, environ = system_settings(stack, folder), {}

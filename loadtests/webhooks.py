@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import hmac
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -129,7 +128,6 @@ async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int
 def main(arguments: Sequence[str] | None = None) -> int:
     """Post and measure. Returns the exit code."""
     wanted = options(list(sys.argv[1:] if arguments is None else arguments))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     with own_servers("webhooks", ["kafka", "cassandra"]) as (stack, folder):
         return uvloop.run(measure(wanted, stack, folder))
 

@@ -96,7 +96,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     wanted = options(given)
     command = " ".join(["python -m loadtests.alarms", *map(shlex.quote, given)])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of each attempt to reach a frozen broker
     try:
         with own_servers("alarms", ["kafka", "cassandra"]) as (stack, folder), thawed_at_the_end(stack):

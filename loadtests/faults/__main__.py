@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import logging
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -139,7 +138,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seconds = sum(found.row_seconds for found in results)
         REPORT.write_text(document(results, missed, wanted.seed, seconds), encoding="utf-8")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and end what was started
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of each attempt to reach a broker that is away
 
     def write(runner: Rows) -> None:

@@ -10,7 +10,6 @@ Exit code 1 if a byte was lost. Kafka, Cassandra and MinIO are started for it an
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -107,7 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mib=wanted.mib,
         rate=wanted.rate,
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     _say("starting Kafka, Cassandra and MinIO")
     with own_servers("files", ["kafka", "cassandra", "minio"]) as (stack, folder):
         try:

@@ -12,7 +12,6 @@ does not balance: then the figures mean nothing.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,7 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     wanted = options(given)
     machine = Machine.here()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     with own_servers("floor", ["kafka", "cassandra"]) as (servers, folder):
         subjects, verdict = uvloop.run(measure(wanted, servers, folder))
     if not subjects:

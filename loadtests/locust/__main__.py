@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import uuid
@@ -137,7 +136,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = options_of(wanted, given)
     if options.host:
         return locust(options, with_page=wanted.ui)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and not without ending what was started
     with own_servers("load", ["kafka", "cassandra"]) as (servers, folder):
         return asyncio.run(on_own_system(options, servers, folder, wanted.api, with_page=wanted.ui))
 
