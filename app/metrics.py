@@ -51,6 +51,7 @@ class Metrics:
         )
         self._rebalances = _Counts("rebalances_total", "Rebalances of the role's group", make)
         self._table_rows = Gauge("chat4all_table_rows", "Rows of a table on this worker, as RocksDB estimates", **make)
+        self._table_memory = Gauge("chat4all_table_memory_bytes", "Memory of a table on this worker", **make)
         timed: dict[str, Any] = {"registry": self.registry, "const_labels": label}
         self.sent_after = Durations(
             "chat4all_accepted_to_sent_seconds",
@@ -85,7 +86,7 @@ class Metrics:
         self._count_in_flight: Callable[[], int] | None = None
         self._reports: Callable[[], Iterable[AccountReport]] | None = None
         self._used_shares: Callable[[], Mapping[str, float]] = dict
-        self._tables: dict[str, Callable[[], int]] = {}
+        self._tables: dict[str, tuple[Callable[[], int], Callable[[], int]]] = {}
         self._newest_mirrored_ms: int | None = None
         self._behind = 0
 
@@ -146,9 +147,9 @@ class Metrics:
         """The newest mirrored record was appended at ``newest_ms`` (epoch milliseconds)."""
         self._newest_mirrored_ms = newest_ms
 
-    def watch_table(self, name: str, rows: Callable[[], int]) -> None:
-        """Show the result of ``rows`` at each scrape."""
-        self._tables[name] = rows
+    def watch_table(self, name: str, rows: Callable[[], int], memory_bytes: Callable[[], int]) -> None:
+        """Show the results of both at each scrape."""
+        self._tables[name] = rows, memory_bytes
 
     def watch_in_flight(self, count: Callable[[], int]) -> None:
         """Show the result of ``count`` at each scrape."""
@@ -179,8 +180,9 @@ class Metrics:
             self._accounts.show(self._reports())
         for account, share in islice(self._used_shares().items(), MOST_LABEL_SETS):
             self._used.set({"account": account}, round(share, 4))
-        for table, rows in self._tables.items():
+        for table, (rows, memory_bytes) in self._tables.items():
             self._table_rows.set({"table": table}, rows())
+            self._table_memory.set({"table": table}, memory_bytes())
         if self._newest_mirrored_ms is not None:
             age_ms = max(0, now_ms() - self._newest_mirrored_ms)
             self._mirror_delay.set({}, age_ms / 1000 if self._behind else 0.0)

@@ -6,9 +6,10 @@
 Three phases: all is well, the account of ``whatsapp`` is dead, the account is back. The first lasts as long as the
 outage, since a worker's caches and buffers fill with messages, whatever a provider does: what it tells apart is that
 growth and an outage's. It prints the time from the log to the provider on the other channels, the memory of every
-worker, and how the account drains. Exit code 1 if the others became slower by more than half, a worker grew by more
-than a tenth and 20 MiB after all was well, the account sent more than its allowance, or a message was lost, doubled or
-out of order.
+worker with and without what RocksDB holds for its tables, and how the account drains. Exit code 1 if the others became
+slower by more than half, a worker grew, without its tables, by more than a tenth and 20 MiB after all was well, a
+table took more than its bound, the account sent more than its allowance, or a message was lost, doubled
+or out of order.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from typing import Any
 
 import uvloop
 
+from cli.workers import port_of
 from loadtests.channel_system import ChannelSystem, orders_on, resident_mib
 from loadtests.command_line import parser_of
 from loadtests.feed import Order, feed
 from loadtests.generator import percentile
+from loadtests.metric_pages import page
 from loadtests.provider import Taken
 from loadtests.servers import own_servers
 from loadtests.system import Servers
@@ -41,7 +44,9 @@ MOST_SLOWER, LEAST_SLOWER_MS = 1.5, 25.0
 MOST_GROWTH, LEAST_GROWTH_MIB = 0.10, 20.0
 BURST = 20
 SPAN_SECONDS = 5.0  # over which the rate of the account is measured
+MOST_TABLE_MIB = 80  # six partitions, each with 8 MiB of unwritten rows and 4 MiB of blocks; and their indexes
 _LOOK_SECONDS = 1.0
+_TABLE_MEMORY = "chat4all_table_memory_bytes{"
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -58,13 +63,25 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 @dataclass
 class Phase:
-    """``orders`` were written in it, at the times ``written_ms``; ``memory_mib``: of each worker at its end."""
+    """``orders`` were written in it, at the times ``written_ms``. The most memory of each worker in it, in MiB:
+    ``most_mib`` all of it, ``rest_mib`` without what RocksDB held for its tables, ``table_mib`` its largest table.
+    """
 
     name: str
     orders: list[Order] = field(default_factory=list)
     written_ms: dict[str, int] = field(default_factory=dict)
-    memory_mib: dict[str, float] = field(default_factory=dict)
-    longest_mib: dict[str, float] = field(default_factory=dict)
+    most_mib: dict[str, float] = field(default_factory=dict)
+    table_mib: dict[str, float] = field(default_factory=dict)
+    rest_mib: dict[str, float] = field(default_factory=dict)
+
+    def note(self, worker: str, resident_mib: float, tables_mib: Sequence[float]) -> None:
+        """Note a worker's memory as of now."""
+        for most, size in (
+            (self.most_mib, resident_mib),
+            (self.table_mib, max(tables_mib, default=0.0)),
+            (self.rest_mib, resident_mib - sum(tables_mib)),
+        ):
+            most[worker] = max(size, most.get(worker, 0.0))
 
     def latencies_ms(self, taken: dict[str, Taken], channels: Sequence[str]) -> list[int]:
         """Return, sorted, the times from the log to the provider of its messages on ``channels``."""
@@ -79,8 +96,9 @@ async def _phase(system: ChannelSystem, name: str, source: Iterator[Order], seco
     while not load.done():
         await asyncio.wait([load], timeout=_LOOK_SECONDS)
         for worker in system.workers:
-            made.memory_mib[worker.name] = size = resident_mib(worker)
-            made.longest_mib[worker.name] = max(size, made.longest_mib.get(worker.name, 0.0))
+            if sample := await page(port_of(worker.spec)):
+                sizes = [value / 2**20 for name, value in sample.items() if name.startswith(_TABLE_MEMORY)]
+                made.note(worker.name, resident_mib(worker), sizes)
     made.written_ms = await load
     return made
 
@@ -121,27 +139,33 @@ def report(wanted: argparse.Namespace, phases: Sequence[Phase], taken: Sequence[
     faults = _faults_of_order(phases, taken)
     _, well, dead, back = phases
     print(
-        "| phase | messages | others p50, ms | p95 | p99 | " + " | ".join(f"{n}, MiB" for n in well.memory_mib) + " |"
+        "| phase | messages | others p50, ms | p95 | p99 | "
+        + " | ".join(f"{name}, MiB (without tables)" for name in well.most_mib)
+        + " |"
     )
-    print("|---" * (5 + len(well.memory_mib)) + "|")
+    print("|---" * (5 + len(well.most_mib)) + "|")
     for phase in phases:
         others = phase.latencies_ms(by_token, OTHERS)
         shown = " | ".join(f"{percentile(others, share):.0f}" for share in (0.5, 0.95, 0.99))
-        sizes = " | ".join(f"{phase.longest_mib[name]:.0f}" for name in well.memory_mib)
+        sizes = " | ".join(f"{phase.most_mib[name]:.0f} ({phase.rest_mib[name]:.0f})" for name in well.most_mib)
         print(f"| {phase.name} | {len(phase.orders):,} | {shown} | {sizes} |")
     for share in (0.5, 0.95):
         before, during = (percentile(p.latencies_ms(by_token, OTHERS), share) for p in (well, dead))
         if during > before * MOST_SLOWER and during > before + LEAST_SLOWER_MS:
             faults.append(f"the others became slower: {before:.0f} ms to {during:.0f} ms at {share:.0%}")
-    for name, before in well.longest_mib.items():
-        after = max(dead.longest_mib[name], back.longest_mib[name])
+    for name, before in well.rest_mib.items():
+        after = max(dead.rest_mib[name], back.rest_mib[name])
         if after > before * (1 + MOST_GROWTH) and after > before + LEAST_GROWTH_MIB:
-            faults.append(f"{name} grew from {before:.0f} to {after:.0f} MiB")
+            faults.append(f"{name} grew from {before:.0f} to {after:.0f} MiB without its tables")
+        if (most := max(phase.table_mib[name] for phase in phases)) > MOST_TABLE_MIB:
+            faults.append(f"a table of {name} took {most:.0f} MiB")
     return_ms = max(dead.written_ms.values())
     span_ms = int(SPAN_SECONDS * 1000)  # a busy machine bunches the calls of one second
     spans = Counter(t.at_ms // span_ms for t in taken if t.address.startswith(DEAD) and t.at_ms > return_ms)
     most = max(spans.values(), default=0) / SPAN_SECONDS
-    print(f"\nthe account drained in {seconds:.0f} s, at most {most:.0f} messages/s of {wanted.allowance:g} allowed")
+    largest = max(size for phase in phases for size in phase.table_mib.values())
+    print(f"\nthe largest table took {largest:.0f} MiB of {MOST_TABLE_MIB}")
+    print(f"the account drained in {seconds:.0f} s, at most {most:.0f} messages/s of {wanted.allowance:g} allowed")
     if most > wanted.allowance * 1.1 + BURST / SPAN_SECONDS:
         faults.append(f"the account sent {most:.0f} messages a second for {SPAN_SECONDS:g} seconds")
     return faults

@@ -30,6 +30,8 @@ _NOT_ALONE = -1
 _FAUST_OFFSET = b"__faust\0offset__"  # Faust keeps its own row in each RocksDB file
 _GENERATION = b"\0generation"  # the row of the partition's owner, and the header of all that the owner writes
 _HEADER = "generation"
+# RocksDB's properties. Filters and indexes of files are read into memory when a file is opened
+_IN_MEMORY = ("cur-size-all-mem-tables", "block-cache-usage", "estimate-table-readers-mem")
 
 
 class DurableTable(faust.Table):  # type: ignore[misc]
@@ -158,6 +160,11 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         if not hasattr(store, "_dbs"):
             return len(store.data)
         return sum(int(db.property_int_value("rocksdb.estimate-num-keys") or 0) for db in list(store._dbs.values()))
+
+    def memory_bytes(self) -> int:
+        """Return the bytes that RocksDB holds in memory for this table: unwritten rows, cached blocks, indexes."""
+        stores = list(getattr(self.data, "_dbs", {}).values())
+        return sum(int(db.property_int_value(f"rocksdb.{part}") or 0) for db in stores for part in _IN_MEMORY)
 
     def active_partitions(self) -> list[int]:
         """Return the partitions written by this worker."""

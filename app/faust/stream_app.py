@@ -192,7 +192,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             options=dict(ROCKSDB_OPTIONS) if self.settings.store == "rocksdb" else None,
         )
         table.batch_producer = self.batch_producer
-        self.metrics.watch_table(name, table.row_count)
+        self.metrics.watch_table(name, table.row_count, table.memory_bytes)
         return table
 
     def batch_agent(self, name: str, *topics: str, help: str) -> Callable[..., Any]:

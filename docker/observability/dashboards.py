@@ -133,6 +133,9 @@ ROUTER = Dashboard(
             ],
         ),
         Panel("Rows of tables", "short", [("sum by (role, table) (chat4all_table_rows)", "{{role}} {{table}}")]),
+        Panel(
+            "Memory of tables", "bytes", [("sum by (role, table) (chat4all_table_memory_bytes)", "{{role}} {{table}}")]
+        ),
         Panel("Rebalances", "short", [("sum by (role) (increase(chat4all_rebalances_total[5m]))", "{{role}}")]),
         Panel("Lag of the mirror", "short", [('sum by (topic) (chat4all_lag_records{role="mirror"})', "{{topic}}")]),
         Panel("Delay of the mirror", "s", [("max(chat4all_mirror_delay_seconds)", "age of the newest record")]),

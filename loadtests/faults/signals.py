@@ -14,38 +14,15 @@ from typing import TYPE_CHECKING
 
 from cli.workers import port_of
 from docker.observability.alerts import ALERTS
-from loadtests.http_client import Client
+from loadtests.metric_pages import Sample, page, total
 
 if TYPE_CHECKING:
     from loadtests.faults.world import World
 
 LOOK_SECONDS = 0.5
-LOOPBACK = "127.0.0.1"
 LAG_RECORDS = 200  # the alert's 5,000 are for production's load; this matrix sends 30 a second
 MIRROR_SECONDS = 5.0
-_ASK_SECONDS = 1.0
 LASTS: Mapping[str, str] = {alert.name: alert.lasts for alert in ALERTS}
-
-Sample = Mapping[str, float]
-
-
-def series_of(text: str) -> dict[str, float]:
-    """Return a page of metrics as value by series, with the labels in the name."""
-    found = {}
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            name, _, value = line.rpartition(" ")
-            found[name] = float(value)
-    return found
-
-
-def total(sample: Sample, name: str, *labels: str) -> float:
-    """Return the sum of the series called ``name`` whose labels contain each of ``labels``."""
-    return sum(
-        value
-        for series, value in sample.items()
-        if series.partition("{")[0] == name and all(label in series for label in labels)
-    )
 
 
 @dataclass(slots=True)
@@ -72,11 +49,11 @@ class Signals:
         samples = dict(
             zip(
                 [worker.name for worker in system.workers],
-                await asyncio.gather(*(_page(port_of(worker.spec)) for worker in system.workers)),
+                await asyncio.gather(*(page(port_of(worker.spec)) for worker in system.workers)),
                 strict=True,
             )
         )
-        api = await _page(system.settings.port)
+        api = await page(system.settings.port)
         self._workers(samples)
         self._api(api)
 
@@ -158,12 +135,3 @@ class Signals:
             how_much = f"for {seen.seconds:.1f} s, at most {seen.most:g}" if seen.seconds else f"counted {seen.most:g}"
             found[alert] = f"{how_much} (the alert waits for {LASTS[alert]})"
         return found
-
-
-async def _page(port: int) -> Sample | None:
-    try:
-        async with asyncio.timeout(_ASK_SECONDS):
-            answer = await Client(LOOPBACK, port).ask("GET", "/metrics")
-    except TimeoutError:
-        return None
-    return series_of(answer.body.decode()) if answer.status == 200 else None

@@ -298,8 +298,9 @@ async def test_rebalances_and_rows_of_tables_are_shown(tmp_path: Path) -> None:
     await revoke(consumer)
     assert shown(consumer.app.metrics, "rebalances_total") == {"": before + 1}
     metrics = Metrics("core")
-    metrics.watch_table("message_state", lambda: 7)
+    metrics.watch_table("message_state", lambda: 7, lambda: 4096)
     assert shown(metrics, "table_rows") == {'table="message_state"': 7}
+    assert shown(metrics, "table_memory_bytes") == {'table="message_state"': 4096}
 
 
 async def test_a_loop_that_is_held_up_is_late() -> None:

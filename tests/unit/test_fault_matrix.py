@@ -19,7 +19,8 @@ from loadtests.faults.matrix import MATRIX
 from loadtests.faults.printed import found_in
 from loadtests.faults.report import document
 from loadtests.faults.row import Found
-from loadtests.faults.signals import Signals, series_of, total
+from loadtests.faults.signals import Signals
+from loadtests.metric_pages import series_of, total
 
 
 def test_each_point_of_each_role_is_a_row() -> None:
