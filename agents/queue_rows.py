@@ -110,11 +110,14 @@ class QueueRows:
         return head.write
 
     def remove(self, partition: int, key: bytes) -> PendingBatch:
-        """Delete the row of a delivery whose outcome is durable."""
+        """Delete the row of a delivery whose outcome is durable. It can be read until that is durable, too."""
+        return self._table.remove(partition, key)
+
+    def removed(self, partition: int, key: bytes) -> None:
+        """Count a row that is gone."""
         backlog = self.backlogs.get((partition, rows.account_of(key)))
         if backlog is not None and (backlog.counted_to is None or key <= backlog.counted_to):
             backlog.size -= 1
-        return self._table.put(partition, key, None)
 
     async def count(self, backlog: Backlog, is_current: Callable[[], bool]) -> None:
         """Count the rows of ``backlog`` that were there before, a few at a time."""

@@ -152,8 +152,13 @@ class Settlement:
 
     def _remove(self, partition: int, key: bytes, generation: int) -> None:
         if generation == self._generation:
+            write = self._queue.remove(partition, key)
+            when_durable(self._app, [write], partial(self._removed, partition, key, generation))
+
+    def _removed(self, partition: int, key: bytes, generation: int) -> None:
+        if generation == self._generation:
             self._finishing.discard((partition, key))
-            self._queue.remove(partition, key)
+            self._queue.removed(partition, key)
 
 
 def _promised(lane: AccountLane, request: DeliveryRequested, name: str, attempt: Attempt) -> list[ReceiptReported]:

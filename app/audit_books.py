@@ -47,7 +47,8 @@ class RowLoaders:
 @dataclass(slots=True)
 class PartitionFacts:
     """The state of a partition number before its records are read. ``first_requests``: by channel, the first offset
-    of its requests. ``outcomes_from_ms``, ``outcomes_until_ms``: see ``ChannelAudit``.
+    of its requests; ``committed_requests``: by channel, the end of those that its workers have committed.
+    ``outcomes_from_ms``, ``outcomes_until_ms``: see ``ChannelAudit``.
     """
 
     number: int
@@ -58,6 +59,7 @@ class PartitionFacts:
     has_lost_facts: bool = False
     outcomes_from_ms: float = inf
     outcomes_until_ms: float = inf
+    committed_requests: Mapping[str, int] = field(default_factory=dict)
 
 
 def request_kind(channel_index: int) -> int:
@@ -89,6 +91,7 @@ class Books:
                 partition.first_requests.get(channel, 0),
                 outcomes_from_ms=partition.outcomes_from_ms,
                 outcomes_until_ms=partition.outcomes_until_ms,
+                committed=partition.committed_requests.get(channel, inf),
             )
             for channel in channels
         ]
@@ -114,7 +117,7 @@ class Books:
                 loaders = self._loaders
                 self.channels[index].add_row(entry.key or b"", entry.value, loaders.is_delivery, loaders.delivery)
             else:
-                self.channels[index].add_request(entry.value)
+                self.channels[index].add_request(entry.value, entry.offset)
 
     def _letter(self, value: bytes | None) -> None:
         try:

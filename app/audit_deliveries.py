@@ -13,10 +13,13 @@ from app.audit_rules import Difference, History
 from app.kafka.codec import decode
 from domain.attempts import Attempt, Outcome
 from domain.errors import MalformedRecord
+from domain.fact_times import SKEW_MS
 from domain.records import DeadLetter, DeliveryRequested, delivery_key
 from domain.status import MessageState, Status, delivery_of
 
 UNQUEUED = "was requested of %s: it is not queued and has no outcome"
+LEFT_BEHIND = "is in the queue of %s, though it is %s since %.0f s"
+STALE_MS = SKEW_MS + 60_000  # after its last word, by the channel's clock, the row of a delivery goes within moments
 LoadDelivery = Callable[[bytes], str]  # a row of the table ``queue`` → its ``delivery_key``
 NO_FACT = "is %s on record of %s, and no fact says so"
 NO_OUTCOME = "was SENT by %s, and no outcome is on record"
@@ -29,10 +32,11 @@ IsDelivery = Callable[[bytes], bool]  # whether a key of the table is one of a d
 @dataclass(slots=True)
 class ChannelAudit:
     """One partition number of a channel. ``first_offset``: of the requests; retention has removed those before it.
+    ``committed``: those from this offset on are not committed by the channel's workers.
 
-    ``requests``: the committed ones, by ``delivery_key``. ``queued``: the keys of the deliveries in the queue.
-    ``outcomes``: the rows of ``attempts``, by ``delivery_key``. Those of deliveries that were sent before
-    ``outcomes_from_ms`` or since ``outcomes_until_ms`` (epoch ms) may be missing.
+    ``requests``: the committed ones, by ``delivery_key``; the others may be in the queue already. ``queued``: the keys
+    of the deliveries in the queue. ``outcomes``: the rows of ``attempts``, by ``delivery_key``. Those of deliveries
+    that were sent before ``outcomes_from_ms`` or since ``outcomes_until_ms`` (epoch ms) may be missing.
     """
 
     channel: str
@@ -43,15 +47,20 @@ class ChannelAudit:
     outcomes: dict[str, Attempt] = field(default_factory=dict)
     outcomes_from_ms: float = inf
     outcomes_until_ms: float = inf
+    committed: float = inf
+    _arriving: set[str] = field(default_factory=set)
     _faults: list[Difference] = field(default_factory=list)
 
-    def add_request(self, value: bytes | None) -> None:
+    def add_request(self, value: bytes | None, offset: int = 0) -> None:
         """Take a record of ``<channel>-outbound``. A malformed one is on ``dead-letters``."""
         try:
             request = decode(value, DeliveryRequested)
         except MalformedRecord:
             return
-        self.requests[delivery_key(request)] = request
+        if offset < self.committed:
+            self.requests[delivery_key(request)] = request
+        else:
+            self._arriving.add(delivery_key(request))
 
     def add_row(self, key: bytes, value: bytes | None, is_delivery: IsDelivery, load: LoadDelivery) -> None:
         """Take a record of the changelog of ``queue``."""
@@ -102,10 +111,23 @@ class ChannelAudit:
             if state is not None and state.status is Status.ACCEPTED and name not in waiting:
                 yield Difference("dead-letters", name, f"has a letter ({letter.reason}) and no fact that it failed")
         yield from self._outcome_differences(history, waiting)
+        for name in waiting:
+            yield from self._left_behind(history, name)
         if not self.first_offset:
             for key, name in self.queued.items():
-                if name not in self.requests:
+                if name not in self.requests and name not in self._arriving:
                     yield Difference("queue", name, f"is queued ({key[:60]!r}) and was not requested")
+
+    def _left_behind(self, history: History, name: str) -> Iterator[Difference]:
+        """Yield a row that nobody deletes: an owner that finds it when its outcome has expired would call it unknown."""
+        message_id, _, address = name.partition(" ")
+        attempt, state = self.outcomes.get(name), _state_at(history, message_id, address)
+        if state is None or attempt is None or not attempt.is_final:
+            return
+        last_ms = state.read_at_ms if attempt.outcome == Outcome.SENT else state.failed_at_ms
+        age_ms = self.outcomes_until_ms - (last_ms or inf)
+        if STALE_MS < age_ms < inf:
+            yield Difference("queue", name, LEFT_BEHIND % (self.channel, state.status, age_ms / 1000))
 
     def _outcome_differences(self, history: History, waiting: Collection[str]) -> Iterator[Difference]:
         """Yield where outcomes and facts differ. While a delivery is queued, its outcome's fact may be on its way."""

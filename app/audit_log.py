@@ -102,14 +102,15 @@ class PartitionReader:
     def _sources(self) -> list[tuple[int, TopicPartition]]:
         """Return the kinds of records and their partitions, in the order of reading.
 
-        The queues come first: what has left them since has its fact in the history, as has each outcome.
+        The queues come first: what is in them has its request on the topic that is read next, and what has left them
+        since has its fact in the history, as has each outcome.
         """
         names, number = self._names, self._number
         sources: list[tuple[int, TopicPartition]] = []
         for index, channel in enumerate(CHANNELS):
-            sources.append((request_kind(index), TopicPartition(names.outbound(channel), number)))
             changelog = names.changelog(channel, "queue")
             sources.append((queue_kind(index), TopicPartition(changelog, number)))
+            sources.append((request_kind(index), TopicPartition(names.outbound(channel), number)))
             attempts = names.changelog(channel, "attempts")
             sources.append((attempts_kind(index), TopicPartition(attempts, number)))
         sources.append((EntryKind.LETTER, TopicPartition(names.dead_letters, number)))
@@ -135,22 +136,19 @@ class PartitionReader:
             by_kind[EntryKind.FACT] > 0,
             now - self._settings.state_retention_hours * 3_600_000 + RETENTION_SLACK_MS,
             now - OUTCOME_SLACK_MS,
+            {channel: self._committed_end(channel) for channel in CHANNELS},
         )
 
     async def entries(self) -> AsyncIterator[Entry]:
-        """Yield the records of each topic to where it ends when its turn comes; of requests only the committed ones."""
+        """Yield the records of each topic to where it ends when its turn comes."""
         for kind, tp in self._sources():
-            stop = self._committed_end(kind, tp)
             async for record in _records(self._consumer, tp):
-                if stop is None or record.offset < stop:
-                    yield Entry(kind, record.offset, record.timestamp, record.key, record.value)
+                yield Entry(kind, record.offset, record.timestamp, record.key, record.value)
 
-    def _committed_end(self, kind: int, tp: TopicPartition) -> int | None:
-        index, is_row = divmod(kind - EntryKind.CHANNELS, 2)
-        if kind < EntryKind.CHANNELS or kind >= EntryKind.ATTEMPTS or is_row:
-            return None
-        committed = self._committed[CHANNELS[index]]
-        return committed[tp].offset if tp in committed else -1
+    def _committed_end(self, channel: str) -> int:
+        tp = TopicPartition(self._names.outbound(channel), self._number)
+        committed = self._committed[channel]
+        return int(committed[tp].offset) if tp in committed else -1
 
 
 async def _assign(consumer: Any, tp: TopicPartition) -> int:

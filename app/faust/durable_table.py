@@ -51,6 +51,7 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         self._headers: dict[int, Headers] = {}
         self._noted_at: dict[int, float] = {}
         self._seen_generation: dict[int, int] = {}
+        self._removals: dict[tuple[int, bytes], PendingBatch] = {}
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
         """Return the value of ``key``, ``None`` if there is none."""
@@ -66,6 +67,20 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         The changelog record is written even if the value did not change. After a crash a local store can be ahead of
         its changelog, and only the replay brings the two together again.
         """
+        self._removals.pop((partition, key), None)
+        self._set(partition, key, value)
+        return self._write(partition, key, value)
+
+    def remove(self, partition: int, key: bytes) -> PendingBatch:
+        """Delete ``key`` on ``partition`` once that is durable; until then it can be read.
+
+        After ``put`` of ``None`` and a crash a row may be in the changelog alone. Its owner does not know it and never
+        deletes it; the next owner on another machine finds it, however late. After ``remove`` it is in both.
+        """
+        self._removals[partition, key] = write = self._write(partition, key, None)
+        return write
+
+    def _set(self, partition: int, key: bytes, value: bytes | None) -> None:
         store = self.data
         if hasattr(store, "_db_for_partition"):
             db = store._db_for_partition(partition)
@@ -79,12 +94,26 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         else:
             store.data[key] = value
             store._key_partition[key] = partition
+
+    def _write(self, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
         headers = self._headers.get(partition, ())
         write = self.batch_producer.enqueue(self.changelog_topic_name, partition, key, value, headers)
         if self._newest.get(partition) is not write:
             self._newest[partition] = write
             write.future.add_done_callback(partial(self._acknowledged, partition, write, self.app.consumer.epoch))
         return write
+
+    def _end_removals(self, partition: int, write: PendingBatch, *, is_durable: bool) -> None:
+        """Delete the rows whose tombstones are in ``write``, before how far the store holds the changelog is noted."""
+        if not self._removals:
+            return
+        is_open = partition in getattr(self.data, "_dbs", (partition,))
+        for record in write.records:
+            if record is None or (key := record[0]) is None or self._removals.get((partition, key)) is not write:
+                continue
+            del self._removals[partition, key]
+            if is_durable and is_open:
+                self._set(partition, key, None)
 
     def claim(self, partition: int) -> PendingBatch:
         """Begin a generation of the partition's owner, later than each one seen in the changelog."""
@@ -128,7 +157,9 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         This holds only while no other worker has written since our recovery. A worker that was frozen does not know
         its successor, whose changes are not in this store and would never be read.
         """
-        if future.cancelled() or future.exception() or epoch != self.app.consumer.epoch:
+        is_durable = not (future.cancelled() or future.exception())
+        self._end_removals(partition, write, is_durable=is_durable)
+        if not is_durable or epoch != self.app.consumer.epoch:
             return
         tp = TP(self.changelog_topic_name, partition)
         if self._held.get(partition, (-1, -1))[0] != epoch:

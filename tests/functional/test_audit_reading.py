@@ -1,4 +1,4 @@
-"""The audit reads all topics of a partition number: queues before facts, and only the committed requests."""
+"""The audit reads all topics of a partition number: queues before requests, and these before facts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def requested(name: str, offset: int) -> DeliveryRequested:
 
 
 def logs() -> dict[TopicPartition, list[Raw]]:
-    """Three messages: the first is queued, the second is lost, the request of the third is not committed yet.
+    """Four messages: the first is queued, the second is lost. The requests of the others are not committed yet; the
+    third is in the queue all the same.
 
     The second has an outcome on record, with no fact, and its row in the table of states.
     """
@@ -51,18 +52,19 @@ def logs() -> dict[TopicPartition, list[Raw]]:
         for topic in (NAMES.outbound(c), *(NAMES.changelog(c, name) for name in ("queue", "attempts")))
     ]
     found: dict[TopicPartition, list[Raw]] = {TopicPartition(topic, NUMBER): [] for topic in topics}
-    for offset, name in enumerate(("m-0", "m-1", "m-2")):
+    for offset, name in enumerate(("m-0", "m-1", "m-2", "m-3")):
         request = requested(name, offset)
         accepted = MessageAccepted(name, "c-1", "ana", "whatsapp:+5511999990000", "hi")
         (fact,) = routing.decide(accepted, LogPosition(AT, offset)).facts
         found[TopicPartition(NAMES.messages, NUMBER)].append(Raw(offset, AT, b"c-1", encode(accepted)))
         found[TopicPartition(NAMES.status_updates, NUMBER)].append(Raw(offset, AT, b"c-1", encode(fact)))
         found[TopicPartition(NAMES.outbound("whatsapp"), NUMBER)].append(Raw(offset, AT, b"c-1", encode(request)))
-        if name == "m-0":
+        if name in ("m-0", "m-2"):
             row = queue.dump(QueuedDelivery.of(request, offset, AT, AT + 1), encode(request))
             key = queue.delivery_row_key(queue.chain_prefix("default", "c-1", request.recipient_id), offset)
             changelog = TopicPartition(NAMES.changelog("whatsapp", "queue"), NUMBER)
-            found[changelog] += [Raw(0, AT, key, row), Raw(1, AT, b"r\0gone", row)]
+            first = len(found[changelog])
+            found[changelog] += [Raw(first, AT, key, row), Raw(first + 1, AT, b"r\0gone", row)]
     outcome = attempts.dump(Attempt(1, "failed", AT))
     found[TopicPartition(NAMES.changelog("whatsapp", "attempts"), NUMBER)].append(Raw(0, AT, b"m-1", outcome))
     state = message_state.dump(message_state.Row(MessageState(AT), "c-1", "whatsapp"))
@@ -78,12 +80,13 @@ async def test_a_partition_is_read_whole_in_memory_and_in_buckets() -> None:
     committed = {c: {TopicPartition(NAMES.outbound(c), NUMBER): SimpleNamespace(offset=2)} for c in CHANNELS}
     reader = PartitionReader(changed(Settings(), {}), consumer, NUMBER, committed)
     facts = await reader.facts()
-    assert (facts.number, facts.records, facts.has_lost_facts) == (NUMBER, 14, False)
+    assert (facts.number, facts.records, facts.has_lost_facts) == (NUMBER, 19, False)
     kinds = [entry.kind async for entry in reader.entries()]
     whatsapp = CHANNELS.index("whatsapp")
-    assert kinds.count(request_kind(whatsapp)) == 2, "the third is not committed"
-    assert kinds.count(queue_kind(whatsapp)) == 2
-    assert kinds.index(EntryKind.FACT) > kinds.index(attempts_kind(whatsapp)) > kinds.index(queue_kind(whatsapp))
+    assert kinds.count(request_kind(whatsapp)) == 4
+    assert kinds.count(queue_kind(whatsapp)) == 4
+    turns = [queue_kind(whatsapp), request_kind(whatsapp), attempts_kind(whatsapp), EntryKind.FACT]
+    assert [kinds.index(kind) for kind in turns] == sorted(kinds.index(kind) for kind in turns)
     topics = [NAMES.outbound(channel) for channel in CHANNELS]
     make = partial(Books, facts, CHANNELS, LOADERS, topics)
     for most_records in (1_000, 4):

@@ -55,7 +55,7 @@ def test_every_planted_defect_is_found() -> None:
     """Order, repetition and loss: a simulation that misses one of them says nothing about the engine."""
     code, output = ended(begun(*EVENTFUL, "--each-defect", "--seeds", "24"))
     assert code == 0, output
-    assert "11 of 11 defects found" in output
+    assert "12 of 12 defects found" in output
     for fault in ("was taken 2 times", "is lost: the API says", "no outcome of"):
         assert fault in output
 

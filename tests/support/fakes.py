@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import SimpleNamespace
 
 from faust.types import TP
@@ -64,16 +65,35 @@ class FakeTable:
         self.rows: dict[bytes, bytes] = {}
         self.batch_producer = batch_producer
         self.changelog = self.name = name
+        self._removals: dict[bytes, PendingBatch] = {}
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
         return self.rows.get(key)
 
     def put(self, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
+        self._removals.pop(key, None)
+        self._set(key, value)
+        return self.batch_producer.enqueue(self.changelog, partition, key, value)
+
+    def remove(self, partition: int, key: bytes) -> PendingBatch:
+        write = self._removals[key] = self.batch_producer.enqueue(self.changelog, partition, key, None)
+        if write.future.done():
+            self._removed(key, write, write.future)
+        else:
+            write.future.add_done_callback(partial(self._removed, key, write))
+        return write
+
+    def _removed(self, key: bytes, write: PendingBatch, future: asyncio.Future[Written]) -> None:
+        if self._removals.get(key) is write:
+            del self._removals[key]
+            if not future.cancelled() and future.exception() is None:
+                self._set(key, None)
+
+    def _set(self, key: bytes, value: bytes | None) -> None:
         if value is None:
             self.rows.pop(key, None)
         else:
             self.rows[key] = value
-        return self.batch_producer.enqueue(self.changelog, partition, key, value)
 
     def copy(self, batch_producer: FakeBatchProducer) -> FakeTable:
         """Return another with the same rows."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
 
 from app.audit import Report, check_topics
-from app.audit_deliveries import ChannelAudit
+from app.audit_deliveries import STALE_MS, ChannelAudit
 from app.audit_rules import Difference, History, compare, compare_ids
 from app.kafka.codec import encode
 from app.kafka.topics import Topics
@@ -437,6 +438,29 @@ def test_a_sent_message_without_an_outcome_is_told_while_the_outcome_must_be_the
     assert (found.view, found.message_id) == ("attempts", "m")
     made.outcomes_until_ms = AT
     assert list(made.differences(history())) == [], "it may be on its way"
+
+
+def test_a_row_that_outlives_its_delivery_is_told() -> None:
+    made = deliveries(request())
+    recorded(made)
+    queued(made)
+    read_at_ms = max(fact.at_ms for fact in FACTS)
+    for age_ms, count in ((STALE_MS, 0), (STALE_MS + 1, 1), (inf, 0)):
+        made.outcomes_until_ms = read_at_ms + age_ms
+        found = list(made.differences(history()))
+        assert views(found) == ["queue"] * count, age_ms
+    made.outcomes_until_ms = read_at_ms + STALE_MS + 1
+    assert list(made.differences(history(FACTS[:2]))) == [], "receipts may still come"
+
+
+def test_a_request_that_is_queued_and_not_committed_yet_is_in_order() -> None:
+    made = deliveries()
+    made.committed = 7
+    made.add_request(encode(request()), 7)
+    queued(made)
+    assert list(made.differences(history(FACTS[:1]))) == []
+    made.queued = {b"qdefault-other": "other"}
+    assert views(list(made.differences(history(FACTS[:1])))) == ["queue"]
 
 
 def test_the_row_of_the_partitions_owner_is_no_outcome() -> None:

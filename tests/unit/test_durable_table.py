@@ -170,3 +170,39 @@ async def test_records_of_a_release_without_generations_are_restored(table: Dura
         [changelog_event(b"\0generation", b"6", 1, (("generation", b"6"),)), changelog_event(b"m-1", b"sent", 2, ())]
     )
     assert table.get_bytes(0, b"m-1") == b"sent"
+
+
+async def test_a_row_that_is_removed_can_be_read_until_that_is_durable(table: DurableTable) -> None:
+    await put(table)
+    write = table.remove(0, b"k0")
+    assert table.get_bytes(0, b"k0") == b"v", "after a crash now its owner finds it, and removes it again"
+    assert write.records == [(b"k0", None, ())]
+    await table.batch_producer.acknowledge(10, 11)
+    assert table.get_bytes(0, b"k0") is None
+    assert held(table) == 11
+
+
+async def test_a_row_that_is_put_again_outlives_its_removal(table: DurableTable) -> None:
+    await put(table)
+    table.remove(0, b"k0")
+    table.put(0, b"k0", b"new")
+    await table.batch_producer.acknowledge(10, 11, 12)
+    assert table.get_bytes(0, b"k0") == b"new"
+
+
+async def test_a_row_whose_removal_failed_stays(table: DurableTable) -> None:
+    await put(table)
+    write = table.remove(0, b"k0")
+    await table.batch_producer.acknowledge(10)
+    write.future.set_exception(RuntimeError("the broker is away"))
+    await asyncio.sleep(0)
+    assert table.get_bytes(0, b"k0") == b"v"
+
+
+async def test_a_removal_of_a_partition_that_went_away_opens_no_store(table: DurableTable) -> None:
+    await put(table)
+    table.remove(0, b"k0")
+    recovered(table, end=10)
+    table.data._dbs.clear()
+    await table.batch_producer.acknowledge(10, 11)
+    assert not table.data._dbs

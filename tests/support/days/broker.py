@@ -121,12 +121,12 @@ class SimulatedTable(FakeTable):
         self.rows = dict(broker.tables[name] if local is None else local.rows)
         self._keys = sorted(self.rows)
 
-    def put(self, partition: int, key: bytes, value: bytes | None) -> PendingBatch:
+    def _set(self, key: bytes, value: bytes | None) -> None:
         if value is not None and key not in self.rows:
             insort(self._keys, key)
         elif value is None and key in self.rows:
             del self._keys[bisect_right(self._keys, key) - 1]
-        return super().put(partition, key, value)
+        super()._set(key, value)
 
     def rows_after(self, partition: int, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
         first = bisect_right(self._keys, key)

@@ -128,6 +128,11 @@ def parked_receipts_go_before_their_facts() -> None:
     Settlement._report = hasty  # type: ignore[method-assign]
 
 
+def a_row_goes_from_its_store_at_once() -> None:
+    """A row is deleted while that is on its way to the changelog."""
+    QueueRows.remove = lambda self, partition, key: self._table.put(partition, key, None)  # type: ignore[method-assign]
+
+
 def an_outcome_stays_in_its_store() -> None:
     """An outcome that the next owner finds in its own store is reported, and not written again."""
 
@@ -162,6 +167,7 @@ DEFECTS: Mapping[str, Callable[[], None]] = {
         each_message_is_a_chain,
         outcomes_are_forgotten,
         parked_receipts_go_before_their_facts,
+        a_row_goes_from_its_store_at_once,
         an_outcome_stays_in_its_store,
         a_stop_takes_back_what_was_called,
     )

@@ -18,6 +18,7 @@ from support.days.broker import Broker
 from support.days.faults import POINTS
 from support.days.provider import SimulatedProvider
 from support.days.world import EVENTS, OUTBOUND, SimulatedWorld
+from tables import queue as queue_rows
 
 DAY = 86_400.0
 STATUSES = "status-updates"
@@ -71,6 +72,7 @@ class History:
         faults = [text for check in self._evidence().checks() for text in check.faults]
         faults += [f"the worker ended: {error!r}" for _, error in world.app.aborted]
         faults += [f"{row.name} is still in the queue" for row in world.rows()]
+        faults += [f"the changelog has a row that nobody deletes: {key!r}" for key in self._rows_on_record()]
         faults += self._without_outcome()
         for reader in world.readers:
             reader.cancel()
@@ -83,6 +85,10 @@ class History:
             self.broker.digest,
             faults,
         )
+
+    def _rows_on_record(self) -> list[bytes]:
+        """Return the keys of deliveries that a next owner, who reads the changelog, would find in the queue."""
+        return [key for key in self.broker.tables["queue-changelog"] if key.startswith(queue_rows.DELIVERY)]
 
     def _without_outcome(self) -> list[str]:
         """Return the messages that were sent, without an outcome that prevents a second send after a move."""
