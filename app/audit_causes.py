@@ -32,7 +32,11 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "the row was changed by hand, or a write of the mirror was lost; `replay repair cassandra` heals it",
     ),
     ("queue", "was requested", "the channel's worker lost a row of its queue after it had committed the request"),
-    ("queue", "is in the queue", "its worker ended before that was durable; the next owner of the partition deletes it"),
+    (
+        "queue",
+        "is in the queue",
+        "its worker ended while it went; the next owner of the partition deletes it",
+    ),
     ("queue", "was not requested", "a row left by another cluster, or a topic that was recreated"),
     ("queue", "cannot be read", "written by a later release, or by hand"),
     (

@@ -119,7 +119,7 @@ class ChannelAudit:
                     yield Difference("queue", name, f"is queued ({key[:60]!r}) and was not requested")
 
     def _left_behind(self, history: History, name: str) -> Iterator[Difference]:
-        """Yield a row that nobody deletes: an owner that finds it when its outcome has expired would call it unknown."""
+        """Yield a row that nobody deletes. An owner who finds it when its outcome has expired would call it unknown."""
         message_id, _, address = name.partition(" ")
         attempt, state = self.outcomes.get(name), _state_at(history, message_id, address)
         if state is None or attempt is None or not attempt.is_final:

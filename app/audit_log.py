@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,13 +21,16 @@ from domain.recipients import CHANNELS
 
 SILENCE_SECONDS = 15.0
 RETENTION_SLACK_MS = 3_600_000  # between our clock and a channel's
+ASK_AGAIN_SECONDS = 0.3
 OUTCOME_SLACK_MS = 5_000  # a fact may be durable before its outcome is
 _BATCH_RECORDS = 2_000
 
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Any, Any]]:
-    consumer = AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False, fetch_max_wait_ms=100)
+    consumer = AIOKafkaConsumer(
+        **kafka_options(settings), enable_auto_commit=False, fetch_max_wait_ms=100, auto_offset_reset="earliest"
+    )
     admin = AIOKafkaAdminClient(**kafka_options(settings))
     try:
         await consumer.start()
@@ -68,7 +72,7 @@ async def records_behind(settings: Settings, consumer: Any, admin: Any) -> tuple
     read_by = {role: [names.messages, names.status_updates] for role in ("core", "mirror")}
     for role, topics in {**read_by, **{channel: [names.outbound(channel)] for channel in CHANNELS}}.items():
         tps = [TopicPartition(topic, n) for topic in topics for n in range(settings.partitions)]
-        committed = await admin.list_consumer_group_offsets(group_of(role, settings.topic_prefix))
+        committed = await _committed_by(admin, group_of(role, settings.topic_prefix))
         begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
         for tp in tps:
             done = committed[tp].offset if tp in committed else -1
@@ -81,10 +85,20 @@ async def records_behind(settings: Settings, consumer: Any, admin: Any) -> tuple
 
 async def committed_of(settings: Settings, admin: Any) -> Mapping[str, Mapping[Any, Any]]:
     """Return the committed offsets of each channel."""
-    return {
-        channel: await admin.list_consumer_group_offsets(group_of(channel, settings.topic_prefix))
-        for channel in CHANNELS
-    }
+    return {channel: await _committed_by(admin, group_of(channel, settings.topic_prefix)) for channel in CHANNELS}
+
+
+async def _committed_by(admin: Any, group: str) -> Mapping[Any, Any]:
+    """Return the committed offsets of a group; none if it has committed nothing.
+
+    aiokafka says none, too, when the group's coordinator answers with an error, so that is asked again.
+    """
+    for is_last in (False, False, True):
+        committed: Mapping[Any, Any] = await admin.list_consumer_group_offsets(group)
+        if committed or is_last:
+            break
+        await asyncio.sleep(ASK_AGAIN_SECONDS)
+    return committed
 
 
 class PartitionReader:
@@ -167,7 +181,8 @@ async def _records(consumer: Any, tp: TopicPartition) -> AsyncIterator[Any]:
     end = (await consumer.end_offsets([tp]))[tp]
     if first >= end:
         return
-    await consumer.seek_to_beginning(tp)
+    # not seek_to_beginning: aiokafka may be looking for the end since the assignment, and its answer would win
+    consumer.seek(tp, first)
     while await consumer.position(tp) < end:
         batches = await consumer.getmany(tp, timeout_ms=int(SILENCE_SECONDS * 1000), max_records=_BATCH_RECORDS)
         if not batches:

@@ -33,7 +33,8 @@ def documents(*modules: str) -> SearchStrategy[object]:
     words = words_of(*modules)
     names = st.sampled_from(words) | st.text(max_size=10)
     texts = st.sampled_from(words + ODD_TEXTS) | st.text(max_size=40)
-    leaves = st.none() | st.booleans() | st.integers() | st.sampled_from(ODD_NUMBERS) | st.floats() | texts
+    whole = st.integers(-(2**63), 2**64 - 1)  # beyond these the parser makes floats
+    leaves = st.none() | st.booleans() | whole | st.sampled_from(ODD_NUMBERS) | st.floats() | texts
     return st.recursive(
         leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=8), max_leaves=40
     )

@@ -56,7 +56,7 @@ async def sent_facts(settings: Settings) -> dict[str, list[StatusChanged]]:
     topic = Topics(settings.topic_prefix).status_updates
     tp = TopicPartition(topic, partition_for(CONVERSATION.encode(), settings.partitions))
     found: dict[str, list[StatusChanged]] = {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka)
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign([tp])

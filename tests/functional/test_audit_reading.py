@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 from types import SimpleNamespace
 
+import pytest
 from aiokafka import TopicPartition
 
+from app import audit_log
 from app.audit_books import Books, EntryKind, attempts_kind, books_of, queue_kind, request_kind
-from app.audit_log import PartitionReader
+from app.audit_log import PartitionReader, committed_of
 from app.kafka.codec import encode
-from app.kafka.topics import Topics
+from app.kafka.topics import Topics, group_of
 from app.settings import Settings
 from domain import routing
 from domain.attempts import Attempt, QueuedDelivery
@@ -25,13 +27,6 @@ from tests.functional.test_replay_span import FakeConsumer, Raw
 
 AT, NUMBER = 1_763_848_800_000, 1
 NAMES = Topics()
-
-
-class Consumer(FakeConsumer):
-    """Also rewinds."""
-
-    async def seek_to_beginning(self, tp: TopicPartition) -> None:
-        self.seek(tp, 0)
 
 
 def requested(name: str, offset: int) -> DeliveryRequested:
@@ -76,7 +71,7 @@ def logs() -> dict[TopicPartition, list[Raw]]:
 
 async def test_a_partition_is_read_whole_in_memory_and_in_buckets() -> None:
     there = logs()
-    consumer = Consumer(there, {tp: len(records) for tp, records in there.items()})
+    consumer = FakeConsumer(there, {tp: len(records) for tp, records in there.items()})
     committed = {c: {TopicPartition(NAMES.outbound(c), NUMBER): SimpleNamespace(offset=2)} for c in CHANNELS}
     reader = PartitionReader(changed(Settings(), {}), consumer, NUMBER, committed)
     facts = await reader.facts()
@@ -95,3 +90,18 @@ async def test_a_partition_is_read_whole_in_memory_and_in_buckets() -> None:
             for channel in books.channels:
                 found += [f"{one.view} {one.message_id}" for one in channel.differences(books.history)]
         assert found == ["queue m-1", "dead-letters m-1", "attempts m-1"]
+
+
+async def test_a_coordinator_that_does_not_know_yet_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka hides the error of the answer: without another look no request would count as committed."""
+    monkeypatch.setattr(audit_log, "ASK_AGAIN_SECONDS", 0.0)
+    there = {TopicPartition(NAMES.outbound("whatsapp"), NUMBER): SimpleNamespace(offset=2)}
+    answers = {group_of("whatsapp", ""): [{}, there]}
+
+    async def ask(group: str) -> dict[TopicPartition, SimpleNamespace]:
+        left = answers.get(group, [])
+        return left.pop(0) if left else {}
+
+    found = await committed_of(changed(Settings(), {}), SimpleNamespace(list_consumer_group_offsets=ask))
+    assert found["whatsapp"] == there
+    assert found["telegram"] == {}, "a group that has committed nothing"

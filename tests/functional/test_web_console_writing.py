@@ -11,76 +11,123 @@ from support.console import copied, played
 
 COMPOSER = """
 const { composer } = await load("compose.js");
-const api = new Calls(), sent = [];
-const made = composer({ sent: async (id, message) => sent.push(message.content) }, api, "c-1", []);
-const [text] = made.element.all("textarea"), fault = made.element.children[1];
+const api = new Calls(), sent = [], model = { sent: async (id, message) => sent.push(message.content) };
+api.me = "u-1";
+const made = composer(model, api, "c-1", []);
+const [text] = made.element.all("textarea");
+const waiting = () => made.element.all("li").map((one) => one.children[1].textContent);
+const fault = () => made.element.all("p")[0].textContent;
+const enter = async (words) => { type(text, words); press(text, "Enter"); await settled(); };
+const answered = async (n, id) => { api.posted[n].answer({ message_id: id }); await settled(); };
+const refused = async (n, status) => {
+  api.posted[n].refuse(Object.assign(new Error("no"), { status })); await settled();
+};
+const posted = () => api.posted.map(({ body }) => body.content);
 """
 
 scripts = pytest.fixture(scope="module")(copied)
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node runs the scripts; it is not installed")
 
 
-def test_what_is_typed_during_a_send_belongs_to_the_next_message(scripts: Path) -> None:
+def test_messages_leave_the_text_at_once_and_go_out_one_after_the_other(scripts: Path) -> None:
     found = played(
         scripts,
         COMPOSER
         + """
-        type(text, "hello"); press(text, "Enter"); await settled();
-        type(text, " again"); press(text, "Enter"); await settled();
-        const during = api.posted.length;
-        api.posted[0].answer({ message_id: "m-1" }); await settled();
-        const left = text.value, draft = sessionStorage.getItem("chat4all.draft.c-1");
-        press(text, "Enter"); await settled();
-        return { during, left, draft, bodies: api.posted.map(({ body }) => body.content), sent };
+        await enter("one"); await enter("two"); await enter("three");
+        type(text, "a draft");
+        const during = { posted: posted(), waiting: waiting(), text: text.value };
+        await answered(0, "m-1"); await answered(1, "m-2"); await answered(2, "m-3");
+        const kept = Object.keys(sessionStorage);
+        return { during, posted: posted(), sent, waiting: waiting(), text: text.value, kept };
         """,
     )
-    assert found["during"] == 1, "a second Enter sends nothing while the first is on its way"
-    assert found["left"] == found["draft"] == " again"
-    assert found["bodies"] == ["hello", " again"]
-    assert found["sent"] == ["hello"]
+    assert found["during"] == {"posted": ["one"], "waiting": ["one", "two", "three"], "text": "a draft"}
+    assert found["posted"] == found["sent"] == ["one", "two", "three"]
+    assert (found["waiting"], found["text"]) == ([], "a draft")
+    assert found["kept"] == ["chat4all.draft.c-1"]
 
 
-def test_another_try_has_the_same_key_and_another_message_another_one(scripts: Path) -> None:
+def test_what_was_not_answered_waits_in_its_order_and_another_try_has_the_same_key(scripts: Path) -> None:
     found = played(
         scripts,
         COMPOSER
         + """
-        const enter = async () => { press(text, "Enter"); await settled(); };
-        const error = Object.assign(new Error("no"), { status: 503 });
-        const failed = async (n) => { api.posted[n].refuse(error); await settled(); };
-        type(text, "hello"); await enter(); await failed(0);
-        const kept = text.value;
-        await enter(); await failed(1);
-        made.replyTo({ message_id: "m-0", content: "what?" });
-        await enter(); api.posted[2].answer({ message_id: "m-1" }); await settled();
-        return { kept, keys: api.posted.map(({ key }) => key), left: text.value, fault: fault.textContent };
+        await enter("one"); await enter("two"); await refused(0, 503);
+        const held = { waiting: waiting(), fault: fault() };
+        press(text, "Enter"); await settled(); await refused(1, 0);
+        await enter("three"); await answered(2, "m-1"); await answered(3, "m-2"); await answered(4, "m-3");
+        return { held, posted: posted(), keys: api.posted.map(({ key }) => key), sent, fault: fault() };
         """,
     )
-    first, again, answering = found["keys"]
-    assert found["kept"] == "hello"
-    assert first == again
-    assert answering != first, "with a quotation it is another message, and the key would be refused"
-    assert (found["left"], found["fault"]) == ("", "")
+    assert found["held"] == {"waiting": ["one", "two"], "fault": "no"}
+    assert found["posted"] == ["one", "one", "one", "two", "three"]
+    assert len(set(found["keys"][:3])) == 1, "the server may have it though it did not answer"
+    assert len(set(found["keys"])) == 3
+    assert (found["sent"], found["fault"]) == (["one", "two", "three"], "")
 
 
-def test_a_draft_that_is_sent_again_after_a_reload_is_the_same_message(scripts: Path) -> None:
+def test_what_was_refused_is_in_the_text_again_and_the_next_waits(scripts: Path) -> None:
     found = played(
         scripts,
         COMPOSER
         + """
-        type(text, "hello"); press(text, "Enter"); await settled();
-        const [later] = composer({ sent: async () => {} }, api, "c-1", []).element.all("textarea");
-        press(later, "Enter"); await settled();
-        for (const { answer } of api.posted) answer({ message_id: "m-1" });
-        await settled();
-        type(later, "hello"); press(later, "Enter"); await settled();
-        return api.posted.map(({ body, key }) => [body.content, key]);
+        await enter("one"); await enter("two"); type(text, "three");
+        await refused(0, 422);
+        const then = { text: text.value, waiting: waiting(), draft: sessionStorage.getItem("chat4all.draft.c-1") };
+        return { ...then, posted: posted(), fault: fault() };
         """,
     )
-    assert [content for content, _ in found] == ["hello"] * 3
-    first, again, another = (key for _, key in found)
-    assert first == again
-    assert another != first, "the same words are another message once the first one was accepted"
+    assert found["text"] == found["draft"] == "one\nthree"
+    assert (found["waiting"], found["posted"], found["fault"]) == (["two"], ["one"], "no")
+
+
+def test_a_message_that_waits_is_taken_back(scripts: Path) -> None:
+    found = played(
+        scripts,
+        COMPOSER
+        + """
+        await enter("one"); await enter("two");
+        const back = (n) => made.element.all("li")[n].all("button")[0].dispatchEvent(new Event("click"));
+        back(0); back(1);
+        const left = waiting();
+        await answered(0, "m-1");
+        return { left, posted: posted() };
+        """,
+    )
+    assert found == {"left": ["one"], "posted": ["one"]}, "but for the one that is on its way"
+
+
+def test_what_is_on_its_way_goes_on_after_a_reload_with_its_key(scripts: Path) -> None:
+    found = played(
+        scripts,
+        """
+        sessionStorage.setItem("chat4all.outgoing.c-1", JSON.stringify([{ content: "one", reply: null, key: "k-1" }]));
+        """
+        + COMPOSER
+        + """
+        const shown = waiting();
+        await settled(); await answered(0, "m-1");
+        return { shown, keys: api.posted.map(({ key }) => key), kept: Object.keys(sessionStorage) };
+        """,
+    )
+    assert found == {"shown": ["one"], "keys": ["k-1"], "kept": []}
+
+
+def test_what_is_on_its_way_goes_on_while_another_conversation_is_open(scripts: Path) -> None:
+    found = played(
+        scripts,
+        COMPOSER
+        + """
+        await enter("one"); await enter("two");
+        made.close();
+        const later = composer(model, api, "c-1", []);
+        const shown = later.element.all("li").length;
+        await answered(0, "m-1"); await answered(1, "m-2");
+        return { shown, posted: posted(), left: later.element.all("li").length };
+        """,
+    )
+    assert found == {"shown": 2, "posted": ["one", "two"], "left": 0}
 
 
 def test_the_first_message_of_a_conversation_is_sent_once(scripts: Path) -> None:

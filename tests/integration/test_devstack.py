@@ -88,7 +88,7 @@ async def write_record(stack: Stack) -> None:
 
 
 async def read_record(stack: Stack) -> bytes | None:
-    async with AIOKafkaConsumer(bootstrap_servers=stack.kafka_bootstrap) as consumer:
+    async with AIOKafkaConsumer(bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest") as consumer:
         partition = TopicPartition(TOPIC, 0)
         consumer.assign([partition])
         await consumer.seek_to_beginning(partition)

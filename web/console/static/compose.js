@@ -1,27 +1,15 @@
 // Where a message is written: the channel's limit as it is typed, a file by button, drop or paste, a reply.
 
 import { attachment } from "./attachment.js";
-import { button, el, setBusy } from "./elements.js";
+import { button, el } from "./elements.js";
 import { roomFor } from "./limits.js";
+import { isRefusal, outgoingOf } from "./outgoing.js";
 import { say } from "./words.js";
-
-/**
- * Return {key, forget()}: the idempotency key of the message `body` written at `place`. It is the same for each try, also
- * after a reload, until the message is accepted: an earlier try may have reached the server without an answer.
- */
-export function keyFor(place, body) {
-  const name = `chat4all.key.${place}`, words = JSON.stringify(body);
-  let kept = JSON.parse(sessionStorage.getItem(name) ?? "null");
-  if (kept?.words !== words) {
-    kept = { words, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
-    sessionStorage.setItem(name, JSON.stringify(kept));
-  }
-  return { key: kept.key, forget: () => sessionStorage.removeItem(name) };
-}
 
 /** Return {element, replyTo(message), tell(text, isFault), close()}. `channels`: those of the other participants. */
 export function composer(model, api, conversationId, channels) {
-  let attached = null, reply = null, isSending = false;
+  let attached = null, reply = null;
+  const outgoing = outgoingOf(api.me, conversationId);
   const draftKey = `chat4all.draft.${conversationId}`;
   const text = el("textarea", { rows: 1, placeholder: say("write"), "aria-label": say("write") });
   text.value = sessionStorage.getItem(draftKey) ?? "";
@@ -30,7 +18,7 @@ export function composer(model, api, conversationId, channels) {
   const notes = el("div", { class: "notes" });
   const pick = el("input", { type: "file", hidden: true });
   const submit = el("button", { type: "submit" }, say("send"));
-  const form = el("form", { class: "compose" }, notes, fault, told,
+  const form = el("form", { class: "compose" }, outgoing.element, notes, fault, told,
     el("div", { class: "line" }, button("+", () => pick.click(), { title: say("attach"), "aria-label": say("attach"), class: "quiet" }),
       pick, text, left, submit));
 
@@ -40,7 +28,7 @@ export function composer(model, api, conversationId, channels) {
     const { rest, isClose } = roomFor(text.value, channels);
     left.textContent = rest < 0 ? `${say("tooLong")} ${-rest}` : isClose ? `${rest} ${say("left")}` : "";
     left.classList.toggle("over", rest < 0);
-    submit.disabled = isSending || rest < 0 || (!text.value.trim() && !attached);
+    submit.disabled = rest < 0 || (!text.value.trim() && !attached && outgoing.isEmpty);
   }
 
   function keepDraft() {
@@ -56,44 +44,56 @@ export function composer(model, api, conversationId, channels) {
     ].filter(Boolean));
   }
 
-  async function send() {
-    if (isSending) return;
-    isSending = true;
-    tell("");
-    setBusy(submit, true);
-    const own = { attached, reply, content: text.value }; // what is written meanwhile belongs to the next message
-    try {
-      const body = { conversation_id: conversationId, content: own.content };
-      if (own.reply) body.reply_to = own.reply.message_id;
-      if (own.attached) {
-        tell(say("sentWhenUploaded"), false);
-        body.file_id = await own.attached.result;
-      }
-      const { key, forget } = keyFor(conversationId, body);
-      const accepted = await api.post("v1/messages", body, { "Idempotency-Key": key });
-      forget();
-      const message = { ...accepted, content: body.content, sender_id: api.me, sender: { user_id: api.me, username: api.username }, reply_to: body.reply_to };
-      if (own.attached) {
-        const { file } = own.attached;
-        Object.assign(message, { file_id: body.file_id, file_metadata: { filename: file.name, size_bytes: file.size, mimetype: file.type } });
-        own.attached.finish();
-      }
-      if (text.value.startsWith(own.content)) text.value = text.value.slice(own.content.length);
-      keepDraft();
-      if (attached === own.attached) attached = null;
-      if (reply === own.reply) reply = null;
-      drawNotes();
-      tell("");
-      await model.sent(conversationId, message);
-    } catch (error) {
-      if (error.status === 0 && error.message === "cancelled") tell("");
-      else tell(error.status === 0 ? say("unreachableKept") : error.message);
-    } finally {
-      isSending = false;
-      setBusy(submit, false);
-      measure();
-      text.focus();
+  /** Send one of the outgoing messages. */
+  async function send({ content, reply: quoted, attached: own, key }) {
+    const body = { conversation_id: conversationId, content };
+    if (quoted) body.reply_to = quoted.message_id;
+    if (own) {
+      tell(say("sentWhenUploaded"), false);
+      body.file_id = await own.result;
     }
+    const accepted = await api.post("v1/messages", body, { "Idempotency-Key": key });
+    const message = { ...accepted, content, sender_id: api.me, sender: { user_id: api.me, username: api.username }, reply_to: body.reply_to };
+    if (own) {
+      const { file } = own;
+      Object.assign(message, { file_id: body.file_id, file_metadata: { filename: file.name, size_bytes: file.size, mimetype: file.type } });
+      own.finish();
+    }
+    tell("");
+    await model.sent(conversationId, message);
+  }
+
+  /** Put what is written with the outgoing messages, and send them. */
+  async function submitted() {
+    if (text.value.trim() || attached) {
+      outgoing.add({ content: text.value, reply, attached });
+      [text.value, reply, attached] = ["", null, null];
+      keepDraft();
+      drawNotes();
+    }
+    tell("");
+    measure();
+    await flush();
+    text.focus();
+  }
+
+  async function flush() {
+    const failed = await outgoing.go(send);
+    if (failed) fell(failed);
+    measure();
+  }
+
+  /** Tell why a message was not taken. One that was refused is in the text again. */
+  function fell({ message, error }) {
+    if (isRefusal(error)) {
+      text.value = [message.content, text.value].filter(Boolean).join("\n");
+      reply ??= message.reply;
+      if (error.message !== "cancelled") attached ??= message.attached;
+      keepDraft();
+      drawNotes();
+    }
+    if (error.message === "cancelled") tell("");
+    else tell(error.status === 0 ? say("unreachableKept") : error.message);
   }
 
   function tell(sentence, isFault = true) {
@@ -105,8 +105,8 @@ export function composer(model, api, conversationId, channels) {
     if (!files.length) return;
     tell(files.length > 1 ? say("oneFile") : "", false);
     attached?.close();
-    attached = attachment(api, conversationId, files[0], () => { attached = null; drawNotes(); measure(); });
-    attached.result.catch((error) => error.message === "cancelled" || tell(error.message || say("uploadFailed")));
+    const taken = attached = attachment(api, conversationId, files[0], () => { if (attached === taken) attached = null; drawNotes(); measure(); });
+    taken.result.catch((error) => error.message === "cancelled" || tell(error.message || say("uploadFailed")));
     pick.value = "";
     drawNotes();
     measure();
@@ -126,14 +126,15 @@ export function composer(model, api, conversationId, channels) {
       if (!submit.disabled) form.requestSubmit();
     }
   });
-  form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); submitted(); });
 
   const over = (event) => { event.preventDefault(); document.body.dataset.drop = say("dropHere"); };
   const away = (event) => { if (!event.relatedTarget) delete document.body.dataset.drop; };
   const drop = (event) => { event.preventDefault(); delete document.body.dataset.drop; take([...event.dataTransfer.files]); };
-  const listeners = { dragover: over, dragleave: away, drop };
+  const listeners = { dragover: over, dragleave: away, drop, online: flush };
   for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
   requestAnimationFrame(measure);
+  flush(); // what a page that was left had begun
 
   return {
     element: form,

@@ -1,11 +1,24 @@
 // Where a new conversation begins: a channel, a recipient there, a first message.
 
-import { keyFor } from "./compose.js";
 import { el, setBusy } from "./elements.js";
 import { roomFor } from "./limits.js";
 import { say } from "./words.js";
 
 const CHANNELS = ["whatsapp", "instagram", "telegram", "user"], OF_RECIPIENT = "recipient_id: ";
+
+/**
+ * Return {key, forget()}: the idempotency key of the message `body`. It is the same for each try, also
+ * after a reload, until the message is accepted: an earlier try may have reached the server without an answer.
+ */
+function keyFor(body) {
+  const name = "chat4all.key.new", words = JSON.stringify(body);
+  let kept = JSON.parse(sessionStorage.getItem(name) ?? "null");
+  if (kept?.words !== words) {
+    kept = { words, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
+    sessionStorage.setItem(name, JSON.stringify(kept));
+  }
+  return { key: kept.key, forget: () => sessionStorage.removeItem(name) };
+}
 
 /** Return {element, focus()}. `to`: a recipient to begin with, such as "whatsapp:+5511999990000". */
 export function newMessageView(model, api, to = "") {
@@ -56,7 +69,7 @@ export function newMessageView(model, api, to = "") {
     event.preventDefault();
     if (submit.disabled) return;
     setBusy(submit, true);
-    const who = address(), body = { recipient_id: who, content: text.value }, { key, forget } = keyFor("new", body);
+    const who = address(), body = { recipient_id: who, content: text.value }, { key, forget } = keyFor(body);
     try {
       const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
       forget();

@@ -46,7 +46,7 @@ const REFUSALS_PT = {
   "invalid-input": "Algo neste formulário não serve",
   "invalid-content": "Este conteúdo não serve",
   "malformed-json": "O pedido não pôde ser lido",
-  "not-authenticated": "Usuário ou senha incorretos, ou a sessão terminou",
+  "not-authenticated": "Usuário ou senha incorretos",
   "not-allowed": "Você não pode fazer isto",
   "not-found": "Não existe, ou você não pode ver",
   "conflict": "Isto contradiz o que já existe",
