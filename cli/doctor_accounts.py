@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 from app.accounts import InvalidAccounts, account_secret, load_accounts
@@ -14,7 +15,7 @@ from channels import make_connector
 from channels.simulated import Simulation
 from domain.accounts import SIMULATED, Account
 from domain.outcomes import Refused, Sent
-from domain.ports import AccountFault, CheckingConnector
+from domain.ports import AccountFault, CheckingConnector, Connector
 from domain.records import DeliveryRequested
 
 SECONDS = 30.0  # for all accounts
@@ -52,32 +53,39 @@ async def look_at_accounts(settings: Settings, sends: Iterable[tuple[str, str]] 
     ]
 
 
+class _NotMade(Exception):
+    """The options of an account make no connector."""
+
+
+@asynccontextmanager
+async def _connected(account: Account) -> AsyncIterator[Connector]:
+    try:
+        connector = make_connector(account, Simulation(), partial(account_secret, account))
+    except ValueError as error:
+        raise _NotMade(str(error)) from error
+    try:
+        yield connector
+    finally:
+        await connector.close()
+
+
 async def _check(name: str, account: Account, slots: asyncio.Semaphore) -> Sequence[Found]:
-    async with slots:
-        try:
-            connector = make_connector(account, Simulation(), partial(account_secret, account))
-        except ValueError as error:
-            return [(name, AccountFault(NO_CONNECTOR, str(error), "correct accounts.toml, see docs/accounts.md"))]
-        try:
-            return (
-                [(name, fault) for fault in await connector.check()] if isinstance(connector, CheckingConnector) else []
-            )
-        finally:
-            await connector.close()
+    try:
+        async with slots, _connected(account) as connector:
+            faults = await connector.check() if isinstance(connector, CheckingConnector) else ()
+    except _NotMade as error:
+        return [(name, AccountFault(NO_CONNECTOR, str(error), "correct accounts.toml, see docs/accounts.md"))]
+    return [(name, fault) for fault in faults]
 
 
 async def _send(name: str, account: Account | None, address: str, slots: asyncio.Semaphore) -> Sequence[Found]:
     if account is None:
         return [(name, AccountFault(MESSAGE, "there is no such account", "name one of accounts.toml"))]
-    async with slots:
-        try:
-            connector = make_connector(account, Simulation(), partial(account_secret, account))
-        except ValueError as error:
-            return [(name, AccountFault(MESSAGE, str(error), "correct accounts.toml, see docs/accounts.md"))]
-        try:
+    try:
+        async with slots, _connected(account) as connector:
             outcome = await connector.send(_message(account, address), 1)
-        finally:
-            await connector.close()
+    except _NotMade as error:
+        return [(name, AccountFault(MESSAGE, str(error), "correct accounts.toml, see docs/accounts.md"))]
     if isinstance(outcome, Sent):
         return []
     code = f"{outcome.code}: " if isinstance(outcome, Refused) else ""

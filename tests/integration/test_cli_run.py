@@ -62,10 +62,12 @@ async def system(
 ) -> AsyncIterator[System]:
     system = System(tmp_path_factory.mktemp("run"), stack)
     system.environ |= {"CHAT4ALL_OTLP_URL": collector.url, "CHAT4ALL_JWT_SECRET": JWT_SECRET}
-    await system.start()
-    yield system
-    if system.process.returncode is None:
-        await system.stop()
+    try:
+        await system.start()
+        yield system
+    finally:
+        if hasattr(system, "process") and system.process.returncode is None:
+            await system.stop()
 
 
 async def test_one_command_starts_everything_and_the_printed_lines_work(system: System) -> None:
