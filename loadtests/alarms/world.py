@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,16 +18,18 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from app.kafka.topics import Topics
 from app.roles import ROLES
 from cli.supervisor import ProcessSpec
+from cli.workers import is_at_work, port_of
 from devstack import Stack
 from docker.observability.local import Targets
 from domain.recipients import CHANNELS
 from loadtests.alarms.rare import HEAVY_ROLE, ballast_environ
 from loadtests.generator import Generator
+from loadtests.groups import until
 from loadtests.orders import Orders, signed_up, signed_up_as
 from loadtests.processes import Process
 from loadtests.provider import ProviderProcess, write_accounts
 from loadtests.run import Run
-from loadtests.system import System, free_ports, system_settings
+from loadtests.system import READY_SECONDS, System, free_ports, system_settings
 from loadtests.ws_client import Listener
 
 CONVERSATIONS = 60
@@ -36,6 +39,7 @@ SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 1.0
 SESSION_SECONDS = 25.0  # a busy machine holds a worker for longer than the usual six
 SILENT_SOCKETS = 15
+SEEN_SECONDS = 3.0
 _SILENT_BYTES = 4_096
 
 
@@ -188,10 +192,14 @@ class World:
         await self.system.revive()
 
     async def restart_often(self, role: str, times: int) -> None:
-        """Kill a worker, and start it again as soon as it is ready, so many times."""
+        """Kill a worker, and start it again as soon as it was at work for a moment, so many times."""
+        worker = self.system.of_role(role)[0]
         for _ in range(times):
-            self.kill(role)
-            await self.system.revive()
+            self._kill(worker)
+            worker.start()
+            self.system.down.discard(worker.name)
+            await until(f"{role} is at work", READY_SECONDS, partial(is_at_work, port_of(worker.spec)))
+            await asyncio.sleep(SEEN_SECONDS)  # Prometheus has to look at each start
 
     def freeze(self, part: str) -> None:
         """Stop a server without ending it: it answers nothing, and its connections stay."""
@@ -224,10 +232,12 @@ class World:
         token = await signed_up(settings.host, settings.port)
         self._sockets += [_silent_socket(settings.host, settings.port, token) for _ in range(SILENT_SOCKETS)]
         client = self.system.client(token)
-        for number in range(150):
+        for number in range(700):  # 7 MB: the kernel takes up to 4 MB for a socket, and the API holds some, too
             recipient = f"telegram:{900_000 + number % 10}"
-            body = {"conversation_id": f"long-{number % 10}", "recipient_id": recipient, "content": "x" * 4_000}
-            await client.ask("POST", "/v1/messages", body)
+            body = {"conversation_id": f"long-{number % 10}", "recipient_id": recipient, "content": "€" * 3_400}
+            answer = await client.ask("POST", "/v1/messages", body)
+            if answer.status != 202:
+                raise RuntimeError(f"POST /v1/messages: {answer.status} {answer.body!r:.300}")
 
     async def upload(self) -> None:
         """Send a file to a person, and fetch it."""
