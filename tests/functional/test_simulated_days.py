@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,22 @@ def test_a_planted_defect_is_found() -> None:
     code, output = ended(begun(*SHORT, "--seed", "1", "--seeds", "4", "--defect", "unknown-is-sent-again"))
     assert code == 1, output
     assert "was taken 2 times" in output
+
+
+def test_a_fault_is_shown_by_a_smaller_history_and_step_by_step() -> None:
+    code, output = ended(begun(*SHORT, "--seed", "1", "--seeds", "4", "--defect", "unknown-is-sent-again", "--shrink"))
+    assert code == 1, output
+    whole, small = (int(found) for found in re.findall(r"(\d+) messages", output)[-2:])
+    assert small < whole, output
+    again = re.findall(r"the smallest found: (.*): \d+ messages", output)[-1].split()
+    digests = []
+    for steps in ((), ("--steps",)):
+        code, output = ended(begun(*again, "--defect", "unknown-is-sent-again", *steps))
+        assert code == 1, output
+        assert "was taken 2 times" in output
+        digests.append(output.rpartition("digest ")[2][:16])
+    assert digests[0] == digests[1]
+    assert "whatsapp-outbound" in output
 
 
 @pytest.mark.long

@@ -3,6 +3,8 @@
     PYTHONPATH=tests python -m support.days --seed 1 --days 30        # a month
     PYTHONPATH=tests python -m support.days --days 3 --seeds 5 --defect begun-after-the-call
     PYTHONPATH=tests python -m support.days --each-defect --seeds 20  # of each: the first history that shows it
+    PYTHONPATH=tests python -m support.days --seed 2 --days 0.5 --crashes 300 --shrink   # and a smaller one
+    PYTHONPATH=tests python -m support.days --seed 2 --days 0.01 --per-day 250 --steps   # each record, with its time
 
 Exit code 1 if a history shows a fault; with --each-defect, if a defect is not found. The same seed gives the same
 digest.
@@ -22,6 +24,7 @@ from support.days.clock import SimulatedLoop, install
 
 if TYPE_CHECKING:
     from support.days.history import Outcome
+    from support.days.smallest import Size
 
 HASH_SEED = "PYTHONHASHSEED"
 SHOWN = 10  # faults of a history
@@ -36,6 +39,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--crashes", type=float, default=24.0, help="a day, graceful stops among them")
     parser.add_argument("--defect", default="", help="put into the engine; see defects.py")
     parser.add_argument("--each-defect", action="store_true", help="put in one after the other, until each is found")
+    parser.add_argument("--shrink", action="store_true", help="look for a smaller history that shows the same fault")
+    parser.add_argument("--steps", action="store_true", help="print each record, and each end of the worker")
     return parser.parse_args()
 
 
@@ -48,17 +53,26 @@ def main() -> int:
     clock = install()
     from support.days.defects import DEFECTS
     from support.days.history import History
+    from support.days.smallest import Size, Steps, smallest
 
     logging.disable(logging.CRITICAL)
 
-    def lived(seed: int) -> Outcome:
-        """Live through a history, and print it."""
-        clock.seconds, began = 0.0, cpu()
+    def live(size: Size, *, with_steps: bool = False) -> Outcome:
+        """Live through a history."""
+        clock.seconds = 0.0
         loop = SimulatedLoop(clock)
         try:
-            found = loop.run_until_complete(History(seed, wanted.days, wanted.per_day, wanted.crashes).run())
+            history = History(size.seed, size.days, size.per_day, size.crashes)
+            if with_steps:
+                Steps(history, loop.time)
+            return loop.run_until_complete(history.run())
         finally:
             loop.close()
+
+    def lived(seed: int) -> Outcome:
+        """Live through a history, and print it."""
+        began, size = cpu(), Size(seed, wanted.days, wanted.per_day, wanted.crashes)
+        found = live(size, with_steps=wanted.steps)
         print(
             f"seed {seed}: {found.messages} messages, {found.crashes} crashes, {found.stops} stops, "
             f"{found.records} records in {found.seconds / 86_400:.1f} days, {cpu() - began:.1f} s of processor time; "
@@ -67,6 +81,11 @@ def main() -> int:
         )
         for fault in found.faults[:SHOWN]:
             print(f"    {fault}", flush=True)
+        if found.faults and wanted.shrink:
+            small, other = smallest(size, found.faults, live)
+            print(f"    the smallest found: {small}: {(other or found).messages} messages", flush=True)
+            for fault in (other or found).faults[:SHOWN]:
+                print(f"        {fault}", flush=True)
         return found
 
     seeds = range(wanted.seed, wanted.seed + wanted.seeds)

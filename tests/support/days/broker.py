@@ -24,8 +24,11 @@ Record = tuple[bytes | None, bytes | None]
 class Broker:
     """``logs``: records by topic, in their order; of a changelog ``tables`` has the last value of each key alone.
 
-    ``records`` counts all of them, and ``digest`` depends on each, with its time and its order.
+    ``records`` counts all of them, and ``digest`` depends on each, with its time and its order. ``on_record`` is called
+    with each.
     """
+
+    on_record: Callable[[str, bytes | None, bytes | None], None] | None = None
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -43,6 +46,8 @@ class Broker:
         """Write a record; return its offset."""
         self.records += 1
         self._digest.update(repr((round(asyncio.get_running_loop().time(), 6), topic, key, value)).encode())
+        if self.on_record is not None:
+            self.on_record(topic, key, value)
         if topic.endswith(CHANGELOG):
             assert key is not None
             if value is None:
