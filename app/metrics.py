@@ -177,7 +177,10 @@ class Metrics:
         if self._count_in_flight is not None:
             self._in_flight.set({}, self._count_in_flight())
         if self._reports is not None:
-            self._accounts.show(self._reports())
+            reports = list(self._reports())
+            self._accounts.show(reports)
+            for report in reports:
+                self._overtaken.add((report.channel, report.account), 0)  # shown before anything happens
         for account, share in islice(self._used_shares().items(), MOST_LABEL_SETS):
             self._used.set({"account": account}, round(share, 4))
         for table, (rows, memory_bytes) in self._tables.items():

@@ -139,7 +139,8 @@ ONE_AFTER_THE_OTHER: tuple[Fault, ...] = (
         ("FailedDeliveries",),
         _refusing(0.34),
         _refusing(0.0),
-        ("DeadLetters", "UnknownOutcomes"),
+        # the last: conversations that an unknown outcome of the fault before holds for its minute
+        ("DeadLetters", "UnknownOutcomes", "DeliverySlow"),
     ),
     Fault(
         "a channel of the provider answers 503",

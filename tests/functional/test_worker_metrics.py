@@ -208,6 +208,8 @@ async def test_the_accounts_of_a_worker_are_shown_with_what_waits_and_why() -> N
     assert shown(metrics, "account_in_flight") == {account: 0}
     assert shown(metrics, "allowance_per_second") == {account: 100}
     assert shown(metrics, "account_paused") == {account: 0}
+    overtaken = shown(metrics, "overtaken_total")
+    assert overtaken == {f'{account},channel="whatsapp"': 0}, "a dashboard shows what may happen before it does"
     assert shown(metrics, "attempts_total") == {
         f'{account},channel="whatsapp",outcome="{outcome}"': 1 for outcome in ("refused", "not-now", "unknown")
     }
