@@ -8,10 +8,12 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import orjson
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
@@ -25,7 +27,7 @@ from domain.recipients import CHANNELS
 from loadtests.alarms.rare import HEAVY_ROLE, ballast_environ
 from loadtests.generator import Generator
 from loadtests.groups import until
-from loadtests.orders import Orders, signed_up, signed_up_as
+from loadtests.orders import Order, Orders, signed_up, signed_up_as
 from loadtests.processes import Process
 from loadtests.provider import ProviderProcess, write_accounts
 from loadtests.run import Run
@@ -233,11 +235,11 @@ class World:
         self._sockets += [_silent_socket(settings.host, settings.port, token) for _ in range(SILENT_SOCKETS)]
         client = self.system.client(token)
         for number in range(700):  # 7 MB: the kernel takes up to 4 MB for a socket, and the API holds some, too
-            recipient = f"telegram:{900_000 + number % 10}"
-            body = {"conversation_id": f"long-{number % 10}", "recipient_id": recipient, "content": "€" * 3_400}
-            answer = await client.ask("POST", "/v1/messages", body)
+            order = Order(f"long-{number % 10}", f"telegram:{900_000 + number % 10}", "€" * 3_400)
+            answer = await client.ask("POST", "/v1/messages", asdict(order))
             if answer.status != 202:
                 raise RuntimeError(f"POST /v1/messages: {answer.status} {answer.body!r:.300}")
+            self.run.ledger.accepted(order, answer.json()["message_id"])
 
     async def upload(self) -> None:
         """Send a file to a person, and fetch it."""
@@ -249,8 +251,10 @@ class World:
         form = ("-F", "conversation_id=file-1", "-F", f"file=@{file};type=image/png")
         sent = await _curl(*head, *form, f"{url}/v1/files")
         file_id = sent.partition('"file_id":"')[2].partition('"')[0]
-        body = f'{{"conversation_id":"file-1","recipient_id":"whatsapp:+5511977770001","file_id":"{file_id}"}}'
-        await _curl(*head, "-H", "Content-Type: application/json", "-d", body, f"{url}/v1/messages")
+        order = Order("file-1", "whatsapp:+5511977770001", "")
+        body = orjson.dumps({**asdict(order), "file_id": file_id}).decode()
+        answer = await _curl(*head, "-H", "Content-Type: application/json", "-d", body, f"{url}/v1/messages")
+        self.run.ledger.accepted(order, orjson.loads(answer)["message_id"])
         await _curl(*head, "-L", f"{url}/v1/files/{file_id}/content", "-o", os.devnull)
 
     # ── Kafka ──
