@@ -74,6 +74,13 @@ def test_metadata_that_is_none(metadata: str, wrong: str) -> None:
     assert [name for name, _ in caught.value.found] == [wrong]
 
 
+@pytest.mark.parametrize("value", ["0\x1f", "\x1c7", "7\u2003", "٧", "1_0", "+1", "-1", "", " ", "9" * 30])
+def test_an_offset_that_is_no_number_of_bytes(value: str) -> None:
+    with pytest.raises(InvalidInput):
+        tus.offset_of({"Upload-Offset": value})
+    assert tus.offset_of({"Upload-Offset": "\t 7 "}) == 7
+
+
 @pytest.mark.parametrize("algorithm", tus.ALGORITHMS)
 def test_a_checksum_is_read(algorithm: str) -> None:
     digest = hashlib.new(algorithm, b"x", usedforsecurity=False).digest()

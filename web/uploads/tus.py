@@ -146,7 +146,8 @@ def _number(headers: Headers, name: str) -> int:
     given = headers.get(name)
     if given is None:
         raise InvalidInput("is required", name)
-    if not _NUMBER.fullmatch(given.strip()):
+    given = given.strip(" \t")  # what may stand around a header's value, and no other white space
+    if not _NUMBER.fullmatch(given):
         raise InvalidInput("must be a number of bytes", name)
     return int(given)
 
