@@ -130,6 +130,26 @@ def test_what_is_on_its_way_goes_on_while_another_conversation_is_open(scripts: 
     assert found == {"shown": 2, "posted": ["one", "two"], "left": 0}
 
 
+def test_what_fails_after_its_page_was_left_is_told_on_the_next_one(scripts: Path) -> None:
+    found = played(
+        scripts,
+        COMPOSER
+        + """
+        await enter("one");
+        made.close();
+        const later = composer(model, api, "c-1", []);
+        await refused(0, 0);
+        const told = later.element.all("p")[0].textContent, submit = later.element.all("button").at(-1);
+        const isReady = !submit.disabled;
+        later.element.requestSubmit(); await settled(); await answered(1, "m-1");
+        return { told, isReady, posted: posted(), sent };
+        """,
+    )
+    assert "does not answer" in found["told"]
+    assert found["isReady"], "an empty text may be sent: what waits goes"
+    assert (found["posted"], found["sent"]) == (["one", "one"], ["one"])
+
+
 def test_the_first_message_of_a_conversation_is_sent_once(scripts: Path) -> None:
     found = played(
         scripts,

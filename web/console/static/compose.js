@@ -78,13 +78,12 @@ export function composer(model, api, conversationId, channels) {
   }
 
   async function flush() {
-    const failed = await outgoing.go(send);
-    if (failed) fell(failed);
+    await outgoing.go();
     measure();
   }
 
   /** Tell why a message was not taken. One that was refused is in the text again. */
-  function fell({ message, error }) {
+  function fell(message, error) {
     if (isRefusal(error)) {
       text.value = [message.content, text.value].filter(Boolean).join("\n");
       reply ??= message.reply;
@@ -94,6 +93,7 @@ export function composer(model, api, conversationId, channels) {
     }
     if (error.message === "cancelled") tell("");
     else tell(error.status === 0 ? say("unreachableKept") : error.message);
+    measure();
   }
 
   function tell(sentence, isFault = true) {
@@ -134,6 +134,7 @@ export function composer(model, api, conversationId, channels) {
   const listeners = { dragover: over, dragleave: away, drop, online: flush };
   for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
   requestAnimationFrame(measure);
+  outgoing.host = { send, fell };
   flush(); // what a page that was left had begun
 
   return {

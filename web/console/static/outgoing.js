@@ -36,24 +36,24 @@ class Outgoing {
   }
 
   /**
-   * Send them one after the other with `send(message)`. Returns {message, error} of the one that failed: after a refusal
-   * it is no longer here, and else it waits here with those behind it.
+   * Send them one after the other by `host.send(message)`. If one fails, `host.fell(message, error)` tells so: after a
+   * refusal it is no longer here, and else it waits here with those behind it. The host is the conversation's last page.
    */
-  async go(send) {
-    if (this.#isBusy) return null;
+  async go() {
+    if (this.#isBusy) return;
     this.#isBusy = true;
     try {
       while (this.#messages.length) {
         const [message] = this.#messages;
         try {
-          await send(message);
+          await this.host.send(message);
         } catch (error) {
           if (isRefusal(error)) this.#remove(message);
-          return { message, error };
+          this.host.fell(message, error);
+          return;
         }
         this.#remove(message);
       }
-      return null;
     } finally {
       this.#isBusy = false;
     }
