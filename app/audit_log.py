@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from domain.recipients import CHANNELS
 
 SILENCE_SECONDS = 15.0
 RETENTION_SLACK_MS = 3_600_000  # between our clock and a channel's
-ASK_AGAIN_SECONDS = 0.3
+ASK_AGAIN_SECONDS = 0.2
 OUTCOME_SLACK_MS = 5_000  # a fact may be durable before its outcome is
 _BATCH_RECORDS = 2_000
 
@@ -70,9 +70,10 @@ async def records_behind(settings: Settings, consumer: Any, admin: Any) -> tuple
     """
     names, behind, removed = Topics(settings.topic_prefix), 0, 0
     read_by = {role: [names.messages, names.status_updates] for role in ("core", "mirror")}
-    for role, topics in {**read_by, **{channel: [names.outbound(channel)] for channel in CHANNELS}}.items():
+    by_role = {**read_by, **{channel: [names.outbound(channel)] for channel in CHANNELS}}
+    found = await _committed_by(admin, [group_of(role, settings.topic_prefix) for role in by_role])
+    for (role, topics), committed in zip(by_role.items(), found, strict=True):
         tps = [TopicPartition(topic, n) for topic in topics for n in range(settings.partitions)]
-        committed = await _committed_by(admin, group_of(role, settings.topic_prefix))
         begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
         for tp in tps:
             done = committed[tp].offset if tp in committed else -1
@@ -85,20 +86,23 @@ async def records_behind(settings: Settings, consumer: Any, admin: Any) -> tuple
 
 async def committed_of(settings: Settings, admin: Any) -> Mapping[str, Mapping[Any, Any]]:
     """Return the committed offsets of each channel."""
-    return {channel: await _committed_by(admin, group_of(channel, settings.topic_prefix)) for channel in CHANNELS}
+    found = await _committed_by(admin, [group_of(channel, settings.topic_prefix) for channel in CHANNELS])
+    return dict(zip(CHANNELS, found, strict=True))
 
 
-async def _committed_by(admin: Any, group: str) -> Mapping[Any, Any]:
-    """Return the committed offsets of a group; none if it has committed nothing.
+async def _committed_by(admin: Any, groups: Sequence[str]) -> Sequence[Mapping[Any, Any]]:
+    """Return the committed offsets of each group; none of one that has committed nothing."""
+    return await asyncio.gather(*(_committed(admin, group) for group in groups))
 
-    aiokafka says none, too, when the group's coordinator answers with an error, so that is asked again.
-    """
+
+async def _committed(admin: Any, group: str) -> Mapping[Any, Any]:
+    # aiokafka says none, too, when the group's coordinator answers with an error, so that is asked again
     for is_last in (False, False, True):
-        committed: Mapping[Any, Any] = await admin.list_consumer_group_offsets(group)
-        if committed or is_last:
+        found: Mapping[Any, Any] = await admin.list_consumer_group_offsets(group)
+        if found or is_last:
             break
         await asyncio.sleep(ASK_AGAIN_SECONDS)
-    return committed
+    return found
 
 
 class PartitionReader:
