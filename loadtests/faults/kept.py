@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -75,6 +76,8 @@ class KeptSystem(System):
         """
         process = self.process(name)
         role, folder = name.rpartition("-")[0], self.faults / name
+        if folder.is_symlink():
+            folder.unlink()
         folder.mkdir(exist_ok=True)
         file = folder / f"{role}.{point}"
         file.write_text("0")
@@ -82,8 +85,11 @@ class KeptSystem(System):
         return file
 
     def disarm_successor(self, name: str) -> None:
-        """Let the processes of this name from the next one on look at the faults of their role again."""
+        """Let the processes of this name look at the faults of their role again, also one that has started since."""
         process = self.process(name)
+        folder = self.faults / name
+        shutil.rmtree(folder)
+        folder.symlink_to(self.faults)
         process.spec = replace(process.spec, environ={**process.spec.environ, VARIABLE: str(self.faults)})
 
     def set_clock(self, role: str, offset_ms: int) -> None:

@@ -106,5 +106,8 @@ async def test_a_fault_of_a_successor_ends_no_other_worker_of_its_role(tmp_path:
     assert file.exists()
     assert Path(second.spec.environ[VARIABLE]) != armed
     assert not (Path(second.spec.environ[VARIABLE]) / "whatsapp.recovered").exists()
+    began_meanwhile = Path(system.process("whatsapp-1").spec.environ[VARIABLE])
     system.disarm_successor("whatsapp-1")
+    system.arm("whatsapp", "consumed")
+    assert (began_meanwhile / "whatsapp.consumed").exists(), "a process that began before the end of it is armed, too"
     assert first.spec.environ[VARIABLE] == second.spec.environ[VARIABLE]
