@@ -120,8 +120,8 @@ class PartitionReader:
     def _sources(self) -> list[tuple[int, TopicPartition]]:
         """Return the kinds of records and their partitions, in the order of reading.
 
-        The queues come first: what is in them has its request on the topic that is read next, and what has left them
-        since has its fact in the history, as has each outcome.
+        The queues come first. A row read there has its request on the topic that is read next. A row that leaves the
+        queue later has its fact in the history, which is read last, and so has each outcome.
         """
         names, number = self._names, self._number
         sources: list[tuple[int, TopicPartition]] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from app.kafka.address import kafka_security
 from app.kafka.batch_producer import BatchProducer
@@ -15,13 +14,9 @@ from channels.simulated.chaos.faults import Faults
 from channels.simulated.provider.receipt_sender import Report
 from channels.simulated.provider.server import Provider
 from cli.serving import serve
-from domain.errors import LogUnavailable
 from domain.records import ReceiptReported
 
-log = logging.getLogger(__name__)
-
 WRITE_SECONDS = 5.0
-RETRY_SECONDS = 1.0
 
 
 async def run(settings: Settings, faults: Faults, host: str, port: int) -> None:
@@ -31,24 +26,12 @@ async def run(settings: Settings, faults: Faults, host: str, port: int) -> None:
     )
     await batch_producer.start()
     made = Provider(faults, reporter(settings, batch_producer))
-    keeping = asyncio.create_task(keep_open(batch_producer))
+    keeping = asyncio.create_task(batch_producer.keep_open())
     try:
         await serve(made.app(), host, port, f"the provider listens on http://{host}:{port}")
     finally:
         keeping.cancel()
         await batch_producer.stop()
-
-
-async def keep_open(batch_producer: BatchProducer) -> None:
-    """Open a new producer after each failure, for ever: one whose sequence the broker refused takes nothing more."""
-    while True:
-        await batch_producer.failed.wait()
-        try:
-            await batch_producer.reopen()
-        except LogUnavailable as error:
-            log.warning("receipts wait: %s", error)
-            batch_producer.failed.set()
-            await asyncio.sleep(RETRY_SECONDS)
 
 
 def reporter(settings: Settings, batch_producer: BatchProducer) -> Report:

@@ -3,10 +3,15 @@
     python -m loadtests.recovery                           # 10,000, 100,000 and 300,000 messages; about 10 minutes
     python -m loadtests.recovery --messages 10000 50000
 
-Messages go through `core` and a simulated channel, so that the table ``message_state`` gets a row for each and its
-changelog some records more. Then the worker of `core` is killed and started: with its own store; without a store, so
-that it reads the whole changelog; without a store and with a changelog that Kafka has compacted; and without either, as
-after the retention of both. Seconds are from the start of the process until ``/ready`` is 200.
+Messages go through `core` and a simulated channel, so the table ``message_state`` gets a row for each of them, and its
+changelog some records more. Then the worker of `core` is killed and started again, in four ways:
+
+* with its own store;
+* without a store: it reads the whole changelog;
+* without a store, from a changelog that Kafka has compacted;
+* with neither, as after the retention of both.
+
+Seconds are from the start of the process until ``/ready`` is 200.
 """
 
 from __future__ import annotations

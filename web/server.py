@@ -21,14 +21,12 @@ from app import fault_points
 from app.file_sweep import SweepReport
 from app.file_sweep_timer import FileSweeper
 from app.garbage import freeze_objects
-from app.kafka.batch_producer import BatchProducer, WrongPartitions
 from app.log_level import toggle_on_signal
 from app.logs import logging_config
 from app.loop_delay import measure
 from app.pulse import Pulse
 from app.settings import Settings
 from app.stacks import dump_on_signal
-from domain.errors import LogUnavailable
 from web.bootstrap.connections import Connections
 from web.bootstrap.gauges import watch_services
 from web.bootstrap.install import install
@@ -49,7 +47,6 @@ JOIN_SECONDS = 2.0
 STOP_SECONDS = 18.0  # shorter than the supervisor's patience, so that the stacks are in the log
 # wait until the records not mirrored yet have been read, or messages accepted by other processes would be missing
 SETTLE_SECONDS = 10.0
-_RETRY_SECONDS = 1.0
 # Threads (for hashes, files, Cassandra) hand the interpreter back to the event loop after so long; by default it is
 # 5 ms, which a message would wait several times on its way.
 THREAD_SWITCH_SECONDS = 0.0005
@@ -121,7 +118,7 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[async
     )
     cassandra.start()
     background = [
-        asyncio.create_task(_keep_open(batch_producer), name="batch_producer"),
+        asyncio.create_task(batch_producer.keep_open(), name="batch_producer"),
         asyncio.create_task(_sweep_files(services), name="file-sweeper"),
         tailer.start(),
         asyncio.create_task(services.history.watch(), name="history"),
@@ -142,24 +139,6 @@ async def _wired(settings: Settings) -> AsyncIterator[tuple[Services, list[async
         await services.flow.close()
         services.passwords.close()
         services.upload_threads.shutdown(wait=False)
-
-
-async def _keep_open(batch_producer: BatchProducer) -> None:
-    """Connect the batch producer, retrying until Kafka is available, and reconnect it after a failure."""
-    connect = batch_producer.start
-    while True:
-        try:
-            await connect()
-        except LogUnavailable as error:
-            log.warning("cannot accept messages yet: %s", error)
-            await asyncio.sleep(_RETRY_SECONDS)
-            continue
-        except WrongPartitions as error:
-            log.critical("this process ends: %s", error)
-            raise
-        log.info("connected to Kafka")
-        await batch_producer.failed.wait()
-        connect = batch_producer.reopen
 
 
 async def _sweep_files(services: Services) -> None:

@@ -35,6 +35,7 @@ MAX_BATCH_BYTES = 256 * 1024
 MAX_RECORD_BYTES = 9 * 1024 * 1024  # a dead letter may hold a webhook of up to 4 MiB, twice in base64
 MAX_PENDING_BYTES = 128 * 1024 * 1024
 _RECORD_OVERHEAD_BYTES = 40
+RETRY_SECONDS = 1.0
 _STOP_SECONDS = 2.0
 # a broker that answers so has written nothing of the batch
 _REFUSALS = (
@@ -128,6 +129,25 @@ class BatchProducer:
             await self._stop_producer(old)
         self.failed.clear()
         await self.start()
+
+    async def keep_open(self) -> None:
+        """Connect, as often as it takes, and go on with a new producer after each failure; for ever.
+
+        Raises ``WrongPartitions``.
+        """
+        while True:
+            if self._producer is None or self.failed.is_set():
+                try:
+                    await self.reopen()
+                except LogUnavailable as error:
+                    log.warning("nothing can be written yet: %s", error)
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+                except WrongPartitions as error:
+                    log.critical("this process ends: %s", error)
+                    raise
+                log.info("connected to Kafka")
+            await self.failed.wait()
 
     async def flush(self) -> None:
         """Return when nothing is pending any more."""

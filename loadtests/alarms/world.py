@@ -24,6 +24,7 @@ from cli.workers import is_at_work, port_of
 from devstack import Stack
 from docker.observability.local import Targets
 from domain.recipients import CHANNELS
+from loadtests.alarms.clients import curl, silent_socket
 from loadtests.alarms.rare import HEAVY_ROLE, ballast_environ
 from loadtests.generator import Generator
 from loadtests.groups import until
@@ -42,7 +43,6 @@ KEEP_SECONDS = 1.0
 SESSION_SECONDS = 25.0  # a busy machine holds a worker for longer than the usual six
 SILENT_SOCKETS = 15
 SEEN_SECONDS = 3.0
-_SILENT_BYTES = 4_096
 
 
 class WatchedSystem(System):
@@ -232,7 +232,7 @@ class World:
         """Open WebSockets that read nothing, and send long messages to their user."""
         settings = self.system.settings
         token = await signed_up(settings.host, settings.port)
-        self._sockets += [_silent_socket(settings.host, settings.port, token) for _ in range(SILENT_SOCKETS)]
+        self._sockets += [silent_socket(settings.host, settings.port, token) for _ in range(SILENT_SOCKETS)]
         client = self.system.client(token)
         for number in range(700):  # 7 MB: the kernel takes up to 4 MB for a socket, and the API holds some, too
             order = Order(f"long-{number % 10}", f"telegram:{900_000 + number % 10}", "€" * 3_400)
@@ -249,13 +249,13 @@ class World:
         file = Path(settings.files_dir).parent / "picture.png"
         file.write_bytes(b"\x89PNG\r\n\x1a\n" + os.urandom(200_000))
         form = ("-F", "conversation_id=file-1", "-F", f"file=@{file};type=image/png")
-        sent = await _curl(*head, *form, f"{url}/v1/files")
+        sent = await curl(*head, *form, f"{url}/v1/files")
         file_id = sent.partition('"file_id":"')[2].partition('"')[0]
         order = Order("file-1", "whatsapp:+5511977770001", "")
         body = orjson.dumps({**asdict(order), "file_id": file_id}).decode()
-        answer = await _curl(*head, "-H", "Content-Type: application/json", "-d", body, f"{url}/v1/messages")
+        answer = await curl(*head, "-H", "Content-Type: application/json", "-d", body, f"{url}/v1/messages")
         self.run.ledger.accepted(order, orjson.loads(answer)["message_id"])
-        await _curl(*head, "-L", f"{url}/v1/files/{file_id}/content", "-o", os.devnull)
+        await curl(*head, "-L", f"{url}/v1/files/{file_id}/content", "-o", os.devnull)
 
     # ── Kafka ──
     async def write_nonsense(self, channel: str, count: int) -> None:
@@ -280,24 +280,6 @@ class World:
             await admin.delete_records(everything)
         finally:
             await admin.close()
-
-
-def _silent_socket(host: str, port: int, token: str) -> socket.socket:
-    """Return an open WebSocket with a small buffer, of which nobody will read."""
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SILENT_BYTES)
-    made.connect((host, port))
-    made.sendall(
-        f"GET /notifications?token={token} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-    )
-    return made
-
-
-async def _curl(*arguments: str) -> str:
-    process = await asyncio.create_subprocess_exec("curl", *arguments, stdout=asyncio.subprocess.PIPE)
-    output, _ = await process.communicate()
-    return output.decode(errors="replace")
 
 
 @contextmanager

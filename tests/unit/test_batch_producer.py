@@ -147,6 +147,34 @@ async def test_a_refused_batch_fails_all_that_wait_for_it_and_says_so() -> None:
     assert not batch_producer.failed.is_set()
 
 
+async def test_it_is_kept_open_past_each_failure_however_long_kafka_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart of Kafka may leave a producer whose sequence is refused: it fails for ever."""
+    monkeypatch.setattr("app.kafka.batch_producer.RETRY_SECONDS", 0.0)
+    batch_producer = await opened()
+    starts, is_away = 0, True
+    start = batch_producer.start
+
+    async def started() -> None:
+        nonlocal starts, is_away
+        starts += 1
+        if is_away:
+            is_away = False
+            raise LogUnavailable("away")
+        await start()
+
+    monkeypatch.setattr(batch_producer, "start", started)
+    keeping = asyncio.create_task(batch_producer.keep_open())
+    await asyncio.sleep(0)
+    assert starts == 0, "an open one stays as it is"
+    batch_producer.producer.error = KafkaError("refused")
+    with pytest.raises(LogUnavailable):
+        await batch_producer.send_and_wait("t", 0, b"k", b"v")
+    batch_producer.producer.error = None
+    await until(lambda: starts == 2)
+    assert (await batch_producer.send_and_wait("t", 0, b"k", b"v")).offset == 0
+    keeping.cancel()
+
+
 async def test_large_records_do_not_share_a_batch() -> None:
     batch_producer = await opened()
     large = b"x" * (MAX_BATCH_BYTES - 100)

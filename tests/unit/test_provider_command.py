@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -15,9 +13,7 @@ from app.kafka.codec import decode
 from app.kafka.partitions import partition_for
 from app.settings import Settings
 from chat4all.cli.main import main
-from cli import provider_process
-from cli.provider_process import keep_open, reporter
-from domain.errors import LogUnavailable
+from cli.provider_process import reporter
 from domain.records import ReceiptReported
 
 
@@ -59,24 +55,3 @@ def test_wrong_faults_are_a_sentence_and_no_traceback(
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
     assert words in result.output
-
-
-async def test_a_producer_that_failed_is_opened_anew_until_kafka_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restart of Kafka left a producer whose sequence was refused: receipts were reported again for ever."""
-    monkeypatch.setattr(provider_process, "RETRY_SECONDS", 0.0)
-    failed, opened, answers = asyncio.Event(), asyncio.Event(), [LogUnavailable("away"), None]
-
-    async def reopen() -> None:
-        failed.clear()
-        if (error := answers.pop(0)) is not None:
-            raise error
-        opened.set()
-
-    keeping = asyncio.create_task(keep_open(cast(BatchProducer, SimpleNamespace(failed=failed, reopen=reopen))))
-    await asyncio.sleep(0)
-    assert len(answers) == 2, "while all is well nothing is opened"
-    failed.set()
-    async with asyncio.timeout(5):
-        await opened.wait()
-    keeping.cancel()
-    assert not failed.is_set()

@@ -60,7 +60,7 @@ function shell() {
   const bar = el("header", { class: "bar" }, skip,
     el("a", { href: "#/", class: "brand" }, el("img", { src: "console/icon.svg", alt: "", width: 24, height: 24 }), "Chat4All"),
     connection,
-    pagesMenu(phones.switch(), api.username, () => { switchLanguage(); begin(); }, () => api.signOut().then(() => begin())));
+    pagesMenu(phones.switch(), api.username, () => { switchLanguage(); begin(); }, () => api.signOut().then(() => { location.hash = "#/"; begin(); })));
   return el("div", { class: "shell" }, bar, list.element, el("main", { id: "view", tabindex: "-1" }), phones.element);
 }
 

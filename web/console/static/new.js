@@ -2,19 +2,20 @@
 
 import { el, setBusy } from "./elements.js";
 import { roomFor } from "./limits.js";
+import { newKey } from "./outgoing.js";
 import { say } from "./words.js";
 
 const CHANNELS = ["whatsapp", "instagram", "telegram", "user"], OF_RECIPIENT = "recipient_id: ";
 
 /**
- * Return {key, forget()}: the idempotency key of the message `body`. It is the same for each try, also
- * after a reload, until the message is accepted: an earlier try may have reached the server without an answer.
+ * Return {key, forget()}: the idempotency key of the message `body`. It is the same for each try, also after a reload, until
+ * the message is accepted: an earlier try may have reached the server without an answer.
  */
 function keyFor(body) {
   const name = "chat4all.key.new", words = JSON.stringify(body);
   let kept = JSON.parse(sessionStorage.getItem(name) ?? "null");
   if (kept?.words !== words) {
-    kept = { words, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
+    kept = { words, key: newKey() };
     sessionStorage.setItem(name, JSON.stringify(kept));
   }
   return { key: kept.key, forget: () => sessionStorage.removeItem(name) };

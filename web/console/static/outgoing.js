@@ -5,6 +5,11 @@ import { say } from "./words.js";
 
 const known = new Map(); // of this page: they go on while their conversation is closed
 
+/** Return a new idempotency key. */
+export function newKey() {
+  return crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+}
+
 /** Return the outgoing messages of a user's conversation. */
 export function outgoingOf(userId, conversationId) {
   const name = `${userId} ${conversationId}`;
@@ -31,7 +36,7 @@ class Outgoing {
   get isEmpty() { return this.#messages.length === 0; }
 
   add(message) {
-    this.#messages.push({ ...message, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` });
+    this.#messages.push({ ...message, key: newKey() });
     this.#draw();
   }
 

@@ -55,7 +55,7 @@ const REFUSALS_PT = {
   "body-too-large": "É grande demais",
   "body-timeout": "O envio parou por tempo demais",
   "unavailable": "O serviço não responde agora: tente de novo",
-  "log-unavailable": "O serviço não aceita mensagens agora; nada foi aceito, tente de novo",
+  "log-unavailable": "O serviço não aceita mensagens agora: tente de novo",
   "store-unavailable": "O serviço não encontra os seus dados agora: tente de novo",
   "file-store-unavailable": "O serviço não alcança os arquivos agora: tente de novo",
   "internal": "Algo falhou no serviço, e ficou registrado",
