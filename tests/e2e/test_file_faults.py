@@ -38,7 +38,8 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 HOLD_SECONDS = 2.0
 LIMIT_BYTES = 10 * PART_BYTES
 DATA = random.Random(8).randbytes(LIMIT_BYTES)
-_FOREVER_MS = 10**12
+# later than any expiry; more, and to look would strike the entries of uploads that are just beginning
+_DAY_MS = 24 * 3_600_000
 _BOUNDARY = "b0undary"
 
 
@@ -56,7 +57,7 @@ class World:
 
     async def uploads(self) -> list[Upload]:
         """The rows of unfinished uploads."""
-        return [upload async for upload in self.records.expired(now_ms() + _FOREVER_MS)]
+        return [upload async for upload in self.records.expired(now_ms() + _DAY_MS)]
 
     async def keys(self) -> set[str]:
         return {one.key async for one in self.store.everything() if one.key != OWNER_KEY}

@@ -35,7 +35,8 @@ TUS = {"Tus-Resumable": "1.0.0"}
 HOLD_SECONDS = 6.0  # renewed every 2 s, also on a busy machine; the tests wait for the expiry anyway
 EXPIRY_SECONDS = 8.0
 GONE_SECONDS = 60.0
-FAR_MS = 10**15
+# later than any expiry here; a day later, and to look would strike the entries of uploads that are just beginning
+LATER_MS = 3_600_000
 
 
 @dataclass
@@ -50,7 +51,7 @@ class World:
 
     async def uploads(self) -> list[Upload]:
         """All that are under way or left behind."""
-        return [found async for found in self.records.expired(FAR_MS)]
+        return [found async for found in self.records.expired(now_ms() + LATER_MS)]
 
     async def whole_file(self) -> dict[str, Any]:
         async with self.session.post("/v1/files", data=_form(DATA)) as answer:
