@@ -62,9 +62,14 @@ class People:
         return web.json_response(described(self.person(request)))
 
     async def change(self, request: web.Request) -> web.Response:
-        """``PATCH /phones/{id}``: other manners."""
+        """``PATCH /phones/{id}``: other manners, or another name."""
         person = self.person(request)
-        set_manners(person, await body_of(request, _MANNERS))
+        document = await body_of(request, _MANNERS | {"name"})
+        name = text(document, "name", person.name)
+        if not name:
+            raise BadRequest("name: expected a text that is not empty")
+        set_manners(person, document)
+        person.name = name
         if person.is_online and person.pending:
             self._network.go_online(person)
         return web.json_response(described(person))
