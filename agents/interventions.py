@@ -39,15 +39,16 @@ class Interventions:
         """Send a failed message again, by an operator's command; return the writes.
 
         Nothing happens if it was sent, or waits already, or if its outcome is not on record any more: then nothing
-        tells that it was not sent. The trace of the message tells the operator which it is.
+        tells that it was not sent. Nor while its failure is being reported: its row goes at the end of that, and a new
+        one in its place would go with it. The trace of the message tells the operator which it is.
         """
         name = delivery_key(request)
         known = self._queue.outcome_of(partition, name)
-        if known is None or known.outcome != Outcome.FAILED:
-            fault = self._fault(partition, request, known)
+        if fault := self._fault(partition, request, known):
             log.warning("redrive of %s: %s", name, fault)
             self._dispatcher.traces.redriven(partition, offset, request, request.account, command_id, fault)
             return []
+        assert known is not None
         now = now_ms()
         waiting = QueuedDelivery.of(request, offset, now, now + self._dispatcher.expires_ms)
         row = replace(waiting, attempt=known.number)
@@ -59,10 +60,14 @@ class Interventions:
         return writes
 
     def _fault(self, partition: int, request: DeliveryRequested, known: Attempt | None) -> str:
-        if known is not None:
+        """Return why the message is not sent again, nothing if it can be."""
+        if known is not None and known.outcome != Outcome.FAILED:
             return "it was sent"
-        is_waiting = self._queue.find(partition, request.conversation_id, delivery_key(request)) is not None
-        return "it waits in the queue already" if is_waiting else "no failure is on record any more"
+        found = self._queue.find(partition, request.conversation_id, delivery_key(request))
+        if known is None:
+            return "it waits in the queue already" if found is not None else "no failure is on record any more"
+        is_reported = found is None or not self._dispatcher.settlement.is_under_way(partition, found[0])
+        return "" if is_reported else "its failure is being reported; try again"
 
     def cancel(self, partition: int, conversation_id: str, name: str, by: str) -> list[PendingBatch]:
         """Fail a delivery that waits. One that was begun goes on."""

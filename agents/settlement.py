@@ -43,6 +43,10 @@ class Settlement:
         self._finishing: set[tuple[int, bytes]] = set()
         self._generation = 0
 
+    def is_under_way(self, partition: int, key: bytes) -> bool:
+        """Return whether a row's outcome is on record, and its facts or the row's removal are not durable yet."""
+        return (partition, key) in self._finishing
+
     def clear(self) -> None:
         """Forget the settlements under way: the partitions are going away, and their next owner finds the rows."""
         self._generation += 1

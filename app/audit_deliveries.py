@@ -125,7 +125,8 @@ class ChannelAudit:
         if state is None or attempt is None or not attempt.is_final:
             return
         last_ms = state.read_at_ms if attempt.outcome == Outcome.SENT else state.failed_at_ms
-        age_ms = self.outcomes_until_ms - (last_ms or inf)
+        # what failed, was redriven and has failed again has the first failure's time
+        age_ms = self.outcomes_until_ms - (max(last_ms, attempt.recorded_at_ms) if last_ms else inf)
         if STALE_MS < age_ms < inf:
             yield Difference("queue", name, LEFT_BEHIND % (self.channel, state.status, age_ms / 1000))
 

@@ -158,8 +158,9 @@ class DurableTable(faust.Table):  # type: ignore[misc]
         its successor, whose changes are not in this store and would never be read.
         """
         is_durable = not (future.cancelled() or future.exception())
-        self._end_removals(partition, write, is_durable=is_durable)
-        if not is_durable or epoch != self.app.consumer.epoch:
+        is_ours = epoch == self.app.consumer.epoch  # else another owner may have written since
+        self._end_removals(partition, write, is_durable=is_durable and is_ours)
+        if not is_durable or not is_ours:
             return
         tp = TP(self.changelog_topic_name, partition)
         if self._held.get(partition, (-1, -1))[0] != epoch:

@@ -9,37 +9,21 @@ from time import monotonic
 import pytest
 
 from agents.account_reports import AccountReports
-from agents.commands import Commands
 from app.clock import now_ms
-from app.kafka.codec import decode, encode
 from domain.accounts import Account
 from domain.attempts import Reason, Stage
 from domain.breaker import BreakerRules
 from domain.delivery_policy import AUTHENTICATION_SECONDS, POLICY_SECONDS
 from domain.outcomes import NotNow, Refusal, Refused, Scope, Unknown
-from domain.records import BULK, AccountReport, ChannelCommand
-from domain.traces import TraceRecorded
+from domain.records import BULK, AccountReport
 from support.deliveries import Channel, World, failure, requests
-from support.fakes import batch_of
+from support.operators import command
 from support.waiting import stays, until
 from tables import queue as queue_rows
 
 
 def several(*names: str, **rules: object) -> list[Account]:
     return [Account(channel="whatsapp", name=name, **rules) for name in names]  # type: ignore[arg-type]
-
-
-def command(world: World, command: str, **fields: object) -> None:
-    """Let the agent carry out a command of an operator."""
-    record = ChannelCommand(command, "id-1", by="ann", at_ms=now_ms(), **fields)  # type: ignore[arg-type]
-    commands = Commands(world.app, world.dispatcher, world.choice, world.queue)  # type: ignore[arg-type]
-    commands.receive_batch(batch_of("whatsapp-commands", encode(record)))
-
-
-def redrives(world: World) -> list[tuple[str, str, str]]:
-    """What became of the operator's redrives, as traces tell."""
-    traces = [decode(value, TraceRecorded) for value in world.producer.on("traces")]
-    return [(one.message_id, one.outcome, one.reason) for one in traces if one.event == "redrive"]
 
 
 async def test_one_persons_messages_take_one_slot_and_hold_nobody_back() -> None:
@@ -266,48 +250,6 @@ async def test_the_allowance_of_an_account_spreads_its_messages() -> None:
         await world.deliver(requests(f"m-{n}", conversation=f"c-{n}"))
     await until(world.is_done)
     assert asyncio.get_running_loop().time() - began >= 0.09
-
-
-async def test_a_failed_message_is_sent_again_by_an_operator_once() -> None:
-    world = World(evidence_seconds=0.01)
-    world.channel.answers["m-1"] = [Unknown("the connection broke")]
-    await world.deliver(requests("m-1"))
-    await until(world.is_done)
-    (letter,) = world.letters()
-    for _ in range(2):
-        command(world, "redrive", request=letter.value)
-        await until(world.is_done)
-    assert world.channel.calls == ["m-1", "m-1"]
-    sent = world.changes()[-1]
-    assert (sent.status, sent.attempt) == ("SENT", 2), "it heals the failure of attempt 1"
-    assert redrives(world) == [("m-1", "queued", "id-1"), ("m-1", "passed-over", "id-1: it was sent")]
-
-
-async def test_a_redriven_message_goes_before_those_that_still_wait() -> None:
-    world = World(evidence_seconds=0.01)
-    world.channel.answers["m-1"] = [Unknown("the connection broke")]
-    await world.deliver(requests("m-1"))
-    await until(world.is_done)
-    world.channel.open.clear()
-    await world.deliver(requests("m-2", "m-3", "m-4"))
-    await until(lambda: world.channel.calls == ["m-1", "m-2"])
-    command(world, "redrive", request=world.letters()[0].value)
-    world.channel.open.set()
-    await until(world.is_done)
-    assert world.channel.calls == ["m-1", "m-2", "m-1", "m-3", "m-4"]
-
-
-async def test_what_is_not_on_record_as_failed_is_not_sent_again() -> None:
-    world = World()
-    await world.deliver(requests("m-1"))
-    await until(world.is_done)
-    for message in ("m-1", "m-7"):
-        command(world, "redrive", request=requests(message).records[0].value)
-    await stays(lambda: world.channel.calls == ["m-1"])
-    assert redrives(world) == [
-        ("m-1", "passed-over", "id-1: it was sent"),
-        ("m-7", "passed-over", "id-1: no failure is on record any more"),
-    ]
 
 
 async def test_a_waiting_message_is_cancelled_wherever_it_waits() -> None:

@@ -7,23 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.console import copied, played
-
-COMPOSER = """
-const { composer } = await load("compose.js");
-const api = new Calls(), sent = [], model = { sent: async (id, message) => sent.push(message.content) };
-api.me = "u-1";
-const made = composer(model, api, "c-1", []);
-const [text] = made.element.all("textarea");
-const waiting = () => made.element.all("li").map((one) => one.children[1].textContent);
-const fault = () => made.element.all("p")[0].textContent;
-const enter = async (words) => { type(text, words); press(text, "Enter"); await settled(); };
-const answered = async (n, id) => { api.posted[n].answer({ message_id: id }); await settled(); };
-const refused = async (n, status) => {
-  api.posted[n].refuse(Object.assign(new Error("no"), { status })); await settled();
-};
-const posted = () => api.posted.map(({ body }) => body.content);
-"""
+from support.console import COMPOSER, copied, played
 
 scripts = pytest.fixture(scope="module")(copied)
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node runs the scripts; it is not installed")
@@ -45,7 +29,7 @@ def test_messages_leave_the_text_at_once_and_go_out_one_after_the_other(scripts:
     assert found["during"] == {"posted": ["one"], "waiting": ["one", "two", "three"], "text": "a draft"}
     assert found["posted"] == found["sent"] == ["one", "two", "three"]
     assert (found["waiting"], found["text"]) == ([], "a draft")
-    assert found["kept"] == ["chat4all.draft.c-1"]
+    assert found["kept"] == ["chat4all.draft.u-1.c-1"]
 
 
 def test_what_was_not_answered_waits_in_its_order_and_another_try_has_the_same_key(scripts: Path) -> None:
@@ -74,8 +58,8 @@ def test_what_was_refused_is_in_the_text_again_and_the_next_waits(scripts: Path)
         + """
         await enter("one"); await enter("two"); type(text, "three");
         await refused(0, 422);
-        const then = { text: text.value, waiting: waiting(), draft: sessionStorage.getItem("chat4all.draft.c-1") };
-        return { ...then, posted: posted(), fault: fault() };
+        const draft = JSON.parse(sessionStorage.getItem("chat4all.draft.u-1.c-1"));
+        return { text: text.value, waiting: waiting(), draft, posted: posted(), fault: fault() };
         """,
     )
     assert found["text"] == found["draft"] == "one\nthree"
@@ -102,7 +86,8 @@ def test_what_is_on_its_way_goes_on_after_a_reload_with_its_key(scripts: Path) -
     found = played(
         scripts,
         """
-        sessionStorage.setItem("chat4all.outgoing.c-1", JSON.stringify([{ content: "one", reply: null, key: "k-1" }]));
+        const before = [{ content: "one", reply: null, key: "k-1" }];
+        sessionStorage.setItem("chat4all.outgoing.u-1.c-1", JSON.stringify(before));
         """
         + COMPOSER
         + """

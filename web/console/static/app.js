@@ -9,6 +9,7 @@ import { pagesMenu } from "./menu.js";
 import { Model } from "./model.js";
 import { newMessageView } from "./new.js";
 import { operatorView } from "./operator.js";
+import { forgetOutgoing } from "./outgoing.js";
 import { Phones } from "./phones.js";
 import { signInView } from "./sign-in.js";
 import { ThreadView } from "./thread.js";
@@ -60,7 +61,7 @@ function shell() {
   const bar = el("header", { class: "bar" }, skip,
     el("a", { href: "#/", class: "brand" }, el("img", { src: "console/icon.svg", alt: "", width: 24, height: 24 }), "Chat4All"),
     connection,
-    pagesMenu(phones.switch(), api.username, () => { switchLanguage(); begin(); }, () => api.signOut().then(() => { location.hash = "#/"; begin(); })));
+    pagesMenu(phones.switch(), api.username, () => { switchLanguage(); begin(); }, () => api.signOut().then(() => { forgetOutgoing(); location.hash = "#/"; begin(); })));
   return el("div", { class: "shell" }, bar, list.element, el("main", { id: "view", tabindex: "-1" }), phones.element);
 }
 

@@ -2,6 +2,7 @@
 
 import { attachment } from "./attachment.js";
 import { button, el } from "./elements.js";
+import { keep, kept } from "./kept.js";
 import { roomFor } from "./limits.js";
 import { isRefusal, outgoingOf } from "./outgoing.js";
 import { say } from "./words.js";
@@ -9,10 +10,10 @@ import { say } from "./words.js";
 /** Return {element, replyTo(message), tell(text, isFault), close()}. `channels`: those of the other participants. */
 export function composer(model, api, conversationId, channels) {
   let attached = null, reply = null;
-  const outgoing = outgoingOf(api.me, conversationId);
-  const draftKey = `chat4all.draft.${conversationId}`;
+  const me = api.me, outgoing = outgoingOf(api, conversationId);
+  const draftKey = `chat4all.draft.${me}.${conversationId}`;
   const text = el("textarea", { rows: 1, placeholder: say("write"), "aria-label": say("write") });
-  text.value = sessionStorage.getItem(draftKey) ?? "";
+  text.value = [kept(draftKey), ...outgoing.lostWords.splice(0)].filter(Boolean).join("\n");
   const left = el("span", { class: "soft left", role: "status" });
   const fault = el("p", { class: "fault", role: "alert" }), told = el("p", { class: "soft told", role: "status" });
   const notes = el("div", { class: "notes" });
@@ -32,8 +33,7 @@ export function composer(model, api, conversationId, channels) {
   }
 
   function keepDraft() {
-    if (text.value) sessionStorage.setItem(draftKey, text.value);
-    else sessionStorage.removeItem(draftKey);
+    if (api.me === me) keep(draftKey, text.value || null);
   }
 
   function drawNotes() {
@@ -50,17 +50,19 @@ export function composer(model, api, conversationId, channels) {
     if (quoted) body.reply_to = quoted.message_id;
     if (own) {
       tell(say("sentWhenUploaded"), false);
-      body.file_id = await own.result;
+      // an upload tries for long: when it has ended the words are in the text again, and the file can be taken anew
+      body.file_id = await own.result.catch((error) => { throw Object.assign(error, { isFinal: true }); });
     }
+    if (api.me !== me) throw new Error("cancelled"); // signed out meanwhile: nobody sends in another's name
     const accepted = await api.post("v1/messages", body, { "Idempotency-Key": key });
-    const message = { ...accepted, content, sender_id: api.me, sender: { user_id: api.me, username: api.username }, reply_to: body.reply_to };
+    const message = { ...accepted, content, sender_id: me, sender: { user_id: me, username: api.username }, reply_to: body.reply_to };
     if (own) {
       const { file } = own;
       Object.assign(message, { file_id: body.file_id, file_metadata: { filename: file.name, size_bytes: file.size, mimetype: file.type } });
       own.finish();
     }
     tell("");
-    await model.sent(conversationId, message);
+    await model.sent(conversationId, message).catch(() => {}); // accepted, whatever the page can read just now
   }
 
   /** Put what is written with the outgoing messages, and send them. */
@@ -133,6 +135,7 @@ export function composer(model, api, conversationId, channels) {
   const drop = (event) => { event.preventDefault(); delete document.body.dataset.drop; take([...event.dataTransfer.files]); };
   const listeners = { dragover: over, dragleave: away, drop, online: flush };
   for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
+  keepDraft();
   requestAnimationFrame(measure);
   outgoing.host = { send, fell };
   flush(); // what a page that was left had begun

@@ -1,6 +1,7 @@
 // Where a new conversation begins: a channel, a recipient there, a first message.
 
 import { el, setBusy } from "./elements.js";
+import { keep, kept } from "./kept.js";
 import { roomFor } from "./limits.js";
 import { newKey } from "./outgoing.js";
 import { say } from "./words.js";
@@ -13,12 +14,12 @@ const CHANNELS = ["whatsapp", "instagram", "telegram", "user"], OF_RECIPIENT = "
  */
 function keyFor(body) {
   const name = "chat4all.key.new", words = JSON.stringify(body);
-  let kept = JSON.parse(sessionStorage.getItem(name) ?? "null");
-  if (kept?.words !== words) {
-    kept = { words, key: newKey() };
-    sessionStorage.setItem(name, JSON.stringify(kept));
+  let before = kept(name);
+  if (before?.words !== words) {
+    before = { words, key: newKey() };
+    keep(name, before);
   }
-  return { key: kept.key, forget: () => sessionStorage.removeItem(name) };
+  return { key: before.key, forget: () => keep(name, null) };
 }
 
 /** Return {element, focus()}. `to`: a recipient to begin with, such as "whatsapp:+5511999990000". */
@@ -36,7 +37,7 @@ export function newMessageView(model, api, to = "") {
   const form = el("form", { class: "new" }, el("h1", {}, say("newConversation")),
     el("fieldset", { class: "choices" }, el("legend", {}, say("where")), ...choices),
     el("label", { for: "to" }, say("to")), recipient, hint, el("label", { for: "first" }, say("write")), text, left, fault, submit);
-  let refused = ""; // the recipient that the server did not take
+  let isBusy = false, refused = ""; // the recipient that the server did not take
 
   const channel = () => form.elements.channel?.value || given;
   function measure() {
@@ -45,7 +46,7 @@ export function newMessageView(model, api, to = "") {
     const { rest: room, isClose } = roomFor(text.value, [channel()]);
     left.textContent = room < 0 ? `${say("tooLong")} ${-room}` : isClose ? `${room} ${say("left")}` : "";
     left.classList.toggle("over", room < 0);
-    submit.disabled = room < 0;
+    submit.disabled = isBusy || room < 0;
     if (refused && address() !== refused) isRefused("");
   }
 
@@ -69,10 +70,11 @@ export function newMessageView(model, api, to = "") {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (submit.disabled) return;
-    setBusy(submit, true);
-    const who = address(), body = { recipient_id: who, content: text.value }, { key, forget } = keyFor(body);
+    setBusy(submit, isBusy = text.readOnly = true);
+    const me = api.me, who = address(), body = { recipient_id: who, content: text.value }, { key, forget } = keyFor(body);
     try {
       const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
+      if (api.me !== me) return; // signed out meanwhile
       forget();
       model.begin(conversation_id, who.startsWith("user:") ? { username: who.slice(5) } : { address: who });
       location.hash = `#/c/${encodeURIComponent(conversation_id)}`;
@@ -84,7 +86,7 @@ export function newMessageView(model, api, to = "") {
         recipient.focus();
       }
     } finally {
-      setBusy(submit, false);
+      setBusy(submit, isBusy = text.readOnly = false);
     }
   });
   measure();

@@ -1,6 +1,7 @@
 // The messages of one conversation that are on their way: shown with a clock, in their order, kept over a reload.
 
 import { button, el } from "./elements.js";
+import { keep, kept } from "./kept.js";
 import { say } from "./words.js";
 
 const known = new Map(); // of this page: they go on while their conversation is closed
@@ -10,25 +11,35 @@ export function newKey() {
   return crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 }
 
-/** Return the outgoing messages of a user's conversation. */
-export function outgoingOf(userId, conversationId) {
-  const name = `${userId} ${conversationId}`;
-  if (!known.has(name)) known.set(name, new Outgoing(`chat4all.outgoing.${conversationId}`));
+/** Return the outgoing messages of the user of `api` in a conversation. */
+export function outgoingOf(api, conversationId) {
+  const name = `chat4all.outgoing.${api.me}.${conversationId}`;
+  if (!known.has(name)) known.set(name, new Outgoing(name, api));
   return known.get(name);
+}
+
+/** Forget them all: their user signs out, and nobody else may see or send them. */
+export function forgetOutgoing() {
+  for (const one of known.values()) one.close();
+  known.clear();
 }
 
 /**
  * A message is {content, reply, attached, key}. The key is the same for each try, also after a reload: an earlier try may
- * have reached the server without an answer.
+ * have reached the server without an answer. `lostWords`: of messages whose files a reload has taken away.
  */
 class Outgoing {
   #name;
   #messages;
+  #api;
+  #me;
   #isBusy = false;
 
-  constructor(name) {
-    this.#name = name;
-    this.#messages = JSON.parse(sessionStorage.getItem(name) ?? "[]");
+  constructor(name, api) {
+    [this.#name, this.#api, this.#me] = [name, api, api.me];
+    const before = [kept(name)].flat().filter((one) => typeof one?.content === "string");
+    this.#messages = before.filter(({ key }) => key);
+    this.lostWords = before.filter(({ key }) => !key).map(({ content }) => content);
     this.element = el("ol", { class: "outgoing", "aria-label": say("onTheWay") });
     this.#draw();
   }
@@ -53,6 +64,7 @@ class Outgoing {
         try {
           await this.host.send(message);
         } catch (error) {
+          if (!this.#isOurs) return;
           if (isRefusal(error)) this.#remove(message);
           this.host.fell(message, error);
           return;
@@ -63,6 +75,15 @@ class Outgoing {
       this.#isBusy = false;
     }
   }
+
+  close() {
+    for (const { attached } of this.#messages) attached?.close();
+    this.#messages = [];
+    this.#me = null; // also for the same user: another one of these takes over
+  }
+
+  /** Whether its user is signed in: nobody else may see its messages, nor send them in their own name. */
+  get #isOurs() { return this.#api.me === this.#me; }
 
   /** Take back a message that waits. */
   #drop(message) {
@@ -77,9 +98,9 @@ class Outgoing {
   }
 
   #draw() {
-    const kept = this.#messages.filter(({ attached }) => !attached); // a file cannot be kept
-    if (kept.length) sessionStorage.setItem(this.#name, JSON.stringify(kept));
-    else sessionStorage.removeItem(this.#name);
+    // a file cannot be kept: only the words are
+    const all = this.#messages.map((one) => (one.attached ? { content: one.content } : one)).filter(({ content }) => content);
+    if (this.#isOurs) keep(this.#name, all.length ? all : null);
     this.element.replaceChildren(...this.#messages.map((message) =>
       el("li", {}, el("span", { "aria-hidden": "true" }, "◷"), el("span", {}, message.content), message.attached?.element,
         button("×", () => this.#drop(message), { "aria-label": say("remove"), class: "quiet" }))));
@@ -87,7 +108,7 @@ class Outgoing {
   }
 }
 
-/** Whether trying again cannot help: the server said no, or the user took the file away. */
+/** Whether trying again cannot help: the server said no, the user took the file away, or its upload has ended. */
 export function isRefusal(error) {
-  return error.status >= 400 && error.status < 500 && error.status !== 401 && error.status !== 429 || error.message === "cancelled";
+  return error.isFinal || error.status >= 400 && error.status < 500 && error.status !== 401 && error.status !== 429 || error.message === "cancelled";
 }
