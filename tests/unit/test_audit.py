@@ -453,6 +453,19 @@ def test_a_row_that_outlives_its_delivery_is_told() -> None:
     assert list(made.differences(history(FACTS[:2]))) == [], "receipts may still come"
 
 
+def test_a_row_of_a_delivery_that_has_just_failed_again_is_in_order() -> None:
+    """Of several failures the facts tell the first; the outcome's own time is that of the last."""
+    made = deliveries(request())
+    late_ms = AT + STALE_MS + 60_000
+    failed = Attempt(2, "failed", AT, recorded_at_ms=late_ms)
+    made.add_outcome(b"m", attempts.dump(failed), LOADERS.attempt)
+    queued(made)
+    facts = (FACTS[0], Fact("FAILED", AT, 2))
+    for age_ms, count in ((STALE_MS, 0), (STALE_MS + 1, 1)):
+        made.outcomes_until_ms = late_ms + age_ms
+        assert views(list(made.differences(history(facts)))) == ["queue"] * count, age_ms
+
+
 def test_a_request_that_is_queued_and_not_committed_yet_is_in_order() -> None:
     made = deliveries()
     made.committed = 7

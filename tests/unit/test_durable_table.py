@@ -199,6 +199,18 @@ async def test_a_row_whose_removal_failed_stays(table: DurableTable) -> None:
     assert table.get_bytes(0, b"k0") == b"v"
 
 
+async def test_a_removal_from_before_a_rebalance_leaves_what_another_owner_has_written_since(
+    table: DurableTable,
+) -> None:
+    await put(table)
+    table.remove(0, b"k0")
+    recovered(table, end=13)  # away and back: the recovery read another owner's row
+    table._set(0, b"k0", b"another's")
+    await table.batch_producer.acknowledge(10, 12)
+    assert table.get_bytes(0, b"k0") == b"another's"
+    assert not table._removals
+
+
 async def test_a_removal_of_a_partition_that_went_away_opens_no_store(table: DurableTable) -> None:
     await put(table)
     table.remove(0, b"k0")
