@@ -122,7 +122,7 @@ async def test_the_api_ends_where_the_topics_have_other_partitions_than_its_sett
 
 
 async def test_a_single_copy_is_warned_of_unless_the_broker_is_ones_own(settings: Settings) -> None:
-    assert (await ensure_topics(settings)).warnings == ()
+    assert (await migrate(settings)).warnings == ()
     three = await ensure_topics(replace(settings, replication_factor=3))
     assert all("has 1 replicas and the settings say 3" in warning for warning in three.warnings)
     assert three.warnings
