@@ -1,4 +1,4 @@
-"""Measures what everything that `chat4all run --simulator` starts takes of a processor while nothing happens.
+"""Measures the processor time of an idle system: of each process that `chat4all run --simulator` starts.
 
     python -m loadtests.idle                 # about two minutes
     python -m loadtests.idle --seconds 60

@@ -2,7 +2,7 @@
 
     python -m loadtests.restore
 
-The backup is a copy of the stopped server's folder, which has the files that a snapshot links. Messages are accepted
+The backup is a copy of the stopped server's folder, with the same files as a snapshot. Messages are accepted
 before it, while Cassandra is down for it, and after it. Exit code 1 if a message is missing from the restored
 histories, or a view differs from the log.
 """

@@ -38,7 +38,7 @@ _NEVER = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An element of a webhook that was taken: when, from which record, and to which conversation it went."""
+    """An element of a webhook that was taken: its time, its record, and its conversation."""
 
     at_ms: int
     offset: int

@@ -76,7 +76,7 @@ async def free_the_disk(world: World) -> None:
 
 
 async def let_tokens_expire(world: World) -> None:
-    """Declare credentials that end tomorrow, and start the worker that reads them."""
+    """Declare credentials that end tomorrow. Start a worker with them."""
     await _declare_end(world, 1)
 
 

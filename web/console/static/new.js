@@ -50,6 +50,11 @@ export function newMessageView(model, api, to = "") {
     if (refused && address() !== refused) isRefused("");
   }
 
+  function setSending(is) {
+    isBusy = text.readOnly = is;
+    setBusy(submit, is);
+  }
+
   function isRefused(who) {
     refused = who;
     recipient.setAttribute("aria-invalid", String(Boolean(who)));
@@ -70,7 +75,7 @@ export function newMessageView(model, api, to = "") {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (submit.disabled) return;
-    setBusy(submit, isBusy = text.readOnly = true);
+    setSending(true);
     const me = api.me, who = address(), body = { recipient_id: who, content: text.value }, { key, forget } = keyFor(body);
     try {
       const { conversation_id } = await api.post("v1/messages", body, { "Idempotency-Key": key });
@@ -86,7 +91,7 @@ export function newMessageView(model, api, to = "") {
         recipient.focus();
       }
     } finally {
-      setBusy(submit, isBusy = text.readOnly = false);
+      setSending(false);
     }
   });
   measure();
