@@ -18,14 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.kafka.codec import encode
-from app.settings import Settings
 from domain.ids import uuid7
 from domain.ports import LogPosition, StoredMessage
 from domain.records import MessageAccepted, StatusChanged
 from domain.status import Fact, fold
 from storage.cassandra.facts import encode_fact, state_of
 from web.contract.response_bodies import message_document
-from web.history.log_tailer import LogTailer
+from web.history.log_intake import LogIntake
 from web.history.recent import RecentMessages
 
 NOW_MS = 1_763_848_800_000
@@ -105,11 +104,11 @@ def remembered(recipients: int, count: int) -> tuple[float, float]:
 
     def follow() -> RecentMessages:
         recent = RecentMessages(1_000_000)
-        tailer = LogTailer(Settings(), recent)
+        intake = LogIntake(recent)
         for batch in _batches(accepted):
-            tailer._take_messages(batch)
+            intake.take_messages(batch)
         for batch in _batches(facts):
-            tailer._take_statuses(batch)
+            intake.take_facts(batch)
         return recent
 
     cpu_seconds = min(_timed(follow) for _ in range(_ROUNDS))

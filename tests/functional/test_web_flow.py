@@ -31,6 +31,12 @@ class Nobody:
     def on_message(self, *_: object) -> None:
         self.calls.append("message")
 
+    def wants(self, conversation_id: str) -> bool:
+        return False
+
+    def on_unread(self, *_: object) -> None:
+        pass
+
     def on_status(self, *_: object) -> None:
         self.calls.append("status")
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
-from app.kafka.codec import decode, encode
+from app.kafka.codec import encode
 from app.kafka.partitions import partition_for
 from domain.errors import LogUnavailable
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
+from web.history.log_intake import LogIntake
 from web.history.recent import RecentMessages
-from web.history.status_coalescer import StatusCoalescer
 from web.live.hub import Hub
 from web.live.log_reader import Entry, Ranges
 
@@ -27,6 +28,10 @@ class Process:
     recent: RecentMessages
     positions: list[int]
     is_paused: bool = False
+
+    def __post_init__(self) -> None:
+        self.intake = LogIntake(self.recent)
+        self.intake.listener = self.hub
 
 
 @dataclass
@@ -80,23 +85,17 @@ class LiveLog:
     def read_on(self, process: Process, log_index: int, until: int) -> None:
         """Let a process read one log_index up to an offset."""
         for entry in self.partition_logs[log_index][process.positions[log_index] : until]:
-            with suppress(ValueError):
-                self._feed(process, log_index, entry)
+            self._feed(process, log_index, entry)
         process.positions[log_index] = max(until, process.positions[log_index])
         process.hub.reached(log_index, process.positions[log_index])
 
     def _feed(self, process: Process, log_index: int, entry: Entry) -> None:
-        if log_index < self.partitions:
-            message, position = decode(entry.value, MessageAccepted), LogPosition(entry.timestamp_ms, entry.offset)
-            process.recent.add_message(message, position, log_index)
-            if process.recent.is_first(message.message_id, position):
-                process.hub.on_message(log_index, entry.offset, message, position)
-            return
-        change = decode(entry.value, StatusChanged)
-        coalescer: StatusCoalescer[Entry] = StatusCoalescer(process.recent)
-        coalescer.add(entry, change, log_index - self.partitions, entry.offset)
-        for _, _, published in coalescer.all():
-            process.hub.on_status(log_index - self.partitions, entry.offset, change, published, entry.timestamp_ms)
+        is_message = log_index < self.partitions
+        topic, partition = ("messages", log_index) if is_message else ("status-updates", log_index - self.partitions)
+        take = process.intake.take_messages if is_message else process.intake.take_facts
+        record = SimpleNamespace(topic=topic, partition=partition, offset=entry.offset, value=entry.value)
+        record.timestamp = entry.timestamp_ms
+        take([record])
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[LiveLog]:

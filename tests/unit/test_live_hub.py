@@ -213,3 +213,16 @@ async def test_marks_do_not_pile_up_behind_a_look_up() -> None:
     assert len(world.hub._queues[0].waiting) == 2
     await asyncio.sleep(0)
     world.hub.stop()
+
+
+async def test_a_change_is_wanted_if_a_participant_is_connected_or_may_be() -> None:
+    world = World()
+    assert world.hub.wants("known")  # its participants are not known yet
+    await until(lambda: world.hub._participants.known("known") is not None)
+    assert world.hub.wants("known")
+    world.hub.leave(world.connection)
+    assert not world.hub.wants("known")
+    stranger = Connection("u-9", world.wire, 1 << 20, world._close)
+    world.hub.join(stranger)
+    assert not world.hub.wants("known")
+    assert world.hub.wants("new")

@@ -216,6 +216,12 @@ class Heard:
     ) -> None:
         self.notes.append(("change", partition, offset, change.message_id, str(published.state.status)))
 
+    def wants(self, conversation_id: str) -> bool:
+        return True
+
+    def on_unread(self, status: Status, accepted_at_ms: int, logged_at_ms: int) -> None:
+        raise AssertionError("everything is wanted")
+
     def reached(self, log_index: int, offset: int) -> None:
         self.notes.append(("reached", log_index, offset))
 

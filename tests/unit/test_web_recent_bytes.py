@@ -6,13 +6,16 @@ import gc
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from app.kafka.codec import encode
 from domain.files import FileMetadata
 from domain.ids import uuid7
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
+from web.history.log_intake import LogIntake
 from web.history.recent import MAX_BYTES, RecentMessages
 
 NOW_MS = 1_763_848_800_000
@@ -155,6 +158,29 @@ def test_a_body_and_optional_texts_are_counted_too() -> None:
     try:
         recent = RecentMessages(1_000_000)
         fill(recent, map(from_a_person, range(300)), (), facts_first=False)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert recent.held_bytes == pytest.approx(held, rel=0.2)
+
+
+def test_facts_that_nobody_has_read_are_counted_too() -> None:
+    def keep(recent: RecentMessages, count: int) -> None:
+        intake = LogIntake(recent)
+        for number in range(count):
+            accepted, position = message(number, ASCII, 1, 1), LogPosition(NOW_MS + number, 5_000 + number)
+            recent.add_message(accepted, position, 0)
+            for n, one in enumerate(story(accepted, position, ALL_READ)):
+                at, value = 1_000 * number + n, bytes(bytearray(encode(one)))  # as long as a fetch makes it
+                intake.take_facts([SimpleNamespace(value=value, timestamp=NOW_MS + at, partition=0, offset=at)])
+
+    keep(RecentMessages(1_000_000), 1)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        recent = RecentMessages(1_000_000)
+        keep(recent, 1_000)
         gc.collect()
         held, _ = tracemalloc.get_traced_memory()
     finally:

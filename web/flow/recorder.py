@@ -21,13 +21,17 @@ _TIMED = (Status.SENT, Status.DELIVERED, Status.READ)
 
 
 class Listener(Protocol):
-    """Receives the records of the log in order, as ``web.history.log_tailer.Listener``."""
+    """Receives the records of the log in order, as ``web.history.log_intake.Listener``."""
 
     def on_message(self, partition: int, offset: int, message: MessageAccepted, position: LogPosition) -> None: ...
 
     def on_status(
         self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
     ) -> None: ...
+
+    def wants(self, conversation_id: str) -> bool: ...
+
+    def on_unread(self, status: Status, accepted_at_ms: int, logged_at_ms: int) -> None: ...
 
     def reached(self, log_index: int, offset: int) -> None: ...
 
@@ -58,12 +62,19 @@ class FlowRecorder:
         self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
     ) -> None:
         """Count a status word that is new for its message, and its delay since the acceptance."""
-        status = published.state.status
+        self.on_unread(published.state.status, change.accepted_at_ms, logged_at_ms)
+        self._following.on_status(partition, offset, change, published, logged_at_ms)
+
+    def wants(self, conversation_id: str) -> bool:
+        """Return whether ``following`` wants it: counting needs no more than ``on_unread`` says."""
+        return self._following.wants(conversation_id)
+
+    def on_unread(self, status: Status, accepted_at_ms: int, logged_at_ms: int) -> None:
+        """Count a status word that is new for its message, and its delay."""
         if status in WORDS and status is not Status.ACCEPTED:
             self._count(status, logged_at_ms)
             if status in self._delays:
-                self._delays[status].append((logged_at_ms, max(0, logged_at_ms - change.accepted_at_ms)))
-        self._following.on_status(partition, offset, change, published, logged_at_ms)
+                self._delays[status].append((logged_at_ms, max(0, logged_at_ms - accepted_at_ms)))
 
     def reached(self, log_index: int, offset: int) -> None:
         """Hand it on."""

@@ -8,25 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from app.kafka.address import kafka_options
-from app.kafka.codec import decode
 from app.kafka.fetch_gathering import gather
 from app.settings import Settings
-from domain.errors import LogUnavailable, MalformedRecord
-from domain.fact_times import plausible
-from domain.ports import LogPosition
-from domain.records import MessageAccepted, StatusChanged
+from domain.errors import LogUnavailable
 from web.history.end_offsets import EndOffsets
-from web.history.published_state import PublishedState
+from web.history.log_intake import Listener, LogIntake
 from web.history.recent import RecentMessages
 from web.history.standstill import Standstill
 from web.history.starting_points import REQUEST_TIMEOUT_MS, LogPartitions, MirrorOffsets, StartingPoints
-from web.history.status_coalescer import StatusCoalescer
 from web.history.stopping import stop_all
 
 log = logging.getLogger(__name__)
@@ -40,24 +35,6 @@ _LINGER_SECONDS = 0.01
 _EAGER_SECONDS = 1.0
 
 
-class Listener(Protocol):
-    """Receives the records in order. It must not block. ``log_index``: see ``web/live/positions.py``."""
-
-    def on_message(self, partition: int, offset: int, message: MessageAccepted, position: LogPosition) -> None:
-        """Receive a record of ``messages``."""
-        ...
-
-    def on_status(
-        self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
-    ) -> None:
-        """Receive a record of ``status-updates`` with a new published state of its message."""
-        ...
-
-    def reached(self, log_index: int, offset: int) -> None:
-        """Note that all records of the partition before ``offset`` have been read."""
-        ...
-
-
 class LogTailer:
     """Keeps ``recent`` up to date. ``start`` returns immediately; Kafka may be unavailable then and later.
 
@@ -67,7 +44,7 @@ class LogTailer:
     def __init__(self, settings: Settings, recent: RecentMessages) -> None:
         self._settings = settings
         self._recent = recent
-        self.listener: Listener | None = None
+        self._intake = LogIntake(recent)
         self._partitions = LogPartitions.of(settings)
         self._mirror = MirrorOffsets(settings)
         self._starts = StartingPoints(self._partitions, settings.recent_messages, recent.gaps)
@@ -82,6 +59,15 @@ class LogTailer:
         self.has_caught_up = False
         self._eager_until = 0.0
         self._standstill = Standstill()
+
+    @property
+    def listener(self) -> Listener | None:
+        """Who is told of the records."""
+        return self._intake.listener
+
+    @listener.setter
+    def listener(self, listener: Listener) -> None:
+        self._intake.listener = listener
 
     def start(self) -> asyncio.Task[None]:
         """Start reading. The task ends only by ``stop`` or by a bug; its owner must watch for the latter."""
@@ -238,9 +224,9 @@ class LogTailer:
                 if records[0].offset > self._positions[tp]:  # nothing else leaves a gap: there are no transactions
                     self._starts.note_removed(tp, self._positions[tp], records[0].offset)
                 if tp.topic == messages_topic:
-                    self._take_messages(records)
+                    self._intake.take_messages(records)
                 else:
-                    self._take_statuses(records)
+                    self._intake.take_facts(records)
                 self._reached(tp, records[-1].offset + 1)
             if not batches:
                 self._standstill.check(asyncio.get_running_loop().time())
@@ -258,30 +244,6 @@ class LogTailer:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
                 await self._wanted.wait()
-
-    def _take_messages(self, records: list[Any]) -> None:
-        for record in records:
-            try:
-                message = decode(record.value, MessageAccepted)
-            except MalformedRecord as error:
-                log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
-                continue
-            position = LogPosition(record.timestamp, record.offset)
-            self._recent.add_message(message, position, record.partition)
-            if self.listener is not None and self._recent.is_first(message.message_id, position):
-                self.listener.on_message(record.partition, record.offset, message, position)
-
-    def _take_statuses(self, records: list[Any]) -> None:
-        coalescer: StatusCoalescer[Any] = StatusCoalescer(self._recent)
-        for record in records:
-            try:
-                change = plausible(decode(record.value, StatusChanged), record.timestamp)
-                coalescer.add(record, change, record.partition, record.offset)
-            except (MalformedRecord, ValueError) as error:
-                log.warning("%s[%d]@%d skipped: %s", record.topic, record.partition, record.offset, error)
-        if self.listener is not None:
-            for record, change, published in coalescer.all():
-                self.listener.on_status(record.partition, record.offset, change, published, record.timestamp)
 
     def _wake(self) -> None:
         if not self._waiters:

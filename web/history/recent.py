@@ -12,7 +12,7 @@ from domain.ids import may_repeat
 from domain.ports import LogPosition
 from domain.reactions import reaction_in
 from domain.records import MessageAccepted, StatusChanged
-from domain.status import UNKNOWN, SharedState, State, Status, absorb, joined
+from domain.status import UNKNOWN, Fact, SharedState, State, Status, absorb, joined
 from web.history.facts import fact_from_change
 from web.history.gaps import Gaps
 from web.history.inbound import RecentInbound
@@ -20,8 +20,11 @@ from web.history.reactions import RecentReactions
 from web.history.rosters import Roster, Rosters
 from web.history.sizes import ENTRY_BYTES, message_bytes, state_bytes
 from web.history.timeline import Timeline
+from web.history.unread_facts import LoggedFact, UnreadFacts, held_bytes, is_full, one_fact, read
 
 MAX_BYTES = 256 * 1024 * 1024
+
+_RANK = {Status.ACCEPTED: 0, Status.SENT: 1, Status.DELIVERED: 2, Status.READ: 3}
 
 
 @dataclass(slots=True)
@@ -34,7 +37,7 @@ class Recent:
     process's own facts earlier. ``is_settled``: false for a message with an idempotency key until the log was checked
     for an older record of it, known only to Cassandra (``RecentMessages.move_up``). ``held_bytes``: its size in
     memory without ``roster``, shared with other messages to the same recipients. ``last_fact``: the offset of its
-    last fact read from the log, -1 for none.
+    last fact read from the log, -1 for none. ``unread``: facts of the log that ``state`` does not have yet.
     """
 
     conversation_id: str
@@ -49,6 +52,7 @@ class Recent:
     roster: Roster | None = None
     partition: int = -1
     last_fact: int = -1
+    unread: UnreadFacts = ()
 
 
 class RecentMessages:
@@ -102,11 +106,17 @@ class RecentMessages:
 
     def add_fact(self, change: StatusChanged) -> Recent:
         """Add a fact to the state of its message. Raises ``ValueError`` for an unknown status."""
+        known = self.get(change.message_id)
         fact = fact_from_change(change)
-        known = self._by_id.get(change.message_id)
         if known is None:
             position = LogPosition(change.accepted_at_ms, change.position)
             known = self._enter(change.message_id, change.conversation_id, position)
+        self._absorb(known, fact)
+        if self.held_bytes > self._max_bytes or len(self._by_id) > self._limit:
+            self._make_room()
+        return known
+
+    def _absorb(self, known: Recent, fact: Fact) -> None:
         before = known.state
         if isinstance(before, SharedState):
             held_bytes = before.held_bytes
@@ -116,9 +126,6 @@ class RecentMessages:
             known.state = absorb(before, fact)
             if before is UNKNOWN or fact.failure_code is not None or fact.recipient_count > 1:
                 self._hold(known, state_bytes(known.state) - state_bytes(before))
-        if self.held_bytes > self._max_bytes or len(self._by_id) > self._limit:
-            self._make_room()
-        return known
 
     def add_logged_fact(self, change: StatusChanged, partition: int, offset: int) -> Recent:
         """As ``add_fact``, for a fact read from the log, in order."""
@@ -126,9 +133,33 @@ class RecentMessages:
         known.partition, known.last_fact = partition, offset
         return known
 
+    def keep(self, message_id: str, status: Status, record: LoggedFact) -> bool | None:
+        """Keep a fact read from the log, in order, without reading it; return whether ``status``, which it says, is new
+        for its message.
+
+        ``None`` if it must be read now: the message is not cached, is to several recipients, or a part of its state is
+        known. A failure is always to be read.
+        """
+        known = self._by_id.get(message_id)
+        if known is None or known.message is None or known.state is not UNKNOWN or is_full(known.unread):
+            return None
+        fact = one_fact(record)
+        known.unread += fact
+        known.partition, known.last_fact = record.partition, record.offset
+        self._hold(known, held_bytes(fact))
+        is_new = _RANK[status] > _RANK[known.last_published]
+        if is_new:
+            known.last_published = status
+        if self.held_bytes > self._max_bytes:
+            self._make_room()
+        return is_new
+
     def get(self, message_id: str) -> Recent | None:
         """Return the cached entry of a message; it may have facts only."""
-        return self._by_id.get(message_id)
+        known = self._by_id.get(message_id)
+        if known is not None and known.unread:
+            self._read(known)
+        return known
 
     def is_first(self, message_id: str, position: LogPosition) -> bool:
         """Return whether the record at ``position`` is the message and not its repetition, as far as this process
@@ -152,7 +183,11 @@ class RecentMessages:
         if timeline is None:
             return []
         key = None if after is None else after.offset
-        return [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
+        page = [self._by_id[message_id] for message_id in timeline.ids(key, limit, descending=descending)]
+        for known in page:
+            if known.unread:
+                self._read(known)
+        return page
 
     def tail(self, conversation_id: str, after: LogPosition | None) -> tuple[int, LogPosition | None]:
         """Return how many cached messages of a conversation come after ``after``, and the position of the last one."""
@@ -161,6 +196,13 @@ class RecentMessages:
             return 0, None
         last = self.page(conversation_id, after=None, limit=1, descending=True)[0].position
         return timeline.after(None if after is None else after.offset), last
+
+    def _read(self, known: Recent) -> None:
+        """Read the facts that were kept."""
+        unread, known.unread = known.unread, ()
+        self._hold(known, -held_bytes(unread))
+        for change in read(unread, known.partition):
+            self._absorb(known, fact_from_change(change))
 
     def _enter(self, message_id: str, conversation_id: str, position: LogPosition) -> Recent:
         known = self._by_id[message_id] = Recent(conversation_id, position)

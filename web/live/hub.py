@@ -21,6 +21,7 @@ from domain.errors import Unavailable
 from domain.files import File
 from domain.ports import LogPosition
 from domain.records import MessageAccepted, StatusChanged
+from domain.status import Status
 from web.conversations.participants import Participants
 from web.conversations.usernames import Usernames
 from web.history.published_state import PublishedState
@@ -109,6 +110,14 @@ class Hub:
             self._on_file(File(message.file_id, message.conversation_id, message.sender_id, message.file, at_ms))
         if self.count:
             self._take(message_event(partition, offset, message, position))
+
+    def wants(self, conversation_id: str) -> bool:
+        """Return whether a participant of the conversation is connected, or may be: they are not known yet."""
+        users = self._participants.known(conversation_id) if self.count else ()
+        return users is None or any(user in self._by_user for user in users)
+
+    def on_unread(self, status: Status, accepted_at_ms: int, logged_at_ms: int) -> None:
+        """Do nothing: nobody here is concerned."""
 
     def on_status(
         self, partition: int, offset: int, change: StatusChanged, published: PublishedState, logged_at_ms: int
