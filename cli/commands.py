@@ -151,6 +151,7 @@ def migrate(wait: float) -> None:
     import asyncio
     import logging
 
+    from cli.another_log import refuse_another_log
     from cli.migration import migrate_schema, migrate_topics, schema_sentence, topics_sentence
 
     settings = read_settings()
@@ -159,6 +160,7 @@ def migrate(wait: float) -> None:
         with sentences():
             click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
             click.echo(schema_sentence(asyncio.run(migrate_schema(settings, wait)), settings.keyspace))
+            asyncio.run(refuse_another_log(settings, wait))
     finally:
         logging.disable(logging.NOTSET)
 

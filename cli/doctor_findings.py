@@ -39,7 +39,8 @@ class TopicSeen:
 class Seen:
     """What was seen; ``None``: nothing, because the server does not answer.
 
-    ``workers``: those with partitions, by role. ``copies``: of the keyspace; 0: there is none. ``api``: the state of
+    ``workers``: those with partitions, by role. ``copies``: of the keyspace; 0: there is none. ``another_log``: what
+    shows that the histories are not of Kafka's log. ``api``: the state of
     each component by the API's word. ``seconds_off``: this machine's clock against the API's. ``account_faults``:
     sentences. ``accounts``: what providers say of accounts (``whatsapp/main``).
     """
@@ -50,6 +51,7 @@ class Seen:
     schema: int | None = None
     latest_schema: int = 0
     copies: int = 0
+    another_log: str = ""
     api: Mapping[str, str] | None = None
     seconds_off: float = 0.0
     account_faults: Sequence[str] = ()
@@ -136,6 +138,8 @@ def _of_cassandra(settings: Settings, seen: Seen) -> Iterator[Finding]:
     if 0 < seen.copies < settings.cassandra_replication_factor:
         detail = f"keyspace {settings.keyspace} has {seen.copies} copies, not {settings.cassandra_replication_factor}"
         yield Finding("keyspace-copies", detail, "ALTER KEYSPACE, then nodetool repair on each node")
+    if seen.another_log:
+        yield Finding("another-log", seen.another_log, "stop everything; see docs/operations.md, Another log")
 
 
 def _of_the_api(settings: Settings, seen: Seen) -> Iterator[Finding]:

@@ -21,11 +21,13 @@ from app.kafka.address import kafka_options
 from app.kafka.topics import TopicSpec, group_of
 from app.roles import ROLES
 from app.settings import Settings
+from cli.another_log import Offsets, beyond, ends_of_messages
 from cli.doctor_accounts import look_at_accounts, secret_faults
 from cli.doctor_findings import Seen, TopicSeen
 from cli.groups import Groups
-from domain.errors import StoreUnavailable
+from domain.errors import LogUnavailable, StoreUnavailable
 from storage.cassandra.driver_session import Access
+from storage.cassandra.log_reach import last_offsets
 from storage.cassandra.schema import latest_version, schema_version
 from storage.cassandra.session import CassandraSession
 
@@ -35,12 +37,13 @@ _COPIES = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name =
 
 async def look(settings: Settings, specs: Sequence[TopicSpec], url: str, sends: Sequence[tuple[str, str]] = ()) -> Seen:
     """Return the findings, each server's within ``SECONDS``. ``sends``: account and address of messages to send."""
-    (brokers, topics, workers), (schema, copies), (api, seconds_off), accounts = await asyncio.gather(
-        _kafka(settings, specs),
+    (schema, copies, histories), (api, seconds_off), accounts = await asyncio.gather(
         _cassandra(settings),
         asyncio.to_thread(_api, url),
         look_at_accounts(settings, sends),
     )
+    # after the histories: a message that comes in between must not seem to be in them and not in the log
+    (brokers, topics, workers), ends = await asyncio.gather(_kafka(settings, specs), _ends(settings))
     return Seen(
         brokers=brokers,
         topics=topics,
@@ -48,6 +51,7 @@ async def look(settings: Settings, specs: Sequence[TopicSpec], url: str, sends: 
         schema=schema,
         latest_schema=latest_version(),
         copies=copies,
+        another_log="" if ends is None else beyond(histories, ends),
         api=api,
         seconds_off=seconds_off,
         account_faults=_account_faults(settings),
@@ -93,17 +97,28 @@ async def _topics(admin: Any, names: list[str]) -> dict[str, TopicSeen]:
     }
 
 
-async def _cassandra(settings: Settings) -> tuple[int | None, int]:
-    """Return the version of the schema (0: none) and the copies of the keyspace (0: there is none)."""
+async def _ends(settings: Settings) -> Offsets | None:
+    try:
+        return await ends_of_messages(settings, SECONDS)
+    except LogUnavailable:
+        return None
+
+
+async def _cassandra(settings: Settings) -> tuple[int | None, int, Offsets]:
+    """Return the version of the schema (0: none), the copies of the keyspace (0: there is none), and the last offsets
+    in the histories.
+    """
     try:
         async with CassandraSession(cassandra_config(settings)) as session:
             await session.connected(SECONDS)
             rows = await session.run(_COPIES, (settings.keyspace,), Access.READ)
             if not rows:
-                return 0, 0
-            return await schema_version(session), _copies(rows[0][0])
+                return 0, 0, {}
+            version = await schema_version(session)
+            histories = await last_offsets(session) if version == latest_version() else {}
+            return version, _copies(rows[0][0]), histories
     except StoreUnavailable:
-        return None, 0
+        return None, 0, {}
 
 
 def _copies(replication: Mapping[str, str]) -> int:

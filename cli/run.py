@@ -20,6 +20,7 @@ from app.logs import TextFormatter
 from app.settings import Settings
 from chat4all import Client
 from chat4all.cli.api_address import local_url
+from cli.another_log import refuse_another_log
 from cli.groups import Groups, Takeovers, open_groups
 from cli.migration import migrate_schema, migrate_topics
 from cli.readable import Screen, fresh, keep_short
@@ -174,6 +175,7 @@ class _Run:
                 tasks.create_task(self._start_part("minio", line))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+        await refuse_another_log(self._settings, MIGRATION_SECONDS)
         await self._until_ready()
         line.show(Progress("chat4all", "up", time.monotonic() - self._began))
 

@@ -10,6 +10,7 @@ import pytest
 from app.kafka.topics import all_topics
 from app.roles import ROLES
 from app.settings import Settings
+from cli.another_log import beyond
 from cli.doctor_findings import MOST_SHOWN, Seen, TopicSeen, findings, lines_of
 from cli.doctor_look import _account_faults, _api, _copies, seconds_ahead
 from domain.ports import AccountFault
@@ -67,6 +68,7 @@ def test_a_system_that_is_well_has_no_findings() -> None:
         (replace(WELL, schema=None), "cassandra-away"),
         (replace(WELL, schema=121), "schema-old"),
         (replace(WELL, copies=1), "keyspace-copies"),
+        (replace(WELL, another_log="Cassandra has more"), "another-log"),
         (replace(WELL, api=None), "api-away"),
         (replace(WELL, api={"files": "DOWN"}), "api-component"),
         (replace(WELL, seconds_off=-60.0), "clock-off"),
@@ -90,6 +92,22 @@ def test_a_planted_fault_is_found_by_its_name(seen: Seen, name: str) -> None:
 def test_a_risk_is_a_warning(changes: dict[str, str], name: str) -> None:
     found = findings(replace(SETTINGS, **changes), SPECS, WELL)  # type: ignore[arg-type]
     assert [(finding.name, finding.is_warning) for finding in found] == [(name, True)]
+
+
+@pytest.mark.parametrize(
+    ("histories", "ends", "part"),
+    [
+        ({}, {}, ""),
+        ({}, {0: 5}, ""),
+        ({0: 4, 1: 0}, {0: 5, 1: 1}, ""),
+        ({0: 4, 1: 1_000}, {0: 5, 1: 1_000}, "offset 1,000 of partition 1, where Kafka ends at 1,000"),
+        ({0: 4, 7: 3}, {0: 5}, "offset 3 of partition 7, where Kafka ends at 0"),
+    ],
+)
+def test_histories_beyond_the_end_of_the_log_are_of_another_one(
+    histories: dict[int, int], ends: dict[int, int], part: str
+) -> None:
+    assert (part in beyond(histories, ends)) if part else not beyond(histories, ends)
 
 
 def test_one_copy_elsewhere_is_a_risk() -> None:

@@ -46,7 +46,7 @@ class Heard:
         self.changes.append((change.message_id, str(published.state.status)))
 
 
-class Follower:
+class Reading:
     """One API process's memory of the log."""
 
     def __init__(self, wanted: set[str]) -> None:
@@ -109,7 +109,7 @@ steps = st.one_of(
 @settings(max_examples=300)
 @given(st.lists(steps, max_size=40))
 def test_memory_and_counts_are_those_of_a_process_that_reads_everything(todo: list[Any]) -> None:
-    reads, keeps = Follower({"c-0", "c-1"}), Follower(set())
+    reads, keeps = Reading({"c-0", "c-1"}), Reading(set())
     for word, *values in todo:
         for one in (reads, keeps):
             if word == "message":
@@ -133,7 +133,7 @@ def test_memory_and_counts_are_those_of_a_process_that_reads_everything(todo: li
 
 
 def test_what_nobody_wants_is_not_decoded_and_who_asks_gets_it_whole() -> None:
-    one = Follower(set())
+    one = Reading(set())
     one.message(0, 1)
     one.facts([change(0, "ACCEPTED"), change(0, "SENT", at_ms=8), change(0, "READ", at_ms=9)])
     assert len(one.recent._by_id["m-0"].unread) == 9
@@ -148,7 +148,7 @@ def test_what_nobody_wants_is_not_decoded_and_who_asks_gets_it_whole() -> None:
 
 
 def test_who_connects_in_the_middle_hears_of_the_next_change_and_of_none_twice() -> None:
-    one = Follower(set())
+    one = Reading(set())
     one.message(0, 1)
     one.facts([change(0, "SENT")])
     one.heard.wanted = {"c-0"}
@@ -157,7 +157,7 @@ def test_who_connects_in_the_middle_hears_of_the_next_change_and_of_none_twice()
 
 
 def test_a_failure_is_read_as_it_comes_after_what_was_kept() -> None:
-    one = Follower(set())
+    one = Reading(set())
     one.message(0, 1)
     one.facts([change(0, "ACCEPTED"), change(0, "FAILED", at_ms=9)])
     assert one.heard.changes == [("m-0", "FAILED")]
@@ -165,7 +165,7 @@ def test_a_failure_is_read_as_it_comes_after_what_was_kept() -> None:
 
 
 def test_facts_kept_of_one_message_have_a_bound_in_number_and_in_bytes() -> None:
-    one = Follower(set())
+    one = Reading(set())
     one.message(0, 1)
     before = one.recent.held_bytes
     one.facts([change(0, "SENT")] * MOST_UNREAD)
@@ -173,7 +173,7 @@ def test_facts_kept_of_one_message_have_a_bound_in_number_and_in_bytes() -> None
     one.facts([change(0, "SENT")])
     assert one.recent._by_id["m-0"].unread == ()
     assert one.recent.held_bytes < before + 300
-    small = Follower(set())
+    small = Reading(set())
     small.recent._max_bytes = 5_000
     for number in range(LIMIT):
         small.message(number, 1)
@@ -183,7 +183,7 @@ def test_facts_kept_of_one_message_have_a_bound_in_number_and_in_bytes() -> None
 
 
 def test_a_kept_fact_that_cannot_be_read_is_named_and_the_others_count(caplog: pytest.LogCaptureFixture) -> None:
-    one = Follower(set())
+    one = Reading(set())
     one.message(0, 1)
     broken = encode(change(0, "READ")).replace(b'"attempt":1', b'"attempt":[]')
     one.intake.take_facts([one.record("status-updates", value) for value in (encode(change(0, "SENT")), broken)])
