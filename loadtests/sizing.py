@@ -47,7 +47,6 @@ class Size:
     mirror: int
     channel: int
     api: int | None
-    api_lazy: int | None
     partitions: int
     brokers: int
     nodes: int
@@ -104,8 +103,7 @@ def size_of(per_minute: float, data: Mapping[str, Any], settings: Settings) -> S
     return Size(
         rate,
         **roles,
-        api=_apis(rate, cpu["api"], follow["today"]),
-        api_lazy=_apis(rate, cpu["api"], follow["lazy"]),
+        api=_apis(rate, cpu["api"], follow["nobody"]),
         partitions=STEP * ceil(max(max(roles.values()) * SPARE, STEP) / STEP),
         brokers=max(COPIES, ceil(_servers(rate, data["cpu"]["kafka"]["kafka"]))),
         nodes=max(COPIES, ceil(_servers(rate, cpu["cassandra"]))),
@@ -114,11 +112,13 @@ def size_of(per_minute: float, data: Mapping[str, Any], settings: Settings) -> S
     )
 
 
-def _apis(rate: float, accept_ms: float, follow_ms: float) -> int | None:
-    """Return how many API processes: each reads everything, and they share what is accepted."""
+def _apis(rate: float, api_ms: float, follow_ms: float) -> int | None:
+    """Return how many API processes. Each follows the whole log; the rest of ``api_ms``, which includes the facts that
+    concern its sockets, they share.
+    """
     left = LOAD - rate * follow_ms / 1000
-    needed = rate * max(0.0, accept_ms - follow_ms) / 1000
-    return max(LEAST, ceil(needed / left)) if left > 0 else None
+    shared = rate * max(0.0, api_ms - follow_ms) / 1000
+    return max(LEAST, ceil(shared / left)) if left > 0 else None
 
 
 def _servers(rate: float, milliseconds: float) -> float:
@@ -143,7 +143,6 @@ def rows(sizes: Mapping[float, Size]) -> list[str]:
         line("workers of the mirror", *(each.mirror for each in of)),
         line("workers of the channel, if it carries all", *(each.channel for each in of)),
         line("API processes", *(apis(each.api) for each in of)),
-        line("API processes, with ADR 108's first step", *(apis(each.api_lazy) for each in of)),
         line("partitions", *(each.partitions for each in of)),
         line(f"brokers of {SERVER_CORES} cores, {COPIES} copies", *(each.brokers for each in of)),
         line(f"nodes of Cassandra of {SERVER_CORES} cores, {COPIES} copies", *(each.nodes for each in of)),
@@ -160,7 +159,7 @@ def main() -> None:
     written = records_of_a_message()
     parts = ", ".join(f"{name} {bytes_:,}" for name, bytes_ in written.items())
     print(f"\nBytes that a message writes to Kafka, before copies: {sum(written.values()):,} ({parts}).")
-    limit = LOAD / data["cpu"]["follow"]["today"] * 1000
+    limit = LOAD / data["cpu"]["follow"]["nobody"] * 1000
     print(f"Above {limit:,.0f} messages a second an API process is busy with reading alone.")
 
 

@@ -141,3 +141,20 @@ def test_a_message_whose_upload_has_ended_lets_those_behind_it_go(scripts: Path)
     )
     assert found["kept"] == [[{"content": "see this"}]], "the words outlive a reload, the file does not"
     assert (found["text"], found["waiting"]) == ("see this", ["two"])
+
+
+def test_what_waits_in_a_conversation_that_was_left_goes_when_the_network_is_back(scripts: Path) -> None:
+    found = played(
+        scripts,
+        COMPOSER
+        + """
+        await enter("one"); await enter("two");
+        made.close();
+        await refused(0, 0);
+        const before = posted();
+        dispatchEvent(new Event("online")); await settled();
+        await answered(1, "m-1"); await answered(2, "m-2");
+        return { before, posted: posted(), sent, kept: Object.keys(sessionStorage) };
+        """,
+    )
+    assert found == {"before": ["one"], "posted": ["one", "one", "two"], "sent": ["one", "two"], "kept": []}

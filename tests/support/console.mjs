@@ -46,6 +46,7 @@ Object.assign(globalThis, {
   ResizeObserver: class { observe() {} unobserve() {} disconnect() {} },
   sessionStorage: storage(), localStorage: storage(), location: { hash: "" }, requestAnimationFrame: (draw) => draw(), matchMedia: () => ({ matches: false }),
   addEventListener: events.addEventListener.bind(events), removeEventListener: events.removeEventListener.bind(events),
+  dispatchEvent: events.dispatchEvent.bind(events),
 });
 Object.defineProperty(globalThis, "navigator", { value: { language: "en" }, configurable: true });
 

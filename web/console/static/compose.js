@@ -133,11 +133,11 @@ export function composer(model, api, conversationId, channels) {
   const over = (event) => { event.preventDefault(); document.body.dataset.drop = say("dropHere"); };
   const away = (event) => { if (!event.relatedTarget) delete document.body.dataset.drop; };
   const drop = (event) => { event.preventDefault(); delete document.body.dataset.drop; take([...event.dataTransfer.files]); };
-  const listeners = { dragover: over, dragleave: away, drop, online: flush };
+  const listeners = { dragover: over, dragleave: away, drop };
   for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
   keepDraft();
   requestAnimationFrame(measure);
-  outgoing.host = { send, fell };
+  outgoing.host = { send, fell, flush };
   flush(); // what a page that was left had begun
 
   return {

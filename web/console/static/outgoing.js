@@ -6,6 +6,8 @@ import { say } from "./words.js";
 
 const known = new Map(); // of this page: they go on while their conversation is closed
 
+addEventListener("online", () => { for (const one of known.values()) one.host?.flush(); });
+
 /** Return a new idempotency key. */
 export function newKey() {
   return crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
@@ -53,7 +55,8 @@ class Outgoing {
 
   /**
    * Send them one after the other by `host.send(message)`. If one fails, `host.fell(message, error)` tells so: after a
-   * refusal it is no longer here, and else it waits here with those behind it. The host is the conversation's last page.
+   * refusal it is no longer here, and else it waits here with those behind it. The host is the conversation's last page,
+   * whose `flush()` comes here.
    */
   async go() {
     if (this.#isBusy) return;
