@@ -25,13 +25,14 @@ class Guest:
         self.url = url.rstrip("/")
         self.simulator = simulator.rstrip("/")
         self.username = f"guest_{secrets.token_hex(4)}"
+        self._login = {"username": self.username, "password": PASSWORD}
         self._headers: dict[str, str] = {}
+        self._renew_at = 0.0
 
     async def __aenter__(self) -> Guest:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
-        login = {"username": self.username, "password": PASSWORD}
-        await self.ask("POST", "/users", login)
-        self._headers = {"Authorization": f"Bearer {(await self.ask('POST', '/auth/login', login))['access_token']}"}
+        await self._asked("POST", f"{self.url}/users", self._login, {})
+        await self._log_in()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -39,7 +40,15 @@ class Guest:
 
     async def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Return the answer of the API. Raises ``RuntimeError`` for a refusal."""
+        if asyncio.get_running_loop().time() > self._renew_at:
+            await self._log_in()
         return await self._asked(method, self.url + path, body, self._headers)
+
+    async def _log_in(self) -> None:
+        """A measurement may last longer than a token."""
+        answer = await self._asked("POST", f"{self.url}/auth/login", self._login, {})
+        self._headers = {"Authorization": f"Bearer {answer['access_token']}"}
+        self._renew_at = asyncio.get_running_loop().time() + answer["expires_in"] / 2
 
     async def act(self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST") -> Any:
         """Return the answer of the simulator. Raises ``RuntimeError`` for a refusal."""
