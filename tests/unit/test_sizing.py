@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.settings import Settings
-from loadtests.sizing import COPIES, FILE, LEAST, records_of_a_message, rows, size_of
+from loadtests.sizing import COPIES, FILE, LEAST, LOAD, records_of_a_message, rows, size_of
 
 DATA = tomllib.loads(FILE.read_text())
 RATES = st.floats(1, 1e7)
@@ -29,12 +29,13 @@ def test_a_small_system_has_two_of_each_and_three_copies() -> None:
     assert (size.brokers, size.nodes, size.partitions) == (COPIES, COPIES, 6)
 
 
-def test_the_design_stops_where_an_api_process_is_busy_with_reading() -> None:
-    assert size_of(600_000, DATA, Settings()).api is not None
+def test_the_design_stops_where_an_api_process_is_busy_with_following() -> None:
     million = size_of(1_000_000, DATA, Settings())
-    assert million.api is None
-    assert million.api_lazy is not None
-    assert "no number suffices" in "\n".join(rows({1e6: million}))
+    assert million.api is not None
+    assert size_of(600_000, DATA, Settings()).api < million.api  # type: ignore[operator]
+    most = 60_001 * LOAD / DATA["cpu"]["follow"]["nobody"]
+    assert size_of(most, DATA, Settings()).api is None
+    assert "no number suffices" in "\n".join(rows({most: size_of(most, DATA, Settings())}))
 
 
 @pytest.mark.parametrize("table", DATA["cpu"].values(), ids=list(DATA["cpu"]))
