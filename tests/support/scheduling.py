@@ -16,6 +16,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 SYSTEM, CONSOLE = "system", "e2e/console"
 # the files of tests/e2e whose tests use the fixture of that name in its conftest.py
 SYSTEM_FILES = {
+    "test_another_log.py",
     "test_client.py",
     "test_client_files.py",
     "test_commands.py",
