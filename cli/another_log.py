@@ -13,11 +13,13 @@ from app.kafka.address import kafka_options
 from app.kafka.topics import Topics
 from app.settings import Settings
 from cli.errors import CannotMigrate
-from domain.errors import LogUnavailable
-from storage.cassandra.log_reach import last_offsets
+from domain.errors import LogUnavailable, StoreUnavailable, Unavailable
+from storage.cassandra.log_reach import forget_last_offset, last_offsets
 from storage.cassandra.session import CassandraSession
 
 Offsets = Mapping[int, int]
+
+_RETRY_SECONDS = 0.25
 
 
 def beyond(histories: Offsets, ends: Offsets) -> str:
@@ -50,17 +52,40 @@ async def ends_of_messages(settings: Settings, seconds: float) -> dict[int, int]
         await consumer.stop()
 
 
-async def refuse_another_log(settings: Settings, seconds: float) -> None:
+async def refuse_another_log(settings: Settings, wait_seconds: float, *, is_tail_lost: bool = False) -> list[str]:
     """Raise ``CannotMigrate`` if the keyspace has the histories of another log.
 
-    Raises ``LogUnavailable`` and ``StoreUnavailable``.
+    ``is_tail_lost``: it is the same log, which has lost its last records; the histories go on from where it ends.
+    Return a sentence for each partition that this changed. Raises ``LogUnavailable`` and ``StoreUnavailable`` after
+    ``wait_seconds``.
     """
-    async with CassandraSession(cassandra_config(settings)) as session:
-        await session.connected(seconds)
-        histories = await last_offsets(session)
-    if what := beyond(histories, await ends_of_messages(settings, seconds)):
+    last: Unavailable | None = None
+    try:
+        async with asyncio.timeout(wait_seconds), CassandraSession(cassandra_config(settings)) as session:
+            await session.connected(wait_seconds)
+            while True:
+                try:
+                    return await _compare(settings, session, wait_seconds, is_tail_lost=is_tail_lost)
+                except Unavailable as error:
+                    last = error
+                await asyncio.sleep(_RETRY_SECONDS)
+    except TimeoutError:
+        raise last or StoreUnavailable(f"Cassandra did not answer in {wait_seconds:g} s") from None
+
+
+async def _compare(settings: Settings, session: CassandraSession, seconds: float, *, is_tail_lost: bool) -> list[str]:
+    histories = await last_offsets(session)
+    ends = await ends_of_messages(settings, seconds)
+    if is_tail_lost:
+        beyond_it = {n: offset for n, offset in histories.items() if offset >= ends.get(n, 0)}
+        for partition, offset in beyond_it.items():
+            await forget_last_offset(session, partition, offset)
+        return [beyond({n: offset}, ends) for n, offset in sorted(beyond_it.items())]
+    if what := beyond(histories, ends):
         raise CannotMigrate(
             f"keyspace {settings.keyspace} has the histories of another log: {what}. Histories are in the order of the"
             " log, so the two cannot be one: set CHAT4ALL_KEYSPACE to a new name, or CHAT4ALL_KAFKA and"
-            " CHAT4ALL_TOPIC_PREFIX to what the histories were written from (docs/operations.md, Another log)"
+            " CHAT4ALL_TOPIC_PREFIX to what the histories were written from. If it is the same log and has lost its"
+            " last records: `chat4all migrate --lost-tail` (docs/operations.md, Another log)"
         )
+    return []

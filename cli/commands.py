@@ -146,7 +146,10 @@ def _describe(settings: Settings, as_json: bool) -> None:
     type=Seconds(),
     help="How long to wait for Kafka and for Cassandra.",
 )
-def migrate(wait: float) -> None:
+@click.option(
+    "--lost-tail", is_flag=True, help="Kafka has lost its last records: let the histories go on from its end."
+)
+def migrate(wait: float, lost_tail: bool) -> None:
     """Create or update the topics in Kafka and the tables in Cassandra. Safe to run again."""
     import asyncio
     import logging
@@ -160,7 +163,8 @@ def migrate(wait: float) -> None:
         with sentences():
             click.echo(topics_sentence(asyncio.run(migrate_topics(settings, wait))))
             click.echo(schema_sentence(asyncio.run(migrate_schema(settings, wait)), settings.keyspace))
-            asyncio.run(refuse_another_log(settings, wait))
+            for sentence in asyncio.run(refuse_another_log(settings, wait, is_tail_lost=lost_tail)):
+                click.echo(f"WARNING: {sentence}. It stays; new messages may lie before it.")
     finally:
         logging.disable(logging.NOTSET)
 

@@ -115,10 +115,16 @@ async def _cassandra(settings: Settings) -> tuple[int | None, int, Offsets]:
             if not rows:
                 return 0, 0, {}
             version = await schema_version(session)
-            histories = await last_offsets(session) if version == latest_version() else {}
-            return version, _copies(rows[0][0]), histories
+            return version, _copies(rows[0][0]), await _histories(session) if version == latest_version() else {}
     except StoreUnavailable:
         return None, 0, {}
+
+
+async def _histories(session: CassandraSession) -> Offsets:
+    try:
+        return await last_offsets(session)
+    except StoreUnavailable:
+        return {}  # that Cassandra answers is known: what is late is not taken for a fault
 
 
 def _copies(replication: Mapping[str, str]) -> int:

@@ -20,7 +20,7 @@ from app.logs import TextFormatter
 from app.settings import Settings
 from chat4all import Client
 from chat4all.cli.api_address import local_url
-from cli.another_log import refuse_another_log
+from cli.another_log import ends_of_messages, refuse_another_log
 from cli.groups import Groups, Takeovers, open_groups
 from cli.migration import migrate_schema, migrate_topics
 from cli.readable import Screen, fresh, keep_short
@@ -131,6 +131,7 @@ class _Run:
         self._ours = ours
         self._cancellation = Cancellation()
         self._workers = [spec for spec in specs if spec.stage == WORKER_STAGE]
+        self._topics_made, self._compared = asyncio.Event(), asyncio.Event()
         self._past_members: set[str] = set()  # Kafka keeps those of an earlier life for a while
         self._missing: set[str] = set()
 
@@ -175,23 +176,28 @@ class _Run:
                 tasks.create_task(self._start_part("minio", line))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
-        await refuse_another_log(self._settings, MIGRATION_SECONDS)
         await self._until_ready()
         line.show(Progress("chat4all", "up", time.monotonic() - self._began))
 
     async def _kafka_and_processes(self, line: ProgressLine) -> None:
         await self._start_part("kafka", line)
         await migrate_topics(self._settings, MIGRATION_SECONDS)
+        self._topics_made.set()
         async with open_groups(self._settings, self._groups()) as groups:
             for member in await groups.dismiss(self._is_left_over):
                 log.info("%s of an earlier run has left its group", instance_of(member))
             self._past_members = await groups.members()
+        if not any((await ends_of_messages(self._settings, MIGRATION_SECONDS)).values()):
+            await self._compared.wait()  # a new log: nothing may be accepted before the histories were looked at
         line.show(Progress("chat4all", "starting", time.monotonic() - self._began))
         self._supervisor.start()
 
     async def _cassandra(self, line: ProgressLine) -> None:
         await self._start_part("cassandra", line)
         await migrate_schema(self._settings, MIGRATION_SECONDS)
+        await self._topics_made.wait()
+        await refuse_another_log(self._settings, MIGRATION_SECONDS)
+        self._compared.set()
 
     async def _until_ready(self) -> None:
         """Return once the API answers and every role consumes all its partitions, or the time is over.

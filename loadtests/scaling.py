@@ -65,7 +65,7 @@ async def work_off(system: System, role: str, messages: int) -> Result:
     count = system.counts[role]
     workers = system.of_role(role)
     async with Groups.connected(system.settings) as groups:
-        waiting = await groups.lag(role)
+        waiting = sum((await groups.ends(role)).values())  # nobody has worked for this group yet
         for worker in workers:
             worker.start()
         pin(workers)
@@ -114,10 +114,14 @@ async def measure(stack: Stack, folder: Path, count: int, messages: int) -> list
     ]
     await feed(settings, orders, 1e9)
     results = [await work_off(system, role, messages) for role in ROLES]
+
+    async def is_ready() -> bool:
+        return (await system.client().ask("GET", "/health/ready")).status == 200
+
     for api in system.apis:
         api.start()
     try:
-        await until("the API is ready", DONE_SECONDS, system._api_is_ready)
+        await until("the API is ready", DONE_SECONDS, is_ready)
         results.append(await accept(system))
     finally:
         await system.stop()

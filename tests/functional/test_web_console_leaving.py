@@ -158,3 +158,18 @@ def test_what_waits_in_a_conversation_that_was_left_goes_when_the_network_is_bac
         """,
     )
     assert found == {"before": ["one"], "posted": ["one", "one", "two"], "sent": ["one", "two"], "kept": []}
+
+
+def test_a_try_that_was_under_way_when_the_network_came_back_is_made_once_more(scripts: Path) -> None:
+    found = played(
+        scripts,
+        COMPOSER
+        + """
+        await enter("one");
+        dispatchEvent(new Event("online")); await settled();
+        await refused(0, 0); const again = posted();
+        await refused(1, 0);
+        return { again, posted: posted(), keys: new Set(api.posted.map(({ key }) => key)).size, waiting: waiting() };
+        """,
+    )
+    assert found == {"again": ["one", "one"], "posted": ["one", "one"], "keys": 1, "waiting": ["one"]}

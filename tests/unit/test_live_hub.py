@@ -226,3 +226,17 @@ async def test_a_change_is_wanted_if_a_participant_is_connected_or_may_be() -> N
     world.hub.join(stranger)
     assert not world.hub.wants("known")
     assert world.hub.wants("new")
+
+
+async def test_who_comes_while_a_partition_waits_begins_after_what_was_read_for_nobody() -> None:
+    world = World()
+    world.store.is_away = True
+    world.message("new")  # it waits for its participants
+    world.hub.reached(0, 1)
+    world.hub.reached(2, 5)  # facts that nobody wanted
+    late = Connection("u-1", Wire(), 1 << 20, world._close)
+    world.hub.join(late)
+    assert late.start is not None
+    assert late.start.offsets == [1, 0, 5, 0]
+    assert world.hub.positions.offsets == [0, 0, 0, 0]  # the cursors of frames stay before what waits
+    world.hub.stop()

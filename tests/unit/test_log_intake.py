@@ -186,9 +186,12 @@ def test_a_kept_fact_that_cannot_be_read_is_named_and_the_others_count(caplog: p
     one = Reading(set())
     one.message(0, 1)
     broken = encode(change(0, "READ")).replace(b'"attempt":1', b'"attempt":[]')
-    one.intake.take_facts([one.record("status-updates", value) for value in (encode(change(0, "SENT")), broken)])
+    foreign = encode(change(0, "READ"))[:-1] + b',"status":"NEVER"}'
+    values = (encode(change(0, "SENT")), broken, foreign, encode(change(0, "DELIVERED")))
+    one.intake.take_facts([one.record("status-updates", value) for value in values])
     with caplog.at_level(logging.WARNING):
         known = one.recent.get("m-0")
     assert known is not None
-    assert known.state.status == "SENT"
+    assert known.state.status == "DELIVERED"
     assert "status-updates[0]@1 skipped" in caplog.text
+    assert "status-updates[0]@2 skipped: unknown status 'NEVER'" in caplog.text

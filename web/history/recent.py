@@ -201,8 +201,8 @@ class RecentMessages:
         """Read the facts that were kept."""
         unread, known.unread = known.unread, ()
         self._hold(known, -held_bytes(unread))
-        for change in read(unread, known.partition):
-            self._absorb(known, fact_from_change(change))
+        for fact in read(unread, known.partition):
+            self._absorb(known, fact)
 
     def _enter(self, message_id: str, conversation_id: str, position: LogPosition) -> Recent:
         known = self._by_id[message_id] = Recent(conversation_id, position)

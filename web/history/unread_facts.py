@@ -15,6 +15,8 @@ from app.kafka.codec import decode
 from domain.errors import MalformedRecord
 from domain.fact_times import plausible
 from domain.records import StatusChanged
+from domain.status import Fact
+from web.history.facts import fact_from_change
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +47,15 @@ def one_fact(record: LoggedFact) -> UnreadFacts:
     return (record.value, record.timestamp, record.offset)
 
 
-def read(facts: UnreadFacts, partition: int) -> Iterator[StatusChanged]:
+def read(facts: UnreadFacts, partition: int) -> Iterator[Fact]:
     """Yield the facts, decoded. A malformed one is logged and left out."""
     for value, logged_at_ms, offset in zip(*[iter(facts)] * _PARTS, strict=True):
         try:
-            yield plausible(decode(value, StatusChanged), logged_at_ms)
+            fact = fact_from_change(plausible(decode(value, StatusChanged), logged_at_ms))
         except (MalformedRecord, ValueError) as error:
             log.warning("status-updates[%d]@%d skipped: %s", partition, offset, error)
+        else:
+            yield fact
 
 
 def held_bytes(facts: UnreadFacts) -> int:

@@ -48,9 +48,7 @@ OnPushed = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class _PartitionQueue:
-    """Records of one partition number waiting for a look-up; ``(log_index, offset)`` marks a position without an
-    event.
-    """
+    """Records of one partition number waiting for a look-up; ``(log_index, offset)``: a position without an event."""
 
     waiting: deque[Event | tuple[int, int]] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
@@ -84,6 +82,7 @@ class Hub:
         self._waiting = 0
         self._waiting_bytes = 0
         self.positions = Positions([0] * (2 * partitions))
+        self._read = [0] * (2 * partitions)  # how far the tailer is, also where records wait for a look-up
         self.count = 0
         self.is_ready = False  # the positions are unknown until the tailer has started
 
@@ -129,6 +128,7 @@ class Hub:
     def reached(self, log_index: int, offset: int) -> None:
         """Note that all records of the partition before ``offset`` have been read."""
         self.is_ready = True
+        self._read[log_index] = offset
         queue = self._queues[log_index % self._partitions]
         if queue.waiting:
             last = queue.waiting[-1]
@@ -151,8 +151,8 @@ class Hub:
         return floor
 
     def join(self, connection: Connection) -> None:
-        """Send live frames to the connection, beginning at the present positions."""
-        connection.start = self.positions.copy()
+        """Send live frames of the records read from now on: earlier ones may be gone, if nobody wanted them."""
+        connection.start = Positions(map(max, self.positions.offsets, self._read))
         self._by_user.setdefault(connection.user_id, []).append(connection)
         self.count += 1
 

@@ -79,8 +79,8 @@ export function composer(model, api, conversationId, channels) {
     text.focus();
   }
 
-  async function flush() {
-    await outgoing.go();
+  async function flush(isBack) {
+    await outgoing.go(isBack);
     measure();
   }
 

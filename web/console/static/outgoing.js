@@ -6,7 +6,7 @@ import { say } from "./words.js";
 
 const known = new Map(); // of this page: they go on while their conversation is closed
 
-addEventListener("online", () => { for (const one of known.values()) one.host?.flush(); });
+addEventListener("online", () => { for (const one of known.values()) one.host?.flush(true); });
 
 /** Return a new idempotency key. */
 export function newKey() {
@@ -36,6 +36,7 @@ class Outgoing {
   #api;
   #me;
   #isBusy = false;
+  #isBack = false;
 
   constructor(name, api) {
     [this.#name, this.#api, this.#me] = [name, api, api.me];
@@ -56,9 +57,11 @@ class Outgoing {
   /**
    * Send them one after the other by `host.send(message)`. If one fails, `host.fell(message, error)` tells so: after a
    * refusal it is no longer here, and else it waits here with those behind it. The host is the conversation's last page,
-   * whose `flush()` comes here.
+   * whose `flush()` comes here. `isBack`: the network is back; a try under way may still fail for want of it, and is
+   * then made once more.
    */
-  async go() {
+  async go(isBack = false) {
+    this.#isBack = isBack && this.#isBusy;
     if (this.#isBusy) return;
     this.#isBusy = true;
     try {
@@ -68,6 +71,10 @@ class Outgoing {
           await this.host.send(message);
         } catch (error) {
           if (!this.#isOurs) return;
+          if (this.#isBack && error.status === 0) {
+            this.#isBack = false;
+            continue;
+          }
           if (isRefusal(error)) this.#remove(message);
           this.host.fell(message, error);
           return;
