@@ -43,7 +43,7 @@ class StackConfig:
     folder: Path = field(metadata={"about": "Data, logs and process records; empty: .devstack in the checkout"})
     jars_folder: Path = field(metadata={"about": "Java archives, about 115 MB; empty: jars in the folder above"})
     kafka_port: int = _setting(9092, "Kafka, on 127.0.0.1 only")
-    kafka_controller_port: int = _setting(9093, "Kafka's controller, on 127.0.0.1 only")
+    kafka_controller_port: int = _setting(9193, "Kafka's controller, on 127.0.0.1 only")
     cassandra_port: int = _setting(9042, "Cassandra, on 127.0.0.1 only")
     cassandra_storage_port: int = _setting(7000, "Cassandra's gossip, on 127.0.0.1 only")
     minio_port: int = _setting(9000, "MinIO, on 127.0.0.1 only")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 
 from app.roles import ROLES
 from app.settings import Settings
+from devstack import StackConfig
 from docker.observability.local import Layout, Targets, specs, write
 from docker.observability.run import targets, words
 
@@ -87,3 +89,13 @@ def test_a_supervisor_that_ends_it_ends_the_command_in_order(tmp_path: Path) -> 
         process.send_signal(signal.SIGTERM)
         assert list(lines) == ["in order\n"]
         assert process.wait(20) == 3
+
+
+def test_its_usual_ports_are_none_of_those_that_the_system_takes(tmp_path: Path) -> None:
+    layout, settings = Layout(tmp_path), Settings()
+    ours = [layout.prometheus, layout.alertmanager, layout.grafana]
+    stack = StackConfig.from_environment({})
+    servers = [getattr(stack, each.name) for each in fields(StackConfig) if each.name.endswith("_port")]
+    processes = [settings.port, *range(settings.metrics_port, settings.metrics_port + 40)]
+    assert not set(ours) & {*servers, *processes}
+    assert len({*servers, settings.port}) == len(servers) + 1
