@@ -8,18 +8,16 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from app.cassandra import cassandra_config
 from app.kafka.address import kafka_options
 from app.kafka.topics import Topics
 from app.settings import Settings
 from cli.errors import CannotMigrate
-from domain.errors import LogUnavailable, StoreUnavailable, Unavailable
+from cli.migration import with_cassandra
+from domain.errors import LogUnavailable
 from storage.cassandra.log_reach import forget_last_offset, last_offsets
 from storage.cassandra.session import CassandraSession
 
 Offsets = Mapping[int, int]
-
-_RETRY_SECONDS = 0.25
 
 
 def beyond(histories: Offsets, ends: Offsets) -> str:
@@ -59,18 +57,11 @@ async def refuse_another_log(settings: Settings, wait_seconds: float, *, is_tail
     Return a sentence for each partition that this changed. Raises ``LogUnavailable`` and ``StoreUnavailable`` after
     ``wait_seconds``.
     """
-    last: Unavailable | None = None
-    try:
-        async with asyncio.timeout(wait_seconds), CassandraSession(cassandra_config(settings)) as session:
-            await session.connected(wait_seconds)
-            while True:
-                try:
-                    return await _compare(settings, session, wait_seconds, is_tail_lost=is_tail_lost)
-                except Unavailable as error:
-                    last = error
-                await asyncio.sleep(_RETRY_SECONDS)
-    except TimeoutError:
-        raise last or StoreUnavailable(f"Cassandra did not answer in {wait_seconds:g} s") from None
+
+    async def compare(session: CassandraSession) -> list[str]:
+        return await _compare(settings, session, wait_seconds, is_tail_lost=is_tail_lost)
+
+    return await with_cassandra(settings, wait_seconds, compare)
 
 
 async def _compare(settings: Settings, session: CassandraSession, seconds: float, *, is_tail_lost: bool) -> list[str]:

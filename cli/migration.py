@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from app.cassandra import cassandra_config
 from app.kafka.topic_admin import TopicMismatch, TopicsMade, ensure_topics
 from app.settings import Settings
 from cli.errors import CannotMigrate
-from domain.errors import LogUnavailable, StoreUnavailable
+from domain.errors import LogUnavailable, StoreUnavailable, Unavailable
 from storage.cassandra.schema import SchemaChanged
 from storage.cassandra.schema import migrate as apply_migrations
 from storage.cassandra.session import CassandraSession
 
 _RETRY_SECONDS = 0.25
+
+Result = TypeVar("Result")
 
 
 async def migrate_topics(settings: Settings, wait_seconds: float) -> TopicsMade:
@@ -33,25 +37,40 @@ async def migrate_topics(settings: Settings, wait_seconds: float) -> TopicsMade:
         raise last or LogUnavailable(f"Kafka at {settings.kafka} did not answer in {wait_seconds:g} s") from None
 
 
-async def migrate_schema(settings: Settings, wait_seconds: float) -> list[str]:
-    """Apply the missing migrations once Cassandra answers, and return their names.
+async def with_cassandra(
+    settings: Settings, wait_seconds: float, deed: Callable[[CassandraSession], Awaitable[Result]]
+) -> Result:
+    """Return what ``deed`` returns, done once Cassandra answers, and again while a server does not.
 
-    Raises ``StoreUnavailable``, ``CannotMigrate``.
+    Raises ``LogUnavailable`` or ``StoreUnavailable`` when the time is over.
     """
-    last: StoreUnavailable | None = None
+    last: Unavailable | None = None
     try:
         async with asyncio.timeout(wait_seconds), CassandraSession(cassandra_config(settings)) as session:
             await session.connected(wait_seconds)
             while True:
                 try:
-                    return await apply_migrations(session, replication_factor=settings.cassandra_replication_factor)
-                except StoreUnavailable as error:
+                    return await deed(session)
+                except Unavailable as error:
                     last = error
-                except SchemaChanged as error:
-                    raise CannotMigrate(str(error)) from error
                 await asyncio.sleep(_RETRY_SECONDS)
     except TimeoutError:
         raise last or StoreUnavailable(f"Cassandra did not finish in {wait_seconds:g} s") from None
+
+
+async def migrate_schema(settings: Settings, wait_seconds: float) -> list[str]:
+    """Apply the missing migrations once Cassandra answers, and return their names.
+
+    Raises ``StoreUnavailable``, ``CannotMigrate``.
+    """
+
+    async def apply(session: CassandraSession) -> list[str]:
+        try:
+            return await apply_migrations(session, replication_factor=settings.cassandra_replication_factor)
+        except SchemaChanged as error:
+            raise CannotMigrate(str(error)) from error
+
+    return await with_cassandra(settings, wait_seconds, apply)
 
 
 def topics_sentence(made: TopicsMade) -> str:

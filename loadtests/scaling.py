@@ -4,9 +4,9 @@
     python -m loadtests.scaling --messages 20000 --counts 1 2
 
 For each number a log of its own is filled while no worker runs. Then the workers of core, of a channel and of the
-mirror, one role after the other, each pinned to one core in turn, work off what waits for them: what they do a second
-from the moment in which each holds its partitions, and their processor time a message. At last as many API processes
-accept flat out. Kafka, Cassandra and the load are not pinned: on a machine with few cores they take from the same ones,
+mirror work it off, one role after the other, each worker pinned to one core. Counted are messages a second and
+processor time a message, from the moment in which each worker holds its partitions. At last as many API processes
+accept flat out. Kafka, Cassandra and the load are not pinned. On a machine with few cores they take from the same ones,
 and the processor time is what can be compared.
 """
 

@@ -113,8 +113,8 @@ def size_of(per_minute: float, data: Mapping[str, Any], settings: Settings) -> S
 
 
 def _apis(rate: float, api_ms: float, follow_ms: float) -> int | None:
-    """Return how many API processes. Each follows the whole log; the rest of ``api_ms``, which includes the facts that
-    concern its sockets, they share.
+    """Return how many API processes. Each follows the whole log. They share the rest of ``api_ms``, with the facts for
+    their sockets in it.
     """
     left = LOAD - rate * follow_ms / 1000
     shared = rate * max(0.0, api_ms - follow_ms) / 1000
