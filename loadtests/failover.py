@@ -36,7 +36,7 @@ from loadtests.run import Run
 from loadtests.servers import own_servers
 from loadtests.standstill import longest_gap
 from loadtests.supervised import SupervisedSystem
-from loadtests.system import system_settings
+from loadtests.system import SHIPPED_SESSION_SECONDS, system_settings
 from tables.loaders import LOADERS
 
 CHANNEL = "whatsapp"
@@ -138,7 +138,13 @@ class Failover:
 async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int:
     """Do the acts, print them, and return the exit code."""
     bounds = Bounds([])
-    system = SupervisedSystem(system_settings(stack, folder, evidence_seconds=EVIDENCE_SECONDS), folder, WORKERS)
+    system = SupervisedSystem(
+        system_settings(
+            stack, folder, evidence_seconds=EVIDENCE_SECONDS, session_timeout_seconds=SHIPPED_SESSION_SECONDS
+        ),
+        folder,
+        WORKERS,
+    )
     async with system, Run(system, connections=8) as run:
         orders = orders_on_all(system.settings.partitions)
         await run.meet(orders)

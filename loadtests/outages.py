@@ -34,7 +34,7 @@ from loadtests.orders import Orders
 from loadtests.run import Run
 from loadtests.servers import own_servers
 from loadtests.supervised import SupervisedSystem
-from loadtests.system import system_settings
+from loadtests.system import SHIPPED_SESSION_SECONDS, system_settings
 from tables.loaders import LOADERS
 
 GROUP_SECONDS = 30.0
@@ -195,7 +195,7 @@ def _spy(pid: int) -> None:
 
 async def measure(wanted: argparse.Namespace, stack: Stack, folder: Path) -> int:
     """Do the rounds, print them, and return the exit code."""
-    settings = system_settings(stack, folder)
+    settings = system_settings(stack, folder, session_timeout_seconds=SHIPPED_SESSION_SECONDS)
     counts = dict.fromkeys(("core", "mirror", "whatsapp"), wanted.workers)
     system = SupervisedSystem(settings, folder, counts)
     if wanted.keep_logs:

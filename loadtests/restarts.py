@@ -32,7 +32,7 @@ from loadtests.http_client import Client
 from loadtests.orders import Orders, signed_up
 from loadtests.processes import ROOT
 from loadtests.servers import own_servers
-from loadtests.system import system_settings
+from loadtests.system import SHIPPED_SESSION_SECONDS, system_settings
 
 ROLES = ("core", "mirror", "whatsapp")
 MOST_WORKERS = 3
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = options(list(sys.argv[1:] if arguments is None else arguments))
     with ExitStack() as ends:
         stack, folder = ends.enter_context(own_servers("restarts", ["kafka", "cassandra"]))
-        settings, environ = system_settings(stack, folder), {}
+        settings, environ = system_settings(stack, folder, session_timeout_seconds=SHIPPED_SESSION_SECONDS), {}
         if wanted.whole:
             stack.down()
             values = {name: str(value) for name, value in asdict(stack.config).items() if value != ""}

@@ -116,7 +116,6 @@ async def _run(folder: Path, say: Callable[[str], None]) -> bool:
             cassandra_tls_ca=str(certificates.ca),
             cassandra_username=USER,
             cassandra_password=PASSWORD,
-            session_timeout_seconds=30.0,  # a busy machine suspends a worker for seconds
         )
         await _make_cassandras_user(settings)
         roles = dict.fromkeys(("core", "mirror", "whatsapp", "instagram", "telegram"), 1)

@@ -35,6 +35,8 @@ from storage.cassandra.session import CassandraSession
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
+PATIENT_SESSION_SECONDS = 30.0  # a busy machine suspends processes, and no supervisor starts them again here
+SHIPPED_SESSION_SECONDS = Settings().session_timeout_seconds  # for who measures how another worker takes over
 _PORTS = range(12_000, 20_000)  # below those that outgoing connections get
 _returned_ports: deque[int] = deque(maxlen=400)  # a server may bind its port only later
 
@@ -68,6 +70,7 @@ def system_settings(servers: Servers, folder: Path, **changes: Any) -> Settings:
         "port": port,
         "metrics_port": port + 1,  # and 15 more
         "jwt_secret": uuid.uuid4().hex * 2,
+        "session_timeout_seconds": PATIENT_SESSION_SECONDS,
         "simulated_delivered_seconds": (0.0, 0.0),
         "simulated_read_seconds": (0.0, 0.0),
         "log_format": "text",

@@ -20,7 +20,7 @@ from loadtests.provider import ProviderProcess, write_accounts
 from loadtests.run import Run
 from loadtests.seeded import Check, Result
 from loadtests.supervised import SupervisedSystem
-from loadtests.system import Servers, free_ports, system_settings
+from loadtests.system import SHIPPED_SESSION_SECONDS, Servers, free_ports, system_settings
 from tables.loaders import LOADERS
 
 WORKERS = {"core": 1, "mirror": 1, CHANNEL: 2}
@@ -39,6 +39,7 @@ async def run(plan: Plan, servers: Servers, folder: Path, say: Callable[[str], N
         accounts=str(accounts),
         evidence_seconds=plan.evidence_seconds,
         send_seconds=plan.send_seconds,
+        session_timeout_seconds=SHIPPED_SESSION_SECONDS,
     )
     provider = ProviderProcess(settings, folder, port, seed=plan.seed)
     write_accounts(accounts, provider.url, {CHANNEL: ACCOUNTS})

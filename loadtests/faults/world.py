@@ -18,7 +18,7 @@ from loadtests.orders import Orders
 from loadtests.processes import Process
 from loadtests.provider import ProviderProcess, write_accounts
 from loadtests.run import Run
-from loadtests.system import Servers, free_ports, system_settings
+from loadtests.system import SHIPPED_SESSION_SECONDS, Servers, free_ports, system_settings
 
 CHANNEL = "whatsapp"
 WORKERS = {"core": 2, "mirror": 1, CHANNEL: 2}
@@ -82,6 +82,7 @@ async def world(servers: Servers, stack: Stack | None, folder: Path, seed: int, 
             "evidence_seconds": EVIDENCE_SECONDS,
             "send_seconds": SEND_SECONDS,
             "upload_hold_seconds": UPLOAD_HOLD_SECONDS,
+            "session_timeout_seconds": SHIPPED_SESSION_SECONDS,
             "worker_nice": 1,  # the harness is nicer than that
             **changes,
         }

@@ -18,7 +18,7 @@ from app.audit import audit
 from loadtests.groups import Groups, NotInTime, until
 from loadtests.seeded import Check, Result
 from loadtests.supervised import SupervisedSystem
-from loadtests.system import Servers, free_ports, system_settings
+from loadtests.system import SHIPPED_SESSION_SECONDS, Servers, free_ports, system_settings
 from loadtests.two_way.checks import Evidence, right_share
 from loadtests.two_way.plan import ACCOUNT, SEED_TEXT, Outbound, Plan, Someone
 from loadtests.two_way.secrets import secrets_check, secrets_of
@@ -98,6 +98,7 @@ async def run(plan: Plan, servers: Servers, folder: Path, say: Callable[[str], N
         accounts=str(folder / "accounts.toml"),
         evidence_seconds=plan.evidence_seconds,
         send_seconds=plan.send_seconds,
+        session_timeout_seconds=SHIPPED_SESSION_SECONDS,
     )
     client = Client(settings.port)
     world = World(settings, folder, free_ports(1), plan.seed, client.username)

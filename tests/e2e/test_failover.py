@@ -17,7 +17,7 @@ from loadtests.orders import Orders
 from loadtests.run import Run
 from loadtests.standstill import CommitWatch, longest_gap
 from loadtests.supervised import SupervisedSystem
-from loadtests.system import Servers, System, system_settings
+from loadtests.system import SHIPPED_SESSION_SECONDS, Servers, System, system_settings
 from support.waiting import pass_time
 from tables.loaders import LOADERS
 
@@ -38,7 +38,9 @@ WORKERS = {"core": 2, "mirror": 1, "whatsapp": 1}
 @pytest.fixture(scope="module")
 def supervised(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedSystem]:
     folder: Path = tmp_path_factory.mktemp("supervised")
-    made = SupervisedSystem(system_settings(stack, folder), folder, WORKERS)
+    made = SupervisedSystem(
+        system_settings(stack, folder, session_timeout_seconds=SHIPPED_SESSION_SECONDS), folder, WORKERS
+    )
     try:
         asyncio.run(made.start())
         yield made

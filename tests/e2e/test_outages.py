@@ -17,7 +17,7 @@ from loadtests.http_client import Answer
 from loadtests.orders import Orders
 from loadtests.run import Run
 from loadtests.supervised import SupervisedSystem
-from loadtests.system import system_settings
+from loadtests.system import SHIPPED_SESSION_SECONDS, system_settings
 from support.waiting import pass_time
 from tables.loaders import LOADERS
 
@@ -49,7 +49,9 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def supervised(own_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedSystem]:
     folder: Path = tmp_path_factory.mktemp("outages")
-    made = SupervisedSystem(system_settings(own_stack, folder), folder, WORKERS)
+    made = SupervisedSystem(
+        system_settings(own_stack, folder, session_timeout_seconds=SHIPPED_SESSION_SECONDS), folder, WORKERS
+    )
     try:
         asyncio.run(made.start())
         yield made

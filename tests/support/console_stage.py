@@ -82,7 +82,6 @@ async def on_stage(stack: Servers, folder: Path) -> AsyncIterator[Stage]:
         ledger_url=f"http://{LOOPBACK}:{books}/metrics",
         evidence_seconds=1.0,
         send_seconds=3.0,
-        session_timeout_seconds=30.0,  # a busy machine suspends processes, and nobody starts workers again here
     )
     command = (sys.executable, "-m", "chat4all", "ledger", "--port", str(books))
     ledger = Process(ProcessSpec("ledger", command, settings.to_environ()), folder)
