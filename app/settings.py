@@ -69,10 +69,10 @@ class Settings:
     session_timeout_seconds: float = setting(6.0, "Silence after which a worker's partitions go to another worker")
     heartbeat_seconds: float = setting(1.0, "How often a worker tells Kafka that it lives; well below its session")
     fetch_min_bytes: int = setting(65_536, "Bytes that gather at the broker before a worker gets them (ADR 78)")
-    fetch_wait_ms: int = setting(50, "How long they gather for a worker at most, while there are some", zero=True)
+    fetch_wait_ms: int = setting(50, "How long they gather for a worker at most (ADR 136)", zero=True)
     fetch_idle_ms: int = setting(
         250,
-        "How long a fetch waits for the first record after one that found none; 0: records gather",
+        "How long a fetch waits for a first record after one that found none; 0: FETCH_WAIT_MS",
         zero=True,
     )
     follower_fetch_min_bytes: int = setting(8_192, "Bytes that gather at the broker before the API gets them")

@@ -14,7 +14,7 @@ async def main(options: argparse.Namespace) -> None:
     wanted = {
         "paint": lambda guest, page: measures.paint(guest, page, 10),
         "scroll": lambda guest, page: measures.scroll(guest, page, options.messages),
-        "ticks": lambda guest, page: measures.ticks(guest, page, options.times, options.per_second),
+        "ticks": lambda guest, page: measures.ticks(guest, page, options.times, options.per_second, options.load_to),
         "memory": lambda guest, page: measures.memory(guest, page, options.minutes, options.events),
     }
     for name in options.only or wanted:
@@ -30,6 +30,7 @@ if __name__ == "__main__":
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--per-second", type=float, default=100.0)
+    parser.add_argument("--load-to", default="whatsapp", choices=("whatsapp", "instagram", "telegram"))
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--events", type=float, default=50.0)
     asyncio.run(main(parser.parse_args()))

@@ -118,9 +118,10 @@ async def scroll(guest: Guest, page: Page, messages: int) -> str:
     )
 
 
-async def ticks(guest: Guest, page: Page, times: int, per_second: float) -> str:
+async def ticks(guest: Guest, page: Page, times: int, per_second: float, load_to: str) -> str:
     """Return the delay from the person's reading to the blue ticks on the page, beside a load of other messages.
 
+    ``load_to`` is the channel that the load goes to, by the simulator if that is WhatsApp; another user sends it.
     Two parts are told apart: until the API's frame arrives at the page, and from there until the ticks are painted.
     """
     number = await guest.person()
@@ -131,7 +132,7 @@ async def ticks(guest: Guest, page: Page, times: int, per_second: float) -> str:
     ]
     await guest.open(page, talk)
     await page.evaluate(_TICKS)
-    load = asyncio.create_task(_load(guest, per_second))
+    load = asyncio.create_task(_load(Guest(guest.url, guest.simulator), per_second, load_to))
     whole, pipeline, drawing = [], [], []
     for n in range(times):
         sent = await guest.ask("POST", "/v1/messages", {"conversation_id": talk, "content": f"tick {n}"})
@@ -146,20 +147,26 @@ async def ticks(guest: Guest, page: Page, times: int, per_second: float) -> str:
     load.cancel()
     await asyncio.gather(load, return_exceptions=True)
     return (
-        f"from the telephone's reading to blue ticks, beside {per_second:g} messages/s: {spread(whole)}\n"
+        f"from the telephone's reading to blue ticks, beside {per_second:g} messages/s to {load_to}: {spread(whole)}\n"
         f"  of it until the frame arrives: {spread(pipeline)}\n  from the frame to the painted ticks: {spread(drawing)}"
     )
 
 
-async def _load(guest: Guest, per_second: float) -> None:
-    people = [await guest.person() for _ in range(20)]
+async def _load(stranger: Guest, per_second: float, channel: str) -> None:
+    async with stranger as guest:
+        await _send(guest, per_second, channel)
+
+
+async def _send(guest: Guest, per_second: float, channel: str) -> None:
+    if channel == "whatsapp":
+        people = [f"whatsapp:{await guest.person()}" for _ in range(20)]
+    else:
+        people = [f"{channel}:@load{secrets.token_hex(4)}" for _ in range(20)]
     began, number = time.monotonic(), 0
     while per_second:
         due = int((time.monotonic() - began) * per_second)
         if due > number:
-            bodies = [
-                {"recipient_id": f"whatsapp:{people[n % 20]}", "content": f"load {n}"} for n in range(number, due)
-            ]
+            bodies = [{"recipient_id": people[n % 20], "content": f"load {n}"} for n in range(number, due)]
             number = due
             await guest.ask("POST", "/v1/messages/batch", {"messages": bodies})
         await asyncio.sleep(0.05)

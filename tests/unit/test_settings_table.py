@@ -89,7 +89,7 @@ def test_config_describes_for_programs_too(config: Callable[..., str]) -> None:
         "kind": "milliseconds",
         "default": "50",
         "value": "50",
-        "about": "How long they gather for a worker at most, while there are some",
+        "about": "How long they gather for a worker at most (ADR 136)",
     }
     assert by_name["CHAT4ALL_JWT_SECRET"]["value"] == "***"
 

@@ -439,8 +439,12 @@ async def test_fetches_gather_at_the_broker_unless_somebody_had_to_wait_for_the_
     consumer.add("messages", 0, accepted(50))
     await until(lambda: (1, 30) in consumer.asks)
     tailer._eager_until = 0.0
-    consumer.add("messages", 0, accepted(51))
-    await until(lambda: (8_192, 30) in consumer.asks)
+
+    def has_gathered() -> bool:
+        consumer.add("messages", 0, accepted(len(consumer.logs[TopicPartition("messages", 0)])))  # more than one a wait
+        return any(min_bytes == 8_192 and 0 < wait_ms <= 30 for min_bytes, wait_ms in consumer.asks)
+
+    await until(has_gathered)
     await until(lambda: consumer._fetcher._fetch_min_bytes == 1)
     task.cancel()
 
