@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -21,6 +20,7 @@ from app.faust.batches import BatchSchema
 from app.faust.consumer import BatchTransport
 from app.faust.durable_table import DurableTable
 from app.faust.session_fence import SessionFence
+from app.faust.stream_worker import StreamWorker
 from app.faust.watchdog import Watchdog
 from app.faust.worker_producer import BatchProducerService, WorkerBatchProducer
 from app.garbage import freeze_objects
@@ -142,6 +142,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             "worker_redirect_stdouts": False,
             "logging_config": logging_config(settings),
             "Table": DurableTable,
+            "Worker": StreamWorker,
             "PartitionAssignor": NamedAssignor,
         }
 
@@ -162,18 +163,6 @@ class StreamApp(faust.App):  # type: ignore[misc]
     def _create_directories(self) -> None:
         self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
         super()._create_directories()
-
-    def Worker(self, **options: Any) -> Any:
-        """Return Faust's worker for this app, with a bound on the duration of its shutdown."""
-        worker = super().Worker(**options)
-        schedule = worker._schedule_shutdown
-
-        def schedule_in_time(number: signal.Signals) -> None:
-            self.pulse.stop()
-            schedule(number)
-
-        worker._schedule_shutdown = schedule_in_time
-        return worker
 
     # What agents and tables are made with --------------------------------------------------------------------------
 

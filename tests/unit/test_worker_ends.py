@@ -96,3 +96,20 @@ async def test_a_worker_that_is_told_to_end_has_so_much_time_and_no_more(app: En
     worker._on_sigterm()
     await until(lambda: stopped == [signal.SIGTERM])
     assert bounds == [15.0]
+
+
+def test_a_worker_that_has_stopped_is_gone_without_a_second_of_sleep(
+    app: EndingApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partitions wait for its end. Mode sleeps a second for tasks that go on, and one before it closes the loop."""
+
+    async def slept(seconds: float) -> None:
+        raise AssertionError(f"it sleeps {seconds} s")
+
+    monkeypatch.setattr("mode.worker.asyncio.sleep", slept)
+    loop = asyncio.new_event_loop()
+    worker = app.Worker(loop=loop)
+    left = loop.create_task(asyncio.Event().wait())
+    worker._shutdown_loop()
+    assert left.cancelled()
+    assert loop.is_closed()
