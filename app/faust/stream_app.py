@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
         self.pre_start_services: list[ServiceT] = []  # started before the agents, stopped after them
         self.post_start_services: list[ServiceT] = []  # started after the agents, stopped before them
         self._drains: list[Callable[[], Awaitable[None]]] = []
+        self._last_drain_ends_at = inf  # Faust asks twice at the end
         self._begins: list[Callable[[], None]] = []
         self._has_begun = False
         self.stalls: list[Callable[[], str | None]] = []
@@ -225,8 +227,11 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     async def drain(self) -> None:
         """Finish the work in hand, for at most ``DRAIN_SECONDS``. The rest is delivered again."""
+        ends_at = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        if self.should_stop:
+            ends_at = self._last_drain_ends_at = min(ends_at, self._last_drain_ends_at)
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout_at(ends_at):
                 await asyncio.gather(*(drain() for drain in self._drains))
                 await self.batch_producer.flush()
         except TimeoutError:

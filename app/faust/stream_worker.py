@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 
 import faust
+
+log = logging.getLogger(__name__)
 
 LAST_TASKS_SECONDS = 1.0
 
@@ -22,7 +25,10 @@ class StreamWorker(faust.Worker):  # type: ignore[misc]
         if left := asyncio.all_tasks(self.loop):
             for task in left:
                 task.cancel()
-            self.loop.run_until_complete(asyncio.wait(left, timeout=LAST_TASKS_SECONDS))
+            done, _ = self.loop.run_until_complete(asyncio.wait(left, timeout=LAST_TASKS_SECONDS))
+            for task in done:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    log.warning("at the end, %s: %r", task.get_name(), error)
 
     async def _sentinel_task(self) -> None:
         """Close the loop without the second that Mode sleeps before that."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from playwright.async_api import CDPSession, Page, Response
@@ -132,32 +133,42 @@ async def ticks(guest: Guest, page: Page, times: int, per_second: float, load_to
     ]
     await guest.open(page, talk)
     await page.evaluate(_TICKS)
-    load = asyncio.create_task(_load(Guest(guest.url, guest.simulator), per_second, load_to))
     whole, pipeline, drawing = [], [], []
-    for n in range(times):
-        sent = await guest.ask("POST", "/v1/messages", {"conversation_id": talk, "content": f"tick {n}"})
-        await page.locator(f"#m-{sent['message_id']} .ticks.DELIVERED").wait_for()
-        read_ms = time.time() * 1000
-        await guest.act(f"/phones/{number[1:]}/read", {})
-        await page.wait_for_function("(id) => window.ticked[id] > 1", arg=sent["message_id"], polling=20)
-        arrived, painted = await page.evaluate("(id) => [window.arrived[id], window.ticked[id]]", sent["message_id"])
-        whole.append(painted - read_ms)
-        pipeline.append(arrived - read_ms)
-        drawing.append(painted - arrived)
-    load.cancel()
-    await asyncio.gather(load, return_exceptions=True)
+    async with _beside(guest, per_second, load_to):
+        for n in range(times):
+            sent = await guest.ask("POST", "/v1/messages", {"conversation_id": talk, "content": f"tick {n}"})
+            message_id = sent["message_id"]
+            await page.locator(f"#m-{message_id} .ticks.DELIVERED").wait_for()
+            read_ms = time.time() * 1000
+            await guest.act(f"/phones/{number[1:]}/read", {})
+            await page.wait_for_function("(id) => window.ticked[id] > 1", arg=message_id, polling=20)
+            arrived, painted = await page.evaluate(
+                "(id) => [window.arrived[id], window.ticked[id]]", sent["message_id"]
+            )
+            whole.append(painted - read_ms)
+            pipeline.append(arrived - read_ms)
+            drawing.append(painted - arrived)
     return (
         f"from the telephone's reading to blue ticks, beside {per_second:g} messages/s to {load_to}: {spread(whole)}\n"
         f"  of it until the frame arrives: {spread(pipeline)}\n  from the frame to the painted ticks: {spread(drawing)}"
     )
 
 
-async def _load(stranger: Guest, per_second: float, channel: str) -> None:
-    async with stranger as guest:
-        await _send(guest, per_second, channel)
+@asynccontextmanager
+async def _beside(guest: Guest, per_second: float, channel: str) -> AsyncIterator[None]:
+    """Let another user send meanwhile. Raises what ended the load before its time."""
+    async with Guest(guest.url, guest.simulator) as stranger:
+        load = asyncio.create_task(_load(stranger, per_second, channel))
+        try:
+            yield
+        finally:
+            load.cancel()
+            await asyncio.wait({load})
+        if not load.cancelled():
+            load.result()
 
 
-async def _send(guest: Guest, per_second: float, channel: str) -> None:
+async def _load(guest: Guest, per_second: float, channel: str) -> None:
     if channel == "whatsapp":
         people = [f"whatsapp:{await guest.person()}" for _ in range(20)]
     else:

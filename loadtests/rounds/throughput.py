@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import faust
 from aiokafka.admin import NewTopic
 
 from app.kafka.batch_producer import BatchProducer
@@ -93,7 +92,7 @@ def work(consumer: str, bootstrap: str, prefix: str, events: int, folder: Path) 
     settings = plan.settings(bootstrap, prefix, folder, "w")
     journal = Journal(folder / "journal")
     app = (OurCount if consumer == "ours" else StockCount)(plan, settings, journal)
-    faust.Worker(app, loglevel="WARNING", loop=loop).execute_from_commandline()
+    app.Worker(loglevel="WARNING", loop=loop).execute_from_commandline()
 
 
 async def measure(bootstrap: str, events: int, times: int, folder: Path) -> dict[str, list[dict[str, float]]]:

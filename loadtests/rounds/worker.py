@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import faust
 import uvloop
 from faust.types import TP
 
@@ -114,7 +113,7 @@ def main() -> None:
     else:
         app = RoundApp(plan, settings, journal)
     loop.add_signal_handler(signal.SIGHUP, write_rows, app, folder / f"{name}.rows")
-    faust.Worker(app, loglevel="WARNING", loop=loop).execute_from_commandline()
+    app.Worker(loglevel="WARNING", loop=loop).execute_from_commandline()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.system import SHIPPED_SESSION_SECONDS, Servers, System, system_settings
+from loadtests.system import Servers, System, system_settings
 from support.scheduling import SYSTEM, group_of
 
 TWO_OF_EACH = {"core": 2, "mirror": 2, "whatsapp": 2, "telegram": 1}
@@ -26,9 +26,7 @@ _running: list[System] = []
 def system(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """An API, two workers of each role in use, one of telegram; a test that kills one starts it again."""
     folder: Path = tmp_path_factory.mktemp("system")
-    settings = system_settings(
-        stack, folder, upload_hold_seconds=UPLOAD_HOLD_SECONDS, session_timeout_seconds=SHIPPED_SESSION_SECONDS
-    )
+    settings = system_settings(stack, folder, upload_hold_seconds=UPLOAD_HOLD_SECONDS)
     made = System(settings, folder, TWO_OF_EACH, changes={"telegram": SHORT_DELAYS})
     _running.append(made)
     try:

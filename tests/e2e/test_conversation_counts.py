@@ -52,6 +52,7 @@ async def test_counts_are_right_whoever_was_killed_and_whoever_counted_meanwhile
             assert all(seen.get(name, count) >= count for name, count in before.items())
             if not is_killed and sum(seen.values()) > MESSAGES // 3:
                 system.worker("mirror-1").kill()
+                system.worker("mirror-1").start()
                 is_killed = True
             before = seen
             await asyncio.wait({sending}, timeout=LOOK_SECONDS)

@@ -33,6 +33,20 @@ SENDING_SECONDS = KILL_AFTER_SECONDS[1] + GOES_ON_WITHIN_SECONDS + 3.0
 MESSAGES = round(PER_SECOND * SENDING_SECONDS)
 CONVERSATIONS = 100
 WORKERS = {"core": 2, "mirror": 1, "whatsapp": 1}
+TWO_OF_EACH = dict.fromkeys(WORKERS, 2)
+
+
+@pytest.fixture(scope="module")
+def system(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Without a supervisor, so that a session's end is what tells the others."""
+    folder: Path = tmp_path_factory.mktemp("failover")
+    settings = system_settings(stack, folder, session_timeout_seconds=SHIPPED_SESSION_SECONDS)
+    made = System(settings, folder, TWO_OF_EACH)
+    try:
+        asyncio.run(made.start())
+        yield made
+    finally:
+        asyncio.run(made.stop())
 
 
 @pytest.fixture(scope="module")

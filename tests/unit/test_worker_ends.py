@@ -13,6 +13,7 @@ import pytest
 from faust.types import TP
 
 from app.faust.poll_loop import ConsumerThread
+from app.faust.stream_worker import StreamWorker
 from app.settings import Settings
 from support.waiting import until
 from tests.unit.consumer_on_paper import PaperApp
@@ -96,6 +97,7 @@ async def test_a_worker_that_is_told_to_end_has_so_much_time_and_no_more(app: En
     worker._on_sigterm()
     await until(lambda: stopped == [signal.SIGTERM])
     assert bounds == [15.0]
+    assert app.conf.Worker is type(worker) is StreamWorker, "`faust worker` takes the one of the settings"
 
 
 def test_a_worker_that_has_stopped_is_gone_without_a_second_of_sleep(
@@ -113,3 +115,17 @@ def test_a_worker_that_has_stopped_is_gone_without_a_second_of_sleep(
     worker._shutdown_loop()
     assert left.cancelled()
     assert loop.is_closed()
+
+
+async def test_what_is_drained_twice_at_the_end_has_the_time_of_one(
+    app: EndingApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.faust.stream_app.DRAIN_SECONDS", 0.2)
+    app.on_drain(asyncio.Event().wait)  # type: ignore[arg-type]
+    app._stopped.set()
+    began = asyncio.get_running_loop().time()
+    await app.drain()
+    first = asyncio.get_running_loop().time()
+    await app.drain()
+    assert first - began >= 0.2
+    assert asyncio.get_running_loop().time() - first < first - began
