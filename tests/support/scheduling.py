@@ -22,7 +22,6 @@ SYSTEM_FILES = {
     "test_commands.py",
     "test_conversation_counts.py",
     "test_doctor.py",
-    "test_failover.py",
     "test_keys.py",
     "test_one_conversation.py",
     "test_operators.py",
@@ -33,6 +32,7 @@ SYSTEM_FILES = {
 # the long groups first, so that no process is left with one in the end
 ORDER = (
     SYSTEM,
+    "e2e/test_failover.py",
     "e2e/test_chaos.py",
     "e2e/test_two_way.py",
     CONSOLE,
