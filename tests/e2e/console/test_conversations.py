@@ -164,7 +164,7 @@ async def test_a_file_is_dropped_goes_on_after_a_break_and_is_shown(stage: Stage
         await page.locator(".attached", has_text="look.png").wait_for()
         await one.write("look at this")
         await one.until_ticks("look at this", "READ")
-        await page.wait_for_function("document.querySelector('img.preview')?.naturalWidth > 100")
+        await page.wait_for_function("() => document.querySelector('img.preview')?.naturalWidth > 100")
         assert breaks == 0
         assert (found := await one.violations()) == [], found
         assert one.unexpected == [], one.unexpected
