@@ -11,7 +11,7 @@ from math import ceil
 from time import monotonic
 from typing import Any
 
-BURST = 8  # fetches that need not wait after a quiet time: a message, its three webhooks, the events made of them
+BURST = 10  # fetches that need not wait after a quiet time: a message, three webhooks and their events are 8
 
 
 class WakeUps:
