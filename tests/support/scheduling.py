@@ -32,7 +32,6 @@ SYSTEM_FILES = {
 # the long groups first, so that no process is left with one in the end
 ORDER = (
     SYSTEM,
-    "e2e/test_failover.py",
     "e2e/test_chaos.py",
     "e2e/test_two_way.py",
     CONSOLE,
@@ -42,6 +41,7 @@ ORDER = (
     "e2e/test_bulkheads.py",
     "e2e/test_files_left_behind.py",
     "e2e/test_rounds.py",
+    "e2e/test_failover.py",
     "e2e/test_file_memory.py",
     "e2e/test_file_faults.py",
     "integration/test_cassandra_outage.py",
