@@ -132,7 +132,9 @@ class BatchConsumer(PollLoop):
 
     def resume_flow(self) -> None:
         super().resume_flow()
-        if self._final:
+        if self._final and self._thread.is_let_go:
+            log.warning("Kafka let this member go during its recovery: nothing begins before it has joined again")
+        elif self._final:
             super().resume_partitions(self._deferred)
             self._deferred, self._final = set(), False
             self.app.assigned()

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aiokafka.protocol.commit import OffsetCommitRequest
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -57,6 +58,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             wait_ms=settings.fetch_wait_ms,
             idle_ms=settings.fetch_idle_ms,
         )
+
+    @property
+    def is_let_go(self) -> bool:
+        """Whether the group does not know this member any more, so its partitions may have another owner (ADR 137)."""
+        coordinator = self._ensure_consumer()._coordinator  # without a group it has no generation
+        return bool(getattr(coordinator, "generation", None) == OffsetCommitRequest.DEFAULT_GENERATION_ID)
 
     def _watch_tasks(self, consumer: Any) -> None:
         for task in (consumer._coordinator._coordination_task, consumer._client._sync_task):

@@ -30,6 +30,7 @@ class PaperBroker:
         self.commit_requests: list[dict[TP, int]] = []
         self.assigned = set(TPS)
         self.refuses_commits = False
+        self.is_let_go = False
         self.during_commit: Any = None  # awaited while a commit is on its way
         self._position = dict.fromkeys(TPS, 0)
         self.consumer: Any = None

@@ -249,6 +249,28 @@ async def test_source_partitions_flow_only_after_the_queues_were_cleared(paper: 
     assert consumer._active_partitions == set(TPS)
 
 
+async def test_a_member_that_kafka_let_go_during_its_recovery_begins_nothing_until_it_has_joined_again(
+    paper: Paper,
+) -> None:
+    consumer, broker, _ = paper
+    begun: list[bool] = []
+    consumer.app.on_assigned(lambda: begun.append(broker.is_let_go))
+    await revoke(consumer)
+    consumer._set_active_tps(consumer.assignment())
+    consumer.pause_partitions(consumer.assignment())
+    consumer.resume_partitions(consumer.assignment())
+    await consumer.perform_seek()
+    broker.is_let_go = True
+    consumer.resume_flow()
+    assert consumer._active_partitions == set()
+    assert begun == []
+    broker.is_let_go = False
+    await revoke(consumer)
+    await assign(consumer)
+    assert consumer._active_partitions == set(TPS)
+    assert begun == [False]
+
+
 async def test_a_drained_queue_does_not_wake_a_partition_that_is_paused_for_a_rebalance(paper: Paper) -> None:
     consumer, _, _ = paper
     consumer.on_buffer_full(TP0)
