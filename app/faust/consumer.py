@@ -134,6 +134,7 @@ class BatchConsumer(PollLoop):
         super().resume_flow()
         if self._final and self._thread.is_let_go:
             log.warning("Kafka let this member go during its recovery: nothing begins before it has joined again")
+            self._final = False  # the next assignment says when
         elif self._final:
             super().resume_partitions(self._deferred)
             self._deferred, self._final = set(), False
